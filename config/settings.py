@@ -1,0 +1,228 @@
+"""All settings. What differs between deployments comes from the environment or from `.env`."""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")
+
+DEBUG = env.bool("DEBUG", default=False)
+DEVELOPMENT_KEY = "development-only-key-that-a-real-installation-replaces"
+SECRET_KEY = env.str("SECRET_KEY", default=DEVELOPMENT_KEY)
+if SECRET_KEY == DEVELOPMENT_KEY and not DEBUG:
+    raise ImproperlyConfigured(
+        "SECRET_KEY is not set. Set it to a long random string, or set DEBUG=true to develop."
+    )
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"] if DEBUG else [])
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "events",
+    "carts",
+    "orders",
+    "payments",
+    "fulfillment",
+    "shipments",
+    "returns",
+    "invoices",
+    "config.api",
+    "config.embedded",
+]
+
+MIDDLEWARE = [
+    "config.api.middleware.RequestOrigin",
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# Database: SQLite for a first look, PostgreSQL for everything else.
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'orders.sqlite3'}")
+}
+_database = DATABASES["default"]
+_database.setdefault("OPTIONS", {})
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    # Without these, concurrent writers get "database is locked".
+    _database["OPTIONS"] |= {
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+    }
+else:
+    _pool_size = env.int("DATABASE_POOL_SIZE", default=10)
+    if _pool_size:
+        _database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": _pool_size, "timeout": 10}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Celery: its tasks only say "there is work", so losing or repeating one is harmless.
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="memory://")
+EVENTS_QUEUE_PREFIX = env.str("EVENTS_QUEUE_PREFIX", default="")
+_timeouts = {"connect_timeout": 3, "read_timeout": 10, "write_timeout": 10}
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
+    {"polling_interval": 0.05}
+    if CELERY_BROKER_URL.startswith("memory:")
+    # A nudge that cannot be sent at once is dropped: the sweep makes up for it.
+    else {"max_retries": 1, "interval_start": 0, "interval_step": 0, **_timeouts}
+)
+CELERY_TASK_QUEUES = {
+    f"{EVENTS_QUEUE_PREFIX}{name}": {"routing_key": f"{EVENTS_QUEUE_PREFIX}{name}"}
+    for name in ("default", "events", "reactions")
+}
+CELERY_TASK_DEFAULT_QUEUE = f"{EVENTS_QUEUE_PREFIX}default"
+CELERY_TASK_DEFAULT_EXCHANGE = f"{EVENTS_QUEUE_PREFIX}tasks"
+CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
+CELERY_TASK_DEFAULT_EXCHANGE_TYPE = "direct"
+CELERY_TASK_ROUTES = {
+    "events.tasks.relay": {"queue": f"{EVENTS_QUEUE_PREFIX}events"},
+    "events.tasks.sweep": {"queue": f"{EVENTS_QUEUE_PREFIX}events"},
+    "events.tasks.react": {"queue": f"{EVENTS_QUEUE_PREFIX}reactions"},
+}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+
+
+def _every(seconds: int, task: str) -> dict[str, Any]:
+    # The broker drops a beat nobody took within its period; a worker's clock has no say in it.
+    return {"task": task, "schedule": seconds, "options": {"expiration": seconds}}
+
+
+CELERY_BEAT_SCHEDULE = {
+    "sweep": _every(1, "events.tasks.sweep"),
+    "abandon idle carts": _every(60, "carts.tasks.abandon_idle_carts"),
+    "expire idle carts": _every(3600, "carts.tasks.expire_idle_carts"),
+    "expire unpaid orders": _every(15, "orders.tasks.expire_unpaid_orders"),
+    "delete old idempotency records": _every(3600, "config.api.tasks.delete_old_records"),
+}
+CELERY_BEAT_SCHEDULE_FILENAME = env.str(
+    "CELERY_BEAT_SCHEDULE_FILENAME", default=str(BASE_DIR / "var" / "beat-schedule")
+)
+
+# Events
+
+EVENTS_BROKER_URL = env.str("EVENTS_BROKER_URL", default=CELERY_BROKER_URL)
+EVENTS_EXCHANGE = env.str("EVENTS_EXCHANGE", default="order_events")
+EVENTS_SHARDS = env.int("EVENTS_SHARDS", default=4)
+# Who listens: queues that this service declares and its consumers consume. An installation adds
+# its own as JSON: EVENTS_CONSUMER_QUEUES='{"billing_order_consumer": ["invoice.created"]}'.
+CONSUMER_CONFIG: dict[str, dict[str, Any]] = {
+    EVENTS_EXCHANGE: {
+        "exchange": EVENTS_EXCHANGE,
+        "queues": {
+            "inventory_order_consumer": [
+                "order.placed",
+                "order.confirmed",
+                "order.cancelled",
+                "order.shipped",
+                "return.received",
+            ],
+            "notification_order_consumer": [
+                "order.created",
+                "order.confirmed",
+                "order.shipped",
+                "order.delivered",
+                "return.requested",
+                "return.approved",
+            ],
+            "analytics_order_consumer": [
+                "order.created",
+                "order.confirmed",
+                "cart.abandoned",
+                "cart.converted",
+            ],
+            "marketing_order_consumer": ["cart.abandoned"],
+            "customer_app_order_consumer": ["order.shipped"],
+            "warehouse_order_consumer": ["return.requested"],
+            "customer_service_order_consumer": ["return.requested"],
+            **env.json("EVENTS_CONSUMER_QUEUES", default={}),
+        },
+    }
+}
+
+# API
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["config.api.authentication.BearerToken"],
+    "DEFAULT_PERMISSION_CLASSES": ["config.api.permissions.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "config.api.pagination.NewestFirst",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "EXCEPTION_HANDLER": "config.api.problems.handle",
+    "UNAUTHENTICATED_USER": None,
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
+}
+API_MAX_BODY = 1024 * 1024  # bytes
+JWT_SECRET = env.str("JWT_SECRET", default=SECRET_KEY if DEBUG else "")
+JWT_JWKS_URL = env.str("JWT_JWKS_URL", default="")
+JWT_ISSUER = env.str("JWT_ISSUER", default="")
+JWT_AUDIENCE = env.str("JWT_AUDIENCE", default="")
+if not (JWT_SECRET or JWT_JWKS_URL):
+    raise ImproperlyConfigured(
+        "Nothing can verify a token. Set JWT_SECRET (at least 32 characters), or JWT_JWKS_URL."
+    )
+
+# Rules; each context's Policy row overrides them for one organization.
+
+CART_ABANDONED_AFTER = env.int("CART_ABANDONED_AFTER", default=24 * 60 * 60)  # seconds
+CART_EXPIRED_AFTER = env.int("CART_EXPIRED_AFTER", default=90 * 24 * 60 * 60)  # seconds
+RESERVATION_TTL_MINUTES = env.int("RESERVATION_TTL_MINUTES", default=15)
+
+# The rest of Django
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "var" / "static"
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+}
+if not DEBUG:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
+    SECURE_REDIRECT_EXEMPT = [r"^health/"]
+    SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
