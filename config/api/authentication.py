@@ -1,0 +1,71 @@
+"""Who calls: the bearer token's subject, on behalf of its organization."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import jwt
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import APIException, AuthenticationFailed
+from rest_framework.request import Request
+
+from config.api import tokens
+from events import origin
+
+
+@dataclass
+class Caller:
+    """The service that sends the request; `actor` is the person it acts for, or itself."""
+
+    subject: str
+    organization_id: str
+    scopes: frozenset[str]
+    actor: str
+
+    is_authenticated = True
+
+    def may(self, scope: str) -> bool:
+        """`*` stands for every scope."""
+        return not self.scopes.isdisjoint({scope, "*"})
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who calls. Only after authentication."""
+    return cast(Caller, request.user)
+
+
+class IdentityProviderUnavailable(APIException):
+    """Nobody can tell now whether the token is good."""
+
+    status_code = 503
+    default_detail = "The identity provider's keys cannot be fetched. Try again later."
+    default_code = "identity_provider_unavailable"
+    wait = 5
+
+
+class BearerToken(BaseAuthentication):
+    """`Authorization: Bearer <JWT>`, verified without asking anybody."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, str] | None:
+        scheme, _, token = get_authorization_header(request).partition(b" ")
+        if scheme.lower() != b"bearer":
+            return None
+        text = token.decode("latin-1").strip()
+        try:
+            claims = tokens.verify(text)
+        except tokens.KeysUnavailable as error:
+            raise IdentityProviderUnavailable from error
+        except jwt.ExpiredSignatureError as error:
+            raise AuthenticationFailed("The token has expired.", "token_expired") from error
+        except jwt.PyJWTError as error:
+            raise AuthenticationFailed(f"Refused: {error}", "invalid_token") from error
+        caller = Caller(
+            subject=claims["sub"],
+            organization_id=claims["organization_id"],
+            scopes=frozenset(claims.get("scope", "").split()),
+            actor=claims["sub"],
+        )
+        origin.act_as(caller.actor)
+        return caller, text
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"

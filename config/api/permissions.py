@@ -1,0 +1,31 @@
+"""What the caller may do: one scope to read a context, one to change it."""
+
+from typing import Any
+
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+
+from config.api.authentication import Caller
+
+
+class MissingScope(PermissionDenied):
+    """The answer names the scope, so that the token's owner knows what to ask for."""
+
+    default_code = "missing_scope"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"The token lacks the scope {scope}.")
+
+
+class HasScope(BasePermission):
+    """The view's `scope` names its context: `orders` needs `orders:read` or `orders:write`."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        caller = request.user
+        if not isinstance(caller, Caller):
+            return False
+        scope = f"{view.scope}:{'read' if request.method in SAFE_METHODS else 'write'}"
+        if not caller.may(scope):
+            raise MissingScope(scope)
+        return True

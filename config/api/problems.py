@@ -1,0 +1,140 @@
+"""Every error is a problem document (RFC 9457) with a stable `code` that programs can rely on."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.core import exceptions as django_errors
+from django.core.signals import got_request_exception
+from django.http import Http404, HttpRequest, JsonResponse
+from django.utils.log import log_response
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework import exceptions as rest_errors
+from rest_framework.request import Request
+from rest_framework.serializers import as_serializer_error
+from rest_framework.settings import api_settings
+from rest_framework.views import set_rollback
+
+from events import origin
+from events.errors import Conflict, DomainError
+
+CONTENT_TYPE = "application/problem+json"
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    /,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
+) -> JsonResponse:
+    """Return a problem document. `members` are what this kind of problem says besides."""
+    return JsonResponse(
+        members
+        | {
+            "type": f"urn:order-service:problem:{code}",
+            "title": code.replace("_", " ").capitalize(),
+            "status": status,
+            "detail": detail,
+            "code": code,
+            "request_id": origin.current().request_id,
+        },
+        status=status,
+        headers=headers,
+        content_type=CONTENT_TYPE,
+    )
+
+
+def handle(exc: Exception, context: Mapping[str, Any]) -> JsonResponse:
+    """Turn whatever a view raised into a problem. What nobody foresaw is logged and tells nothing."""
+    set_rollback()
+    match exc:
+        case DomainError():
+            status = 409 if isinstance(exc, Conflict) else 422
+            return problem(status, exc.code, str(exc), headers=_headers(exc), **exc.details)
+        case rest_errors.ValidationError():
+            return _invalid(exc.detail)
+        case django_errors.ValidationError():
+            return _invalid(as_serializer_error(exc))
+        case rest_errors.ParseError():
+            return problem(400, "malformed_json", str(exc.detail))
+        case rest_errors.APIException():
+            code = getattr(exc.detail, "code", exc.default_code)
+            return problem(exc.status_code, code, str(exc.detail), headers=_headers(exc))
+        case Http404():
+            return not_found()
+        case django_errors.PermissionDenied():
+            return problem(403, "permission_denied", "This is not allowed.")
+        case django_errors.RequestDataTooBig():
+            return problem(413, "body_too_large", "The body is too large.")
+        case django_errors.SuspiciousOperation():
+            return bad_request()
+    return _unforeseen(exc, context["request"])
+
+
+def _headers(exc: Any) -> dict[str, str]:
+    headers = {}
+    if challenge := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(exc, "wait", None):
+        headers["Retry-After"] = str(math.ceil(wait))
+    return headers
+
+
+def _invalid(detail: Any) -> JsonResponse:
+    errors: dict[str, list[str]] = {}
+    for path, message in _messages(detail):
+        errors.setdefault(path or api_settings.NON_FIELD_ERRORS_KEY, []).append(message)
+    return problem(400, "invalid_request", "The request is not valid.", errors=errors)
+
+
+def _messages(detail: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Walk a validation error's tree; the path of a leaf is `items[0].quantity`."""
+    if isinstance(detail, Mapping):
+        for key, value in detail.items():
+            if key == api_settings.NON_FIELD_ERRORS_KEY:
+                yield from _messages(value, path)
+            elif isinstance(key, int):
+                yield from _messages(value, f"{path}[{key}]")
+            else:
+                yield from _messages(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(detail, list):
+        for index, value in enumerate(detail):
+            is_message = not isinstance(value, Mapping | list)
+            yield from _messages(value, path if is_message else f"{path}[{index}]")
+    else:
+        yield path, str(detail)
+
+
+def _unforeseen(exc: Exception, request: Request) -> JsonResponse:
+    response = internal_error()
+    log_response(
+        "%s %s: %s (request %s)",
+        request.method,
+        request.path,
+        type(exc).__name__,
+        origin.current().request_id,
+        response=response,
+        request=request._request,
+        exception=exc,
+    )
+    got_request_exception.send(sender=handle, request=request._request)
+    return response
+
+
+@csrf_exempt
+def not_found(request: HttpRequest | None = None, *args: Any, **kwargs: Any) -> JsonResponse:
+    """Nothing is there, or it is another organization's, which the answer does not tell apart."""
+    return problem(404, "not_found", "There is nothing under this URL.")
+
+
+def bad_request(request: HttpRequest | None = None, *args: Any, **kwargs: Any) -> JsonResponse:
+    """The request cannot be understood as HTTP for this host."""
+    return problem(400, "bad_request", "The request cannot be understood.")
+
+
+def internal_error(request: HttpRequest | None = None) -> JsonResponse:
+    """The cause is in the log under the request's id, and only there."""
+    return problem(500, "internal_error", "Something went wrong. The request_id helps to find it.")

@@ -1,0 +1,23 @@
+"""What the API's table needs now and then."""
+
+from datetime import datetime
+
+from celery import shared_task
+from django.utils import timezone
+
+from config.api.idempotency import KEPT
+from config.api.models import IdempotencyRecord
+
+BATCH = 1000  # rows per transaction, so that no lock is held for long
+
+
+@shared_task
+def delete_old_records(now: str | None = None) -> int:
+    """Forget answers that nobody may ask for any more; returns how many. `now` is ISO 8601."""
+    until = (datetime.fromisoformat(now) if now else timezone.now()) - KEPT
+    old = IdempotencyRecord.objects.filter(created_at__lt=until)
+    total = 0
+    while ids := list(old.values_list("pk", flat=True)[:BATCH]):
+        deleted, _ = IdempotencyRecord.objects.filter(pk__in=ids).delete()
+        total += deleted
+    return total

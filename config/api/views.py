@@ -1,0 +1,99 @@
+"""What every view of the API has in common."""
+
+from functools import partial
+from typing import Any, ClassVar, TypeVar, cast
+
+from django.conf import settings
+from django.db.models import Model, QuerySet
+from django.http import Http404
+from rest_framework import serializers, viewsets
+from rest_framework.exceptions import APIException, ParseError, ValidationError
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+
+from config.api import idempotency
+from config.api.authentication import Caller, caller_of
+from config.api.permissions import MissingScope
+from config.api.serializers import ExternalId
+from events import origin
+
+DELEGATE = "actors:delegate"
+M = TypeVar("M", bound=Model)
+
+
+class BodyTooLarge(APIException):
+    """Refused before it is read."""
+
+    status_code = 413
+    default_code = "body_too_large"
+
+    def __init__(self) -> None:
+        super().__init__(f"The body has more than {settings.API_MAX_BODY} bytes.")
+
+
+class ContextViewSet(viewsets.GenericViewSet[Any]):
+    """Base of all views: one organization's rows, a scope, an actor, and POSTs done once.
+
+    `scope` is the context's name in `<context>:read` and `<context>:write`;
+    `idempotency_key_required` names the actions that are refused without an Idempotency-Key.
+    """
+
+    scope: ClassVar[str]
+    idempotency_key_required: ClassVar[frozenset[str]] = frozenset()
+    lookup_value_regex = r"[A-Za-z0-9_-]{1,64}"
+    metadata_class = None  # OPTIONS would tell less than the schema does
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if not request.path.isprintable():
+            raise Http404  # no id has such characters, and PostgreSQL does not accept all of them
+        if request.method not in SAFE_METHODS:
+            self._take_body(request)
+            self._take_actor(request)
+        handler = getattr(self, "post", None)
+        if request.method == "POST" and handler:
+            if self.action in self.idempotency_key_required and idempotency.key_of(request) is None:
+                raise idempotency.KeyRequired
+            self.post = partial(idempotency.run, handler)
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls, for which organization; `caller.actor` is who acts."""
+        return caller_of(self.request)
+
+    def body(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+        """Return the request's body as the serializer understands it. Raises ValidationError."""
+        parsed = serializer(data=self.request.data, context=self.get_serializer_context())
+        parsed.is_valid(raise_exception=True)
+        return dict(parsed.validated_data)
+
+    def visible(self, rows: QuerySet[M]) -> QuerySet[M]:
+        """Another organization's rows do not exist for the caller."""
+        return rows.filter(organization_id=self.caller.organization_id)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return self.visible(super().get_queryset())
+
+    def _take_body(self, request: Request) -> None:
+        if int(request.META.get("CONTENT_LENGTH") or 0) > settings.API_MAX_BODY:
+            raise BodyTooLarge
+        try:
+            is_object = isinstance(request.data, dict)
+        except RecursionError as error:
+            raise ParseError("The JSON is nested too deeply.") from error
+        if not is_object:
+            raise ValidationError("The body must be a JSON object.")
+
+    def _take_actor(self, request: Request) -> None:
+        """A service that acts for a person says so; the facts then name the person."""
+        if "actor" not in request.data:
+            return
+        if not self.caller.may(DELEGATE):
+            raise MissingScope(DELEGATE)
+        try:
+            # Taken out of the body: no serializer has to know it.
+            actor = ExternalId().run_validation(cast(dict[str, Any], request.data).pop("actor"))
+        except ValidationError as error:
+            raise ValidationError({"actor": error.detail}) from error
+        self.caller.actor = actor
+        origin.act_as(actor)

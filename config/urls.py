@@ -1,0 +1,20 @@
+"""All URLs. A context's routes are its own; what matches nothing is a problem document too."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+
+from config.api import problems
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("health/", include("config.api.urls")),
+    path("api/v1/", include("carts.urls")),
+    path("api/v1/", include("orders.urls")),
+    path("api/v1/", include("events.urls")),
+    # A route of its own, because with DEBUG Django answers unmatched URLs with a page.
+    re_path(r"^api/", problems.not_found),
+]
+
+handler400 = "config.api.problems.bad_request"
+handler404 = "config.api.problems.not_found"
+handler500 = "config.api.problems.internal_error"

@@ -1,0 +1,154 @@
+"""Aggregates: state that moves only by transitions, each of which records a fact."""
+
+import functools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NoReturn
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from events.errors import Conflict
+from events.schema import Event
+
+
+class InvalidTransition(Conflict):
+    """The state that the aggregate is in, or a guard, does not allow what was asked."""
+
+    code = "invalid_transition"
+
+
+@dataclass(frozen=True)
+class Transition:
+    """A row of an aggregate's transition table; `target` None keeps the status.
+
+    `verb` is the name under which clients and operators may ask for it. Each guard's docstring
+    says what must be true.
+    """
+
+    name: str
+    source: tuple[str, ...]
+    target: str | None
+    emits: type[Event]
+    verb: str | None
+    guards: tuple[Callable[[Any], bool], ...]
+
+    def refusal(self, aggregate: "Aggregate") -> str | None:
+        """Return why it is not allowed now, or None."""
+        if aggregate.status not in self.source:
+            return f"it is {aggregate.status}"
+        return next(
+            (f"it needs that {guard.__doc__}" for guard in self.guards if not guard(aggregate)), None
+        )
+
+
+def transition(
+    *,
+    source: str | Iterable[str],
+    target: str | None,
+    emits: type[Event],
+    verb: str | None = None,
+    guards: Iterable[Callable[[Any], bool]] = (),
+) -> Callable[[Callable[..., Event | None]], Callable[..., None]]:
+    """Make a method the only way from `source` to `target`.
+
+    The method may refuse, changes the fields, and returns the fact where `emits.of(aggregate)`
+    does not know enough to tell it.
+    """
+
+    def decorate(method: Callable[..., Event | None]) -> Callable[..., None]:
+        row = Transition(
+            name=method.__name__,
+            source=(source,) if isinstance(source, str) else tuple(source),
+            target=target,
+            emits=emits,
+            verb=verb,
+            guards=tuple(guards),
+        )
+
+        @functools.wraps(method)
+        def move(self: "Aggregate", **kwargs: Any) -> None:
+            if why := row.refusal(self):
+                raise InvalidTransition(
+                    f"Cannot {(verb or row.name).replace('_', ' ')} {self.pk}: {why}.",
+                    allowed_actions=self.allowed_actions(),
+                )
+            fact = method(self, **kwargs)
+            if target is not None:
+                self.status = target
+            self.record(fact or emits.of(self))  # type: ignore[attr-defined]
+
+        move.transition = row  # type: ignore[attr-defined]
+        return move
+
+    return decorate
+
+
+class AggregateQuerySet(models.QuerySet[Any]):
+    """Reads. What writes past `save()` would change state without a fact."""
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError(
+            f"{self.model.__name__} changes only by its transitions and save(): "
+            "anything else would change state without an event."
+        )
+
+    update = bulk_create = bulk_update = delete = _refuse  # type: ignore[assignment]
+
+
+class Aggregate(models.Model):
+    """A root: the unit of locking, of state, and of the facts that its context records."""
+
+    status: Any
+    organization_id = models.CharField(max_length=64, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = AggregateQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._facts: list[tuple[Event, datetime]] = []
+
+    @property
+    def stream(self) -> str:
+        """The stream that its facts go into."""
+        return str(self.pk)
+
+    def record(self, fact: Event) -> None:
+        """Remember what happened until the aggregate is saved."""
+        self._facts.append((fact, fact.happened_at or timezone.now()))
+
+    def take_facts(self) -> list[tuple[Event, datetime]]:
+        """Hand over what happened since the last save, with when; once."""
+        facts, self._facts = self._facts, []
+        return facts
+
+    def save_parts(self) -> None:
+        """Save the rows that belong to the aggregate. They are written before the root is."""
+
+    def save(self, **kwargs: Any) -> None:  # type: ignore[override]
+        """Save parts, root and facts in one transaction: in autocommit a crash would part them."""
+        with transaction.atomic():
+            self.save_parts()
+            super().save(**kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Facts stay facts: nothing that happened is deleted."""
+        raise TypeError(f"{type(self).__name__} cannot be deleted.")
+
+    @classmethod
+    def transitions(cls) -> list[Transition]:
+        """Return the transition table, in the order of the class body."""
+        return [
+            member.transition for member in vars(cls).values() if hasattr(member, "transition")
+        ]
+
+    def allowed_actions(self) -> list[str]:
+        """Return the verbs that would be accepted now."""
+        verbs = [row.verb for row in self.transitions() if row.verb and not row.refusal(self)]
+        return list(dict.fromkeys(verbs))

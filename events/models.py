@@ -1,0 +1,117 @@
+"""The log of what happened, and what is owed because of it. The rows are the truth."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from events.ids import PublicIdField
+
+
+class Stream(models.Model):
+    """One order's or one cart's line of events, and the last number given out in it."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    sequence = models.BigIntegerField()
+
+
+class Event(models.Model):
+    """A fact, published or internal. Its body is the exact text that goes out and never changes."""
+
+    number = models.BigAutoField(primary_key=True)  # ascending within a stream, internal facts too
+    id = PublicIdField("evt", primary_key=False, unique=True)
+    organization_id = models.CharField(max_length=64)
+    name = models.CharField(max_length=64)
+    version = models.CharField(max_length=8)
+    stream = models.CharField(max_length=64)
+    sequence = models.BigIntegerField(null=True)  # within the stream; null for internal facts
+    occurred_at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+    subject = models.CharField(max_length=64)  # the id of the row that the fact is about
+    actor = models.CharField(max_length=150)
+    request_id = models.CharField(max_length=64, null=True)
+    traceparent = models.CharField(max_length=55, null=True)
+    body = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["stream", "sequence"], name="one_event_per_sequence")
+        ]
+        indexes = [models.Index(fields=["stream", "number"], name="event_stream")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.id}"
+
+
+class Owed(models.Model):
+    """Work that is tried until it is done, later after each failure, or parked for an operator."""
+
+    attempts = models.PositiveIntegerField(default=0)
+    not_before = models.DateTimeField(null=True)
+    parked_at = models.DateTimeField(null=True)
+    last_error = models.TextField(default="")
+
+    class Meta:
+        abstract = True
+
+
+class Outbox(Owed):
+    """An event owed to the broker; becomes a Publication when the broker has confirmed it."""
+
+    event = models.OneToOneField(Event, models.PROTECT, primary_key=True, related_name="outbox")
+    stream = models.CharField(max_length=64)
+    shard = models.PositiveSmallIntegerField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["shard", "event"], name="outbox_owed"),
+            models.Index(
+                fields=["shard", "stream"],
+                name="outbox_held",
+                condition=models.Q(not_before__isnull=False) | models.Q(parked_at__isnull=False),
+            ),
+        ]
+
+
+class Publication(models.Model):
+    """An event the broker has confirmed. Positions become visible in ascending order."""
+
+    position = models.BigAutoField(primary_key=True)
+    event = models.OneToOneField(Event, models.PROTECT, related_name="publication")
+    organization_id = models.CharField(max_length=64)
+    published_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["organization_id", "position"], name="publication_cursor")]
+
+
+class Reaction(Owed):
+    """What one context still has to do about a fact; deleted in the transaction that does it."""
+
+    event = models.ForeignKey(Event, models.PROTECT, related_name="reactions")
+    reaction = models.CharField(max_length=128)
+    stream = models.CharField(max_length=64)
+    context = models.CharField(max_length=32)
+    nudged_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["event", "reaction"], name="one_reaction_per_event")
+        ]
+        indexes = [models.Index(fields=["stream", "context", "id"], name="reaction_owed")]
+
+
+class Series(models.Model):
+    """The last number given out in a series of an organization and year."""
+
+    organization_id = models.CharField(max_length=64)
+    series = models.CharField(max_length=8)
+    year = models.PositiveSmallIntegerField()
+    last = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization_id", "series", "year"], name="one_counter_per_series"
+            )
+        ]
+
+

@@ -1,0 +1,55 @@
+"""Money is a Decimal with its currency's own number of decimals."""
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
+
+from iso4217 import Currency
+from django.db import models
+
+MAX_DECIMALS = 4  # of all currencies of ISO 4217
+
+
+class CurrencyField(models.CharField):
+    """An ISO 4217 code: `USD`."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**{**kwargs, "max_length": 3})
+
+
+class MoneyField(models.DecimalField):
+    """An amount in the currency that stands beside it; wide enough for every currency."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**{**kwargs, "max_digits": 19, "decimal_places": MAX_DECIMALS})
+
+
+def decimals(currency: str) -> int:
+    """Return how many decimals a currency has. Raises ValueError for what is no currency."""
+    exponent = Currency(currency).exponent
+    if exponent is None:
+        raise ValueError(f"{currency} has no unit of account.")
+    return exponent
+
+
+def money(amount: Decimal, currency: str) -> Decimal:
+    """Return the amount rounded half up to the currency's decimals: `125.50`, `1300` for JPY."""
+    unit = Decimal(1).scaleb(-decimals(currency))
+    return amount.quantize(unit, rounding=ROUND_HALF_UP)
+
+
+def split(amount: Decimal, weights: Sequence[Decimal | int], currency: str) -> list[Decimal]:
+    """Split an amount in proportion to the weights, so that the parts sum to it exactly.
+
+    What rounding leaves over goes, a smallest unit each, to the largest remainders; the earlier
+    part wins a tie. Weights that are all zero count as equal.
+    """
+    unit = Decimal(1).scaleb(-decimals(currency))
+    total = sum(weights) or len(weights)
+    shares = [weight if sum(weights) else 1 for weight in weights]
+    units = int(money(amount, currency) / unit)
+    parts = [divmod(units * share, total) for share in shares]
+    counts = [int(whole) for whole, _ in parts]
+    by_remainder = sorted(range(len(parts)), key=lambda i: (-parts[i][1], i))
+    for i in by_remainder[: units - sum(counts)]:
+        counts[i] += 1
+    return [count * unit for count in counts]

@@ -1,0 +1,42 @@
+"""Who is acting, and in which request: ambient, so that no fact forgets to say it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+
+SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """`actor` is a person or a service, or `system` for timers and reactions."""
+
+    actor: str = SYSTEM
+    request_id: str | None = None
+    traceparent: str | None = None
+
+
+_current: ContextVar[Origin] = ContextVar("origin", default=Origin())
+
+
+def current() -> Origin:
+    """Return the origin of whatever this thread does now."""
+    return _current.get()
+
+
+@contextmanager
+def acting(
+    *, actor: str = SYSTEM, request_id: str | None = None, traceparent: str | None = None
+) -> Iterator[None]:
+    """Everything in the block is done by this actor in this request."""
+    token = _current.set(Origin(actor, request_id, traceparent))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def act_as(actor: str) -> None:
+    """From here to the end of the enclosing `acting` block, `actor` is the one who acts."""
+    _current.set(replace(_current.get(), actor=actor))

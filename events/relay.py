@@ -1,0 +1,183 @@
+"""Rows become messages: in order within a stream, at least once, and as fast as the broker goes.
+
+One relay at a time works on a shard. It reads what is owed, publishes it in waves with at most
+one message of a stream in flight (a nack of the first and an ack of the second would otherwise
+reorder them), and moves what the broker confirmed from Outbox to Publication. Killed anywhere, it
+leaves rows owed: consumers see a few messages twice, under the same id, and none too late.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections import defaultdict, deque
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from events import backoff, wake
+from events.broker import Outcome, Publisher, Refused, Unavailable
+from events.locks import lock, try_lock
+from events.models import Event, Outbox, Publication
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500  # rows read, and messages in flight
+MAX_REFUSALS = 5  # of one message by itself, before it is parked
+IDLE_LIMIT = 30.0  # seconds; a connection idle for longer may have died unnoticed
+AWAY_LIMIT = 5.0  # seconds; the longest wait before the broker is looked for again
+TURN = 5.0  # seconds; then another task goes on, so that a worker can stop soon
+
+_thread = threading.local()  # .publisher with its .pid, .failures and .not_before
+
+
+def publish_owed(shard: int) -> None:
+    """Publish what a shard owes, until nothing is left or the broker is away.
+
+    Somebody else may be at it: the holder looks once more after letting go, so that a nudge which
+    found the lock taken is not lost.
+    """
+    turn_ends = time.monotonic() + TURN
+    while True:
+        if time.monotonic() > turn_ends:
+            wake.relay(shard)
+            return
+        with try_lock(f"relay:{shard}") as mine:
+            if not mine:
+                return
+            events = _owed(shard)
+            if events and not _publish(events):
+                return
+        if not events and not _owed(shard, limit=1):
+            return
+
+
+def owing() -> list[int]:
+    """Return the shards that have something to publish now."""
+    return list(_due().values_list("shard", flat=True).distinct().order_by("shard"))
+
+
+def _due() -> QuerySet[Outbox]:
+    held = Q(parked_at__isnull=False) | Q(not_before__gt=Now())
+    return Outbox.objects.exclude(
+        stream__in=Outbox.objects.filter(held).values("stream"),
+    )
+
+
+def _owed(shard: int, limit: int = BATCH) -> list[Event]:
+    due = _due().filter(shard=shard).select_related("event").order_by("event_id")
+    return [row.event for row in due[:limit]]
+
+
+def _publish(events: list[Event]) -> bool:
+    """Send the events and record the answers. Return whether the broker is there."""
+    outcomes: dict[str, Outcome] = {}
+    refusals: dict[str, str] = {}
+    reachable = True
+    try:
+        try:
+            _send_in_waves(events, outcomes)
+        except Refused:
+            # Which message it was about cannot be told from a pipeline.
+            _discard_publisher()
+            _send_one_by_one([e for e in events if e.id not in outcomes], outcomes, refusals)
+    except Unavailable as error:
+        _discard_publisher()
+        _back_off()
+        logger.warning("Broker unavailable, %d events stay owed: %s", len(events), error)
+        reachable = False
+    _record(events, outcomes, refusals)
+    return reachable
+
+
+def _send_in_waves(events: list[Event], outcomes: dict[str, Outcome]) -> None:
+    streams: dict[str, deque[Event]] = defaultdict(deque)
+    for event in events:
+        streams[event.stream].append(event)
+    publisher = _publisher()
+    while streams:
+        wave = [queue[0] for queue in streams.values()]
+        publisher.send(wave, outcomes)
+        for event in wave:
+            queue = streams[event.stream]
+            queue.popleft()
+            if outcomes[event.id] is not Outcome.CONFIRMED or not queue:
+                del streams[event.stream]
+
+
+def _send_one_by_one(
+    events: list[Event], outcomes: dict[str, Outcome], refusals: dict[str, str]
+) -> None:
+    stopped = set()
+    for event in events:
+        if event.stream in stopped:
+            continue
+        try:
+            _publisher().send([event], outcomes)
+        except Refused as error:
+            _discard_publisher()
+            refusals[event.id] = str(error)
+        if outcomes.get(event.id) is not Outcome.CONFIRMED:
+            stopped.add(event.stream)
+
+
+def _record(
+    events: list[Event], outcomes: dict[str, Outcome], refusals: dict[str, str]
+) -> None:
+    confirmed = [e for e in events if outcomes.get(e.id) is Outcome.CONFIRMED]
+    with transaction.atomic():
+        if confirmed:
+            Outbox.objects.filter(pk__in=[e.pk for e in confirmed]).delete()
+            lock("publication")  # positions become visible in order
+            Publication.objects.bulk_create(
+                Publication(event=e, organization_id=e.organization_id) for e in confirmed
+            )
+        for event in events:
+            outcome = outcomes.get(event.id)
+            if event.id in refusals:
+                _postpone(event, refusals[event.id], park_after=MAX_REFUSALS)
+            elif outcome is Outcome.NACKED or outcome is Outcome.RETURNED:
+                _postpone(event, f"{outcome.value} by the broker", park_after=None)
+    if Outcome.RETURNED in outcomes.values():
+        _discard_publisher()  # connecting declares the topology, and so the missing binding
+
+
+def _postpone(event: Event, error: str, *, park_after: int | None) -> None:
+    row = Outbox.objects.get(pk=event.pk)
+    failures = row.attempts + 1
+    parked = park_after is not None and failures >= park_after
+    if parked:
+        logger.error("%s is parked and holds its stream: %s", event, error)
+    Outbox.objects.filter(pk=event.pk).update(
+        attempts=F("attempts") + 1,
+        last_error=error[:2000],
+        not_before=backoff.later(failures),
+        parked_at=Now() if parked else None,
+    )
+
+
+def _publisher() -> Publisher:
+    """Return this thread's publisher, made after the fork. Raises Unavailable."""
+    publisher: Publisher | None = getattr(_thread, "publisher", None)
+    if publisher and _thread.pid == os.getpid():
+        if time.monotonic() - publisher.last_used < IDLE_LIMIT:
+            return publisher
+        _discard_publisher()
+    if time.monotonic() < getattr(_thread, "not_before", 0):
+        raise Unavailable("it was away a moment ago")
+    _thread.publisher, _thread.pid = Publisher(), os.getpid()
+    _thread.failures = 0
+    return _thread.publisher
+
+
+def _discard_publisher() -> None:
+    if publisher := getattr(_thread, "publisher", None):
+        publisher.discard()
+    _thread.publisher = None
+
+
+def _back_off() -> None:
+    _thread.failures = getattr(_thread, "failures", 0) + 1
+    wait = min(backoff.seconds(_thread.failures), AWAY_LIMIT)
+    _thread.not_before = time.monotonic() + wait

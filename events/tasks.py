@@ -1,0 +1,45 @@
+"""The nudges' other end, and the sweep that makes up for lost ones."""
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.db.models import Min, Q
+from django.db.models.functions import Now
+
+from events import reactions, wake
+from events import relay as relay_
+from events.models import Reaction
+
+SWEPT_AT_ONCE = 200
+NUDGED_AGAIN_AFTER = timedelta(seconds=30)
+
+
+@shared_task
+def relay(shard: int) -> None:
+    """Publish what a shard owes."""
+    relay_.publish_owed(shard)
+
+
+@shared_task
+def react(stream: str, context: str) -> None:
+    """Do what a context owes to the facts of a stream."""
+    reactions.settle(stream, context)
+
+
+@shared_task
+def sweep() -> None:
+    """Nudge what is owed and due: a nudge may have been lost with its process or its broker."""
+    for shard in relay_.owing():
+        wake.relay(shard)
+    due = Reaction.objects.filter(
+        Q(not_before__isnull=True) | Q(not_before__lte=Now()),
+        Q(nudged_at__isnull=True) | Q(nudged_at__lte=Now() - NUDGED_AGAIN_AFTER),
+        parked_at__isnull=True,
+    )
+    pairs = (
+        due.values("stream", "context").annotate(oldest=Min("id")).order_by("oldest")[:SWEPT_AT_ONCE]
+    )
+    for pair in pairs:
+        stream, context = pair["stream"], pair["context"]
+        Reaction.objects.filter(stream=stream, context=context).update(nudged_at=Now())
+        wake.react(stream, context)

@@ -1,0 +1,156 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection, connections
+from django.utils import timezone
+
+from config.api import idempotency, tasks
+from config.api.models import IdempotencyRecord
+from events.errors import DomainError
+from tests.api import urls
+from tests.api.test_problems import check
+
+pytestmark = [pytest.mark.urls("tests.api.urls"), pytest.mark.django_db]
+PATH = "/api/v1/things"
+KEY = {"Idempotency-Key": "k-1"}
+
+
+def elsewhere(call):
+    """Call in a thread, whose database connection is its own and is closed again."""
+
+    def closing(*args):
+        try:
+            return call(*args)
+        finally:
+            connections.close_all()
+
+    return closing
+
+
+def test_a_repeat_gets_the_same_answer(api, order):
+    first = api.post(PATH, order, headers=KEY)
+    again = api.post(PATH, dict(reversed(order.items())), headers=KEY)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert "Idempotent-Replayed" not in first
+    assert again["Idempotent-Replayed"] == "true"
+    assert again.content == first.content
+    assert Group.objects.count() == 1
+
+
+def test_without_a_key_it_is_done_again(api, order):
+    api.post(PATH, order)
+    api.post(PATH, order)
+    assert Group.objects.count() == 2
+    assert not IdempotencyRecord.objects.exists()
+
+
+def test_a_key_stands_for_one_body_and_one_actor(api, order):
+    api.post(PATH, order, headers=KEY)
+    for other in (order | {"currency": "EUR"}, order | {"actor": "picker_1"}):
+        check(api.post(PATH, other, headers=KEY), 422, "idempotency_key_reused")
+    assert Group.objects.count() == 1
+
+
+def test_a_key_belongs_to_its_caller_and_path(caller, api, order):
+    api.post(PATH, order, headers=KEY)
+    for other in (caller(organization="org_2"), caller(subject="user_2")):
+        assert "Idempotent-Replayed" not in other.post(PATH, order, headers=KEY)
+    assert "Idempotent-Replayed" not in api.post(f"{PATH}/pay", headers=KEY)
+    assert Group.objects.count() == 3
+
+
+def test_where_a_key_is_required(api):
+    check(api.post(f"{PATH}/pay"), 400, "idempotency_key_required")
+    for replayed in (None, "true"):
+        response = api.post(f"{PATH}/pay", headers=KEY)
+        assert (response.status_code, response.content) == (204, b"")
+        assert response.get("Idempotent-Replayed") == replayed
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "é", "x" * 256])
+def test_a_key_that_is_none(api, order, key):
+    response = api.post(PATH, order, headers={"Idempotency-Key": key})
+    assert list(check(response, 400, "invalid_request")["errors"]) == ["Idempotency-Key"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(DomainError("No."), 422), (RuntimeError("broken"), 500)]
+)
+def test_a_failure_leaves_nothing(api, order, monkeypatch, error, status):
+    def fail():
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(urls.Things, "work", staticmethod(fail))
+        assert api.post(PATH, order, headers=KEY).status_code == status
+    assert not Group.objects.exists()
+    assert not IdempotencyRecord.objects.exists()
+    assert api.post(PATH, order, headers=KEY).status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_that_is_no_success_leaves_nothing_either(api):
+    assert api.post(f"{PATH}/soften", headers=KEY).status_code == 503
+    assert not Group.objects.exists()
+    assert not IdempotencyRecord.objects.exists()
+
+
+def test_after_a_day_the_key_is_new(api, order):
+    api.post(PATH, order, headers=KEY)
+    old = timezone.now() - idempotency.KEPT - timedelta(seconds=1)
+    IdempotencyRecord.objects.update(created_at=old)
+    assert "Idempotent-Replayed" not in api.post(PATH, order, headers=KEY)
+    assert Group.objects.count() == 2
+    assert IdempotencyRecord.objects.count() == 1
+
+
+def test_old_records_are_deleted_in_batches(api, order, monkeypatch):
+    monkeypatch.setattr(tasks, "BATCH", 2)
+    for number in range(5):
+        api.post(PATH, order, headers={"Idempotency-Key": f"k-{number}"})
+    assert tasks.delete_old_records() == 0
+    assert tasks.delete_old_records((timezone.now() + timedelta(hours=25)).isoformat()) == 5
+    assert not IdempotencyRecord.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ten_at_once_are_done_once(caller, order):
+    together = threading.Barrier(10)
+
+    @elsewhere
+    def send(client):
+        together.wait(timeout=10)
+        return client.post(PATH, order, headers=KEY)
+
+    with ThreadPoolExecutor(10) as pool:
+        responses = list(pool.map(send, [caller() for _ in range(10)]))
+    assert {response.status_code for response in responses} == {201}
+    assert len({response.content for response in responses}) == 1
+    assert sum("Idempotent-Replayed" in response for response in responses) == 9
+    assert Group.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no lock_timeout")
+def test_a_twin_does_not_wait_for_ever(caller, order, monkeypatch):
+    monkeypatch.setattr(idempotency, "WAIT", "20ms")
+    twins, timeouts = [], []
+
+    def work():
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW lock_timeout")
+            timeouts.append(cursor.fetchone()[0])
+        with ThreadPoolExecutor(1) as pool:
+            send = elsewhere(lambda: caller().post(PATH, order, headers=KEY))
+            twins.append(pool.submit(send).result(timeout=10))
+
+    monkeypatch.setattr(urls.Things, "work", staticmethod(work))
+    assert caller().post(PATH, order, headers=KEY).status_code == 201
+    (twin,) = twins
+    check(twin, 409, "in_progress")
+    assert twin["Retry-After"] == "1"
+    assert timeouts == ["0"]
+    assert Group.objects.count() == 1

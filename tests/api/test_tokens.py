@@ -1,0 +1,160 @@
+import json
+import threading
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from config.api import tokens
+from tests.api.test_problems import check
+
+pytestmark = [pytest.mark.urls("tests.api.urls"), pytest.mark.django_db]
+SECRET = "a secret of the tests that is long enough"
+
+
+@pytest.fixture(autouse=True)
+def secret(settings):
+    settings.JWT_SECRET, settings.JWT_JWKS_URL = SECRET, ""
+    settings.JWT_ISSUER = settings.JWT_AUDIENCE = ""
+
+
+def claims(**changes):
+    moment = timezone.now() + timedelta(minutes=1)
+    given = {"sub": "user_1", "organization_id": "org_1", "scope": "*", "exp": moment} | changes
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def ask(token):
+    return Client().get("/api/v1/things", headers={"Authorization": f"Bearer {token}"})
+
+
+def signed(key=SECRET, algorithm="HS256", kid=None, **changes):
+    return jwt.encode(claims(**changes), key, algorithm, headers={"kid": kid} if kid else None)
+
+
+def test_a_good_token():
+    assert ask(signed()).status_code == 200
+
+
+@pytest.mark.parametrize("header", [None, "Basic dTpw", "user_1"])
+def test_no_token(header):
+    response = Client().get("/api/v1/things", headers={"Authorization": header} if header else {})
+    check(response, 401, "not_authenticated")
+    assert response["WWW-Authenticate"] == "Bearer"
+
+
+def test_an_expired_token():
+    response = ask(signed(exp=timezone.now() - timedelta(seconds=1)))
+    check(response, 401, "token_expired")
+    assert response["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exp": None},
+        {"sub": None},
+        {"sub": ""},
+        {"sub": "u" * 65},
+        {"sub": "user\0"},
+        {"organization_id": None},
+        {"organization_id": 7},
+        {"organization_id": ""},
+        {"scope": ["orders:read"]},
+        {"key": SECRET + "x"},
+        {"key": None, "algorithm": "none"},
+        {"algorithm": "HS512"},
+    ],
+)
+def test_a_token_that_is_not_accepted(changes):
+    check(ask(signed(**changes)), 401, "invalid_token")
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "é.é.é", "a b"])
+def test_text_that_is_no_token(token):
+    check(ask(token), 401, "invalid_token")
+
+
+def test_issuer_and_audience_count_when_they_are_configured(settings):
+    settings.JWT_ISSUER, settings.JWT_AUDIENCE = "https://id.example", "orders"
+    check(ask(signed()), 401, "invalid_token")
+    check(ask(signed(iss="https://id.example", aud="carts")), 401, "invalid_token")
+    assert ask(signed(iss="https://id.example", aud="orders")).status_code == 200
+
+
+@pytest.fixture
+def identity_provider(settings):
+    """Serve one RSA and one EC key, as an identity provider does; return the private ones."""
+    private = {
+        "rsa": rsa.generate_private_key(public_exponent=65537, key_size=2048),
+        "ec": ec.generate_private_key(ec.SECP256R1()),
+    }
+    public = [
+        {**RSAAlgorithm.to_jwk(private["rsa"].public_key(), as_dict=True), "kid": "rsa"},
+        {**ECAlgorithm.to_jwk(private["ec"].public_key(), as_dict=True), "kid": "ec"},
+    ]
+
+    class Keys(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"keys": public}).encode())
+
+        def log_message(self, *args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Keys)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+    settings.JWT_JWKS_URL = f"http://127.0.0.1:{server.server_port}/keys"
+    yield private
+    server.shutdown()
+    server.server_close()
+
+
+def test_an_identity_providers_tokens(identity_provider):
+    assert ask(signed(identity_provider["rsa"], "RS256", "rsa")).status_code == 200
+    assert ask(signed(identity_provider["ec"], "ES256", "ec")).status_code == 200
+    check(ask(signed(identity_provider["ec"], "ES256", "rsa")), 401, "invalid_token")
+    check(ask(signed(identity_provider["rsa"], "RS256", "unknown")), 401, "invalid_token")
+
+
+def test_the_shared_secret_is_worth_nothing_beside_an_identity_provider(identity_provider):
+    check(ask(signed(kid="rsa")), 401, "invalid_token")
+
+
+def test_an_identity_provider_that_is_away(settings):
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        settings.JWT_JWKS_URL = f"http://127.0.0.1:{server.server_port}/keys"
+    response = ask(signed(kid="rsa"))
+    check(response, 503, "identity_provider_unavailable")
+    assert response["Retry-After"] == "5"
+
+
+def test_the_command_prints_only_a_token(capsys):
+    call_command("issue_token", organization="org_1", subject="user_1", scope="things:read")
+    token = capsys.readouterr().out
+    assert token.count("\n") == 1
+    assert ask(token.strip()).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("JWT_SECRET", ""), ("JWT_JWKS_URL", "https://id.example/keys")]
+)
+def test_the_command_without_a_secret(settings, name, value):
+    setattr(settings, name, value)
+    with pytest.raises(CommandError, match="JWT_SECRET"):
+        call_command("issue_token", organization="org_1", subject="user_1", scope="*")
+
+
+def test_an_issued_token_has_what_is_asked_of_it(settings):
+    settings.JWT_ISSUER, settings.JWT_AUDIENCE = "https://id.example", "orders"
+    given = {"organization_id": "org_1", "subject": "user_1", "scope": "things:read"}
+    assert ask(tokens.issue(**given, lifetime=timedelta(minutes=1))).status_code == 200
+    with pytest.raises(ValueError, match="1 to 64"):
+        tokens.issue(**given | {"subject": ""}, lifetime=timedelta(minutes=1))

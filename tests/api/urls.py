@@ -1,0 +1,135 @@
+"""Routes that exist only here: each view shows one behaviour of the API's base classes."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.urls import include, path, re_path
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
+from rest_framework.throttling import BaseThrottle
+
+from config.api import problems
+from config.api.models import IdempotencyRecord
+from config.api.serializers import (
+    Address,
+    CurrencyCode,
+    ExternalId,
+    MoneyIn,
+    MoneyOut,
+    StrictSerializer,
+)
+from config.api.views import ContextViewSet
+from events import origin
+from events.aggregate import InvalidTransition
+from events.errors import DomainError
+
+
+class Line(StrictSerializer):
+    quantity = serializers.IntegerField(min_value=1)
+    unit_price = MoneyIn()
+
+
+class Order(StrictSerializer):
+    currency = CurrencyCode()
+    customer_id = ExternalId(required=False, allow_null=True)
+    items = Line(many=True)
+    shipping_address = Address(required=False)
+
+
+class Priced(serializers.Serializer[Any]):
+    amount = MoneyOut()
+    shipping = MoneyOut(currency="parent.currency")
+    paid_at = serializers.DateTimeField()
+
+
+class Things(ContextViewSet):
+    """Rows are idempotency records: the one table of the API that has an organization."""
+
+    scope = "things"
+    queryset: ClassVar[QuerySet[Any]] = IdempotencyRecord.objects.all()
+    idempotency_key_required = frozenset({"pay"})
+    lookup_field = "key"
+
+    def list(self, request: Request) -> Response:
+        page = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response([row.key for row in page])
+
+    def retrieve(self, request: Request, key: str) -> Response:
+        return Response({"key": self.get_object().key})
+
+    def create(self, request: Request) -> Response:
+        """The answer shows what was understood; the row shows how often it was done."""
+        body = self.body(Order)
+        Group.objects.create(name=f"group {Group.objects.count()}")
+        self.work()
+        answer = {
+            "actor": origin.current().actor,
+            "request_id": origin.current().request_id,
+            "unit_price": str(body["items"][0]["unit_price"]),
+        }
+        return Response(answer, status=201)
+
+    @staticmethod
+    def work() -> None:
+        """Tests put here what happens while the first request is at work."""
+
+    @action(detail=False, methods=["post"])
+    def pay(self, request: Request) -> Response:
+        return Response(None, status=204)
+
+    @action(detail=False, methods=["post"])
+    def soften(self, request: Request) -> Response:
+        Group.objects.create(name="soft")
+        return Response({"later": True}, status=503)
+
+    @action(detail=False)
+    def refused(self, request: Request) -> Response:
+        raise DomainError("Too much.", max_refundable="10.00", status="a detail of this name")
+
+    @action(detail=False)
+    def conflict(self, request: Request) -> Response:
+        raise InvalidTransition("Cannot ship.", allowed_actions=["cancel"])
+
+    @action(detail=False)
+    def broken(self, request: Request) -> Response:
+        raise RuntimeError("a secret")
+
+    @action(detail=False)
+    def priced(self, request: Request) -> Response:
+        return Response(Priced(PRICED).data)
+
+
+PRICED: dict[str, Any] = {}
+
+
+class Never(BaseThrottle):
+    def allow_request(self, request: Request, view: Any) -> bool:
+        return False
+
+    def wait(self) -> float:
+        return 2.5
+
+
+class Throttled(ContextViewSet):
+    scope = "things"
+    throttle_classes = (Never,)
+
+    def list(self, request: Request) -> Response:
+        raise AssertionError
+
+
+router = SimpleRouter(trailing_slash=False)
+router.register("things", Things)
+router.register("throttled", Throttled, basename="throttled")
+urlpatterns = [
+    path("api/v1/", include(router.urls)),
+    path("health/", include("config.api.urls")),
+    re_path(r"^api/", problems.not_found),
+]
+handler400 = "config.api.problems.bad_request"
+handler404 = "config.api.problems.not_found"
+handler500 = "config.api.problems.internal_error"
