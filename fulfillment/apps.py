@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class FulfillmentConfig(AppConfig):
+    name = "fulfillment"
+
+    def ready(self) -> None:
+        from fulfillment import events  # noqa: F401

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class ReturnsConfig(AppConfig):
+    name = "returns"
+
+    def ready(self) -> None:
+        from returns import events  # noqa: F401

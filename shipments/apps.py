@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class ShipmentsConfig(AppConfig):
+    name = "shipments"
+
+    def ready(self) -> None:
+        from shipments import events  # noqa: F401
