@@ -1,0 +1,49 @@
+# What one does with this repository. `make` alone lists it.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+BIN := .venv/bin
+# A production-like environment: the checks judge what is deployed.
+PRODUCTION := env -u DEBUG \
+	SECRET_KEY=Zk3vJ8qW1xT6yR0pL5mN9bC2hF7dS4gA-uE_oIzXwQvKtYjP \
+	JWT_SECRET=pT7rX2mK9wQ4vB6nH1cL8zD3fG5sJ0yA \
+	ALLOWED_HOSTS=orders.example.com \
+	DATABASE_URL=postgres://postgres@127.0.0.1:5432/postgres \
+	CELERY_BROKER_URL=amqp://guest:guest@127.0.0.1:5672//
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/installed ## Run everything in one process, without any server (ARGS=… for manage.py run)
+	@DEBUG=true $(BIN)/python manage.py run $(ARGS)
+
+test: .venv/installed-for-tests ## Run the tests (ARGS=… for pytest); starts the servers they need
+	@tests/services.sh
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+
+check: .venv/installed-for-tests ## Lint, format, types, imports, migrations, deployment
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(PRODUCTION) $(BIN)/mypy .
+	@$(PRODUCTION) $(BIN)/lint-imports
+	@$(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run
+	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "Python's venv module is missing (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python requirements.txt
+	@echo "Installing requirements …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/installed-for-tests: .venv/installed tests/requirements.txt
+	@echo "Installing the tests' requirements …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@

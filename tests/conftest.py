@@ -1,0 +1,96 @@
+"""What every test may ask for."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import kombu
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.test import Client
+
+from config.api import tokens
+from config.celery import app
+from events import broker as broker_
+from events import reactions, wake
+from events.models import Reaction
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Two locks taken in different orders: the suite fails, even where a retry hid it."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        )
+        (deadlocks,) = cursor.fetchone()
+    assert not deadlocks, f"PostgreSQL broke {deadlocks} deadlocks"
+
+
+@pytest.fixture(autouse=True)
+def nudges(monkeypatch: pytest.MonkeyPatch) -> list[wake.Nudge]:
+    """Nudges are kept here instead of being sent; `settle` and the relay are called by hand."""
+    kept: list[wake.Nudge] = []
+    monkeypatch.setattr(wake, "_nudge", kept.append)
+    return kept
+
+
+@pytest.fixture
+def settle() -> Callable[[], None]:
+    """Return a function that lets every context react, until nobody owes a reaction."""
+
+    def settle_all() -> None:
+        due = Reaction.objects.filter(Q(not_before=None) | Q(not_before__lte=Now()), parked_at=None)
+        while pairs := set(due.values_list("stream", "context")):
+            for stream, context in sorted(pairs):
+                reactions.settle(stream, context)
+            failed = Reaction.objects.filter(attempts__gt=0).first()
+            assert not failed, f"{failed.reaction} failed: {failed.last_error}"
+
+    return settle_all
+
+
+class Api(Client):
+    """A service that speaks JSON and holds a token."""
+
+    def post(self, path: str, data: Any = None, **kwargs: Any) -> Any:
+        kwargs = {"content_type": "application/json", **kwargs}
+        return super().post(path, {} if data is None else data, **kwargs)
+
+
+@pytest.fixture
+def caller() -> Callable[..., Api]:
+    """Return a function that makes clients; an error in a view is answered, as in production."""
+
+    def make(scope: str = "*", organization: str = "org_1", subject: str = "user_1") -> Api:
+        token = tokens.issue(
+            organization_id=organization,
+            subject=subject,
+            scope=scope,
+            lifetime=timedelta(minutes=5),
+        )
+        return Api(raise_request_exception=False, headers={"Authorization": f"Bearer {token}"})
+
+    return make
+
+
+@pytest.fixture
+def api(caller: Callable[..., Api]) -> Api:
+    return caller()
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[kombu.Connection]:
+    """A real RabbitMQ with this process's own exchange and queues, deleted at the end."""
+    with broker_.connect() as connection:
+        broker_.declare_topology(connection)
+        yield connection
+        channel = connection.channel()
+        for queue in [q.name for q in broker_.queues()] + list(app.amqp.queues):
+            channel.queue_delete(queue)
+        for exchange in ("", ".dead", ".tasks"):
+            channel.exchange_delete(f"{settings.EVENTS_EXCHANGE}{exchange}")
