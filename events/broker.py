@@ -56,7 +56,13 @@ def connect() -> kombu.Connection:
         transport_options={"polling_interval": 0.05} if embedded else timeouts,
     )
     try:
-        connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=5)
+        connection.ensure_connection(
+            max_retries=1,
+            interval_start=0,
+            interval_step=0,
+            timeout=5,
+            reraise_as_library_errors=False,
+        )
     except connection.connection_errors as error:
         connection.collect()
         raise Unavailable(str(error)) from error
@@ -247,24 +253,32 @@ def _awaited() -> set[str]:
     }
 
 
-def tail(on_message: Callable[[bytes, dict[str, Any]], None], stop: threading.Event) -> None:
+def tail(
+    on_message: Callable[[bytes, dict[str, Any]], None],
+    *,
+    listening: threading.Event,
+    stop: threading.Event,
+) -> None:
     """Call `on_message(body, headers)` for each event from now on, until `stop` is set.
 
-    It listens on a temporary queue of its own, so it takes nothing from anybody.
+    It listens on a temporary queue of its own, so it takes nothing from anybody; `listening` is
+    set once that queue is bound and misses nothing. Raises Unavailable when the broker goes away.
     """
+    queue = kombu.Queue(exchange=exchange(), routing_key="#", exclusive=True, auto_delete=True)
+    queue.name = f"{settings.EVENTS_QUEUE_PREFIX}tail.{kombu.uuid()}"
+
+    def received(message: kombu.Message) -> None:
+        body = message.body
+        on_message(body.encode() if isinstance(body, str) else bytes(body), message.headers)
+
     with connect() as connection:
-        source = exchange()
-        queue = kombu.Queue(exchange=source, routing_key="#", exclusive=True, auto_delete=True)
-        queue.name = f"{settings.EVENTS_QUEUE_PREFIX}tail.{kombu.uuid()}"
-
-        def received(message: kombu.Message) -> None:
-            body = message.body
-            on_message(body.encode() if isinstance(body, str) else bytes(body), message.headers)
-
-        consumer = kombu.Consumer(connection, [queue], on_message=received, no_ack=True)
-        with consumer:
-            while not stop.is_set():
-                try:
-                    connection.drain_events(timeout=0.2)
-                except TimeoutError:
-                    connection.heartbeat_check()
+        try:
+            with kombu.Consumer(connection, [queue], on_message=received, no_ack=True):
+                listening.set()
+                while not stop.is_set():
+                    try:
+                        connection.drain_events(timeout=0.2)
+                    except TimeoutError:
+                        connection.heartbeat_check()
+        except connection.connection_errors as error:
+            raise Unavailable(str(error)) from error
