@@ -1,0 +1,44 @@
+import os
+import shutil
+import threading
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError
+
+from events import broker, tail
+
+
+class Command(BaseCommand):
+    help = "Print every event from now on, until Ctrl-C. No consumer gets a message less."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--full", action="store_true", help="show the whole JSON as well")
+
+    def handle(self, *args: Any, full: bool, **options: Any) -> None:
+        if broker.is_embedded():
+            raise CommandError(
+                "memory:// cannot be heard from another process. `make run` prints its events "
+                "itself; to listen to RabbitMQ, set EVENTS_BROKER_URL to amqp://…"
+            )
+        colour = tail.wants_colour(self.stdout) and not options["no_color"]
+        width = shutil.get_terminal_size().columns if self.stdout.isatty() else None
+
+        def show(body: bytes, headers: Mapping[str, Any]) -> None:
+            if full:
+                text = tail.full(body, headers, colour=colour)
+            else:
+                text = tail.line(body, headers, colour=colour, width=width)
+            try:
+                self.stdout.write(text)
+                self.stdout.flush()
+            except BrokenPipeError:
+                os._exit(0)  # `| head` has seen enough; the temporary queue goes with us
+
+        try:
+            broker.tail(show, listening=threading.Event(), stop=threading.Event())
+        except broker.Unavailable as error:
+            raise CommandError(f"The broker does not answer: {error}") from error
+        except KeyboardInterrupt:
+            pass
