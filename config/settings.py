@@ -70,7 +70,9 @@ TEMPLATES = [
 # Database: SQLite for a first look, PostgreSQL for everything else.
 
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'orders.sqlite3'}")
+    "default": env.db_url(
+        "DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'orders.sqlite3'}"
+    )
 }
 _database = DATABASES["default"]
 _database.setdefault("OPTIONS", {})

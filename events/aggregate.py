@@ -38,9 +38,8 @@ class Transition:
         """Return why it is not allowed now, or None."""
         if aggregate.status not in self.source:
             return f"it is {aggregate.status}"
-        return next(
-            (f"it needs that {guard.__doc__}" for guard in self.guards if not guard(aggregate)), None
-        )
+        unmet = (guard for guard in self.guards if not guard(aggregate))
+        return next((f"it needs that {guard.__doc__}" for guard in unmet), None)
 
 
 def transition(
@@ -144,9 +143,7 @@ class Aggregate(models.Model):
     @classmethod
     def transitions(cls) -> list[Transition]:
         """Return the transition table, in the order of the class body."""
-        return [
-            member.transition for member in vars(cls).values() if hasattr(member, "transition")
-        ]
+        return [member.transition for member in vars(cls).values() if hasattr(member, "transition")]
 
     def allowed_actions(self) -> list[str]:
         """Return the verbs that would be accepted now."""

@@ -88,9 +88,7 @@ def queues() -> list[kombu.Queue]:
             }
             bindings = [kombu.binding(source, routing_key(event)) for event in names]
             declared += [
-                kombu.Queue(
-                    f"{name}.dead", dead, name, queue_arguments={"x-queue-type": "quorum"}
-                ),
+                kombu.Queue(f"{name}.dead", dead, name, queue_arguments={"x-queue-type": "quorum"}),
                 kombu.Queue(name, bindings=bindings, queue_arguments=arguments),
             ]
     return declared

@@ -86,7 +86,7 @@ class Publication(models.Model):
 class Reaction(Owed):
     """What one context still has to do about a fact; deleted in the transaction that does it."""
 
-    event = models.ForeignKey(Event, models.PROTECT, related_name="reactions")
+    event = models.ForeignKey(Event, models.PROTECT, related_name="reactions", db_index=False)
     reaction = models.CharField(max_length=128)
     stream = models.CharField(max_length=64)
     context = models.CharField(max_length=32)

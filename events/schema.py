@@ -100,7 +100,7 @@ def event(
 def render(fact: Event, *, organization_id: str, at: datetime) -> str:
     """Return the envelope as the exact text that goes out.
 
-    Raises InvalidEvent for an unregistered class, a value of the wrong type, or a body over 256 KiB.
+    Raises InvalidEvent for an unregistered class, a wrong value, or a body over 256 KiB.
     """
     if registry.get(getattr(fact, "name", "")) is not type(fact):
         raise InvalidEvent(f"{type(fact).__name__} is not a registered event.")

@@ -36,10 +36,8 @@ def sweep() -> None:
         Q(nudged_at__isnull=True) | Q(nudged_at__lte=Now() - NUDGED_AGAIN_AFTER),
         parked_at__isnull=True,
     )
-    pairs = (
-        due.values("stream", "context").annotate(oldest=Min("id")).order_by("oldest")[:SWEPT_AT_ONCE]
-    )
-    for pair in pairs:
+    pairs = due.values("stream", "context").annotate(oldest=Min("id")).order_by("oldest")
+    for pair in pairs[:SWEPT_AT_ONCE]:
         stream, context = pair["stream"], pair["context"]
         Reaction.objects.filter(stream=stream, context=context).update(nudged_at=Now())
         wake.react(stream, context)

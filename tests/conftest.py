@@ -24,9 +24,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     """Two locks taken in different orders: the suite fails, even where a retry hid it."""
     yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-        )
+        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
         (deadlocks,) = cursor.fetchone()
     assert not deadlocks, f"PostgreSQL broke {deadlocks} deadlocks"
 

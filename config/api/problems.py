@@ -16,7 +16,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
 from events import origin
-from events.errors import Conflict, DomainError
+from events.errors import Conflict, DomainError, Missing
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -48,11 +48,11 @@ def problem(
 
 
 def handle(exc: Exception, context: Mapping[str, Any]) -> JsonResponse:
-    """Turn whatever a view raised into a problem. What nobody foresaw is logged and tells nothing."""
+    """Turn whatever a view raised into a problem; what nobody foresaw is logged, tells nothing."""
     set_rollback()
     match exc:
         case DomainError():
-            status = 409 if isinstance(exc, Conflict) else 422
+            status = 409 if isinstance(exc, Conflict) else 404 if isinstance(exc, Missing) else 422
             return problem(status, exc.code, str(exc), headers=_headers(exc), **exc.details)
         case rest_errors.ValidationError():
             return _invalid(exc.detail)
@@ -64,7 +64,7 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> JsonResponse:
             code = getattr(exc.detail, "code", exc.default_code)
             return problem(exc.status_code, code, str(exc.detail), headers=_headers(exc))
         case Http404():
-            return not_found()
+            return not_found(context["request"])
         case django_errors.PermissionDenied():
             return problem(403, "permission_denied", "This is not allowed.")
         case django_errors.RequestDataTooBig():
@@ -125,7 +125,7 @@ def _unforeseen(exc: Exception, request: Request) -> JsonResponse:
 
 
 @csrf_exempt
-def not_found(request: HttpRequest | None = None, *args: Any, **kwargs: Any) -> JsonResponse:
+def not_found(request: HttpRequest | Request, *args: Any, **kwargs: Any) -> JsonResponse:
     """Nothing is there, or it is another organization's, which the answer does not tell apart."""
     return problem(404, "not_found", "There is nothing under this URL.")
 

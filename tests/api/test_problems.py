@@ -14,7 +14,8 @@ def check(response, status, code):
     assert problem["type"] == f"urn:order-service:problem:{code}"
     assert problem["status"] == status
     assert problem["code"] == code
-    assert problem["title"] and problem["detail"]
+    assert problem["title"]
+    assert problem["detail"]
     assert problem["request_id"] == response["X-Request-ID"]
     return problem
 

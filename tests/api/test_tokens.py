@@ -15,7 +15,7 @@ from config.api import tokens
 from tests.api.test_problems import check
 
 pytestmark = [pytest.mark.urls("tests.api.urls"), pytest.mark.django_db]
-SECRET = "a secret of the tests that is long enough"
+SECRET = "a secret of the tests that is long enough for every algorithm, HS512 too"
 
 
 @pytest.fixture(autouse=True)

@@ -89,7 +89,7 @@ def test_a_page_has_at_most_a_hundred(api):
     assert len(api.get("/api/v1/things?page_size=1000").json()["results"]) == 100
 
 
-@pytest.mark.parametrize("cursor", ["x", "%00", "é", "cD0lMDA=", "cD0lMjc=", "bz1h", "cj14"])
+@pytest.mark.parametrize("cursor", ["x", "é", "cD0lMDA=", "cD0lMjc=", "bz1h", "cj14"])
 def test_a_cursor_that_is_none(api, cursor):
     check(api.get(f"/api/v1/things?cursor={cursor}"), 404, "not_found")
 
