@@ -17,9 +17,10 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from events import backoff, wake
-from events.broker import Outcome, Publisher, Refused, Unavailable
+from events.broker import Unavailable
 from events.locks import lock, try_lock
 from events.models import Event, Outbox, Publication
+from events.publisher import Outcome, Publisher, Refused
 
 logger = logging.getLogger(__name__)
 
@@ -122,9 +123,7 @@ def _send_one_by_one(
             stopped.add(event.stream)
 
 
-def _record(
-    events: list[Event], outcomes: dict[str, Outcome], refusals: dict[str, str]
-) -> None:
+def _record(events: list[Event], outcomes: dict[str, Outcome], refusals: dict[str, str]) -> None:
     confirmed = [e for e in events if outcomes.get(e.id) is Outcome.CONFIRMED]
     with transaction.atomic():
         if confirmed:
@@ -178,6 +177,8 @@ def _discard_publisher() -> None:
 
 
 def _back_off() -> None:
+    if time.monotonic() < getattr(_thread, "not_before", 0):
+        return  # nudges during the wait must not prolong it
     _thread.failures = getattr(_thread, "failures", 0) + 1
     wait = min(backoff.seconds(_thread.failures), AWAY_LIMIT)
     _thread.not_before = time.monotonic() + wait
