@@ -17,3 +17,9 @@ class Conflict(DomainError):
     """The request may make sense, but not in the state that the thing is in now."""
 
     code = "conflict"
+
+
+class Missing(DomainError):
+    """What the request is about is not there, or not any more."""
+
+    code = "not_found"

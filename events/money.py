@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
-from iso4217 import Currency
 from django.db import models
+from iso4217 import Currency
+
+from events.errors import DomainError
 
 MAX_DECIMALS = 4  # of all currencies of ISO 4217
 
@@ -23,6 +25,19 @@ class MoneyField(models.DecimalField):
         super().__init__(**{**kwargs, "max_digits": 19, "decimal_places": MAX_DECIMALS})
 
 
+class TaxRateField(models.DecimalField):
+    """A fraction of the net amount: 0.19 is 19 %."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**{"default": Decimal(0), **kwargs, "max_digits": 7, "decimal_places": 6})
+
+
+class InexactAmount(DomainError):
+    """An amount that does not exist in its currency."""
+
+    code = "inexact_amount"
+
+
 def decimals(currency: str) -> int:
     """Return how many decimals a currency has. Raises ValueError for what is no currency."""
     exponent = Currency(currency).exponent
@@ -35,6 +50,16 @@ def money(amount: Decimal, currency: str) -> Decimal:
     """Return the amount rounded half up to the currency's decimals: `125.50`, `1300` for JPY."""
     unit = Decimal(1).scaleb(-decimals(currency))
     return amount.quantize(unit, rounding=ROUND_HALF_UP)
+
+
+def exact(amount: Decimal, currency: str) -> Decimal:
+    """Return the amount with the currency's decimals. Raises InexactAmount if it has more."""
+    rounded = money(amount, currency)
+    if rounded != amount:
+        raise InexactAmount(
+            f"{amount} has more than the {decimals(currency)} decimals of {currency}."
+        )
+    return rounded
 
 
 def split(amount: Decimal, weights: Sequence[Decimal | int], currency: str) -> list[Decimal]:

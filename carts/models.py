@@ -1,0 +1,298 @@
+"""The life of a cart, from the first line to the order."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from carts.events import (
+    CartAbandoned,
+    CartConverted,
+    CartCreated,
+    CartExpired,
+    CartItemAdded,
+    CartItemChanged,
+    CartItemsAbsorbed,
+    CartMerged,
+)
+from events.aggregate import Aggregate, transition
+from events.errors import DomainError
+from events.ids import PublicIdField
+from events.money import CurrencyField, MoneyField, TaxRateField, money
+
+MAX_ITEMS = 500
+MAX_QUANTITY = 9_999
+
+
+class TooMany(DomainError):
+    """More lines, or more units of one, than a cart holds."""
+
+    code = "too_many"
+
+
+class CannotMerge(DomainError):
+    """The two carts do not belong together."""
+
+    code = "cannot_merge"
+
+
+class Policy(models.Model):
+    """What one organization decides for itself; without a row the settings decide."""
+
+    organization_id = models.CharField(max_length=64, primary_key=True)
+    abandoned_after = models.DurationField(
+        help_text="Idle time after which a cart counts as abandoned: “1 00:00:00” is a day.",
+        validators=[MinValueValidator(timedelta(seconds=1))],
+    )
+
+    class Meta:
+        verbose_name_plural = "policies"
+
+    def __str__(self) -> str:
+        return self.organization_id
+
+
+class Cart(Aggregate):
+    """What somebody means to buy. Prices and titles stay as they were when added."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        ABANDONED = "abandoned"
+        CONVERTED = "converted"
+        EXPIRED = "expired"
+        MERGED = "merged"
+
+    OPEN = (Status.ACTIVE, Status.ABANDONED)
+
+    id = PublicIdField("cart")
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)
+    customer_id = models.CharField(max_length=64, null=True)
+    session_id = models.CharField(max_length=64, null=True)
+    local_id = models.CharField(max_length=64, null=True)
+    currency = CurrencyField()
+    last_activity_at = models.DateTimeField(default=timezone.now)
+    abandoned_at = models.DateTimeField(null=True)
+    order = models.OneToOneField("orders.Order", models.PROTECT, null=True, related_name="+")
+    merged_into = models.ForeignKey("self", models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(customer_id__isnull=False) | Q(session_id__isnull=False),
+                name="cart_has_an_owner",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="converted", order__isnull=False)
+                | (~Q(status="converted") & Q(order__isnull=True)),
+                name="cart_converted_into_an_order",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="merged", merged_into__isnull=False)
+                | (~Q(status="merged") & Q(merged_into__isnull=True)),
+                name="cart_merged_into_another",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["organization_id", "-id"], name="cart_list"),
+            models.Index(fields=["organization_id", "customer_id", "-id"], name="cart_customer"),
+            models.Index(fields=["organization_id", "updated_at"], name="cart_updated"),
+            models.Index(
+                fields=["last_activity_at"],
+                name="cart_idle",
+                condition=Q(status__in=["active", "abandoned"]),
+            ),
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._changed: list[CartItem] = []
+        self._removed: list[CartItem] = []
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @cached_property
+    def lines(self) -> "list[CartItem]":
+        """The items, in the order in which they were added."""
+        return list(self.items.all())
+
+    @property
+    def items_count(self) -> int:
+        """As a shopper counts: units, not lines."""
+        return sum(item.quantity for item in self.lines)
+
+    @property
+    def value(self) -> Decimal:
+        """Quantity × unit price, before discount, tax and shipping."""
+        total = sum((item.quantity * item.unit_price for item in self.lines), Decimal(0))
+        return money(total, self.currency)
+
+    @classmethod
+    def open(cls, **fields: str | None) -> "Cart":
+        """Somebody begins to shop."""
+        cart = cls(**fields)
+        cart.record(CartCreated.of(cart))
+        return cart
+
+    @transition(source=OPEN, target=Status.ACTIVE, emits=CartItemAdded, verb="add_item")
+    def add_item(self, *, at: datetime, **item: Any) -> CartItemAdded:
+        """The same variant at the same price joins the line that it is on."""
+        added = CartItem(**item)
+        self._put(added)
+        self._active(at)
+        return CartItemAdded(
+            cart_id=self.id,
+            variant_id=added.variant_id,
+            quantity=item["quantity"],
+            unit_price=money(added.unit_price, self.currency),
+        )
+
+    @transition(source=OPEN, target=Status.ACTIVE, emits=CartItemChanged, verb="change_item")
+    def change_item(self, *, item: "CartItem", quantity: int, at: datetime) -> CartItemChanged:
+        """The shopper wants more or fewer of it."""
+        item.quantity = quantity
+        self._changed.append(item)
+        self._active(at)
+        return CartItemChanged.of(item, quantity=quantity)
+
+    @transition(source=OPEN, target=Status.ACTIVE, emits=CartItemChanged, verb="remove_item")
+    def remove_item(self, *, item: "CartItem", at: datetime) -> CartItemChanged:
+        """The shopper does not want it any more."""
+        self.lines.remove(item)
+        self._removed.append(item)
+        self._active(at)
+        return CartItemChanged.of(item, quantity=0)
+
+    @transition(source=OPEN, target=Status.ACTIVE, emits=CartItemsAbsorbed)
+    def absorb(self, *, guest: "Cart", at: datetime) -> CartItemsAbsorbed:
+        """Take over what the customer put into a cart before signing in; quantities add."""
+        if self.customer_id is None or guest.organization_id != self.organization_id:
+            raise CannotMerge(f"{self.id} is no customer's cart.")
+        if guest.customer_id not in (None, self.customer_id):
+            raise CannotMerge(f"{guest.id} belongs to another customer.")
+        if guest.currency != self.currency:
+            raise CannotMerge(f"{guest.id} is in {guest.currency}, {self.id} in {self.currency}.")
+        for item in guest.lines:
+            self._put(CartItem(**item.what()))
+        self._active(at)
+        return CartItemsAbsorbed(
+            cart_id=self.id, from_cart_id=guest.id, items_count=guest.items_count
+        )
+
+    @transition(source=OPEN, target=Status.MERGED, emits=CartMerged, verb="merge")
+    def merge(self, *, into: "Cart") -> CartMerged:
+        """The guest has turned out to be a customer who has a cart."""
+        self.merged_into = into
+        return CartMerged(cart_id=self.id, into_cart_id=into.id)
+
+    @transition(source=Status.ACTIVE, target=Status.ABANDONED, emits=CartAbandoned)
+    def abandon(self, *, at: datetime) -> CartAbandoned:
+        """Nobody has touched it for the organization's threshold."""
+        self.abandoned_at = at
+        return CartAbandoned(
+            cart_id=self.id,
+            customer_id=self.customer_id,
+            items_count=self.items_count,
+            total_value=self.value,
+            abandoned_at=at,
+            last_activity_at=self.last_activity_at,
+        )
+
+    def has_items(self) -> bool:
+        """the cart holds at least one item"""
+        return bool(self.lines)
+
+    @transition(
+        source=OPEN,
+        target=Status.CONVERTED,
+        emits=CartConverted,
+        verb="checkout",
+        guards=[has_items],
+    )
+    def convert(self, *, order_id: str, at: datetime) -> CartConverted:
+        """The shopper has bought it."""
+        self.order_id = order_id
+        return CartConverted(
+            cart_id=self.id, order_id=order_id, converted_at=at, cart_value=self.value
+        )
+
+    @transition(source=OPEN, target=Status.EXPIRED, emits=CartExpired)
+    def expire(self) -> CartExpired:
+        """It has been idle for so long that its prices mean nothing any more."""
+        return CartExpired(cart_id=self.id, last_activity_at=self.last_activity_at)
+
+    def _active(self, at: datetime) -> None:
+        self.last_activity_at, self.abandoned_at = at, None
+
+    def _put(self, new: "CartItem") -> None:
+        same = (new.variant_id, new.unit_price)
+        item = next((i for i in self.lines if (i.variant_id, i.unit_price) == same), None)
+        if item:
+            item.quantity += new.quantity
+        else:
+            item = new
+            item.cart = self
+            item.position = max((i.position for i in self.lines), default=0) + 1
+            self.lines.append(item)
+        if item.quantity > MAX_QUANTITY:
+            raise TooMany(f"A line holds at most {MAX_QUANTITY} units; {item.quantity} were asked.")
+        if len(self.lines) > MAX_ITEMS:
+            raise TooMany(f"A cart holds at most {MAX_ITEMS} lines.")
+        self._changed.append(item)
+
+    def save_parts(self) -> None:
+        CartItem.objects.filter(pk__in=[item.pk for item in self._removed]).delete()
+        CartItem.objects.bulk_create(
+            {item.pk: item for item in self._changed}.values(),
+            update_conflicts=True,
+            unique_fields=["id"],
+            update_fields=["quantity"],
+        )
+        self._changed, self._removed = [], []
+
+
+class CartItem(models.Model):
+    """A line: one variant at one price."""
+
+    id = PublicIdField("item")
+    cart = models.ForeignKey(Cart, models.PROTECT, related_name="items")
+    position = models.PositiveIntegerField()
+    variant_id = models.CharField(max_length=64)
+    title = models.CharField(max_length=255)
+    quantity = models.PositiveIntegerField()
+    unit_price = MoneyField()
+    tax_rate = TaxRateField()
+    preferred_warehouse_id = models.CharField(max_length=64, null=True)
+
+    WHAT = (
+        "variant_id",
+        "title",
+        "quantity",
+        "unit_price",
+        "tax_rate",
+        "preferred_warehouse_id",
+    )
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cart", "variant_id", "unit_price"], name="one_line_per_variant_and_price"
+            ),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=1, quantity__lte=MAX_QUANTITY), name="cart_item_quantity"
+            ),
+            models.CheckConstraint(condition=Q(unit_price__gte=0), name="cart_item_unit_price"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.variant_id}"
+
+    def what(self) -> dict[str, Any]:
+        """Return what is bought: enough to put it into another cart, or into an order."""
+        return {field: getattr(self, field) for field in self.WHAT}

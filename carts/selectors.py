@@ -1,0 +1,80 @@
+"""Reading carts. Nothing here writes."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import (
+    DateTimeField,
+    DurationField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Value,
+)
+from django.db.models.functions import Coalesce
+
+from carts.models import Cart, CartItem, Policy
+
+
+def with_lines() -> QuerySet[Cart]:
+    """Return carts to show, with their lines."""
+    return Cart.objects.prefetch_related("items")
+
+
+def lock(cart_id: str) -> Cart:
+    """Return a cart that nobody else changes until the transaction ends."""
+    return Cart.objects.select_for_update(no_key=True).get(pk=cart_id)
+
+
+def lock_both(one: str, other: str) -> tuple[Cart, Cart]:
+    """Return two carts, locked in the order of their ids, so that two merges cannot deadlock."""
+    carts = {cart_id: lock(cart_id) for cart_id in sorted({one, other})}
+    return carts[one], carts[other]
+
+
+def lock_unless_busy(carts: QuerySet[Cart], cart_id: str) -> Cart | None:
+    """Return the cart if it is still one of those and nobody is at work on it."""
+    return (
+        carts.select_for_update(no_key=True, skip_locked=True, of=("self",))
+        .filter(pk=cart_id)
+        .first()
+    )
+
+
+def to_abandon(*, now: datetime, organization_id: str | None = None) -> QuerySet[Cart]:
+    """Return active carts with items, idle for longer than their organization's threshold."""
+    policy = Policy.objects.filter(organization_id=OuterRef("organization_id"))
+    after = Coalesce(
+        Subquery(policy.values("abandoned_after")),
+        Value(timedelta(seconds=settings.CART_ABANDONED_AFTER), output_field=DurationField()),
+    )
+    idle = _of(organization_id).filter(
+        Exists(CartItem.objects.filter(cart=OuterRef("pk"))),
+        status=Cart.Status.ACTIVE,
+        # The index serves this bound; the exact one follows.
+        last_activity_at__lte=now - _shortest_threshold(),
+    )
+    due = ExpressionWrapper(F("last_activity_at") + after, output_field=DateTimeField())
+    return idle.alias(due=due).filter(due__lte=now)
+
+
+def to_expire(*, now: datetime, organization_id: str | None = None) -> QuerySet[Cart]:
+    """Return open carts that nobody has touched for CART_EXPIRED_AFTER."""
+    return _of(organization_id).filter(
+        status__in=Cart.OPEN,
+        last_activity_at__lte=now - timedelta(seconds=settings.CART_EXPIRED_AFTER),
+    )
+
+
+def _of(organization_id: str | None) -> QuerySet[Cart]:
+    carts = Cart.objects.order_by("last_activity_at")
+    return carts.filter(organization_id=organization_id) if organization_id else carts
+
+
+def _shortest_threshold() -> timedelta:
+    own: Iterable[timedelta] = Policy.objects.values_list("abandoned_after", flat=True)
+    return min([timedelta(seconds=settings.CART_ABANDONED_AFTER), *own])

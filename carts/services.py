@@ -1,0 +1,194 @@
+"""What can be done with carts: one function per verb."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+import orders.selectors
+from carts import selectors
+from carts.models import CannotMerge, Cart, CartItem
+from events.errors import Missing
+from events.ids import new_id
+from events.money import exact
+from orders.models import Order
+from orders.services import open_order, place_order
+
+AT_ONCE = 5_000  # carts in one run of a timer; the next run goes on
+
+
+class UnknownItem(Missing):
+    """The line is not in the cart, or not any more."""
+
+
+@transaction.atomic
+def open_cart(
+    *,
+    organization_id: str,
+    currency: str,
+    customer_id: str | None = None,
+    session_id: str | None = None,
+    local_id: str | None = None,
+) -> Cart:
+    """Open a cart for a customer, a session, or both. Its currency never changes."""
+    cart = Cart.open(
+        organization_id=organization_id,
+        currency=currency,
+        customer_id=customer_id,
+        session_id=session_id,
+        local_id=local_id,
+    )
+    cart.save(force_insert=True)
+    return cart
+
+
+@transaction.atomic
+def add_item(
+    *,
+    cart_id: str,
+    variant_id: str,
+    title: str,
+    quantity: int,
+    unit_price: Decimal,
+    tax_rate: Decimal = Decimal(0),
+    preferred_warehouse_id: str | None = None,
+) -> Cart:
+    """Add units; those of a variant and price that the cart has already join their line.
+
+    `unit_price` is before tax, in the cart's currency; `tax_rate` a fraction (0.19 is 19 %).
+    Raises TooMany, InexactAmount, InvalidTransition.
+    """
+    cart = selectors.lock(cart_id)
+    cart.add_item(
+        variant_id=variant_id,
+        title=title,
+        quantity=quantity,
+        unit_price=exact(unit_price, cart.currency),
+        tax_rate=tax_rate,
+        preferred_warehouse_id=preferred_warehouse_id,
+        at=timezone.now(),
+    )
+    cart.save()
+    return cart
+
+
+@transaction.atomic
+def change_item(*, cart_id: str, item_id: str, quantity: int) -> Cart:
+    """Set a line's quantity. Raises UnknownItem, InvalidTransition."""
+    cart = selectors.lock(cart_id)
+    item = _item(cart, item_id)
+    if item.quantity != quantity:
+        cart.change_item(item=item, quantity=quantity, at=timezone.now())
+        cart.save()
+    return cart
+
+
+@transaction.atomic
+def remove_item(*, cart_id: str, item_id: str) -> Cart:
+    """Remove a line. Raises UnknownItem, InvalidTransition."""
+    cart = selectors.lock(cart_id)
+    cart.remove_item(item=_item(cart, item_id), at=timezone.now())
+    cart.save()
+    return cart
+
+
+@transaction.atomic
+def merge_cart(*, cart_id: str, into: str) -> Cart:
+    """Join a guest's cart into a customer's, and return the customer's.
+
+    Raises CannotMerge, TooMany, InvalidTransition.
+    """
+    if cart_id == into:
+        raise CannotMerge("A cart cannot be merged into itself.")
+    guest, target = selectors.lock_both(cart_id, into)
+    if guest.merged_into_id == target.id:
+        return target
+    guest.merge(into=target)
+    target.absorb(guest=guest, at=timezone.now())
+    for cart in sorted((guest, target), key=lambda cart: cart.id):
+        cart.save()
+    return target
+
+
+@transaction.atomic
+def check_out(
+    *,
+    cart_id: str,
+    customer_email: str | None = None,
+    shipping_address: dict[str, Any] | None = None,
+    billing_address: dict[str, Any] | None = None,
+    shipping: dict[str, Any] | None = None,
+    discount: dict[str, Any] | None = None,
+) -> tuple[Order, bool]:
+    """Turn a cart into a placed order. Return the order, and whether this call made it.
+
+    The shapes are those of `orders.services.open_order`, as are its errors. A cart gives one
+    order, however often and by however many it is checked out.
+    """
+    cart = selectors.lock(cart_id)
+    if cart.order_id:
+        return orders.selectors.get(cart.order_id), False
+    order_id = new_id("order")
+    cart.convert(order_id=order_id, at=timezone.now())
+    cart.save()
+    open_order(
+        order_id=order_id,
+        cart_id=cart.id,
+        organization_id=cart.organization_id,
+        customer_id=cart.customer_id,
+        customer_email=customer_email,
+        currency=cart.currency,
+        local_id=cart.local_id,
+        items=[item.what() for item in cart.lines],
+        shipping_address=shipping_address,
+        billing_address=billing_address,
+        shipping=shipping,
+        discount=discount,
+    )
+    return place_order(order_id=order_id), True
+
+
+def abandon_idle_carts(*, now: datetime, organization_id: str | None = None) -> int:
+    """Abandon carts idle for their organization's threshold at `now`; return how many."""
+    idle = selectors.to_abandon(now=now, organization_id=organization_id)
+    return sum(_abandon(idle, cart_id, now) for cart_id in _ids(idle))
+
+
+def expire_idle_carts(*, now: datetime, organization_id: str | None = None) -> int:
+    """Expire carts that nobody has touched for CART_EXPIRED_AFTER at `now`; return how many."""
+    idle = selectors.to_expire(now=now, organization_id=organization_id)
+    return sum(_expire(idle, cart_id) for cart_id in _ids(idle))
+
+
+@transaction.atomic
+def _abandon(idle: QuerySet[Cart], cart_id: str, now: datetime) -> bool:
+    cart = selectors.lock_unless_busy(idle, cart_id)
+    if cart is None:
+        return False
+    cart.abandon(at=now)
+    cart.save()
+    return True
+
+
+@transaction.atomic
+def _expire(idle: QuerySet[Cart], cart_id: str) -> bool:
+    cart = selectors.lock_unless_busy(idle, cart_id)
+    if cart is None:
+        return False
+    cart.expire()
+    cart.save()
+    return True
+
+
+def _ids(carts: QuerySet[Cart]) -> list[str]:
+    return list(carts.values_list("pk", flat=True)[:AT_ONCE])
+
+
+def _item(cart: Cart, item_id: str) -> CartItem:
+    item = next((item for item in cart.lines if item.id == item_id), None)
+    if item is None:
+        raise UnknownItem(f"{cart.id} has no item {item_id}.")
+    return item

@@ -1,0 +1,279 @@
+"""What orders tell other services, in the contract's order, and what they keep to themselves."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Self
+
+from events import origin
+from events.money import money
+from events.schema import Event, Id, Money, Payload, Quantity, Timestamp, event
+
+if TYPE_CHECKING:
+    from orders.models import Order
+
+
+class StockItem(Payload):
+    """Units of a variant in a warehouse; null where no warehouse is known."""
+
+    variant_id: Id
+    quantity: Quantity
+    warehouse_id: Id | None
+
+    @classmethod
+    def live(cls, order: "Order") -> list[Self]:
+        """Every unit that is neither written off nor shipped, one entry per line and warehouse."""
+        return [
+            cls(variant_id=line.variant_id, quantity=quantity, warehouse_id=warehouse_id)
+            for line in order.lines
+            for warehouse_id, quantity in line.by_warehouse().items()
+        ]
+
+
+class PlacedItem(Payload):
+    """What Inventory is asked to reserve."""
+
+    variant_id: Id
+    quantity: Quantity
+    preferred_warehouse_id: Id | None
+
+
+@event("order.created")
+class OrderCreated(Event):
+    """An order is open; nothing is reserved or owed yet."""
+
+    order_id: Id
+    order_number: str
+    customer_id: Id | None
+    total_amount: Money
+    currency: str
+    items_count: Quantity
+    status: str
+
+    @classmethod
+    def of(cls, order: "Order") -> Self:
+        return cls(
+            order_id=order.id,
+            order_number=order.number,
+            customer_id=order.customer_id,
+            total_amount=money(order.total, order.currency),
+            currency=order.currency,
+            items_count=sum(line.quantity for line in order.lines),
+            status=order.status,
+        )
+
+
+@event("order.placed")
+class OrderPlaced(Event):
+    """Inventory reserves the stock for as long as the customer may take to pay."""
+
+    order_id: Id
+    customer_id: Id | None
+    local_id: Id | None
+    items: list[PlacedItem]
+    reservation_ttl_minutes: int
+
+    @classmethod
+    def of(cls, order: "Order", *, reservation_ttl_minutes: int) -> Self:
+        return cls(
+            order_id=order.id,
+            customer_id=order.customer_id,
+            local_id=order.local_id,
+            items=[
+                PlacedItem(
+                    variant_id=line.variant_id,
+                    quantity=line.quantity,
+                    preferred_warehouse_id=line.preferred_warehouse_id,
+                )
+                for line in order.lines
+            ],
+            reservation_ttl_minutes=reservation_ttl_minutes,
+        )
+
+
+@event("order.confirmed", moment="confirmed_at")
+class OrderConfirmed(Event):
+    """Inventory commits the stock, Notification mails the customer, Analytics counts the sale."""
+
+    order_id: Id
+    order_number: str
+    reservation_id: Id | None
+    confirmed_at: Timestamp
+    payment_id: Id | None
+    items: list[StockItem]
+
+    @classmethod
+    def of(cls, order: "Order") -> Self:
+        return cls(
+            order_id=order.id,
+            order_number=order.number,
+            reservation_id=order.reservation_id,
+            confirmed_at=order.confirmed_at,
+            payment_id=order.payment_id,
+            items=StockItem.live(order),
+        )
+
+
+@event("order.cancelled")
+class OrderCancelled(Event):
+    """Inventory releases the stock, Payments gives the money back."""
+
+    order_id: Id
+    reservation_id: Id | None
+    cancellation_reason: str
+    cancelled_by: str
+    refund_required: bool
+    stock_to_release: list[StockItem]
+
+    @classmethod
+    def of(cls, order: "Order") -> Self:
+        return cls(
+            order_id=order.id,
+            reservation_id=order.reservation_id,
+            cancellation_reason=order.cancellation_reason,
+            cancelled_by=order.cancelled_by,
+            refund_required=order.is_paid,
+            stock_to_release=StockItem.live(order) if order.placed_at else [],
+        )
+
+
+@event("order.processing", moment="fulfillment_started_at")
+class OrderProcessing(Event):
+    """The first warehouse has started; from here on the allocation is fixed."""
+
+    order_id: Id
+    warehouse_id: Id | None
+    fulfillment_started_at: Timestamp
+
+
+@event("order.shipped", moment="shipped_at")
+class OrderShipped(Event):
+    """Inventory deducts the units of this shipment; it says nothing about earlier ones."""
+
+    order_id: Id
+    shipment_id: Id
+    carrier: str
+    tracking_number: str | None
+    shipped_at: Timestamp
+    estimated_delivery: date | None
+    shipped_items: list[StockItem]
+
+
+@event("order.delivered", moment="delivered_at")
+class OrderDelivered(Event):
+    """The last live unit has arrived; the proof is that of the latest delivery."""
+
+    order_id: Id
+    delivered_at: Timestamp
+    signature: str | None
+    delivery_photo_url: str | None
+
+    @classmethod
+    def of(cls, order: "Order") -> Self:
+        return cls(
+            order_id=order.id,
+            delivered_at=order.delivered_at,
+            signature=order.delivery_signature,
+            delivery_photo_url=order.delivery_photo_url,
+        )
+
+
+class LineUnits(Payload):
+    """Units of one of the order's lines."""
+
+    order_item_id: Id
+    quantity: Quantity
+
+    @classmethod
+    def of(cls, units: Mapping[str, int]) -> list[Self]:
+        return [cls(order_item_id=line, quantity=quantity) for line, quantity in units.items()]
+
+
+class AllocatedUnits(LineUnits):
+    """Units of a line that a warehouse is to send."""
+
+    warehouse_id: Id
+
+
+@event("order.reserved", published=False)
+class OrderReserved(Event):
+    """Inventory has said from which warehouses the units come."""
+
+    order_id: Id
+    reservation_id: Id
+    allocations: list[AllocatedUnits]
+
+
+@event("order.held", published=False)
+class OrderHeld(Event):
+    """Somebody wants to look at it before fulfillment starts."""
+
+    order_id: Id
+    reason: str
+    note: str
+    held_by: str
+
+    @classmethod
+    def of(cls, order: "Order") -> Self:
+        return cls(
+            order_id=order.id,
+            reason=order.hold_reason,
+            note=order.hold_note,
+            held_by=origin.current().actor,
+        )
+
+
+@event("order.released", published=False)
+class OrderReleased(Event):
+    """The hold is lifted."""
+
+    order_id: Id
+    released_by: str
+
+    @classmethod
+    def of(cls, order: "Order") -> Self:
+        return cls(order_id=order.id, released_by=origin.current().actor)
+
+
+@event("order.part_delivered", published=False)
+class OrderPartDelivered(Event):
+    """A shipment has arrived, and others have not."""
+
+    order_id: Id
+    shipment_id: Id
+    delivered_at: Timestamp
+
+
+@event("order.units_written_off", published=False)
+class OrderUnitsWrittenOff(Event):
+    """These units will never ship; `amount` is what was paid for them."""
+
+    order_id: Id
+    reason: str
+    items: list[LineUnits]
+    amount: Money
+    currency: str
+
+
+@event("order.units_reopened", published=False)
+class OrderUnitsReopened(Event):
+    """A shipment was lost or came back: its units are to be sent again or written off."""
+
+    order_id: Id
+    shipment_id: Id
+    items: list[LineUnits]
+
+
+@event("order.units_returned", published=False)
+class OrderUnitsReturned(Event):
+    """The customer has sent these units back."""
+
+    order_id: Id
+    items: list[LineUnits]
+
+
+@event("order.units_released", published=False)
+class OrderUnitsReleased(Event):
+    """Somebody has told Inventory by hand to release what was written off."""
+
+    order_id: Id
+    items: list[LineUnits]

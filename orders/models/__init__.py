@@ -1,0 +1,18 @@
+"""Orders: the aggregate, its parts, and the organization's policy."""
+
+from orders.models.order import Order
+from orders.models.parts import Allocation, Dispatch, OrderItem, WriteOff
+from orders.models.policy import Policy
+from orders.models.refusals import NotFullyPaid, TooManyUnits, UnknownShipment
+
+__all__ = [
+    "Allocation",
+    "Dispatch",
+    "NotFullyPaid",
+    "Order",
+    "OrderItem",
+    "Policy",
+    "TooManyUnits",
+    "UnknownShipment",
+    "WriteOff",
+]

@@ -1,0 +1,293 @@
+"""The life of an order on one page."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from events import origin
+from events.aggregate import transition
+from events.money import money
+from events.schema import Event
+from orders import events as facts
+from orders.models.parts import Allocation, Dispatch, OrderItem, WriteOff
+from orders.models.record import OrderRecord
+from orders.models.refusals import NotFullyPaid
+
+Units = Mapping[str, int]  # how many of which line, by the line's id
+
+
+class Order(OrderRecord):
+    """What somebody buys. Lines and prices are fixed; a change is cancel-and-replace."""
+
+    Status = OrderRecord.Status
+
+    def has_a_destination(self) -> bool:
+        """the order has a shipping address, or a shop (local_id) where it is handed over"""
+        return bool(self.shipping_address or self.local_id)
+
+    def is_not_held(self) -> bool:
+        """the order is not on hold"""
+        return self.held_at is None
+
+    def is_held(self) -> bool:
+        """the order is on hold"""
+        return self.held_at is not None
+
+    def has_dispatched_nothing(self) -> bool:
+        """nothing has been dispatched; units that will not ship can be written off"""
+        return self.dispatched_at is None
+
+    def has_units_to_ship(self) -> bool:
+        """some units have not left yet"""
+        return any(line.to_ship for line in self.lines)
+
+    def has_arrived(self) -> bool:
+        """every unit that is not written off has been delivered"""
+        return all(line.delivered == line.live for line in self.lines)
+
+    def has_no_live_unit(self) -> bool:
+        """every unit is written off"""
+        return not any(line.live for line in self.lines)
+
+    @classmethod
+    def open(cls, *, items: Sequence[Mapping[str, Any]], **fields: Any) -> "Order":
+        """Somebody wants to buy; its lines and prices are fixed from here on."""
+        order = cls(**fields)
+        order.lines = [
+            OrderItem(order=order, position=n, **item) for n, item in enumerate(items, 1)
+        ]
+        order.price()
+        order.record(facts.OrderCreated.of(order))
+        return order
+
+    @transition(
+        source=Status.PENDING,
+        target=Status.PLACED,
+        emits=facts.OrderPlaced,
+        verb="place",
+        guards=[has_a_destination],
+    )
+    def place(self, *, reservation_ttl_minutes: int, at: datetime) -> Event:
+        """The customer has committed; stock is reserved for as long as paying may take."""
+        self.placed_at = at
+        self.reservation_expires_at = at + timedelta(minutes=reservation_ttl_minutes)
+        return facts.OrderPlaced.of(self, reservation_ttl_minutes=reservation_ttl_minutes)
+
+    @transition(
+        source=(Status.PLACED, Status.CONFIRMED),
+        target=None,
+        emits=facts.OrderReserved,
+        verb="reservation",
+    )
+    def reserve(self, *, reservation_id: str, allocations: Sequence[Mapping[str, Any]]) -> Event:
+        """Inventory says where the units come from; a later word replaces an earlier one."""
+        units = Counter[str]()
+        for allocation in allocations:
+            units[allocation["order_item_id"]] += allocation["quantity"]
+        for line, quantity in self.lines_of(units):
+            line.expect(quantity, at_most=line.live)
+        self.reservation_id = reservation_id
+        self.allocations = [Allocation(**allocation) for allocation in allocations]
+        return facts.OrderReserved(
+            order_id=self.id,
+            reservation_id=reservation_id,
+            allocations=[facts.AllocatedUnits(**allocation) for allocation in allocations],
+        )
+
+    @transition(source=Status.PLACED, target=Status.CONFIRMED, emits=facts.OrderConfirmed)
+    def confirm(self, *, payment_id: str | None, captured: Decimal, at: datetime) -> None:
+        """The amount due is captured and the stock is committed."""
+        if captured < self.total:
+            raise NotFullyPaid(
+                f"{self.id} costs {money(self.total, self.currency)} {self.currency}, "
+                f"of which {money(captured, self.currency)} is paid."
+            )
+        self.payment_id, self.confirmed_at = payment_id, at
+
+    @transition(
+        source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
+        target=Status.CANCELLED,
+        emits=facts.OrderCancelled,
+        verb="cancel",
+        guards=[has_dispatched_nothing],
+    )
+    def cancel(self, *, reason: str, note: str, at: datetime) -> None:
+        """It will not be delivered: stock is released, and what was paid is given back."""
+        self.end(reason, note, at)
+
+    @transition(
+        source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
+        target=None,
+        emits=facts.OrderHeld,
+        verb="hold",
+        guards=[is_not_held],
+    )
+    def hold(self, *, reason: str, note: str, at: datetime) -> None:
+        """Somebody wants to look at it before fulfillment starts."""
+        self.hold_reason, self.hold_note = reason, note
+        self.held_by, self.held_at = origin.current().actor, at
+
+    @transition(
+        source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
+        target=None,
+        emits=facts.OrderReleased,
+        verb="release",
+        guards=[is_held],
+    )
+    def release(self) -> None:
+        """It may go on."""
+        self.hold_reason, self.hold_note, self.held_by, self.held_at = None, "", None, None
+
+    @transition(
+        source=Status.CONFIRMED,
+        target=Status.PROCESSING,
+        emits=facts.OrderProcessing,
+        guards=[is_not_held],
+    )
+    def start_processing(self, *, warehouse_id: str | None, at: datetime) -> Event:
+        """The first warehouse has begun to pick."""
+        self.processing_at = at
+        return facts.OrderProcessing(
+            order_id=self.id, warehouse_id=warehouse_id, fulfillment_started_at=at
+        )
+
+    def ship(self, *, units: Units, **shipment: Any) -> None:
+        """Units have left in a shipment, of which the rest of the facts are given."""
+        if self.status == self.Status.SHIPPED:
+            self.ship_again(units=units, **shipment)
+        elif sum(line.to_ship for line in self.lines) == sum(units.values()):
+            self.ship_rest(units=units, **shipment)
+        else:
+            self.ship_part(units=units, **shipment)
+
+    @transition(source=Status.PROCESSING, target=None, emits=facts.OrderShipped)
+    def ship_part(self, **shipment: Any) -> Event:
+        """Some units have left, others have not."""
+        return self.dispatch(**shipment)
+
+    @transition(source=Status.PROCESSING, target=Status.SHIPPED, emits=facts.OrderShipped)
+    def ship_rest(self, **shipment: Any) -> Event:
+        """With this shipment every live unit has left."""
+        return self.dispatch(**shipment)
+
+    @transition(source=Status.SHIPPED, target=None, emits=facts.OrderShipped)
+    def ship_again(self, **shipment: Any) -> Event:
+        """Units that were lost or came back have left once more."""
+        return self.dispatch(**shipment)
+
+    def deliver(self, *, dispatches: Sequence[Dispatch], **proof: Any) -> None:
+        """A shipment has arrived, of which the units and the proof are given."""
+        arrived = sum(line.delivered for line in self.lines) + sum(d.quantity for d in dispatches)
+        if self.status == self.Status.SHIPPED and arrived == sum(line.live for line in self.lines):
+            self.deliver_rest(dispatches=dispatches, **proof)
+        else:
+            self.deliver_part(dispatches=dispatches, **proof)
+
+    @transition(
+        source=(Status.PROCESSING, Status.SHIPPED), target=None, emits=facts.OrderPartDelivered
+    )
+    def deliver_part(self, *, dispatches: Sequence[Dispatch], **proof: Any) -> Event:
+        """Some units have arrived, others have not."""
+        self.arrive(dispatches, **proof)
+        return facts.OrderPartDelivered(
+            order_id=self.id,
+            shipment_id=dispatches[0].shipment_id,
+            delivered_at=dispatches[0].delivered_at,
+        )
+
+    @transition(source=Status.SHIPPED, target=Status.DELIVERED, emits=facts.OrderDelivered)
+    def deliver_rest(self, *, dispatches: Sequence[Dispatch], **proof: Any) -> None:
+        """With this shipment every live unit has arrived."""
+        self.arrive(dispatches, **proof)
+
+    @transition(
+        source=(Status.PROCESSING, Status.SHIPPED), target=None, emits=facts.OrderUnitsReopened
+    )
+    def reopen_units(self, *, dispatches: Sequence[Dispatch], at: datetime) -> Event:
+        """A shipment was lost or came back: its units are to be sent again or written off."""
+        for dispatch in dispatches:
+            self.line(dispatch.order_item_id).shipped -= dispatch.quantity
+            dispatch.reopened_at = at
+        self.parts += dispatches
+        return facts.OrderUnitsReopened(
+            order_id=self.id,
+            shipment_id=dispatches[0].shipment_id,
+            items=facts.LineUnits.of({d.order_item_id: d.quantity for d in dispatches}),
+        )
+
+    def write_off(self, *, units: Units, reason: str, at: datetime) -> None:
+        """Units will never ship; the order ends here if they were the last open ones."""
+        everything = sum(line.to_ship for line in self.lines) == sum(units.values())
+        if self.status == self.Status.PROCESSING and everything:
+            self.write_off_rest(units=units, reason=reason, at=at)
+        else:
+            self.write_off_part(units=units, reason=reason, at=at)
+        if self.has_no_live_unit():
+            self.give_up(reason=reason, at=at)
+        elif self.status == self.Status.SHIPPED and self.has_arrived():
+            self.complete()
+
+    @transition(
+        source=(Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED),
+        target=None,
+        emits=facts.OrderUnitsWrittenOff,
+        verb="write-off",
+        guards=[has_units_to_ship],
+    )
+    def write_off_part(self, *, units: Units, reason: str, at: datetime) -> Event:
+        """Some units will never ship; their money goes back."""
+        return self.strike(units, reason, at)
+
+    @transition(
+        source=Status.PROCESSING,
+        target=Status.SHIPPED,
+        emits=facts.OrderUnitsWrittenOff,
+        verb="write-off",
+        guards=[has_units_to_ship],
+    )
+    def write_off_rest(self, *, units: Units, reason: str, at: datetime) -> Event:
+        """Whatever has not left yet never will."""
+        return self.strike(units, reason, at)
+
+    @transition(
+        source=Status.SHIPPED,
+        target=Status.DELIVERED,
+        emits=facts.OrderDelivered,
+        guards=[has_arrived],
+    )
+    def complete(self) -> None:
+        """What was still open is written off, and the rest had arrived before."""
+
+    @transition(
+        source=(Status.CONFIRMED, Status.SHIPPED),
+        target=Status.CANCELLED,
+        emits=facts.OrderCancelled,
+        guards=[has_no_live_unit],
+    )
+    def give_up(self, *, reason: str, at: datetime) -> None:
+        """Every unit is written off, so nothing will ever arrive."""
+        self.end(reason, "", at)
+
+    @transition(
+        source=(Status.PROCESSING, Status.SHIPPED, Status.DELIVERED),
+        target=None,
+        emits=facts.OrderUnitsReturned,
+    )
+    def count_returned(self, *, units: Units) -> Event:
+        """The customer has sent units back; what the order was stays what it was."""
+        for line, quantity in self.lines_of(units):
+            line.expect(quantity, at_most=line.delivered - line.returned)
+            line.returned += quantity
+        return facts.OrderUnitsReturned(order_id=self.id, items=facts.LineUnits.of(units))
+
+    @transition(source=Status, target=None, emits=facts.OrderUnitsReleased)
+    def release_units(self, *, write_offs: Sequence[WriteOff], at: datetime) -> Event:
+        """Somebody has told Inventory by hand to release what was written off."""
+        units = Counter[str]()
+        for write_off in write_offs:
+            units[write_off.order_item_id] += write_off.quantity
+            write_off.released_at = at
+        self.parts += write_offs
+        return facts.OrderUnitsReleased(order_id=self.id, items=facts.LineUnits.of(units))

@@ -1,0 +1,33 @@
+"""What an order refuses besides a transition that its state does not allow."""
+
+from events.errors import Conflict, DomainError
+
+
+class DiscountTooLarge(DomainError):
+    """A discount may take everything off the items, and no more."""
+
+    code = "discount_too_large"
+
+
+class NotFullyPaid(Conflict):
+    """An order is confirmed when all of its money is there."""
+
+    code = "not_fully_paid"
+
+
+class UnknownItem(DomainError):
+    """The order has no such line."""
+
+    code = "unknown_item"
+
+
+class TooManyUnits(DomainError):
+    """More units than the line has in the state that was asked for."""
+
+    code = "too_many_units"
+
+
+class UnknownShipment(DomainError):
+    """No unit of the order is on its way in this shipment."""
+
+    code = "unknown_shipment"

@@ -1,0 +1,81 @@
+"""Reading orders. Nothing here writes."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from orders.models import Dispatch, Order, Policy, UnknownShipment, WriteOff
+
+
+def with_lines() -> QuerySet[Order]:
+    """Return orders to show or to change, with their lines and allocations."""
+    return Order.objects.prefetch_related("items__allocations")
+
+
+def get(order_id: str) -> Order:
+    """Return an order to show."""
+    return with_lines().get(pk=order_id)
+
+
+def lock(order_id: str) -> Order:
+    """Return an order of which nobody else changes anything until the transaction ends."""
+    return with_lines().select_for_update(no_key=True).get(pk=order_id)
+
+
+def lock_unless_busy(orders: QuerySet[Order], order_id: str) -> Order | None:
+    """Return the order if it is still one of those and nobody is at work on it."""
+    free = orders.select_for_update(no_key=True, skip_locked=True)
+    return free.prefetch_related("items__allocations").filter(pk=order_id).first()
+
+
+def unpaid(*, now: datetime, organization_id: str | None = None) -> QuerySet[Order]:
+    """Return placed orders whose reservation has expired."""
+    orders = Order.objects.filter(status=Order.Status.PLACED, reservation_expires_at__lte=now)
+    if organization_id:
+        orders = orders.filter(organization_id=organization_id)
+    return orders.order_by("reservation_expires_at")
+
+
+def reservation_ttl_minutes(organization_id: str) -> int:
+    """Return how long the organization reserves stock for an order that is not paid yet."""
+    policy = Policy.objects.filter(pk=organization_id).first()
+    return policy.reservation_ttl_minutes if policy else settings.RESERVATION_TTL_MINUTES
+
+
+def dispatches(order: Order, shipment_id: str) -> list[Dispatch]:
+    """Return what left in a shipment. Raises UnknownShipment."""
+    rows = list(order.dispatches.filter(shipment_id=shipment_id).order_by("id"))
+    if not rows:
+        raise UnknownShipment(f"Nothing of {order.id} has left in {shipment_id}.")
+    return rows
+
+
+def unreleased(order: Order) -> list[WriteOff]:
+    """Return what was written off and nobody has released in Inventory yet."""
+    return list(order.write_offs.filter(released_at__isnull=True).order_by("id"))
+
+
+def payment_status(order: Order) -> str:
+    """Return `not_required`, `unpaid` or `paid`."""
+    if not order.total:
+        return "not_required"
+    return "paid" if order.is_paid else "unpaid"
+
+
+def fulfillment_status(order: Order) -> str:
+    """Return how far the live units have come: `unfulfilled`, `partially_shipped` … `delivered`."""
+    live = sum(line.live for line in order.lines)
+    for status in ("delivered", "shipped"):
+        if done := sum(getattr(line, status) for line in order.lines):
+            return status if done == live else f"partially_{status}"
+    return "unfulfilled"
+
+
+def return_status(order: Order) -> str:
+    """Return `none`, `partially_returned` or `returned`."""
+    returned = sum(line.returned for line in order.lines)
+    if not returned:
+        return "none"
+    everything = sum(line.delivered for line in order.lines)
+    return "returned" if returned == everything else "partially_returned"

@@ -1,0 +1,279 @@
+"""What can be done with orders: one function per verb."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from events.errors import Conflict
+from events.numbers import next_number
+from orders import selectors
+from orders.models import Order, UnknownShipment
+
+AT_ONCE = 5_000  # orders in one run of the timer; the next run goes on
+
+
+class OrderIsCancelled(Conflict):
+    """Inventory releases what it has reserved for the order."""
+
+    code = "order_cancelled"
+
+
+@transaction.atomic
+def open_order(
+    *,
+    organization_id: str,
+    currency: str,
+    items: Sequence[Mapping[str, Any]],
+    order_id: str | None = None,
+    cart_id: str | None = None,
+    customer_id: str | None = None,
+    customer_email: str | None = None,
+    local_id: str | None = None,
+    replaces: str | None = None,
+    shipping_address: Mapping[str, Any] | None = None,
+    billing_address: Mapping[str, Any] | None = None,
+    shipping: Mapping[str, Any] | None = None,
+    discount: Mapping[str, Any] | None = None,
+) -> Order:
+    """Open an order; nothing is reserved or owed until it is placed.
+
+    `items`: variant_id, title, quantity, unit_price, tax_rate, preferred_warehouse_id each;
+    `shipping`: carrier, service, cost, tax_rate, signature_required; `discount`: amount, reason.
+    Amounts are Decimals before tax, in `currency`; rates are fractions.
+    Raises DiscountTooLarge, InexactAmount.
+    """
+    shipping, discount = shipping or {}, discount or {}
+    ours = {"id": order_id} if order_id else {}
+    order = Order.open(
+        **ours,
+        organization_id=organization_id,
+        number=next_number(organization_id=organization_id, series="ORD", at=timezone.now()),
+        cart_id=cart_id,
+        replaces_id=replaces,
+        customer_id=customer_id,
+        customer_email=customer_email,
+        local_id=local_id,
+        currency=currency,
+        items=items,
+        shipping_address=shipping_address,
+        billing_address=billing_address,
+        carrier=shipping.get("carrier"),
+        service=shipping.get("service"),
+        signature_required=shipping.get("signature_required", False),
+        shipping_cost=shipping.get("cost", Decimal(0)),
+        shipping_tax_rate=shipping.get("tax_rate", Decimal(0)),
+        discount=discount.get("amount", Decimal(0)),
+        discount_reason=discount.get("reason"),
+    )
+    order.save(force_insert=True)
+    return order
+
+
+@transaction.atomic
+def place_order(*, order_id: str) -> Order:
+    """The customer commits. An order that costs nothing is confirmed at once."""
+    order = selectors.lock(order_id)
+    if order.placed_at and order.status != Order.Status.CANCELLED:
+        return order
+    now = timezone.now()
+    order.place(
+        reservation_ttl_minutes=selectors.reservation_ttl_minutes(order.organization_id), at=now
+    )
+    if not order.total:
+        order.confirm(payment_id=None, captured=Decimal(0), at=now)
+    order.save()
+    return order
+
+
+@transaction.atomic
+def reserve_stock(
+    *, order_id: str, reservation_id: str, allocations: Sequence[Mapping[str, Any]]
+) -> Order:
+    """Record Inventory's reservation: order_item_id, warehouse_id and quantity each.
+
+    Raises OrderIsCancelled, UnknownItem, TooManyUnits, InvalidTransition.
+    """
+    order = selectors.lock(order_id)
+    if order.status == Order.Status.CANCELLED:
+        raise OrderIsCancelled(f"{order.id} is cancelled: release {reservation_id}.")
+    if order.reservation_id == reservation_id and order.is_allocated_as(allocations):
+        return order
+    order.reserve(reservation_id=reservation_id, allocations=allocations)
+    order.save()
+    return order
+
+
+@transaction.atomic
+def confirm_order(*, order_id: str, payment_id: str | None, captured: Decimal) -> Order:
+    """The payment that completes the amount due has been captured. Raises NotFullyPaid."""
+    order = selectors.lock(order_id)
+    paid_by = order.payment_id if order.confirmed_at else ""
+    if paid_by == payment_id and order.status != Order.Status.CANCELLED:
+        return order
+    order.confirm(payment_id=payment_id, captured=captured, at=timezone.now())
+    order.save()
+    return order
+
+
+@transaction.atomic
+def cancel_order(*, order_id: str, reason: str, note: str = "") -> Order:
+    """Cancel an order of which nothing has been dispatched."""
+    order = selectors.lock(order_id)
+    if order.status == Order.Status.CANCELLED and order.cancellation_reason == reason:
+        return order
+    order.cancel(reason=reason, note=note, at=timezone.now())
+    order.save()
+    return order
+
+
+@transaction.atomic
+def hold_order(*, order_id: str, reason: str, note: str = "") -> Order:
+    """Keep fulfillment from starting until somebody has looked at it."""
+    order = selectors.lock(order_id)
+    if (order.hold_reason, order.hold_note) == (reason, note):
+        return order
+    order.hold(reason=reason, note=note, at=timezone.now())
+    order.save()
+    return order
+
+
+@transaction.atomic
+def release_order(*, order_id: str) -> Order:
+    """Lift the hold."""
+    order = selectors.lock(order_id)
+    if order.is_held():
+        order.release()
+        order.save()
+    return order
+
+
+@transaction.atomic
+def start_processing(*, order_id: str, warehouse_id: str | None, at: datetime) -> Order:
+    """The first warehouse has started; a second one changes nothing."""
+    order = selectors.lock(order_id)
+    if order.processing_at and order.status != Order.Status.CANCELLED:
+        return order
+    order.start_processing(warehouse_id=warehouse_id, at=at)
+    order.save()
+    return order
+
+
+@transaction.atomic
+def ship_units(
+    *,
+    order_id: str,
+    shipment_id: str,
+    warehouse_id: str | None,
+    carrier: str,
+    tracking_number: str | None,
+    estimated_delivery: date | None,
+    units: Mapping[str, int],
+    at: datetime,
+) -> Order:
+    """A shipment has left; `units` says how many of which line. Once per shipment.
+
+    Raises UnknownItem, TooManyUnits, InvalidTransition.
+    """
+    order = selectors.lock(order_id)
+    if order.dispatches.filter(shipment_id=shipment_id).exists():
+        return order
+    order.ship(
+        shipment_id=shipment_id,
+        warehouse_id=warehouse_id,
+        carrier=carrier,
+        tracking_number=tracking_number,
+        estimated_delivery=estimated_delivery,
+        units=units,
+        at=at,
+    )
+    order.save()
+    return order
+
+
+@transaction.atomic
+def deliver_units(
+    *,
+    order_id: str,
+    shipment_id: str,
+    signature: str | None,
+    photo_url: str | None,
+    at: datetime,
+) -> Order:
+    """A shipment has arrived. Once per shipment. Raises UnknownShipment."""
+    order = selectors.lock(order_id)
+    dispatches = selectors.dispatches(order, shipment_id)
+    if dispatches[0].reopened_at:
+        raise UnknownShipment(f"{shipment_id} was lost or came back.")
+    if not dispatches[0].delivered_at:
+        order.deliver(dispatches=dispatches, signature=signature, photo_url=photo_url, at=at)
+        order.save()
+    return order
+
+
+@transaction.atomic
+def reopen_units(*, order_id: str, shipment_id: str) -> Order:
+    """A shipment was lost or came back: its units may be sent again. Raises UnknownShipment."""
+    order = selectors.lock(order_id)
+    dispatches = selectors.dispatches(order, shipment_id)
+    if dispatches[0].delivered_at:
+        raise UnknownShipment(f"{shipment_id} has been delivered.")
+    if not dispatches[0].reopened_at:
+        order.reopen_units(dispatches=dispatches, at=timezone.now())
+        order.save()
+    return order
+
+
+@transaction.atomic
+def write_off_units(*, order_id: str, units: Mapping[str, int], reason: str) -> Order:
+    """Give up units that will never ship; `units` says how many of which line.
+
+    Raises UnknownItem, TooManyUnits, InvalidTransition.
+    """
+    order = selectors.lock(order_id)
+    order.write_off(units=units, reason=reason, at=timezone.now())
+    order.save()
+    return order
+
+
+@transaction.atomic
+def release_written_off_units(*, order_id: str) -> Order:
+    """Tick off that Inventory has been told about everything that was written off."""
+    order = selectors.lock(order_id)
+    if write_offs := selectors.unreleased(order):
+        order.release_units(write_offs=write_offs, at=timezone.now())
+        order.save()
+    return order
+
+
+@transaction.atomic
+def count_returned_units(*, order_id: str, units: Mapping[str, int]) -> Order:
+    """The customer has sent units back; `units` says how many of which line.
+
+    Raises UnknownItem, TooManyUnits, InvalidTransition.
+    """
+    order = selectors.lock(order_id)
+    order.count_returned(units=units)
+    order.save()
+    return order
+
+
+def expire_unpaid_orders(*, now: datetime, organization_id: str | None = None) -> int:
+    """Cancel placed orders whose reservation has expired at `now`; return how many."""
+    unpaid = selectors.unpaid(now=now, organization_id=organization_id)
+    ids = list(unpaid.values_list("pk", flat=True)[:AT_ONCE])
+    return sum(_expire(unpaid, order_id, now) for order_id in ids)
+
+
+@transaction.atomic
+def _expire(unpaid: QuerySet[Order], order_id: str, now: datetime) -> bool:
+    order = selectors.lock_unless_busy(unpaid, order_id)
+    if order is None:
+        return False
+    order.cancel(reason=Order.CancellationReason.RESERVATION_EXPIRED, note="", at=now)
+    order.save()
+    return True
