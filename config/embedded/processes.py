@@ -1,0 +1,73 @@
+"""Web, worker and beat as threads of one process; each block ends what it started."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from celery import Celery
+from celery.beat import EmbeddedService, Scheduler
+from celery.worker import WorkController, state
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.core.wsgi import get_wsgi_application
+
+HOST = "127.0.0.1"
+THREADS = 4  # of the worker
+PATIENCE = 2.0  # seconds, for the worker to finish what it is at
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Requests are not logged: the events are what there is to see."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def bind(port: int) -> ThreadedWSGIServer:
+    """Take the port; connections wait until the server serves. Raises OSError, OverflowError."""
+    return ThreadedWSGIServer((HOST, port), QuietHandler)
+
+
+@contextmanager
+def web(server: ThreadedWSGIServer) -> Iterator[None]:
+    """Serve the API, the admin and their static files."""
+    server.set_app(StaticFilesHandler(get_wsgi_application()))
+    thread = threading.Thread(target=server.serve_forever, args=[0.1], name="web", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+
+
+@contextmanager
+def worker(app: Celery) -> Iterator[None]:
+    """Run Celery's worker without its program around it, which takes over signals and logs."""
+    controller = WorkController(
+        app=app,
+        pool="threads",
+        concurrency=THREADS,
+        without_heartbeat=True,
+        without_gossip=True,
+        without_mingle=True,
+    )
+    thread = threading.Thread(target=controller.start, name="worker", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        state.should_stop = 0
+        # It looks at that between two messages, for which it waits up to two seconds.
+        app.send_task("events.tasks.sweep")
+        thread.join(PATIENCE)
+
+
+@contextmanager
+def beat(app: Celery) -> Iterator[None]:
+    """Send what is due by the clock. What was due while nothing ran is not made up for."""
+    thread = EmbeddedService(app, thread=True, scheduler_cls=Scheduler)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.service.stop()

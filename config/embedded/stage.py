@@ -1,0 +1,120 @@
+"""Where the demo is played: the API over real HTTP and, beside it, what leaves the exchange."""
+
+import json
+import logging
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from queue import Empty, SimpleQueue
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from celery import current_app
+from django.core.management.base import OutputWrapper
+
+from events import broker, tail
+from events.tail import BOLD, paint, short
+
+logger = logging.getLogger(__name__)
+
+DEADLINE = 15.0  # seconds, for an answer and for an event
+WIDTH = 100  # where there is no terminal that says how wide it is
+
+
+class Stopped(Exception):
+    """The play cannot go on: an answer or an event is not what the script expects."""
+
+
+class Stage:
+    """Asks the API, waits for events, and prints both."""
+
+    def __init__(self, out: OutputWrapper, *, url: str, token: str, colour: bool) -> None:
+        self._out = out
+        self._url = url
+        self._token = token
+        self._colour = colour
+        self._scenes = 0
+        self._arriving: SimpleQueue[tuple[bytes, Mapping[str, Any]]] = SimpleQueue()
+        self._arrived: Counter[tuple[str, str]] = Counter()
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """From here on no event is missed."""
+        bound, stop = threading.Event(), threading.Event()
+
+        def listen() -> None:
+            try:
+                broker.tail(
+                    lambda body, headers: self._arriving.put((body, headers)),
+                    listening=bound,
+                    stop=stop,
+                )
+            except broker.Unavailable as error:
+                logger.error("Events are published, but no longer shown: %s", error)
+                bound.set()
+
+        threading.Thread(target=listen, name="tail", daemon=True).start()
+        bound.wait()
+        try:
+            yield
+        finally:
+            stop.set()
+
+    def say(self, text: str = "", *, sgr: str = "") -> None:
+        """Print a line, in a terminal's rendition where there is colour."""
+        self._out.write(paint(text, sgr, self._colour) if sgr else text)
+        self._out.flush()
+
+    def scene(self, title: str) -> None:
+        """Begin the next scene."""
+        self._scenes += 1
+        self.say()
+        self.say(f"{self._scenes:>2}  {title}", sgr=BOLD)
+
+    def post(self, path: str, body: Mapping[str, Any], *, key: str | None = None) -> dict[str, Any]:
+        """Send a POST and return its answer. Raises Stopped unless it succeeds."""
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        if key:
+            headers["Idempotency-Key"] = key
+        request = Request(f"{self._url}{path}", json.dumps(body).encode(), headers, method="POST")
+        try:
+            with urlopen(request, timeout=DEADLINE) as response:
+                status, answer = HTTPStatus(response.status), json.load(response)
+                replayed = ", replayed" if response.headers["Idempotent-Replayed"] else ""
+        except HTTPError as error:
+            problem = error.read().decode(errors="replace")
+            raise Stopped(f"POST {path} answered {error.code}: {tail.safe(problem)}") from error
+        except OSError as error:
+            raise Stopped(f"POST {path} got no answer: {error}") from error
+        self.say(f"    POST {short(path)}  {status.value} {status.phrase}{replayed}")
+        return dict(answer)
+
+    def run_timer(self, task: str, **arguments: str) -> None:
+        """Have the worker do now what beat would have it do later."""
+        said = ", ".join(f"{name}={value}" for name, value in arguments.items())
+        self.say(f"    {task}({said})")
+        current_app.send_task(task, kwargs=arguments)
+
+    def expect(self, stream: str, *names: str) -> None:
+        """Print what arrives until these events of a stream have. Raises Stopped after a while."""
+        deadline = time.monotonic() + DEADLINE
+        for name in names:
+            while not self._arrived[stream, name]:
+                try:
+                    self.show_next(timeout=max(deadline - time.monotonic(), 0))
+                except Empty:
+                    raise Stopped(f"{name} did not arrive within {DEADLINE:.0f} s.") from None
+            self._arrived[stream, name] -= 1
+
+    def show_next(self, timeout: float | None = None) -> None:
+        """Print the next event. Raises queue.Empty when there is none in time."""
+        body, headers = self._arriving.get(timeout=timeout)
+        for name in headers.get("CC", ()):
+            self._arrived[headers["x-stream"], name] += 1
+        width = (shutil.get_terminal_size().columns if self._out.isatty() else WIDTH) - 4
+        self.say(f"    {tail.line(body, headers, colour=self._colour, width=width)}")
