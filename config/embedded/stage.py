@@ -22,6 +22,7 @@ from events.tail import BOLD, paint, short
 
 logger = logging.getLogger(__name__)
 
+API = "/api/v1"
 DEADLINE = 15.0  # seconds, for an answer and for an event
 WIDTH = 100  # where there is no terminal that says how wide it is
 
@@ -81,7 +82,9 @@ class Stage:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         if key:
             headers["Idempotency-Key"] = key
-        request = Request(f"{self._url}{path}", json.dumps(body).encode(), headers, method="POST")
+        request = Request(
+            f"{self._url}{API}{path}", json.dumps(body).encode(), headers, method="POST"
+        )
         try:
             with urlopen(request, timeout=DEADLINE) as response:
                 status, answer = HTTPStatus(response.status), json.load(response)
@@ -91,7 +94,7 @@ class Stage:
             raise Stopped(f"POST {path} answered {error.code}: {tail.safe(problem)}") from error
         except OSError as error:
             raise Stopped(f"POST {path} got no answer: {error}") from error
-        self.say(f"    POST {short(path)}  {status.value} {status.phrase}{replayed}")
+        self.say(f"    POST {API}{short(path)}  {status.value} {status.phrase}{replayed}")
         return dict(answer)
 
     def run_timer(self, task: str, **arguments: str) -> None:

@@ -20,7 +20,7 @@ from django.db import connection
 from config.api import tokens
 from config.celery import app
 from config.embedded import demo, operators, processes
-from config.embedded.stage import Stage, Stopped
+from config.embedded.stage import API, Stage, Stopped
 from events import tail
 from events.tail import BOLD
 
@@ -47,7 +47,7 @@ class Command(BaseCommand):
                 "This is for a first look and needs DEBUG=true. README.md says how to run it for "
                 "real."
             )
-        for noisy in ("celery", "django.request"):
+        for noisy in ("celery", "kombu", "django.request"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
         directory = _directory()
         with _alone(directory), _bound(port) as server:
@@ -61,7 +61,7 @@ class Command(BaseCommand):
                 scope="*",
                 lifetime=timedelta(hours=1),
             )
-            stage = Stage(self.stdout, url=url + demo.API, token=token, colour=colour)
+            stage = Stage(self.stdout, url=url, token=token, colour=colour)
             with (
                 stage.listening(),
                 processes.worker(app),
@@ -136,12 +136,12 @@ def _say_where_things_are(stage: Stage, url: str, password: str | None) -> None:
     stage.say("Where things are", sgr=BOLD)
     known = f"password {password}" if password else "with the password that you gave it"
     stage.say(f"    Admin    {url}/admin/ as {operators.USERNAME}, {known}")
-    stage.say(f"    API      {url}{demo.API}/orders, with a token of an organization:")
+    stage.say(f"    API      {url}{API}/orders, with a token of an organization:")
     stage.say(
         f"             TOKEN=$(DEBUG=true {python} manage.py issue_token"
         f" --organization {demo.ORGANIZATION} --subject user_me --scope '*')"
     )
-    stage.say(f'             curl -H "Authorization: Bearer $TOKEN" {url}{demo.API}/orders')
+    stage.say(f'             curl -H "Authorization: Bearer $TOKEN" {url}{API}/orders')
     stage.say("    Events   here, as they leave the exchange; with RabbitMQ:")
     stage.say(f"             {python} manage.py tail_events")
     stage.say("    Again    make run ARGS=--no-demo only serves; Ctrl-C ends it, the data stay")
