@@ -37,12 +37,11 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                     raise InvalidEvent(f"{type(self).__name__}.{field} has no time zone.")
                 msgspec.structs.force_setattr(self, field, whole_seconds(value))
             elif isinstance(value, Decimal):
-                msgspec.structs.force_setattr(self, field, self._plain(field, value))
-
-    def _plain(self, field: str, value: Decimal) -> Decimal:
-        if not value.is_finite():
-            raise InvalidEvent(f"{type(self).__name__}.{field} is {value}, which is no number.")
-        return value.quantize(Decimal(1)) if value.as_tuple().exponent > 0 else value  # type: ignore[operator]
+                if not value.is_finite():
+                    raise InvalidEvent(f"{type(self).__name__}.{field} is {value}.")
+                msgspec.structs.force_setattr(self, field, Decimal(f"{value:f}"))
+            elif isinstance(value, float):
+                raise InvalidEvent(f"{type(self).__name__}.{field} must be a Decimal, not a float.")
 
 
 class Event(Payload, frozen=True, kw_only=True):

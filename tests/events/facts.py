@@ -1,0 +1,71 @@
+"""Facts of the real catalogue, for tests to which it does not matter whose they are."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import connections, transaction
+
+from carts.events import CartCreated, CartItemAdded, CartItemChanged
+from carts.models import Cart
+from events import outbox
+from events.schema import Event
+
+NOON = datetime(2025, 11, 23, 12, tzinfo=UTC)
+
+
+def created(cart_id: str = "cart_1", **changes: Any) -> CartCreated:
+    fields = {"customer_id": "cust_1", "session_id": None, "organization_id": "org_1"}
+    return CartCreated(cart_id=cart_id, **fields | changes)
+
+
+def added(quantity: int = 1, unit_price: str | Decimal = "125.50", **changes: Any) -> CartItemAdded:
+    fields = {"cart_id": "cart_1", "variant_id": "var_1", "unit_price": Decimal(unit_price)}
+    return CartItemAdded(quantity=quantity, **fields | changes)
+
+
+def internal() -> CartItemChanged:
+    return CartItemChanged(
+        cart_id="cart_1", variant_id="var_1", quantity=0, unit_price=Decimal("1.00")
+    )
+
+
+def cart(**changes: Any) -> Cart:
+    """Return a cart that is not saved yet; it has recorded cart.created."""
+    fields = {"organization_id": "org_1", "currency": "USD", "customer_id": "cust_1"}
+    return Cart.open(**fields | changes)
+
+
+class Source:
+    """What the outbox asks of an aggregate, without a table behind it."""
+
+    organization_id = "org_1"
+
+    def __init__(self, stream: str, facts: tuple[Event, ...]) -> None:
+        self.stream = self.pk = stream
+        self._facts = facts
+
+    def take_facts(self) -> list[tuple[Event, datetime]]:
+        return [(fact, fact.happened_at or NOON) for fact in self._facts]
+
+
+def happen(stream: str, *facts: Event) -> None:
+    """Record facts in a stream, and commit."""
+    with transaction.atomic():
+        outbox.put(Source(stream, facts))  # type: ignore[arg-type]
+
+
+def at_once(*calls: Callable[[], object]) -> None:
+    """Run each call in a thread with a database connection of its own, until all have ended."""
+
+    def run(call: Callable[[], object]) -> None:
+        try:
+            call()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        for done in [pool.submit(run, call) for call in calls]:
+            done.result(timeout=60)

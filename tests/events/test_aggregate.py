@@ -1,0 +1,107 @@
+import pytest
+from django.db import models
+
+from carts.events import CartConverted, CartCreated, CartItemAdded
+from carts.models import Cart
+from events.aggregate import Aggregate, InvalidTransition, transition
+from tests.events.facts import NOON, added, cart, created
+
+
+class Door(Aggregate):
+    """Never saved: what it may do needs no table."""
+
+    id = models.CharField(primary_key=True, max_length=8, default="door_1")
+    status = models.CharField(max_length=8, default="shut")
+    bolted = False
+
+    class Meta:
+        app_label = "tests"
+
+    def is_not_bolted(self):
+        """the bolt is drawn"""
+        return not self.bolted
+
+    @transition(
+        source="shut", target="open", emits=CartCreated, verb="open", guards=[is_not_bolted]
+    )
+    def swing(self):
+        return created(self.id)
+
+    @transition(source=("open", "shut"), target=None, emits=CartItemAdded, verb="knock")
+    def knock(self, times):
+        return added(times)
+
+    @transition(source="open", target="shut", emits=CartConverted)
+    def fall_shut(self):
+        raise ValueError("it is stuck")
+
+
+def test_a_transition_moves_and_records_what_happened():
+    door = Door()
+    door.swing()
+    door.knock(times=2)
+    assert door.status == "open"
+    assert [fact for fact, _ in door.take_facts()] == [created("door_1"), added(2)]
+    assert door.take_facts() == []
+
+
+def test_a_transition_from_another_state_is_refused():
+    door = Door(status="open")
+    with pytest.raises(InvalidTransition, match=r"Cannot open door_1: it is open\.") as refused:
+        door.swing()
+    assert refused.value.details == {"allowed_actions": ["knock"]}
+    assert door.take_facts() == []
+
+
+def test_a_guard_says_what_is_missing():
+    door = Door()
+    door.bolted = True
+    with pytest.raises(InvalidTransition, match="it needs that the bolt is drawn"):
+        door.swing()
+    assert door.status == "shut"
+    assert door.allowed_actions() == ["knock"]
+
+
+def test_a_transition_that_fails_moves_nothing():
+    door = Door(status="open")
+    with pytest.raises(ValueError, match="stuck"):
+        door.fall_shut()
+    assert door.status == "open"
+    assert door.take_facts() == []
+
+
+def test_the_table_tells_every_transition():
+    assert [(t.name, t.source, t.target, t.verb) for t in Door.transitions()] == [
+        ("swing", ("shut",), "open", "open"),
+        ("knock", ("open", "shut"), None, "knock"),
+        ("fall_shut", ("open",), "shut", None),
+    ]
+    assert Door().allowed_actions() == ["open", "knock"]  # fall_shut is nobody's to ask for
+
+
+def test_the_moment_of_a_fact_is_its_own_where_it_has_one():
+    door = Door()
+    door.record(
+        CartConverted(cart_id="cart_1", order_id="order_1", converted_at=NOON, cart_value=1)
+    )
+    door.record(created())
+    (_, told), (_, now) = door.take_facts()
+    assert told == NOON
+    assert now > NOON
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda: Cart.objects.update(status="expired"),
+        lambda: Cart.objects.filter(status="active").delete(),
+        lambda: Cart.objects.all().delete(),
+        lambda: Cart.objects.bulk_create([cart()]),
+        lambda: Cart.objects.bulk_update([cart()], ["status"]),
+        lambda: cart().delete(),
+    ],
+)
+def test_nothing_changes_an_aggregate_without_its_transitions(write):
+    with pytest.raises(TypeError, match="Cart"):
+        write()

@@ -1,0 +1,34 @@
+import pytest
+from django.core.checks import run_checks
+from django.db import connection
+
+
+def ids():
+    return [message.id for message in run_checks() if message.id.startswith("events.")]
+
+
+def test_this_configuration_is_good():
+    assert ids() == []
+
+
+@pytest.mark.parametrize("name", ["CELERY_BROKER_URL", "EVENTS_BROKER_URL"])
+def test_the_embedded_broker_is_refused_beside_postgresql(settings, name):
+    setattr(settings, name, "memory://")
+    settings.DEBUG = True
+    assert ids() == ["events.E001"]
+
+
+@pytest.mark.parametrize(("debug", "refused"), [(True, []), (False, ["events.E001"])])
+def test_the_embedded_broker_is_for_development(settings, monkeypatch, debug, refused):
+    monkeypatch.setattr(connection, "vendor", "sqlite")
+    settings.CELERY_BROKER_URL = settings.EVENTS_BROKER_URL = "memory://"
+    settings.DEBUG = debug
+    assert ids() == refused
+
+
+@pytest.mark.parametrize("name", ["order.conifrmed", "order.held"])
+def test_a_queue_for_an_event_that_is_never_sent(settings, name):
+    queues = {"billing": ["order.confirmed", name]}
+    settings.CONSUMER_CONFIG = {"x": {"exchange": "x", "queues": queues}}
+    (error,) = [message for message in run_checks() if message.id == "events.E002"]
+    assert error.msg == f"Queue billing listens to {name}, which no context publishes."

@@ -1,0 +1,62 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.money import decimals, money, split
+
+D = Decimal
+
+
+def test_each_currency_has_its_own_decimals():
+    assert [decimals(code) for code in ("USD", "JPY", "KWD", "CLF")] == [2, 0, 3, 4]
+
+
+@pytest.mark.parametrize("code", ["", "usd", "XXQ", "XAU"])
+def test_what_is_no_currency(code):
+    with pytest.raises(ValueError, match=r"currency|unit of account|valid"):
+        decimals(code)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "rounded"),
+    [
+        ("125.5", "USD", "125.50"),
+        ("0.005", "USD", "0.01"),
+        ("2.5", "JPY", "3"),
+        ("1", "KWD", "1.000"),
+    ],
+)
+def test_rounding_is_half_up(amount, currency, rounded):
+    assert str(money(D(amount), currency)) == rounded
+
+
+@pytest.mark.parametrize(
+    ("amount", "weights", "parts"),
+    [
+        ("10.00", [1, 1, 1], ["3.34", "3.33", "3.33"]),
+        ("10.00", [1, 2], ["3.33", "6.67"]),
+        ("0.02", [1, 1, 1], ["0.01", "0.01", "0.00"]),
+        ("5.00", [0, 0], ["2.50", "2.50"]),
+        ("5.00", [0, 1], ["0.00", "5.00"]),
+        ("7.00", [D("99.90"), D("0.10")], ["6.99", "0.01"]),
+    ],
+)
+def test_the_largest_remainder_gets_what_is_left(amount, weights, parts):
+    assert split(D(amount), weights, "USD") == [D(part) for part in parts]
+
+
+@given(
+    amount=st.decimals(0, 10**9, places=2),
+    weights=st.lists(st.decimals(0, 10**6, places=4), min_size=1, max_size=20),
+    currency=st.sampled_from(["USD", "JPY", "KWD"]),
+)
+def test_the_parts_sum_to_the_whole_and_are_fair(amount, weights, currency):
+    parts = split(amount, weights, currency)
+    unit = D(1).scaleb(-decimals(currency))
+    assert sum(parts) == money(amount, currency)
+    total = sum(weights)
+    for part, weight in zip(parts, weights, strict=True):
+        fair = amount * weight / total if total else amount / len(weights)
+        assert abs(part - fair) <= unit

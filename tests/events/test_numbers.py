@@ -1,0 +1,50 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from django.db import transaction
+
+from events.models import Series
+from events.numbers import next_number
+from tests.events.facts import NOON, at_once
+
+
+def take(organization="org_1", series="ORD", at=NOON):
+    return next_number(organization_id=organization, series=series, at=at)
+
+
+@pytest.mark.django_db
+def test_each_organization_series_and_year_counts_for_itself():
+    assert [take(), take(), take()] == ["ORD-2025-0001", "ORD-2025-0002", "ORD-2025-0003"]
+    assert take("org_2") == "ORD-2025-0001"
+    assert take(series="RMA") == "RMA-2025-0001"
+    assert take(at=datetime(2026, 1, 1, tzinfo=UTC)) == "ORD-2026-0001"
+
+
+@pytest.mark.django_db
+def test_the_year_is_that_of_utc():
+    evening = datetime(2025, 12, 31, 23, tzinfo=timezone(timedelta(hours=-5)))
+    assert take(at=evening) == "ORD-2026-0001"
+
+
+@pytest.mark.django_db
+def test_four_digits_grow_to_five():
+    Series.objects.create(organization_id="org_1", series="ORD", year=2025, last=9998)
+    assert [take(), take()] == ["ORD-2025-9999", "ORD-2025-10000"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_at_once_leave_no_gap_even_where_some_fail():
+    taken = []
+
+    def work():
+        for turn in range(10):
+            with transaction.atomic():
+                number = take()
+                if turn % 3 == 2:
+                    transaction.set_rollback(True)
+                else:
+                    taken.append(number)
+
+    at_once(*[work] * 6)
+    assert sorted(taken) == [f"ORD-2025-{n:04}" for n in range(1, len(taken) + 1)]
+    assert len(taken) == 6 * 7

@@ -1,0 +1,149 @@
+import json
+from contextlib import suppress
+from zlib import crc32
+
+import pytest
+from django.core import serializers
+from django.core.management import call_command
+from django.db import IntegrityError, transaction
+
+from carts.models import Cart
+from events import origin, outbox
+from events.models import Event, Outbox, Reaction, Stream
+from events.schema import InvalidEvent
+from tests.events.facts import added, at_once, cart, created, happen, internal
+
+
+def log():
+    return list(Event.objects.order_by("number").values_list("name", "sequence"))
+
+
+@pytest.mark.django_db
+def test_two_facts_before_one_save_are_two_events_in_order(settings):
+    basket = cart()
+    basket.record(added(2, cart_id=basket.id))
+    basket.save()
+    first, second = Event.objects.order_by("number")
+    assert [(e.name, e.sequence) for e in (first, second)] == log()
+    assert log() == [("cart.created", 1), ("cart.item_added", 2)]
+    assert first.stream == first.subject == basket.id
+    assert json.loads(second.body)["data"]["quantity"] == 2
+    shard = crc32(basket.id.encode()) % settings.EVENTS_SHARDS
+    assert set(Outbox.objects.values_list("stream", "shard")) == {(basket.id, shard)}
+
+
+@pytest.mark.django_db
+def test_a_plain_save_is_silent():
+    basket = cart()
+    basket.save()
+    basket.save()
+    Cart.objects.get().save()
+    assert log() == [("cart.created", 1)]
+
+
+@pytest.mark.django_db
+def test_an_internal_fact_is_kept_without_a_number_and_not_sent():
+    happen("cart_1", created(), internal(), added())
+    assert log() == [("cart.created", 1), ("cart.item_changed", None), ("cart.item_added", 2)]
+    assert Outbox.objects.filter(event__name="cart.item_changed").count() == 0
+    assert Stream.objects.get().sequence == 2
+
+
+@pytest.mark.django_db
+def test_a_stream_may_begin_with_an_internal_fact():
+    happen("cart_1", internal())
+    happen("cart_1", created())
+    assert log() == [("cart.item_changed", None), ("cart.created", 1)]
+
+
+@pytest.mark.django_db
+def test_the_log_says_who_did_it_in_which_request():
+    with origin.acting(request_id="req_1", traceparent="00-a-b-01"):
+        origin.act_as("user_1")
+        happen("cart_1", created())
+    happen("cart_1", added())
+    done = Event.objects.order_by("number").values_list("actor", "request_id", "traceparent")
+    assert list(done) == [("user_1", "req_1", "00-a-b-01"), ("system", None, None)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_nudge_comes_after_the_commit_and_once_for_a_shard(nudges, settings):
+    settings.EVENTS_SHARDS = 1
+    with transaction.atomic():
+        happen("cart_1", created(), added())
+        assert nudges == []
+    assert nudges == [("events.tasks.relay", (0,))]
+    nudges.clear()
+    happen("cart_1", internal())
+    assert nudges == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_rolled_back_never_happened(nudges):
+    with transaction.atomic():
+        cart().save()
+        transaction.set_rollback(True)
+    assert not Event.objects.exists()
+    assert not Outbox.objects.exists()
+    assert not Stream.objects.exists()
+    assert nudges == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_savepoint_that_is_rolled_back_leaves_no_gap(nudges):
+    with transaction.atomic():
+        happen("cart_1", created())
+        with suppress(IntegrityError), transaction.atomic():
+            happen("cart_1", added())
+            happen("cart_2", created("cart_2"))
+            Stream.objects.create(key="cart_1", sequence=7)
+        happen("cart_1", added(3))
+    assert log() == [("cart.created", 1), ("cart.item_added", 2)]
+    assert Stream.objects.filter(key="cart_2").count() == 0
+    shard = Outbox.objects.values_list("shard", flat=True).distinct().get()
+    assert set(nudges) == {("events.tasks.relay", (shard,))}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_in_autocommit_a_save_without_its_events_saves_nothing(monkeypatch):
+    monkeypatch.setattr(outbox.schema, "render", lambda *args, **kwargs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cart().save()
+    assert not Cart.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_fact_that_must_not_be_sent_cannot_be_recorded():
+    with pytest.raises(InvalidEvent), transaction.atomic():
+        happen("cart_1", created(), added(0))
+    assert log() == []
+
+
+@pytest.mark.django_db
+def test_fixtures_are_loaded_without_events(tmp_path):
+    basket = cart()
+    basket.updated_at = basket.created_at
+    file = tmp_path / "carts.json"
+    file.write_text(serializers.serialize("json", [basket]))
+    call_command("loaddata", file, verbosity=0)
+    assert Cart.objects.get().id == basket.id
+    assert log() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_writers_leave_no_gap_in_a_stream():
+    def write():
+        for turn in range(10):
+            with transaction.atomic():
+                happen("cart_1", added(), internal(), added())
+                happen("cart_2", created("cart_2"))
+                if turn % 5 == 4:
+                    transaction.set_rollback(True)
+
+    at_once(*[write] * 6)
+    for stream, count in (("cart_1", 96), ("cart_2", 48)):
+        events = Event.objects.filter(stream=stream, sequence__isnull=False).order_by("number")
+        assert list(events.values_list("sequence", flat=True)) == list(range(1, count + 1))
+        assert Stream.objects.get(key=stream).sequence == count
+    assert Outbox.objects.count() == 96 + 48
+    assert not Reaction.objects.exists()

@@ -1,0 +1,216 @@
+import threading
+from collections import defaultdict
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from carts.events import CartCreated, CartItemAdded, CartItemChanged
+from events import backoff, reactions
+from events.models import Event, Reaction
+from events.origin import current
+from tests.events.facts import added, at_once, created, happen, internal
+
+
+@pytest.fixture(autouse=True)
+def reacts_to(monkeypatch):
+    """Return `reacts_to`; nobody else reacts, and the test's reactions are forgotten after it."""
+    monkeypatch.setattr(reactions, "_by_event", defaultdict(list))
+    monkeypatch.setattr(reactions, "_by_name", {})
+    return reactions.reacts_to
+
+
+@pytest.fixture
+def seen(reacts_to):
+    """What the context `tests` was told, in order."""
+    told = []
+
+    @reacts_to(CartCreated)
+    @reacts_to(CartItemAdded)
+    @reacts_to(CartItemChanged)
+    def note(fact, about):
+        told.append((fact, about))
+
+    return told
+
+
+def settle():
+    reactions.settle("cart_1", "tests")
+
+
+def due_now():
+    Reaction.objects.update(not_before=timezone.now())
+
+
+@pytest.mark.django_db
+def test_a_reaction_is_told_the_fact_and_what_it_is_about(seen):
+    happen("cart_1", added(3))
+    settle()
+    ((fact, about),) = seen
+    assert fact == added(3)
+    assert (about.stream, about.organization_id) == ("cart_1", "org_1")
+    assert not Reaction.objects.exists()
+
+
+@pytest.mark.django_db
+def test_facts_are_settled_in_their_order_internal_ones_too(seen):
+    happen("cart_1", created(), internal())
+    happen("cart_2", added(7))
+    happen("cart_1", added(1))
+    settle()
+    assert [fact for fact, _ in seen] == [created(), internal(), added(1)]
+    assert Reaction.objects.get().stream == "cart_2"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_reacts_is_nudged_after_the_commit(seen, nudges):
+    happen("cart_1", internal(), internal())
+    assert nudges == [("events.tasks.react", ("cart_1", "tests"))]
+
+
+@pytest.mark.django_db
+def test_what_a_reaction_does_is_done_by_the_system_in_the_same_trace(reacts_to):
+    @reacts_to(CartCreated)
+    def go_on(fact, about):
+        happen("cart_1", internal())
+
+    happen("cart_1", created())
+    Event.objects.update(actor="user_1", traceparent="00-a-b-01")
+    settle()
+    done = Event.objects.get(name="cart.item_changed")
+    assert (done.actor, done.traceparent) == ("system", "00-a-b-01")
+    assert current().traceparent is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_three_workers_at_once_have_one_effect_each_in_order(reacts_to):
+    @reacts_to(CartItemAdded)
+    def count(fact, about):
+        Group.objects.create(name=f"{fact.quantity}")
+
+    for quantity in range(1, 31):
+        happen("cart_1", added(quantity))
+    together = threading.Barrier(3)
+
+    def work():
+        together.wait(timeout=10)
+        settle()
+
+    at_once(work, work, work)
+    assert not Reaction.objects.exists()
+    names = Group.objects.order_by("id").values_list("name", flat=True)
+    assert list(names) == [str(quantity) for quantity in range(1, 31)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_nudge_that_finds_somebody_at_work_is_not_lost(reacts_to):
+    @reacts_to(CartCreated)
+    def meanwhile(fact, about):
+        # As if another process committed a fact and its nudge found this one still at work.
+        at_once(lambda: happen("cart_1", added()), settle)
+
+    @reacts_to(CartItemAdded)
+    def note(fact, about):
+        Group.objects.create(name="told")
+
+    happen("cart_1", created())
+    settle()
+    assert Group.objects.filter(name="told").exists()
+
+
+@pytest.fixture
+def failing(reacts_to):
+    """A reaction that fails on carts' creation while the list is not empty."""
+    reasons = ["the first reason"]
+
+    @reacts_to(CartCreated)
+    def fail(fact, about):
+        Group.objects.create(name="half done")
+        if reasons:
+            raise RuntimeError(reasons[0])
+
+    return reasons
+
+
+@pytest.mark.django_db
+def test_a_failure_is_undone_kept_and_tried_again_later(failing):
+    happen("cart_1", created())
+    settle()
+    owed = Reaction.objects.get()
+    assert not Group.objects.exists()
+    assert (owed.attempts, owed.parked_at) == (1, None)
+    assert "the first reason" in owed.last_error
+    assert owed.not_before > timezone.now()
+    failing.clear()
+    settle()
+    assert Reaction.objects.exists(), "its time has not come"
+    due_now()
+    settle()
+    assert not Reaction.objects.exists()
+    assert Group.objects.count() == 1
+
+
+def test_each_failure_waits_longer_up_to_a_limit():
+    for failures, limit in ((0, 0.1), (3, 0.8), (8, 25.6), (9, 30), (1000, 30)):
+        assert limit / 2 <= backoff.seconds(failures) <= limit
+
+
+@pytest.mark.django_db
+def test_after_ten_failures_it_is_parked_and_holds_the_later_ones(failing, seen):
+    happen("cart_1", created(), added(2))
+    for _ in range(10):
+        due_now()
+        settle()
+    owed = Reaction.objects.earliest("id")
+    assert (owed.attempts, owed.parked_at is not None) == (10, True)
+    due_now()
+    settle()
+    assert seen == []
+    failing.clear()
+    Reaction.objects.update(parked_at=None)  # what an operator's retry does
+    settle()
+    assert [fact for fact, _ in seen] == [created(), added(2)]
+
+
+@pytest.mark.django_db
+def test_a_failure_holds_its_own_pair_only(failing, reacts_to):
+    @reacts_to(CartCreated)
+    def other(fact, about):
+        Group.objects.create(name="other")
+
+    happen("cart_1", created())
+    Reaction.objects.filter(reaction="tests.other").update(context="elsewhere")
+    settle()
+    reactions.settle("cart_1", "elsewhere")
+    assert Reaction.objects.get().reaction == "tests.fail"
+    assert Group.objects.get().name == "other"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lost_database_is_not_the_reactions_fault(reacts_to):
+    lost = []
+
+    @reacts_to(CartCreated)
+    def lose(fact, about):
+        if not lost:
+            lost.append(True)
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    happen("cart_1", created())
+    with pytest.raises(OperationalError):
+        settle()
+    connection.close()
+    owed = Reaction.objects.get()
+    assert (owed.attempts, owed.not_before) == (0, None)
+    settle()
+    assert not Reaction.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_reaction_that_no_longer_exists_waits_for_an_operator(seen, monkeypatch):
+    happen("cart_1", created())
+    monkeypatch.setattr(reactions, "_by_name", {})
+    settle()
+    assert "tests.note" in Reaction.objects.get().last_error
