@@ -11,7 +11,7 @@ from django.utils import timezone
 import orders.selectors
 from carts import selectors
 from carts.models import CannotMerge, Cart, CartItem
-from events.errors import Missing
+from events.errors import DomainError, Missing
 from events.ids import new_id
 from events.money import exact
 from orders.models import Order
@@ -22,6 +22,12 @@ AT_ONCE = 5_000  # carts in one run of a timer; the next run goes on
 
 class UnknownItem(Missing):
     """The line is not in the cart, or not any more."""
+
+
+class AddressRequired(DomainError):
+    """Nobody knows where the order is to go."""
+
+    code = "address_required"
 
 
 @transaction.atomic
@@ -131,6 +137,8 @@ def check_out(
     cart = selectors.lock(cart_id)
     if cart.order_id:
         return orders.selectors.get(cart.order_id), False
+    if not (shipping_address or cart.local_id):
+        raise AddressRequired("Give a shipping_address: only a shop's cart goes without.")
     order_id = new_id("order")
     cart.convert(order_id=order_id, at=timezone.now())
     cart.save()

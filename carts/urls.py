@@ -1,3 +1,7 @@
-from django.urls import URLPattern
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern] = []
+from carts.views import Carts
+
+router = SimpleRouter(trailing_slash=False)
+router.register("carts", Carts)
+urlpatterns = router.urls

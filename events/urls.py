@@ -1,3 +1,7 @@
-from django.urls import URLPattern
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern] = []
+from events.views import Feed
+
+router = SimpleRouter(trailing_slash=False)
+router.register("events", Feed)
+urlpatterns = router.urls

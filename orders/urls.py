@@ -1,3 +1,7 @@
-from django.urls import URLPattern
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern] = []
+from orders.views import Orders
+
+router = SimpleRouter(trailing_slash=False)
+router.register("orders", Orders)
+urlpatterns = router.urls

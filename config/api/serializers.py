@@ -1,9 +1,10 @@
 """The fields that all contexts speak in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.fields import get_attribute
 
@@ -32,6 +33,41 @@ class ExternalId(serializers.CharField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"max_length": 64, **kwargs})
+
+
+class OwnId(ExternalId):
+    """The id of one of the caller's own rows, on which the request builds."""
+
+    default_error_messages = {"unknown": "There is no {what} {id}."}
+
+    def __init__(self, rows: Callable[[], QuerySet[Any]], **kwargs: Any) -> None:
+        self.rows = rows
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        value = super().to_internal_value(data)
+        rows = self.rows()
+        if not self.context["view"].visible(rows).filter(pk=value).exists():
+            self.fail("unknown", what=rows.model._meta.verbose_name, id=value)
+        return value
+
+
+class Quantity(serializers.IntegerField):
+    """Units, as many as a line may have."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"min_value": 1, "max_value": 9_999, **kwargs})
+
+
+class TaxRate(serializers.DecimalField):
+    """A fraction of the net amount: `"0.19"` is 19 %."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        bounds = {"min_value": Decimal(0), "max_value": Decimal(1)}
+        super().__init__(**{"max_digits": 7, "decimal_places": 6, **bounds, **kwargs})
+
+    def to_representation(self, value: Any) -> str:
+        return f"{value.normalize():f}"
 
 
 class CurrencyCode(serializers.CharField):

@@ -74,6 +74,10 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
     def get_queryset(self) -> QuerySet[Any]:
         return self.visible(super().get_queryset())
 
+    def filter_queryset(self, queryset: QuerySet[M]) -> QuerySet[M]:
+        """Only lists have filters; one row is found by its id."""
+        return super().filter_queryset(queryset) if self.action == "list" else queryset
+
     def _take_body(self, request: Request) -> None:
         if int(request.META.get("CONTENT_LENGTH") or 0) > settings.API_MAX_BODY:
             raise BodyTooLarge

@@ -1,0 +1,14 @@
+"""What lists of carts can be filtered by."""
+
+from django_filters import rest_framework as filters
+
+from carts.models import Cart
+from config.api.filters import ContextFilters
+
+
+class CartFilters(ContextFilters):
+    """`?status=active&status=abandoned&customer=cust_789`."""
+
+    status = filters.MultipleChoiceFilter(choices=Cart.Status.choices)
+    customer = filters.CharFilter(field_name="customer_id")
+    session = filters.CharFilter(field_name="session_id")

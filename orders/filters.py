@@ -1,0 +1,30 @@
+"""What lists of orders can be filtered by."""
+
+from typing import Any
+
+from django.db.models import Exists, OuterRef, QuerySet
+from django_filters import rest_framework as filters
+
+from config.api.filters import ContextFilters
+from orders.models import Order, WriteOff
+
+
+class OrderFilters(ContextFilters):
+    """`?status=placed&status=confirmed&customer=cust_789`."""
+
+    status = filters.MultipleChoiceFilter(choices=Order.Status.choices)
+    number = filters.CharFilter(field_name="number")
+    customer = filters.CharFilter(field_name="customer_id")
+    local = filters.CharFilter(field_name="local_id")
+    cart = filters.CharFilter(field_name="cart_id")
+    placed_after = filters.IsoDateTimeFilter(field_name="placed_at", lookup_expr="gte")
+    placed_before = filters.IsoDateTimeFilter(field_name="placed_at", lookup_expr="lt")
+    on_hold = filters.BooleanFilter(field_name="held_at", lookup_expr="isnull", exclude=True)
+    unreleased_units = filters.BooleanFilter(method="filter_unreleased_units")
+
+    def filter_unreleased_units(
+        self, orders: QuerySet[Any], name: str, value: bool
+    ) -> QuerySet[Any]:
+        """Written off, and nobody has told Inventory yet."""
+        unreleased = Exists(WriteOff.objects.filter(order=OuterRef("pk"), released_at__isnull=True))
+        return orders.filter(unreleased if value else ~unreleased)
