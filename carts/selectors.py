@@ -21,13 +21,13 @@ from carts.models import Cart, CartItem, Policy
 
 
 def with_lines() -> QuerySet[Cart]:
-    """Return carts to show, with their lines."""
+    """Return carts to show or to change, with their lines."""
     return Cart.objects.prefetch_related("items")
 
 
 def lock(cart_id: str) -> Cart:
     """Return a cart that nobody else changes until the transaction ends."""
-    return Cart.objects.select_for_update(no_key=True).get(pk=cart_id)
+    return with_lines().select_for_update(no_key=True).get(pk=cart_id)
 
 
 def lock_both(one: str, other: str) -> tuple[Cart, Cart]:

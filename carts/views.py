@@ -7,6 +7,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+import orders.selectors
 from carts import selectors, serializers, services
 from carts.filters import CartFilters
 from config.api.views import ContextViewSet
@@ -55,8 +56,9 @@ class Carts(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @action(detail=True, methods=["post"])
     def checkout(self, request: Request, pk: str) -> Response:
         cart = self.get_object()
-        order, is_new = services.check_out(cart_id=cart.id, **self.body(Terms))
-        return Response(OrderOut(order).data, status=201 if is_new else 200)
+        order_id, is_new = services.check_out(cart_id=cart.id, **self.body(Terms))
+        order = OrderOut(orders.selectors.get(order_id))
+        return Response(order.data, status=201 if is_new else 200)
 
     def answer(self, cart_id: str, **kwargs: Any) -> Response:
         """Answer with the cart as it is in the database now."""

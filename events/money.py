@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 from django.db import models
 from iso4217 import Currency
@@ -14,21 +15,21 @@ MAX_DECIMALS = 4  # of all currencies of ISO 4217
 class CurrencyField(models.CharField):
     """An ISO 4217 code: `USD`."""
 
-    def __init__(self, **kwargs: object) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "max_length": 3})
 
 
 class MoneyField(models.DecimalField):
     """An amount in the currency that stands beside it; wide enough for every currency."""
 
-    def __init__(self, **kwargs: object) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "max_digits": 19, "decimal_places": MAX_DECIMALS})
 
 
 class TaxRateField(models.DecimalField):
     """A fraction of the net amount: 0.19 is 19 %."""
 
-    def __init__(self, **kwargs: object) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"default": Decimal(0), **kwargs, "max_digits": 7, "decimal_places": 6})
 
 

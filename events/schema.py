@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Generic, TypeVar, dataclass_transform
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -75,7 +75,6 @@ _decoders: dict[str, msgspec.json.Decoder[Any]] = {}
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-@dataclass_transform(kw_only_default=True, frozen_default=True)
 def event(
     name: str, *, moment: str | None = None, published: bool = True
 ) -> Callable[[type[E]], type[E]]:

@@ -1,7 +1,7 @@
 """What orders tell other services, in the contract's order, and what they keep to themselves."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Self
 
 from events import origin
@@ -102,13 +102,13 @@ class OrderConfirmed(Event):
     items: list[StockItem]
 
     @classmethod
-    def of(cls, order: "Order") -> Self:
+    def of(cls, order: "Order", *, payment_id: str | None, confirmed_at: datetime) -> Self:
         return cls(
             order_id=order.id,
             order_number=order.number,
             reservation_id=order.reservation_id,
-            confirmed_at=order.confirmed_at,
-            payment_id=order.payment_id,
+            confirmed_at=confirmed_at,
+            payment_id=payment_id,
             items=StockItem.live(order),
         )
 
@@ -125,12 +125,12 @@ class OrderCancelled(Event):
     stock_to_release: list[StockItem]
 
     @classmethod
-    def of(cls, order: "Order") -> Self:
+    def of(cls, order: "Order", *, reason: str) -> Self:
         return cls(
             order_id=order.id,
             reservation_id=order.reservation_id,
-            cancellation_reason=order.cancellation_reason,
-            cancelled_by=order.cancelled_by,
+            cancellation_reason=reason,
+            cancelled_by=origin.current().actor,
             refund_required=order.is_paid,
             stock_to_release=StockItem.live(order) if order.placed_at else [],
         )
@@ -169,6 +169,7 @@ class OrderDelivered(Event):
 
     @classmethod
     def of(cls, order: "Order") -> Self:
+        assert order.delivered_at, "nothing has arrived"
         return cls(
             order_id=order.id,
             delivered_at=order.delivered_at,
@@ -213,11 +214,11 @@ class OrderHeld(Event):
     held_by: str
 
     @classmethod
-    def of(cls, order: "Order") -> Self:
+    def of(cls, order: "Order", *, reason: str, note: str) -> Self:
         return cls(
             order_id=order.id,
-            reason=order.hold_reason,
-            note=order.hold_note,
+            reason=reason,
+            note=note,
             held_by=origin.current().actor,
         )
 

@@ -68,7 +68,7 @@ class NewOrder(Terms):
     customer_id = ExternalId(required=False, allow_null=True)
     local_id = ExternalId(required=False, allow_null=True)
     currency = CurrencyCode()
-    items = NewItem(many=True, allow_empty=False, max_length=MAX_ITEMS)
+    items = serializers.ListField(child=NewItem(), allow_empty=False, max_length=MAX_ITEMS)
     replaces = OwnId(Order.objects.all, required=False, allow_null=True)
 
 
@@ -84,7 +84,9 @@ class Reservation(StrictSerializer):
     """Inventory's answer: where the units come from, or that there are none."""
 
     reservation_id = ExternalId(required=False)
-    allocations = AllocationIn(many=True, required=False, max_length=MAX_ALLOCATIONS)
+    allocations = serializers.ListField(
+        child=AllocationIn(), required=False, max_length=MAX_ALLOCATIONS
+    )
     rejected = serializers.BooleanField(default=False)
     reason = serializers.CharField(max_length=500, default="", allow_blank=True)
 
@@ -93,7 +95,7 @@ class Reservation(StrictSerializer):
             if "allocations" in attrs:
                 raise serializers.ValidationError("A rejection has no allocations.")
         elif missing := {"reservation_id", "allocations"} - attrs.keys():
-            raise serializers.ValidationError({name: "Required." for name in missing})
+            raise serializers.ValidationError(dict.fromkeys(missing, "Required."))
         else:
             places = {(a["order_item_id"], a["warehouse_id"]) for a in attrs["allocations"]}
             if len(places) < len(attrs["allocations"]):
@@ -118,7 +120,7 @@ class Units(StrictSerializer):
 class WriteOff(StrictSerializer):
     """Units that will never ship, and why."""
 
-    items = Units(many=True, allow_empty=False, max_length=MAX_ITEMS)
+    items = serializers.ListField(child=Units(), allow_empty=False, max_length=MAX_ITEMS)
     reason = serializers.ChoiceField(Order.CancellationReason.choices)
 
 

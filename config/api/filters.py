@@ -1,4 +1,4 @@
-"""Filters of lists: a misspelt one is refused, because silently ignored it would answer too much."""
+"""Filters of lists. A misspelt one is refused: silently ignored, it would answer too much."""
 
 from typing import Any
 

@@ -22,7 +22,7 @@ class HasScope(BasePermission):
     """The view's `scope` names its context: `orders` needs `orders:read` or `orders:write`."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        caller = request.user
+        caller: object = request.user
         if not isinstance(caller, Caller):
             return False
         scope = f"{view.scope}:{'read' if request.method in SAFE_METHODS else 'write'}"

@@ -97,7 +97,7 @@ class Order(OrderRecord):
         )
 
     @transition(source=Status.PLACED, target=Status.CONFIRMED, emits=facts.OrderConfirmed)
-    def confirm(self, *, payment_id: str | None, captured: Decimal, at: datetime) -> None:
+    def confirm(self, *, payment_id: str | None, captured: Decimal, at: datetime) -> Event:
         """The amount due is captured and the stock is committed."""
         if captured < self.total:
             raise NotFullyPaid(
@@ -105,6 +105,7 @@ class Order(OrderRecord):
                 f"of which {money(captured, self.currency)} is paid."
             )
         self.payment_id, self.confirmed_at = payment_id, at
+        return facts.OrderConfirmed.of(self, payment_id=payment_id, confirmed_at=at)
 
     @transition(
         source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
@@ -113,9 +114,10 @@ class Order(OrderRecord):
         verb="cancel",
         guards=[has_dispatched_nothing],
     )
-    def cancel(self, *, reason: str, note: str, at: datetime) -> None:
+    def cancel(self, *, reason: str, note: str, at: datetime) -> Event:
         """It will not be delivered: stock is released, and what was paid is given back."""
-        self.end(reason, note, at)
+        self._ended(reason, note, at)
+        return facts.OrderCancelled.of(self, reason=reason)
 
     @transition(
         source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
@@ -124,10 +126,11 @@ class Order(OrderRecord):
         verb="hold",
         guards=[is_not_held],
     )
-    def hold(self, *, reason: str, note: str, at: datetime) -> None:
+    def hold(self, *, reason: str, note: str, at: datetime) -> Event:
         """Somebody wants to look at it before fulfillment starts."""
         self.hold_reason, self.hold_note = reason, note
         self.held_by, self.held_at = origin.current().actor, at
+        return facts.OrderHeld.of(self, reason=reason, note=note)
 
     @transition(
         source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
@@ -188,13 +191,11 @@ class Order(OrderRecord):
     @transition(
         source=(Status.PROCESSING, Status.SHIPPED), target=None, emits=facts.OrderPartDelivered
     )
-    def deliver_part(self, *, dispatches: Sequence[Dispatch], **proof: Any) -> Event:
+    def deliver_part(self, *, dispatches: Sequence[Dispatch], at: datetime, **proof: Any) -> Event:
         """Some units have arrived, others have not."""
-        self.arrive(dispatches, **proof)
+        self.arrive(dispatches, at=at, **proof)
         return facts.OrderPartDelivered(
-            order_id=self.id,
-            shipment_id=dispatches[0].shipment_id,
-            delivered_at=dispatches[0].delivered_at,
+            order_id=self.id, shipment_id=dispatches[0].shipment_id, delivered_at=at
         )
 
     @transition(source=Status.SHIPPED, target=Status.DELIVERED, emits=facts.OrderDelivered)
@@ -266,9 +267,10 @@ class Order(OrderRecord):
         emits=facts.OrderCancelled,
         guards=[has_no_live_unit],
     )
-    def give_up(self, *, reason: str, at: datetime) -> None:
+    def give_up(self, *, reason: str, at: datetime) -> Event:
         """Every unit is written off, so nothing will ever arrive."""
-        self.end(reason, "", at)
+        self._ended(reason, "", at)
+        return facts.OrderCancelled.of(self, reason=reason)
 
     @transition(
         source=(Status.PROCESSING, Status.SHIPPED, Status.DELIVERED),

@@ -54,6 +54,8 @@ class OrderRecord(Aggregate):
         PAYMENT = "payment"
         MANUAL = "manual"
 
+    items: Any  # the reverse of OrderItem.order
+
     id = PublicIdField("order")
     number = models.CharField(max_length=20)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
@@ -186,8 +188,7 @@ class OrderRecord(Aggregate):
         self.tax = sum((line.tax for line in self.lines), self.shipping_tax)
         self.total = self.subtotal - self.discount + self.shipping_cost + self.tax
 
-    def end(self, reason: str, note: str, at: datetime) -> None:
-        """Remember who cancelled it, when and why."""
+    def _ended(self, reason: str, note: str, at: datetime) -> None:
         self.cancellation_reason, self.cancellation_note = reason, note
         self.cancelled_by, self.cancelled_at = origin.current().actor, at
 
@@ -207,7 +208,9 @@ class OrderRecord(Aggregate):
             line.expect(quantity, at_most=line.to_ship)
             line.shipped += quantity
             self.parts.append(
-                Dispatch(order=self, order_item=line, shipment_id=shipment_id, quantity=quantity)
+                Dispatch(
+                    order_id=self.pk, order_item=line, shipment_id=shipment_id, quantity=quantity
+                )
             )
         self.dispatched_at = self.dispatched_at or at
         return OrderShipped(
@@ -249,7 +252,7 @@ class OrderRecord(Aggregate):
             line.cancelled += quantity
             written_off.append(
                 WriteOff(
-                    order=self,
+                    order_id=self.pk,
                     order_item=line,
                     quantity=quantity,
                     reason=reason,
@@ -277,7 +280,7 @@ class OrderRecord(Aggregate):
                 update_fields=OrderItem.COUNTERS,
             )
         if self.allocations is not None:
-            Allocation.objects.filter(order_item__order=self).delete()
+            Allocation.objects.filter(order_item__order_id=self.pk).delete()
             Allocation.objects.bulk_create(self.allocations)
         for part in self.parts:
             part.save()
