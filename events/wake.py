@@ -8,6 +8,7 @@ finds what nobody was told about.
 import logging
 import os
 import threading
+from contextlib import suppress
 
 from celery import current_app
 
@@ -55,8 +56,9 @@ def _send_for_ever() -> None:
                         name, args, producer=producer, retry=False, expiration=NUDGE_LIVES
                     )
         except Exception as error:
-            logger.warning("%d nudges left to the sweep: %s", len(nudges), error)
-            current_app.pool.force_close_all()
+            logger.warning("%d nudges left to the sweep: %r", len(nudges), error)
+            with suppress(Exception):  # of a broken connection, anything
+                current_app.pool.force_close_all()
 
 
 def _forget_after_fork() -> None:

@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import socket
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -79,6 +80,14 @@ def caller() -> Callable[..., Api]:
 @pytest.fixture
 def api(caller: Callable[..., Api]) -> Api:
     return caller()
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """A port of this machine where nobody listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

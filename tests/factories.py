@@ -1,0 +1,110 @@
+"""Carts and orders in every state, reached as users reach it: through the services."""
+
+from decimal import Decimal
+from typing import Any
+
+import factory
+from django.utils import timezone
+
+from carts import services as carts
+from carts.models import Cart
+from orders import selectors
+from orders import services as orders
+from orders.models import Order
+
+ADDRESS = {"name": "Juan Pérez", "line1": "1 Main Street", "city": "Memphis", "country": "US"}
+
+
+class LineFactory(factory.DictFactory):
+    """What is bought, for a cart or an order."""
+
+    variant_id = factory.Sequence(lambda n: f"var_{n}")
+    title = "A shirt"
+    quantity = 2
+    unit_price = Decimal("25.00")
+    tax_rate = Decimal(0)
+    preferred_warehouse_id = "wh_101"
+
+
+class CartFactory(factory.Factory):
+    class Meta:
+        model = Cart
+
+    organization_id = "org_1"
+    customer_id = "cust_789"
+    session_id = None
+    currency = "USD"
+    local_id = None
+    lines = factory.List([factory.SubFactory(LineFactory)])
+
+    @classmethod
+    def _create(cls, model: type[Cart], *, lines: list[dict[str, Any]], **fields: Any) -> Cart:
+        cart = carts.open_cart(**fields)
+        for line in lines:
+            cart = carts.add_item(cart_id=cart.id, **line)
+        return cart
+
+
+class OrderFactory(factory.Factory):
+    """`status` is reached step by step; what is shipped is in the shipment `ship_1`."""
+
+    class Meta:
+        model = Order
+
+    organization_id = "org_1"
+    customer_id = "cust_789"
+    currency = "USD"
+    items = factory.List([factory.SubFactory(LineFactory)])
+    shipping_address = factory.Dict(ADDRESS)
+    status = "placed"
+
+    @classmethod
+    def _create(cls, model: type[Order], *, status: str, **fields: Any) -> Order:
+        order = orders.open_order(**fields)
+        if status == "cancelled":
+            return cancel(order)
+        steps = list(STEPS)
+        for reached in steps[: steps.index(status) + 1]:
+            STEPS[reached](order)
+        return selectors.get(order.id)
+
+
+def confirm(order: Order) -> Order:
+    return orders.confirm_order(order_id=order.id, payment_id="pay_1", captured=order.total)
+
+
+def start(order: Order) -> Order:
+    return orders.start_processing(order_id=order.id, warehouse_id="wh_101", at=timezone.now())
+
+
+def ship(order: Order, shipment_id: str = "ship_1", **given: Any) -> Order:
+    """Ship the given units, or all that have not left."""
+    units = {line.id: line.to_ship for line in selectors.get(order.id).lines if line.to_ship}
+    shipment: dict[str, Any] = {
+        "warehouse_id": "wh_101",
+        "carrier": "FedEx",
+        "tracking_number": "123456789",
+        "estimated_delivery": None,
+        "units": units,
+        "at": timezone.now(),
+    }
+    return orders.ship_units(order_id=order.id, shipment_id=shipment_id, **{**shipment, **given})
+
+
+def deliver(order: Order, shipment_id: str = "ship_1", **given: Any) -> Order:
+    proof: dict[str, Any] = {"signature": "Juan", "photo_url": None, "at": timezone.now()}
+    return orders.deliver_units(order_id=order.id, shipment_id=shipment_id, **{**proof, **given})
+
+
+def cancel(order: Order, reason: str = "customer_request") -> Order:
+    return orders.cancel_order(order_id=order.id, reason=reason)
+
+
+STEPS = {
+    "pending": lambda order: order,
+    "placed": lambda order: orders.place_order(order_id=order.id),
+    "confirmed": confirm,
+    "processing": start,
+    "shipped": ship,
+    "delivered": deliver,
+}
