@@ -1,6 +1,7 @@
 """The payload classes say exactly what the contract's 29 samples say, key by key."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +37,11 @@ def test_a_sample_is_rendered_as_it_stands(name):
     """Decoded into our class and rendered again, a sample keeps its keys, their order and values."""
     sample = read(name)
     fact = msgspec.json.decode(json.dumps(sample["data"]), type=schema.registry[name])
-    moment = schema.parse("order.delivered", read_delivered()).delivered_at
-    rendered = json.loads(schema.render(fact, organization_id="org_123", at=moment))
+    rendered = json.loads(schema.render(fact, organization_id="org_123", at=datetime.now(UTC)))
     assert list(rendered) == ["event", "version", "timestamp", "organization_id", "data"]
     assert shape(rendered["data"]) == shape(sample["data"])
     assert rendered["data"] == sample["data"]
     assert rendered["event"] == sample["event"] == name
-
-
-def read_delivered() -> str:
-    envelope = {"version": "1.0", "timestamp": "2025-11-26T14:30:00Z", "organization_id": "org_1"}
-    return json.dumps({**envelope, **read("order.delivered")})
 
 
 @pytest.mark.parametrize("name", [n for n in SAMPLES if "version" in read(n)])

@@ -1,0 +1,138 @@
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import kombu
+import pika
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from events import relay
+from events.models import Outbox
+
+PATIENCE = 20  # seconds until something that must happen counts as lost
+
+
+def wait_until(condition: Callable[[], object], why: str) -> None:
+    """Look again and again until the condition is true; fail when that takes too long."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, why
+        time.sleep(0.005)
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a consumer gets."""
+
+    routing_key: str
+    properties: pika.BasicProperties
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        return str(self.properties.message_id)
+
+    @property
+    def place(self) -> tuple[str, int]:
+        headers: dict[str, Any] = self.properties.headers
+        return headers["x-stream"], headers["x-sequence"]
+
+
+class Consumer:
+    """Another service, with another AMQP library and a queue of its own."""
+
+    def __init__(self, binding: str = "#", queue: str = "", **arguments: Any) -> None:
+        url = kombu.Connection(settings.EVENTS_BROKER_URL)
+        self.connection = pika.BlockingConnection(
+            pika.ConnectionParameters(
+                url.hostname,
+                url.port or 5672,
+                url.virtual_host,
+                pika.PlainCredentials(url.userid, url.password),
+            )
+        )
+        self.channel = self.connection.channel()
+        declared = self.channel.queue_declare(
+            queue, durable=bool(queue), exclusive=not queue, arguments=arguments
+        )
+        self.queue: str = declared.method.queue
+        self.bind(binding)
+        self.messages: list[Message] = []
+
+    def bind(self, key: str) -> None:
+        self.channel.queue_bind(self.queue, settings.EVENTS_EXCHANGE, key)
+
+    def read(self) -> list[Message]:
+        """Return all messages so far; what has arrived is taken from the queue."""
+        while True:
+            method, properties, body = self.channel.basic_get(self.queue, auto_ack=True)
+            if method is None:
+                return self.messages
+            self.messages.append(Message(method.routing_key, properties, body))
+
+    def places(self) -> list[tuple[str, int]]:
+        """Return stream and sequence of what has arrived, duplicates removed by message id."""
+        unique = {message.id: message.place for message in self.read()}
+        return list(unique.values())
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def in_order(places: list[tuple[str, int]]) -> dict[str, int]:
+    """Return how many messages each stream has; fail if one has a gap or is out of order."""
+    counts = {}
+    for stream, its in groupby(sorted(places, key=lambda place: place[0]), lambda place: place[0]):
+        sequences = [sequence for _, sequence in its]
+        assert sequences == list(range(1, len(sequences) + 1)), f"{stream} is out of order"
+        counts[stream] = len(sequences)
+    return counts
+
+
+@pytest.fixture
+def consumers(broker: Any) -> Iterator[Callable[..., Consumer]]:
+    """Return a function that makes consumers; they see what is published from then on."""
+    made: list[Consumer] = []
+
+    def consume(binding: str = "#", queue: str = "", **arguments: Any) -> Consumer:
+        made.append(Consumer(binding, queue, **arguments))
+        return made[-1]
+
+    yield consume
+    for consumer in made:
+        consumer.close()
+
+
+@pytest.fixture
+def consumer(consumers: Callable[..., Consumer]) -> Consumer:
+    return consumers()
+
+
+@pytest.fixture(autouse=True)
+def new_connection() -> Iterator[None]:
+    """No test uses the relay's connection, or its patience with a broker, of another one."""
+    yield
+    relay._discard_publisher()
+    relay._thread.__dict__.clear()
+
+
+def publish(retries: bool = False) -> None:
+    """Publish what is owed; with `retries`, also what had to wait after a failure."""
+    if retries:
+        Outbox.objects.filter(parked_at=None).update(not_before=timezone.now())
+        relay._thread.__dict__.pop("not_before", None)
+    for shard in relay.owing():
+        relay.publish_owed(shard)
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return the environment of another process that works on this test's database."""
+    name = connection.settings_dict["NAME"]
+    url = os.environ["DATABASE_URL"].rpartition("/")[0]
+    return {**os.environ, "DATABASE_URL": f"{url}/{name}", **changes}

@@ -1,0 +1,137 @@
+import pytest
+
+from events import broker as broker_
+from events import origin
+from events.models import Event, Publication
+from events.publisher import Outcome, Publisher
+from events.schema import registry
+from tests.broker.conftest import publish
+from tests.events.facts import NOON, added, created, happen, internal
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+LISTENERS = {
+    "inventory_order_consumer": {
+        "order.placed",
+        "order.confirmed",
+        "order.cancelled",
+        "order.shipped",
+        "return.received",
+    },
+    "notification_order_consumer": {
+        "order.created",
+        "order.confirmed",
+        "order.shipped",
+        "order.delivered",
+        "return.requested",
+        "return.approved",
+    },
+    "analytics_order_consumer": {
+        "order.created",
+        "order.confirmed",
+        "cart.abandoned",
+        "cart.converted",
+    },
+    "marketing_order_consumer": {"cart.abandoned"},
+    "customer_app_order_consumer": {"order.shipped"},
+    "warehouse_order_consumer": {"return.requested"},
+    "customer_service_order_consumer": {"return.requested"},
+}
+
+
+@pytest.mark.django_db
+def test_a_message_is_what_the_contract_says(consumer):
+    with origin.acting(traceparent=TRACE):
+        happen("cart_1", created(), added(2))
+    publish()
+    first, second = consumer.read()
+    assert second.body == (
+        b'{"event":"cart.item_added","version":"1.0","timestamp":"2025-11-23T12:00:00Z",'
+        b'"organization_id":"org_1",'
+        b'"data":{"cart_id":"cart_1","variant_id":"var_1","quantity":2,"unit_price":125.50}}'
+    )
+    assert second.routing_key == "order.cart.item_added"
+    told = {name: value for name, value in vars(second.properties).items() if value is not None}
+    assert told == {
+        "content_type": "application/json",
+        "content_encoding": "utf-8",
+        "delivery_mode": 2,
+        "message_id": Event.objects.get(name="cart.item_added").id,
+        "type": "cart.item_added",
+        "app_id": "order-service",
+        "timestamp": int(NOON.timestamp()),
+        "headers": {
+            "CC": ["cart.item_added"],
+            "x-stream": "cart_1",
+            "x-sequence": 2,
+            "x-version": "1.0",
+            "traceparent": TRACE,
+        },
+    }
+    assert first.properties.headers["x-sequence"] == 1
+
+
+@pytest.mark.django_db
+def test_without_a_trace_there_is_no_header(consumer):
+    happen("cart_1", created())
+    publish()
+    (message,) = consumer.read()
+    assert set(message.properties.headers) == {"CC", "x-stream", "x-sequence", "x-version"}
+
+
+@pytest.mark.django_db
+def test_internal_facts_are_not_sent(consumer):
+    happen("cart_1", internal(), created())
+    publish()
+    assert consumer.places() == [("cart_1", 1)]
+
+
+@pytest.mark.django_db
+def test_both_readings_of_the_routing_key_work_and_give_one_copy(consumers):
+    keys = ["#", "order.#", "order.*.*", "order.cart.created", "cart.created", "*.created"]
+    each = [consumers(key) for key in keys]
+    both = consumers("order.cart.created")
+    both.bind("cart.created")
+    other = consumers("cart.item_added")
+    happen("cart_1", created())
+    publish()
+    assert [len(consumer.read()) for consumer in [*each, both]] == [1] * 7
+    assert other.read() == []
+
+
+@pytest.mark.django_db
+def test_what_the_broker_confirmed_is_a_publication():
+    happen("cart_1", created(), added())
+    happen("cart_2", created("cart_2"))
+    publish()
+    published = Publication.objects.order_by("position").values_list("event__id", flat=True)
+    assert set(published) == set(Event.objects.values_list("id", flat=True))
+    of_one_stream = Publication.objects.filter(event__stream="cart_1").order_by("position")
+    assert list(of_one_stream.values_list("event__sequence", flat=True)) == [1, 2]
+
+
+def test_each_configured_queue_gets_its_events_once(consumers, settings):
+    names = sorted(name for name, fact in registry.items() if fact.published)
+    publisher = Publisher()
+    events = [
+        Event(name=name, stream="order_1", sequence=n, occurred_at=NOON, body="{}", version="1.0")
+        for n, name in enumerate(names)
+    ]
+    channel = consumers().channel
+    for queue in LISTENERS:
+        channel.queue_purge(f"{settings.EVENTS_QUEUE_PREFIX}{queue}")
+    outcomes = {}
+    publisher.send(events, outcomes)
+    publisher.discard()
+    assert set(outcomes.values()) == {Outcome.CONFIRMED}
+    for queue, listens_to in LISTENERS.items():
+        got = []
+        while (message := channel.basic_get(f"{settings.EVENTS_QUEUE_PREFIX}{queue}", True))[0]:
+            got.append(message[1].type)
+        assert sorted(got) == sorted(listens_to)
+
+
+def test_every_queue_has_its_dead_letters():
+    names = [queue.name for queue in broker_.queues()]
+    live = [name for name in names if not name.endswith(".dead")]
+    assert sorted(names) == sorted(live + [f"{name}.dead" for name in live])
+    assert {name.rpartition(".")[2] for name in live} == set(LISTENERS)

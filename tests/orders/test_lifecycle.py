@@ -1,0 +1,120 @@
+"""Every state of an order against everything that can be asked of it."""
+
+import pytest
+from django.db import transaction
+
+from events.errors import DomainError
+from orders import services
+from orders.models import Order
+from tests import factories
+from tests.factories import OrderFactory
+from tests.facts import mark, told
+
+pytestmark = pytest.mark.django_db
+
+STATES = [str(status) for status in Order.Status]
+
+
+def units(order, count):
+    return {order.lines[0].id: count}
+
+
+def allocations(order):
+    return [{"order_item_id": order.lines[0].id, "warehouse_id": "wh_1", "quantity": 2}]
+
+
+COMMANDS = {
+    "place": lambda o: services.place_order(order_id=o.id),
+    "reserve": lambda o: services.reserve_stock(
+        order_id=o.id, reservation_id="res_1", allocations=allocations(o)
+    ),
+    "confirm": factories.confirm,
+    "cancel": factories.cancel,
+    "hold": lambda o: services.hold_order(order_id=o.id, reason="fraud"),
+    "release": lambda o: services.release_order(order_id=o.id),
+    "start": factories.start,
+    "ship one": lambda o: factories.ship(o, "ship_2", units=units(o, 1)),
+    "ship all": lambda o: factories.ship(o, "ship_2", units=units(o, 2)),
+    "ship the same": lambda o: factories.ship(o, "ship_1", units=units(o, 2)),
+    "deliver": factories.deliver,
+    "reopen": lambda o: services.reopen_units(order_id=o.id, shipment_id="ship_1"),
+    "write one off": lambda o: services.write_off_units(
+        order_id=o.id, units=units(o, 1), reason="out_of_stock"
+    ),
+    "write all off": lambda o: services.write_off_units(
+        order_id=o.id, units=units(o, 2), reason="out_of_stock"
+    ),
+    "count a return": lambda o: services.count_returned_units(order_id=o.id, units=units(o, 1)),
+    "tick off": lambda o: services.release_written_off_units(order_id=o.id),
+}
+NO, STANDS = "refused", "stands already"
+OUT = ["order.units_written_off"]
+# What is asked: the answer in each state, in their order; or what happens, and the state after.
+TABLE = {
+    "place": [("placed", ["order.placed"]), *[STANDS] * 5, NO],
+    "reserve": [NO, *[("same", ["order.reserved"])] * 2, *[NO] * 4],
+    "confirm": [NO, ("confirmed", ["order.confirmed"]), *[STANDS] * 4, NO],
+    "cancel": [*[("cancelled", ["order.cancelled"])] * 4, NO, NO, STANDS],
+    "hold": [*[("same", ["order.held"])] * 4, *[NO] * 3],
+    "release": [STANDS] * 7,
+    "start": [NO, NO, ("processing", ["order.processing"]), *[STANDS] * 3, NO],
+    "ship one": [*[NO] * 3, ("same", ["order.shipped"]), *[NO] * 3],
+    "ship all": [*[NO] * 3, ("shipped", ["order.shipped"]), *[NO] * 3],
+    "ship the same": [*[NO] * 3, ("shipped", ["order.shipped"]), STANDS, STANDS, NO],
+    "deliver": [*[NO] * 4, ("delivered", ["order.delivered"]), STANDS, NO],
+    "reopen": [*[NO] * 4, ("same", ["order.units_reopened"]), NO, NO],
+    "write one off": [NO, NO, ("same", OUT), ("same", OUT), *[NO] * 3],
+    "write all off": [NO, NO, *[("cancelled", [*OUT, "order.cancelled"])] * 2, *[NO] * 3],
+    "count a return": [*[NO] * 5, ("same", ["order.units_returned"]), NO],
+    "tick off": [STANDS] * 7,
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_state_and_command(command, state):
+    order = OrderFactory(status=state)
+    before, expected = mark(), TABLE[command][STATES.index(state)]
+    if expected == NO:
+        with pytest.raises(DomainError), transaction.atomic():
+            COMMANDS[command](order)
+        after, names = state, []
+    else:
+        COMMANDS[command](order)
+        after, names = (state, []) if expected == STANDS else expected
+    order.refresh_from_db()
+    assert order.status == (state if after == "same" else after)
+    assert told(order, after=before) == names
+
+
+def test_every_transition_is_in_the_table():
+    """The table above names the events of every row of the order's own table."""
+    emitted = {
+        name for row in TABLE.values() for e in row if e not in (NO, STANDS) for name in e[1]
+    }
+    rows = Order.transitions()
+    reached_otherwise = {"order.released", "order.part_delivered", "order.units_released"}
+    assert {row.emits.name for row in rows} == emitted | reached_otherwise
+
+
+ALLOWED = {
+    "pending": ["place", "cancel", "hold"],
+    "placed": ["reservation", "cancel", "hold"],
+    "confirmed": ["reservation", "cancel", "hold", "write-off"],
+    "processing": ["cancel", "hold", "write-off"],
+    "shipped": [],
+    "delivered": [],
+    "cancelled": [],
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_allowed_actions_are_what_would_be_accepted(state):
+    assert OrderFactory(status=state).allowed_actions() == ALLOWED[state]
+
+
+def test_a_refusal_names_the_state_and_what_is_allowed():
+    order = OrderFactory(status="shipped")
+    with pytest.raises(DomainError, match=f"Cannot cancel {order.id}: it is shipped") as refused:
+        factories.cancel(order)
+    assert refused.value.details == {"allowed_actions": []}

@@ -1,0 +1,383 @@
+"""What the lifecycle's table does not show: amounts, units, repeats and ends."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from events import origin
+from events.aggregate import InvalidTransition
+from events.money import InexactAmount
+from orders import selectors, services
+from orders.models import NotFullyPaid, Order, OrderItem, Policy, TooManyUnits, UnknownShipment
+from orders.models.refusals import DiscountTooLarge, UnknownItem
+from orders.services import OrderIsCancelled
+from tests.factories import LineFactory, OrderFactory, cancel, confirm, deliver, ship, start
+from tests.facts import data, mark, told
+
+pytestmark = pytest.mark.django_db
+
+
+def order_of(*quantities, status="processing", **fields):
+    items = [LineFactory(variant_id=f"var_{n}", quantity=q) for n, q in enumerate(quantities)]
+    return OrderFactory(items=items, status=status, **fields)
+
+
+def write_off(order, line, count, reason="out_of_stock"):
+    units = {order.lines[line].id: count}
+    return services.write_off_units(order_id=order.id, units=units, reason=reason)
+
+
+class TestAmounts:
+    def test_every_total_is_the_sum_of_its_lines(self):
+        items = [
+            LineFactory(quantity=3, unit_price=Decimal("25.00"), tax_rate=Decimal("0.19")),
+            LineFactory(quantity=1, unit_price=Decimal("5.10"), tax_rate=Decimal("0.07")),
+        ]
+        order = OrderFactory(
+            items=items,
+            discount={"amount": Decimal("3.33")},
+            shipping={"cost": Decimal("5.00"), "tax_rate": Decimal("0.19")},
+        )
+        shirt, mug = order.lines
+        assert (shirt.net, shirt.discount, shirt.tax) == (75, Decimal("3.12"), Decimal("13.66"))
+        assert (mug.net, mug.discount, mug.tax) == (
+            Decimal("5.10"),
+            Decimal("0.21"),
+            Decimal("0.34"),
+        )
+        assert order.subtotal == Decimal("80.10")
+        assert order.tax == shirt.tax + mug.tax + Decimal("0.95")
+        assert order.total == shirt.total + mug.total + Decimal("5.95")
+        assert data(order, "order.created")["total_amount"] == str(order.total.normalize())
+
+    def test_a_currency_without_decimals_has_none(self):
+        order = OrderFactory(
+            currency="JPY", items=[LineFactory(unit_price=1299, tax_rate=Decimal("0.1"))]
+        )
+        assert order.total == 2858
+        assert '"total_amount":2858,' in events_body(order, "order.created")
+
+    @pytest.mark.parametrize(
+        ("fields", "refusal"),
+        [
+            ({"discount": {"amount": Decimal("50.01")}}, DiscountTooLarge),
+            ({"discount": {"amount": Decimal("0.001")}}, InexactAmount),
+            ({"shipping": {"cost": Decimal("0.001")}}, InexactAmount),
+            ({"items": [LineFactory(unit_price=Decimal("0.001"))]}, InexactAmount),
+        ],
+    )
+    def test_amounts_that_cannot_be_are_refused(self, fields, refusal):
+        with pytest.raises(refusal):
+            OrderFactory(**fields)
+
+    def test_the_database_refuses_totals_and_units_that_do_not_add_up(self):
+        order = OrderFactory(status="delivered")
+        lines = OrderItem.objects.filter(order=order)
+        for wrong in ({"returned": 3}, {"shipped": 3}, {"cancelled": 1}, {"total": 1}, {"net": 1}):
+            with pytest.raises(IntegrityError), transaction.atomic():
+                lines.update(**wrong)
+        order.total += 1
+        with pytest.raises(IntegrityError), transaction.atomic():
+            order.save()
+
+
+class TestPlacing:
+    def test_placing_says_what_to_reserve_and_for_how_long(self):
+        order = OrderFactory(local_id="local_101")
+        (line,) = order.lines
+        assert data(order, "order.placed") == {
+            "order_id": order.id,
+            "customer_id": "cust_789",
+            "local_id": "local_101",
+            "items": [
+                {
+                    "variant_id": line.variant_id,
+                    "quantity": 2,
+                    "preferred_warehouse_id": "wh_101",
+                }
+            ],
+            "reservation_ttl_minutes": 15,
+        }
+
+    def test_an_organization_sets_its_own_reservation_time(self):
+        Policy.objects.create(organization_id="org_1", reservation_ttl_minutes=3)
+        order = OrderFactory()
+        assert data(order, "order.placed")["reservation_ttl_minutes"] == 3
+        assert order.reservation_expires_at - order.placed_at == timedelta(minutes=3)
+
+    def test_an_order_without_an_address_is_placed_only_in_a_shop(self):
+        with pytest.raises(InvalidTransition, match="a shipping address"):
+            OrderFactory(shipping_address=None)
+        assert OrderFactory(shipping_address=None, local_id="local_101").status == "placed"
+
+    def test_an_order_that_costs_nothing_is_confirmed_at_once(self):
+        order = OrderFactory(discount={"amount": Decimal(50)})
+        assert order.status == "confirmed"
+        assert told(order) == ["order.created", "order.placed", "order.confirmed"]
+        assert data(order, "order.confirmed")["payment_id"] is None
+
+    def test_numbers_ascend_within_the_organization(self):
+        numbers = [OrderFactory(organization_id=o).number for o in ("org_1", "org_2", "org_1")]
+        year = timezone.now().year
+        assert numbers == [f"ORD-{year}-0001", f"ORD-{year}-0001", f"ORD-{year}-0002"]
+
+
+class TestReservation:
+    def reserve(self, order, *places, reservation_id="res_1"):
+        allocations = [
+            {"order_item_id": order.lines[line].id, "warehouse_id": warehouse, "quantity": count}
+            for line, warehouse, count in places
+        ]
+        return services.reserve_stock(
+            order_id=order.id, reservation_id=reservation_id, allocations=allocations
+        )
+
+    def test_confirmation_names_the_allocated_warehouses_else_the_preferred_one(self):
+        order = order_of(5, 1, status="placed")
+        self.reserve(order, (0, "wh_1", 2), (0, "wh_2", 2))
+        confirm(order)
+        assert data(order, "order.confirmed")["items"] == [
+            {"variant_id": "var_0", "quantity": 2, "warehouse_id": "wh_1"},
+            {"variant_id": "var_0", "quantity": 2, "warehouse_id": "wh_2"},
+            {"variant_id": "var_0", "quantity": 1, "warehouse_id": "wh_101"},
+            {"variant_id": "var_1", "quantity": 1, "warehouse_id": "wh_101"},
+        ]
+        assert data(order, "order.confirmed")["reservation_id"] == "res_1"
+
+    def test_a_later_reservation_replaces_the_earlier_one(self):
+        order = order_of(2, status="confirmed")
+        self.reserve(order, (0, "wh_1", 2))
+        self.reserve(order, (0, "wh_2", 1), reservation_id="res_2")
+        order = selectors.get(order.id)
+        assert order.reservation_id == "res_2"
+        assert order.lines[0].by_warehouse() == {"wh_2": 1, "wh_101": 1}
+
+    def test_the_same_reservation_again_records_nothing(self):
+        order = order_of(2, status="placed")
+        self.reserve(order, (0, "wh_1", 2))
+        before = mark()
+        self.reserve(order, (0, "wh_1", 2))
+        assert told(order, after=before) == []
+
+    def test_more_than_was_bought_or_a_foreign_line_is_refused(self):
+        order = order_of(2, status="placed")
+        with pytest.raises(TooManyUnits):
+            self.reserve(order, (0, "wh_1", 1), (0, "wh_2", 2))
+        foreign = {"order_item_id": "item_x", "warehouse_id": "wh_1", "quantity": 1}
+        with pytest.raises(UnknownItem):
+            services.reserve_stock(order_id=order.id, reservation_id="r", allocations=[foreign])
+        assert selectors.get(order.id).reservation_id is None
+
+    def test_a_cancelled_order_tells_inventory_to_release(self):
+        order = OrderFactory(status="cancelled")
+        with pytest.raises(OrderIsCancelled):
+            self.reserve(order, (0, "wh_1", 2))
+
+
+class TestConfirming:
+    def test_an_order_is_confirmed_when_all_of_its_money_is_there(self):
+        order = OrderFactory()
+        with pytest.raises(NotFullyPaid, match=r"costs 50\.00 USD, of which 49\.99 is paid"):
+            services.confirm_order(order_id=order.id, payment_id="pay_1", captured=Decimal("49.99"))
+        confirm(order)
+        assert data(order, "order.confirmed")["payment_id"] == "pay_1"
+
+    def test_another_payment_does_not_confirm_it_again(self):
+        order = OrderFactory(status="confirmed")
+        with pytest.raises(InvalidTransition):
+            services.confirm_order(order_id=order.id, payment_id="pay_2", captured=order.total)
+
+
+class TestCancelling:
+    def test_stock_is_released_where_it_was_taken_and_who_did_it_is_named(self):
+        order = order_of(2, 1, status="confirmed")
+        with origin.acting(actor="user_789"):
+            cancel(order)
+        assert data(order, "order.cancelled") == {
+            "order_id": order.id,
+            "reservation_id": None,
+            "cancellation_reason": "customer_request",
+            "cancelled_by": "user_789",
+            "refund_required": True,
+            "stock_to_release": [
+                {"variant_id": "var_0", "quantity": 2, "warehouse_id": "wh_101"},
+                {"variant_id": "var_1", "quantity": 1, "warehouse_id": "wh_101"},
+            ],
+        }
+
+    def test_an_order_that_was_never_placed_has_nothing_to_release(self):
+        order = OrderFactory(status="cancelled")
+        told_ = data(order, "order.cancelled")
+        assert (told_["stock_to_release"], told_["refund_required"]) == ([], False)
+
+    def test_units_written_off_are_not_released_again(self):
+        order = order_of(2, 1, status="confirmed")
+        write_off(order, 0, 1)
+        cancel(order)
+        released = data(order, "order.cancelled")["stock_to_release"]
+        assert [item["quantity"] for item in released] == [1, 1]
+
+    def test_another_reason_is_another_command(self):
+        order = OrderFactory(status="cancelled")
+        with pytest.raises(InvalidTransition):
+            cancel(order, reason="fraud")
+
+    def test_after_the_first_dispatch_units_are_written_off_instead(self):
+        order = order_of(2)
+        ship(order, units={order.lines[0].id: 1})
+        services.reopen_units(order_id=order.id, shipment_id="ship_1")
+        with pytest.raises(InvalidTransition, match="nothing has been dispatched"):
+            cancel(order)
+
+
+class TestHolding:
+    def test_a_held_order_does_not_start_until_it_is_released(self):
+        order = OrderFactory(status="confirmed")
+        with origin.acting(actor="user_1"):
+            services.hold_order(order_id=order.id, reason="fraud", note="odd address")
+        with pytest.raises(InvalidTransition, match="not on hold"):
+            start(order)
+        order.refresh_from_db()
+        assert (order.status, order.held_by, order.hold_note) == (
+            "confirmed",
+            "user_1",
+            "odd address",
+        )
+        services.release_order(order_id=order.id)
+        assert start(order).status == "processing"
+
+    def test_the_same_hold_again_records_nothing_and_another_is_refused(self):
+        order = OrderFactory()
+        services.hold_order(order_id=order.id, reason="fraud")
+        before = mark()
+        services.hold_order(order_id=order.id, reason="fraud")
+        with pytest.raises(InvalidTransition):
+            services.hold_order(order_id=order.id, reason="address")
+        assert told(order, after=before) == []
+
+
+class TestShipping:
+    def test_each_shipment_tells_its_own_units(self):
+        order = order_of(2, 1)
+        ship(order, "ship_1", units={order.lines[0].id: 1}, estimated_delivery=None)
+        assert data(order, "order.shipped")["shipped_items"] == [
+            {"variant_id": "var_0", "quantity": 1, "warehouse_id": "wh_101"}
+        ]
+        assert selectors.get(order.id).status == "processing"
+        assert ship(order, "ship_2").status == "shipped"
+        shipped = data(order, "order.shipped")["shipped_items"]
+        assert [(i["variant_id"], i["quantity"]) for i in shipped] == [("var_0", 1), ("var_1", 1)]
+
+    def test_more_than_is_open_is_refused(self):
+        order = order_of(2)
+        with pytest.raises(TooManyUnits):
+            ship(order, units={order.lines[0].id: 3})
+
+    def test_the_order_is_delivered_with_the_last_unit_and_the_latest_proof(self):
+        order, now = order_of(1, 1), timezone.now().replace(microsecond=0)
+        ship(order, "ship_1", units={order.lines[0].id: 1})
+        deliver(order, "ship_1", signature="Late", at=now)
+        ship(order, "ship_2")
+        assert told(order)[-2:] == ["order.part_delivered", "order.shipped"]
+        order = deliver(order, "ship_2", signature="Early", at=now - timedelta(days=1))
+        assert order.status == "delivered"
+        delivered = data(order, "order.delivered")
+        assert delivered["signature"] == "Late"
+        assert delivered["delivered_at"] == f"{now:%Y-%m-%dT%H:%M:%SZ}"
+
+    def test_a_lost_shipment_is_sent_again(self):
+        order = OrderFactory(status="shipped")
+        services.reopen_units(order_id=order.id, shipment_id="ship_1")
+        services.reopen_units(order_id=order.id, shipment_id="ship_1")
+        with pytest.raises(UnknownShipment):
+            deliver(order, "ship_1")
+        assert ship(order, "ship_2").status == "shipped"
+        assert deliver(order, "ship_2").status == "delivered"
+        assert told(order)[-3:] == ["order.units_reopened", "order.shipped", "order.delivered"]
+
+
+class TestWritingOff:
+    def test_what_was_paid_for_the_units_goes_back(self):
+        """Of 10.00 for three units the last cost 3.33 each, the first 3.34."""
+        items = [LineFactory(quantity=3, unit_price=Decimal("3.34"))]
+        order = OrderFactory(items=items, discount={"amount": Decimal("0.02")}, status="confirmed")
+        amounts = []
+        for _ in range(3):
+            write_off(order, 0, 1)
+            amounts.append(data(order, "order.units_written_off")["amount"])
+        assert amounts == ["3.33", "3.33", "3.34"]
+
+    @pytest.mark.parametrize(
+        ("delivered", "status", "names"),
+        [
+            (False, "shipped", ["order.units_written_off"]),
+            (True, "delivered", ["order.units_written_off", "order.delivered"]),
+        ],
+    )
+    def test_the_order_ends_where_the_last_open_unit_is_written_off(self, delivered, status, names):
+        order = order_of(2)
+        ship(order, units={order.lines[0].id: 1})
+        if delivered:
+            deliver(order)
+        before = mark()
+        assert write_off(order, 0, 1).status == status
+        assert told(order, after=before) == names
+
+    def test_an_order_of_which_everything_was_lost_is_cancelled(self):
+        order = OrderFactory(status="shipped")
+        services.reopen_units(order_id=order.id, shipment_id="ship_1")
+        assert write_off(order, 0, 2, reason="other").status == "cancelled"
+        cancelled = data(order, "order.cancelled")
+        assert (cancelled["cancellation_reason"], cancelled["stock_to_release"]) == ("other", [])
+
+    def test_units_stay_listed_until_somebody_ticks_them_off(self):
+        order = order_of(3, status="confirmed")
+        write_off(order, 0, 1)
+        write_off(order, 0, 1)
+        assert len(selectors.unreleased(order)) == 2
+        services.release_written_off_units(order_id=order.id)
+        assert data(order, "order.units_released")["items"] == [
+            {"order_item_id": order.lines[0].id, "quantity": 2}
+        ]
+        assert selectors.unreleased(order) == []
+
+    def test_units_that_have_left_cannot_be_written_off(self):
+        order = order_of(2)
+        ship(order, units={order.lines[0].id: 1})
+        with pytest.raises(TooManyUnits):
+            write_off(order, 0, 2)
+
+
+class TestReturns:
+    def test_no_more_comes_back_than_arrived(self):
+        order = OrderFactory(status="delivered")
+        one = {order.lines[0].id: 1}
+        services.count_returned_units(order_id=order.id, units=one)
+        order = services.count_returned_units(order_id=order.id, units=one)
+        assert order.status == "delivered"
+        with pytest.raises(TooManyUnits):
+            services.count_returned_units(order_id=order.id, units=one)
+
+
+class TestExpiry:
+    def test_unpaid_orders_are_cancelled_when_their_reservation_has_expired(self):
+        expired, paid = OrderFactory(), OrderFactory(status="confirmed")
+        other = OrderFactory(organization_id="org_2")
+        now = expired.reservation_expires_at
+        early = now - timedelta(seconds=1)
+        assert services.expire_unpaid_orders(now=early, organization_id="org_1") == 0
+        assert services.expire_unpaid_orders(now=now, organization_id="org_1") == 1
+        assert services.expire_unpaid_orders(now=now, organization_id="org_1") == 0
+        assert data(expired, "order.cancelled")["cancellation_reason"] == "reservation_expired"
+        assert data(expired, "order.cancelled")["cancelled_by"] == "system"
+        statuses = Order.objects.filter(pk__in=[paid.id, other.id]).values_list("status", flat=True)
+        assert set(statuses) == {"confirmed", "placed"}
+
+
+def events_body(order, name):
+    from events.models import Event
+
+    return Event.objects.get(stream=order.id, name=name).body
