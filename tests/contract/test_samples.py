@@ -34,7 +34,7 @@ def test_the_catalogue_is_the_29_events():
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_sample_is_rendered_as_it_stands(name):
-    """Decoded into our class and rendered again, a sample keeps its keys, their order and values."""
+    """Decoded into our class and rendered again, it keeps its keys, their order and values."""
     sample = read(name)
     fact = msgspec.json.decode(json.dumps(sample["data"]), type=schema.registry[name])
     rendered = json.loads(schema.render(fact, organization_id="org_123", at=datetime.now(UTC)))

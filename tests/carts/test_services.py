@@ -1,0 +1,228 @@
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from carts import services
+from carts.models import CannotMerge, Cart, CartItem, Policy, TooMany
+from carts.services import AddressRequired, UnknownItem
+from events.aggregate import InvalidTransition
+from events.money import InexactAmount
+from orders.models import Order
+from tests.factories import ADDRESS, CartFactory, LineFactory
+from tests.facts import data, mark, told
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+
+
+def add(cart, **line):
+    return services.add_item(cart_id=cart.id, **LineFactory(**line))
+
+
+def check_out(cart, **terms):
+    return services.check_out(cart_id=cart.id, **{"shipping_address": ADDRESS, **terms})
+
+
+class TestLines:
+    def test_a_cart_belongs_to_a_customer_or_a_session(self):
+        cart = CartFactory(customer_id=None, session_id="sess_456", lines=[])
+        assert data(cart, "cart.created") == {
+            "cart_id": cart.id,
+            "customer_id": None,
+            "session_id": "sess_456",
+            "organization_id": "org_1",
+        }
+        with pytest.raises(IntegrityError), transaction.atomic():
+            CartFactory(customer_id=None)
+
+    def test_the_same_variant_at_the_same_price_is_one_line(self):
+        cart = CartFactory(lines=[LineFactory(variant_id="var_1", quantity=2)])
+        add(cart, variant_id="var_1", quantity=3)
+        cart = add(cart, variant_id="var_1", quantity=1, unit_price=Decimal("24.00"))
+        assert [(i.quantity, i.unit_price) for i in cart.lines] == [(5, 25), (1, 24)]
+        added = data(cart, "cart.item_added")
+        assert (added["quantity"], added["unit_price"]) == (1, "24.00")
+
+    def test_a_line_keeps_the_title_and_the_tax_that_it_was_added_with(self):
+        cart = CartFactory(lines=[LineFactory(variant_id="var_1", title="Old")])
+        cart = add(cart, variant_id="var_1", title="New", tax_rate=Decimal("0.2"))
+        assert [(i.title, i.tax_rate) for i in cart.lines] == [("Old", 0)]
+
+    def test_changing_and_removing_a_line_publishes_nothing_but_is_activity(self):
+        cart = CartFactory()
+        idle_since, before = cart.last_activity_at, mark()
+        item = cart.lines[0]
+        cart = services.change_item(cart_id=cart.id, item_id=item.id, quantity=7)
+        assert (cart.items_count, cart.value) == (7, 175)
+        assert cart.last_activity_at > idle_since
+        cart = services.remove_item(cart_id=cart.id, item_id=item.id)
+        assert cart.lines == []
+        assert told(cart, after=before) == ["cart.item_changed"] * 2
+        with pytest.raises(UnknownItem):
+            services.remove_item(cart_id=cart.id, item_id=item.id)
+
+    def test_the_quantity_that_it_has_is_no_change(self):
+        cart = CartFactory()
+        before = mark()
+        services.change_item(cart_id=cart.id, item_id=cart.lines[0].id, quantity=2)
+        assert told(cart, after=before) == []
+
+    def test_a_line_holds_9999_units_and_a_cart_500_lines(self):
+        cart = CartFactory(lines=[LineFactory(variant_id="var_1", quantity=9_999)])
+        with pytest.raises(TooMany):
+            add(cart, variant_id="var_1", quantity=1)
+        CartItem.objects.bulk_create(
+            CartItem(cart=cart, position=n, **LineFactory()) for n in range(2, 501)
+        )
+        with pytest.raises(TooMany):
+            add(cart)
+
+    def test_a_price_that_the_currency_cannot_express_is_refused(self):
+        with pytest.raises(InexactAmount, match="0 decimals of JPY"):
+            add(CartFactory(currency="JPY", lines=[]), unit_price=Decimal("0.5"))
+
+
+class TestMerging:
+    def guest(self, **fields):
+        return CartFactory(customer_id=None, session_id="sess_1", **fields)
+
+    def test_quantities_add(self):
+        line = LineFactory(variant_id="var_1", quantity=2)
+        guest, cart = self.guest(lines=[line, LineFactory()]), CartFactory(lines=[line])
+        before = mark()
+        cart = services.merge_cart(cart_id=guest.id, into=cart.id)
+        assert [item.quantity for item in cart.lines] == [4, 2]
+        guest.refresh_from_db()
+        assert (guest.status, guest.merged_into_id) == ("merged", cart.id)
+        assert told(guest, after=before) == ["cart.merged"]
+        assert told(cart, after=before) == ["cart.items_absorbed"]
+
+    def test_merged_again_nothing_is_added_twice(self):
+        guest, cart = self.guest(), CartFactory(lines=[])
+        for _ in range(2):
+            merged = services.merge_cart(cart_id=guest.id, into=cart.id)
+        assert merged.items_count == 2
+        with pytest.raises(InvalidTransition):
+            services.merge_cart(cart_id=guest.id, into=CartFactory().id)
+
+    def test_carts_that_do_not_belong_together_are_refused(self):
+        guest = self.guest()
+        for cart in (
+            guest,
+            self.guest(),
+            CartFactory(currency="EUR"),
+            CartFactory(organization_id="org_2"),
+        ):
+            with pytest.raises(CannotMerge), transaction.atomic():
+                services.merge_cart(cart_id=guest.id, into=cart.id)
+        with pytest.raises(CannotMerge), transaction.atomic():
+            services.merge_cart(cart_id=CartFactory(customer_id="other").id, into=CartFactory().id)
+        guest.refresh_from_db()
+        assert guest.status == "active"
+
+
+class TestCheckout:
+    def test_a_cart_becomes_a_placed_order(self):
+        cart = CartFactory(local_id="local_101")
+        order_id, is_new = check_out(cart, customer_email="juan@example.com")
+        order = Order.objects.get(pk=order_id)
+        assert (is_new, order.status, order.cart_id) == (True, "placed", cart.id)
+        assert (order.local_id, order.customer_id, order.total) == ("local_101", "cust_789", 50)
+        assert told(order) == ["order.created", "order.placed"]
+        converted = data(cart, "cart.converted")
+        assert (converted["order_id"], converted["cart_value"]) == (order_id, "50.00")
+
+    def test_again_it_is_the_same_order(self):
+        cart = CartFactory()
+        order_id, _ = check_out(cart)
+        assert check_out(cart) == (order_id, False)
+        assert Order.objects.count() == 1
+
+    def test_without_items_or_an_address_it_is_refused(self):
+        with pytest.raises(InvalidTransition, match="at least one item"):
+            check_out(CartFactory(lines=[]))
+        with pytest.raises(AddressRequired):
+            check_out(CartFactory(), shipping_address=None)
+
+    def test_a_shop_hands_over_without_an_address(self):
+        assert check_out(CartFactory(local_id="local_101"), shipping_address=None)[1]
+
+
+class TestTimers:
+    def idle(self, cart):
+        return cart.last_activity_at + DAY
+
+    def abandon(self, now):
+        return services.abandon_idle_carts(now=now, organization_id="org_1")
+
+    def test_an_idle_cart_is_abandoned_once_per_idle_period(self):
+        cart = CartFactory()
+        now = self.idle(cart)
+        assert self.abandon(now - timedelta(seconds=1)) == 0
+        assert [self.abandon(now), self.abandon(now)] == [1, 0]
+        abandoned = data(cart, "cart.abandoned")
+        assert abandoned["abandoned_at"] == f"{now:%Y-%m-%dT%H:%M:%SZ}"
+        assert (abandoned["items_count"], abandoned["total_value"]) == (2, "50.00")
+        cart = add(cart)
+        assert (cart.status, cart.abandoned_at) == ("active", None)
+        assert self.abandon(self.idle(cart)) == 1
+        assert told(cart).count("cart.abandoned") == 2
+
+    def test_empty_carts_and_other_organizations_carts_are_left_alone(self):
+        empty, foreign = CartFactory(lines=[]), CartFactory(organization_id="org_2")
+        assert self.abandon(self.idle(empty) + DAY) == 0
+        assert told(foreign)[-1] == "cart.item_added"
+
+    def test_an_organization_sets_its_own_threshold(self):
+        Policy.objects.create(organization_id="org_1", abandoned_after=timedelta(hours=1))
+        cart, foreign = CartFactory(), CartFactory(organization_id="org_2")
+        now = cart.last_activity_at + timedelta(hours=1)
+        assert services.abandon_idle_carts(now=now) == 1
+        assert services.abandon_idle_carts(now=self.idle(foreign)) == 1
+
+    def test_an_abandoned_cart_can_be_bought(self):
+        cart = CartFactory()
+        self.abandon(self.idle(cart))
+        assert check_out(cart)[1]
+
+    @pytest.mark.parametrize("abandoned", [True, False])
+    def test_a_cart_that_nobody_comes_back_for_expires(self, settings, abandoned):
+        cart, now = CartFactory(), timezone.now()
+        if abandoned:
+            self.abandon(now + DAY)
+        later = now + timedelta(seconds=settings.CART_EXPIRED_AFTER)
+        assert services.expire_idle_carts(now=now) == 0
+        assert services.expire_idle_carts(now=later) == 1
+        cart.refresh_from_db()
+        assert cart.status == "expired"
+        assert told(cart)[-1] == "cart.expired"
+
+
+def read_only_carts():
+    converted, merged, expired = CartFactory(), CartFactory(), CartFactory()
+    check_out(converted)
+    services.merge_cart(cart_id=merged.id, into=CartFactory().id)
+    services.expire_idle_carts(now=timezone.now() + 1000 * DAY)
+    return [converted, merged, expired]
+
+
+def test_converted_merged_and_expired_carts_are_read_only():
+    for cart in read_only_carts():
+        cart = Cart.objects.get(pk=cart.id)
+        before = mark()
+        item = cart.lines[0]
+        for command in (
+            lambda cart=cart: add(cart),
+            lambda cart=cart, item=item: services.change_item(
+                cart_id=cart.id, item_id=item.id, quantity=9
+            ),
+            lambda cart=cart, item=item: services.remove_item(cart_id=cart.id, item_id=item.id),
+            lambda cart=cart: services.merge_cart(cart_id=cart.id, into=CartFactory().id),
+        ):
+            with pytest.raises(InvalidTransition, match=f"it is {cart.status}"):
+                command()
+        assert told(cart, after=before) == []
+        assert cart.allowed_actions() == []

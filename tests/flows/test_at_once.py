@@ -1,0 +1,75 @@
+"""The same command from many processes at once has one effect, and locks never cross."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from carts import services as carts
+from events.aggregate import InvalidTransition
+from events.models import Event
+from orders.models import Order
+from tests.factories import ADDRESS, CartFactory, LineFactory, OrderFactory, cancel
+from tests.facts import told
+from tests.parallel import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_twenty_checkouts_of_one_cart_give_one_order():
+    cart = CartFactory()
+    answers = at_once(20, lambda n: carts.check_out(cart_id=cart.id, shipping_address=ADDRESS))
+    order = Order.objects.get()
+    assert sorted(answers) == [(order.id, False)] * 19 + [(order.id, True)]
+    assert told(order) == ["order.created", "order.placed"]
+    assert told(cart).count("cart.converted") == 1
+
+
+def test_twenty_cancels_give_one_event():
+    order = OrderFactory(status="confirmed")
+    answers = at_once(20, lambda n: cancel(order).status)
+    assert answers == ["cancelled"] * 20
+    assert told(order).count("order.cancelled") == 1
+
+
+def test_two_abandonment_workers_give_one_event_per_cart():
+    idle = [CartFactory() for _ in range(20)]
+    now = timezone.now() + timedelta(days=2)
+    assert sum(at_once(2, lambda n: carts.abandon_idle_carts(now=now))) == 20
+    abandoned = Event.objects.filter(name="cart.abandoned").values_list("stream", flat=True)
+    assert sorted(abandoned) == sorted(cart.id for cart in idle)
+
+
+def test_units_added_at_once_are_all_there():
+    cart = CartFactory(lines=[])
+    line = LineFactory(quantity=1)
+    at_once(8, lambda n: carts.add_item(cart_id=cart.id, **line).id)
+    cart.refresh_from_db()
+    assert (cart.items_count, len(cart.lines)) == (8, 1)
+    sequences = Event.objects.filter(stream=cart.id).order_by("number")
+    assert list(sequences.values_list("sequence", flat=True)) == list(range(1, 10))
+
+
+def test_merges_in_opposite_directions_do_not_deadlock():
+    """Each customer's cart into the other's: one of them is refused, neither hangs."""
+    one, other = CartFactory(), CartFactory()
+    pairs = [(one.id, other.id), (other.id, one.id)] * 4
+    answers = at_once(8, lambda n: _merge(*pairs[n]))
+    one.refresh_from_db()
+    other.refresh_from_db()
+    assert sorted([one.status, other.status]) == ["active", "merged"]
+    assert set(answers) <= {one.id, other.id, "refused"}
+    assert Event.objects.filter(name="cart.items_absorbed").count() == 1
+
+
+def _merge(cart_id, into):
+    try:
+        return carts.merge_cart(cart_id=cart_id, into=into).id
+    except InvalidTransition:
+        return "refused"
+
+
+def test_orders_opened_at_once_have_numbers_without_a_gap():
+    at_once(8, lambda n: OrderFactory(organization_id="org_1").id)
+    numbers = sorted(Order.objects.values_list("number", flat=True))
+    assert [int(number[-4:]) for number in numbers] == list(range(1, 9))
