@@ -41,16 +41,16 @@ def publish_owed(shard: int) -> None:
     """
     turn_ends = time.monotonic() + TURN
     while True:
-        if time.monotonic() > turn_ends:
-            wake.relay(shard)
-            return
         with try_lock(f"relay:{shard}") as mine:
             if not mine:
                 return
-            events = _owed(shard)
+            events = _owed(shard, limit=BATCH)
             if events and not _publish(events):
                 return
         if not events and not _owed(shard, limit=1):
+            return
+        if time.monotonic() > turn_ends:
+            wake.relay(shard)
             return
 
 
@@ -66,7 +66,7 @@ def _due() -> QuerySet[Outbox]:
     )
 
 
-def _owed(shard: int, limit: int = BATCH) -> list[Event]:
+def _owed(shard: int, *, limit: int) -> list[Event]:
     due = _due().filter(shard=shard).select_related("event").order_by("event_id")
     return [row.event for row in due[:limit]]
 

@@ -1,0 +1,114 @@
+"""What every route does about tokens, scopes and organizations."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jwt
+import pytest
+from django.conf import settings
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from config.api import tokens
+from config.api.views import ContextViewSet
+from events.models import Event
+from tests.factories import CartFactory, OrderFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def walk(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from walk(pattern.url_patterns, route)
+        elif isinstance(pattern, URLPattern):
+            yield route, pattern
+
+
+def routes() -> list[tuple[str, str, str]]:
+    """Every method of every route of a context, with the context's scope."""
+    found = []
+    for route, pattern in walk(get_resolver().url_patterns):
+        view = getattr(pattern.callback, "cls", None)
+        if view and issubclass(view, ContextViewSet):
+            found += [(method, pattern.name, view.scope) for method in pattern.callback.actions]
+    return found
+
+
+ROUTES = routes()
+OWN = {"cart": CartFactory, "order": OrderFactory}
+
+
+def url_of(name: str, **fields: Any) -> str:
+    """The URL of a row that exists; its line, where the route is about one."""
+    from django.urls import reverse
+
+    kind = name.split("-")[0]
+    if name in {f"{kind}-list"} or kind not in OWN:
+        return reverse(name)
+    row = OWN[kind](**fields)
+    if name.startswith("cart-item") and name != "cart-items":
+        return reverse(name, args=[row.id, row.lines[0].id])
+    return reverse(name, args=[row.id])
+
+
+def send(client, method, url):
+    kwargs = {} if method in ("get", "delete") else {"content_type": "application/json"}
+    return getattr(client, method)(url, headers={"Idempotency-Key": "key"}, **kwargs)
+
+
+def test_the_routes_are_those_of_the_documentation():
+    assert len(ROUTES) == 20
+    assert {scope for _, _, scope in ROUTES} == {"carts", "orders", "events"}
+
+
+@pytest.mark.parametrize(("method", "name", "scope"), ROUTES)
+def test_a_missing_scope_is_403_and_named(caller, method, name, scope):
+    needed = f"{scope}:{'read' if method == 'get' else 'write'}"
+    other = f"{scope}:{'write' if method == 'get' else 'read'} returns:read"
+    answer = send(caller(scope=other), method, url_of(name))
+    assert answer.status_code == 403
+    assert (answer.json()["code"], needed in answer.json()["detail"]) == ("missing_scope", True)
+
+
+@pytest.mark.parametrize(("method", "name", "scope"), ROUTES)
+def test_no_token_and_a_forged_one_are_401(client, method, name, scope):
+    url = url_of(name)
+    assert send(client, method, url).status_code == 401
+    claims = {"sub": "user_1", "organization_id": "org_1", "scope": "*", "exp": 2**31}
+    for token in (jwt.encode(claims, "x" * 32), jwt.encode(claims, None, "none")):
+        client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+        answer = send(client, method, url)
+        assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "scope"), [r for r in ROUTES if not r[1].endswith("-list")]
+)
+def test_another_organization_s_row_is_404(caller, method, name, scope):
+    url = url_of(name, organization_id="org_2")
+    before = Event.objects.count()
+    answer = send(caller(), method, url)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+    assert Event.objects.count() == before
+
+
+@pytest.mark.parametrize("name", ["cart-list", "order-list", "publication-list"])
+def test_lists_hold_the_organization_s_own_rows(caller, name):
+    from django.urls import reverse
+
+    CartFactory(organization_id="org_2")
+    OrderFactory(organization_id="org_2")
+    assert caller().get(reverse(name)).json()["results"] == []
+
+
+def test_an_expired_token_is_401(caller, client):
+    from datetime import timedelta
+
+    token = tokens.issue(
+        organization_id="org_1", subject="u", scope="*", lifetime=timedelta(seconds=-1)
+    )
+    answer = client.get("/api/v1/orders", headers={"Authorization": f"Bearer {token}"})
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_expired")
+    assert settings.JWT_SECRET not in answer.content.decode()

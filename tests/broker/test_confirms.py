@@ -1,0 +1,146 @@
+"""Delivery tags, against a scripted broker: no real one answers at such moments on demand."""
+
+from collections import defaultdict
+from types import SimpleNamespace
+
+import pytest
+
+from events import publisher as publisher_
+from events.broker import Unavailable
+from events.models import Event
+from events.publisher import Outcome, Publisher
+from tests.events.facts import NOON
+
+
+class Broker:
+    """Stands in for kombu's connection and its channel; `answers` are its next frames, in order."""
+
+    connection_errors, channel_errors = (OSError,), ()
+
+    def __init__(self):
+        self.connection = SimpleNamespace()
+        self.events = defaultdict(set)
+        self.answers = []
+        self.published = []
+
+    def channel(self):
+        return self
+
+    def confirm_select(self):
+        pass
+
+    def prepare_message(self, body, **properties):
+        return properties
+
+    def basic_publish(self, message, exchange, routing_key, mandatory):
+        self.published.append(message["properties"]["message_id"])
+
+    def drain_events(self, timeout):
+        if not self.answers:
+            raise TimeoutError
+        kind, *arguments = self.answers.pop(0)
+        for callback in self.events[kind]:
+            callback(*arguments)
+
+    def heartbeat_check(self):
+        pass
+
+    def ack(self, tag, many=False):
+        self.answers.append(("basic_ack", tag, many))
+
+    def nack(self, tag, many=False):
+        self.answers.append(("basic_nack", tag, many))
+
+    def give_back(self, event):
+        message = SimpleNamespace(properties={"message_id": event.id})
+        self.answers.append(("basic_return", None, "exchange", "key", message))
+
+
+@pytest.fixture
+def broker(monkeypatch):
+    broker = Broker()
+    monkeypatch.setattr(publisher_, "connect", lambda: broker)
+    monkeypatch.setattr(publisher_, "declare_topology", lambda connection: None)
+    monkeypatch.setattr(publisher_, "DEADLINE", 0.01)
+    return broker
+
+
+@pytest.fixture
+def publisher(broker):
+    return Publisher()
+
+
+def event(stream):
+    return Event(name="cart.created", stream=stream, sequence=1, occurred_at=NOON, body="{}")
+
+
+A, B, C = event("cart_a"), event("cart_b"), event("cart_c")
+
+
+def test_each_message_has_the_answer_to_its_own_tag(broker, publisher):
+    broker.nack(2)
+    broker.ack(3)
+    broker.ack(1)
+    outcomes = {}
+    publisher.send([A, B, C], outcomes)
+    assert outcomes == {
+        A.id: Outcome.CONFIRMED,
+        B.id: Outcome.NACKED,
+        C.id: Outcome.CONFIRMED,
+    }
+
+
+def test_an_answer_for_many_is_for_all_up_to_its_tag(broker, publisher):
+    broker.ack(2, many=True)
+    broker.nack(3, many=True)
+    outcomes = {}
+    publisher.send([A, B, C], outcomes)
+    assert list(outcomes.values()) == [Outcome.CONFIRMED, Outcome.CONFIRMED, Outcome.NACKED]
+
+
+def test_a_return_counts_although_an_ack_follows(broker, publisher):
+    broker.ack(1)
+    broker.give_back(B)
+    broker.ack(2)
+    outcomes = {}
+    publisher.send([A, B], outcomes)
+    assert outcomes == {A.id: Outcome.CONFIRMED, B.id: Outcome.RETURNED}
+
+
+def test_what_is_not_answered_in_time_is_not_confirmed(broker, publisher):
+    broker.ack(1)
+    outcomes = {}
+    with pytest.raises(Unavailable, match="1 messages unconfirmed"):
+        publisher.send([A, B], outcomes)
+    assert outcomes == {A.id: Outcome.CONFIRMED}
+
+
+def test_a_late_ack_counts_for_nothing(broker, publisher):
+    with pytest.raises(Unavailable):
+        publisher.send([A], {})
+    broker.ack(1)
+    outcomes = {}
+    with pytest.raises(Unavailable):
+        publisher.send([B], outcomes)
+    assert B.id not in outcomes
+
+
+def test_an_unknown_tag_counts_for_nothing(broker, publisher):
+    broker.ack(7)
+    outcomes = {}
+    with pytest.raises(Unavailable):
+        publisher.send([A], outcomes)
+    assert outcomes == {}
+
+
+def test_a_blocked_broker_gets_no_more_messages_until_it_is_unblocked(broker, publisher):
+    broker.connection.on_blocked("memory alarm")
+    with pytest.raises(Unavailable):
+        publisher.send([A], {})
+    assert broker.published == []
+    broker.events["unblocked"].add(broker.connection.on_unblocked)
+    broker.answers.append(("unblocked",))
+    broker.ack(1)
+    outcomes = {}
+    publisher.send([A], outcomes)
+    assert outcomes == {A.id: Outcome.CONFIRMED}

@@ -1,0 +1,262 @@
+"""What the relay does when the broker, the database or a message is not as it should be."""
+
+import threading
+import time
+
+import pytest
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
+
+from events import broker as broker_
+from events import relay
+from events.models import Event, Outbox, Publication
+from events.publisher import Publisher
+from tests.broker.conftest import in_order, publish, wait_until
+from tests.events.facts import added, at_once, created, happen
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def one_shard(settings):
+    settings.EVENTS_SHARDS = 1
+
+
+def fill(streams, each):
+    for n in range(streams):
+        happen(f"cart_{n}", *[added()] * each)
+
+
+def test_twenty_workers_on_one_shard_send_nothing_twice(consumer):
+    fill(streams=20, each=30)
+    together = threading.Barrier(20)
+
+    def work():
+        together.wait(timeout=20)
+        relay.publish_owed(0)
+        relay._discard_publisher()
+
+    at_once(*[work] * 20)
+    assert not Outbox.objects.exists()
+    assert len(consumer.read()) == 600
+    assert in_order(consumer.places()) == {f"cart_{n}": 30 for n in range(20)}
+
+
+def test_a_nudge_that_finds_the_shard_busy_is_not_lost(consumer, monkeypatch):
+    send = Publisher.send
+
+    def meanwhile(self, events, outcomes):
+        send(self, events, outcomes)
+        monkeypatch.setattr(Publisher, "send", send)
+        # Another process commits, and its nudge finds this one still at work.
+        at_once(lambda: happen("cart_late", created()), lambda: relay.publish_owed(0))
+
+    monkeypatch.setattr(Publisher, "send", meanwhile)
+    happen("cart_1", created())
+    relay.publish_owed(0)
+    assert consumer.places() == [("cart_1", 1), ("cart_late", 1)]
+
+
+def test_a_transaction_that_commits_late_delays_only_itself(consumer):
+    recorded, go_on = threading.Event(), threading.Event()
+
+    def slow():
+        with transaction.atomic():
+            happen("cart_slow", created())
+            recorded.set()
+            go_on.wait(timeout=20)
+
+    worker = threading.Thread(target=at_once, args=(slow,))
+    worker.start()
+    assert recorded.wait(timeout=20)
+    happen("cart_quick", created())
+    publish()
+    assert consumer.places() == [("cart_quick", 1)]
+    go_on.set()
+    worker.join()
+    happen("cart_slow", added())
+    publish()
+    assert consumer.places() == [("cart_quick", 1), ("cart_slow", 1), ("cart_slow", 2)]
+
+
+def test_positions_become_visible_in_order(settings, consumer):
+    settings.EVENTS_SHARDS = 4
+    fill(streams=40, each=10)
+    done, seen = threading.Event(), [0]
+
+    def follow():
+        while True:
+            last_look = done.is_set()
+            later = Publication.objects.filter(position__gt=seen[-1]).order_by("position")
+            seen.extend(later.values_list("position", flat=True))
+            if last_look:
+                return
+
+    def work(shard):
+        relay.publish_owed(shard)
+        relay._discard_publisher()
+
+    reader = threading.Thread(target=at_once, args=(follow,))
+    reader.start()
+    at_once(*[lambda shard=shard: work(shard) for shard in range(4)])
+    done.set()
+    reader.join()
+    assert seen[1:] == list(Publication.objects.order_by("position").values_list(flat=True))
+    assert len(seen) == 401
+
+
+def test_a_broker_that_is_away_costs_nothing_but_time(settings, consumer, unused_tcp_port):
+    fill(streams=3, each=2)
+    there = settings.EVENTS_BROKER_URL
+    settings.EVENTS_BROKER_URL = f"amqp://guest:guest@127.0.0.1:{unused_tcp_port}//"
+    started = time.monotonic()
+    for _ in range(10):
+        publish()
+    assert time.monotonic() - started < 2
+    assert Outbox.objects.filter(attempts=0, not_before=None).count() == 6
+    settings.EVENTS_BROKER_URL = there
+    # Nudges go on while it waits, and must not make it wait for ever.
+    wait_until(lambda: publish() or not Outbox.objects.exists(), "still owed")
+    assert in_order(consumer.places()) == {"cart_0": 2, "cart_1": 2, "cart_2": 2}
+
+
+def test_the_wait_for_a_broker_has_a_limit(settings, unused_tcp_port):
+    settings.EVENTS_BROKER_URL = f"amqp://guest:guest@127.0.0.1:{unused_tcp_port}//"
+    happen("cart_1", created())
+    relay._thread.failures = 1000
+    publish()
+    assert relay._thread.not_before - time.monotonic() <= relay.AWAY_LIMIT
+
+
+def test_a_full_queue_delays_and_parks_nothing(consumers, consumer):
+    full = consumers(**{"x-max-length": 3, "x-overflow": "reject-publish"})
+    fill(streams=5, each=6)
+    publish()
+    nacked = Outbox.objects.filter(last_error="nacked by the broker")
+    assert nacked.exists()
+    assert nacked.filter(not_before=None).count() == 0
+
+    def drained():
+        full.read()
+        publish(retries=True)
+        return not Outbox.objects.exists()
+
+    wait_until(drained, "still owed")
+    everything = {f"cart_{n}": 6 for n in range(5)}
+    assert in_order(full.places()) == in_order(consumer.places()) == everything
+
+
+def test_a_binding_that_is_missing_is_made_again(consumers, settings):
+    """The event is one that a configured queue waits for, so its return means something."""
+    queue = f"{settings.EVENTS_QUEUE_PREFIX}customer_app_order_consumer"
+    probe = consumers("nothing")
+    probe.channel.queue_purge(queue)
+    happen("cart_0", created())
+    publish()
+    happen("cart_1", created())
+    Event.objects.filter(stream="cart_1").update(name="order.shipped")
+    for listener in ("customer_app", "notification", "inventory"):
+        name = f"{settings.EVENTS_QUEUE_PREFIX}{listener}_order_consumer"
+        probe.channel.queue_unbind(name, settings.EVENTS_EXCHANGE, "order.order.shipped")
+    publish()
+    assert Outbox.objects.get().last_error == "returned by the broker"
+    wait_until(lambda: publish() or not Outbox.objects.exists(), "still owed")
+    _, properties, _ = probe.channel.basic_get(queue, auto_ack=True)
+    assert properties.message_id == Event.objects.get(stream="cart_1").id
+
+
+def test_an_event_that_nobody_waits_for_needs_no_binding():
+    happen("cart_1", created())
+    publish()
+    assert Publication.objects.count() == 1
+
+
+def test_an_exchange_that_is_deleted_is_declared_again(consumers, settings):
+    fill(streams=2, each=2)
+    publish()
+    probe = consumers("nothing")
+    probe.channel.exchange_delete(settings.EVENTS_EXCHANGE)
+    fill(streams=2, each=1)
+    wait_until(lambda: publish() or not Outbox.objects.exists(), "still owed")
+    assert Outbox.objects.filter(attempts__gt=0).count() == 0
+
+
+def test_a_queue_that_was_there_before_is_used_as_it_is(consumers, settings, caplog):
+    settings.EVENTS_QUEUE_PREFIX = f"{settings.EVENTS_QUEUE_PREFIX}before."
+    theirs = consumers("nothing", queue=f"{settings.EVENTS_QUEUE_PREFIX}marketing_order_consumer")
+    settings.CONSUMER_CONFIG = {
+        "x": {
+            "exchange": settings.EVENTS_EXCHANGE,
+            "queues": {"marketing_order_consumer": ["cart.created"]},
+        }
+    }
+    happen("cart_1", created())
+    publish()
+    assert theirs.places() == [("cart_1", 1)]
+    assert "marketing_order_consumer is used as it is" in caplog.text
+    for queue in broker_.queues():
+        theirs.channel.queue_delete(queue.name)
+
+
+def test_a_damaged_row_is_parked_and_holds_its_own_stream(consumer):
+    fill(streams=3, each=2)
+    poison = Event.objects.filter(stream="cart_1").earliest("number")
+    before = poison.occurred_at
+    Event.objects.filter(pk=poison.pk).update(occurred_at=before.replace(year=1900))
+    for attempt in range(1, 6):
+        publish(retries=True)
+        owed = Outbox.objects.get(pk=poison.pk)
+        assert (owed.attempts, owed.parked_at is not None) == (attempt, attempt == 5)
+    assert in_order(consumer.places()) == {"cart_0": 2, "cart_2": 2}
+    happen("cart_1", added())
+    publish(retries=True)
+    assert Outbox.objects.filter(stream="cart_1").count() == 3
+    Event.objects.filter(pk=poison.pk).update(occurred_at=before)
+    Outbox.objects.update(parked_at=None, not_before=None)  # what an operator's retry does
+    publish()
+    assert in_order(consumer.places()) == {"cart_0": 2, "cart_1": 3, "cart_2": 2}
+
+
+def test_a_database_lost_in_the_middle_loses_nothing(consumer, monkeypatch):
+    fill(streams=3, each=2)
+    send = Publisher.send
+
+    def lose(self, events, outcomes):
+        send(self, events, outcomes)
+        monkeypatch.setattr(Publisher, "send", send)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    monkeypatch.setattr(Publisher, "send", lose)
+    with pytest.raises(OperationalError):
+        publish()
+    connection.close()
+    assert Outbox.objects.count() == 6
+    publish()
+    assert in_order(consumer.places()) == {"cart_0": 2, "cart_1": 2, "cart_2": 2}
+    assert len(consumer.messages) == 9, "the three in flight came twice, under the same id"
+
+
+def test_a_long_turn_ends_with_a_nudge(monkeypatch, nudges):
+    monkeypatch.setattr(relay, "TURN", 0)
+    monkeypatch.setattr(relay, "BATCH", 1)
+    fill(streams=2, each=1)
+    nudges.clear()
+    relay.publish_owed(0)
+    assert Outbox.objects.count() == 1
+    assert nudges == [("events.tasks.relay", (0,))]
+
+
+def test_the_embedded_broker_confirms_by_returning(settings):
+    settings.EVENTS_BROKER_URL = "memory://"
+    fill(streams=2, each=2)
+    publish()
+    assert Publication.objects.count() == 4
+
+
+def test_clocks_an_hour_off_change_nothing(consumer, monkeypatch):
+    fill(streams=1, each=2)
+    Outbox.objects.update(not_before=timezone.now() - timezone.timedelta(seconds=1))
+    monkeypatch.setattr(timezone, "now", lambda: 1 / 0)
+    relay.publish_owed(0)
+    assert in_order(consumer.places()) == {"cart_0": 2}

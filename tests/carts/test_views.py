@@ -1,0 +1,124 @@
+import pytest
+
+from carts.models import Cart
+from orders.models import Order
+from tests.factories import ADDRESS, CartFactory
+
+pytestmark = pytest.mark.django_db
+
+ITEM = {"variant_id": "var_1", "title": "A shirt", "quantity": 2, "unit_price": "25.00"}
+
+
+def check_out(api, cart, key="key-1", **terms):
+    return api.post(
+        f"/api/v1/carts/{cart.id}/checkout",
+        {"shipping_address": ADDRESS, **terms},
+        headers={"Idempotency-Key": key},
+    )
+
+
+def test_a_shopper_fills_a_cart_and_buys_it(api):
+    created = api.post("/api/v1/carts", {"session_id": "sess_1", "currency": "USD"})
+    assert created.status_code == 201
+    url = f"/api/v1/carts/{created.json()['id']}"
+    added = api.post(f"{url}/items", {**ITEM, "tax_rate": "0.19"})
+    assert added.status_code == 201
+    (item,) = added.json()["items"]
+    assert (item["unit_price"], item["tax_rate"], item["quantity"]) == ("25.00", "0.19", 2)
+    changed = api.patch(
+        f"{url}/items/{item['id']}", {"quantity": 3}, content_type="application/json"
+    )
+    assert (changed.status_code, changed.json()["value"]) == (200, "75.00")
+    bought = check_out(api, Cart.objects.get())
+    assert bought.status_code == 201
+    order = bought.json()
+    assert (order["status"], order["total"], order["currency"]) == ("placed", "89.25", "USD")
+    cart = api.get(url).json()
+    assert (cart["status"], cart["order_id"]) == ("converted", order["id"])
+    assert cart["allowed_actions"] == []
+
+
+def test_a_removed_line_is_gone_and_removing_it_again_is_404(api):
+    cart = CartFactory()
+    url = f"/api/v1/carts/{cart.id}/items/{cart.lines[0].id}"
+    removed = api.delete(url)
+    assert (removed.status_code, removed.json()["items"]) == (200, [])
+    assert api.delete(url).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"quantity": 0}, "quantity"),
+        ({"quantity": 10_000}, "quantity"),
+        ({"unit_price": "-1"}, "unit_price"),
+        ({"unit_price": "NaN"}, "unit_price"),
+        ({"tax_rate": "19"}, "tax_rate"),
+        ({"variant_id": "v" * 65}, "variant_id"),
+        ({"title": ""}, "title"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_a_wrong_line_is_refused_naming_the_field(api, change, field):
+    answer = api.post(f"/api/v1/carts/{CartFactory(lines=[]).id}/items", {**ITEM, **change})
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == [field]
+
+
+def test_a_cart_without_an_owner_or_with_an_odd_currency_is_refused(api):
+    answer = api.post("/api/v1/carts", {"currency": "USD"})
+    assert "customer_id, a session_id" in answer.json()["errors"]["non_field_errors"][0]
+    answer = api.post("/api/v1/carts", {"customer_id": "cust_1", "currency": "usd"})
+    assert list(answer.json()["errors"]) == ["currency"]
+
+
+def test_checkout_needs_an_idempotency_key(api):
+    answer = api.post(f"/api/v1/carts/{CartFactory().id}/checkout", {"shipping_address": ADDRESS})
+    assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_required")
+    assert not Order.objects.exists()
+
+
+def test_checkout_again_answers_200_with_the_same_order(api):
+    cart = CartFactory()
+    first, replayed, again = (check_out(api, cart, key) for key in ("a", "a", "b"))
+    assert [r.status_code for r in (first, replayed, again)] == [201, 201, 200]
+    assert first.json()["id"] == replayed.json()["id"] == again.json()["id"]
+    assert replayed.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in again.headers
+
+
+def test_an_empty_cart_is_not_sold(api):
+    answer = check_out(api, CartFactory(lines=[]))
+    assert answer.status_code == 409
+    assert answer.json()["allowed_actions"] == ["add_item", "change_item", "remove_item", "merge"]
+
+
+def test_a_guest_s_cart_joins_the_customer_s(api):
+    guest, cart = CartFactory(customer_id=None, session_id="sess_1"), CartFactory()
+    answer = api.post(f"/api/v1/carts/{guest.id}/merge", {"into": cart.id})
+    assert (answer.json()["id"], answer.json()["items_count"]) == (cart.id, 4)
+    assert api.get(f"/api/v1/carts/{guest.id}").json()["merged_into"] == cart.id
+
+
+def test_a_foreign_cart_is_unknown_to_merge(api):
+    foreign = CartFactory(organization_id="org_2")
+    answer = api.post(f"/api/v1/carts/{CartFactory().id}/merge", {"into": foreign.id})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["into"])
+
+
+def test_carts_are_listed_newest_first_and_filtered(api):
+    guest = CartFactory(customer_id=None, session_id="sess_1")
+    cart = CartFactory()
+    CartFactory(organization_id="org_2")
+
+    def ids(query):
+        return [row["id"] for row in api.get(f"/api/v1/carts?{query}").json()["results"]]
+
+    assert ids("") == [cart.id, guest.id]
+    assert ids("session=sess_1") == [guest.id]
+    assert ids("customer=cust_789&status=active&status=merged") == [cart.id]
+    assert ids("status=expired") == []
+    assert api.get("/api/v1/carts?status=sold").status_code == 400
+    assert api.get("/api/v1/carts?custmer=cust_789").json()["errors"] == {
+        "custmer": ["Unknown filter."]
+    }

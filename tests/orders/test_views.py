@@ -1,0 +1,214 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from events.models import Event
+from orders import services
+from tests.factories import ADDRESS, OrderFactory
+
+pytestmark = pytest.mark.django_db
+
+ITEM = {"variant_id": "var_1", "title": "A shirt", "quantity": 2, "unit_price": "25.00"}
+ORDER = {
+    "customer_id": "cust_1",
+    "currency": "USD",
+    "items": [{**ITEM, "tax_rate": "0.19", "preferred_warehouse_id": "wh_1"}],
+    "shipping_address": ADDRESS,
+    "shipping": {"carrier": "FedEx", "service": "Ground", "cost": "5.00"},
+    "discount": {"amount": "10.00", "reason": "loyal"},
+}
+
+
+def post(api, order, action, body=None):
+    return api.post(f"/api/v1/orders/{order.id}/{action}", body)
+
+
+def test_an_order_shows_all_that_is_known_of_it(api):
+    answer = api.post("/api/v1/orders", ORDER)
+    assert answer.status_code == 201
+    order = answer.json()
+    assert order["status"] == "pending"
+    assert order["allowed_actions"] == ["place", "cancel", "hold"]
+    assert order["items"][0] | {"id": None} == {
+        "id": None,
+        "variant_id": "var_1",
+        "title": "A shirt",
+        "quantity": 2,
+        "cancelled": 0,
+        "shipped": 0,
+        "delivered": 0,
+        "returned": 0,
+        "unit_price": "25.00",
+        "net": "50.00",
+        "discount": "10.00",
+        "tax_rate": "0.19",
+        "tax": "7.60",
+        "total": "47.60",
+        "preferred_warehouse_id": "wh_1",
+        "allocations": [],
+    }
+    assert order["shipping"] == {
+        "carrier": "FedEx",
+        "service": "Ground",
+        "signature_required": False,
+        "cost": "5.00",
+        "tax_rate": "0",
+        "tax": "0.00",
+    }
+    assert (order["subtotal"], order["tax"], order["total"]) == ("50.00", "7.60", "52.60")
+    assert order["discount"] == {"amount": "10.00", "reason": "loyal"}
+    assert (order["hold"], order["cancellation"], order["replaces"]) == (None, None, None)
+    assert api.get(f"/api/v1/orders/{order['id']}").json() == order
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"items": []}, "items"),
+        ({"items": [ITEM] * 501}, "items"),
+        ({"items": [{**ITEM, "quantity": 0}]}, "items[0].quantity"),
+        ({"items": [{**ITEM, "colour": "red"}]}, "items[0].colour"),
+        ({"shipping_address": {**ADDRESS, "country": "USA"}}, "shipping_address.country"),
+        ({"shipping": {"cost": "-1"}}, "shipping.cost"),
+        ({"customer_email": "juan"}, "customer_email"),
+        ({"replaces": "order_x"}, "replaces"),
+        ({"status": "confirmed"}, "status"),
+        ({"organization_id": "org_2"}, "organization_id"),
+    ],
+)
+def test_a_wrong_field_is_refused_by_its_path(api, change, path):
+    answer = api.post("/api/v1/orders", {**ORDER, **change})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [path])
+
+
+def test_a_discount_above_the_items_is_refused(api):
+    answer = api.post("/api/v1/orders", {**ORDER, "discount": {"amount": "50.01"}})
+    assert (answer.status_code, answer.json()["code"]) == (422, "discount_too_large")
+
+
+def test_a_change_is_cancel_and_replace(api):
+    old = OrderFactory(status="cancelled")
+    assert api.post("/api/v1/orders", {**ORDER, "replaces": old.id}).json()["replaces"] == old.id
+
+
+def test_inventory_reserves_or_rejects(api):
+    order = OrderFactory()
+    place = {"order_item_id": order.lines[0].id, "warehouse_id": "wh_2", "quantity": 1}
+    body = {"reservation_id": "res_1", "allocations": [place]}
+    answer = post(api, order, "reservation", body).json()
+    assert answer["reservation_id"] == "res_1"
+    assert answer["items"][0]["allocations"] == [{"warehouse_id": "wh_2", "quantity": 1}]
+    twice = post(api, order, "reservation", {**body, "allocations": [place, place]})
+    assert list(twice.json()["errors"]) == ["allocations"]
+    for wrong in ({}, {"reservation_id": "res_1"}, {"rejected": True, "allocations": []}):
+        assert post(api, order, "reservation", wrong).status_code == 400
+    rejected = post(api, order, "reservation", {"rejected": True, "reason": "sold out"}).json()
+    assert rejected["status"] == "cancelled"
+    assert rejected["cancellation"]["reason"] == "out_of_stock"
+    assert rejected["cancellation"]["note"] == "sold out"
+    refused = post(api, order, "reservation", body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "order_cancelled")
+
+
+def test_an_order_is_placed_held_released_and_cancelled(api):
+    order = OrderFactory(status="pending")
+    assert post(api, order, "place").json()["status"] == "placed"
+    held = post(api, order, "hold", {"reason": "fraud", "note": "odd"}).json()
+    assert held["hold"] | {"at": None} == {
+        "reason": "fraud",
+        "note": "odd",
+        "by": "user_1",
+        "at": None,
+    }
+    assert "release" in held["allowed_actions"]
+    assert post(api, order, "release").json()["hold"] is None
+    cancelled = post(api, order, "cancel", {"reason": "customer_request"}).json()
+    assert cancelled["cancellation"]["by"] == "user_1"
+    refused = post(api, order, "place")
+    assert (refused.status_code, refused.json()["allowed_actions"]) == (409, [])
+    assert refused.json()["code"] == "invalid_transition"
+
+
+def test_an_action_takes_only_its_own_fields_and_reasons(api):
+    order = OrderFactory()
+    assert post(api, order, "release", {"reason": "x"}).json()["errors"] == {
+        "reason": ["Unknown field."]
+    }
+    assert list(post(api, order, "cancel", {"reason": "bored"}).json()["errors"]) == ["reason"]
+    assert list(post(api, order, "cancel").json()["errors"]) == ["reason"]
+
+
+def test_units_are_written_off_and_stay_listed(api):
+    order = OrderFactory(status="confirmed")
+    one = {"order_item_id": order.lines[0].id, "quantity": 1}
+    answer = post(api, order, "write-off", {"items": [one], "reason": "out_of_stock"})
+    assert answer.json()["items"][0]["cancelled"] == 1
+    too_many = post(api, order, "write-off", {"items": [one, one], "reason": "other"})
+    assert (too_many.status_code, too_many.json()["code"]) == (422, "too_many_units")
+
+    def listed(flag):
+        return [
+            o["id"] for o in api.get(f"/api/v1/orders?unreleased_units={flag}").json()["results"]
+        ]
+
+    assert (listed("true"), listed("false")) == ([order.id], [])
+    services.release_written_off_units(order_id=order.id)
+    assert (listed("true"), listed("false")) == ([], [order.id])
+
+
+@pytest.mark.parametrize(
+    ("status", "derived"),
+    [
+        ("placed", ("unpaid", "unfulfilled", "none")),
+        ("processing", ("paid", "unfulfilled", "none")),
+        ("shipped", ("paid", "shipped", "none")),
+        ("delivered", ("paid", "delivered", "none")),
+    ],
+)
+def test_derived_statuses(api, status, derived):
+    order = api.get(f"/api/v1/orders/{OrderFactory(status=status).id}").json()
+    names = ("payment_status", "fulfillment_status", "return_status")
+    assert tuple(order[name] for name in names) == derived
+
+
+def test_orders_are_filtered_by_what_people_ask_for(api):
+    one = OrderFactory(customer_id="cust_1", local_id="local_1")
+    two = OrderFactory(customer_id="cust_2", status="confirmed")
+    services.hold_order(order_id=two.id, reason="fraud")
+    OrderFactory(organization_id="org_2")
+
+    def ids(**query):
+        return [row["id"] for row in api.get("/api/v1/orders", query).json()["results"]]
+
+    soon = (timezone.now() + timedelta(minutes=1)).isoformat()
+    assert ids() == [two.id, one.id]
+    assert ids(customer="cust_1") == ids(number=one.number) == ids(local="local_1") == [one.id]
+    assert ids(on_hold="true") == ids(status="confirmed") == [two.id]
+    assert ids(on_hold="false") == [one.id]
+    assert ids(placed_before=soon) == ids(created_before=soon) == [two.id, one.id]
+    assert ids(placed_after=soon) == ids(updated_since=soon) == ids(created_after=soon) == []
+    assert api.get("/api/v1/orders?updated_since=yesterday").status_code == 400
+
+
+def test_lists_are_read_page_by_page_while_orders_arrive(api):
+    orders = [OrderFactory() for _ in range(3)]
+    first = api.get("/api/v1/orders?page_size=2").json()
+    OrderFactory()
+    second = api.get(first["next"]).json()
+    seen = [row["id"] for row in first["results"] + second["results"]]
+    assert seen == [order.id for order in reversed(orders)]
+    assert second["next"] is None
+
+
+def test_the_timeline_tells_everything_in_order_and_the_exact_bytes(api):
+    order = OrderFactory()
+    post(api, order, "hold", {"reason": "fraud"})
+    answer = api.get(f"/api/v1/orders/{order.id}/timeline?page_size=2")
+    page = answer.json()
+    assert [e["envelope"]["event"] for e in page["results"]] == ["order.created", "order.placed"]
+    assert b'"total_amount":50.00,' in answer.content
+    (held,) = api.get(page["next"]).json()["results"]
+    assert held["envelope"]["event"] == "order.held"
+    assert (held["published"], held["sequence"], held["actor"]) == (False, None, "user_1")
+    assert Event.objects.get(pk=held["position"]).request_id == held["request_id"]
