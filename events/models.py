@@ -113,5 +113,3 @@ class Series(models.Model):
                 fields=["organization_id", "series", "year"], name="one_counter_per_series"
             )
         ]
-
-
