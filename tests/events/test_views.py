@@ -1,0 +1,60 @@
+import pytest
+
+from events.models import Event, Publication
+from tests.factories import CartFactory, OrderFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def publish(*streams):
+    for row in streams:
+        for event in Event.objects.filter(stream=row.id, sequence__isnull=False).order_by("number"):
+            Publication.objects.create(event=event, organization_id=event.organization_id)
+
+
+def test_the_feed_tells_what_was_published_in_the_order_of_publication(api):
+    order, cart = OrderFactory(), CartFactory()
+    publish(cart, order, OrderFactory(organization_id="org_2"))
+    OrderFactory()  # not confirmed by the broker yet
+    feed = api.get("/api/v1/events")
+    names = [entry["envelope"]["event"] for entry in feed.json()["results"]]
+    assert names == ["cart.created", "cart.item_added", "order.created", "order.placed"]
+    positions = [entry["position"] for entry in feed.json()["results"]]
+    assert positions == sorted(positions)
+    assert feed.json()["results"][3] | {"envelope": None} == {
+        "position": positions[3],
+        "id": Event.objects.get(stream=order.id, sequence=2).id,
+        "stream": order.id,
+        "sequence": 2,
+        "envelope": None,
+    }
+    assert Event.objects.get(stream=order.id, sequence=1).body.encode() in feed.content
+
+
+def test_a_consumer_that_was_away_goes_on_where_it_stopped(api):
+    order = OrderFactory(status="confirmed")
+    publish(order)
+    first = api.get("/api/v1/events?page_size=2").json()
+    rest = api.get(first["next"]).json()
+    assert [e["sequence"] for e in first["results"] + rest["results"]] == [1, 2, 3]
+    assert rest["next"] is None
+    last = rest["results"][-1]["position"]
+    assert api.get(f"/api/v1/events?after={last}").json() == {"next": None, "results": []}
+
+
+def test_the_feed_is_narrowed_by_name_and_stream(api):
+    order, cart = OrderFactory(), CartFactory()
+    publish(order, cart)
+
+    def names(**query):
+        page = api.get("/api/v1/events", query).json()["results"]
+        return [entry["envelope"]["event"] for entry in page]
+
+    assert names(name="order.placed") == ["order.placed"]
+    assert names(stream=cart.id) == ["cart.created", "cart.item_added"]
+    assert names(stream=cart.id, name="order.placed") == []
+
+
+@pytest.mark.parametrize("query", ["after=-1", "after=x", "page_size=101", "since=1"])
+def test_a_wrong_question_is_refused(api, query):
+    assert api.get(f"/api/v1/events?{query}").status_code == 400
