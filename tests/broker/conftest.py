@@ -45,9 +45,12 @@ class Message:
 
 
 class Consumer:
-    """Another service, with another AMQP library and a queue of its own."""
+    """Another service, with another AMQP library.
 
-    def __init__(self, binding: str = "#", queue: str = "", **arguments: Any) -> None:
+    It has a queue of its own, or with `binding` None one that the service declares for it.
+    """
+
+    def __init__(self, binding: str | None = "#", queue: str = "", **arguments: Any) -> None:
         url = kombu.Connection(settings.EVENTS_BROKER_URL)
         self.connection = pika.BlockingConnection(
             pika.ConnectionParameters(
@@ -59,10 +62,15 @@ class Consumer:
         )
         self.channel = self.connection.channel()
         declared = self.channel.queue_declare(
-            queue, durable=bool(queue), exclusive=not queue, arguments=arguments
+            queue,
+            passive=binding is None,
+            durable=bool(queue),
+            exclusive=not queue,
+            arguments=arguments,
         )
         self.queue: str = declared.method.queue
-        self.bind(binding)
+        if binding is not None:
+            self.bind(binding)
         self.messages: list[Message] = []
 
     def bind(self, key: str) -> None:
@@ -100,7 +108,7 @@ def consumers(broker: Any) -> Iterator[Callable[..., Consumer]]:
     """Return a function that makes consumers; they see what is published from then on."""
     made: list[Consumer] = []
 
-    def consume(binding: str = "#", queue: str = "", **arguments: Any) -> Consumer:
+    def consume(binding: str | None = "#", queue: str = "", **arguments: Any) -> Consumer:
         made.append(Consumer(binding, queue, **arguments))
         return made[-1]
 

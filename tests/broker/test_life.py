@@ -1,0 +1,114 @@
+"""The service as it is deployed: web, two workers and beat as processes of their own."""
+
+import http.client
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from carts import services as carts
+from config.api import tokens
+from events.models import Event, Outbox
+from tests.broker.conftest import Consumer, in_order, wait_until
+from tests.broker.test_processes import process
+from tests.factories import ADDRESS, CartFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CELERY = ("-m", "celery", "-A", "config")
+QUEUES = settings.CONSUMER_CONFIG[settings.EVENTS_EXCHANGE]["queues"]
+
+
+@pytest.fixture
+def web(unused_tcp_port: int, tmp_path: Path, broker: Any) -> Iterator[Callable[..., Any]]:
+    """Start everything; return a function that sends a request to the web processes."""
+    address = f"localhost:{unused_tcp_port}"
+    commands = (
+        ("-m", "gunicorn", "config.wsgi", "-b", address, "-w", "2", "--log-level", "warning"),
+        (*CELERY, "worker", "-n", "one", "--loglevel=WARNING", "--concurrency=2"),
+        (*CELERY, "worker", "-n", "two", "--loglevel=WARNING", "--concurrency=2"),
+        (*CELERY, "beat", "--loglevel=WARNING", f"--schedule={tmp_path}/beat"),
+    )
+    token = tokens.issue(
+        organization_id="org_1", subject="user_1", scope="*", lifetime=timedelta(minutes=5)
+    )
+
+    def send(method: str, path: str, body: Any = None, **headers: str) -> Any:
+        connection = http.client.HTTPConnection(address, timeout=20)
+        headers |= {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        connection.request(method, f"/api/v1{path}", json.dumps(body) if body else None, headers)
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+        assert response.status < 400, answer
+        return answer
+
+    def is_up() -> bool:
+        try:
+            return bool(send("GET", "/orders"))
+        except ConnectionError:
+            return False
+
+    with ExitStack() as running:
+        for command in commands:
+            running.enter_context(process(*command))
+        wait_until(is_up, f"{sys.executable} -m gunicorn does not answer")
+        yield send
+
+
+def live(send: Callable[..., Any]) -> None:
+    """A guest's cart becomes a customer's order, which Inventory reserves and the customer cancels;
+    another cart is abandoned."""
+    guest = send("POST", "/carts", {"session_id": "sess_1", "currency": "EUR"})
+    line = {"variant_id": "var_1", "title": "Café", "quantity": 2, "unit_price": "62.75"}
+    send("POST", f"/carts/{guest['id']}/items", line)
+    cart = send("POST", "/carts", {"customer_id": "cust_1", "currency": "EUR"})
+    send("POST", f"/carts/{guest['id']}/merge", {"into": cart["id"]})
+    key = {"Idempotency-Key": "checkout-1"}
+    terms = {"shipping_address": ADDRESS}
+    order = send("POST", f"/carts/{cart['id']}/checkout", terms, **key)
+    assert send("POST", f"/carts/{cart['id']}/checkout", terms, **key) == order
+    place = {"order_item_id": order["items"][0]["id"], "warehouse_id": "wh_1", "quantity": 2}
+    reservation = {"reservation_id": "res_1", "allocations": [place]}
+    send("POST", f"/orders/{order['id']}/reservation", reservation)
+    send("POST", f"/orders/{order['id']}/cancel", {"reason": "customer_request"})
+    CartFactory()
+    assert carts.abandon_idle_carts(now=timezone.now() + timedelta(days=2)) == 1
+
+
+def test_consumers_receive_every_event_of_a_life(web, consumers):
+    everything: Consumer = consumers("#")
+    queues = {name: consumers(None, f"{settings.EVENTS_QUEUE_PREFIX}{name}") for name in QUEUES}
+    live(web)
+    rows = {row.id: row for row in Event.objects.filter(sequence__isnull=False)}
+    wait_until(lambda: not Outbox.objects.exists(), "something is still owed")
+    wait_until(lambda: len(everything.read()) >= len(rows), "something has not arrived")
+
+    in_order(everything.places())
+    names = [rows[message.id].name for message in everything.messages]
+    assert sorted(names) == sorted(
+        ["cart.created"] * 3
+        + ["cart.item_added"] * 2
+        + ["cart.converted", "cart.abandoned"]
+        + ["order.created", "order.placed", "order.cancelled"]
+    )
+    for message in everything.messages:
+        row = rows[message.id]
+        assert message.body == row.body.encode()
+        assert message.routing_key == f"order.{row.name}"
+    for name, wanted in QUEUES.items():
+        got = [rows[message.id].name for message in queues[name].read()]
+        assert sorted(got) == sorted(event for event in names if event in wanted), name
+
+
+def test_the_feed_tells_the_same_as_the_broker(web, consumers):
+    everything: Consumer = consumers("#")
+    live(web)
+    wait_until(lambda: not Outbox.objects.exists(), "something is still owed")
+    feed = web("GET", "/events")["results"]
+    assert sorted(entry["id"] for entry in feed) == sorted(m.id for m in everything.read())
