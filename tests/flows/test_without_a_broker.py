@@ -1,0 +1,45 @@
+"""A request never waits for the broker, nor touches it."""
+
+import socket
+import threading
+
+import pytest
+from celery import Celery
+from django.conf import settings
+
+from events import wake
+from events.models import Outbox
+from tests.broker.conftest import wait_until
+from tests.factories import ADDRESS, CartFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NUDGE = wake._nudge  # before the tests' own patch
+
+
+def test_a_checkout_succeeds_and_only_the_wake_s_thread_looks_for_the_broker(
+    api, monkeypatch, unused_tcp_port
+):
+    cart = CartFactory()
+    looked, connect = [], socket.socket.connect
+
+    def watched(self, address):
+        if isinstance(address, tuple) and address[1] == unused_tcp_port:
+            looked.append(threading.current_thread().name)
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", watched)
+    monkeypatch.setattr(wake, "_nudge", NUDGE)
+    monkeypatch.setenv("CELERY_BROKER_URL", f"amqp://127.0.0.1:{unused_tcp_port}//")
+    away = Celery(set_as_current=False)
+    away.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    monkeypatch.setattr(wake, "current_app", away)
+    answer = api.post(
+        f"/api/v1/carts/{cart.id}/checkout",
+        {"shipping_address": ADDRESS},
+        headers={"Idempotency-Key": "key"},
+    )
+    assert answer.status_code == 201
+    wait_until(lambda: looked, "nobody has looked for the broker")
+    assert set(looked) == {"wake"}
+    owed = Outbox.objects.filter(stream__in=[cart.id, answer.json()["id"]])
+    assert owed.count() == 5
