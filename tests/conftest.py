@@ -21,6 +21,12 @@ from events.models import Reaction
 
 
 @pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """A database of this process's own, so that two runs of the suite do not meet."""
+    connection.settings_dict["TEST"]["NAME"] = f"test_{settings.EVENTS_EXCHANGE}"
+
+
+@pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Two locks taken in different orders: the suite fails, even where a retry hid it."""
     yield
