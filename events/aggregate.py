@@ -132,7 +132,7 @@ class Aggregate(models.Model):
 
     def save(self, **kwargs: Any) -> None:  # type: ignore[override]
         """Save parts, root and facts in one transaction: in autocommit a crash would part them."""
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             self.save_parts()
             super().save(**kwargs)
 

@@ -58,6 +58,7 @@ class Order(OrderRecord):
         order.lines = [
             OrderItem(order=order, position=n, **item) for n, item in enumerate(items, 1)
         ]
+        order.counted = {line.id: line for line in order.lines}
         order.price()
         order.record(facts.OrderCreated.of(order))
         return order
@@ -209,7 +210,7 @@ class Order(OrderRecord):
     def reopen_units(self, *, dispatches: Sequence[Dispatch], at: datetime) -> Event:
         """A shipment was lost or came back: its units are to be sent again or written off."""
         for dispatch in dispatches:
-            self.line(dispatch.order_item_id).shipped -= dispatch.quantity
+            self.count(dispatch.order_item_id, shipped=-dispatch.quantity)
             dispatch.reopened_at = at
         self.parts += dispatches
         return facts.OrderUnitsReopened(
@@ -281,7 +282,7 @@ class Order(OrderRecord):
         """The customer has sent units back; what the order was stays what it was."""
         for line, quantity in self.lines_of(units):
             line.expect(quantity, at_most=line.delivered - line.returned)
-            line.returned += quantity
+            self.count(line.id, returned=quantity)
         return facts.OrderUnitsReturned(order_id=self.id, items=facts.LineUnits.of(units))
 
     @transition(source=Status, target=None, emits=facts.OrderUnitsReleased)

@@ -136,7 +136,8 @@ class OrderRecord(Aggregate):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.parts: list[models.Model] = []  # new or changed, to be saved with the order
+        self.counted: dict[str, OrderItem] = {}  # lines to be saved with the order
+        self.parts: list[models.Model] = []  # as well
         self.allocations: list[Allocation] | None = None  # to replace the ones before
 
     def __str__(self) -> str:
@@ -172,6 +173,13 @@ class OrderRecord(Aggregate):
         """Return lines with how many units of each are meant. Raises UnknownItem."""
         return [(self.line(item_id), quantity) for item_id, quantity in units.items()]
 
+    def count(self, item_id: str, **units: int) -> None:
+        """Move a line's counters: `count(item_id, shipped=2)`."""
+        line = self.line(item_id)
+        for counter, by in units.items():
+            setattr(line, counter, getattr(line, counter) + by)
+        self.counted[line.id] = line
+
     def price(self) -> None:
         """Compute every amount from the lines, the discount and the shipping. Raises
         DiscountTooLarge, InexactAmount.
@@ -206,7 +214,7 @@ class OrderRecord(Aggregate):
         """Count what leaves, and remember in which shipment."""
         for line, quantity in self.lines_of(units):
             line.expect(quantity, at_most=line.to_ship)
-            line.shipped += quantity
+            self.count(line.id, shipped=quantity)
             self.parts.append(
                 Dispatch(
                     order_id=self.pk, order_item=line, shipment_id=shipment_id, quantity=quantity
@@ -236,7 +244,7 @@ class OrderRecord(Aggregate):
     ) -> None:
         """Count what arrives; the proof of the latest delivery is the order's."""
         for dispatch in dispatches:
-            self.line(dispatch.order_item_id).delivered += dispatch.quantity
+            self.count(dispatch.order_item_id, delivered=dispatch.quantity)
             dispatch.delivered_at = at
         self.parts += dispatches
         if self.delivered_at is None or at >= self.delivered_at:
@@ -249,7 +257,7 @@ class OrderRecord(Aggregate):
         for line, quantity in self.lines_of(units):
             line.expect(quantity, at_most=line.to_ship)
             before = line.paid_for_cancelled()
-            line.cancelled += quantity
+            self.count(line.id, cancelled=quantity)
             written_off.append(
                 WriteOff(
                     order_id=self.pk,
@@ -272,16 +280,15 @@ class OrderRecord(Aggregate):
         )
 
     def save_parts(self) -> None:
-        if "lines" in self.__dict__:
-            OrderItem.objects.bulk_create(
-                self.lines,
-                update_conflicts=True,
-                unique_fields=["id"],
-                update_fields=OrderItem.COUNTERS,
-            )
+        OrderItem.objects.bulk_create(
+            self.counted.values(),
+            update_conflicts=True,
+            unique_fields=["id"],
+            update_fields=OrderItem.COUNTERS,
+        )
         if self.allocations is not None:
             Allocation.objects.filter(order_item__order_id=self.pk).delete()
             Allocation.objects.bulk_create(self.allocations)
         for part in self.parts:
             part.save()
-        self.parts, self.allocations = [], None
+        self.counted, self.parts, self.allocations = {}, [], None
