@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import textwrap
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -19,6 +20,7 @@ _HUES = {
     "return": "35",
     "invoice": "32",
 }
+_BELOW = " " * 10  # under the event's name
 _ULID_ID = re.compile(r"\b([a-z]+_)[0-9A-HJKMNP-TV-Z]{20}([0-9A-HJKMNP-TV-Z]{6})\b")
 
 
@@ -47,26 +49,25 @@ def line(
 ) -> str:
     """Return the time (UTC), what, the stream with the number in it, and what else the data says.
 
-    Null values and what the line already shows are left out; what is beyond `width` is cut. A
-    message that is no envelope is shown as it is.
+    Null values and what the line already shows are left out. Data that `width` has no room for
+    goes below, on at most three lines. A message that is no envelope is shown as it is.
     """
     try:
         envelope = json.loads(body, parse_float=str, parse_int=str)
         timestamp, name = str(envelope["timestamp"]), str(envelope["event"])
         data = dict(envelope["data"])
     except (ValueError, TypeError, KeyError, RecursionError):
-        return _cut(f"not an envelope: {safe(body.decode(errors='replace'))}", width)
+        return _fit(f"not an envelope: {safe(body.decode(errors='replace'))}", 0, width)
     stream = str(headers.get("x-stream", "-"))
     shown = (None, timestamp, stream, envelope.get("organization_id"))
     when = safe(timestamp[11:19])
     what = safe(f"{name:<22}")
     where = safe(f"{short(stream):<13} #{headers.get('x-sequence', '-'):<2}")
     rest = safe(" ".join(f"{k}={_brief(v)}" for k, v in data.items() if v not in shown))
-    if width is not None:
-        rest = _cut(rest, width - len(f"{when}  {what}  {where}  "))
+    rest = _fit(rest, len(f"{when}  {what}  {where}  "), width)
     hue = _HUES.get(name.partition(".")[0], BOLD)
-    columns = (paint(when, DIM, colour), paint(what, hue, colour), where, paint(rest, DIM, colour))
-    return "  ".join(columns).rstrip()
+    start = f"{paint(when, DIM, colour)}  {paint(what, hue, colour)}  {paint(where, DIM, colour)}"
+    return "\n".join(part.rstrip() for part in f"{start}  {rest}".split("\n"))
 
 
 def full(body: bytes, headers: Mapping[str, Any], *, colour: bool = False) -> str:
@@ -93,5 +94,9 @@ def _brief(value: Any) -> str:
     return json.dumps(text, ensure_ascii=False) if " " in text else text
 
 
-def _cut(text: str, width: int | None) -> str:
-    return text if width is None or len(text) <= width else text[: max(width - 1, 0)] + "…"
+def _fit(text: str, start: int, width: int | None) -> str:
+    if width is None or start + len(text) <= width:
+        return text
+    room = max(width - len(_BELOW), 20)
+    below = textwrap.wrap(text, room, max_lines=3, placeholder=" …", break_on_hyphens=False)
+    return "".join(f"\n{_BELOW}{part}" for part in below)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from celery import Celery
 from celery.beat import EmbeddedService, Scheduler
@@ -10,6 +10,7 @@ from celery.worker import WorkController, state
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
+from kombu.exceptions import OperationalError
 
 HOST = "127.0.0.1"
 THREADS = 4  # of the worker
@@ -57,8 +58,10 @@ def worker(app: Celery) -> Iterator[None]:
         yield
     finally:
         state.should_stop = 0
-        # It looks at that between two messages, for which it waits up to two seconds.
-        app.send_task("events.tasks.sweep")
+        # It looks at that between messages, then takes one more, and waits two seconds for each.
+        with suppress(OperationalError):
+            for _ in range(2):
+                app.send_task("events.tasks.sweep")
         thread.join(PATIENCE)
 
 

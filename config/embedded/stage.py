@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import textwrap
 import threading
 import time
 from collections import Counter
@@ -119,5 +120,6 @@ class Stage:
         body, headers = self._arriving.get(timeout=timeout)
         for name in headers.get("CC", ()):
             self._arrived[headers["x-stream"], name] += 1
-        width = (shutil.get_terminal_size().columns if self._out.isatty() else WIDTH) - 4
-        self.say(f"    {tail.line(body, headers, colour=self._colour, width=width)}")
+        width = (shutil.get_terminal_size().columns if self._out.isatty() else WIDTH) - 6
+        line = tail.line(body, headers, colour=self._colour, width=width)
+        self.say(textwrap.indent(line, " " * 6))

@@ -56,11 +56,16 @@ def test_values_are_brief(data: str, shown: str) -> None:
     assert tail.line(body(data), HEADERS).endswith(shown)
 
 
-def test_a_line_is_no_wider_than_it_may_be() -> None:
-    text = tail.line(body('{"a":"' + "x" * 200 + '"}'), HEADERS, width=80)
+def test_data_that_has_no_room_goes_below_and_is_cut_after_three_lines() -> None:
+    few = tail.line(
+        body('{"first":"' + "x" * 20 + '","second":"' + "y" * 20 + '"}'), HEADERS, width=60
+    )
+    many = tail.line(body('{"a":"' + "x" * 400 + '"}'), HEADERS, width=60)
 
-    assert len(text) == 80
-    assert text.endswith("xxx…")
+    assert few.split("\n")[1:] == [" " * 10 + "first=" + "x" * 20, " " * 10 + "second=" + "y" * 20]
+    assert len(many.split("\n")) == 4
+    assert many.endswith("…")
+    assert all(len(part) <= 60 and part == part.rstrip() for part in f"{few}\n{many}".split("\n"))
 
 
 HOSTILE = "\x1b]0;title\x07\x1b[2J\x9b31m\u202e\u2028\r\n\x7f\u200b"

@@ -69,6 +69,9 @@ class Command(BaseCommand):
                 processes.web(server),
             ):
                 stage.say(f"Order Service on {url}", sgr=BOLD)
+                stage.say(
+                    "Events are printed as they leave the exchange: time (UTC), name, stream #number, data."
+                )
                 if not no_demo:
                     _play(stage)
                 _say_where_things_are(stage, url, password)
