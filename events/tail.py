@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 import msgspec
+from django.core.management.base import OutputWrapper
 
 DIM = "2"
 BOLD = "1"
@@ -24,7 +25,7 @@ _BELOW = " " * 10  # under the event's name
 _ULID_ID = re.compile(r"\b([a-z]+_)[0-9A-HJKMNP-TV-Z]{20}([0-9A-HJKMNP-TV-Z]{6})\b")
 
 
-def wants_colour(stream: IO[str]) -> bool:
+def wants_colour(stream: IO[str] | OutputWrapper) -> bool:
     """Colour is for terminals, and not for people who set NO_COLOR."""
     return stream.isatty() and not os.environ.get("NO_COLOR")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from celery import Celery
-from celery.beat import EmbeddedService, Scheduler
+from celery.beat import Scheduler, Service
 from celery.worker import WorkController, state
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
@@ -57,7 +57,7 @@ def worker(app: Celery) -> Iterator[None]:
     try:
         yield
     finally:
-        state.should_stop = 0
+        state.should_stop = 0  # type: ignore[assignment]  # an exit code
         # It looks at that between messages, then takes one more, and waits two seconds for each.
         with suppress(OperationalError):
             for _ in range(2):
@@ -68,9 +68,9 @@ def worker(app: Celery) -> Iterator[None]:
 @contextmanager
 def beat(app: Celery) -> Iterator[None]:
     """Send what is due by the clock. What was due while nothing ran is not made up for."""
-    thread = EmbeddedService(app, thread=True, scheduler_cls=Scheduler)
-    thread.start()
+    service = Service(app, max_interval=1, scheduler_cls=Scheduler)
+    threading.Thread(target=service.start, name="beat", daemon=True).start()
     try:
         yield
     finally:
-        thread.service.stop()
+        service.stop()

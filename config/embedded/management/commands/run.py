@@ -70,7 +70,7 @@ class Command(BaseCommand):
             ):
                 stage.say(f"Order Service on {url}", sgr=BOLD)
                 stage.say(
-                    "Events are printed as they leave the exchange: time (UTC), name, stream #number, data."
+                    "Events are printed as they leave the exchange: UTC, name, stream #number."
                 )
                 if not no_demo:
                     _play(stage)

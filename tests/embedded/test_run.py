@@ -1,0 +1,241 @@
+"""`manage.py run` as a newcomer meets it: a process, its terminal, and Ctrl-C."""
+
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from threading import Timer
+from urllib.request import Request, urlopen
+
+import pytest
+from django.conf import settings
+
+from config.api import tokens
+from config.embedded import demo
+
+PATIENCE = 60  # seconds; then a run that hangs is killed, and its test fails
+DEMO = [
+    "cart.created",
+    "cart.item_added",
+    "cart.item_added",
+    "cart.converted",
+    "order.created",
+    "order.placed",
+    "order.cancelled",
+    "cart.created",
+    "cart.item_added",
+    "cart.abandoned",
+]
+
+
+def environment(directory: Path, **changes: str) -> dict[str, str]:
+    """Nothing of the tests' own environment may help."""
+    return {
+        "PATH": os.environ["PATH"],
+        "DEBUG": "true",
+        "SECRET_KEY": settings.SECRET_KEY,
+        "JWT_SECRET": settings.JWT_SECRET,
+        "DATABASE_URL": f"sqlite:///{directory}/var/orders.sqlite3",
+        "CELERY_BROKER_URL": "memory://",
+        "EVENTS_BROKER_URL": "memory://",
+        **changes,
+    }
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "manage.py", "run", *arguments]
+
+
+class Run:
+    """A run under way, and what it has printed so far."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.output = ""
+
+    def read_until(self, text: str) -> str:
+        assert self.process.stdout
+        while text not in self.output:
+            line = self.process.stdout.readline()
+            assert line, f"{text!r} never came:\n{self.output}"
+            self.output += line
+        return self.output
+
+    @property
+    def url(self) -> str:
+        return re.findall(r"http://localhost:\d+", self.read_until("http://"))[0]
+
+    def get(self, path: str) -> bytes:
+        token = tokens.issue(
+            organization_id=demo.ORGANIZATION,
+            subject="user_1",
+            scope="*",
+            lifetime=timedelta(minutes=5),
+        )
+        request = Request(f"{self.url}{path}", headers={"Authorization": f"Bearer {token}"})
+        with urlopen(request, timeout=10) as response:
+            return bytes(response.read())
+
+    def end(self, number: int) -> float:
+        """Send the signal; return how many seconds the end took."""
+        before = time.monotonic()
+        self.process.send_signal(number)
+        self.output += self.process.communicate()[0]
+        return time.monotonic() - before
+
+
+@contextmanager
+def running(directory: Path, *arguments: str, **changes: str) -> Iterator[Run]:
+    process = subprocess.Popen(
+        command("--port", "0", *arguments),
+        env=environment(directory, **changes),
+        cwd=settings.BASE_DIR,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        killer = Timer(PATIENCE, process.kill)
+        killer.start()
+        try:
+            yield Run(process)
+        finally:
+            killer.cancel()
+            process.kill()
+
+
+def refused(directory: Path, *arguments: str, **changes: str) -> str:
+    """Return the one line in which a run says why it does not start."""
+    done = subprocess.run(
+        command(*arguments),
+        env=environment(directory, **changes),
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    return done.stderr
+
+
+def events(output: str) -> list[str]:
+    return re.findall(r"^ +\d\d:\d\d:\d\d  ([a-z._]+)", output, re.MULTILINE)
+
+
+def test_the_demo_shows_the_events_of_each_request_and_goes_on_serving(tmp_path: Path) -> None:
+    with running(tmp_path) as run:
+        run.read_until("Ctrl-C")
+
+        assert sorted(events(run.output)) == sorted(DEMO)
+        assert json.loads(run.get("/health/live")) == {"status": "ok"}
+        assert b"operator" not in run.get("/admin/login/")
+        assert run.get("/static/admin/css/base.css")
+        assert run.end(signal.SIGINT) < 3
+
+    assert run.process.returncode == 0
+    assert "Traceback" not in run.output
+    assert "\x1b" not in run.output
+    assert not re.search("WARNING|ERROR", run.output)
+
+
+def test_it_goes_on_where_it_left_off_and_publishes_what_it_owes(tmp_path: Path) -> None:
+    with running(tmp_path) as run:
+        first = run.read_until("Ctrl-C")
+        run.end(signal.SIGTERM)
+    assert run.process.returncode == 0
+    with closing(sqlite3.connect(tmp_path / "var" / "orders.sqlite3")) as database, database:
+        (event, stream) = database.execute(
+            "SELECT number, stream FROM events_event WHERE name = 'order.cancelled'"
+        ).fetchone()
+        database.execute("DELETE FROM events_publication WHERE event_id = ?", [event])
+        database.execute(
+            "INSERT INTO events_outbox (event_id, stream, shard, attempts, last_error)"
+            " VALUES (?, ?, 0, 0, '')",
+            [event, stream],
+        )
+
+    with running(tmp_path, "--no-demo") as run:
+        run.read_until("order.cancelled")
+        orders = json.loads(run.get("/api/v1/orders"))["results"]
+        run.end(signal.SIGINT)
+
+    assert [order["status"] for order in orders] == ["cancelled"]
+    assert events(run.output) == ["order.cancelled"]
+    password = re.compile("password .*")
+    assert password.findall(run.output) == password.findall(first)
+
+
+def test_it_can_be_ended_in_the_middle_of_the_demo(tmp_path: Path) -> None:
+    with running(tmp_path) as run:
+        run.read_until("cart.item_added")
+        assert run.end(signal.SIGINT) < 3
+
+    assert run.process.returncode == 0
+    assert "Traceback" not in run.output
+
+
+def test_a_demo_that_is_refused_says_so_and_the_service_stays(tmp_path: Path) -> None:
+    with running(tmp_path, ALLOWED_HOSTS="orders.example.com") as run:
+        run.read_until("Ctrl-C")
+        run.end(signal.SIGINT)
+
+    assert "The demo stops here. POST /carts answered 400" in run.output
+    assert run.process.returncode == 0
+
+
+def test_two_runs_do_not_share_their_data(tmp_path: Path) -> None:
+    with running(tmp_path, "--no-demo") as run:
+        run.read_until("Ctrl-C")
+
+        assert "It runs already" in refused(tmp_path, "--port", "0")
+
+
+def test_a_busy_port_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        line = refused(tmp_path, "--port", str(port))
+
+    assert f"Port {port} cannot be used: Address already in use." in line
+
+
+def test_a_port_that_does_not_exist_is_one_clear_line(tmp_path: Path) -> None:
+    assert "Port 70000 cannot be used" in refused(tmp_path, "--port", "70000")
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ({}, "needs DEBUG=true"),
+        ({"SECRET_KEY": settings.DEVELOPMENT_KEY}, "set DEBUG=true to develop"),
+    ],
+)
+def test_without_debug_it_is_one_clear_line(
+    tmp_path: Path, missing: dict[str, str], message: str
+) -> None:
+    changes = {"DEBUG": "false", **missing}
+
+    assert message in refused(tmp_path, **changes)
+
+
+def test_a_directory_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("in the way")
+
+    assert f"{tmp_path}/var cannot be written to" in refused(tmp_path)
+
+
+def test_a_database_server_is_one_clear_line(tmp_path: Path) -> None:
+    line = refused(tmp_path, DATABASE_URL="postgres://nobody@127.0.0.1:1/nothing")
+
+    assert "This runs on SQLite." in line
