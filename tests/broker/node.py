@@ -1,0 +1,87 @@
+"""A RabbitMQ node of the tests' own, which they may stop, freeze and starve."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import kombu
+
+SCRIPTS = Path("/usr/lib/rabbitmq/bin")  # Debian's; the ones on the PATH want to be another user
+
+
+def is_possible() -> bool:
+    return _script("rabbitmq-server") is not None
+
+
+def _script(name: str) -> str | None:
+    return shutil.which(name, path=f"{SCRIPTS}:{os.environ['PATH']}")
+
+
+class Node:
+    def __init__(self, directory: Path) -> None:
+        self.port, dist_port = _free_port(), _free_port()
+        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
+        self.env = {
+            **os.environ,
+            "HOME": str(directory),
+            "RABBITMQ_NODENAME": f"test-{self.port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(dist_port),
+            "RABBITMQ_MNESIA_BASE": str(directory / "data"),
+            "RABBITMQ_LOG_BASE": str(directory / "log"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(directory / "plugins"),
+            "RABBITMQ_CONFIG_FILE": str(directory / "rabbitmq"),
+            "RABBITMQ_CONF_ENV_FILE": str(directory / "env"),
+        }
+        (directory / "rabbitmq.conf").write_text("collect_statistics = none\n")
+        (directory / "plugins").write_text("[].")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self._process = subprocess.Popen(
+            [str(_script("rabbitmq-server"))],
+            env=self.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 60
+        while not self.answers():
+            assert time.monotonic() < deadline, "the node does not start"
+            time.sleep(0.1)
+
+    def answers(self) -> bool:
+        try:
+            with kombu.Connection(self.url, connect_timeout=2) as connection:
+                connection.connect()
+        except OSError:
+            return False
+        return True
+
+    def control(self, *arguments: str) -> None:
+        command = [str(_script("rabbitmqctl")), "-n", self.env["RABBITMQ_NODENAME"], *arguments]
+        subprocess.run(command, env=self.env, check=True, capture_output=True, timeout=60)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the node and to the shell around it."""
+        if self._process:
+            os.killpg(self._process.pid, number)
+
+    def stop(self) -> None:
+        """Pull the plug."""
+        if self._process:
+            self.send(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
