@@ -21,7 +21,7 @@ run: .venv/installed ## Run everything in one process, without any server (ARGS=
 
 test: .venv/installed-for-tests ## Run the tests (ARGS=… for pytest); starts the servers they need
 	@tests/services.sh
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
 check: .venv/installed-for-tests ## Lint, format, types, imports, migrations, deployment
 	@$(BIN)/ruff check .
