@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
 # A production-like environment: the checks judge what is deployed.
 PRODUCTION := env -u DEBUG \
-	SECRET_KEY=Zk3vJ8qW1xT6yR0pL5mN9bC2hF7dS4gA-uE_oIzXwQvKtYjP \
+	SECRET_KEY=Zk3vJ8qW1xT6yR0pL5mN9bC2hF7dS4gA-uE_oIzXwQvKtYjP7Hn2 \
 	JWT_SECRET=pT7rX2mK9wQ4vB6nH1cL8zD3fG5sJ0yA \
 	ALLOWED_HOSTS=orders.example.com \
 	DATABASE_URL=postgres://postgres@127.0.0.1:5432/postgres \

@@ -93,7 +93,7 @@ class AggregateQuerySet(models.QuerySet[Any]):
             "anything else would change state without an event."
         )
 
-    update = bulk_create = bulk_update = delete = _refuse  # type: ignore[assignment]
+    update = bulk_create = bulk_update = delete = _refuse
 
 
 class Aggregate(models.Model):
@@ -130,7 +130,7 @@ class Aggregate(models.Model):
     def save_parts(self) -> None:
         """Save the rows that belong to the aggregate. They are written before the root is."""
 
-    def save(self, **kwargs: Any) -> None:  # type: ignore[override]
+    def save(self, **kwargs: Any) -> None:
         """Save parts, root and facts in one transaction: in autocommit a crash would part them."""
         with transaction.atomic(savepoint=False):
             self.save_parts()

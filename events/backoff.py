@@ -11,7 +11,7 @@ LONGEST = 30.0  # seconds
 
 def seconds(failures: int) -> float:
     """Return how long to wait: doubled each time from 0.1 s, and jittered."""
-    return min(LONGEST, 0.1 * 2 ** min(failures, 16)) * random.uniform(0.5, 1.0)
+    return min(LONGEST, 0.1 * 2.0 ** min(failures, 16)) * random.uniform(0.5, 1.0)
 
 
 def later(failures: int) -> CombinedExpression:

@@ -135,8 +135,8 @@ def tail(
     queue.name = f"{settings.EVENTS_QUEUE_PREFIX}tail.{kombu.uuid()}"
 
     def received(message: kombu.Message) -> None:
-        body = message.body
-        on_message(body.encode() if isinstance(body, str) else bytes(body), message.headers)
+        body: Any = message.body
+        on_message(body.encode() if isinstance(body, str) else body, message.headers)
 
     with connect() as connection:
         try:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from enum import Enum
+from typing import Any
 
 from amqp.exceptions import ContentTooLarge, PreconditionFailed
 from django.conf import settings
@@ -38,7 +39,7 @@ class Publisher:
         self.connection = connect()
         try:
             declare_topology(self.connection)
-            self.channel = self.connection.channel()
+            self.channel: Any = self.connection.channel()
             self.blocked = False
             self.last_used = time.monotonic()
             self._awaited = _awaited()

@@ -165,9 +165,9 @@ def _publisher() -> Publisher:
         _discard_publisher()
     if time.monotonic() < getattr(_thread, "not_before", 0):
         raise Unavailable("it was away a moment ago")
-    _thread.publisher, _thread.pid = Publisher(), os.getpid()
-    _thread.failures = 0
-    return _thread.publisher
+    publisher = Publisher()
+    _thread.publisher, _thread.pid, _thread.failures = publisher, os.getpid(), 0
+    return publisher
 
 
 def _discard_publisher() -> None:

@@ -58,7 +58,7 @@ def _send_for_ever() -> None:
         except Exception as error:
             logger.warning("%d nudges left to the sweep: %r", len(nudges), error)
             with suppress(Exception):  # of a broken connection, anything
-                current_app.pool.force_close_all()
+                current_app.pool.force_close_all()  # type: ignore[attr-defined]
 
 
 def _forget_after_fork() -> None:

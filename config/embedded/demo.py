@@ -72,7 +72,7 @@ def she_checks_out(stage: Stage, cart: dict[str, Any]) -> dict[str, Any]:
 
 def inventory_reserves_the_stock(stage: Stage, order: dict[str, Any]) -> None:
     """A fact that is kept in the order's timeline and not published."""
-    stage.scene("Inventory reports what it reserved: kept on the order's timeline, not published")
+    stage.scene("Inventory reports its reservation: kept on the timeline, not published")
     allocations = [
         {"order_item_id": item["id"], "warehouse_id": "wh_north", "quantity": item["quantity"]}
         for item in order["items"]
@@ -97,9 +97,5 @@ def luis_leaves_a_cart_behind(stage: Stage) -> None:
     stage.expect(cart["id"], "cart.item_added")
     stage.scene("The timer finds it, run as if it were the next day")
     later = timezone.now() + timedelta(seconds=settings.CART_ABANDONED_AFTER + 1)
-    stage.run_timer(
-        "carts.tasks.abandon_idle_carts",
-        now=later.isoformat(timespec="seconds"),
-        organization_id=ORGANIZATION,
-    )
+    stage.run_timer("carts.tasks.abandon_idle_carts", now=later, organization_id=ORGANIZATION)
     stage.expect(cart["id"], "cart.abandoned")

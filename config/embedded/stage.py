@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from http import HTTPStatus
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -98,11 +99,11 @@ class Stage:
         self.say(f"    POST {API}{short(path)}  {status.value} {status.phrase}{replayed}")
         return dict(answer)
 
-    def run_timer(self, task: str, **arguments: str) -> None:
-        """Have the worker do now what beat would have it do later."""
-        said = ", ".join(f"{name}={value}" for name, value in arguments.items())
-        self.say(f"    {task}({said})")
-        current_app.send_task(task, kwargs=arguments)
+    def run_timer(self, task: str, *, now: datetime, organization_id: str) -> None:
+        """Have the worker do for an organization what beat would have it do at that time."""
+        moment = now.isoformat(timespec="seconds")
+        self.say(f"    timer {task}  now={moment}")
+        current_app.send_task(task, kwargs={"now": moment, "organization_id": organization_id})
 
     def expect(self, stream: str, *names: str) -> None:
         """Print what arrives until these events of a stream have. Raises Stopped after a while."""
