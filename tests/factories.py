@@ -69,6 +69,12 @@ class OrderFactory(factory.Factory):
         return selectors.get(order.id)
 
 
+def order_of(*quantities: int, status: str = "processing", **fields: Any) -> Order:
+    """An order of one line for each quantity: of `var_0`, `var_1`, …"""
+    lines = [LineFactory(variant_id=f"var_{n}", quantity=q) for n, q in enumerate(quantities)]
+    return OrderFactory(items=lines, status=status, **fields)
+
+
 def confirm(order: Order) -> Order:
     return orders.confirm_order(order_id=order.id, payment_id="pay_1", captured=order.total)
 
@@ -94,6 +100,11 @@ def ship(order: Order, shipment_id: str = "ship_1", **given: Any) -> Order:
 def deliver(order: Order, shipment_id: str = "ship_1", **given: Any) -> Order:
     proof: dict[str, Any] = {"signature": "Juan", "photo_url": None, "at": timezone.now()}
     return orders.deliver_units(order_id=order.id, shipment_id=shipment_id, **{**proof, **given})
+
+
+def write_off(order: Order, line: int, count: int, reason: str = "out_of_stock") -> Order:
+    units = {order.lines[line].id: count}
+    return orders.write_off_units(order_id=order.id, units=units, reason=reason)
 
 
 def cancel(order: Order, reason: str = "customer_request") -> Order:
