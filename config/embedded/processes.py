@@ -8,8 +8,8 @@ from celery import Celery
 from celery.beat import Scheduler, Service
 from celery.worker import WorkController, state
 from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-from django.core.wsgi import get_wsgi_application
 from kombu.exceptions import OperationalError
 
 HOST = "127.0.0.1"
@@ -32,7 +32,7 @@ def bind(port: int) -> ThreadedWSGIServer:
 @contextmanager
 def web(server: ThreadedWSGIServer) -> Iterator[None]:
     """Serve the API, the admin and their static files."""
-    server.set_app(StaticFilesHandler(get_wsgi_application()))
+    server.set_app(StaticFilesHandler(WSGIHandler()))
     thread = threading.Thread(target=server.serve_forever, args=[0.1], name="web", daemon=True)
     thread.start()
     try:

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from threading import Timer
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -139,8 +140,10 @@ def test_the_demo_shows_the_events_of_each_request_and_goes_on_serving(tmp_path:
 
         assert sorted(events(run.output)) == sorted(DEMO)
         assert json.loads(run.get("/health/live")) == {"status": "ok"}
-        assert b"operator" not in run.get("/admin/login/")
+        assert run.get("/admin/login/")
         assert run.get("/static/admin/css/base.css")
+        with pytest.raises(HTTPError):
+            run.get("/favicon.ico")
         assert run.end(signal.SIGINT) < 3
 
     assert run.process.returncode == 0
