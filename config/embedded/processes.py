@@ -1,5 +1,6 @@
 """Web, worker and beat as threads of one process; each block ends what it started."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,6 +33,8 @@ def bind(port: int) -> ThreadedWSGIServer:
 @contextmanager
 def web(server: ThreadedWSGIServer) -> Iterator[None]:
     """Serve the API, the admin and their static files."""
+    # Here, because the worker sets Django up anew, and its logging with it.
+    logging.getLogger("django.request").setLevel(logging.ERROR)
     server.set_app(StaticFilesHandler(WSGIHandler()))
     thread = threading.Thread(target=server.serve_forever, args=[0.1], name="web", daemon=True)
     thread.start()
