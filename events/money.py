@@ -10,6 +10,7 @@ from iso4217 import Currency
 from events.errors import DomainError
 
 MAX_DECIMALS = 4  # of all currencies of ISO 4217
+MAX_DIGITS = 15  # as many as SQLite, which computes with floats, keeps exactly
 
 
 class CurrencyField(models.CharField):
@@ -20,10 +21,10 @@ class CurrencyField(models.CharField):
 
 
 class MoneyField(models.DecimalField):
-    """An amount in the currency that stands beside it; wide enough for every currency."""
+    """An amount below 10¹¹ in the currency that stands beside it."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "max_digits": 19, "decimal_places": MAX_DECIMALS})
+        super().__init__(**{**kwargs, "max_digits": MAX_DIGITS, "decimal_places": MAX_DECIMALS})
 
 
 class TaxRateField(models.DecimalField):
@@ -37,6 +38,12 @@ class InexactAmount(DomainError):
     """An amount that does not exist in its currency."""
 
     code = "inexact_amount"
+
+
+class AmountTooLarge(DomainError):
+    """An amount that cannot be kept exactly."""
+
+    code = "amount_too_large"
 
 
 def decimals(currency: str) -> int:
@@ -61,6 +68,13 @@ def exact(amount: Decimal, currency: str) -> Decimal:
             f"{amount} has more than the {decimals(currency)} decimals of {currency}."
         )
     return rounded
+
+
+def bounded(amount: Decimal) -> Decimal:
+    """Return the amount. Raises AmountTooLarge if a MoneyField cannot keep it."""
+    if amount >= Decimal(10) ** (MAX_DIGITS - MAX_DECIMALS):
+        raise AmountTooLarge(f"{amount} is too large an amount: split the order.")
+    return amount
 
 
 def split(amount: Decimal, weights: Sequence[Decimal | int], currency: str) -> list[Decimal]:

@@ -45,7 +45,7 @@ def open_order(
     `items`: variant_id, title, quantity, unit_price, tax_rate, preferred_warehouse_id each;
     `shipping`: carrier, service, cost, tax_rate, signature_required; `discount`: amount, reason.
     Amounts are Decimals before tax, in `currency`; rates are fractions.
-    Raises DiscountTooLarge, InexactAmount.
+    Raises DiscountTooLarge, InexactAmount, AmountTooLarge.
     """
     shipping, discount = shipping or {}, discount or {}
     ours = {"id": order_id} if order_id else {}

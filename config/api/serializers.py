@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from rest_framework import serializers
-from rest_framework.fields import get_attribute
+from rest_framework.fields import empty, get_attribute
 
 from events import money
 
@@ -44,10 +44,11 @@ class OwnId(ExternalId):
         self.rows = rows
         super().__init__(**kwargs)
 
-    def to_internal_value(self, data: Any) -> str:
-        value = super().to_internal_value(data)
+    def run_validation(self, data: Any = empty) -> Any:
+        """Look it up last: not every text may be part of a query."""
+        value = super().run_validation(data)
         rows = self.rows()
-        if not self.context["view"].visible(rows).filter(pk=value).exists():
+        if value and not self.context["view"].visible(rows).filter(pk=value).exists():
             self.fail("unknown", what=rows.model._meta.verbose_name, id=value)
         return value
 
@@ -90,7 +91,7 @@ class MoneyIn(serializers.DecimalField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             **{
-                "max_digits": 19,
+                "max_digits": money.MAX_DIGITS,
                 "decimal_places": money.MAX_DECIMALS,
                 "min_value": Decimal(0),
                 **kwargs,

@@ -18,6 +18,7 @@ from events.money import (
     CurrencyField,
     MoneyField,
     TaxRateField,
+    bounded,
     exact,
     money,
     split,
@@ -181,11 +182,12 @@ class OrderRecord(Aggregate):
         self.counted[line.id] = line
 
     def price(self) -> None:
-        """Compute every amount from the lines, the discount and the shipping. Raises
-        DiscountTooLarge, InexactAmount.
+        """Compute every amount from the lines, the discount and the shipping.
+
+        Raises DiscountTooLarge, InexactAmount, AmountTooLarge.
         """
         nets = [exact(line.unit_price, self.currency) * line.quantity for line in self.lines]
-        self.subtotal = sum(nets, Decimal(0))
+        self.subtotal = bounded(sum(nets, Decimal(0)))
         if exact(self.discount, self.currency) > self.subtotal:
             raise DiscountTooLarge(f"The items cost {self.subtotal}; the discount is more.")
         parts = split(self.discount, nets, self.currency)
@@ -194,7 +196,7 @@ class OrderRecord(Aggregate):
         self.shipping_cost = exact(self.shipping_cost, self.currency)
         self.shipping_tax = money(self.shipping_cost * self.shipping_tax_rate, self.currency)
         self.tax = sum((line.tax for line in self.lines), self.shipping_tax)
-        self.total = self.subtotal - self.discount + self.shipping_cost + self.tax
+        self.total = bounded(self.subtotal - self.discount + self.shipping_cost + self.tax)
 
     def _ended(self, reason: str, note: str, at: datetime) -> None:
         self.cancellation_reason, self.cancellation_note = reason, note

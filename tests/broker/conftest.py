@@ -15,7 +15,7 @@ from django.utils import timezone
 from events import relay
 from events.models import Outbox
 
-PATIENCE = 20  # seconds until something that must happen counts as lost
+PATIENCE = 60  # seconds until something that must happen counts as lost
 
 
 def wait_until(condition: Callable[[], object], why: str) -> None:

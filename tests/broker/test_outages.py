@@ -38,7 +38,7 @@ def running_node(tmp_path_factory) -> Iterator[Node]:
 @pytest.fixture
 def node(running_node, settings, monkeypatch) -> Node:
     settings.EVENTS_BROKER_URL = running_node.url
-    monkeypatch.setattr(broker_, "SILENCE", 1.0)
+    monkeypatch.setattr(broker_, "SILENCE", 2.0)
     monkeypatch.setattr(publisher_, "DEADLINE", 1.0)
     broker_.declare_topology()
     return running_node
@@ -66,7 +66,7 @@ def load() -> Iterator[None]:
             with transaction.atomic():
                 happen(f"cart_{number}", added(), added())
             assert time.monotonic() - started < 1, "a request had to wait"
-            time.sleep(0.002)
+            time.sleep(0.01)
 
     def relay():
         while not done.is_set():
@@ -105,10 +105,13 @@ def test_a_broker_that_is_frozen(node, queue):
     with load():
         wait_until(grown(Publication.objects, 200), "nothing is published")
         node.send(signal.SIGSTOP)
-        confirmed = Publication.objects.count()
-        wait_until(grown(Event.objects, 2000), "with a frozen broker, facts are recorded as well")
-        assert Publication.objects.count() - confirmed <= 1000, "nobody has confirmed that"
-        node.send(signal.SIGCONT)
+        try:
+            in_flight = Outbox.objects.count()
+            confirmed = Publication.objects.count()
+            wait_until(grown(Event.objects, 500), "with a frozen broker, facts are recorded too")
+            assert Publication.objects.count() - confirmed <= in_flight, "nobody confirmed that"
+        finally:
+            node.send(signal.SIGCONT)
         back = time.monotonic()
         wait_until(grown(Publication.objects, 200), "it does not resume")
         assert time.monotonic() - back < RESUMES_WITHIN
@@ -119,8 +122,8 @@ def test_a_broker_without_memory(node, queue):
     with load():
         wait_until(grown(Publication.objects, 200), "nothing is published")
         node.control("set_vm_memory_high_watermark", "absolute", "1")
-        wait_until(grown(Event.objects, 1000), "without memory, facts are recorded all the same")
-        assert Outbox.objects.count() > 500
+        wait_until(grown(Event.objects, 500), "without memory, facts are recorded all the same")
+        assert Outbox.objects.count() > 100
         node.control("set_vm_memory_high_watermark", "0.4")
         back = time.monotonic()
         wait_until(grown(Publication.objects, 200), "it does not resume")

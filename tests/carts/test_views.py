@@ -100,9 +100,11 @@ def test_a_guest_s_cart_joins_the_customer_s(api):
     assert api.get(f"/api/v1/carts/{guest.id}").json()["merged_into"] == cart.id
 
 
-def test_a_foreign_cart_is_unknown_to_merge(api):
-    foreign = CartFactory(organization_id="org_2")
-    answer = api.post(f"/api/v1/carts/{CartFactory().id}/merge", {"into": foreign.id})
+@pytest.mark.parametrize("into", ["foreign", "cart_x", "a\x00b", None, 1, [], ""])
+def test_a_cart_that_is_not_the_caller_s_is_unknown_to_merge(api, into):
+    if into == "foreign":
+        into = CartFactory(organization_id="org_2").id
+    answer = api.post(f"/api/v1/carts/{CartFactory().id}/merge", {"into": into})
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["into"])
 
 

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from events.models import Event
-from events.money import InexactAmount
+from events.money import AmountTooLarge, InexactAmount
 from orders import selectors, services
 from orders.models import OrderItem, TooManyUnits, UnknownShipment
 from orders.models.refusals import DiscountTooLarge
@@ -56,6 +56,8 @@ class TestAmounts:
             ({"discount": {"amount": Decimal("0.001")}}, InexactAmount),
             ({"shipping": {"cost": Decimal("0.001")}}, InexactAmount),
             ({"items": [LineFactory(unit_price=Decimal("0.001"))]}, InexactAmount),
+            ({"items": [LineFactory(unit_price=Decimal(10) ** 11 - 1)]}, AmountTooLarge),
+            ({"shipping": {"cost": Decimal(10) ** 11 - 1}}, AmountTooLarge),
         ],
     )
     def test_amounts_that_cannot_be_are_refused(self, fields, refusal):
