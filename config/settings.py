@@ -112,6 +112,9 @@ CELERY_TASK_ROUTES = {
     "events.tasks.sweep": {"queue": f"{EVENTS_QUEUE_PREFIX}events"},
     "events.tasks.react": {"queue": f"{EVENTS_QUEUE_PREFIX}reactions"},
 }
+# Otherwise two installations on one broker and host lock each other's queues.
+CELERY_CONTROL_EXCHANGE = f"{EVENTS_QUEUE_PREFIX}celery"
+CELERY_EVENT_EXCHANGE = f"{EVENTS_QUEUE_PREFIX}celeryev"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None

@@ -105,5 +105,7 @@ def broker() -> Iterator[kombu.Connection]:
         channel = connection.channel()
         for queue in [q.name for q in broker_.queues()] + list(app.amqp.queues):
             channel.queue_delete(queue)
-        for exchange in ("", ".dead", ".tasks"):
-            channel.exchange_delete(f"{settings.EVENTS_EXCHANGE}{exchange}")
+        ours = settings.EVENTS_EXCHANGE
+        for suffix in ("", ".dead", ".tasks", ".celeryev", ".celery.pidbox"):
+            channel.exchange_delete(f"{ours}{suffix}")
+        channel.exchange_delete(f"reply.{ours}.celery.pidbox")
