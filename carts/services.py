@@ -13,7 +13,7 @@ from carts.models import CannotMerge, Cart, CartItem
 from events.errors import DomainError, Missing
 from events.ids import new_id
 from events.money import exact
-from orders.services import open_order, place_order
+from orders.services import open_order
 
 AT_ONCE = 5_000  # carts in one run of a timer; the next run goes on
 
@@ -141,6 +141,7 @@ def check_out(
     cart.convert(order_id=order_id, at=timezone.now())
     cart.save()
     open_order(
+        place=True,
         order_id=order_id,
         cart_id=cart.id,
         organization_id=cart.organization_id,
@@ -154,7 +155,6 @@ def check_out(
         shipping=shipping,
         discount=discount,
     )
-    place_order(order_id=order_id)
     return order_id, True
 
 

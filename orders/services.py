@@ -39,8 +39,9 @@ def open_order(
     billing_address: Mapping[str, Any] | None = None,
     shipping: Mapping[str, Any] | None = None,
     discount: Mapping[str, Any] | None = None,
+    place: bool = False,
 ) -> Order:
-    """Open an order; nothing is reserved or owed until it is placed.
+    """Open an order, and place it at once where `place` is true; else nothing is reserved yet.
 
     `items`: variant_id, title, quantity, unit_price, tax_rate, preferred_warehouse_id each;
     `shipping`: carrier, service, cost, tax_rate, signature_required; `discount`: amount, reason.
@@ -49,6 +50,8 @@ def open_order(
     """
     shipping, discount = shipping or {}, discount or {}
     ours = {"id": order_id} if order_id else {}
+    ttl = selectors.reservation_ttl_minutes(organization_id) if place else None
+    # From the number on, other orders of the organization wait for this one's commit.
     order = Order.open(
         **ours,
         organization_id=organization_id,
@@ -70,6 +73,8 @@ def open_order(
         discount=discount.get("amount", Decimal(0)),
         discount_reason=discount.get("reason"),
     )
+    if ttl:
+        _place(order, ttl)
     order.save(force_insert=True)
     return order
 
@@ -80,12 +85,7 @@ def place_order(*, order_id: str) -> Order:
     order = selectors.lock(order_id)
     if order.placed_at and order.status != Order.Status.CANCELLED:
         return order
-    now = timezone.now()
-    order.place(
-        reservation_ttl_minutes=selectors.reservation_ttl_minutes(order.organization_id), at=now
-    )
-    if not order.total:
-        order.confirm(payment_id=None, captured=Decimal(0), at=now)
+    _place(order, selectors.reservation_ttl_minutes(order.organization_id))
     order.save()
     return order
 
@@ -267,6 +267,13 @@ def expire_unpaid_orders(*, now: datetime, organization_id: str | None = None) -
     unpaid = selectors.unpaid(now=now, organization_id=organization_id)
     ids = list(unpaid.values_list("pk", flat=True)[:AT_ONCE])
     return sum(_expire(unpaid, order_id, now) for order_id in ids)
+
+
+def _place(order: Order, reservation_ttl_minutes: int) -> None:
+    now = timezone.now()
+    order.place(reservation_ttl_minutes=reservation_ttl_minutes, at=now)
+    if not order.total:
+        order.confirm(payment_id=None, captured=Decimal(0), at=now)
 
 
 @transaction.atomic

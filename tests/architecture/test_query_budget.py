@@ -78,7 +78,7 @@ BUDGET = {  # savepoints included
     new_cart: 8,
     new_item: 13,
     new_order: 11,
-    checkout: 40,
+    checkout: 31,
     cancel: 15,
 }
 
