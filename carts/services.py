@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from carts import selectors
@@ -13,9 +12,8 @@ from carts.models import CannotMerge, Cart, CartItem
 from events.errors import DomainError, Missing
 from events.ids import new_id
 from events.money import exact
+from events.timers import for_each
 from orders.services import open_order
-
-AT_ONCE = 5_000  # carts in one run of a timer; the next run goes on
 
 
 class UnknownItem(Missing):
@@ -60,7 +58,7 @@ def add_item(
     tax_rate: Decimal = Decimal(0),
     preferred_warehouse_id: str | None = None,
 ) -> Cart:
-    """Add units; those of a variant and price that the cart has already join their line.
+    """Add units; those of a variant, price and tax rate that it has already join their line.
 
     `unit_price` is before tax, in the cart's currency; `tax_rate` a fraction (0.19 is 19 %).
     Raises TooMany, InexactAmount, InvalidTransition.
@@ -84,9 +82,10 @@ def change_item(*, cart_id: str, item_id: str, quantity: int) -> Cart:
     """Set a line's quantity. Raises UnknownItem, InvalidTransition."""
     cart = selectors.lock(cart_id)
     item = _item(cart, item_id)
-    if item.quantity != quantity:
-        cart.change_item(item=item, quantity=quantity, at=timezone.now())
-        cart.save()
+    if item.quantity == quantity and cart.status in Cart.OPEN:
+        return cart
+    cart.change_item(item=item, quantity=quantity, at=timezone.now())
+    cart.save()
     return cart
 
 
@@ -135,10 +134,10 @@ def check_out(
     cart = selectors.lock(cart_id)
     if cart.order_id:
         return str(cart.order_id), False
-    if not (shipping_address or cart.local_id):
-        raise AddressRequired("Give a shipping_address: only a shop's cart goes without.")
     order_id = new_id("order")
     cart.convert(order_id=order_id, at=timezone.now())
+    if not (shipping_address or cart.local_id):
+        raise AddressRequired("Give a shipping_address: only a shop's cart goes without.")
     cart.save()
     open_order(
         place=True,
@@ -161,37 +160,33 @@ def check_out(
 def abandon_idle_carts(*, now: datetime, organization_id: str | None = None) -> int:
     """Abandon carts idle for their organization's threshold at `now`; return how many."""
     idle = selectors.to_abandon(now=now, organization_id=organization_id)
-    return sum(_abandon(idle, cart_id, now) for cart_id in _ids(idle))
+
+    @transaction.atomic
+    def abandon(cart_id: str) -> bool:
+        cart = selectors.lock_unless_busy(idle, cart_id)
+        if cart is None:
+            return False
+        cart.abandon(at=now)
+        cart.save()
+        return True
+
+    return for_each(idle, abandon)
 
 
 def expire_idle_carts(*, now: datetime, organization_id: str | None = None) -> int:
     """Expire carts that nobody has touched for CART_EXPIRED_AFTER at `now`; return how many."""
     idle = selectors.to_expire(now=now, organization_id=organization_id)
-    return sum(_expire(idle, cart_id) for cart_id in _ids(idle))
 
+    @transaction.atomic
+    def expire(cart_id: str) -> bool:
+        cart = selectors.lock_unless_busy(idle, cart_id)
+        if cart is None:
+            return False
+        cart.expire()
+        cart.save()
+        return True
 
-@transaction.atomic
-def _abandon(idle: QuerySet[Cart], cart_id: str, now: datetime) -> bool:
-    cart = selectors.lock_unless_busy(idle, cart_id)
-    if cart is None:
-        return False
-    cart.abandon(at=now)
-    cart.save()
-    return True
-
-
-@transaction.atomic
-def _expire(idle: QuerySet[Cart], cart_id: str) -> bool:
-    cart = selectors.lock_unless_busy(idle, cart_id)
-    if cart is None:
-        return False
-    cart.expire()
-    cart.save()
-    return True
-
-
-def _ids(carts: QuerySet[Cart]) -> list[str]:
-    return list(carts.values_list("pk", flat=True)[:AT_ONCE])
+    return for_each(idle, expire)
 
 
 def _item(cart: Cart, item_id: str) -> CartItem:

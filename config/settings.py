@@ -84,6 +84,8 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
     }
 else:
+    # A connection of the pool may have died with the server that it went to.
+    _database["CONN_HEALTH_CHECKS"] = True
     _pool_size = env.int("DATABASE_POOL_SIZE", default=10)
     if _pool_size:
         _database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": _pool_size, "timeout": 10}

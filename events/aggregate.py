@@ -39,7 +39,8 @@ class Transition:
         if aggregate.status not in self.source:
             return f"it is {aggregate.status}"
         unmet = (guard for guard in self.guards if not guard(aggregate))
-        return next((f"it needs that {guard.__doc__}" for guard in unmet), None)
+        needs = (f"it is {aggregate.status}, and needs that {guard.__doc__}" for guard in unmet)
+        return next(needs, None)
 
 
 def transition(

@@ -82,7 +82,7 @@ def _publish(events: list[Event]) -> bool:
         except Refused:
             # Which message it was about cannot be told from a pipeline.
             _discard_publisher()
-            _send_one_by_one([e for e in events if e.id not in outcomes], outcomes, refusals)
+            _send_one_by_one(events, outcomes, refusals)
     except Unavailable as error:
         _discard_publisher()
         _back_off()
@@ -114,11 +114,12 @@ def _send_one_by_one(
     for event in events:
         if event.stream in stopped:
             continue
-        try:
-            _publisher().send([event], outcomes)
-        except Refused as error:
-            _discard_publisher()
-            refusals[event.id] = str(error)
+        if event.id not in outcomes:
+            try:
+                _publisher().send([event], outcomes)
+            except Refused as error:
+                _discard_publisher()
+                refusals[event.id] = str(error)
         if outcomes.get(event.id) is not Outcome.CONFIRMED:
             stopped.add(event.stream)
 

@@ -10,6 +10,7 @@ from events.schema import Event, Id, Money, Payload, Quantity, Timestamp, event
 
 if TYPE_CHECKING:
     from orders.models import Order
+    from orders.models.record import OrderRecord
 
 
 class StockItem(Payload):
@@ -20,8 +21,8 @@ class StockItem(Payload):
     warehouse_id: Id | None
 
     @classmethod
-    def live(cls, order: "Order") -> list[Self]:
-        """Every unit that is neither written off nor shipped, one entry per line and warehouse."""
+    def live(cls, order: "OrderRecord") -> list[Self]:
+        """Every unit that is not written off, one entry for each line and warehouse."""
         return [
             cls(variant_id=line.variant_id, quantity=quantity, warehouse_id=warehouse_id)
             for line in order.lines

@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 from django_filters import rest_framework as filters
 
-from config.api.filters import ContextFilters
+from config.api.filters import ContextFilters, FlagFilter
 from orders.models import Order, WriteOff
 
 
@@ -19,8 +19,12 @@ class OrderFilters(ContextFilters):
     cart = filters.CharFilter(field_name="cart_id")
     placed_after = filters.IsoDateTimeFilter(field_name="placed_at", lookup_expr="gte")
     placed_before = filters.IsoDateTimeFilter(field_name="placed_at", lookup_expr="lt")
-    on_hold = filters.BooleanFilter(field_name="held_at", lookup_expr="isnull", exclude=True)
-    unreleased_units = filters.BooleanFilter(method="filter_unreleased_units")
+    on_hold = FlagFilter(method="filter_on_hold")
+    unreleased_units = FlagFilter(method="filter_unreleased_units")
+
+    def filter_on_hold(self, orders: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
+        """Somebody has to look at it before it is fulfilled."""
+        return orders.filter(held_at__isnull=not value)
 
     def filter_unreleased_units(
         self, orders: QuerySet[Any], name: str, value: bool

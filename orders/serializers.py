@@ -55,7 +55,7 @@ class Discount(StrictSerializer):
 class Terms(StrictSerializer):
     """What an order needs besides its lines."""
 
-    customer_email = serializers.EmailField(required=False, allow_null=True)
+    customer_email = serializers.EmailField(max_length=254, required=False, allow_null=True)
     shipping_address = Address(required=False, allow_null=True)
     billing_address = Address(required=False, allow_null=True)
     shipping = Shipping(required=False, allow_null=True)
@@ -168,7 +168,7 @@ class OrderItemOut(serializers.Serializer[Any]):
     tax = MoneyOut(currency="order.currency")
     total = MoneyOut(currency="order.currency")
     preferred_warehouse_id = serializers.CharField()
-    allocations = AllocationOut(many=True, source="allocations.all")
+    allocations = AllocationOut(many=True, source="allocated")
 
 
 class ShippingOut(serializers.Serializer[Any]):

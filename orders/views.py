@@ -42,11 +42,7 @@ class Orders(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     def reservation(self, request: Request, pk: str) -> Response:
         order, body = self.get_object(), self.body(serializers.Reservation)
         if body["rejected"]:
-            order = services.cancel_order(
-                order_id=order.id,
-                reason=Order.CancellationReason.OUT_OF_STOCK,
-                note=body["reason"],
-            )
+            order = services.reject_reservation(order_id=order.id, note=body["reason"])
         else:
             order = services.reserve_stock(
                 order_id=order.id,

@@ -21,6 +21,14 @@ class StrictFilterBackend(filters.DjangoFilterBackend):
         return super().filter_queryset(request, queryset, view)
 
 
+class FlagFilter(filters.TypedChoiceFilter):
+    """`true` or `false`; anything else is refused."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        choices = [("true", "true"), ("false", "false")]
+        super().__init__(choices=choices, coerce="true".__eq__, **kwargs)
+
+
 class ContextFilters(filters.FilterSet):
     """What every list can be filtered by."""
 

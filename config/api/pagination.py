@@ -3,7 +3,9 @@
 import re
 from typing import Any
 
+from rest_framework import serializers
 from rest_framework.exceptions import NotFound
+from rest_framework.fields import empty
 from rest_framework.pagination import CursorPagination
 
 _POSITION = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -13,9 +15,17 @@ class NewestFirst(CursorPagination):
     """Ids made later sort later, so the id alone is the order."""
 
     ordering = "-id"
-    page_size = 25
     page_size_query_param = "page_size"
     max_page_size = 100
+
+    def get_page_size(self, request: Any) -> int:
+        """Raises ValidationError for what is no page size: 25 rows would not be what was asked."""
+        size = serializers.IntegerField(min_value=1, max_value=self.max_page_size, default=25)
+        try:
+            given = request.query_params.get(self.page_size_query_param, empty)
+            return int(size.run_validation(given))
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError({self.page_size_query_param: error.detail}) from error
 
     def decode_cursor(self, request: Any) -> Any:
         """A forged position may hold what no database accepts in a query."""

@@ -29,10 +29,18 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 class ExternalId(serializers.CharField):
-    """An id of another service, taken as it comes."""
+    """An id of another service, taken as it comes, if it can be stored and printed."""
+
+    default_error_messages = {"unprintable": "Only printable characters are accepted."}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"max_length": 64, **kwargs})
+
+    def to_internal_value(self, data: Any) -> str:
+        value = super().to_internal_value(data)
+        if not value.isprintable():
+            self.fail("unprintable")
+        return value
 
 
 class OwnId(ExternalId):

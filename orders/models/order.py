@@ -11,17 +11,17 @@ from events.aggregate import transition
 from events.money import money
 from events.schema import Event
 from orders import events as facts
-from orders.models.parts import Allocation, Dispatch, OrderItem, WriteOff
-from orders.models.record import OrderRecord
-from orders.models.refusals import NotFullyPaid
+from orders.models.parts import Dispatch, OrderItem, WriteOff
+from orders.models.refusals import NoItems, NotFullyPaid
+from orders.models.units import OrderUnits
 
 Units = Mapping[str, int]  # how many of which line, by the line's id
 
 
-class Order(OrderRecord):
+class Order(OrderUnits):
     """What somebody buys. Lines and prices are fixed; a change is cancel-and-replace."""
 
-    Status = OrderRecord.Status
+    Status = OrderUnits.Status
 
     def has_a_destination(self) -> bool:
         """the order has a shipping address, or a shop (local_id) where it is handed over"""
@@ -43,22 +43,18 @@ class Order(OrderRecord):
         """some units have not left yet"""
         return any(line.to_ship for line in self.lines)
 
-    def has_arrived(self) -> bool:
-        """every unit that is not written off has been delivered"""
-        return all(line.delivered == line.live for line in self.lines)
-
-    def has_no_live_unit(self) -> bool:
-        """every unit is written off"""
-        return not any(line.live for line in self.lines)
-
     @classmethod
     def open(cls, *, items: Sequence[Mapping[str, Any]], **fields: Any) -> "Order":
         """Somebody wants to buy; its lines and prices are fixed from here on."""
+        if not items:
+            raise NoItems("An order has at least one item.")
         order = cls(**fields)
         order.lines = [
             OrderItem(order=order, position=n, **item) for n, item in enumerate(items, 1)
         ]
-        order.counted = {line.id: line for line in order.lines}
+        order.lines_to_save = {line.id: line for line in order.lines}
+        for line in order.lines:
+            line.allocated = []
         order.price()
         order.record(facts.OrderCreated.of(order))
         return order
@@ -74,6 +70,7 @@ class Order(OrderRecord):
         """The customer has committed; stock is reserved for as long as paying may take."""
         self.placed_at = at
         self.reservation_expires_at = at + timedelta(minutes=reservation_ttl_minutes)
+        self.expect_to_fit()
         return facts.OrderPlaced.of(self, reservation_ttl_minutes=reservation_ttl_minutes)
 
     @transition(
@@ -84,13 +81,8 @@ class Order(OrderRecord):
     )
     def reserve(self, *, reservation_id: str, allocations: Sequence[Mapping[str, Any]]) -> Event:
         """Inventory says where the units come from; a later word replaces an earlier one."""
-        units = Counter[str]()
-        for allocation in allocations:
-            units[allocation["order_item_id"]] += allocation["quantity"]
-        for line, quantity in self.lines_of(units):
-            line.expect(quantity, at_most=line.live)
         self.reservation_id = reservation_id
-        self.allocations = [Allocation(**allocation) for allocation in allocations]
+        self.allocate(allocations)
         return facts.OrderReserved(
             order_id=self.id,
             reservation_id=reservation_id,
@@ -117,8 +109,19 @@ class Order(OrderRecord):
     )
     def cancel(self, *, reason: str, note: str, at: datetime) -> Event:
         """It will not be delivered: stock is released, and what was paid is given back."""
-        self._ended(reason, note, at)
+        self.end(reason, note, at)
         return facts.OrderCancelled.of(self, reason=reason)
+
+    @transition(
+        source=(Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
+        target=Status.CANCELLED,
+        emits=facts.OrderCancelled,
+        guards=[has_dispatched_nothing],
+    )
+    def reject(self, *, note: str, at: datetime) -> Event:
+        """Inventory has not got what was to be reserved."""
+        self.end(self.CancellationReason.OUT_OF_STOCK, note, at)
+        return facts.OrderCancelled.of(self, reason=self.CancellationReason.OUT_OF_STOCK)
 
     @transition(
         source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
@@ -212,7 +215,7 @@ class Order(OrderRecord):
         for dispatch in dispatches:
             self.count(dispatch.order_item_id, shipped=-dispatch.quantity)
             dispatch.reopened_at = at
-        self.parts += dispatches
+        self.parts_to_save += dispatches
         return facts.OrderUnitsReopened(
             order_id=self.id,
             shipment_id=dispatches[0].shipment_id,
@@ -257,7 +260,7 @@ class Order(OrderRecord):
         source=Status.SHIPPED,
         target=Status.DELIVERED,
         emits=facts.OrderDelivered,
-        guards=[has_arrived],
+        guards=[OrderUnits.has_arrived],
     )
     def complete(self) -> None:
         """What was still open is written off, and the rest had arrived before."""
@@ -266,11 +269,11 @@ class Order(OrderRecord):
         source=(Status.CONFIRMED, Status.SHIPPED),
         target=Status.CANCELLED,
         emits=facts.OrderCancelled,
-        guards=[has_no_live_unit],
+        guards=[OrderUnits.has_no_live_unit],
     )
     def give_up(self, *, reason: str, at: datetime) -> Event:
         """Every unit is written off, so nothing will ever arrive."""
-        self._ended(reason, "", at)
+        self.end(reason, "", at)
         return facts.OrderCancelled.of(self, reason=reason)
 
     @transition(
@@ -292,5 +295,5 @@ class Order(OrderRecord):
         for write_off in write_offs:
             units[write_off.order_item_id] += write_off.quantity
             write_off.released_at = at
-        self.parts += write_offs
+        self.parts_to_save += write_offs
         return facts.OrderUnitsReleased(order_id=self.id, items=facts.LineUnits.of(units))

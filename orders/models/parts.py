@@ -1,6 +1,7 @@
 """What an order is made of. Each part is saved by the order that it belongs to."""
 
 from decimal import Decimal
+from functools import cached_property
 
 from django.db import models
 from django.db.models import F, Q
@@ -56,6 +57,11 @@ class OrderItem(models.Model):
     def __str__(self) -> str:
         return f"{self.quantity} × {self.variant_id}"
 
+    @cached_property
+    def allocated(self) -> "list[Allocation]":
+        """Where Inventory has reserved units; the rest are nobody's yet."""
+        return list(self.allocations.all())
+
     @property
     def live(self) -> int:
         """Units that are not written off."""
@@ -87,7 +93,7 @@ class OrderItem(models.Model):
         """Return the live units by the warehouse allocated, else preferred, else None."""
         left = self.live
         units: dict[str | None, int] = {}
-        for allocation in self.allocations.all():
+        for allocation in self.allocated:
             taken = min(allocation.quantity, left)
             left -= taken
             if taken:

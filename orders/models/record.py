@@ -1,7 +1,6 @@
 """What is known of an order: its columns, its parts, and what follows from them."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -23,9 +22,22 @@ from events.money import (
     money,
     split,
 )
-from orders.events import LineUnits, OrderShipped, OrderUnitsWrittenOff, StockItem
-from orders.models.parts import Allocation, Dispatch, OrderItem, WriteOff
-from orders.models.refusals import DiscountTooLarge, UnknownItem
+from orders.models.parts import Allocation, OrderItem
+from orders.models.refusals import DiscountTooLarge
+
+# Which moments a status implies: reached, and not left out on the way.
+_NEVER_CANCELLED = Q(cancelled_at=None)
+_PLACED = Q(placed_at__isnull=False)
+_CONFIRMED = _PLACED & Q(confirmed_at__isnull=False)
+STATUS_HAS_ITS_MOMENTS = (
+    (Q(status="pending", placed_at=None) & _NEVER_CANCELLED)
+    | (Q(status="placed", confirmed_at=None) & _PLACED & _NEVER_CANCELLED)
+    | (Q(status="confirmed", processing_at=None) & _CONFIRMED & _NEVER_CANCELLED)
+    | (Q(status="processing", processing_at__isnull=False) & _CONFIRMED & _NEVER_CANCELLED)
+    | (Q(status="shipped", dispatched_at__isnull=False) & _CONFIRMED & _NEVER_CANCELLED)
+    | (Q(status="delivered", delivered_at__isnull=False) & _CONFIRMED & _NEVER_CANCELLED)
+    | Q(status="cancelled", cancelled_at__isnull=False, cancellation_reason__isnull=False)
+)
 
 
 class OrderRecord(Aggregate):
@@ -118,10 +130,11 @@ class OrderRecord(Aggregate):
                 ),
                 name="order_adds_up",
             ),
+            models.CheckConstraint(condition=STATUS_HAS_ITS_MOMENTS, name="order_moments"),
             models.CheckConstraint(
-                condition=Q(status="cancelled", cancelled_at__isnull=False)
-                | (~Q(status="cancelled") & Q(cancelled_at__isnull=True)),
-                name="order_cancelled_at",
+                condition=Q(held_at=None, hold_reason=None, held_by=None)
+                | Q(held_at__isnull=False, hold_reason__isnull=False, held_by__isnull=False),
+                name="order_hold_is_whole",
             ),
         ]
         indexes = [
@@ -137,9 +150,10 @@ class OrderRecord(Aggregate):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.counted: dict[str, OrderItem] = {}  # lines to be saved with the order
-        self.parts: list[models.Model] = []  # as well
-        self.allocations: list[Allocation] | None = None  # to replace the ones before
+        # What is to be saved with the order: lines, other parts, and the allocation if it is new.
+        self.lines_to_save: dict[str, OrderItem] = {}
+        self.parts_to_save: list[models.Model] = []
+        self.is_reallocated = False
 
     def __str__(self) -> str:
         return self.number
@@ -151,35 +165,8 @@ class OrderRecord(Aggregate):
 
     @property
     def is_paid(self) -> bool:
-        """There is money to give back if it is cancelled."""
+        """It was confirmed, and so paid, and it was not free."""
         return self.confirmed_at is not None and self.total > 0
-
-    def is_allocated_as(self, allocations: Sequence[Mapping[str, Any]]) -> bool:
-        """Return whether the same allocation has been recorded before."""
-        given = {(a["order_item_id"], a["warehouse_id"], a["quantity"]) for a in allocations}
-        return given == {
-            (line.id, allocation.warehouse_id, allocation.quantity)
-            for line in self.lines
-            for allocation in line.allocations.all()
-        }
-
-    def line(self, item_id: str) -> OrderItem:
-        """Return a line by its id. Raises UnknownItem."""
-        for line in self.lines:
-            if line.id == item_id:
-                return line
-        raise UnknownItem(f"{self.id} has no item {item_id}.")
-
-    def lines_of(self, units: Mapping[str, int]) -> list[tuple[OrderItem, int]]:
-        """Return lines with how many units of each are meant. Raises UnknownItem."""
-        return [(self.line(item_id), quantity) for item_id, quantity in units.items()]
-
-    def count(self, item_id: str, **units: int) -> None:
-        """Move a line's counters: `count(item_id, shipped=2)`."""
-        line = self.line(item_id)
-        for counter, by in units.items():
-            setattr(line, counter, getattr(line, counter) + by)
-        self.counted[line.id] = line
 
     def price(self) -> None:
         """Compute every amount from the lines, the discount and the shipping.
@@ -198,99 +185,21 @@ class OrderRecord(Aggregate):
         self.tax = sum((line.tax for line in self.lines), self.shipping_tax)
         self.total = bounded(self.subtotal - self.discount + self.shipping_cost + self.tax)
 
-    def _ended(self, reason: str, note: str, at: datetime) -> None:
+    def end(self, reason: str, note: str, at: datetime) -> None:
+        """Remember who cancelled it, when and why."""
         self.cancellation_reason, self.cancellation_note = reason, note
         self.cancelled_by, self.cancelled_at = origin.current().actor, at
 
-    def dispatch(
-        self,
-        *,
-        shipment_id: str,
-        warehouse_id: str | None,
-        carrier: str,
-        tracking_number: str | None,
-        estimated_delivery: date | None,
-        units: Mapping[str, int],
-        at: datetime,
-    ) -> OrderShipped:
-        """Count what leaves, and remember in which shipment."""
-        for line, quantity in self.lines_of(units):
-            line.expect(quantity, at_most=line.to_ship)
-            self.count(line.id, shipped=quantity)
-            self.parts.append(
-                Dispatch(
-                    order_id=self.pk, order_item=line, shipment_id=shipment_id, quantity=quantity
-                )
-            )
-        self.dispatched_at = self.dispatched_at or at
-        return OrderShipped(
-            order_id=self.id,
-            shipment_id=shipment_id,
-            carrier=carrier,
-            tracking_number=tracking_number,
-            shipped_at=at,
-            estimated_delivery=estimated_delivery,
-            shipped_items=[
-                StockItem(variant_id=line.variant_id, quantity=quantity, warehouse_id=warehouse_id)
-                for line, quantity in self.lines_of(units)
-            ],
-        )
-
-    def arrive(
-        self,
-        dispatches: Sequence[Dispatch],
-        *,
-        signature: str | None,
-        photo_url: str | None,
-        at: datetime,
-    ) -> None:
-        """Count what arrives; the proof of the latest delivery is the order's."""
-        for dispatch in dispatches:
-            self.count(dispatch.order_item_id, delivered=dispatch.quantity)
-            dispatch.delivered_at = at
-        self.parts += dispatches
-        if self.delivered_at is None or at >= self.delivered_at:
-            self.delivered_at = at
-            self.delivery_signature, self.delivery_photo_url = signature, photo_url
-
-    def strike(self, units: Mapping[str, int], reason: str, at: datetime) -> OrderUnitsWrittenOff:
-        """Count what will never leave, and what was paid for it."""
-        written_off = []
-        for line, quantity in self.lines_of(units):
-            line.expect(quantity, at_most=line.to_ship)
-            before = line.paid_for_cancelled()
-            self.count(line.id, cancelled=quantity)
-            written_off.append(
-                WriteOff(
-                    order_id=self.pk,
-                    order_item=line,
-                    quantity=quantity,
-                    reason=reason,
-                    amount=line.paid_for_cancelled() - before,
-                    written_off_at=at,
-                    written_off_by=origin.current().actor,
-                )
-            )
-        self.parts += written_off
-        amount = sum((part.amount for part in written_off), Decimal(0))
-        return OrderUnitsWrittenOff(
-            order_id=self.id,
-            reason=reason,
-            items=LineUnits.of(units),
-            amount=money(amount, self.currency),
-            currency=self.currency,
-        )
-
     def save_parts(self) -> None:
         OrderItem.objects.bulk_create(
-            self.counted.values(),
+            self.lines_to_save.values(),
             update_conflicts=True,
             unique_fields=["id"],
             update_fields=OrderItem.COUNTERS,
         )
-        if self.allocations is not None:
+        if self.is_reallocated:
             Allocation.objects.filter(order_item__order_id=self.pk).delete()
-            Allocation.objects.bulk_create(self.allocations)
-        for part in self.parts:
+            Allocation.objects.bulk_create(a for line in self.lines for a in line.allocated)
+        for part in self.parts_to_save:
             part.save()
-        self.counted, self.parts, self.allocations = {}, [], None
+        self.lines_to_save, self.parts_to_save, self.is_reallocated = {}, [], False

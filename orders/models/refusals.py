@@ -3,6 +3,18 @@
 from events.errors import Conflict, DomainError
 
 
+class NoItems(DomainError):
+    """An order of nothing."""
+
+    code = "no_items"
+
+
+class OrderTooLarge(DomainError):
+    """So many lines and warehouses that its events could not be sent."""
+
+    code = "order_too_large"
+
+
 class DiscountTooLarge(DomainError):
     """A discount may take everything off the items, and no more."""
 

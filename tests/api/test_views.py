@@ -55,7 +55,7 @@ def test_a_service_may_act_for_a_person(caller, order):
     assert "actors:delegate" in problem["detail"]
 
 
-@pytest.mark.parametrize("actor", ["", "a" * 65, None, {}, "a\0b"])
+@pytest.mark.parametrize("actor", ["", "a" * 65, None, {}, "a\0b", "a\x1b[2Jb"])
 def test_an_actor_that_is_none(api, order, actor):
     problem = check(api.post("/api/v1/things", order | {"actor": actor}), 400, "invalid_request")
     assert list(problem["errors"]) == ["actor"]
@@ -86,7 +86,13 @@ def test_a_page_has_at_most_a_hundred(api):
     for i in range(101):
         put(f"k{i}")
     assert len(api.get("/api/v1/things").json()["results"]) == 25
-    assert len(api.get("/api/v1/things?page_size=1000").json()["results"]) == 100
+    assert len(api.get("/api/v1/things?page_size=100").json()["results"]) == 100
+
+
+@pytest.mark.parametrize("size", ["101", "0", "-1", "x", ""])
+def test_a_page_size_that_is_none(api, size):
+    problem = check(api.get(f"/api/v1/things?page_size={size}"), 400, "invalid_request")
+    assert list(problem["errors"]) == ["page_size"]
 
 
 @pytest.mark.parametrize("cursor", ["x", "é", "cD0lMDA=", "cD0lMjc=", "bz1h", "cj14"])

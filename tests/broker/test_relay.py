@@ -10,7 +10,7 @@ from django.utils import timezone
 from events import broker as broker_
 from events import relay
 from events.models import Event, Outbox, Publication
-from events.publisher import Publisher
+from events.publisher import Outcome, Publisher, Refused
 from tests.broker.conftest import in_order, publish, wait_until
 from tests.events.facts import added, at_once, created, happen
 
@@ -260,3 +260,29 @@ def test_clocks_an_hour_off_change_nothing(consumer, monkeypatch):
     monkeypatch.setattr(timezone, "now", lambda: 1 / 0)
     relay.publish_owed(0)
     assert in_order(consumer.places()) == {"cart_0": 2}
+
+
+@pytest.mark.parametrize("answer", [Outcome.NACKED, Outcome.RETURNED])
+def test_a_refusal_of_one_message_lets_no_stream_overtake_itself(monkeypatch, answer):
+    """In one wave the first of a stream is not taken, and another stream's is refused."""
+    happen("cart_1", created(), added())
+    happen("cart_2", created())
+    sent: list[tuple[str, int]] = []
+
+    class Picky:
+        last_used = time.monotonic()
+
+        def send(self, events, outcomes):
+            for event in events:
+                sent.append((event.stream, event.sequence))
+                if event.stream == "cart_2":
+                    raise Refused("too large")
+                outcomes[event.id] = answer if event.sequence == 1 else Outcome.CONFIRMED
+
+        def discard(self):
+            pass
+
+    monkeypatch.setattr(relay, "Publisher", Picky)
+    publish()
+    assert ("cart_1", 2) not in sent
+    assert Outbox.objects.count() == 3

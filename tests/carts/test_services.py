@@ -48,8 +48,10 @@ class TestLines:
 
     def test_a_line_keeps_the_title_and_the_tax_that_it_was_added_with(self):
         cart = CartFactory(lines=[LineFactory(variant_id="var_1", title="Old")])
+        add(cart, variant_id="var_1", title="New")
         cart = add(cart, variant_id="var_1", title="New", tax_rate=Decimal("0.2"))
-        assert [(i.title, i.tax_rate) for i in cart.lines] == [("Old", 0)]
+        lines = [(i.title, i.tax_rate, i.quantity) for i in cart.lines]
+        assert lines == [("Old", 0, 4), ("New", Decimal("0.2"), 2)]
 
     def test_changing_and_removing_a_line_publishes_nothing_but_is_activity(self):
         cart = CartFactory()
@@ -200,29 +202,15 @@ class TestTimers:
         assert cart.status == "expired"
         assert told(cart)[-1] == "cart.expired"
 
+    def test_a_cart_that_fails_does_not_keep_the_others_waiting(self, monkeypatch, caplog):
+        broken, cart = CartFactory(), CartFactory()
+        abandon = Cart.abandon
 
-def read_only_carts():
-    converted, merged, expired = CartFactory(), CartFactory(), CartFactory()
-    check_out(converted)
-    services.merge_cart(cart_id=merged.id, into=CartFactory().id)
-    services.expire_idle_carts(now=timezone.now() + 1000 * DAY)
-    return [converted, merged, expired]
+        def fail(self, **kwargs):
+            assert self.id != broken.id, "broken"
+            abandon(self, **kwargs)
 
-
-def test_converted_merged_and_expired_carts_are_read_only():
-    for cart in read_only_carts():
-        cart = Cart.objects.get(pk=cart.id)
-        before = mark()
-        item = cart.lines[0]
-        for command in (
-            lambda cart=cart: add(cart),
-            lambda cart=cart, item=item: services.change_item(
-                cart_id=cart.id, item_id=item.id, quantity=9
-            ),
-            lambda cart=cart, item=item: services.remove_item(cart_id=cart.id, item_id=item.id),
-            lambda cart=cart: services.merge_cart(cart_id=cart.id, into=CartFactory().id),
-        ):
-            with pytest.raises(InvalidTransition, match=f"it is {cart.status}"):
-                command()
-        assert told(cart, after=before) == []
-        assert cart.allowed_actions() == []
+        monkeypatch.setattr(Cart, "abandon", fail)
+        assert self.abandon(self.idle(cart)) == 1
+        assert broken.id in caplog.text
+        assert told(cart)[-1] == "cart.abandoned"

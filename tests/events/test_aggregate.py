@@ -56,7 +56,7 @@ def test_a_transition_from_another_state_is_refused():
 def test_a_guard_says_what_is_missing():
     door = Door()
     door.bolted = True
-    with pytest.raises(InvalidTransition, match="it needs that the bolt is drawn"):
+    with pytest.raises(InvalidTransition, match="it is shut, and needs that the bolt is drawn"):
         door.swing()
     assert door.status == "shut"
     assert door.allowed_actions() == ["knock"]

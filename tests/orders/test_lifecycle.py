@@ -1,7 +1,7 @@
 """Every state of an order against everything that can be asked of it."""
 
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from events.errors import DomainError
 from orders import services
@@ -95,6 +95,27 @@ def test_every_transition_is_in_the_table():
     rows = Order.transitions()
     reached_otherwise = {"order.released", "order.part_delivered", "order.units_released"}
     assert {row.emits.name for row in rows} == emitted | reached_otherwise
+
+
+@pytest.mark.parametrize(
+    ("state", "wrong"),
+    [
+        ("placed", {"status": "bogus"}),
+        ("pending", {"status": "placed"}),
+        ("placed", {"status": "confirmed"}),
+        ("placed", {"placed_at": None}),
+        ("delivered", {"delivered_at": None}),
+        ("placed", {"status": "cancelled"}),
+        ("cancelled", {"status": "placed"}),
+        ("placed", {"held_at": "2025-11-23T12:00Z"}),
+    ],
+)
+def test_the_database_refuses_a_state_that_cannot_be(state, wrong):
+    order = OrderFactory(status=state)
+    for name, value in wrong.items():
+        setattr(order, name, value)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        order.save()
 
 
 ALLOWED = {

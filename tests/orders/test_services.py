@@ -10,9 +10,10 @@ from events import origin
 from events.aggregate import InvalidTransition
 from orders import selectors, services
 from orders.models import NotFullyPaid, Order, Policy, TooManyUnits
-from orders.models.refusals import UnknownItem
+from orders.models.refusals import NoItems, OrderTooLarge, UnknownItem
 from orders.services import OrderIsCancelled
 from tests.factories import (
+    LineFactory,
     OrderFactory,
     cancel,
     confirm,
@@ -27,6 +28,10 @@ pytestmark = pytest.mark.django_db
 
 
 class TestPlacing:
+    def test_an_order_has_items(self):
+        with pytest.raises(NoItems):
+            OrderFactory(items=[])
+
     def test_placing_says_what_to_reserve_and_for_how_long(self):
         order = OrderFactory(local_id="local_101")
         (line,) = order.lines
@@ -117,6 +122,37 @@ class TestReservation:
         order = OrderFactory(status="cancelled")
         with pytest.raises(OrderIsCancelled):
             self.reserve(order, (0, "wh_1", 2))
+        with pytest.raises(OrderIsCancelled):
+            services.reject_reservation(order_id=order.id)
+
+    def test_a_rejection_cancels_the_order_once(self):
+        order = OrderFactory()
+        for _ in range(2):
+            services.reject_reservation(order_id=order.id, note="sold out")
+        assert told(order).count("order.cancelled") == 1
+        assert data(order, "order.cancelled")["cancellation_reason"] == "out_of_stock"
+        with pytest.raises(InvalidTransition, match="it is pending"):
+            services.reject_reservation(order_id=OrderFactory(status="pending").id)
+
+    def test_the_largest_order_that_is_accepted_can_be_confirmed_and_cancelled(self):
+        """Ids as long as they may be, each unit of a line from another warehouse."""
+        order = OrderFactory(
+            items=[LineFactory(variant_id=f"{n:0>64}", quantity=2) for n in range(300)]
+        )
+        places = [(n, f"{w:0>64}", 1) for n in range(300) for w in range(2)]
+        self.reserve(order, *places)
+        confirm(order)
+        cancel(order)
+        assert len(data(order, "order.cancelled")["stock_to_release"]) == 600
+
+    def test_an_order_that_is_too_large_to_be_told_is_refused_at_once(self):
+        items = [LineFactory(variant_id=f"{n:0>64}", quantity=3) for n in range(350)]
+        order = OrderFactory(items=items)
+        with pytest.raises(OrderTooLarge, match=r"\(1050\)"):
+            self.reserve(order, *[(n, f"{w:0>64}", 1) for n in range(350) for w in range(2)])
+        emoji = [LineFactory(variant_id=chr(0x1F600) * 64) for _ in range(500)]
+        with pytest.raises(OrderTooLarge):
+            OrderFactory(items=emoji)
 
 
 class TestConfirming:
@@ -202,6 +238,19 @@ class TestHolding:
 
 
 class TestExpiry:
+    def test_an_order_that_fails_does_not_keep_the_others_waiting(self, monkeypatch, caplog):
+        broken, order = OrderFactory(organization_id="org_2"), OrderFactory()
+        cancel_ = Order.cancel
+
+        def fail(self, **kwargs):
+            assert self.id != broken.id, "broken"
+            cancel_(self, **kwargs)
+
+        monkeypatch.setattr(Order, "cancel", fail)
+        assert services.expire_unpaid_orders(now=order.reservation_expires_at) == 1
+        assert broken.id in caplog.text
+        assert told(order)[-1] == "order.cancelled"
+
     def test_unpaid_orders_are_cancelled_when_their_reservation_has_expired(self):
         expired, paid = OrderFactory(), OrderFactory(status="confirmed")
         other = OrderFactory(organization_id="org_2")

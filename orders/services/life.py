@@ -1,20 +1,18 @@
-"""What can be done with orders: one function per verb."""
+"""From opening an order to its confirmation or its end."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from events.errors import Conflict
 from events.numbers import next_number
+from events.timers import for_each
 from orders import selectors
-from orders.models import Order, UnknownShipment
-
-AT_ONCE = 5_000  # orders in one run of the timer; the next run goes on
+from orders.models import Order
 
 
 class OrderIsCancelled(Conflict):
@@ -81,7 +79,10 @@ def open_order(
 
 @transaction.atomic
 def place_order(*, order_id: str) -> Order:
-    """The customer commits. An order that costs nothing is confirmed at once."""
+    """The customer commits. An order that costs nothing is confirmed at once.
+
+    Raises OrderTooLarge, InvalidTransition.
+    """
     order = selectors.lock(order_id)
     if order.placed_at and order.status != Order.Status.CANCELLED:
         return order
@@ -96,14 +97,28 @@ def reserve_stock(
 ) -> Order:
     """Record Inventory's reservation: order_item_id, warehouse_id and quantity each.
 
-    Raises OrderIsCancelled, UnknownItem, TooManyUnits, InvalidTransition.
+    Raises OrderIsCancelled, UnknownItem, TooManyUnits, OrderTooLarge, InvalidTransition.
     """
     order = selectors.lock(order_id)
-    if order.status == Order.Status.CANCELLED:
-        raise OrderIsCancelled(f"{order.id} is cancelled: release {reservation_id}.")
+    _expect_not_cancelled(order)
     if order.reservation_id == reservation_id and order.is_allocated_as(allocations):
         return order
     order.reserve(reservation_id=reservation_id, allocations=allocations)
+    order.save()
+    return order
+
+
+@transaction.atomic
+def reject_reservation(*, order_id: str, note: str = "") -> Order:
+    """Inventory has not got it: the order is cancelled, reason `out_of_stock`.
+
+    Raises OrderIsCancelled, InvalidTransition.
+    """
+    order = selectors.lock(order_id)
+    if order.cancellation_reason == Order.CancellationReason.OUT_OF_STOCK:
+        return order
+    _expect_not_cancelled(order)
+    order.reject(note=note, at=timezone.now())
     order.save()
     return order
 
@@ -152,121 +167,28 @@ def release_order(*, order_id: str) -> Order:
     return order
 
 
-@transaction.atomic
-def start_processing(*, order_id: str, warehouse_id: str | None, at: datetime) -> Order:
-    """The first warehouse has started; a second one changes nothing."""
-    order = selectors.lock(order_id)
-    if order.processing_at and order.status != Order.Status.CANCELLED:
-        return order
-    order.start_processing(warehouse_id=warehouse_id, at=at)
-    order.save()
-    return order
-
-
-@transaction.atomic
-def ship_units(
-    *,
-    order_id: str,
-    shipment_id: str,
-    warehouse_id: str | None,
-    carrier: str,
-    tracking_number: str | None,
-    estimated_delivery: date | None,
-    units: Mapping[str, int],
-    at: datetime,
-) -> Order:
-    """A shipment has left; `units` says how many of which line. Once per shipment.
-
-    Raises UnknownItem, TooManyUnits, InvalidTransition.
-    """
-    order = selectors.lock(order_id)
-    if order.dispatches.filter(shipment_id=shipment_id).exists():
-        return order
-    order.ship(
-        shipment_id=shipment_id,
-        warehouse_id=warehouse_id,
-        carrier=carrier,
-        tracking_number=tracking_number,
-        estimated_delivery=estimated_delivery,
-        units=units,
-        at=at,
-    )
-    order.save()
-    return order
-
-
-@transaction.atomic
-def deliver_units(
-    *,
-    order_id: str,
-    shipment_id: str,
-    signature: str | None,
-    photo_url: str | None,
-    at: datetime,
-) -> Order:
-    """A shipment has arrived. Once per shipment. Raises UnknownShipment."""
-    order = selectors.lock(order_id)
-    dispatches = selectors.dispatches(order, shipment_id)
-    if dispatches[0].reopened_at:
-        raise UnknownShipment(f"{shipment_id} was lost or came back.")
-    if not dispatches[0].delivered_at:
-        order.deliver(dispatches=dispatches, signature=signature, photo_url=photo_url, at=at)
-        order.save()
-    return order
-
-
-@transaction.atomic
-def reopen_units(*, order_id: str, shipment_id: str) -> Order:
-    """A shipment was lost or came back: its units may be sent again. Raises UnknownShipment."""
-    order = selectors.lock(order_id)
-    dispatches = selectors.dispatches(order, shipment_id)
-    if dispatches[0].delivered_at:
-        raise UnknownShipment(f"{shipment_id} has been delivered.")
-    if not dispatches[0].reopened_at:
-        order.reopen_units(dispatches=dispatches, at=timezone.now())
-        order.save()
-    return order
-
-
-@transaction.atomic
-def write_off_units(*, order_id: str, units: Mapping[str, int], reason: str) -> Order:
-    """Give up units that will never ship; `units` says how many of which line.
-
-    Raises UnknownItem, TooManyUnits, InvalidTransition.
-    """
-    order = selectors.lock(order_id)
-    order.write_off(units=units, reason=reason, at=timezone.now())
-    order.save()
-    return order
-
-
-@transaction.atomic
-def release_written_off_units(*, order_id: str) -> Order:
-    """Tick off that Inventory has been told about everything that was written off."""
-    order = selectors.lock(order_id)
-    if write_offs := selectors.unreleased(order):
-        order.release_units(write_offs=write_offs, at=timezone.now())
-        order.save()
-    return order
-
-
-@transaction.atomic
-def count_returned_units(*, order_id: str, units: Mapping[str, int]) -> Order:
-    """The customer has sent units back; `units` says how many of which line.
-
-    Raises UnknownItem, TooManyUnits, InvalidTransition.
-    """
-    order = selectors.lock(order_id)
-    order.count_returned(units=units)
-    order.save()
-    return order
-
-
 def expire_unpaid_orders(*, now: datetime, organization_id: str | None = None) -> int:
     """Cancel placed orders whose reservation has expired at `now`; return how many."""
     unpaid = selectors.unpaid(now=now, organization_id=organization_id)
-    ids = list(unpaid.values_list("pk", flat=True)[:AT_ONCE])
-    return sum(_expire(unpaid, order_id, now) for order_id in ids)
+
+    @transaction.atomic
+    def expire(order_id: str) -> bool:
+        order = selectors.lock_unless_busy(unpaid, order_id)
+        if order is None:
+            return False
+        order.cancel(reason=Order.CancellationReason.RESERVATION_EXPIRED, note="", at=now)
+        order.save()
+        return True
+
+    return for_each(unpaid, expire)
+
+
+def _expect_not_cancelled(order: Order) -> None:
+    if order.status == Order.Status.CANCELLED:
+        raise OrderIsCancelled(
+            f"{order.id} is cancelled: release what was reserved for it.",
+            allowed_actions=order.allowed_actions(),
+        )
 
 
 def _place(order: Order, reservation_ttl_minutes: int) -> None:
@@ -274,13 +196,3 @@ def _place(order: Order, reservation_ttl_minutes: int) -> None:
     order.place(reservation_ttl_minutes=reservation_ttl_minutes, at=now)
     if not order.total:
         order.confirm(payment_id=None, captured=Decimal(0), at=now)
-
-
-@transaction.atomic
-def _expire(unpaid: QuerySet[Order], order_id: str, now: datetime) -> bool:
-    order = selectors.lock_unless_busy(unpaid, order_id)
-    if order is None:
-        return False
-    order.cancel(reason=Order.CancellationReason.RESERVATION_EXPIRED, note="", at=now)
-    order.save()
-    return True

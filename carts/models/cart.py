@@ -1,11 +1,10 @@
 """The life of a cart, from the first line to the order."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -20,41 +19,13 @@ from carts.events import (
     CartItemsAbsorbed,
     CartMerged,
 )
+from carts.models.item import MAX_QUANTITY, CartItem
+from carts.models.refusals import CannotMerge, TooMany
 from events.aggregate import Aggregate, transition
-from events.errors import DomainError
 from events.ids import PublicIdField
-from events.money import CurrencyField, MoneyField, TaxRateField, money
+from events.money import CurrencyField, money
 
 MAX_ITEMS = 500
-MAX_QUANTITY = 9_999
-
-
-class TooMany(DomainError):
-    """More lines, or more units of one, than a cart holds."""
-
-    code = "too_many"
-
-
-class CannotMerge(DomainError):
-    """The two carts do not belong together."""
-
-    code = "cannot_merge"
-
-
-class Policy(models.Model):
-    """What one organization decides for itself; without a row the settings decide."""
-
-    organization_id = models.CharField(max_length=64, primary_key=True)
-    abandoned_after = models.DurationField(
-        help_text="Idle time after which a cart counts as abandoned: “1 00:00:00” is a day.",
-        validators=[MinValueValidator(timedelta(seconds=1))],
-    )
-
-    class Meta:
-        verbose_name_plural = "policies"
-
-    def __str__(self) -> str:
-        return self.organization_id
 
 
 class Cart(Aggregate):
@@ -92,6 +63,10 @@ class Cart(Aggregate):
                 name="cart_converted_into_an_order",
             ),
             models.CheckConstraint(
+                condition=Q(status__in=["active", "abandoned", "converted", "expired", "merged"]),
+                name="cart_status",
+            ),
+            models.CheckConstraint(
                 condition=Q(status="merged", merged_into__isnull=False)
                 | (~Q(status="merged") & Q(merged_into__isnull=True)),
                 name="cart_merged_into_another",
@@ -117,7 +92,7 @@ class Cart(Aggregate):
         return str(self.id)
 
     @cached_property
-    def lines(self) -> "list[CartItem]":
+    def lines(self) -> list[CartItem]:
         """The items, in the order in which they were added."""
         return list(self.items.all())
 
@@ -141,7 +116,7 @@ class Cart(Aggregate):
 
     @transition(source=OPEN, target=Status.ACTIVE, emits=CartItemAdded, verb="add_item")
     def add_item(self, *, at: datetime, **item: Any) -> CartItemAdded:
-        """The same variant at the same price joins the line that it is on."""
+        """The same variant at the same price and tax rate joins the line that it is on."""
         added = CartItem(**item)
         self._put(added)
         self._active(at)
@@ -153,7 +128,7 @@ class Cart(Aggregate):
         )
 
     @transition(source=OPEN, target=Status.ACTIVE, emits=CartItemChanged, verb="change_item")
-    def change_item(self, *, item: "CartItem", quantity: int, at: datetime) -> CartItemChanged:
+    def change_item(self, *, item: CartItem, quantity: int, at: datetime) -> CartItemChanged:
         """The shopper wants more or fewer of it."""
         item.quantity = quantity
         self._changed.append(item)
@@ -161,7 +136,7 @@ class Cart(Aggregate):
         return CartItemChanged.of(item, quantity=quantity)
 
     @transition(source=OPEN, target=Status.ACTIVE, emits=CartItemChanged, verb="remove_item")
-    def remove_item(self, *, item: "CartItem", at: datetime) -> CartItemChanged:
+    def remove_item(self, *, item: CartItem, at: datetime) -> CartItemChanged:
         """The shopper does not want it any more."""
         self.lines.remove(item)
         self._removed.append(item)
@@ -229,9 +204,8 @@ class Cart(Aggregate):
     def _active(self, at: datetime) -> None:
         self.last_activity_at, self.abandoned_at = at, None
 
-    def _put(self, new: "CartItem") -> None:
-        same = (new.variant_id, new.unit_price)
-        item = next((i for i in self.lines if (i.variant_id, i.unit_price) == same), None)
+    def _put(self, new: CartItem) -> None:
+        item = next((item for item in self.lines if item.offer == new.offer), None)
         if item:
             item.quantity += new.quantity
         else:
@@ -254,45 +228,3 @@ class Cart(Aggregate):
             update_fields=["quantity"],
         )
         self._changed, self._removed = [], []
-
-
-class CartItem(models.Model):
-    """A line: one variant at one price."""
-
-    id = PublicIdField("item")
-    cart = models.ForeignKey(Cart, models.PROTECT, related_name="items")
-    position = models.PositiveIntegerField()
-    variant_id = models.CharField(max_length=64)
-    title = models.CharField(max_length=255)
-    quantity = models.PositiveIntegerField()
-    unit_price = MoneyField()
-    tax_rate = TaxRateField()
-    preferred_warehouse_id = models.CharField(max_length=64, null=True)
-
-    WHAT = (
-        "variant_id",
-        "title",
-        "quantity",
-        "unit_price",
-        "tax_rate",
-        "preferred_warehouse_id",
-    )
-
-    class Meta:
-        ordering = ["position"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["cart", "variant_id", "unit_price"], name="one_line_per_variant_and_price"
-            ),
-            models.CheckConstraint(
-                condition=Q(quantity__gte=1, quantity__lte=MAX_QUANTITY), name="cart_item_quantity"
-            ),
-            models.CheckConstraint(condition=Q(unit_price__gte=0), name="cart_item_unit_price"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.quantity} × {self.variant_id}"
-
-    def what(self) -> dict[str, Any]:
-        """Return what is bought: enough to put it into another cart, or into an order."""
-        return {field: getattr(self, field) for field in self.WHAT}

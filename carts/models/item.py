@@ -1,0 +1,59 @@
+"""What a cart is made of."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+
+from events.ids import PublicIdField
+from events.money import MoneyField, TaxRateField
+
+MAX_QUANTITY = 9_999
+
+
+class CartItem(models.Model):
+    """A line: one variant at one price."""
+
+    id = PublicIdField("item")
+    cart = models.ForeignKey("carts.Cart", models.PROTECT, related_name="items")
+    position = models.PositiveIntegerField()
+    variant_id = models.CharField(max_length=64)
+    title = models.CharField(max_length=255)
+    quantity = models.PositiveIntegerField()
+    unit_price = MoneyField()
+    tax_rate = TaxRateField()
+    preferred_warehouse_id = models.CharField(max_length=64, null=True)
+
+    WHAT = (
+        "variant_id",
+        "title",
+        "quantity",
+        "unit_price",
+        "tax_rate",
+        "preferred_warehouse_id",
+    )
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cart", "variant_id", "unit_price", "tax_rate"], name="one_line_per_offer"
+            ),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=1, quantity__lte=MAX_QUANTITY), name="cart_item_quantity"
+            ),
+            models.CheckConstraint(condition=Q(unit_price__gte=0), name="cart_item_unit_price"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.variant_id}"
+
+    @property
+    def offer(self) -> tuple[str, Decimal, Decimal]:
+        """What the shopper took: units of one offer are one line."""
+        return self.variant_id, self.unit_price, self.tax_rate
+
+    def what(self) -> dict[str, Any]:
+        """Return what is bought: enough to put it into another cart, or into an order."""
+        return {field: getattr(self, field) for field in self.WHAT}

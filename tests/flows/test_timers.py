@@ -1,0 +1,37 @@
+"""The scheduler's entries exist, and do what they say."""
+
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from config.celery import app
+from tests.factories import CartFactory, OrderFactory
+from tests.facts import told
+
+
+def test_every_entry_of_the_schedule_is_a_task_and_does_not_pile_up():
+    app.loader.import_default_modules()
+    for entry in settings.CELERY_BEAT_SCHEDULE.values():
+        assert entry["task"] in app.tasks
+        assert entry["options"]["expiration"] == entry["schedule"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("task", "days", "make", "name"),
+    [
+        ("carts.tasks.abandon_idle_carts", 2, CartFactory, "cart.abandoned"),
+        ("carts.tasks.expire_idle_carts", 100, CartFactory, "cart.expired"),
+        ("orders.tasks.expire_unpaid_orders", 1, OrderFactory, "order.cancelled"),
+    ],
+)
+def test_a_timer_takes_its_moment_and_its_organization_as_text(task, days, make, name):
+    row, other = make(), make(organization_id="org_2")
+    timer = app.tasks[task]
+    assert timer() == 0
+    later = (timezone.now() + timedelta(days=days)).isoformat()
+    assert timer(now=later, organization_id="org_1") == 1
+    assert told(row)[-1] == name
+    assert name not in told(other)
