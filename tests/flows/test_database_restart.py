@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from django.conf import settings
+from django.db import connection
 
 from tests.broker.conftest import environment
 
@@ -12,33 +13,36 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 WEB = """
 import django; django.setup()
-import psycopg
-from django.db import connection
 from django.test import Client
-
 client = Client(SERVER_NAME="localhost")
-print(client.get("/health/ready").status_code)
-with connection.cursor() as cursor:
-    cursor.execute("SELECT pg_backend_pid()")
-    (own,) = cursor.fetchone()
-connection.close()  # back into the pool
-names = ("host", "port", "dbname", "user", "password")
-server = {k: v for k, v in connection.get_connection_params().items() if k in names}
-with psycopg.connect(**server) as other:
-    other.execute("SELECT pg_terminate_backend(%s)", [own])
-for _ in range(3):
-    print(client.get("/health/ready").status_code)
+while True:
+    print(client.get("/health/ready").status_code, flush=True)
+    if not input():
+        break
 """
 
 
-def test_a_connection_of_the_pool_that_has_died_is_replaced():
-    answered = subprocess.run(
+def test_connections_of_the_pool_that_have_died_are_replaced():
+    env = environment(DJANGO_SETTINGS_MODULE="config.settings", DATABASE_POOL_SIZE="4")
+    env["DATABASE_URL"] += "?application_name=web"
+    web = subprocess.Popen(
         [sys.executable, "-c", WEB],
-        env=environment(DJANGO_SETTINGS_MODULE="config.settings", DATABASE_POOL_SIZE="4"),
+        env=env,
         cwd=settings.BASE_DIR,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        timeout=60,
-        check=True,
     )
-    assert answered.stdout.split() == ["200"] * 4
+    with web, connection.cursor() as cursor:
+        answers = [web.stdout.readline()]
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'web' AND datname = current_database()"
+        )
+        assert cursor.fetchall(), "the pool has no connection"
+        for _ in range(4):
+            web.stdin.write("again\n")
+            web.stdin.flush()
+            answers.append(web.stdout.readline())
+        web.stdin.write("\n")
+    assert answers == ["200\n"] * 5
