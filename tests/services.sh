@@ -30,7 +30,7 @@ answer_soon() {
 
 with_docker() {
     docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1 &&
-        docker compose -f tests/compose.yaml up --detach --wait --quiet-pull </dev/null
+        docker compose -f tests/compose.yaml up --detach --wait --quiet-pull "$@" </dev/null
 }
 
 on_debian() {
@@ -72,7 +72,7 @@ done
 
 if [ -z "${TEST_DATABASE_URL:-}${TEST_BROKER_URL:-}" ]; then
     echo "Starting ${missing[*]} …"
-    { with_docker || on_debian "${missing[@]}"; } && answer_soon "${missing[@]}" && exit
+    { with_docker "${missing[@]}" || on_debian "${missing[@]}"; } && answer_soon "${missing[@]}" && exit
 fi
 cat >&2 <<'EOT'
 Start PostgreSQL on 127.0.0.1:5432 (role postgres, no password) and RabbitMQ on 127.0.0.1:5672
