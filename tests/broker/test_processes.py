@@ -17,6 +17,8 @@ from tests.broker.conftest import environment, in_order, publish, wait_until
 from tests.events.facts import added, created, happen
 
 pytestmark = pytest.mark.django_db(transaction=True)
+# Seconds. A child of Celery's waits up to 30 s at its end for a parent that no longer listens.
+GRACE = 45
 NUDGE = wake._nudge  # before the tests' own patch
 RELAY = """
 import os, pkgutil, signal, sys
@@ -100,7 +102,7 @@ def test_a_commit_is_published_by_a_worker(consumer, nudged):
                 happen(f"cart_{n}", created(), added())
         wait_until(published(80), "not published")
         running.terminate()
-        assert running.wait(timeout=20) == 0
+        assert running.wait(GRACE) == 0
     assert in_order(consumer.places()) == {f"cart_{n}": 2 for n in range(40)}
     assert len(consumer.messages) == 80
 
@@ -110,7 +112,7 @@ def test_nudges_that_are_lost_are_made_up_for(consumer, tmp_path: Path):
     with worker("--beat", f"--schedule={tmp_path}/beat") as running:
         wait_until(published(2), "not published")
         running.terminate()
-        running.wait(timeout=20)
+        running.wait(GRACE)
     assert consumer.places() == [("cart_1", 1), ("cart_1", 2)]
 
 
@@ -121,7 +123,7 @@ def test_a_worker_that_is_stopped_finishes_what_it_has_begun(consumer, nudged):
         happen("cart_4", created())
         wait_until(lambda: len(consumer.read()) >= 1, "nothing was published")
         running.terminate()
-        assert running.wait(timeout=20) == 0
+        assert running.wait(GRACE) == 0
     publish()
     assert len(consumer.read()) == 2001, "something was sent twice, or not at all"
     in_order(consumer.places())
