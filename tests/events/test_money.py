@@ -55,8 +55,8 @@ def test_the_largest_remainder_gets_what_is_left(amount, weights, parts):
 def test_the_parts_sum_to_the_whole_and_are_fair(amount, weights, currency):
     parts = split(amount, weights, currency)
     unit = D(1).scaleb(-decimals(currency))
-    assert sum(parts) == money(amount, currency)
-    total = sum(weights)
+    whole, total = money(amount, currency), sum(weights)
+    assert sum(parts) == whole
     for part, weight in zip(parts, weights, strict=True):
-        fair = amount * weight / total if total else amount / len(weights)
+        fair = whole * weight / total if total else whole / len(weights)
         assert abs(part - fair) <= unit
