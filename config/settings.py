@@ -12,7 +12,7 @@ env.read_env(BASE_DIR / ".env")
 
 DEBUG = env.bool("DEBUG", default=False)
 DEVELOPMENT_KEY = "development-only-key-that-a-real-installation-replaces"
-SECRET_KEY = env.str("SECRET_KEY", default=DEVELOPMENT_KEY)
+SECRET_KEY = env.str("SECRET_KEY", default="") or DEVELOPMENT_KEY
 if SECRET_KEY == DEVELOPMENT_KEY and not DEBUG:
     raise ImproperlyConfigured(
         "SECRET_KEY is not set. Set it to a long random string, or set DEBUG=true to develop."
