@@ -1,22 +1,41 @@
 """The way to RabbitMQ: messages, and a channel that tracks its confirms."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from datetime import datetime
 from enum import Enum
-from typing import Any
+from itertools import takewhile
+from typing import Any, NamedTuple
 
 from amqp.exceptions import ContentTooLarge, PreconditionFailed
 from django.conf import settings
 
 from events.broker import Unavailable, connect, declare_topology, is_embedded, routing_key
-from events.models import Event
 
 APP_ID = "order-service"
-DEADLINE = 10.0  # seconds, for all the messages of one wave
+DEADLINE = 10.0  # seconds without an answer to any message
 
 
 class Refused(Exception):
     """The broker does not take this message, or it cannot be encoded."""
+
+
+class Message(NamedTuple):
+    """What of an event travels, and its number in the log."""
+
+    number: int
+    id: str
+    name: str
+    version: str
+    stream: str
+    sequence: int
+    occurred_at: datetime
+    traceparent: str | None
+    body: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.id}"
 
 
 class Outcome(Enum):
@@ -37,19 +56,21 @@ class Publisher:
 
     def __init__(self) -> None:
         self.connection = connect()
+        away = (*self.connection.connection_errors, *self.connection.channel_errors)
         try:
             declare_topology(self.connection)
             self.channel: Any = self.connection.channel()
             self.blocked = False
             self.last_used = time.monotonic()
+            self._embedded = is_embedded()
+            self._exchange = settings.EVENTS_EXCHANGE
             self._awaited = _awaited()
             self._next_tag = 1
-            self._in_flight: dict[int, str] = {}
+            self._in_flight: dict[int, Message] = {}  # by tag, ascending
             self._returned: set[str] = set()
-            self._settled: dict[str, Outcome] = {}
-            if not is_embedded():
+            if not self._embedded:
                 self._track_confirms()
-        except self.connection.connection_errors as error:
+        except (*away, Unavailable) as error:
             self.connection.collect()
             raise Unavailable(str(error)) from error
 
@@ -58,8 +79,8 @@ class Publisher:
         amqp.on_blocked = lambda reason: setattr(self, "blocked", True)
         amqp.on_unblocked = lambda: setattr(self, "blocked", False)
         events = self.channel.events
-        events["basic_ack"].add(lambda tag, many: self._settle(tag, many, Outcome.CONFIRMED))
-        events["basic_nack"].add(lambda tag, many: self._settle(tag, many, Outcome.NACKED))
+        events["basic_ack"].add(lambda tag, many: self._answered(tag, many, Outcome.CONFIRMED))
+        events["basic_nack"].add(lambda tag, many: self._answered(tag, many, Outcome.NACKED))
         events["basic_return"].add(
             lambda error, exchange, key, message: self._returned.add(
                 message.properties["message_id"]
@@ -67,30 +88,42 @@ class Publisher:
         )
         self.channel.confirm_select()
 
-    def _settle(self, tag: int, many: bool, outcome: Outcome) -> None:
-        tags = [t for t in self._in_flight if t <= tag] if many else [tag]
+    def _answered(self, tag: int, many: bool, outcome: Outcome) -> None:
+        tags = list(takewhile(lambda sent: sent <= tag, self._in_flight)) if many else [tag]
         for settled in tags:
-            if event_id := self._in_flight.pop(settled, None):
+            if message := self._in_flight.pop(settled, None):
                 # A return comes before its ack.
-                self._settled[event_id] = (
-                    Outcome.RETURNED if event_id in self._returned else outcome
-                )
+                returned = message.id in self._returned
+                self._settle(message, Outcome.RETURNED if returned else outcome)
 
-    def send(self, events: Iterable[Event], outcomes: dict[str, Outcome]) -> None:
+    def _settle(self, message: Message, outcome: Outcome) -> None:
+        self._outcomes[message.id] = outcome
+        self._deadline = time.monotonic() + DEADLINE
+        later = self._later[message.stream]
+        if later and outcome is Outcome.CONFIRMED:
+            self._ready.append(later.popleft())
+
+    def send(self, messages: Iterable[Message], outcomes: dict[str, Outcome]) -> None:
         """Publish all, wait for all; `outcomes` gets each answer by event id, also on failure.
 
+        At most one message of a stream is in flight, so that a nack of the first and an ack of the
+        second cannot reorder them; what follows a message that is not confirmed is not sent.
         Raises Unavailable for a connection lost, a deadline missed or an exchange that is gone,
         Refused for a message that the broker will never take.
         """
-        self._settled = outcomes
+        self._outcomes = outcomes
         self._returned.clear()
-        deadline = time.monotonic() + DEADLINE
+        self._later: defaultdict[str, deque[Message]] = defaultdict(deque)
+        for message in messages:
+            self._later[message.stream].append(message)
+        self._ready = deque(queue.popleft() for queue in self._later.values())
+        self._deadline = time.monotonic() + DEADLINE
         try:
-            for event in events:
-                if self.blocked:
-                    self._drain(deadline, until=lambda: not self.blocked)
-                self._publish(event)
-            self._drain(deadline, until=lambda: not self._in_flight)
+            while self._ready or self._in_flight:
+                if self._ready and not self.blocked:
+                    self._publish(self._ready.popleft())
+                else:
+                    self._wait()
         except (ContentTooLarge, PreconditionFailed) as error:
             raise Refused(repr(error)) from error
         except (*self.connection.connection_errors, *self.connection.channel_errors) as error:
@@ -99,50 +132,46 @@ class Publisher:
             raise Refused(repr(error)) from error
         self.last_used = time.monotonic()
 
-    def _publish(self, event: Event) -> None:
+    def _publish(self, message: Message) -> None:
         headers = {
-            "CC": [event.name],
-            "x-stream": event.stream,
-            "x-sequence": event.sequence,
-            "x-version": event.version,
+            "CC": [message.name],
+            "x-stream": message.stream,
+            "x-sequence": message.sequence,
+            "x-version": message.version,
         }
-        if event.traceparent:
-            headers["traceparent"] = event.traceparent
-        message = self.channel.prepare_message(
-            event.body.encode(),
+        if message.traceparent:
+            headers["traceparent"] = message.traceparent
+        prepared = self.channel.prepare_message(
+            message.body.encode(),
             content_type="application/json",
             content_encoding="utf-8",
             headers=headers,
             properties={
                 "delivery_mode": 2,
-                "message_id": event.id,
-                "type": event.name,
+                "message_id": message.id,
+                "type": message.name,
                 "app_id": APP_ID,
-                "timestamp": int(event.occurred_at.timestamp()),
+                "timestamp": int(message.occurred_at.timestamp()),
             },
         )
-        if is_embedded():
-            self.channel.basic_publish(message, settings.EVENTS_EXCHANGE, routing_key(event.name))
-            self._settled[event.id] = Outcome.CONFIRMED
+        key = routing_key(message.name)
+        if self._embedded:
+            self.channel.basic_publish(prepared, self._exchange, key)
+            self._settle(message, Outcome.CONFIRMED)
             return
-        self._in_flight[self._next_tag] = event.id
+        self._in_flight[self._next_tag] = message
         self._next_tag += 1
-        self.channel.basic_publish(
-            message,
-            settings.EVENTS_EXCHANGE,
-            routing_key(event.name),
-            mandatory=event.name in self._awaited,
-        )
+        mandatory = message.name in self._awaited
+        self.channel.basic_publish(prepared, self._exchange, key, mandatory=mandatory)
 
-    def _drain(self, deadline: float, until: Callable[[], bool]) -> None:
-        while not until():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError(f"{len(self._in_flight)} messages unconfirmed")
-            try:
-                self.connection.drain_events(timeout=min(left, 1.0))
-            except TimeoutError:
-                self.connection.heartbeat_check()
+    def _wait(self) -> None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"{len(self._in_flight)} messages unconfirmed")
+        try:
+            self.connection.drain_events(timeout=min(left, 1.0))
+        except TimeoutError:
+            self.connection.heartbeat_check()
 
     def discard(self) -> None:
         """Throw the connection away."""
