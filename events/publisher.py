@@ -56,7 +56,6 @@ class Publisher:
 
     def __init__(self) -> None:
         self.connection = connect()
-        away = (*self.connection.connection_errors, *self.connection.channel_errors)
         try:
             declare_topology(self.connection)
             self.channel: Any = self.connection.channel()
@@ -70,9 +69,12 @@ class Publisher:
             self._returned: set[str] = set()
             if not self._embedded:
                 self._track_confirms()
-        except (*away, Unavailable) as error:
+        except (*self.connection.connection_errors, *self.connection.channel_errors) as error:
             self.connection.collect()
             raise Unavailable(str(error)) from error
+        except Unavailable:
+            self.connection.collect()
+            raise
 
     def _track_confirms(self) -> None:
         amqp = self.connection.connection
