@@ -42,6 +42,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.api.middleware.RequestOrigin",
+    "config.api.health.Probes",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -117,6 +118,7 @@ CELERY_TASK_ROUTES = {
 # Otherwise two installations on one broker and host lock each other's queues.
 CELERY_CONTROL_EXCHANGE = f"{EVENTS_QUEUE_PREFIX}celery"
 CELERY_EVENT_EXCHANGE = f"{EVENTS_QUEUE_PREFIX}celeryev"
+CELERY_TASK_CREATE_MISSING_QUEUES = False  # a worker told to consume a misspelt one says so
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
@@ -133,19 +135,23 @@ def _every(seconds: int, task: str) -> dict[str, Any]:
 CELERY_BEAT_SCHEDULE = {
     "sweep": _every(1, "events.tasks.sweep"),
     "abandon idle carts": _every(60, "carts.tasks.abandon_idle_carts"),
-    "expire idle carts": _every(3600, "carts.tasks.expire_idle_carts"),
+    "expire idle carts": _every(600, "carts.tasks.expire_idle_carts"),
     "expire unpaid orders": _every(15, "orders.tasks.expire_unpaid_orders"),
-    "delete old idempotency records": _every(3600, "config.api.tasks.delete_old_records"),
+    "delete old idempotency records": _every(600, "config.api.tasks.delete_old_records"),
 }
-CELERY_BEAT_SCHEDULE_FILENAME = env.str(
-    "CELERY_BEAT_SCHEDULE_FILENAME", default=str(BASE_DIR / "var" / "beat-schedule")
-)
+# Kept in memory: a file would have to be writable wherever beat runs.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 
 # Events
 
 EVENTS_BROKER_URL = env.str("EVENTS_BROKER_URL", default=CELERY_BROKER_URL)
 EVENTS_EXCHANGE = env.str("EVENTS_EXCHANGE", default="order_events")
 EVENTS_SHARDS = env.int("EVENTS_SHARDS", default=4)
+if not DEBUG and any(url.startswith("memory:") for url in (CELERY_BROKER_URL, EVENTS_BROKER_URL)):
+    raise ImproperlyConfigured(
+        "memory:// is for `make run` only. Set CELERY_BROKER_URL, and EVENTS_BROKER_URL if it is "
+        "another broker, to amqp://user:password@host//, or set DEBUG=true to develop."
+    )
 # Who listens: queues that this service declares and its consumers consume. An installation adds
 # its own as JSON: EVENTS_CONSUMER_QUEUES='{"billing_order_consumer": ["invoice.created"]}'.
 CONSUMER_CONFIG: dict[str, dict[str, Any]] = {
@@ -196,10 +202,12 @@ REST_FRAMEWORK = {
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
 }
 API_MAX_BODY = 1024 * 1024  # bytes
-JWT_SECRET = env.str("JWT_SECRET", default=SECRET_KEY if DEBUG else "")
+JWT_SECRET = env.str("JWT_SECRET", default="") or (SECRET_KEY if DEBUG else "")
 JWT_JWKS_URL = env.str("JWT_JWKS_URL", default="")
 JWT_ISSUER = env.str("JWT_ISSUER", default="")
 JWT_AUDIENCE = env.str("JWT_AUDIENCE", default="")
+if not DEBUG and JWT_SECRET and len(JWT_SECRET) < 32:
+    raise ImproperlyConfigured("JWT_SECRET has fewer than 32 characters, so it could be guessed.")
 if not (JWT_SECRET or JWT_JWKS_URL):
     raise ImproperlyConfigured(
         "Nothing can verify a token. Set JWT_SECRET (at least 32 characters), or JWT_JWKS_URL."
@@ -229,7 +237,7 @@ LOGGING = {
 if not DEBUG:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
-    SECURE_REDIRECT_EXEMPT = [r"^health/"]
     SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600)
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=False)
+    SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True

@@ -7,7 +7,6 @@ from config.api import problems
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("health/", include("config.api.urls")),
     path("api/v1/", include("carts.urls")),
     path("api/v1/", include("orders.urls")),
     path("api/v1/", include("events.urls")),

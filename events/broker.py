@@ -147,5 +147,5 @@ def tail(
                         connection.drain_events(timeout=0.2)
                     except TimeoutError:
                         connection.heartbeat_check()
-        except connection.connection_errors as error:
+        except (*connection.connection_errors, *connection.channel_errors) as error:
             raise Unavailable(str(error)) from error

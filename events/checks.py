@@ -1,4 +1,4 @@
-"""What would lose events, refused before the process starts."""
+"""What would lose events, said by `manage.py check` and whenever a command starts."""
 
 from typing import Any
 
@@ -13,9 +13,7 @@ from events.schema import registry
 def embedded_broker(**kwargs: Any) -> list[CheckMessage]:
     """`memory://` has no confirms and ends with its process."""
     urls = (settings.CELERY_BROKER_URL, settings.EVENTS_BROKER_URL)
-    if any(url.startswith("memory:") for url in urls) and (
-        connection.vendor == "postgresql" or not settings.DEBUG
-    ):
+    if any(url.startswith("memory:") for url in urls) and connection.vendor == "postgresql":
         hint = "Set CELERY_BROKER_URL and EVENTS_BROKER_URL to amqp://…"
         return [Error("memory:// is for the embedded run only.", hint=hint, id="events.E001")]
     return []

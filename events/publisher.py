@@ -60,7 +60,7 @@ class Publisher:
             declare_topology(self.connection)
             self.channel: Any = self.connection.channel()
             self.blocked = False
-            self.last_used = time.monotonic()
+            self.made_at = self.last_used = time.monotonic()
             self._embedded = is_embedded()
             self._exchange = settings.EVENTS_EXCHANGE
             self._awaited = _awaited()

@@ -100,5 +100,6 @@ def _do(owed: Reaction) -> None:
             attempts=F("attempts") + 1,
             last_error=repr(error)[:2000],
             not_before=later(failed),
+            nudged_at=None,  # the sweep nudges again as soon as it is due
             parked_at=Now() if failed >= MAX_ATTEMPTS else None,
         )

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 1000  # rows read, and the most messages in flight
 MAX_REFUSALS = 5  # of one message by itself, before it is parked
+AGE_LIMIT = 60.0  # seconds; connecting declares anew what somebody may have deleted meanwhile
 IDLE_LIMIT = 30.0  # seconds; a connection idle for longer may have died unnoticed
 AWAY_LIMIT = 5.0  # seconds; the longest wait before the broker is looked for again
 TURN = 5.0  # seconds; then another task goes on, so that a worker can stop soon
@@ -155,7 +156,8 @@ def _publisher() -> Publisher:
     """Return this thread's publisher, made after the fork. Raises Unavailable."""
     publisher: Publisher | None = getattr(_thread, "publisher", None)
     if publisher and _thread.pid == os.getpid():
-        if time.monotonic() - publisher.last_used < IDLE_LIMIT:
+        now = time.monotonic()
+        if now - publisher.last_used < IDLE_LIMIT and now - publisher.made_at < AGE_LIMIT:
             return publisher
         _discard_publisher()
     if time.monotonic() < getattr(_thread, "not_before", 0):

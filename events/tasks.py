@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from celery import shared_task
-from django.db.models import Min, Q
+from django.db.models import Exists, Min, OuterRef, Q
 from django.db.models.functions import Now
 
 from events import reactions, wake
@@ -31,10 +31,14 @@ def sweep() -> None:
     """Nudge what is owed and due: a nudge may have been lost with its process or its broker."""
     for shard in relay_.owing():
         wake.relay(shard)
+    held = Reaction.objects.filter(
+        Q(not_before__gt=Now()) | Q(parked_at__isnull=False),
+        stream=OuterRef("stream"),
+        context=OuterRef("context"),
+    )
     due = Reaction.objects.filter(
-        Q(not_before__isnull=True) | Q(not_before__lte=Now()),
+        ~Exists(held),
         Q(nudged_at__isnull=True) | Q(nudged_at__lte=Now() - NUDGED_AGAIN_AFTER),
-        parked_at__isnull=True,
     )
     pairs = due.values("stream", "context").annotate(oldest=Min("id")).order_by("oldest")
     for pair in pairs[:SWEPT_AT_ONCE]:

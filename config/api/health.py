@@ -1,35 +1,37 @@
 """For whoever starts, stops and routes to this process."""
 
+from collections.abc import Callable
+
 from django.db import Error, connection
-from django.http import HttpResponseBase, JsonResponse
-from rest_framework.request import Request
-from rest_framework.views import APIView
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from config.api.problems import problem
 
 
-class Health(APIView):
-    """Anybody may ask; a probe has no token."""
+class Probes:
+    """`/health/live` and `/health/ready`.
 
-    authentication_classes = ()
-    permission_classes = ()
-    throttle_classes = ()
+    A middleware, because a probe has no token and calls the process by its address, which is no
+    allowed host, and without TLS.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        match request.path:
+            case "/health/live":
+                return JsonResponse({"status": "ok"})
+            case "/health/ready":
+                return _ready()
+        return self.get_response(request)
 
 
-class Live(Health):
-    """The process answers."""
-
-    def get(self, request: Request) -> HttpResponseBase:
-        return JsonResponse({"status": "ok"})
-
-
-class Ready(Health):
+def _ready() -> HttpResponse:
     """The database answers. Not the broker: without it events wait, and requests are served."""
-
-    def get(self, request: Request) -> HttpResponseBase:
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1")
-        except Error:
-            return problem(503, "database_unavailable", "The database does not answer.")
-        return JsonResponse({"status": "ok"})
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error:
+        return problem(503, "database_unavailable", "The database does not answer.")
+    return JsonResponse({"status": "ok"})

@@ -59,6 +59,7 @@ class Stage:
                 )
             except broker.Unavailable as error:
                 logger.error("Events are published, but no longer shown: %s", error)
+            finally:
                 bound.set()
 
         threading.Thread(target=listen, name="tail", daemon=True).start()

@@ -127,7 +127,6 @@ router.register("things", Things)
 router.register("throttled", Throttled, basename="throttled")
 urlpatterns = [
     path("api/v1/", include(router.urls)),
-    path("health/", include("config.api.urls")),
     re_path(r"^api/", problems.not_found),
 ]
 handler400 = "config.api.problems.bad_request"

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,14 +25,14 @@ QUEUES = settings.CONSUMER_CONFIG[settings.EVENTS_EXCHANGE]["queues"]
 
 
 @pytest.fixture
-def web(unused_tcp_port: int, tmp_path: Path, broker: Any) -> Iterator[Callable[..., Any]]:
+def web(unused_tcp_port: int, broker: Any) -> Iterator[Callable[..., Any]]:
     """Start everything; return a function that sends a request to the web processes."""
     address = f"localhost:{unused_tcp_port}"
     commands = (
         ("-m", "gunicorn", "config.wsgi", "-b", address, "-w", "2", "--log-level", "warning"),
         (*CELERY, "worker", "-n", "one", "--loglevel=WARNING", "--concurrency=2"),
         (*CELERY, "worker", "-n", "two", "--loglevel=WARNING", "--concurrency=2"),
-        (*CELERY, "beat", "--loglevel=WARNING", f"--schedule={tmp_path}/beat"),
+        (*CELERY, "beat", "--loglevel=WARNING"),
     )
     token = tokens.issue(
         organization_id="org_1", subject="user_1", scope="*", lifetime=timedelta(minutes=5)

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -107,9 +106,9 @@ def test_a_commit_is_published_by_a_worker(consumer, nudged):
     assert len(consumer.messages) == 80
 
 
-def test_nudges_that_are_lost_are_made_up_for(consumer, tmp_path: Path):
+def test_nudges_that_are_lost_are_made_up_for(consumer):
     happen("cart_1", created(), added())
-    with worker("--beat", f"--schedule={tmp_path}/beat") as running:
+    with worker("--beat") as running:
         wait_until(published(2), "not published")
         running.terminate()
         running.wait(GRACE)

@@ -7,12 +7,11 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from events import broker as broker_
 from events import relay
 from events.models import Event, Outbox, Publication
 from events.publisher import Outcome, Publisher, Refused
 from tests.broker.conftest import in_order, publish, wait_until
-from tests.events.facts import added, at_once, created, happen
+from tests.events.facts import added, at_once, created, fill, happen
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -20,11 +19,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def one_shard(settings):
     settings.EVENTS_SHARDS = 1
-
-
-def fill(streams, each):
-    for n in range(streams):
-        happen(f"cart_{n}", *[added()] * each)
 
 
 def test_twenty_workers_on_one_shard_send_nothing_twice(consumer):
@@ -146,58 +140,6 @@ def test_a_full_queue_delays_and_parks_nothing(consumers, consumer):
     assert in_order(full.places()) == in_order(consumer.places()) == everything
 
 
-def test_a_binding_that_is_missing_is_made_again(consumers, settings):
-    """The event is one that a configured queue waits for, so its return means something."""
-    queue = f"{settings.EVENTS_QUEUE_PREFIX}customer_app_order_consumer"
-    probe = consumers("nothing")
-    probe.channel.queue_purge(queue)
-    happen("cart_0", created())
-    publish()
-    happen("cart_1", created())
-    Event.objects.filter(stream="cart_1").update(name="order.shipped")
-    for listener in ("customer_app", "notification", "inventory"):
-        name = f"{settings.EVENTS_QUEUE_PREFIX}{listener}_order_consumer"
-        probe.channel.queue_unbind(name, settings.EVENTS_EXCHANGE, "order.order.shipped")
-    publish()
-    assert Outbox.objects.get().last_error == "returned by the broker"
-    wait_until(lambda: publish() or not Outbox.objects.exists(), "still owed")
-    _, properties, _ = probe.channel.basic_get(queue, auto_ack=True)
-    assert properties.message_id == Event.objects.get(stream="cart_1").id
-
-
-def test_an_event_that_nobody_waits_for_needs_no_binding():
-    happen("cart_1", created())
-    publish()
-    assert Publication.objects.count() == 1
-
-
-def test_an_exchange_that_is_deleted_is_declared_again(consumers, settings):
-    fill(streams=2, each=2)
-    publish()
-    probe = consumers("nothing")
-    probe.channel.exchange_delete(settings.EVENTS_EXCHANGE)
-    fill(streams=2, each=1)
-    wait_until(lambda: publish() or not Outbox.objects.exists(), "still owed")
-    assert Outbox.objects.filter(attempts__gt=0).count() == 0
-
-
-def test_a_queue_that_was_there_before_is_used_as_it_is(consumers, settings, caplog):
-    settings.EVENTS_QUEUE_PREFIX = f"{settings.EVENTS_QUEUE_PREFIX}before."
-    theirs = consumers("nothing", queue=f"{settings.EVENTS_QUEUE_PREFIX}marketing_order_consumer")
-    settings.CONSUMER_CONFIG = {
-        "x": {
-            "exchange": settings.EVENTS_EXCHANGE,
-            "queues": {"marketing_order_consumer": ["cart.created"]},
-        }
-    }
-    happen("cart_1", created())
-    publish()
-    assert theirs.places() == [("cart_1", 1)]
-    assert "marketing_order_consumer is used as it is" in caplog.text
-    for queue in broker_.queues():
-        theirs.channel.queue_delete(queue.name)
-
-
 def test_a_damaged_row_is_parked_and_holds_its_own_stream(consumer):
     fill(streams=3, each=2)
     poison = Event.objects.filter(stream="cart_1").earliest("number")
@@ -270,7 +212,7 @@ def test_a_refusal_of_one_message_lets_no_stream_overtake_itself(monkeypatch, an
     sent: list[tuple[str, int]] = []
 
     class Picky:
-        last_used = time.monotonic()
+        made_at = last_used = time.monotonic()
 
         def send(self, events, outcomes):
             for event in sorted(events, key=lambda event: event.sequence):

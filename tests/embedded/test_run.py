@@ -220,7 +220,11 @@ def test_a_port_that_does_not_exist_is_one_clear_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        ({}, "needs DEBUG=true"),
+        (
+            {"EVENTS_BROKER_URL": "amqp://x//", "CELERY_BROKER_URL": "amqp://x//"},
+            "needs DEBUG=true",
+        ),
+        ({}, "set DEBUG=true to develop"),
         ({"SECRET_KEY": settings.DEVELOPMENT_KEY}, "set DEBUG=true to develop"),
     ],
 )

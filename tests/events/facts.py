@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connections, transaction
 
-from carts.events import CartCreated, CartItemAdded, CartItemChanged
+from carts.events import CartAbandoned, CartCreated, CartItemAdded, CartItemChanged
 from carts.models import Cart
 from events import outbox
 from events.schema import Event
@@ -24,6 +24,17 @@ def created(cart_id: str = "cart_1", **changes: Any) -> CartCreated:
 def added(quantity: int = 1, unit_price: str | Decimal = "125.50", **changes: Any) -> CartItemAdded:
     fields = {"cart_id": "cart_1", "variant_id": "var_1", "unit_price": Decimal(unit_price)}
     return CartItemAdded(quantity=quantity, **fields | changes)
+
+
+def abandoned() -> CartAbandoned:
+    return CartAbandoned(
+        cart_id="cart_1",
+        customer_id="cust_1",
+        items_count=1,
+        total_value=Decimal("1.00"),
+        abandoned_at=NOON,
+        last_activity_at=NOON,
+    )
 
 
 def internal() -> CartItemChanged:
@@ -55,6 +66,12 @@ def happen(stream: str, *facts: Event) -> None:
     """Record facts in a stream, and commit."""
     with transaction.atomic():
         outbox.put(Source(stream, facts))  # type: ignore[arg-type]
+
+
+def fill(streams: int, each: int) -> None:
+    """Record so many facts in each of so many streams."""
+    for n in range(streams):
+        happen(f"cart_{n}", *[added()] * each)
 
 
 def at_once(*calls: Callable[[], object]) -> None:

@@ -1,0 +1,47 @@
+"""A process that would not be safe does not start, and says what to set."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+PRODUCTION = {
+    "SECRET_KEY": "s" * 50,
+    "JWT_SECRET": "j" * 32,
+    "CELERY_BROKER_URL": "amqp://localhost//",
+}
+
+
+def load(**changes):
+    """Import the settings in a process of its own, and return what it complains of."""
+    ours = ("DEBUG", "EVENTS_BROKER_URL", "DATABASE_URL")
+    env = {name: value for name, value in os.environ.items() if name not in ours}
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import config.settings"],
+        env={**env, **PRODUCTION, **changes},
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+    )
+    return loaded.stderr
+
+
+def test_a_production_like_environment_is_accepted():
+    assert load() == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"SECRET_KEY": ""}, "SECRET_KEY is not set"),
+        ({"JWT_SECRET": ""}, "Nothing can verify a token"),
+        ({"JWT_SECRET": "j" * 31}, "fewer than 32 characters"),
+        ({"CELERY_BROKER_URL": "memory://"}, "memory:// is for `make run` only"),
+        ({"EVENTS_BROKER_URL": "memory://"}, "memory:// is for `make run` only"),
+    ],
+)
+def test_what_would_not_be_safe_is_refused(changes, complaint):
+    assert complaint in load(**changes)
+    assert load(**changes, DEBUG="true") == ""
