@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from events import tasks
+from events import reactions, tasks
 from events.models import Event, Outbox, Reaction
 from tests.events.facts import added, created, happen
 
@@ -54,6 +54,26 @@ def test_what_is_not_due_or_parked_is_left_alone(swept):
     owe("cart_2", parked_at=timezone.now())
     owe("cart_3", not_before=timezone.now() - timedelta(seconds=1))
     assert reacting(swept()) == [("cart_3", "tests")]
+
+
+def test_what_waits_behind_a_held_reaction_is_left_alone_too(swept):
+    owe("cart_1", parked_at=timezone.now())
+    owe("cart_1")
+    owe("cart_1", context="others")
+    assert reacting(swept()) == [("cart_1", "others")]
+
+
+def test_a_reaction_that_failed_is_nudged_as_soon_as_it_is_due(swept, monkeypatch):
+    def fail(fact, about):
+        raise ValueError
+
+    failing = reactions.Registered("tests.x", "tests", fail)
+    monkeypatch.setitem(reactions._by_name, "tests.x", failing)
+    owe("cart_1")
+    assert reacting(swept()) == [("cart_1", "tests")]
+    reactions.settle("cart_1", "tests")
+    Reaction.objects.update(not_before=timezone.now())
+    assert reacting(swept()) == [("cart_1", "tests")]
 
 
 def test_a_sweep_nudges_only_so_many_the_oldest_first(swept, monkeypatch):
