@@ -17,7 +17,7 @@ help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/installed ## Run everything in one process, without any server (ARGS=… for manage.py run)
-	@DEBUG=true $(BIN)/python manage.py run $(ARGS)
+	@exec env DEBUG=true $(BIN)/python manage.py run $(ARGS)
 
 test: .venv/installed-for-tests ## Run the tests (ARGS=… for pytest); starts the servers they need
 	@tests/services.sh

@@ -36,15 +36,6 @@ def lock_both(one: str, other: str) -> tuple[Cart, Cart]:
     return carts[one], carts[other]
 
 
-def lock_unless_busy(carts: QuerySet[Cart], cart_id: str) -> Cart | None:
-    """Return the cart if it is still one of those and nobody is at work on it."""
-    return (
-        carts.select_for_update(no_key=True, skip_locked=True, of=("self",))
-        .filter(pk=cart_id)
-        .first()
-    )
-
-
 def to_abandon(*, now: datetime, organization_id: str | None = None) -> QuerySet[Cart]:
     """Return active carts with items, idle for longer than their organization's threshold."""
     policy = Policy.objects.filter(organization_id=OuterRef("organization_id"))
@@ -71,7 +62,7 @@ def to_expire(*, now: datetime, organization_id: str | None = None) -> QuerySet[
 
 
 def _of(organization_id: str | None) -> QuerySet[Cart]:
-    carts = Cart.objects.order_by("last_activity_at")
+    carts = with_lines().order_by("last_activity_at")
     return carts.filter(organization_id=organization_id) if organization_id else carts
 
 

@@ -160,33 +160,13 @@ def check_out(
 def abandon_idle_carts(*, now: datetime, organization_id: str | None = None) -> int:
     """Abandon carts idle for their organization's threshold at `now`; return how many."""
     idle = selectors.to_abandon(now=now, organization_id=organization_id)
-
-    @transaction.atomic
-    def abandon(cart_id: str) -> bool:
-        cart = selectors.lock_unless_busy(idle, cart_id)
-        if cart is None:
-            return False
-        cart.abandon(at=now)
-        cart.save()
-        return True
-
-    return for_each(idle, abandon)
+    return for_each(idle, lambda cart: cart.abandon(at=now))
 
 
 def expire_idle_carts(*, now: datetime, organization_id: str | None = None) -> int:
     """Expire carts that nobody has touched for CART_EXPIRED_AFTER at `now`; return how many."""
     idle = selectors.to_expire(now=now, organization_id=organization_id)
-
-    @transaction.atomic
-    def expire(cart_id: str) -> bool:
-        cart = selectors.lock_unless_busy(idle, cart_id)
-        if cart is None:
-            return False
-        cart.expire()
-        cart.save()
-        return True
-
-    return for_each(idle, expire)
+    return for_each(idle, lambda cart: cart.expire())
 
 
 def _item(cart: Cart, item_id: str) -> CartItem:

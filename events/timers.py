@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
 
 logger = logging.getLogger(__name__)
@@ -12,17 +12,29 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 5_000  # rows in one run; the next run goes on
 
 
-def for_each(due: QuerySet[Any], work: Callable[[str], bool]) -> int:
-    """Call `work(id)`, which says whether it did something, for each row; return how many did.
+def for_each(due: QuerySet[Any], act: Callable[[Any], None]) -> int:
+    """Lock each aggregate that is due, call `act` with it, save it; return how many were.
 
-    A row that fails is logged and stays due: it must not keep the others waiting.
+    One that somebody is at work on is left for the next run. One that fails is logged and stays
+    due: it must not keep the others waiting.
     """
     done = 0
-    for row_id in list(due.values_list("pk", flat=True)[:AT_ONCE]):
+    for row_id in list(due.prefetch_related(None).values_list("pk", flat=True)[:AT_ONCE]):
         try:
-            done += work(row_id)
+            done += _do(due, row_id, act)
         except (InterfaceError, OperationalError):
             raise  # the database is away, for the others too
         except Exception:
-            logger.exception("%s failed on %s", work.__qualname__, row_id)
+            logger.exception("A timer failed on %s", row_id)
     return done
+
+
+@transaction.atomic
+def _do(due: QuerySet[Any], row_id: str, act: Callable[[Any], None]) -> bool:
+    free = due.select_for_update(no_key=True, skip_locked=True)
+    aggregate = free.filter(pk=row_id).first()  # if it is still due
+    if aggregate is None:
+        return False
+    act(aggregate)
+    aggregate.save()
+    return True

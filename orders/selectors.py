@@ -23,15 +23,9 @@ def lock(order_id: str) -> Order:
     return with_lines().select_for_update(no_key=True).get(pk=order_id)
 
 
-def lock_unless_busy(orders: QuerySet[Order], order_id: str) -> Order | None:
-    """Return the order if it is still one of those and nobody is at work on it."""
-    free = orders.select_for_update(no_key=True, skip_locked=True)
-    return free.prefetch_related("items__allocations").filter(pk=order_id).first()
-
-
 def unpaid(*, now: datetime, organization_id: str | None = None) -> QuerySet[Order]:
     """Return placed orders whose reservation has expired."""
-    orders = Order.objects.filter(status=Order.Status.PLACED, reservation_expires_at__lte=now)
+    orders = with_lines().filter(status=Order.Status.PLACED, reservation_expires_at__lte=now)
     if organization_id:
         orders = orders.filter(organization_id=organization_id)
     return orders.order_by("reservation_expires_at")

@@ -170,17 +170,8 @@ def release_order(*, order_id: str) -> Order:
 def expire_unpaid_orders(*, now: datetime, organization_id: str | None = None) -> int:
     """Cancel placed orders whose reservation has expired at `now`; return how many."""
     unpaid = selectors.unpaid(now=now, organization_id=organization_id)
-
-    @transaction.atomic
-    def expire(order_id: str) -> bool:
-        order = selectors.lock_unless_busy(unpaid, order_id)
-        if order is None:
-            return False
-        order.cancel(reason=Order.CancellationReason.RESERVATION_EXPIRED, note="", at=now)
-        order.save()
-        return True
-
-    return for_each(unpaid, expire)
+    reason = Order.CancellationReason.RESERVATION_EXPIRED
+    return for_each(unpaid, lambda order: order.cancel(reason=reason, note="", at=now))
 
 
 def _expect_not_cancelled(order: Order) -> None:

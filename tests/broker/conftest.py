@@ -19,7 +19,10 @@ PATIENCE = 60  # seconds until something that must happen counts as lost
 
 
 def wait_until(condition: Callable[[], object], why: str) -> None:
-    """Look again and again until the condition is true; fail when that takes too long."""
+    """Look again and again until the condition is true; fail when that takes too long.
+
+    For what other processes do to the database, the broker or a port, of which nobody tells us.
+    """
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, why

@@ -5,10 +5,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import kombu
+
+from tests.broker.conftest import wait_until
 
 SCRIPTS = Path("/usr/lib/rabbitmq/bin")  # Debian's; the ones on the PATH want to be another user
 
@@ -51,10 +52,7 @@ class Node:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        deadline = time.monotonic() + 60
-        while not self.answers():
-            assert time.monotonic() < deadline, "the node does not start"
-            time.sleep(0.1)
+        wait_until(self.answers, "the node does not start")
 
     def answers(self) -> bool:
         try:
