@@ -133,6 +133,8 @@ class Dispatch(models.Model):
     delivered_at = models.DateTimeField(null=True)
     reopened_at = models.DateTimeField(null=True)  # lost, or returned to the sender
 
+    MOMENTS = ("delivered_at", "reopened_at")  # what changes
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -160,6 +162,8 @@ class WriteOff(models.Model):
     written_off_at = models.DateTimeField()
     written_off_by = models.CharField(max_length=150)
     released_at = models.DateTimeField(null=True)
+
+    MOMENTS = ("released_at",)  # what changes
 
     class Meta:
         constraints = [

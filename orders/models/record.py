@@ -22,7 +22,7 @@ from events.money import (
     money,
     split,
 )
-from orders.models.parts import Allocation, OrderItem
+from orders.models.parts import Allocation, Dispatch, OrderItem, WriteOff
 from orders.models.refusals import DiscountTooLarge
 
 # Which moments a status implies: reached, and not left out on the way.
@@ -152,7 +152,7 @@ class OrderRecord(Aggregate):
         super().__init__(*args, **kwargs)
         # What is to be saved with the order: lines, other parts, and the allocation if it is new.
         self.lines_to_save: dict[str, OrderItem] = {}
-        self.parts_to_save: list[models.Model] = []
+        self.parts_to_save: list[Dispatch | WriteOff] = []
         self.is_reallocated = False
 
     def __str__(self) -> str:
@@ -200,6 +200,9 @@ class OrderRecord(Aggregate):
         if self.is_reallocated:
             Allocation.objects.filter(order_item__order_id=self.pk).delete()
             Allocation.objects.bulk_create(a for line in self.lines for a in line.allocated)
-        for part in self.parts_to_save:
-            part.save()
+        for model in (Dispatch, WriteOff):
+            rows: models.Manager[Any] = model.objects
+            parts = [part for part in self.parts_to_save if isinstance(part, model)]
+            rows.bulk_create(part for part in parts if part._state.adding)
+            rows.bulk_update([part for part in parts if not part._state.adding], model.MOMENTS)
         self.lines_to_save, self.parts_to_save, self.is_reallocated = {}, [], False

@@ -4,7 +4,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.factories import ADDRESS, CartFactory, LineFactory, OrderFactory
+from orders import services
+from tests.factories import ADDRESS, CartFactory, LineFactory, OrderFactory, deliver, ship
 
 pytestmark = pytest.mark.django_db
 
@@ -95,3 +96,21 @@ def test_queries(api, endpoint):
     small, large = counted
     assert small == large, [q["sql"] for q in queries]
     assert large <= BUDGET[endpoint], [q["sql"][:150] for q in queries]
+
+
+def write_off_everything(order):
+    units = {line.id: line.quantity for line in order.lines}
+    services.write_off_units(order_id=order.id, units=units, reason="other")
+
+
+@pytest.mark.parametrize("step", [ship, deliver, write_off_everything])
+def test_units_are_counted_in_as_many_queries_for_many_lines(step):
+    counted = []
+    for size in SIZES:
+        order = OrderFactory(
+            items=lines(size), status="shipped" if step is deliver else "processing"
+        )
+        with CaptureQueriesContext(connection) as queries:
+            step(order)
+        counted.append(len(queries))
+    assert counted[0] == counted[1], [q["sql"][:150] for q in queries]

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -246,3 +247,17 @@ def test_a_database_server_is_one_clear_line(tmp_path: Path) -> None:
     line = refused(tmp_path, DATABASE_URL="postgres://nobody@127.0.0.1:1/nothing")
 
     assert "This runs on SQLite." in line
+
+
+def test_an_old_python_is_one_clear_line(tmp_path: Path) -> None:
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")  # the answer to "are you 3.11 or newer?"
+    old.chmod(0o755)
+    shutil.copy(settings.BASE_DIR / "Makefile", tmp_path)
+
+    run = subprocess.run(
+        ["make", "run", f"PYTHON={old}"], cwd=tmp_path, capture_output=True, text=True
+    )
+
+    assert run.returncode != 0
+    assert run.stderr.splitlines()[0].startswith("Python 3.11 or newer is needed")
