@@ -12,7 +12,7 @@ import threading
 import time
 
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from events import backoff, wake
@@ -112,16 +112,21 @@ def _send_one_by_one(
 
 
 def _record(events: list[Message], outcomes: dict[str, Outcome], refusals: dict[str, str]) -> None:
-    confirmed = [e.number for e in events if outcomes.get(e.id) is Outcome.CONFIRMED]
+    confirmed, failed = [], {}
+    for event in events:
+        match outcomes.get(event.id):
+            case Outcome.CONFIRMED:
+                confirmed.append(event.number)
+            case Outcome.NACKED | Outcome.RETURNED as outcome:
+                failed[event.number] = f"{outcome.value} by the broker"
+            case None if event.id in refusals:
+                failed[event.number] = refusals[event.id]
+    refused = {event.number for event in events if event.id in refusals}
     with transaction.atomic():
         if confirmed:
             _move(confirmed)
-        for event in events:
-            outcome = outcomes.get(event.id)
-            if event.id in refusals:
-                _postpone(event, refusals[event.id], park_after=MAX_REFUSALS)
-            elif outcome is Outcome.NACKED or outcome is Outcome.RETURNED:
-                _postpone(event, f"{outcome.value} by the broker", park_after=None)
+        if failed:
+            _postpone(failed, refused)
     if Outcome.RETURNED in outcomes.values():
         _discard_publisher()  # connecting declares the topology, and so the missing binding
 
@@ -138,18 +143,17 @@ def _move(numbers: list[int]) -> None:
         )
 
 
-def _postpone(event: Message, error: str, *, park_after: int | None) -> None:
-    row = Outbox.objects.get(pk=event.number)
-    failures = row.attempts + 1
-    parked = park_after is not None and failures >= park_after
-    if parked:
-        logger.error("%s is parked and holds its stream: %s", event, error)
-    Outbox.objects.filter(pk=event.number).update(
-        attempts=F("attempts") + 1,
-        last_error=error[:2000],
-        not_before=backoff.later(failures),
-        parked_at=Now() if parked else None,
-    )
+def _postpone(failed: dict[int, str], refused: set[int]) -> None:
+    """Try these later; only what is refused by itself is ever parked."""
+    rows = list(Outbox.objects.filter(pk__in=failed).select_related("event"))
+    for row in rows:
+        row.attempts += 1
+        row.last_error = failed[row.pk][:2000]
+        row.not_before = backoff.later(row.attempts)
+        if row.pk in refused and row.attempts >= MAX_REFUSALS:
+            row.parked_at = Now()
+            logger.error("%s is parked and holds its stream: %s", row.event, row.last_error)
+    Outbox.objects.bulk_update(rows, ["attempts", "last_error", "not_before", "parked_at"])
 
 
 def _publisher() -> Publisher:
