@@ -5,6 +5,7 @@ from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -20,6 +21,8 @@ if SECRET_KEY == DEVELOPMENT_KEY and not DEBUG:
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"] if DEBUG else [])
 
 INSTALLED_APPS = [
+    "config.admin",
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -28,14 +31,14 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "django_filters",
-    "events",
-    "carts",
     "orders",
+    "carts",
     "payments",
     "fulfillment",
     "shipments",
     "returns",
     "invoices",
+    "events",
     "config.api",
     "config.embedded",
 ]
@@ -213,6 +216,21 @@ if not (JWT_SECRET or JWT_JWKS_URL):
         "Nothing can verify a token. Set JWT_SECRET (at least 32 characters), or JWT_JWKS_URL."
     )
 
+# Admin
+
+UNFOLD = {
+    "SITE_TITLE": "Order Service",
+    "SITE_HEADER": "Order Service",
+    "SITE_SYMBOL": "package_2",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "href": lambda request: static("console/icon.svg"), "type": "image/svg+xml"}
+    ],
+    "STYLES": [lambda request: static("console/console.css")],
+    "DASHBOARD_CALLBACK": "config.admin.dashboard.overview",
+    "SIDEBAR": {"navigation": "config.admin.dashboard.sidebar"},
+}
+
 # Rules; each context's Policy row overrides them for one organization.
 
 CART_ABANDONED_AFTER = env.int("CART_ABANDONED_AFTER", default=24 * 60 * 60)  # seconds
@@ -224,6 +242,7 @@ RESERVATION_TTL_MINUTES = env.int("RESERVATION_TTL_MINUTES", default=15)
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "config.formats"
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
 LOGGING = {

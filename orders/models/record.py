@@ -68,6 +68,7 @@ class OrderRecord(Aggregate):
         MANUAL = "manual"
 
     items: Any  # the reverse of OrderItem.order
+    write_offs: Any  # the reverse of WriteOff.order
 
     id = PublicIdField("order")
     number = models.CharField(max_length=20)
