@@ -66,9 +66,9 @@ def discard(owed: Owed, *, reason: str) -> None:
     row = _lock(owed)
     if not row.parked_at:
         raise NotParked("It is not parked: it will be tried again by itself.")
-    row.delete()
     fact = EventDiscarded(**_about(row), reason=reason, discarded_by=origin.current().actor)
     _record(row, fact)
+    row.delete()
 
 
 def _lock(owed: Owed) -> Owed:
