@@ -96,7 +96,7 @@ class CartAdmin(AggregateAdmin):
         amount("value"),
         "last_activity_at",
     ]
-    list_filter = ["status", "currency", "last_activity_at"]
+    list_filter = ["status", "last_activity_at"]
     search_fields = [
         "id__exact",
         "customer_id__exact",

@@ -51,7 +51,6 @@ class EventAdmin(ReadOnlyAdmin):
     search_fields = ["id__exact", "stream__exact"]
     search_help_text = "A whole event id, or the id of an order or a cart"
     ordering = ["-number"]
-    list_select_related = ["publication", "outbox"]
     fieldsets = [
         (
             None,
@@ -71,6 +70,10 @@ class EventAdmin(ReadOnlyAdmin):
             },
         )
     ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
+        rows = Event.objects.select_related("publication", "outbox")
+        return rows.prefetch_related("reactions")
 
     @admin.display(description="published at")
     def published_at(self, event: Event) -> Any:

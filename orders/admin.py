@@ -175,7 +175,7 @@ class OrderAdmin(AggregateAdmin):
         HOLD,
         "created_at",
     ]
-    list_filter = [QueueFilter, "status", "currency", "created_at"]
+    list_filter = [QueueFilter, "status", "created_at"]
     search_fields = [
         "number__exact",
         "id__exact",

@@ -147,6 +147,7 @@ class OrderRecord(Aggregate):
                 name="order_unpaid",
                 condition=Q(status="placed"),
             ),
+            models.Index(fields=["held_at"], name="order_held", condition=Q(held_at__isnull=False)),
         ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
