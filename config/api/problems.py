@@ -111,11 +111,10 @@ def messages(detail: Any, path: str = "") -> Iterator[tuple[str, str]]:
 def _unforeseen(exc: Exception, request: Request) -> JsonResponse:
     response = internal_error()
     log_response(
-        "%s %s: %s (request %s)",
+        "%s %s: %s",
         request.method,
         request.path,
         type(exc).__name__,
-        origin.current().request_id,
         response=response,
         request=request._request,
         exception=exc,
