@@ -59,7 +59,8 @@ def published() -> list[type[Event]]:
 
 def sample(cls: type[Event]) -> str:
     """Return the contract's example of an event, an envelope as it goes out but for the spaces."""
-    return (Path(inspect.getfile(cls)).with_name("samples") / f"{cls.name}.json").read_text()
+    path = Path(inspect.getfile(cls)).with_name("samples") / f"{cls.name}.json"
+    return path.read_text(encoding="utf-8")
 
 
 def envelope_schema(
