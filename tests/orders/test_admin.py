@@ -173,7 +173,7 @@ def test_the_page_shows_lines_with_their_counters_and_the_timeline(operator):
     assert ("Shipped items", "2 × var_0 · wh_101") in shipped.details
     assert (shipped.state, shipped.event.sequence) == ("owed", 5)
     text = answer.content.decode()
-    for word in ("Inventory deducts the units of this shipment", "25.00 USD", "2 × var_1"):
+    for word in ("A shipment has left; Inventory deducts its units", "25.00 USD", "2 × var_1"):
         assert word in text
 
 
