@@ -67,7 +67,7 @@ def test_processes_of_one_host_count_together(tmp_path):
         count = "metrics.published.labels('confirmed').inc(3); metrics.blocked.set(1)"
         count += "; import os; metrics.forget(os.getpid())"
         subprocess.run([*run, start + count], env=env, cwd=settings.BASE_DIR, check=True)
-    tell = "from prometheus_client import generate_latest as g; print(g(metrics._processes()).decode())"
+    tell = "import prometheus_client as p; print(p.generate_latest(metrics._processes()).decode())"
     told = subprocess.run(
         [*run, start + tell], env=env, cwd=settings.BASE_DIR, check=True, capture_output=True
     )
