@@ -11,6 +11,7 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     # Processes of one container count together; their files go with the container.
     PROMETHEUS_MULTIPROC_DIR=/tmp
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin orders
 COPY --from=build /venv /venv
 WORKDIR /srv/order-service
 COPY . .
@@ -18,6 +19,6 @@ COPY . .
 RUN SECRET_KEY=build JWT_SECRET=only-while-the-image-is-being-built CELERY_BROKER_URL=amqp:// \
     python manage.py collectstatic --no-input --verbosity 0 && \
     PYTHONDONTWRITEBYTECODE= python -m compileall -q .
-USER 10001:10001
+USER 10001
 EXPOSE 8000 9100
 CMD ["gunicorn", "--config", "python:config.gunicorn", "config.wsgi"]

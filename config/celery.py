@@ -4,13 +4,18 @@ import logging
 import os
 
 from celery import Celery
-from celery.signals import beat_init, worker_process_shutdown, worker_ready
+from celery.signals import beat_init, setup_logging, worker_process_shutdown, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("order-service")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_logging(**kwargs: object) -> None:
+    """That somebody listens keeps Celery from changing what Django has set up."""
 
 
 @worker_ready.connect

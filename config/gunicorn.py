@@ -1,12 +1,14 @@
-"""The web server's settings: `gunicorn -c python:config.gunicorn config.wsgi`.
+"""The web server's settings: `gunicorn --config python:config.gunicorn config.wsgi`.
 
 `WEB_CONCURRENCY` is the number of processes, `GUNICORN_CMD_ARGS` overrides anything.
 """
 
+import os
 from typing import Any
 
+from prometheus_client import multiprocess
+
 from config import settings
-from events import metrics
 
 bind = ["0.0.0.0:8000"]
 worker_class = "gthread"
@@ -21,4 +23,5 @@ logconfig_dict = settings.LOGGING
 
 def child_exit(server: Any, worker: Any) -> None:
     """What a dead process counted stays counted; what it had at that moment does not."""
-    metrics.forget(worker.pid)
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

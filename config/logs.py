@@ -16,7 +16,7 @@ _SECRETS = (
     (re.compile(r"(?i)\bbearer\s+\S+"), "Bearer [token]"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "[token]"),
     (re.compile(r"(\w+://[^\s:/@]*):[^\s/@]+@"), r"\1:[password]@"),
-    (re.compile(r"[^\s\"'<>(),:;=/@]+@[\w-]+(\.[\w-]+)+"), "[email]"),
+    (re.compile(r"[^\s\"'<>(),:;=/@]+@([\w-]+\.)+[a-zA-Z]{2,}"), "[email]"),
     # PostgreSQL quotes the whole row that it refuses.
     (re.compile(r"(?m)^DETAIL: .*$"), "DETAIL: [row]"),
 )
@@ -58,7 +58,9 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
         },
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
         "loggers": {
-            "django": {"handlers": [], "propagate": True},  # else it writes every line twice
+            # Else each would write its lines with a handler of its own.
+            "django": {"handlers": [], "propagate": True},
+            "gunicorn.error": {"handlers": [], "propagate": True},
             "django.request": {"level": "ERROR"},  # the access log has the others
             # They would say each second that the sweep has run.
             "celery.app.trace": {"level": "WARNING"},
