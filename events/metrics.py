@@ -32,6 +32,8 @@ published = Counter(
     "Messages by the broker's answer: confirmed, nacked, returned, refused.",
     ["result"],
 )
+for result in ("confirmed", "nacked", "returned", "refused"):
+    published.labels(result)  # told as 0 before it happens
 confirm_seconds = Histogram(
     "order_service_confirm_seconds",
     "From sending a message to the broker's answer; one sample for each answer.",
