@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 from django_filters import rest_framework as filters
 
-from config.api.filters import ContextFilters, FlagFilter
+from config.api.filters import ContextFilters, FlagFilter, MomentFilter
 from orders.models import Order, WriteOff
 
 
@@ -17,8 +17,8 @@ class OrderFilters(ContextFilters):
     customer = filters.CharFilter(field_name="customer_id")
     local = filters.CharFilter(field_name="local_id")
     cart = filters.CharFilter(field_name="cart_id")
-    placed_after = filters.IsoDateTimeFilter(field_name="placed_at", lookup_expr="gte")
-    placed_before = filters.IsoDateTimeFilter(field_name="placed_at", lookup_expr="lt")
+    placed_after = MomentFilter(field_name="placed_at", lookup_expr="gte")
+    placed_before = MomentFilter(field_name="placed_at", lookup_expr="lt")
     on_hold = FlagFilter(method="filter_on_hold")
     unreleased_units = FlagFilter(method="filter_unreleased_units")
 
