@@ -1,5 +1,6 @@
 """All settings. What differs between deployments comes from the environment or from `.env`."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -197,11 +198,16 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PAGINATION_CLASS": "config.api.pagination.NewestFirst",
     "DEFAULT_FILTER_BACKENDS": ["config.api.filters.StrictFilterBackend"],
+    "DEFAULT_THROTTLE_CLASSES": ["config.api.throttling.PerCaller"],
     "EXCEPTION_HANDLER": "config.api.problems.handle",
+    "NUM_PROXIES": 1,  # the one that ends TLS says whom it serves
     "UNAUTHENTICATED_USER": None,
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
 }
 API_MAX_BODY = 1024 * 1024  # bytes
+API_THROTTLE = env.str("API_THROTTLE", default="600/min")
+if API_THROTTLE and not re.fullmatch(r"[1-9][0-9]*/(sec|min|hour|day)", API_THROTTLE):
+    raise ImproperlyConfigured("API_THROTTLE is a rate like 600/min, or empty for no limit.")
 JWT_SECRET = env.str("JWT_SECRET", default="") or (SECRET_KEY if DEBUG else "")
 JWT_JWKS_URL = env.str("JWT_JWKS_URL", default="")
 JWT_ISSUER = env.str("JWT_ISSUER", default="")
