@@ -19,7 +19,7 @@ help: ## List these targets
 run: .venv/installed ## Run everything in one process, without any server (ARGS=… for manage.py run)
 	@exec env DEBUG=true $(BIN)/python manage.py run $(ARGS)
 
-test: .venv/installed-for-tests ## Run the tests (ARGS=… for pytest); starts the servers they need
+test: .venv/installed-for-tests .venv/schemathesis/installed ## Run the tests (ARGS=… for pytest); starts the servers they need
 	@tests/services.sh
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
@@ -46,4 +46,11 @@ check: .venv/installed-for-tests ## Lint, format, types, imports, migrations, de
 .venv/installed-for-tests: .venv/installed tests/requirements.txt
 	@echo "Installing the tests' requirements …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+# Apart, because it needs other versions of what the service and its tests run on.
+.venv/schemathesis/installed: .venv/bin/python tests/schemathesis.txt
+	@echo "Installing schemathesis …"
+	@$(BIN)/python -m venv .venv/schemathesis
+	@.venv/schemathesis/bin/python -m pip install --quiet --disable-pip-version-check -r tests/schemathesis.txt
 	@touch $@
