@@ -1,5 +1,6 @@
 """OpenAPI: what all routes share is derived here; what is a route's own its action `takes`."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -63,22 +64,25 @@ class Problem(msgspec.Struct):
     ] = UNSET
 
 
-def _header(name: str, description: str, *statuses: int, **kwargs: Any) -> OpenApiParameter:
-    """A header of requests, or of the answers with these statuses; 0 stands for all of them."""
-    response: Any = list(statuses) if all(statuses) and statuses else bool(statuses)
-    return OpenApiParameter(
-        name, str, "header", description=description, response=response, **kwargs
-    )
-
-
+header = partial(OpenApiParameter, type=str, location="header")
 HEADERS = [
-    _header("X-Request-ID", "Taken over into the answer, the log and the timeline."),
-    _header("traceparent", "W3C trace context; goes out with the events."),
-    _header("X-Request-ID", "The caller's, else a new one.", 0, required=True),
-    _header("WWW-Authenticate", "`Bearer`.", 401, required=True),
-    _header("Retry-After", "In how many seconds.", 409, 429, 503),
+    header("X-Request-ID", description="Taken over into the answer, the log and the timeline."),
+    header("traceparent", description="W3C trace context; goes out with the events."),
+    header("X-Request-ID", description="Yours, or a new one.", required=True, response=True),
+    header("WWW-Authenticate", description="`Bearer`.", required=True, response=[401]),
+    header("Retry-After", description="In how many seconds.", response=[409, 429, 503]),
 ]
-REPLAYED = _header("Idempotent-Replayed", "`true`: this is the answer to an earlier one.", 200, 201)
+idempotency_key = partial(
+    header,
+    idempotency.HEADER,
+    description="A POST with the same key is done once, and answered the same for 24 h.",
+    pattern=idempotency.KEY.pattern,
+)
+REPLAYED = header(
+    "Idempotent-Replayed",
+    description="`true`: this is the answer to an earlier one.",
+    response=[200, 201],
+)
 
 
 class Schema(AutoSchema):
@@ -126,13 +130,7 @@ class Schema(AutoSchema):
         if self.method != "POST":
             return HEADERS
         required = self.view.action in self.view.idempotency_key_required
-        description = (
-            "The same POST with the same key is done once, and answered the same for 24 h."
-        )
-        key = _header(
-            idempotency.HEADER, description, required=required, pattern=idempotency.KEY.pattern
-        )
-        return [key, REPLAYED, *HEADERS]
+        return [idempotency_key(required=required), REPLAYED, *HEADERS]
 
     def get_examples(self) -> list[OpenApiExample]:
         examples = [

@@ -1,3 +1,5 @@
+"""Orders as JSON: what the routes take, and what they answer."""
+
 from orders.serializers.answers import OrderOut
 from orders.serializers.bodies import (
     Cancellation,

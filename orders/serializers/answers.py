@@ -1,4 +1,4 @@
-"""Orders as JSON."""
+"""What the orders' routes answer."""
 
 from typing import Any
 
