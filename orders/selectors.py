@@ -1,6 +1,7 @@
 """Reading orders. Nothing here writes."""
 
 from datetime import datetime
+from typing import Literal
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -58,24 +59,27 @@ def unreleased(order: Order) -> list[WriteOff]:
     return list(order.write_offs.filter(released_at__isnull=True).order_by("id"))
 
 
-def payment_status(order: Order) -> str:
-    """Return `not_required`, `unpaid` or `paid`."""
+def payment_status(order: Order) -> Literal["not_required", "unpaid", "paid"]:
+    """Whether what is due has been paid."""
     if not order.total:
         return "not_required"
     return "paid" if order.is_paid else "unpaid"
 
 
-def fulfillment_status(order: Order) -> str:
-    """Return how far the live units have come: `unfulfilled`, `partially_shipped` … `delivered`."""
+def fulfillment_status(
+    order: Order,
+) -> Literal["unfulfilled", "partially_shipped", "shipped", "partially_delivered", "delivered"]:
+    """How far the live units have come."""
     live = sum(line.live for line in order.lines)
-    for status in ("delivered", "shipped"):
-        if done := sum(getattr(line, status) for line in order.lines):
-            return status if done == live else f"partially_{status}"
+    if delivered := sum(line.delivered for line in order.lines):
+        return "delivered" if delivered == live else "partially_delivered"
+    if shipped := sum(line.shipped for line in order.lines):
+        return "shipped" if shipped == live else "partially_shipped"
     return "unfulfilled"
 
 
-def return_status(order: Order) -> str:
-    """Return `none`, `partially_returned` or `returned`."""
+def return_status(order: Order) -> Literal["none", "partially_returned", "returned"]:
+    """How many of the delivered units have come back."""
     returned = sum(line.returned for line in order.lines)
     if not returned:
         return "none"
