@@ -6,9 +6,10 @@ from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from django.templatetags.static import static
 
 from config import logs
+from config.admin import theme
+from config.api import openapi
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()  # SECRET_KEY_FILE=/run/secrets/… works for every name
@@ -213,31 +214,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Order Service",
-    "VERSION": "1",
-    "DESCRIPTION": (
-        "Carts and orders, each change of which is published as an event. Every error is a problem "
-        "document (RFC 9457) with a stable `code`; a field that is not known is refused."
-    ),
-    "OAS_VERSION": "3.1.1",
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SERVE_AUTHENTICATION": [],
-    "COMPONENT_SPLIT_REQUEST": True,
-    "COMPONENT_SPLIT_PATCH": False,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_SUFFIX": "",
-    "ENUM_NAME_OVERRIDES": {
-        "CartStatus": "carts.models.Cart.Status",
-        "OrderStatus": "orders.models.Order.Status",
-        "CancellationReason": "orders.models.Order.CancellationReason",
-        "HoldReason": "orders.models.Order.HoldReason",
-    },
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    # Without these it would send the schema to a validator on the internet.
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
-}
+SPECTACULAR_SETTINGS = openapi.SETTINGS
 API_MAX_BODY = 1024 * 1024  # bytes
 API_THROTTLE = env.str("API_THROTTLE", default="600/min")
 if API_THROTTLE and not re.fullmatch(r"[1-9][0-9]*/(sec|min|hour|day)", API_THROTTLE):
@@ -264,18 +241,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-UNFOLD = {
-    "SITE_TITLE": "Order Service",
-    "SITE_HEADER": "Order Service",
-    "SITE_SYMBOL": "package_2",
-    "SITE_URL": None,
-    "SITE_FAVICONS": [
-        {"rel": "icon", "href": lambda request: static("console/icon.svg"), "type": "image/svg+xml"}
-    ],
-    "STYLES": [lambda request: static("console/console.css")],
-    "DASHBOARD_CALLBACK": "config.admin.dashboard.overview",
-    "SIDEBAR": {"navigation": "config.admin.dashboard.sidebar"},
-}
+UNFOLD = theme.SETTINGS
 
 # Rules; each context's Policy row overrides them for one organization.
 
