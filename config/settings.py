@@ -6,9 +6,12 @@ from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
+
+from config import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = environ.FileAwareEnv()  # SECRET_KEY_FILE=/run/secrets/… works for every name
 env.read_env(BASE_DIR / ".env")
 
 DEBUG = env.bool("DEBUG", default=False)
@@ -21,6 +24,8 @@ if SECRET_KEY == DEVELOPMENT_KEY and not DEBUG:
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"] if DEBUG else [])
 
 INSTALLED_APPS = [
+    "config.admin",
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -31,14 +36,14 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_filters",
-    "events",
-    "carts",
     "orders",
+    "carts",
     "payments",
     "fulfillment",
     "shipments",
     "returns",
     "invoices",
+    "events",
     "config.api",
     "config.embedded",
 ]
@@ -126,7 +131,6 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_REDIRECT_STDOUTS = False
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 
 
@@ -191,6 +195,8 @@ CONSUMER_CONFIG: dict[str, dict[str, Any]] = {
     }
 }
 
+METRICS_PORT = env.int("METRICS_PORT", default=0)  # of workers and scheduler; 0 for none
+
 # API
 
 REST_FRAMEWORK = {
@@ -247,6 +253,30 @@ if not (JWT_SECRET or JWT_JWKS_URL):
         "Nothing can verify a token. Set JWT_SECRET (at least 32 characters), or JWT_JWKS_URL."
     )
 
+# Admin
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+UNFOLD = {
+    "SITE_TITLE": "Order Service",
+    "SITE_HEADER": "Order Service",
+    "SITE_SYMBOL": "package_2",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "href": lambda request: static("console/icon.svg"), "type": "image/svg+xml"}
+    ],
+    "STYLES": [lambda request: static("console/console.css")],
+    "DASHBOARD_CALLBACK": "config.admin.dashboard.overview",
+    "SIDEBAR": {"navigation": "config.admin.dashboard.sidebar"},
+}
+
 # Rules; each context's Policy row overrides them for one organization.
 
 CART_ABANDONED_AFTER = env.int("CART_ABANDONED_AFTER", default=24 * 60 * 60)  # seconds
@@ -258,16 +288,19 @@ RESERVATION_TTL_MINUTES = env.int("RESERVATION_TTL_MINUTES", default=15)
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "config.formats"
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "var" / "static"
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {"django": {"handlers": [], "propagate": True}},  # else it writes every line twice
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-}
+STATIC_ROOT = env.path("STATIC_ROOT", default=BASE_DIR / "var" / "static")
+if not DEBUG:  # else the development server serves them
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("django.middleware.security.SecurityMiddleware") + 1,
+        "whitenoise.middleware.WhiteNoiseMiddleware",
+    )
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    }
+LOGGING = logs.configuration(level=env.str("LOG_LEVEL", default="INFO"), as_json=not DEBUG)
 if not DEBUG:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
@@ -275,3 +308,4 @@ if not DEBUG:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=False)
     SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])

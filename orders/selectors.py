@@ -4,9 +4,16 @@ from datetime import datetime
 from typing import Literal
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orders.models import Dispatch, Order, Policy, UnknownShipment, WriteOff
+
+# Orders that wait for somebody: to look at them before they are fulfilled; and to tell Inventory
+# about units that were written off.
+ON_HOLD = Q(held_at__isnull=False)
+WITH_UNRELEASED_UNITS = Exists(
+    WriteOff.objects.filter(order=OuterRef("pk"), released_at__isnull=True)
+)
 
 
 def with_lines() -> QuerySet[Order]:
@@ -35,7 +42,8 @@ def unpaid(*, now: datetime, organization_id: str | None = None) -> QuerySet[Ord
 def reservation_ttl_minutes(organization_id: str) -> int:
     """Return how long the organization reserves stock for an order that is not paid yet."""
     policy = Policy.objects.filter(pk=organization_id).first()
-    return policy.reservation_ttl_minutes if policy else settings.RESERVATION_TTL_MINUTES
+    own = policy.reservation_ttl_minutes if policy else None
+    return own or settings.RESERVATION_TTL_MINUTES
 
 
 def dispatches(order: Order, shipment_id: str) -> list[Dispatch]:
