@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 from config import logs
+from config.api.openapi import SPECTACULAR_SETTINGS  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()  # SECRET_KEY_FILE=/run/secrets/… works for every name
@@ -212,31 +213,6 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": 1,  # the one that ends TLS says whom it serves
     "UNAUTHENTICATED_USER": None,
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Order Service",
-    "VERSION": "1",
-    "DESCRIPTION": (
-        "Carts and orders, each change of which is published as an event. Every error is a problem "
-        "document (RFC 9457) with a stable `code`; a field that is not known is refused."
-    ),
-    "OAS_VERSION": "3.1.1",
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SERVE_AUTHENTICATION": [],
-    "COMPONENT_SPLIT_REQUEST": True,
-    "COMPONENT_SPLIT_PATCH": False,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_SUFFIX": "",
-    "ENUM_NAME_OVERRIDES": {
-        "CartStatus": "carts.models.Cart.Status",
-        "OrderStatus": "orders.models.Order.Status",
-        "CancellationReason": "orders.models.Order.CancellationReason",
-        "HoldReason": "orders.models.Order.HoldReason",
-    },
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    # Without these it would send the schema to a validator on the internet.
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
 }
 API_MAX_BODY = 1024 * 1024  # bytes
 API_THROTTLE = env.str("API_THROTTLE", default="600/min")
