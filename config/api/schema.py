@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, UnsetType
 from config.api import idempotency, problems
 from config.api.operations import Operation, operation_of
 from config.api.permissions import scope_for
-from config.api.serializers import Body, StrictSerializer
+from config.api.serializers import PRINTABLE, Body, StrictSerializer
 from config.api.tokens import LONGEST_ID
 from config.api.views import DELEGATE, ContextViewSet
 
@@ -41,6 +41,7 @@ ACTOR = {
     "type": "string",
     "minLength": 1,
     "maxLength": LONGEST_ID,
+    "pattern": PRINTABLE,
     "description": f"The person that the caller acts for; needs the scope `{DELEGATE}`.",
 }
 

@@ -56,15 +56,22 @@ class Body(StrictSerializer):
     example: ClassVar[dict[str, Any]] = {}
 
 
+# What a pattern can say of it: other characters that cannot be printed are refused too.
+PRINTABLE = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+
+
+@extend_schema_field({"type": "string", "pattern": PRINTABLE})
 class ExternalId(serializers.CharField):
     """An id of another service, taken as it comes, if it can be stored and printed."""
 
     default_error_messages = {"unprintable": "Only printable characters are accepted."}
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"max_length": 64, **kwargs})
+        super().__init__(**{"max_length": 64, "trim_whitespace": False, **kwargs})
 
     def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
         value = super().to_internal_value(data)
         if not value.isprintable():
             self.fail("unprintable")

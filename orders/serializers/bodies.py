@@ -92,7 +92,7 @@ class NewOrder(Terms):
     customer_id = ExternalId(required=False, allow_null=True)
     local_id = ExternalId(required=False, allow_null=True)
     currency = CurrencyCode()
-    items = serializers.ListField(child=Item(), allow_empty=False, max_length=MAX_ITEMS)
+    items = serializers.ListField(child=Item(), min_length=1, max_length=MAX_ITEMS)
     replaces = OwnId(Order.objects.all, required=False, allow_null=True)
 
 
@@ -150,7 +150,7 @@ class WriteOff(Body):
     """Units that will never ship, and why."""
 
     example = {"items": [{"order_item_id": ITEM_ID, "quantity": 1}], "reason": "out_of_stock"}
-    items = serializers.ListField(child=Units(), allow_empty=False, max_length=MAX_ITEMS)
+    items = serializers.ListField(child=Units(), min_length=1, max_length=MAX_ITEMS)
     reason = serializers.ChoiceField(Order.CancellationReason.choices)
 
 

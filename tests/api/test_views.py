@@ -55,7 +55,7 @@ def test_a_service_may_act_for_a_person(caller, order):
     assert "actors:delegate" in problem["detail"]
 
 
-@pytest.mark.parametrize("actor", ["", "a" * 65, None, {}, "a\0b", "a\x1b[2Jb"])
+@pytest.mark.parametrize("actor", ["", "a" * 65, None, 7, {}, "a\0b", "a\x1b[2Jb"])
 def test_an_actor_that_is_none(api, order, actor):
     problem = check(api.post("/api/v1/things", order | {"actor": actor}), 400, "invalid_request")
     assert list(problem["errors"]) == ["actor"]
