@@ -145,6 +145,8 @@ def _say_where_things_are(stage: Stage, url: str, password: str | None) -> None:
         f" --organization {demo.ORGANIZATION} --subject user_me --scope '*')"
     )
     stage.say(f'             curl -H "Authorization: Bearer $TOKEN" {url}{API}/orders')
+    stage.say(f"             {url}/api/docs/ shows every route, and lets you try them")
+    stage.say(f"    Catalog  {url}{API}/events/catalog/ explains every event")
     stage.say("    Events   here, as they leave the exchange; with RabbitMQ:")
     stage.say(f"             {python} manage.py tail_events")
     stage.say("    Again    make run ARGS=--no-demo only serves; Ctrl-C ends it, the data stay")
