@@ -2,6 +2,8 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
+PARSER := tests/contract/parser
+PEERS := $(PARSER)/node_modules/.package-lock.json .venv/schemathesis/installed
 # A production-like environment: the checks judge what is deployed.
 PRODUCTION := env -u DEBUG \
 	SECRET_KEY=Zk3vJ8qW1xT6yR0pL5mN9bC2hF7dS4gA-uE_oIzXwQvKtYjP7Hn2 \
@@ -19,7 +21,7 @@ help: ## List these targets
 run: .venv/installed ## Run everything in one process, without any server (ARGS=… for manage.py run)
 	@exec env DEBUG=true $(BIN)/python manage.py run $(ARGS)
 
-test: .venv/installed-for-tests ## Run the tests (ARGS=… for pytest); starts the servers they need
+test: .venv/installed-for-tests $(PEERS) ## Run the tests (ARGS=… for pytest); starts the servers they need
 	@tests/services.sh
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
@@ -46,4 +48,15 @@ check: .venv/installed-for-tests ## Lint, format, types, imports, migrations, de
 .venv/installed-for-tests: .venv/installed tests/requirements.txt
 	@echo "Installing the tests' requirements …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+$(PARSER)/node_modules/.package-lock.json: $(PARSER)/package-lock.json | .venv/installed-for-tests
+	@echo "Installing the reference parser of AsyncAPI …"
+	@$(BIN)/npm ci --loglevel error --prefix $(PARSER)
+
+# Apart, because it needs other versions of what the service and its tests run on.
+.venv/schemathesis/installed: .venv/bin/python tests/schemathesis.txt
+	@echo "Installing schemathesis …"
+	@$(BIN)/python -m venv .venv/schemathesis
+	@.venv/schemathesis/bin/python -m pip install --quiet --disable-pip-version-check -r tests/schemathesis.txt
 	@touch $@

@@ -1,6 +1,8 @@
 """What carts tell other services, in the contract's order, and what they keep to themselves."""
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+
+from msgspec import Meta
 
 from events.money import money
 from events.schema import Event, Id, Money, Quantity, Timestamp, event
@@ -9,14 +11,20 @@ if TYPE_CHECKING:
     from carts.models import Cart, CartItem
 
 
+class CartEvent(Event):
+    """Carts have streams of their own: most never become an order."""
+
+    story: ClassVar[str] = "cart"
+
+
 @event("cart.created")
-class CartCreated(Event):
+class CartCreated(CartEvent):
     """Somebody has begun to shop."""
 
     cart_id: Id
-    customer_id: Id | None
-    session_id: Id | None
-    organization_id: Id
+    customer_id: Annotated[Id | None, Meta(description="Null for a guest, who has a session.")]
+    session_id: Annotated[Id | None, Meta(description="Null only where a customer is known.")]
+    organization_id: Annotated[Id, Meta(description="As in the envelope.")]
 
     @classmethod
     def of(cls, cart: "Cart") -> Self:
@@ -29,39 +37,39 @@ class CartCreated(Event):
 
 
 @event("cart.item_added")
-class CartItemAdded(Event):
-    """`quantity` is what was added now, not what the line holds."""
+class CartItemAdded(CartEvent):
+    """Units were added, as a line of their own or to one that was there."""
 
     cart_id: Id
     variant_id: Id
-    quantity: Quantity
+    quantity: Annotated[Quantity, Meta(description="What was added now, not what the line holds.")]
     unit_price: Money
 
 
 @event("cart.abandoned", moment="abandoned_at")
-class CartAbandoned(Event):
-    """Marketing reminds the customer; once per idle period."""
+class CartAbandoned(CartEvent):
+    """Nobody has touched it for a day or so; once, until somebody does."""
 
     cart_id: Id
-    customer_id: Id | None
-    items_count: Quantity
-    total_value: Money
+    customer_id: Annotated[Id | None, Meta(description="Null for a guest.")]
+    items_count: Annotated[Quantity, Meta(description="Units, as a shopper counts.")]
+    total_value: Annotated[Money, Meta(description="Quantity × unit price, over all lines.")]
     abandoned_at: Timestamp
     last_activity_at: Timestamp
 
 
 @event("cart.converted", moment="converted_at")
-class CartConverted(Event):
-    """Analytics counts a checkout; `cart_value` is before discount, tax and shipping."""
+class CartConverted(CartEvent):
+    """It was checked out and is an order now."""
 
     cart_id: Id
     order_id: Id
     converted_at: Timestamp
-    cart_value: Money
+    cart_value: Annotated[Money, Meta(description="Before discount, tax and shipping.")]
 
 
 @event("cart.item_changed", published=False)
-class CartItemChanged(Event):
+class CartItemChanged(CartEvent):
     """A line holds another quantity now; 0 means that it was removed."""
 
     cart_id: Id
@@ -80,7 +88,7 @@ class CartItemChanged(Event):
 
 
 @event("cart.merged", published=False)
-class CartMerged(Event):
+class CartMerged(CartEvent):
     """A guest's cart has become part of a customer's."""
 
     cart_id: Id
@@ -88,7 +96,7 @@ class CartMerged(Event):
 
 
 @event("cart.items_absorbed", published=False)
-class CartItemsAbsorbed(Event):
+class CartItemsAbsorbed(CartEvent):
     """The other side of a merge."""
 
     cart_id: Id
@@ -97,7 +105,7 @@ class CartItemsAbsorbed(Event):
 
 
 @event("cart.expired", published=False)
-class CartExpired(Event):
+class CartExpired(CartEvent):
     """Nobody has come back for it in a long time."""
 
     cart_id: Id

@@ -67,5 +67,5 @@ def _of(organization_id: str | None) -> QuerySet[Cart]:
 
 
 def _shortest_threshold() -> timedelta:
-    own: Iterable[timedelta] = Policy.objects.values_list("abandoned_after", flat=True)
-    return min([timedelta(seconds=settings.CART_ABANDONED_AFTER), *own])
+    own: Iterable[timedelta | None] = Policy.objects.values_list("abandoned_after", flat=True)
+    return min([timedelta(seconds=settings.CART_ABANDONED_AFTER), *filter(None, own)])

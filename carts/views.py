@@ -1,7 +1,5 @@
 """The carts' REST API."""
 
-from typing import Any
-
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
@@ -10,6 +8,7 @@ from rest_framework.response import Response
 import orders.selectors
 from carts import selectors, serializers, services
 from carts.filters import CartFilters
+from config.api.operations import takes
 from config.api.views import ContextViewSet
 from orders.serializers import NewItem, OrderOut, Terms
 
@@ -23,43 +22,44 @@ class Carts(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     filterset_class = CartFilters
     idempotency_key_required = frozenset({"checkout"})
 
+    @takes(serializers.NewCart, 201)
     def create(self, request: Request) -> Response:
-        body = self.body(serializers.NewCart)
-        cart = services.open_cart(organization_id=self.caller.organization_id, **body)
-        return self.answer(cart.id, status=201)
+        """Open a cart for a customer, a session, or both."""
+        organization_id = self.caller.organization_id
+        return self.answer(services.open_cart(organization_id=organization_id, **self.body()))
 
     @action(detail=True, methods=["post"])
+    @takes(NewItem, 201)
     def items(self, request: Request, pk: str) -> Response:
+        """Add units; they join the line with the same variant, price and tax rate."""
         cart = self.get_object()
-        services.add_item(cart_id=cart.id, **self.body(NewItem))
-        return self.answer(cart.id, status=201)
+        return self.answer(services.add_item(cart_id=cart.id, **self.body()))
 
     @action(detail=True, methods=["patch"], url_path=r"items/(?P<item_id>[A-Za-z0-9_-]{1,64})")
+    @takes(serializers.ItemChange)
     def item(self, request: Request, pk: str, item_id: str) -> Response:
+        """Set the quantity of a line."""
         cart = self.get_object()
-        body = self.body(serializers.ItemChange)
-        services.change_item(cart_id=cart.id, item_id=item_id, **body)
-        return self.answer(cart.id)
+        return self.answer(services.change_item(cart_id=cart.id, item_id=item_id, **self.body()))
 
     @item.mapping.delete
     def remove_item(self, request: Request, pk: str, item_id: str) -> Response:
+        """Remove a line."""
         cart = self.get_object()
-        services.remove_item(cart_id=cart.id, item_id=item_id)
-        return self.answer(cart.id)
+        return self.answer(services.remove_item(cart_id=cart.id, item_id=item_id))
 
     @action(detail=True, methods=["post"])
+    @takes(serializers.Merge)
     def merge(self, request: Request, pk: str) -> Response:
+        """Join the cart into a customer's, and answer with the customer's."""
         cart = self.get_object()
-        into = services.merge_cart(cart_id=cart.id, **self.body(serializers.Merge))
-        return self.answer(into.id)
+        return self.answer(services.merge_cart(cart_id=cart.id, **self.body()))
 
     @action(detail=True, methods=["post"])
+    @takes(Terms, 201, 200, answers=OrderOut)
     def checkout(self, request: Request, pk: str) -> Response:
+        """Place the order: 201, and 200 with the same order for a cart that was checked out."""
         cart = self.get_object()
-        order_id, is_new = services.check_out(cart_id=cart.id, **self.body(Terms))
+        order_id, is_new = services.check_out(cart_id=cart.id, **self.body())
         order = OrderOut(orders.selectors.get(order_id))
         return Response(order.data, status=201 if is_new else 200)
-
-    def answer(self, cart_id: str, **kwargs: Any) -> Response:
-        """Answer with the cart as it is in the database now."""
-        return Response(self.get_serializer(self.get_queryset().get(pk=cart_id)).data, **kwargs)

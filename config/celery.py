@@ -4,13 +4,18 @@ import logging
 import os
 
 from celery import Celery
-from celery.signals import worker_ready
+from celery.signals import beat_init, setup_logging, worker_process_shutdown, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("order-service")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_logging(**kwargs: object) -> None:
+    """That somebody listens keeps Celery from changing what Django has set up."""
 
 
 @worker_ready.connect
@@ -23,3 +28,23 @@ def declare_topology(**kwargs: object) -> None:
     except broker.Unavailable as error:
         # The relay declares it too, whenever it connects.
         logging.getLogger(__name__).warning("Topology not declared: %s", error)
+
+
+@worker_ready.connect
+@beat_init.connect
+def serve_metrics(**kwargs: object) -> None:
+    """Where METRICS_PORT is set, whoever reaches it sees that the process runs, and how."""
+    from django.conf import settings
+
+    from events import metrics
+
+    if settings.METRICS_PORT:
+        metrics.serve(settings.METRICS_PORT)
+
+
+@worker_process_shutdown.connect
+def forget_process(pid: int, **kwargs: object) -> None:
+    """What a dead process counted stays counted; what it had at that moment does not."""
+    from events import metrics
+
+    metrics.forget(pid)

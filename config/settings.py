@@ -1,13 +1,18 @@
 """All settings. What differs between deployments comes from the environment or from `.env`."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from config import logs
+from config.admin import theme
+from config.api import openapi
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = environ.FileAwareEnv()  # SECRET_KEY_FILE=/run/secrets/… works for every name
 env.read_env(BASE_DIR / ".env")
 
 DEBUG = env.bool("DEBUG", default=False)
@@ -20,6 +25,8 @@ if SECRET_KEY == DEVELOPMENT_KEY and not DEBUG:
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"] if DEBUG else [])
 
 INSTALLED_APPS = [
+    "config.admin",
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -27,15 +34,17 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_filters",
-    "events",
-    "carts",
     "orders",
+    "carts",
     "payments",
     "fulfillment",
     "shipments",
     "returns",
     "invoices",
+    "events",
     "config.api",
     "config.embedded",
 ]
@@ -123,7 +132,6 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_REDIRECT_STDOUTS = False
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 
 
@@ -188,6 +196,8 @@ CONSUMER_CONFIG: dict[str, dict[str, Any]] = {
     }
 }
 
+METRICS_PORT = env.int("METRICS_PORT", default=0)  # of workers and scheduler; 0 for none
+
 # API
 
 REST_FRAMEWORK = {
@@ -197,11 +207,18 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PAGINATION_CLASS": "config.api.pagination.NewestFirst",
     "DEFAULT_FILTER_BACKENDS": ["config.api.filters.StrictFilterBackend"],
+    "DEFAULT_THROTTLE_CLASSES": ["config.api.throttling.PerCaller"],
+    "DEFAULT_SCHEMA_CLASS": "config.api.schema.Schema",
     "EXCEPTION_HANDLER": "config.api.problems.handle",
+    "NUM_PROXIES": 1,  # the one that ends TLS says whom it serves
     "UNAUTHENTICATED_USER": None,
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
 }
+SPECTACULAR_SETTINGS = openapi.SETTINGS
 API_MAX_BODY = 1024 * 1024  # bytes
+API_THROTTLE = env.str("API_THROTTLE", default="600/min")
+if API_THROTTLE and not re.fullmatch(r"[1-9][0-9]*/(sec|min|hour|day)", API_THROTTLE):
+    raise ImproperlyConfigured("API_THROTTLE is a rate like 600/min, or empty for no limit.")
 JWT_SECRET = env.str("JWT_SECRET", default="") or (SECRET_KEY if DEBUG else "")
 JWT_JWKS_URL = env.str("JWT_JWKS_URL", default="")
 JWT_ISSUER = env.str("JWT_ISSUER", default="")
@@ -212,6 +229,19 @@ if not (JWT_SECRET or JWT_JWKS_URL):
     raise ImproperlyConfigured(
         "Nothing can verify a token. Set JWT_SECRET (at least 32 characters), or JWT_JWKS_URL."
     )
+
+# Admin
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+UNFOLD = theme.SETTINGS
 
 # Rules; each context's Policy row overrides them for one organization.
 
@@ -224,16 +254,19 @@ RESERVATION_TTL_MINUTES = env.int("RESERVATION_TTL_MINUTES", default=15)
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "config.formats"
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "var" / "static"
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "loggers": {"django": {"handlers": [], "propagate": True}},  # else it writes every line twice
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-}
+STATIC_ROOT = env.path("STATIC_ROOT", default=BASE_DIR / "var" / "static")
+if not DEBUG:  # else the development server serves them
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("django.middleware.security.SecurityMiddleware") + 1,
+        "whitenoise.middleware.WhiteNoiseMiddleware",
+    )
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    }
+LOGGING = logs.configuration(level=env.str("LOG_LEVEL", default="INFO"), as_json=not DEBUG)
 if not DEBUG:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
@@ -241,3 +274,4 @@ if not DEBUG:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=False)
     SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
 from config.api import problems
 
@@ -10,6 +11,8 @@ urlpatterns = [
     path("api/v1/", include("carts.urls")),
     path("api/v1/", include("orders.urls")),
     path("api/v1/", include("events.urls")),
+    path("api/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
     # A route of its own, because with DEBUG Django answers unmatched URLs with a page.
     re_path(r"^api/", problems.not_found),
 ]

@@ -5,4 +5,4 @@ class EventsConfig(AppConfig):
     name = "events"
 
     def ready(self) -> None:
-        from events import checks  # noqa: F401  (registers itself)
+        from events import checks, parked  # noqa: F401  (they register themselves)

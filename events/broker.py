@@ -81,6 +81,16 @@ def queues() -> list[kombu.Queue]:
     return declared
 
 
+def listeners(event: str) -> list[str]:
+    """Return the names of the consumers' queues that an event goes into."""
+    return [
+        f"{settings.EVENTS_QUEUE_PREFIX}{queue}"
+        for config in settings.CONSUMER_CONFIG.values()
+        for queue, events in config["queues"].items()
+        if event in events
+    ]
+
+
 def declare_topology(connection: kombu.Connection | None = None) -> None:
     """Declare the exchange, the consumers' queues and their dead-letter queues; idempotent.
 

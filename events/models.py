@@ -61,6 +61,7 @@ class Outbox(Owed):
     shard = models.PositiveSmallIntegerField()
 
     class Meta:
+        verbose_name = "owed message"
         indexes = [
             models.Index(fields=["shard", "event"], name="outbox_owed"),
             models.Index(
@@ -69,6 +70,9 @@ class Outbox(Owed):
                 condition=models.Q(not_before__isnull=False) | models.Q(parked_at__isnull=False),
             ),
         ]
+
+    def __str__(self) -> str:
+        return str(self.event)
 
 
 class Publication(models.Model):
@@ -93,10 +97,14 @@ class Reaction(Owed):
     nudged_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = "owed reaction"
         constraints = [
             models.UniqueConstraint(fields=["event", "reaction"], name="one_reaction_per_event")
         ]
         indexes = [models.Index(fields=["stream", "context", "id"], name="reaction_owed")]
+
+    def __str__(self) -> str:
+        return f"{self.reaction} on {self.event}"
 
 
 class Series(models.Model):

@@ -10,6 +10,8 @@ from iso4217 import Currency
 from events.errors import DomainError
 
 MAX_DECIMALS = 4  # of all currencies of ISO 4217
+# Units of account, and so neither gold nor “no currency”.
+CURRENCIES = sorted(currency.code for currency in Currency if currency.exponent is not None)
 MAX_DIGITS = 15  # as many as SQLite, which computes with floats, keeps exactly
 
 

@@ -13,6 +13,7 @@ class Origin:
     """`actor` is a person or a service, or `system` for timers and reactions."""
 
     actor: str = SYSTEM
+    organization_id: str | None = None
     request_id: str | None = None
     traceparent: str | None = None
 
@@ -30,13 +31,14 @@ def acting(
     *, actor: str = SYSTEM, request_id: str | None = None, traceparent: str | None = None
 ) -> Iterator[None]:
     """Everything in the block is done by this actor in this request."""
-    token = _current.set(Origin(actor, request_id, traceparent))
+    token = _current.set(Origin(actor, None, request_id, traceparent))
     try:
         yield
     finally:
         _current.reset(token)
 
 
-def act_as(actor: str) -> None:
+def act_as(actor: str, *, organization_id: str | None = None) -> None:
     """From here to the end of the enclosing `acting` block, `actor` is the one who acts."""
-    _current.set(replace(_current.get(), actor=actor))
+    now = _current.get()
+    _current.set(replace(now, actor=actor, organization_id=organization_id or now.organization_id))

@@ -1,5 +1,7 @@
 """Facts become rows: the log, what is owed to the broker, what is owed to other contexts."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from zlib import crc32
 
 from django.conf import settings
@@ -12,31 +14,45 @@ from events.models import Event, Outbox, Reaction
 
 def put(aggregate: Aggregate) -> None:
     """Write what the aggregate recorded, in the transaction of its save()."""
-    facts = aggregate.take_facts()
-    if not facts:
-        return
+    if facts := aggregate.take_facts():
+        record(
+            facts,
+            organization_id=aggregate.organization_id,
+            stream=aggregate.stream,
+            subject=aggregate.pk,
+        )
+
+
+def record(
+    facts: Sequence[tuple[schema.Event, datetime]],
+    *,
+    organization_id: str,
+    stream: str,
+    subject: str,
+) -> None:
+    """Write facts, each with when it happened, and what is owed because of them."""
     published = sum(fact.published for fact, _ in facts)
-    sequence = _advance(aggregate.stream, published) - published
+    sequence = _advance(stream, published) - published
     origin_now = origin.current()
     events = []
     for fact, at in facts:
         sequence += fact.published
         event = Event(
-            organization_id=aggregate.organization_id,
+            organization_id=organization_id,
             name=fact.name,
             version=schema.VERSION,
-            stream=aggregate.stream,
+            stream=stream,
             sequence=sequence if fact.published else None,
             occurred_at=at,
-            subject=aggregate.pk,
+            subject=subject,
             actor=origin_now.actor,
             request_id=origin_now.request_id,
             traceparent=origin_now.traceparent,
-            body=schema.render(fact, organization_id=aggregate.organization_id, at=at),
+            body=schema.render(fact, organization_id=organization_id, at=at),
         )
         events.append(event)
     Event.objects.bulk_create(events)
-    shard = crc32(aggregate.stream.encode()) % settings.EVENTS_SHARDS
+    shard = crc32(stream.encode()) % settings.EVENTS_SHARDS
     owed = [Outbox(event=e, stream=e.stream, shard=shard) for e in events if e.sequence]
     Outbox.objects.bulk_create(owed)
     reacting = [
@@ -50,7 +66,7 @@ def put(aggregate: Aggregate) -> None:
         if owed:
             wake.relay(shard)
         for context in {r.context for r in reacting}:
-            wake.react(aggregate.stream, context)
+            wake.react(stream, context)
 
     transaction.on_commit(nudge, robust=True)
 

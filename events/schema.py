@@ -13,11 +13,13 @@ from events.errors import DomainError
 VERSION = "1.0"
 MAX_BODY = 256 * 1024  # bytes; a broker and its consumers must be able to hold many of them
 
-Id = Annotated[str, Meta(min_length=1, max_length=64)]
+Id = Annotated[str, Meta(title="id", min_length=1, max_length=64)]
 Timestamp = Annotated[datetime, Meta(tz=True)]
 Quantity = Annotated[int, Meta(ge=1)]
-Money = Annotated[Decimal, Meta(description="With exactly the decimals of its currency.")]
-Kilograms = Annotated[Decimal, Meta(description="Without trailing zeros.")]
+Money = Annotated[
+    Decimal, Meta(title="money", description="With exactly the decimals of its currency.")
+]
+Kilograms = Annotated[Decimal, Meta(title="kilograms", description="Without trailing zeros.")]
 
 
 class InvalidEvent(DomainError):
@@ -45,8 +47,12 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Event(Payload, frozen=True, kw_only=True):
-    """Base of all facts. A subclass is the event's `data`: its fields are the keys, in order."""
+    """Base of all facts. A subclass is the event's `data`: its fields are the keys, in order.
 
+    `story` says whose stream it goes into: an order's, unless a context has streams of its own.
+    """
+
+    story: ClassVar[str] = "order"
     name: ClassVar[str]
     published: ClassVar[bool]
     moment: ClassVar[str | None]

@@ -1,7 +1,13 @@
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from events.catalog import asyncapi, catalog
 from events.views import Feed
 
 router = SimpleRouter(trailing_slash=False)
 router.register("events", Feed)
-urlpatterns = router.urls
+urlpatterns = [
+    path("events/asyncapi.json", asyncapi, name="asyncapi"),
+    path("events/catalog/", catalog, name="catalog"),
+    *router.urls,
+]

@@ -1,21 +1,29 @@
 """Reading the log: what was published, for consumers that were away; and one stream's story."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, ClassVar, cast
 
 import msgspec
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
+from config.api.operations import takes
 from config.api.serializers import ExternalId, StrictSerializer
 from config.api.views import ContextViewSet
 from events.models import Event, Publication
-from events.schema import whole_seconds
+from events.schema import Envelope, Timestamp, whole_seconds
 
-M = TypeVar("M", bound=Model)
+# Copied as it went out: parsed and written again, 125.50 would be 125.5.
+RawEnvelope = Annotated[
+    msgspec.Raw,
+    msgspec.Meta(
+        description="The event as it went out; `data` is what its contract says.",
+        extra_json_schema={"type": "object", "required": list(Envelope.__struct_fields__)},
+    ),
+]
 
 
 class Page(StrictSerializer):
@@ -32,67 +40,153 @@ class FeedPage(Page):
     stream = ExternalId(required=False)
 
 
+class PublishedEvent(msgspec.Struct):
+    """An event that the broker has confirmed."""
+
+    position: int
+    id: str
+    stream: str
+    sequence: int
+    envelope: RawEnvelope
+
+
+class Publications(msgspec.Struct):
+    """A page in the order of `position`; `next` is the URL of the one after it."""
+
+    next: str | None
+    results: list[PublishedEvent]
+
+    example: ClassVar[dict[str, Any]] = {
+        "next": None,
+        "results": [
+            {
+                "position": 1042,
+                "id": "evt_01JCZ4Q8M9P2S5V8Y1B4E7H0KM",
+                "stream": "cart_01JCZ4Q8M3V7T2R9K5X1B6N0AW",
+                "sequence": 1,
+                "envelope": {
+                    "event": "cart.created",
+                    "version": "1.0",
+                    "timestamp": "2025-11-23T15:00:00Z",
+                    "organization_id": "org_demo",
+                    "data": {
+                        "cart_id": "cart_01JCZ4Q8M3V7T2R9K5X1B6N0AW",
+                        "customer_id": "cust_ana",
+                        "session_id": None,
+                        "organization_id": "org_demo",
+                    },
+                },
+            }
+        ],
+    }
+
+
+class RecordedEvent(msgspec.Struct):
+    """An event with all that the log knows of it; an internal one has no sequence."""
+
+    position: int
+    id: str
+    sequence: int | None
+    published: bool
+    subject: str
+    actor: str
+    request_id: str | None
+    recorded_at: Timestamp
+    envelope: RawEnvelope
+
+
+class Timeline(msgspec.Struct):
+    """A page in the order in which it happened; `next` is the URL of the one after it."""
+
+    next: str | None
+    results: list[RecordedEvent]
+
+    example: ClassVar[dict[str, Any]] = {
+        "next": None,
+        "results": [
+            {
+                "position": 2210,
+                "id": "evt_01JCZ5C7T1W4Z7C0F3J6M9Q2RS",
+                "sequence": None,
+                "published": False,
+                "subject": "order_01JCZ5B2QH8M3T6R9W1K4X7V0B",
+                "actor": "user_789",
+                "request_id": "req_01JCZ5C7SX8B1D4G7K0N3R6T9V",
+                "recorded_at": "2025-11-23T15:07:00Z",
+                "envelope": {
+                    "event": "order.held",
+                    "version": "1.0",
+                    "timestamp": "2025-11-23T15:07:00Z",
+                    "organization_id": "org_demo",
+                    "data": {
+                        "order_id": "order_01JCZ5B2QH8M3T6R9W1K4X7V0B",
+                        "reason": "address",
+                        "note": "There is no such street in Puebla.",
+                        "held_by": "user_789",
+                    },
+                },
+            }
+        ],
+    }
+
+
 class Feed(ContextViewSet):
     """The organization's published events, in the order in which the broker confirmed them."""
 
     scope = "events"
     queryset = Publication.objects.select_related("event")
 
+    @takes(FeedPage, answers=Publications)
     def list(self, request: Request) -> HttpResponse:
-        query = _parse(FeedPage, request)
+        """Published events in the order in which the broker confirmed them."""
+        query = self.query()
         given = {f"event__{name}": query[name] for name in ("name", "stream") if name in query}
-        return _answer(request, query, self.get_queryset().filter(**given), _publication)
+        rows = self.get_queryset().filter(**given)
+        return _answer(request, query, rows, _published, Publications)
 
 
-def timeline(request: Request, stream: str) -> HttpResponse:
+def timeline(request: Request, query: dict[str, Any], stream: str) -> HttpResponse:
     """Answer with every event of a stream, internal ones too, in the order of what happened."""
-    events = Event.objects.filter(stream=stream)
-    return _answer(request, _parse(Page, request), events, _event)
-
-
-def _parse(serializer: type[Page], request: Request) -> dict[str, Any]:
-    query = serializer(data=request.query_params.dict())
-    query.is_valid(raise_exception=True)
-    return dict(query.validated_data)
+    return _answer(request, query, Event.objects.filter(stream=stream), _recorded, Timeline)
 
 
 def _answer(
     request: Request,
     query: dict[str, Any],
-    rows: QuerySet[M],
-    shape: Callable[[M], dict[str, Any]],
+    rows: QuerySet[Any],
+    entry: Callable[[Any], Any],
+    page: Callable[..., Publications | Timeline],
 ) -> HttpResponse:
-    """Envelopes are copied as they went out: parsed and written again, 125.50 would be 125.5."""
     size = query["page_size"]
     found = list(rows.filter(pk__gt=query["after"]).order_by("pk")[: size + 1])
-    page, is_last = found[:size], len(found) <= size
+    shown, is_last = found[:size], len(found) <= size
     url = request.build_absolute_uri()
-    body = {
-        "next": None if is_last else replace_query_param(url, "after", page[-1].pk),
-        "results": [shape(row) for row in page],
-    }
+    body = page(
+        next=None if is_last else replace_query_param(url, "after", shown[-1].pk),
+        results=[entry(row) for row in shown],
+    )
     return HttpResponse(msgspec.json.encode(body), content_type="application/json")
 
 
-def _publication(row: Publication) -> dict[str, Any]:
-    return {
-        "position": row.position,
-        "id": row.event.id,
-        "stream": row.event.stream,
-        "sequence": row.event.sequence,
-        "envelope": msgspec.Raw(row.event.body.encode()),
-    }
+def _published(row: Publication) -> PublishedEvent:
+    return PublishedEvent(
+        position=row.position,
+        id=row.event.id,
+        stream=row.event.stream,
+        sequence=cast(int, row.event.sequence),
+        envelope=msgspec.Raw(row.event.body.encode()),
+    )
 
 
-def _event(row: Event) -> dict[str, Any]:
-    return {
-        "position": row.number,
-        "id": row.id,
-        "sequence": row.sequence,
-        "published": row.sequence is not None,
-        "subject": row.subject,
-        "actor": row.actor,
-        "request_id": row.request_id,
-        "recorded_at": whole_seconds(row.recorded_at),
-        "envelope": msgspec.Raw(row.body.encode()),
-    }
+def _recorded(row: Event) -> RecordedEvent:
+    return RecordedEvent(
+        position=row.number,
+        id=row.id,
+        sequence=row.sequence,
+        published=row.sequence is not None,
+        subject=row.subject,
+        actor=row.actor,
+        request_id=row.request_id,
+        recorded_at=whole_seconds(row.recorded_at),
+        envelope=msgspec.Raw(row.body.encode()),
+    )

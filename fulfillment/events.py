@@ -1,5 +1,9 @@
 """What fulfillment tells other services, in the contract's order."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from events.schema import Event, Id, Kilograms, Quantity, Timestamp, event
 
 
@@ -27,10 +31,10 @@ class FulfillmentItemPicked(Event):
 
 @event("fulfillment.packed", moment="packed_at")
 class FulfillmentPacked(Event):
-    """Everything this warehouse sends is in its packages; `total_weight` is their sum."""
+    """Everything that this warehouse sends is in its packages."""
 
     order_id: Id
     package_count: Quantity
-    total_weight: Kilograms
+    total_weight: Annotated[Kilograms, Meta(description="Of all packages.")]
     packed_by: str
     packed_at: Timestamp

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Annotated, Self
+
+from msgspec import Meta
 
 from events import origin
 from events.money import money
@@ -14,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class StockItem(Payload):
-    """Units of a variant in a warehouse; null where no warehouse is known."""
+    """Units of a variant in a warehouse."""
 
     variant_id: Id
     quantity: Quantity
-    warehouse_id: Id | None
+    warehouse_id: Annotated[Id | None, Meta(description="Null where none is known.")]
 
     @classmethod
     def live(cls, order: "OrderRecord") -> list[Self]:
@@ -35,7 +37,7 @@ class PlacedItem(Payload):
 
     variant_id: Id
     quantity: Quantity
-    preferred_warehouse_id: Id | None
+    preferred_warehouse_id: Annotated[Id | None, Meta(description="Null where any will do.")]
 
 
 @event("order.created")
@@ -44,11 +46,11 @@ class OrderCreated(Event):
 
     order_id: Id
     order_number: str
-    customer_id: Id | None
+    customer_id: Annotated[Id | None, Meta(description="Null for a guest.")]
     total_amount: Money
-    currency: str
-    items_count: Quantity
-    status: str
+    currency: Annotated[str, Meta(description="ISO 4217.")]
+    items_count: Annotated[Quantity, Meta(description="Units, as a shopper counts.")]
+    status: Annotated[str, Meta(description="Always `pending`.")]
 
     @classmethod
     def of(cls, order: "Order") -> Self:
@@ -65,13 +67,13 @@ class OrderCreated(Event):
 
 @event("order.placed")
 class OrderPlaced(Event):
-    """Inventory reserves the stock for as long as the customer may take to pay."""
+    """The customer has committed; Inventory reserves the stock for as long as paying may take."""
 
     order_id: Id
-    customer_id: Id | None
-    local_id: Id | None
+    customer_id: Annotated[Id | None, Meta(description="Null for a guest.")]
+    local_id: Annotated[Id | None, Meta(description="The shop or branch; null online.")]
     items: list[PlacedItem]
-    reservation_ttl_minutes: int
+    reservation_ttl_minutes: Annotated[int, Meta(description="An unpaid order lives no longer.")]
 
     @classmethod
     def of(cls, order: "Order", *, reservation_ttl_minutes: int) -> Self:
@@ -93,14 +95,14 @@ class OrderPlaced(Event):
 
 @event("order.confirmed", moment="confirmed_at")
 class OrderConfirmed(Event):
-    """Inventory commits the stock, Notification mails the customer, Analytics counts the sale."""
+    """What is due is paid; Inventory commits the stock, Notification mails the customer."""
 
     order_id: Id
     order_number: str
-    reservation_id: Id | None
+    reservation_id: Annotated[Id | None, Meta(description="Null if Inventory never answered.")]
     confirmed_at: Timestamp
-    payment_id: Id | None
-    items: list[StockItem]
+    payment_id: Annotated[Id | None, Meta(description="Null if nothing was to be paid.")]
+    items: Annotated[list[StockItem], Meta(description="One for each line and warehouse.")]
 
     @classmethod
     def of(cls, order: "Order", *, payment_id: str | None, confirmed_at: datetime) -> Self:
@@ -116,14 +118,23 @@ class OrderConfirmed(Event):
 
 @event("order.cancelled")
 class OrderCancelled(Event):
-    """Inventory releases the stock, Payments gives the money back."""
+    """It will not be delivered; Inventory releases the stock, and what was paid goes back."""
 
     order_id: Id
-    reservation_id: Id | None
-    cancellation_reason: str
-    cancelled_by: str
-    refund_required: bool
-    stock_to_release: list[StockItem]
+    reservation_id: Annotated[Id | None, Meta(description="Null if Inventory never answered.")]
+    cancellation_reason: Annotated[
+        str,
+        Meta(
+            description="`customer_request`, `out_of_stock`, `payment_failed`, "
+            "`reservation_expired`, `fraud`, `operator` or `other`."
+        ),
+    ]
+    cancelled_by: Annotated[str, Meta(description="A user, or `system`.")]
+    refund_required: Annotated[bool, Meta(description="Money was captured and not refunded.")]
+    stock_to_release: Annotated[
+        list[StockItem],
+        Meta(description="Every live unit; empty if the order was never placed."),
+    ]
 
     @classmethod
     def of(cls, order: "Order", *, reason: str) -> Self:
@@ -142,21 +153,21 @@ class OrderProcessing(Event):
     """The first warehouse has started; from here on the allocation is fixed."""
 
     order_id: Id
-    warehouse_id: Id | None
+    warehouse_id: Annotated[Id | None, Meta(description="Null where none is known.")]
     fulfillment_started_at: Timestamp
 
 
 @event("order.shipped", moment="shipped_at")
 class OrderShipped(Event):
-    """Inventory deducts the units of this shipment; it says nothing about earlier ones."""
+    """A shipment has left; Inventory deducts its units. Once for each shipment."""
 
     order_id: Id
     shipment_id: Id
     carrier: str
-    tracking_number: str | None
+    tracking_number: Annotated[str | None, Meta(description="Null without a label.")]
     shipped_at: Timestamp
     estimated_delivery: date | None
-    shipped_items: list[StockItem]
+    shipped_items: Annotated[list[StockItem], Meta(description="Of this shipment only.")]
 
 
 @event("order.delivered", moment="delivered_at")

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
-from config.api.filters import ContextFilters, FlagFilter
-from orders.models import Order, WriteOff
+from config.api.filters import ContextFilters, FlagFilter, MomentFilter
+from orders import selectors
+from orders.models import Order
 
 
 class OrderFilters(ContextFilters):
@@ -17,18 +18,18 @@ class OrderFilters(ContextFilters):
     customer = filters.CharFilter(field_name="customer_id")
     local = filters.CharFilter(field_name="local_id")
     cart = filters.CharFilter(field_name="cart_id")
-    placed_after = filters.IsoDateTimeFilter(field_name="placed_at", lookup_expr="gte")
-    placed_before = filters.IsoDateTimeFilter(field_name="placed_at", lookup_expr="lt")
+    placed_after = MomentFilter(field_name="placed_at", lookup_expr="gte")
+    placed_before = MomentFilter(field_name="placed_at", lookup_expr="lt")
     on_hold = FlagFilter(method="filter_on_hold")
     unreleased_units = FlagFilter(method="filter_unreleased_units")
 
     def filter_on_hold(self, orders: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
         """Somebody has to look at it before it is fulfilled."""
-        return orders.filter(held_at__isnull=not value)
+        return orders.filter(selectors.ON_HOLD if value else ~selectors.ON_HOLD)
 
     def filter_unreleased_units(
         self, orders: QuerySet[Any], name: str, value: bool
     ) -> QuerySet[Any]:
         """Written off, and nobody has told Inventory yet."""
-        unreleased = Exists(WriteOff.objects.filter(order=OuterRef("pk"), released_at__isnull=True))
+        unreleased = selectors.WITH_UNRELEASED_UNITS
         return orders.filter(unreleased if value else ~unreleased)

@@ -1,11 +1,19 @@
 """Reading orders. Nothing here writes."""
 
 from datetime import datetime
+from typing import Literal
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orders.models import Dispatch, Order, Policy, UnknownShipment, WriteOff
+
+# Orders that wait for somebody: to look at them before they are fulfilled; and to tell Inventory
+# about units that were written off.
+ON_HOLD = Q(held_at__isnull=False)
+WITH_UNRELEASED_UNITS = Exists(
+    WriteOff.objects.filter(order=OuterRef("pk"), released_at__isnull=True)
+)
 
 
 def with_lines() -> QuerySet[Order]:
@@ -34,7 +42,8 @@ def unpaid(*, now: datetime, organization_id: str | None = None) -> QuerySet[Ord
 def reservation_ttl_minutes(organization_id: str) -> int:
     """Return how long the organization reserves stock for an order that is not paid yet."""
     policy = Policy.objects.filter(pk=organization_id).first()
-    return policy.reservation_ttl_minutes if policy else settings.RESERVATION_TTL_MINUTES
+    own = policy.reservation_ttl_minutes if policy else None
+    return own or settings.RESERVATION_TTL_MINUTES
 
 
 def dispatches(order: Order, shipment_id: str) -> list[Dispatch]:
@@ -50,24 +59,27 @@ def unreleased(order: Order) -> list[WriteOff]:
     return list(order.write_offs.filter(released_at__isnull=True).order_by("id"))
 
 
-def payment_status(order: Order) -> str:
-    """Return `not_required`, `unpaid` or `paid`."""
+def payment_status(order: Order) -> Literal["not_required", "unpaid", "paid"]:
+    """Whether what is due has been paid."""
     if not order.total:
         return "not_required"
     return "paid" if order.is_paid else "unpaid"
 
 
-def fulfillment_status(order: Order) -> str:
-    """Return how far the live units have come: `unfulfilled`, `partially_shipped` … `delivered`."""
+def fulfillment_status(
+    order: Order,
+) -> Literal["unfulfilled", "partially_shipped", "shipped", "partially_delivered", "delivered"]:
+    """How far the live units have come."""
     live = sum(line.live for line in order.lines)
-    for status in ("delivered", "shipped"):
-        if done := sum(getattr(line, status) for line in order.lines):
-            return status if done == live else f"partially_{status}"
+    if delivered := sum(line.delivered for line in order.lines):
+        return "delivered" if delivered == live else "partially_delivered"
+    if shipped := sum(line.shipped for line in order.lines):
+        return "shipped" if shipped == live else "partially_shipped"
     return "unfulfilled"
 
 
-def return_status(order: Order) -> str:
-    """Return `none`, `partially_returned` or `returned`."""
+def return_status(order: Order) -> Literal["none", "partially_returned", "returned"]:
+    """How many of the delivered units have come back."""
     returned = sum(line.returned for line in order.lines)
     if not returned:
         return "none"

@@ -1,18 +1,17 @@
 """The orders' REST API."""
 
-from typing import Any
-
 from django.http import HttpResponse
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.operations import takes
+from config.api.serializers import Body
 from config.api.views import ContextViewSet
-from events.views import timeline
+from events.views import Page, Timeline, timeline
 from orders import selectors, serializers, services
 from orders.filters import OrderFilters
-from orders.models import Order
 
 
 class Orders(ListModelMixin, RetrieveModelMixin, ContextViewSet):
@@ -23,24 +22,30 @@ class Orders(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     serializer_class = serializers.OrderOut
     filterset_class = OrderFilters
 
+    @takes(serializers.NewOrder, 201)
     def create(self, request: Request) -> Response:
-        body = self.body(serializers.NewOrder)
-        order = services.open_order(organization_id=self.caller.organization_id, **body)
-        return self.answer(order, status=201)
+        """Open an order that was no cart before. Nothing is reserved until it is placed."""
+        organization_id = self.caller.organization_id
+        return self.answer(services.open_order(organization_id=organization_id, **self.body()))
 
     @action(detail=True)
+    @takes(Page, answers=Timeline)
     def timeline(self, request: Request, pk: str) -> HttpResponse:
         """Every event of every context about this order, internal ones too, in order."""
-        return timeline(request, self.get_object().stream)
+        return timeline(request, self.query(), self.get_object().stream)
 
     @action(detail=True, methods=["post"])
+    @takes(Body)
     def place(self, request: Request, pk: str) -> Response:
-        self.body(serializers.Nothing)
+        """The customer commits: stock is reserved for as long as paying may take."""
+        self.body()
         return self.answer(services.place_order(order_id=self.get_object().id))
 
     @action(detail=True, methods=["post"])
+    @takes(serializers.Reservation)
     def reservation(self, request: Request, pk: str) -> Response:
-        order, body = self.get_object(), self.body(serializers.Reservation)
+        """Inventory's answer: where the units come from, or that there are none."""
+        order, body = self.get_object(), self.body()
         if body["rejected"]:
             order = services.reject_reservation(order_id=order.id, note=body["reason"])
         else:
@@ -52,27 +57,31 @@ class Orders(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         return self.answer(order)
 
     @action(detail=True, methods=["post"])
+    @takes(serializers.Cancellation)
     def cancel(self, request: Request, pk: str) -> Response:
-        order, body = self.get_object(), self.body(serializers.Cancellation)
-        return self.answer(services.cancel_order(order_id=order.id, **body))
+        """Cancel an order of which nothing has been dispatched."""
+        order = self.get_object()
+        return self.answer(services.cancel_order(order_id=order.id, **self.body()))
 
     @action(detail=True, methods=["post"], url_path="write-off")
+    @takes(serializers.WriteOff)
     def write_off(self, request: Request, pk: str) -> Response:
-        order, body = self.get_object(), self.body(serializers.WriteOff)
+        """Give up units that will never ship."""
+        order, body = self.get_object(), self.body()
         units = serializers.total_units(body["items"])
         order = services.write_off_units(order_id=order.id, units=units, reason=body["reason"])
         return self.answer(order)
 
     @action(detail=True, methods=["post"])
+    @takes(serializers.Hold)
     def hold(self, request: Request, pk: str) -> Response:
-        order, body = self.get_object(), self.body(serializers.Hold)
-        return self.answer(services.hold_order(order_id=order.id, **body))
+        """Keep fulfillment from starting until somebody has looked at it."""
+        order = self.get_object()
+        return self.answer(services.hold_order(order_id=order.id, **self.body()))
 
     @action(detail=True, methods=["post"])
+    @takes(Body)
     def release(self, request: Request, pk: str) -> Response:
-        self.body(serializers.Nothing)
+        """Lift the hold."""
+        self.body()
         return self.answer(services.release_order(order_id=self.get_object().id))
-
-    def answer(self, order: Order, **kwargs: Any) -> Response:
-        """Answer with the order as it is in the database now."""
-        return Response(self.get_serializer(selectors.get(order.id)).data, **kwargs)

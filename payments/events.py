@@ -1,18 +1,22 @@
 """What payments tell other services, in the contract's order."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from events.schema import Event, Id, Money, Timestamp, event
 
 
 @event("payment.pending")
 class PaymentPending(Event):
-    """The gateway has accepted an attempt and waits for the customer."""
+    """The gateway has accepted an attempt and waits for the customer; once per attempt."""
 
     payment_id: Id
     order_id: Id
     amount: Money
     currency: str
     payment_method: str
-    gateway_payment_id: str | None
+    gateway_payment_id: Annotated[str | None, Meta(description="Null for `manual`.")]
 
 
 @event("payment.succeeded", moment="paid_at")
@@ -24,7 +28,7 @@ class PaymentSucceeded(Event):
     amount: Money
     paid_at: Timestamp
     payment_method: str
-    card_last4: str | None
+    card_last4: Annotated[str | None, Meta(description="Null for anything but a card.")]
 
 
 @event("payment.failed")
@@ -35,7 +39,7 @@ class PaymentFailed(Event):
     order_id: Id
     error_code: str
     error_message: str
-    retries_remaining: int
+    retries_remaining: Annotated[int, Meta(description="Counts down from 2: three attempts.")]
 
 
 @event("payment.refunded", moment="refunded_at")
@@ -44,6 +48,12 @@ class PaymentRefunded(Event):
 
     payment_id: Id
     order_id: Id
-    refund_amount: Money
-    refund_reason: str
+    refund_amount: Annotated[Money, Meta(description="Of this refund, not of all.")]
+    refund_reason: Annotated[
+        str,
+        Meta(
+            description="`customer_return`, `order_cancelled`, `units_written_off`, `operator` "
+            "or `other`."
+        ),
+    ]
     refunded_at: Timestamp

@@ -1,6 +1,8 @@
 """What returns tell other services, in the contract's order."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from events.schema import Event, Id, Money, Payload, Quantity, Timestamp, event
 
@@ -19,12 +21,12 @@ class ReturnedItem(Payload):
     variant_id: Id
     quantity: Quantity
     condition: Literal["good", "opened", "damaged", "defective", "wrong_item"]
-    return_reason: str | None
+    return_reason: Annotated[str | None, Meta(description="The line's own, or the return's.")]
 
 
 @event("return.requested", moment="requested_at")
 class ReturnRequested(Event):
-    """Warehouse and customer service expect a parcel."""
+    """A customer wants to send units back."""
 
     return_id: Id
     order_id: Id
@@ -36,25 +38,25 @@ class ReturnRequested(Event):
 
 @event("return.approved")
 class ReturnApproved(Event):
-    """The customer may send it; `refund_amount` is the most that this return can refund."""
+    """The customer may send it."""
 
     return_id: Id
     rma_number: str
     approved_by: str
-    return_shipping_label_url: str | None
-    refund_amount: Money
+    return_shipping_label_url: Annotated[str | None, Meta(description="Null if we give none.")]
+    refund_amount: Annotated[Money, Meta(description="The most that may be refunded.")]
 
 
 @event("return.received", moment="received_at")
 class ReturnReceived(Event):
-    """Inventory restocks the units of this receipt."""
+    """Units have come back; Inventory restocks them. Once for each receipt."""
 
     return_id: Id
     order_id: Id
     rma_number: str
     received_at: Timestamp
     warehouse_id: Id
-    returned_items: list[ReturnedItem]
+    returned_items: Annotated[list[ReturnedItem], Meta(description="Of this receipt only.")]
 
 
 @event("return.refunded", moment="refunded_at")

@@ -1,27 +1,31 @@
 """What shipments tell other services, in the contract's order."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from events.schema import Event, Id, Money, Timestamp, event
 
 
 @event("shipment.created")
 class ShipmentCreated(Event):
-    """Packed units are to travel together; `shipping_cost` is what the customer pays."""
+    """Packed units are to travel together."""
 
     shipment_id: Id
     order_id: Id
     carrier: str
     service: str
-    shipping_cost: Money
+    shipping_cost: Annotated[Money, Meta(description="What the customer pays.")]
 
 
 @event("shipment.label_created")
 class ShipmentLabelCreated(Event):
-    """The carrier has accepted the parcel on paper; `carrier_cost` is what it charges us."""
+    """The carrier has accepted the parcel on paper."""
 
     shipment_id: Id
     tracking_number: str
     label_url: str
-    carrier_cost: Money
+    carrier_cost: Annotated[Money, Meta(description="What the carrier charges us.")]
 
 
 @event("shipment.dispatched", moment="dispatched_at")
@@ -30,15 +34,15 @@ class ShipmentDispatched(Event):
 
     shipment_id: Id
     dispatched_at: Timestamp
-    warehouse_id: Id | None
+    warehouse_id: Annotated[Id | None, Meta(description="Null where none is known.")]
 
 
 @event("shipment.in_transit")
 class ShipmentInTransit(Event):
-    """The carrier has scanned the parcel; once per new scan."""
+    """The carrier has scanned the parcel; once per new scan, none after delivery."""
 
     shipment_id: Id
-    tracking_number: str | None
+    tracking_number: Annotated[str | None, Meta(description="Null without a label.")]
     current_location: str | None
     status_description: str | None
 

@@ -8,6 +8,7 @@ from typing import Any
 import kombu
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -86,6 +87,24 @@ def caller() -> Callable[..., Api]:
 @pytest.fixture
 def api(caller: Callable[..., Api]) -> Api:
     return caller()
+
+
+@pytest.fixture
+def operator(db: None) -> Callable[..., Client]:
+    """Return a function that logs operators into the admin; without permissions, a superuser."""
+
+    def log_in(*permissions: str, username: str = "olga") -> Client:
+        user = User.objects.create_user(username, is_staff=True, is_superuser=not permissions)
+        for name in permissions:
+            app, codename = name.split(".")
+            user.user_permissions.add(
+                Permission.objects.get(content_type__app_label=app, codename=codename)
+            )
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return log_in
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that PostgreSQL and RabbitMQ answer where the tests expect them; starts what does not.
+# Makes sure that there is a browser, and that PostgreSQL and RabbitMQ answer where the tests expect
+# them; installs and starts what is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,8 +34,12 @@ with_docker() {
         docker compose -f tests/compose.yaml up --detach --wait --quiet-pull "$@" </dev/null
 }
 
-on_debian() {
-    [ -f /etc/debian_version ] && [ "$(id -u)" -eq 0 ] || return 1
+on_debian_as_root() {
+    [ -f /etc/debian_version ] && [ "$(id -u)" -eq 0 ]
+}
+
+with_debian() {
+    on_debian_as_root || return 1
     local server
     for server; do
         "start_$server" || return 1
@@ -64,6 +69,11 @@ start_rabbitmq() {
     service rabbitmq-server start >/dev/null 2>&1 || rabbitmq-server -detached >/dev/null 2>&1
 }
 
+# The machine's browser, else Debian's, else the one that Playwright brings.
+command -v chromium chromium-browser google-chrome >/dev/null ||
+    { on_debian_as_root && install chromium; } ||
+    .venv/bin/playwright install chromium
+
 missing=()
 for server in postgresql rabbitmq; do
     answers "$server" || missing+=("$server")
@@ -72,7 +82,7 @@ done
 
 if [ -z "${TEST_DATABASE_URL:-}${TEST_BROKER_URL:-}" ]; then
     echo "Starting ${missing[*]} …"
-    { with_docker "${missing[@]}" || on_debian "${missing[@]}"; } && answer_soon "${missing[@]}" && exit
+    { with_docker "${missing[@]}" || with_debian "${missing[@]}"; } && answer_soon "${missing[@]}" && exit
 fi
 cat >&2 <<'EOT'
 Start PostgreSQL on 127.0.0.1:5432 (role postgres, no password) and RabbitMQ on 127.0.0.1:5672

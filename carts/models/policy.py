@@ -7,10 +7,12 @@ from django.db import models
 
 
 class Policy(models.Model):
-    """Without a row the settings decide."""
+    """What is null, the settings decide."""
 
     organization_id = models.CharField(max_length=64, primary_key=True)
     abandoned_after = models.DurationField(
+        null=True,
+        blank=True,
         help_text="Idle time after which a cart counts as abandoned: “1 00:00:00” is a day.",
         validators=[MinValueValidator(timedelta(seconds=1))],
     )

@@ -64,7 +64,7 @@ class BearerToken(BaseAuthentication):
             scopes=frozenset(claims.get("scope", "").split()),
             actor=claims["sub"],
         )
-        origin.act_as(caller.actor)
+        origin.act_as(caller.actor, organization_id=caller.organization_id)
         return caller, text
 
     def authenticate_header(self, request: Request) -> str:

@@ -1,10 +1,14 @@
-"""Filters of lists. A misspelt one is refused: silently ignored, it would answer too much."""
+"""Filters of lists. A misspelt or empty one is refused: ignored, it would answer too much."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from rest_framework.exceptions import ValidationError
+from django_filters.fields import IsoDateTimeField
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
 from rest_framework.request import Request
 
 PAGING = ("cursor", "page_size")
@@ -16,11 +20,33 @@ class StrictFilterBackend(filters.DjangoFilterBackend):
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:
         filterset_class = self.get_filterset_class(view, queryset)
         known = {*PAGING, *(filterset_class.base_filters if filterset_class else ())}
-        if unknown := {name: ["Unknown filter."] for name in request.query_params.keys() - known}:
-            raise ValidationError(unknown)
+        errors = {name: ["Unknown filter."] for name in request.query_params.keys() - known}
+        for name, values in request.query_params.lists():
+            if "" in values:
+                errors.setdefault(name, ["Give a value, or leave it out."])
+        if errors:
+            raise serializers.ValidationError(errors)
         return super().filter_queryset(request, queryset, view)
 
 
+class MomentField(IsoDateTimeField):
+    """A moment that a database can compare with: neither one before year 1 nor at `+20:25`."""
+
+    def clean(self, value: Any) -> datetime | None:
+        moment: datetime | None = super().clean(value)
+        try:
+            return moment and moment.astimezone(UTC)
+        except OverflowError as error:
+            raise ValidationError(self.error_messages["invalid"], "invalid") from error
+
+
+class MomentFilter(filters.IsoDateTimeFilter):
+    """An ISO 8601 date and time."""
+
+    field_class = MomentField
+
+
+@extend_schema_field({"type": "boolean"})
 class FlagFilter(filters.TypedChoiceFilter):
     """`true` or `false`; anything else is refused."""
 
@@ -32,6 +58,6 @@ class FlagFilter(filters.TypedChoiceFilter):
 class ContextFilters(filters.FilterSet):
     """What every list can be filtered by."""
 
-    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
-    updated_since = filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
+    updated_since = MomentFilter(field_name="updated_at", lookup_expr="gte")

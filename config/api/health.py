@@ -6,10 +6,11 @@ from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from config.api.problems import problem
+from events import metrics
 
 
 class Probes:
-    """`/health/live` and `/health/ready`.
+    """`/health/live`, `/health/ready` and `/metrics`.
 
     A middleware, because a probe has no token and calls the process by its address, which is no
     allowed host, and without TLS.
@@ -23,15 +24,25 @@ class Probes:
             case "/health/live":
                 return JsonResponse({"status": "ok"})
             case "/health/ready":
-                return _ready()
+                return _if_the_database_answers(_ready)
+            case "/metrics":
+                return _if_the_database_answers(_metrics)
         return self.get_response(request)
+
+
+def _if_the_database_answers(answer: Callable[[], HttpResponse]) -> HttpResponse:
+    try:
+        return answer()
+    except Error:
+        return problem(503, "database_unavailable", "The database does not answer.")
 
 
 def _ready() -> HttpResponse:
     """The database answers. Not the broker: without it events wait, and requests are served."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except Error:
-        return problem(503, "database_unavailable", "The database does not answer.")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
     return JsonResponse({"status": "ok"})
+
+
+def _metrics() -> HttpResponse:
+    return HttpResponse(metrics.text(), content_type=metrics.CONTENT_TYPE)

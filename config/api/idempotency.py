@@ -27,7 +27,7 @@ from events.errors import Conflict, DomainError
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
 WAIT = "5s"  # of a twin, for the first to finish
-_KEY = re.compile(r"[!-~]{1,255}")
+KEY = re.compile(r"^[!-~]{1,255}$")
 _LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE
 
 
@@ -55,7 +55,7 @@ class InProgress(Conflict):
 def key_of(request: Request) -> str | None:
     """Return the request's key, or None. Raises ValidationError for a malformed one."""
     key = request.headers.get(HEADER)
-    if key is not None and not _KEY.fullmatch(key):
+    if key is not None and not KEY.fullmatch(key):
         raise ValidationError({HEADER: ["1 to 255 visible ASCII characters are accepted."]})
     return key
 

@@ -1,12 +1,17 @@
 """Every request has an id, and whatever it does is traced back to it."""
 
+import logging
 import re
+import time
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
 from events import origin
 from events.ids import new_id
+
+access = logging.getLogger("access")
+UNLOGGED = ("/health/", "/metrics", "/static/")
 
 _SANE_ID = re.compile(r"[!-~]{1,64}")
 _TRACEPARENT = re.compile(
@@ -29,6 +34,18 @@ class RequestOrigin:
             request_id=request_id,
             traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
         ):
+            started = time.monotonic()
             response = self.get_response(request)
+            if not request.path.startswith(UNLOGGED):
+                access.info(
+                    "%s %s %d",
+                    request.method,
+                    request.path,
+                    response.status_code,
+                    extra={
+                        "status": response.status_code,
+                        "duration_ms": round((time.monotonic() - started) * 1000, 1),
+                    },
+                )
         response["X-Request-ID"] = request_id
         return response

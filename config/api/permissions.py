@@ -18,14 +18,19 @@ class MissingScope(PermissionDenied):
         super().__init__(f"The token lacks the scope {scope}.")
 
 
+def scope_for(view: Any, method: str | None) -> str:
+    """Return the scope that a token must have for a view: `orders:read` or `orders:write`."""
+    return f"{view.scope}:{'read' if method in SAFE_METHODS else 'write'}"
+
+
 class HasScope(BasePermission):
-    """The view's `scope` names its context: `orders` needs `orders:read` or `orders:write`."""
+    """The view's `scope` names its context."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         caller: object = request.user
         if not isinstance(caller, Caller):
             return False
-        scope = f"{view.scope}:{'read' if request.method in SAFE_METHODS else 'write'}"
+        scope = scope_for(view, request.method)
         if not caller.may(scope):
             raise MissingScope(scope)
         return True

@@ -85,25 +85,25 @@ def _headers(exc: Any) -> dict[str, str]:
 
 def _invalid(detail: Any) -> JsonResponse:
     errors: dict[str, list[str]] = {}
-    for path, message in _messages(detail):
+    for path, message in messages(detail):
         errors.setdefault(path or api_settings.NON_FIELD_ERRORS_KEY, []).append(message)
     return problem(400, "invalid_request", "The request is not valid.", errors=errors)
 
 
-def _messages(detail: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def messages(detail: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Walk a validation error's tree; the path of a leaf is `items[0].quantity`."""
     if isinstance(detail, Mapping):
         for key, value in detail.items():
             if key == api_settings.NON_FIELD_ERRORS_KEY:
-                yield from _messages(value, path)
+                yield from messages(value, path)
             elif isinstance(key, int):
-                yield from _messages(value, f"{path}[{key}]")
+                yield from messages(value, f"{path}[{key}]")
             else:
-                yield from _messages(value, f"{path}.{key}" if path else str(key))
+                yield from messages(value, f"{path}.{key}" if path else str(key))
     elif isinstance(detail, list):
         for index, value in enumerate(detail):
             is_message = not isinstance(value, Mapping | list)
-            yield from _messages(value, path if is_message else f"{path}[{index}]")
+            yield from messages(value, path if is_message else f"{path}[{index}]")
     else:
         yield path, str(detail)
 
@@ -111,11 +111,10 @@ def _messages(detail: Any, path: str = "") -> Iterator[tuple[str, str]]:
 def _unforeseen(exc: Exception, request: Request) -> JsonResponse:
     response = internal_error()
     log_response(
-        "%s %s: %s (request %s)",
+        "%s %s: %s",
         request.method,
         request.path,
         type(exc).__name__,
-        origin.current().request_id,
         response=response,
         request=request._request,
         exception=exc,

@@ -1,24 +1,35 @@
 """The fields that all contexts speak in."""
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty, get_attribute
 
 from events import money
+from events.aggregate import Aggregate
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """A misspelt optional field is refused: silently ignored, it would do harm later."""
+    """A misspelt optional field is refused: silently ignored, it would do harm later.
+
+    So is, in a body of JSON, a value of another type: `0` is no title, and `"yes"` not true.
+    """
 
     def to_internal_value(self, data: Any) -> Any:
+        is_json = self.context.get("is_json")
         errors: dict[str, Any] = {}
         if isinstance(data, Mapping):
-            known = {field.field_name for field in self._writable_fields}
-            errors = {str(name): ["Unknown field."] for name in data if name not in known}
+            fields = {field.field_name: field for field in self._writable_fields}
+            for name, value in data.items():
+                if name not in fields:
+                    errors[str(name)] = ["Unknown field."]
+                elif is_json and value is not None and not _is_of_type(fields[name], value):
+                    errors[name] = [fields[name].error_messages["invalid"]]
         try:
             value = super().to_internal_value(data)
         except serializers.ValidationError as error:
@@ -28,15 +39,39 @@ class StrictSerializer(serializers.Serializer[Any]):
         return value
 
 
+def _is_of_type(field: serializers.Field[Any, Any, Any, Any], value: object) -> bool:
+    match field:
+        case serializers.BooleanField():
+            return isinstance(value, bool)
+        case serializers.IntegerField():
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case serializers.CharField():
+            return isinstance(value, str)
+    return True
+
+
+class Body(StrictSerializer):
+    """A whole body, beside whose fields the caller may name an `actor`; one without fields."""
+
+    example: ClassVar[dict[str, Any]] = {}
+
+
+# What a pattern can say of it: other characters that cannot be printed are refused too.
+PRINTABLE = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+
+
+@extend_schema_field({"type": "string", "pattern": PRINTABLE})
 class ExternalId(serializers.CharField):
     """An id of another service, taken as it comes, if it can be stored and printed."""
 
     default_error_messages = {"unprintable": "Only printable characters are accepted."}
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"max_length": 64, **kwargs})
+        super().__init__(**{"max_length": 64, "trim_whitespace": False, **kwargs})
 
     def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
         value = super().to_internal_value(data)
         if not value.isprintable():
             self.fail("unprintable")
@@ -68,17 +103,35 @@ class Quantity(serializers.IntegerField):
         super().__init__(**{"min_value": 1, "max_value": 9_999, **kwargs})
 
 
-class TaxRate(serializers.DecimalField):
-    """A fraction of the net amount: `"0.19"` is 19 %."""
+class PlainDecimal(serializers.DecimalField):
+    """A decimal of 0 or more, as text or as a number; shown as text. `"1e3"` is refused."""
+
+    pattern: ClassVar[str]
+    largest: ClassVar[int]
 
     def __init__(self, **kwargs: Any) -> None:
-        bounds = {"min_value": Decimal(0), "max_value": Decimal(1)}
-        super().__init__(**{"max_digits": 7, "decimal_places": 6, **bounds, **kwargs})
+        super().__init__(min_value=Decimal(0), max_value=Decimal(self.largest), **kwargs)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if isinstance(data, str) and not re.fullmatch(self.pattern, data):
+            self.fail("invalid")
+        return super().to_internal_value(data) + 0  # "-0" is 0
 
     def to_representation(self, value: Any) -> str:
         return f"{value.normalize():f}"
 
 
+class TaxRate(PlainDecimal):
+    """A fraction of the net amount: `"0.19"` is 19 %."""
+
+    largest = 1
+    pattern = r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_digits=7, decimal_places=6, **kwargs)
+
+
+@extend_schema_field({"type": "string", "enum": money.CURRENCIES}, component_name="Currency")
 class CurrencyCode(serializers.CharField):
     """An ISO 4217 code: `USD`."""
 
@@ -93,23 +146,18 @@ class CurrencyCode(serializers.CharField):
         return code
 
 
-class MoneyIn(serializers.DecimalField):
+class MoneyIn(PlainDecimal):
     """An amount of 0 or more in the currency that the request or the order names."""
 
+    largest = 10**11 - 1
+    pattern = r"^[0-9]{1,11}(\.[0-9]{1,4})?$"
+
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            **{
-                "max_digits": money.MAX_DIGITS,
-                "decimal_places": money.MAX_DECIMALS,
-                "min_value": Decimal(0),
-                **kwargs,
-            }
-        )
-
-    def to_internal_value(self, data: Any) -> Decimal:
-        return super().to_internal_value(data) + 0  # "-0" is 0
+        digits, decimals = money.MAX_DIGITS, money.MAX_DECIMALS
+        super().__init__(max_digits=digits, decimal_places=decimals, **kwargs)
 
 
+@extend_schema_field({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"})
 class MoneyOut(serializers.CharField):
     """An amount as text with its currency's decimals: `"125.50"`, `"1300"` for JPY.
 
@@ -127,9 +175,24 @@ class MoneyOut(serializers.CharField):
         return str(money.money(amount, get_attribute(instance, self.currency.split("."))))
 
 
+class AllowedActions(serializers.ListField):
+    """The verbs that would be accepted now, of those in the aggregate's transition table."""
+
+    def __init__(self, aggregate: type[Aggregate], **kwargs: Any) -> None:
+        verbs = dict.fromkeys(row.verb for row in aggregate.transitions() if row.verb)
+        super().__init__(child=serializers.ChoiceField(list(verbs)), **kwargs)
+
+
 class Address(StrictSerializer):
     """Where a parcel or an invoice goes."""
 
+    example: ClassVar[dict[str, Any]] = {
+        "name": "Ana Torres",
+        "line1": "Calle de la Luna 12",
+        "city": "Puebla",
+        "postal_code": "72000",
+        "country": "MX",
+    }
     name = serializers.CharField(max_length=200)
     company = serializers.CharField(max_length=200, required=False, allow_blank=True)
     line1 = serializers.CharField(max_length=200)

@@ -6,13 +6,15 @@ from typing import Any, ClassVar, TypeVar, cast
 from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.http import Http404
-from rest_framework import serializers, viewsets
+from rest_framework import viewsets
 from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from config.api import idempotency
 from config.api.authentication import Caller, caller_of
+from config.api.operations import operation_of
 from config.api.permissions import MissingScope
 from config.api.serializers import ExternalId
 from events import origin
@@ -41,7 +43,7 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
     scope: ClassVar[str]
     idempotency_key_required: ClassVar[frozenset[str]] = frozenset()
     lookup_value_regex = r"[A-Za-z0-9_-]{1,64}"
-    metadata_class = None  # OPTIONS would tell less than the schema does
+    http_method_names = ["get", "head", "post", "patch", "delete"]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -61,11 +63,34 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         """Who calls, for which organization; `caller.actor` is who acts."""
         return caller_of(self.request)
 
-    def body(self, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
-        """Return the request's body as the serializer understands it. Raises ValidationError."""
-        parsed = serializer(data=self.request.data, context=self.get_serializer_context())
+    def perform_authentication(self, request: Request) -> None:
+        """Count the request before it is judged: refusing it costs as much as answering it."""
+        try:
+            super().perform_authentication(request)
+        finally:
+            super().check_throttles(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Every request has been counted by now, those without a good token too."""
+
+    def body(self) -> dict[str, Any]:
+        """Return the body as the action `takes` it. Raises ValidationError."""
+        return self._parsed(self.request.data, is_json=True)
+
+    def query(self) -> dict[str, Any]:
+        """Return the query as the action `takes` it. Raises ValidationError."""
+        return self._parsed(self.request.query_params.dict(), is_json=False)
+
+    def _parsed(self, data: Any, *, is_json: bool) -> dict[str, Any]:
+        context = {**self.get_serializer_context(), "is_json": is_json}
+        parsed = operation_of(self).takes(data=data, context=context)
         parsed.is_valid(raise_exception=True)
         return dict(parsed.validated_data)
+
+    def answer(self, row: Model) -> Response:
+        """Answer with the row as it is in the database now."""
+        now = self.get_queryset().get(pk=row.pk)
+        return Response(self.get_serializer(now).data, status=operation_of(self).statuses[0])
 
     def visible(self, rows: QuerySet[M]) -> QuerySet[M]:
         """Another organization's rows do not exist for the caller."""

@@ -39,10 +39,6 @@ class Order(OrderUnits):
         """nothing has been dispatched; units that will not ship can be written off"""
         return self.dispatched_at is None
 
-    def has_units_to_ship(self) -> bool:
-        """some units have not left yet"""
-        return any(line.to_ship for line in self.lines)
-
     @classmethod
     def open(cls, *, items: Sequence[Mapping[str, Any]], **fields: Any) -> "Order":
         """Somebody wants to buy; its lines and prices are fixed from here on."""
@@ -239,7 +235,7 @@ class Order(OrderUnits):
         target=None,
         emits=facts.OrderUnitsWrittenOff,
         verb="write-off",
-        guards=[has_units_to_ship],
+        guards=[OrderUnits.has_units_to_ship],
     )
     def write_off_part(self, *, units: Units, reason: str, at: datetime) -> Event:
         """Some units will never ship; their money goes back."""
@@ -250,7 +246,7 @@ class Order(OrderUnits):
         target=Status.SHIPPED,
         emits=facts.OrderUnitsWrittenOff,
         verb="write-off",
-        guards=[has_units_to_ship],
+        guards=[OrderUnits.has_units_to_ship],
     )
     def write_off_rest(self, *, units: Units, reason: str, at: datetime) -> Event:
         """Whatever has not left yet never will."""
@@ -288,7 +284,12 @@ class Order(OrderUnits):
             self.count(line.id, returned=quantity)
         return facts.OrderUnitsReturned(order_id=self.id, items=facts.LineUnits.of(units))
 
-    @transition(source=Status, target=None, emits=facts.OrderUnitsReleased)
+    @transition(
+        source=Status,
+        target=None,
+        emits=facts.OrderUnitsReleased,
+        guards=[OrderUnits.has_unreleased_units],
+    )
     def release_units(self, *, write_offs: Sequence[WriteOff], at: datetime) -> Event:
         """Somebody has told Inventory by hand to release what was written off."""
         units = Counter[str]()

@@ -5,10 +5,12 @@ from django.db import models
 
 
 class Policy(models.Model):
-    """Without a row the settings decide."""
+    """What is null, the settings decide."""
 
     organization_id = models.CharField(max_length=64, primary_key=True)
     reservation_ttl_minutes = models.PositiveIntegerField(
+        null=True,
+        blank=True,
         help_text="How long stock is reserved for a placed order that is not paid yet.",
         validators=[MinValueValidator(1)],
     )

@@ -68,6 +68,7 @@ class OrderRecord(Aggregate):
         MANUAL = "manual"
 
     items: Any  # the reverse of OrderItem.order
+    write_offs: Any  # the reverse of WriteOff.order
 
     id = PublicIdField("order")
     number = models.CharField(max_length=20)
@@ -146,6 +147,7 @@ class OrderRecord(Aggregate):
                 name="order_unpaid",
                 condition=Q(status="placed"),
             ),
+            models.Index(fields=["held_at"], name="order_held", condition=Q(held_at__isnull=False)),
         ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -31,6 +31,14 @@ class OrderUnits(OrderRecord):
         """every unit is written off"""
         return not any(line.live for line in self.lines)
 
+    def has_units_to_ship(self) -> bool:
+        """some units have not left yet"""
+        return any(line.to_ship for line in self.lines)
+
+    def has_unreleased_units(self) -> bool:
+        """some units are written off, of which nobody has told Inventory yet"""
+        return bool(self.write_offs.filter(released_at__isnull=True).exists())
+
     def is_allocated_as(self, allocations: Sequence[Mapping[str, Any]]) -> bool:
         """Return whether the same allocation has been recorded before."""
         given = {(a["order_item_id"], a["warehouse_id"], a["quantity"]) for a in allocations}

@@ -12,6 +12,7 @@ from orders.services.life import (
     release_order,
     reserve_stock,
 )
+from orders.services.policy import set_policy
 from orders.services.units import (
     count_returned_units,
     deliver_units,
@@ -37,6 +38,7 @@ __all__ = [
     "release_written_off_units",
     "reopen_units",
     "reserve_stock",
+    "set_policy",
     "ship_units",
     "start_processing",
     "write_off_units",

@@ -55,7 +55,7 @@ def test_a_service_may_act_for_a_person(caller, order):
     assert "actors:delegate" in problem["detail"]
 
 
-@pytest.mark.parametrize("actor", ["", "a" * 65, None, {}, "a\0b", "a\x1b[2Jb"])
+@pytest.mark.parametrize("actor", ["", "a" * 65, None, 7, {}, "a\0b", "a\x1b[2Jb"])
 def test_an_actor_that_is_none(api, order, actor):
     problem = check(api.post("/api/v1/things", order | {"actor": actor}), 400, "invalid_request")
     assert list(problem["errors"]) == ["actor"]
@@ -118,16 +118,17 @@ def test_money_goes_out_with_its_currencys_decimals(api, monkeypatch):
     assert api.get("/api/v1/things/priced").json()["amount"] is None
 
 
-@pytest.mark.parametrize(
-    "amount", ["-0.01", "NaN", "sNaN", "Infinity", "1e-5", "1e30", "", "x", True, None, [1]]
-)
+NO_AMOUNTS = ["-0.01", "-0", "1e2", "1_0", " 1", "١", "NaN", "sNaN", "Infinity", "1e30", "", "x"]
+
+
+@pytest.mark.parametrize("amount", [*NO_AMOUNTS, -0.01, 1e-5, 1e30, True, None, [1]])
 def test_an_amount_that_is_none(amount):
     with pytest.raises(serializers.ValidationError):
         MoneyIn().run_validation(amount)
 
 
 @pytest.mark.parametrize(
-    ("amount", "value"), [("-0", "0.0000"), (1.1, "1.1000"), ("1e2", "100.0000")]
+    ("amount", "value"), [("1.1", "1.1000"), (1.1, "1.1000"), (100, "100.0000"), (-0.0, "0.0000")]
 )
 def test_an_amount(amount, value):
     assert str(MoneyIn().run_validation(amount)) == value

@@ -14,8 +14,10 @@ from rest_framework.throttling import BaseThrottle
 
 from config.api import problems
 from config.api.models import IdempotencyRecord
+from config.api.operations import takes
 from config.api.serializers import (
     Address,
+    Body,
     CurrencyCode,
     ExternalId,
     MoneyIn,
@@ -33,7 +35,7 @@ class Line(StrictSerializer):
     unit_price = MoneyIn()
 
 
-class Order(StrictSerializer):
+class Order(Body):
     currency = CurrencyCode()
     customer_id = ExternalId(required=False, allow_null=True)
     items = Line(many=True)
@@ -61,9 +63,10 @@ class Things(ContextViewSet):
     def retrieve(self, request: Request, key: str) -> Response:
         return Response({"key": self.get_object().key})
 
+    @takes(Order)
     def create(self, request: Request) -> Response:
         """The answer shows what was understood; the row shows how often it was done."""
-        body = self.body(Order)
+        body = self.body()
         Group.objects.create(name=f"group {Group.objects.count()}")
         self.work()
         answer = {

@@ -23,7 +23,8 @@ def ours() -> list[Path]:
 
 
 def test_no_file_is_longer_than_300_lines():
-    lengths = {path: len(path.read_text().splitlines()) for path in ours()}
+    written = [path for path in ours() if path.name != "package-lock.json"]  # npm writes that one
+    lengths = {path: len(path.read_text().splitlines()) for path in written}
     assert lengths, "nothing was found to look at"
     assert {str(path): n for path, n in lengths.items() if n > LONGEST} == {}
 

@@ -45,3 +45,8 @@ def test_a_production_like_environment_is_accepted():
 def test_what_would_not_be_safe_is_refused(changes, complaint):
     assert complaint in load(**changes)
     assert load(**changes, DEBUG="true") == ""
+
+
+@pytest.mark.parametrize("rate", ["600", "0/min", "600/fortnight"])
+def test_a_rate_that_is_none_is_refused(rate):
+    assert "API_THROTTLE" in load(API_THROTTLE=rate)

@@ -56,6 +56,9 @@ def test_a_removed_line_is_gone_and_removing_it_again_is_404(api):
         ({"tax_rate": "19"}, "tax_rate"),
         ({"variant_id": "v" * 65}, "variant_id"),
         ({"title": ""}, "title"),
+        ({"title": 7}, "title"),
+        ({"quantity": "2"}, "quantity"),
+        ({"quantity": True}, "quantity"),
         ({"colour": "red"}, "colour"),
     ],
 )
@@ -121,6 +124,7 @@ def test_carts_are_listed_newest_first_and_filtered(api):
     assert ids("customer=cust_789&status=active&status=merged") == [cart.id]
     assert ids("status=expired") == []
     assert api.get("/api/v1/carts?status=sold").status_code == 400
+    assert list(api.get("/api/v1/carts?customer=").json()["errors"]) == ["customer"]
     assert api.get("/api/v1/carts?custmer=cust_789").json()["errors"] == {
         "custmer": ["Unknown filter."]
     }

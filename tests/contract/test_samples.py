@@ -1,29 +1,17 @@
-"""The payload classes say exactly what the contract's 29 samples say, key by key."""
+"""The payload classes say exactly what the contract's 29 samples say, to the byte."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
+from django.conf import settings
 
 from events import schema
 
-SAMPLES = {path.stem: path for path in sorted(Path(__file__).parent.glob("samples/*.json"))}
-
-
-def read(name: str) -> Any:
-    return json.loads(SAMPLES[name].read_text())
-
-
-def shape(value: Any) -> Any:
-    """Keys in their order, all the way down; of lists, what the first entry looks like."""
-    if isinstance(value, dict):
-        return [(key, shape(inner)) for key, inner in value.items()]
-    if isinstance(value, list):
-        return [shape(inner) for inner in value[:1]]
-    return None
+SAMPLES = {
+    path.stem: path.read_text() for path in sorted(Path(settings.BASE_DIR).glob("*/samples/*.json"))
+}
 
 
 def test_the_catalogue_is_the_29_events():
@@ -34,40 +22,30 @@ def test_the_catalogue_is_the_29_events():
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_sample_is_rendered_as_it_stands(name):
-    """Decoded into our class and rendered again, it keeps its keys, their order and values."""
-    sample = read(name)
-    fact = msgspec.json.decode(json.dumps(sample["data"]), type=schema.registry[name])
-    rendered = json.loads(schema.render(fact, organization_id="org_123", at=datetime.now(UTC)))
-    assert list(rendered) == ["event", "version", "timestamp", "organization_id", "data"]
-    assert shape(rendered["data"]) == shape(sample["data"])
-    assert rendered["data"] == sample["data"]
-    assert rendered["event"] == sample["event"] == name
+    """Decoded into our class and rendered again, it keeps its keys, their order and every digit."""
+    envelope = msgspec.json.decode(SAMPLES[name], type=schema.Envelope[schema.registry[name]])
+    rendered = schema.render(
+        envelope.data, organization_id=envelope.organization_id, at=envelope.timestamp
+    )
+    assert rendered == msgspec.json.format(SAMPLES[name], indent=-1)
 
 
-@pytest.mark.parametrize("name", [n for n in SAMPLES if "version" in read(n)])
-def test_a_sample_that_shows_the_whole_envelope_is_reproduced(name):
-    sample = read(name)
-    fact = msgspec.json.decode(json.dumps(sample["data"]), type=schema.registry[name])
-    at = msgspec.convert(sample["timestamp"], schema.Timestamp)
-    rendered = schema.render(fact, organization_id=sample["organization_id"], at=at)
-    assert list(json.loads(rendered).items()) == list(sample.items())
+@pytest.mark.parametrize("name", SAMPLES)
+def test_an_envelope_has_its_five_keys_and_the_moment_of_its_fact(name):
+    sample = json.loads(SAMPLES[name])
+    assert list(sample) == ["event", "version", "timestamp", "organization_id", "data"]
+    assert sample["event"] == name
+    if moment := schema.registry[name].moment:
+        assert sample["timestamp"] == sample["data"][moment]
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("change", ["missing", "unknown"])
 def test_a_payload_with_a_key_too_few_or_too_many_is_refused(name, change):
-    data = read(name)["data"]
+    sample = json.loads(SAMPLES[name])
     if change == "missing":
-        data.popitem()
+        sample["data"].popitem()
     else:
-        data["surprise"] = 1
+        sample["data"]["surprise"] = 1
     with pytest.raises(msgspec.ValidationError):
-        msgspec.json.decode(json.dumps(data), type=schema.registry[name])
-
-
-def test_money_is_written_with_the_sample_s_digits():
-    """`125.50` in the sample's text stays `125.50` in ours."""
-    text = SAMPLES["payment.succeeded"].read_text()
-    raw = msgspec.json.decode(text, type=dict[str, msgspec.Raw])["data"]
-    fact = msgspec.json.decode(raw, type=schema.registry["payment.succeeded"])
-    assert '"amount":125.50' in schema.render(fact, organization_id="o", at=fact.happened_at)
+        schema.parse(name, json.dumps(sample))

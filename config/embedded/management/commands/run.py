@@ -47,7 +47,7 @@ class Command(BaseCommand):
                 "This is for a first look and needs DEBUG=true. README.md says how to run it for "
                 "real."
             )
-        for noisy in ("celery", "kombu"):
+        for noisy in ("access", "celery", "kombu"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
         directory = _directory()
         with _alone(directory), _bound(port) as server:

@@ -1,0 +1,24 @@
+# One image for web, worker and scheduler: the command says which it is. It runs as nobody's user
+# on a read-only root; only /tmp is written to, and may be a tmpfs.
+
+FROM python:3.11-slim-bookworm AS build
+COPY requirements.txt .
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements.txt
+
+FROM python:3.11-slim-bookworm
+ENV PATH=/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    # Processes of one container count together; their files go with the container.
+    PROMETHEUS_MULTIPROC_DIR=/tmp
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin orders
+COPY --from=build /venv /venv
+WORKDIR /srv/order-service
+COPY . .
+# The keys are needed to load the settings, not for the files, and stay out of the image.
+RUN SECRET_KEY=build JWT_SECRET=only-while-the-image-is-being-built CELERY_BROKER_URL=amqp:// \
+    python manage.py collectstatic --no-input --verbosity 0 && \
+    PYTHONDONTWRITEBYTECODE= python -m compileall -q .
+USER 10001
+EXPOSE 8000 9100
+CMD ["gunicorn", "--config", "python:config.gunicorn", "config.wsgi"]

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class ConsoleConfig(AppConfig):
+    name = "config.admin"
+    label = "console"  # `admin` is Django's own

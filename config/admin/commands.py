@@ -1,0 +1,51 @@
+"""What an operator can do to a row: a button, a form, and the service behind it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework.serializers import Serializer
+
+from config.admin.forms import Choices, CommandForm
+from config.api.serializers import StrictSerializer
+
+
+def _nothing(row: Any) -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Command:
+    """`run(row, body)` calls the service with what the serializer `asks` for.
+
+    `start(row)` says what the form holds at first, `choices(row)` what there is to choose from in
+    fields that take an id. `ends` marks what cannot be undone.
+    """
+
+    run: Callable[[Any, dict[str, Any]], object]
+    asks: type[Serializer[Any]] = StrictSerializer
+    start: Callable[[Any], Mapping[str, Any]] = _nothing
+    choices: Callable[[Any], Choices] = _nothing
+    icon: str = "play_arrow"
+    ends: bool = False
+
+    def form(self, row: Any, data: Any = None) -> CommandForm:
+        """Return the form, filled with what was sent if anything was."""
+        return CommandForm(
+            self.asks,
+            start=self.start(row),
+            choices=self.choices(row),
+            context={"view": _SameOrganization(row)},
+            data=data,
+        )
+
+
+@dataclass(frozen=True)
+class _SameOrganization:
+    """A command builds on rows of the organization that its own row belongs to."""
+
+    row: Any
+
+    def visible(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.filter(organization_id=self.row.organization_id)

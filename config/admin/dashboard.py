@@ -1,0 +1,70 @@
+"""The first page and the sidebar: built from the admins that are registered."""
+
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+
+from config.admin import timeline
+from events.models import Event
+
+LATEST = 20  # events on the first page
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return one group of links for each app, of what the operator may see."""
+    return [
+        {"items": [{"title": "Overview", "icon": "home", "link": reverse("admin:index")}]},
+        *(
+            {
+                "title": app["name"],
+                "separator": True,
+                "items": [
+                    {
+                        "title": model["name"],
+                        "icon": _page(model).icon,
+                        "link": model["admin_url"],
+                    }
+                    for model in app["models"]
+                ],
+            }
+            for app in _in_order(admin.site.get_app_list(request))
+        ),
+    ]
+
+
+def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add the work queues, with how many rows wait in each, and what happened last."""
+    cards = [
+        {
+            "title": queue.title,
+            "icon": queue.icon,
+            "count": queue.waiting(_page(model).get_queryset(request)),
+            "link": f"{model['admin_url']}?queue={queue.key}",
+        }
+        for app in _in_order(context["app_list"])
+        for model in app["models"]
+        for queue in getattr(_page(model), "queues", ())
+    ]
+    latest: list[Event] = []
+    if request.user.has_perm("events.view_event"):
+        latest = list(Event.objects.order_by("-number")[:LATEST])
+    return context | {
+        "title": "Overview",
+        "cards": cards,
+        "latest": [(event, timeline.words(event.name.replace(".", " "))) for event in latest],
+    }
+
+
+def _page(model: dict[str, Any]) -> Any:
+    return admin.site.get_model_admin(model["model"])
+
+
+def _in_order(app_list: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The contexts as they are installed; who may log in comes last."""
+    labels = [config.label for config in apps.get_app_configs()]
+    return sorted(
+        app_list, key=lambda app: (app["app_label"] == "auth", labels.index(app["app_label"]))
+    )

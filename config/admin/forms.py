@@ -1,0 +1,170 @@
+"""What a command asks for, as a form: the API's serializer draws it and judges it."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django import forms
+from rest_framework import serializers
+from unfold import widgets
+
+from config.api import problems
+
+BLANK_ROWS = 2  # that a list offers after those that it starts with
+
+Choices = Mapping[str, list[tuple[str, str]]]  # by field name, wherever the field stands
+
+
+@dataclass
+class Section:
+    """Fields that belong together; a list has a row for each of its entries."""
+
+    title: str
+    text: str
+    rows: list[list[forms.BoundField]] = field(default_factory=list)
+    is_list: bool = False
+
+
+class CommandForm(forms.Form):
+    """The fields of a serializer, each named by its path: `items[0].quantity`.
+
+    Nothing is checked here twice: what was typed is put together as the JSON that a client would
+    send, and the serializer's errors come back to the fields that they are about. A blank field
+    counts as not given, as does a row in which only fields with `choices` are filled.
+    """
+
+    def __init__(
+        self,
+        serializer: type[serializers.Serializer[Any]],
+        *,
+        start: Mapping[str, Any],
+        choices: Choices,
+        context: Mapping[str, Any],
+        data: Any = None,
+    ) -> None:
+        super().__init__(data=data)
+        self._serializer = serializer
+        self._context = dict(context)
+        self._choices = choices
+        self._rows: dict[str, int] = {}  # of each list
+        self._given: dict[str, list[int]] = {}  # the rows of each list that are filled in
+        self._add(serializer(context=self._context), start, "")
+
+    def _add(self, parent: Any, start: Mapping[str, Any], path: str) -> None:
+        for name, each in parent.fields.items():
+            where, given = f"{path}{name}", start.get(name)
+            if isinstance(each, serializers.Serializer):
+                self._add(each, given or {}, f"{where}.")
+            elif isinstance(each, serializers.ListField):
+                rows = [*(given or []), *[{}] * BLANK_ROWS]
+                self._rows[where] = len(rows)
+                for number, row in enumerate(rows):
+                    self._add(each.child, row, f"{where}[{number}].")
+            else:
+                self.fields[where] = forms.Field(
+                    required=False,
+                    label=name.replace("_", " ").capitalize(),
+                    help_text=each.help_text or "",
+                    initial=given if given is not None else _default(each),
+                    widget=self._widget(name, each),
+                )
+
+    def _widget(self, name: str, each: Any) -> Any:
+        required = {"required": True} if each.required and not self._is_in_a_row(each) else {}
+        options = self._choices.get(name)
+        if options is None and isinstance(each, serializers.ChoiceField):
+            options = [
+                (key, str(label).replace("_", " ").capitalize())
+                for key, label in each.choices.items()
+            ]
+        if options is not None:
+            return widgets.UnfoldAdminSelectWidget(required, choices=[("", "—"), *options])
+        if isinstance(each, serializers.BooleanField):
+            return widgets.UnfoldBooleanWidget()
+        if isinstance(each, serializers.IntegerField):
+            bounds = {"min": each.min_value, "max": each.max_value}
+            return widgets.UnfoldAdminIntegerFieldWidget(required | bounds)
+        attrs = required | {"maxlength": getattr(each, "max_length", None)}
+        if isinstance(each, serializers.EmailField):
+            return widgets.UnfoldAdminEmailInputWidget(attrs)
+        return widgets.UnfoldAdminTextInputWidget(attrs)
+
+    def _is_in_a_row(self, each: Any) -> bool:
+        return each.parent is not None and isinstance(each.parent.parent, serializers.ListField)
+
+    def clean(self) -> dict[str, Any]:
+        """Return what the serializer makes of it: what the service is called with."""
+        tree = self._serializer(context=self._context)
+        asked = self._serializer(data=self._read(tree, ""), context=self._context)
+        if asked.is_valid():
+            return dict(asked.validated_data)
+        for path, message in problems.messages(asked.errors):
+            place = self._place(path)
+            if place in self.fields:
+                self.add_error(place, message)
+            else:
+                self.add_error(None, f"{place}: {message}" if "." in place else message)
+        return {}
+
+    def _place(self, path: str) -> str:
+        """Return the field that an error is about: rows that were left out count again."""
+        in_list = re.fullmatch(r"(.+)\[(\d+)\](.*)", path)
+        if not in_list:
+            return path
+        where, number, rest = in_list.groups()
+        return f"{where}[{self._given[where][int(number)]}]{rest}"
+
+    def _read(self, parent: Any, path: str) -> dict[str, Any]:
+        read: dict[str, Any] = {}
+        for name, each in parent.fields.items():
+            where = f"{path}{name}"
+            value: Any
+            if isinstance(each, serializers.Serializer):
+                value = self._read(each, f"{where}.")
+                if not any(value.values()):
+                    continue
+            elif isinstance(each, serializers.ListField):
+                rows = [self._read(each.child, f"{where}[{n}].") for n in range(self._rows[where])]
+                given = {n: row for n, row in enumerate(rows) if row.keys() - self._choices.keys()}
+                self._given[where], value = list(given), list(given.values())
+                if not value and not each.required:
+                    continue
+            elif isinstance(each, serializers.BooleanField):
+                value = where in self.data
+            else:
+                value = self.data.get(where, "").strip()
+                if not value:
+                    continue
+            read[name] = value
+        return read
+
+    def sections(self) -> list[Section]:
+        """Return the fields as they are to be laid out."""
+        own = Section("", "")
+        return [own, *self._sections(self._serializer(context=self._context), "", own)]
+
+    def _sections(self, parent: Any, path: str, own: Section) -> Iterator[Section]:
+        for name, each in parent.fields.items():
+            where = f"{path}{name}"
+            title = name.replace("_", " ").capitalize()
+            if isinstance(each, serializers.Serializer):
+                section = Section(title, each.__doc__ or "")
+                inner = list(self._sections(each, f"{where}.", section))
+                yield from [section, *inner]
+            elif isinstance(each, serializers.ListField):
+                child: Any = each.child
+                prefixes = (f"{where}[{number}]." for number in range(self._rows[where]))
+                yield Section(
+                    title,
+                    child.__doc__ or "",
+                    [[self[f"{prefix}{name}"] for name in child.fields] for prefix in prefixes],
+                    is_list=True,
+                )
+            else:
+                own.rows.append([self[where]])
+
+
+def _default(each: Any) -> Any:
+    default = each.default
+    return None if default is serializers.empty or callable(default) else default

@@ -1,0 +1,208 @@
+"""The admin's pages of a context: what there is to see, and the commands that change it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, cast
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.enums import ActionVariant
+from unfold.paginator import InfinitePaginator
+
+from config.admin import timeline
+from config.admin.commands import Command
+from config.admin.queues import Queue
+from events import origin
+from events.aggregate import Aggregate, Transition
+from events.errors import DomainError
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Rows to look at. Nothing is added, edited or deleted here: commands call services.
+
+    `commands` are offered in their order to whoever may change the model, where `allowed` names
+    them; `queues` are the rows that wait for somebody.
+    """
+
+    commands: ClassVar[Mapping[str, Command]] = {}
+    queues: ClassVar[tuple[Queue, ...]] = ()
+    icon: ClassVar[str] = "table_rows"
+
+    actions: ClassVar[Any] = ()
+    paginator = InfinitePaginator  # counting a large table takes longer than showing a page of it
+    show_full_result_count = False
+    list_per_page = 50
+    compressed_fields = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def may_command(self, request: HttpRequest) -> bool:
+        """Whether the operator may change what is shown here."""
+        return bool(super().has_change_permission(request))
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(super().has_view_permission(request, obj)) or self.may_command(request)
+
+    def allowed(self, row: Any) -> list[str]:
+        """Return the names of the commands that would be accepted now."""
+        return list(self.commands)
+
+    def meaning(self, name: str) -> str:
+        """Return what a command is for."""
+        return ""
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.command_view)
+        name = f"{self.opts.app_label}_{self.opts.model_name}_command"
+        return [path("<path:object_id>/do/<slug:name>/", view, name=name), *super().get_urls()]
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        *args: Any,
+        obj: Any = None,
+        **kwargs: Any,
+    ) -> HttpResponse:
+        context["show_history"] = False  # the timeline says more
+        if obj and self.may_command(request):
+            context["actions_detail"] = [self._button(obj, name) for name in self.allowed(obj)]
+        return cast(
+            HttpResponse,
+            super().render_change_form(request, context, *args, obj=obj, **kwargs),
+        )
+
+    def _button(self, row: Any, name: str) -> dict[str, Any]:
+        command = self.commands[name]
+        return {
+            "title": timeline.words(name),
+            "icon": command.icon,
+            "variant": ActionVariant.DANGER if command.ends else ActionVariant.DEFAULT,
+            "path": self._url("command", row.pk, name),
+        }
+
+    def _url(self, page: str, *args: Any) -> str:
+        return reverse(
+            f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{page}", args=args
+        )
+
+    def command_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Ask for what a command needs, run it, and say what came of it."""
+        command, row = self.commands.get(name), self.get_object(request, object_id)
+        if command is None or row is None:
+            raise Http404
+        if not self.may_command(request):
+            raise PermissionDenied
+        form = command.form(row, request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            origin.act_as(request.user.get_username())
+            try:
+                with transaction.atomic():
+                    command.run(row, form.cleaned_data)
+            except DomainError as error:
+                form.add_error(None, str(error))
+            else:
+                messages.success(request, f"{timeline.words(name)}: done for {row}.")
+                return redirect(self.after(row))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{timeline.words(name)}: {row}",
+            "opts": self.opts,
+            "row": row,
+            "form": form,
+            "meaning": self.meaning(name),
+            "verb": timeline.words(name),
+            "ends": command.ends,
+            "back": self._url("change", row.pk),
+        }
+        return TemplateResponse(request, "console/command.html", context)
+
+    def after(self, row: Any) -> str:
+        """Return where to go when a command has been run."""
+        return self._url("change", row.pk)
+
+
+class AggregateAdmin(ReadOnlyAdmin):
+    """An aggregate: its transitions allowed now are buttons, its facts a timeline.
+
+    `commands` has an entry for each verb of the transition table. A transition without a verb, one
+    that no client asks for, may have an entry under its name.
+    """
+
+    change_form_outer_after_template = "console/timeline.html"
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        *args: Any,
+        obj: Any = None,
+        **kwargs: Any,
+    ) -> HttpResponse:
+        context["timeline"] = timeline.of(obj.stream)
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def allowed(self, row: Aggregate) -> list[str]:
+        names = (_name(each) for each in row.transitions() if not each.refusal(row))
+        return [name for name in dict.fromkeys(names) if name in self.commands]
+
+    def meaning(self, name: str) -> str:
+        row = next(row for row in self.model.transitions() if _name(row) == name)
+        return str(getattr(self.model, row.name).__doc__)
+
+
+def _name(row: Transition) -> str:
+    return (row.verb or row.name).replace("_", "-")
+
+
+class Lines(TabularInline):
+    """Parts of an aggregate, to look at."""
+
+    extra = 0
+    can_delete = False
+    hide_title = True
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return True  # to whoever may see what they are parts of
+
+
+def tab(title: str, *rows: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
+    """Return a fieldset that is shown on demand, of rows of fields."""
+    return title, {"fields": rows, "classes": ["tab"]}
+
+
+class PolicyAdmin(ModelAdmin):
+    """What an organization decides for itself; a blank field leaves it to the settings."""
+
+    save: ClassVar[Callable[..., object]]
+    icon: ClassVar[str] = "tune"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return ["organization_id"] if obj else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        values = {field.name: getattr(obj, field.name) for field in obj._meta.fields}
+        type(self).save(**values)

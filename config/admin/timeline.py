@@ -1,0 +1,93 @@
+"""A stream's facts in plain words: what happened, who did it, when, and why."""
+
+import inspect
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from events import schema
+from events.models import Event
+
+LONGEST = 500  # facts; the API's timeline has pages
+
+CODED = ("reason", "status", "method")  # keys whose values are names of ours
+
+ICONS = {
+    "cart": "shopping_cart",
+    "order": "receipt_long",
+    "payment": "payments",
+    "fulfillment": "inventory_2",
+    "shipment": "local_shipping",
+    "return": "assignment_return",
+    "invoice": "description",
+    "event": "outbox",
+}
+
+
+class Entry(NamedTuple):
+    """One fact, as a page shows it."""
+
+    event: Event
+    title: str
+    meaning: str
+    details: list[tuple[str, str]]
+    icon: str
+    state: str
+
+
+def of(stream: str) -> list[Entry]:
+    """Return what happened in a stream, the latest first."""
+    events = Event.objects.filter(stream=stream).select_related("publication", "outbox")
+    return [entry(event) for event in events.order_by("-number")[:LONGEST]]
+
+
+def entry(event: Event) -> Entry:
+    """Return one fact. A name that this version does not know any more is shown as it is."""
+    kind = schema.registry.get(event.name)
+    data = json.loads(event.body, parse_float=str)["data"]
+    return Entry(
+        event=event,
+        title=words(event.name.replace(".", " ")),
+        meaning=(inspect.getdoc(kind) or "").replace("`", "") if kind else "",
+        details=list(_details(event, data)),
+        icon=ICONS.get(event.name.partition(".")[0], "event_note"),
+        state=state(event),
+    )
+
+
+def state(event: Event) -> str:
+    """Return `internal`, `published`, `owed`, `parked`, or `discarded` for one never sent."""
+    if event.sequence is None:
+        return "internal"
+    if hasattr(event, "publication"):
+        return "published"
+    if hasattr(event, "outbox"):
+        return "parked" if event.outbox.parked_at else "owed"
+    return "discarded"
+
+
+def words(name: str) -> str:
+    """Return a name as people write it: `cancellation_reason` is “Cancellation reason”."""
+    return name.replace("_", " ").replace("-", " ").capitalize()
+
+
+def _details(event: Event, data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the payload says besides what the page shows anyway."""
+    shown = (event.stream, event.subject, event.organization_id)
+    at = json.loads(event.body)["timestamp"]
+    for key, value in data.items():
+        if value not in (None, "", at) and value not in shown:
+            yield words(key), words(value) if key.endswith(CODED) else _plain(value)
+
+
+def _plain(value: Any) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(_plain(each) for each in value) or "none"
+        case {"quantity": quantity, **rest}:
+            return f"{quantity} × {' · '.join(_plain(each) for each in rest.values() if each)}"
+        case dict():
+            return " · ".join(_plain(each) for each in value.values() if each is not None)
+    return str(value)

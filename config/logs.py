@@ -1,0 +1,89 @@
+"""Log lines as JSON: what happened, in which request, and never whose data it was about."""
+
+import re
+import sys
+from typing import Any
+
+import structlog
+
+from events import origin
+
+# What a line may say besides its message; anything else that a library adds is left out.
+FIELDS = ("event_id", "stream", "organization_id", "status", "duration_ms")
+
+# What must not be kept by whoever keeps logs: credentials, and what a row or a person holds.
+_SECRETS = (
+    (re.compile(r"(?i)\bbearer\s+\S+"), "Bearer [token]"),
+    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "[token]"),
+    (re.compile(r"(\w+://[^\s:/@]*):[^\s/@]+@"), r"\1:[password]@"),
+    (re.compile(r"[^\s\"'<>(),:;=/@]+@([\w-]+\.)+[a-zA-Z]{2,}"), "[email]"),
+    # PostgreSQL quotes the whole row that it refuses.
+    (re.compile(r"(?m)^DETAIL: .*$"), "DETAIL: [row]"),
+)
+
+
+def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
+    """Return Django's LOGGING: everything to standard error, a line each."""
+    exceptions = [structlog.processors.format_exc_info] if as_json else []
+    renderer: Any = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(),
+        pad_event_to=0,
+        event_key="message",
+        timestamp_key="time",
+        exception_formatter=structlog.dev.plain_traceback,  # without the values of variables
+    )
+    if as_json:
+        renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": [
+                    structlog.processors.TimeStamper(fmt="iso", key="time"),
+                    structlog.stdlib.add_log_level,
+                    structlog.stdlib.add_logger_name,
+                    structlog.stdlib.ExtraAdder(FIELDS),
+                    _add_origin,
+                ],
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    *exceptions,
+                    structlog.processors.EventRenamer("message"),
+                    _redact,
+                    renderer,
+                ],
+            }
+        },
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "loggers": {
+            # Else each would write its lines with a handler of its own.
+            "django": {"handlers": [], "propagate": True},
+            "gunicorn.error": {"handlers": [], "propagate": True},
+            "django.request": {"level": "ERROR"},  # the access log has the others
+            # They would say each second that the sweep has run.
+            "celery.app.trace": {"level": "WARNING"},
+            "celery.beat": {"level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},
+        },
+        "root": {"handlers": ["console"], "level": level},
+    }
+
+
+def _add_origin(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:
+    now = origin.current()
+    for name in ("request_id", "organization_id"):
+        if value := getattr(now, name):
+            line.setdefault(name, value)
+    return line
+
+
+def _redact(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:
+    return {key: _clean(value) if isinstance(value, str) else value for key, value in line.items()}
+
+
+def _clean(text: str) -> str:
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text

@@ -1,0 +1,241 @@
+"""The log, and what is owed because of it, as operators see them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from rest_framework import serializers
+
+from config.admin import timeline
+from config.admin.columns import badge, stream
+from config.admin.commands import Command
+from config.admin.pages import ReadOnlyAdmin
+from config.admin.queues import Queue, QueueFilter
+from config.api.serializers import StrictSerializer
+from events import origin, parked, schema
+from events.models import Event, Outbox, Reaction
+
+STATE = badge(
+    "state",
+    {"published": "success", "owed": "warning", "parked": "danger", "discarded": "danger"},
+    timeline.state,
+)
+
+
+class NameFilter(admin.SimpleListFilter):
+    """The names that are declared: looking through the log for them would take long."""
+
+    title = "name"
+    parameter_name = "name"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in sorted(schema.registry)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(name=self.value()) if self.value() else queryset
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    icon = "event_note"
+    list_display = ["occurred_at", "name", STATE, stream, "sequence", "organization_id", "actor"]
+    list_display_links = ["occurred_at", "name"]
+    list_filter = [NameFilter]
+    search_fields = ["id__exact", "stream__exact"]
+    search_help_text = "A whole event id, or the id of an order or a cart"
+    ordering = ["-number"]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    ("name", STATE),
+                    ("id", "organization_id"),
+                    (stream, "sequence"),
+                    ("occurred_at", "recorded_at"),
+                    ("published_at", "subject"),
+                    ("actor", "request_id"),
+                    ("traceparent", "version"),
+                    "what_it_means",
+                    "owed_to",
+                    "envelope",
+                ]
+            },
+        )
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
+        rows = Event.objects.select_related("publication", "outbox")
+        return rows.prefetch_related("reactions")
+
+    @admin.display(description="published at")
+    def published_at(self, event: Event) -> Any:
+        if not hasattr(event, "publication"):
+            return None
+        return date_format(event.publication.published_at, "DATETIME_FORMAT")
+
+    @admin.display(description="what it means")
+    def what_it_means(self, event: Event) -> str:
+        return timeline.entry(event).meaning
+
+    @admin.display(description="owed to")
+    def owed_to(self, event: Event) -> str:
+        owed = ["the broker"] if hasattr(event, "outbox") else []
+        return ", ".join([*owed, *(row.reaction for row in event.reactions.all())]) or "nobody"
+
+    @admin.display(description="envelope")
+    def envelope(self, event: Event) -> SafeString:
+        text = msgspec.json.format(event.body.encode(), indent=2).decode()
+        return format_html('<pre class="console-code">{}</pre>', text)
+
+
+OWED_STATE = badge(
+    "state",
+    {"parked": "danger", "waiting": "warning"},
+    lambda row: "parked" if row.parked_at else "waiting" if row.not_before else "due",
+)
+
+
+class Discarding(StrictSerializer):
+    """Why it need not be sent, or reacted to."""
+
+    reason = serializers.CharField(max_length=500)
+
+
+class OwedAdmin(ReadOnlyAdmin):
+    """Work that is tried until it is done. What is parked holds what comes after it."""
+
+    meanings: Mapping[str, str]
+    commands = {
+        "try-again": Command(lambda row, body: parked.try_again(row), icon="replay"),
+        "discard": Command(
+            lambda row, body: parked.discard(row, **body), Discarding, icon="delete", ends=True
+        ),
+    }
+    actions = ["try_all_again"]
+    list_filter = [QueueFilter]
+    list_select_related = ["event"]
+    search_fields = ["stream__exact", "event__id__exact"]
+    search_help_text = "The id of an order or a cart, or a whole event id"
+
+    def allowed(self, row: Outbox | Reaction) -> list[str]:
+        tried = row.parked_at or row.not_before
+        return [*(["try-again"] if tried else []), *(["discard"] if row.parked_at else [])]
+
+    def meaning(self, name: str) -> str:
+        return self.meanings[name]
+
+    def after(self, row: Outbox | Reaction) -> str:
+        return self._url("changelist")
+
+    def has_command_permission(self, request: HttpRequest) -> bool:
+        return self.may_command(request)
+
+    @admin.action(description="Try again", permissions=["command"])
+    def try_all_again(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        """Have everything tried again that is still owed."""
+        origin.act_as(request.user.get_username())
+        done = 0
+        for row in rows:
+            try:
+                parked.try_again(row)
+                done += 1
+            except parked.NotOwed:
+                pass
+        messages.success(request, f"{done} are tried again.")
+
+    @admin.display(description="event", ordering="event")
+    def event_name(self, row: Outbox | Reaction) -> str:
+        return row.event.name
+
+    @admin.display(description="event")
+    def event_link(self, row: Outbox | Reaction) -> SafeString:
+        url = reverse("admin:events_event_change", args=[row.event_id])
+        return format_html('<a href="{}" class="console-link">{}</a>', url, row.event)
+
+    @admin.display(description="last error")
+    def error(self, row: Outbox | Reaction) -> SafeString:
+        return format_html('<pre class="console-code">{}</pre>', row.last_error or "none")
+
+
+def _is_parked(rows: QuerySet[Any]) -> QuerySet[Any]:
+    return rows.filter(parked_at__isnull=False)
+
+
+@admin.register(Outbox)
+class OutboxAdmin(OwedAdmin):
+    icon = "outbox"
+    queues = (Queue("parked", "Parked messages", _is_parked, "outbox"),)
+    meanings = {
+        "try-again": "The message is sent again at once. If the broker still refuses it, it is "
+        "parked again.",
+        "discard": "The message is never sent: consumers see a gap in the numbers of its order or "
+        "cart. The log keeps the event. This cannot be undone.",
+    }
+    list_display = [
+        "event_name",
+        OWED_STATE,
+        stream,
+        "attempts",
+        "not_before",
+        "parked_at",
+        "last_error",
+    ]
+    ordering = ["event_id"]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    ("event_link", OWED_STATE),
+                    (stream, "shard"),
+                    ("attempts", "not_before"),
+                    "parked_at",
+                    "error",
+                ]
+            },
+        )
+    ]
+
+
+@admin.register(Reaction)
+class ReactionAdmin(OwedAdmin):
+    icon = "bolt"
+    queues = (Queue("parked", "Parked reactions", _is_parked, "bolt"),)
+    meanings = {
+        "try-again": "The reaction runs again at once. If it fails again, it is parked again.",
+        "discard": "The reaction never runs: what it would have done must be done by hand. This "
+        "cannot be undone.",
+    }
+    list_display = [
+        "reaction",
+        OWED_STATE,
+        "event_name",
+        stream,
+        "attempts",
+        "not_before",
+        "parked_at",
+        "last_error",
+    ]
+    ordering = ["id"]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    ("reaction", OWED_STATE),
+                    ("event_link", stream),
+                    ("attempts", "not_before"),
+                    "parked_at",
+                    "error",
+                ]
+            },
+        )
+    ]

@@ -1,0 +1,247 @@
+"""Orders as operators see them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from config.admin.columns import address, amount, badge
+from config.admin.commands import Command
+from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin, tab
+from config.admin.queues import Queue, QueueFilter
+from orders import selectors, serializers, services
+from orders.models import Order, OrderItem, Policy, WriteOff
+
+STATUS = badge(
+    "status",
+    {
+        "pending": "warning",
+        "placed": "warning",
+        "confirmed": "info",
+        "processing": "info",
+        "shipped": "info",
+        "delivered": "success",
+        "cancelled": "danger",
+    },
+)
+PAYMENT = badge("payment", {"paid": "success", "unpaid": "warning"}, selectors.payment_status)
+FULFILLMENT = badge("fulfillment", {"delivered": "success"}, selectors.fulfillment_status)
+RETURN = badge("returns", {"returned": "danger"}, selectors.return_status)
+HOLD = badge("on hold", {"held": "warning"}, lambda order: "held" if order.is_held() else "-")
+AMOUNTS = ("unit_price", "discount", "tax", "total")  # of a line
+
+
+def items(order: Order) -> Mapping[str, list[tuple[str, str]]]:
+    """The order's lines, to choose from."""
+    return {"order_item_id": [(line.id, f"{line} ({line.title})") for line in order.lines]}
+
+
+def allocation(order: Order) -> Mapping[str, Any]:
+    """Where the units come from, as far as it is known."""
+    return {
+        "reservation_id": order.reservation_id,
+        "allocations": [
+            {"order_item_id": line.id, "warehouse_id": warehouse, "quantity": quantity}
+            for line in order.lines
+            for warehouse, quantity in line.by_warehouse().items()
+        ],
+    }
+
+
+def unshipped(order: Order) -> Mapping[str, Any]:
+    """A row for each line of which units have yet to leave."""
+    return {"items": [{"order_item_id": line.id} for line in order.lines if line.to_ship]}
+
+
+def reserve(order: Order, body: dict[str, Any]) -> Order:
+    """Inventory has answered by telephone, so to speak."""
+    if body["rejected"]:
+        return services.reject_reservation(order_id=order.id, note=body["reason"])
+    return services.reserve_stock(
+        order_id=order.id,
+        reservation_id=body["reservation_id"],
+        allocations=body["allocations"],
+    )
+
+
+def write_off(order: Order, body: dict[str, Any]) -> Order:
+    units = serializers.total_units(body["items"])
+    return services.write_off_units(order_id=order.id, units=units, reason=body["reason"])
+
+
+class OrderItems(Lines):
+    """What was bought, and how far its units have come."""
+
+    model = OrderItem
+    verbose_name_plural = "lines"
+    fields = readonly_fields = [
+        "title",
+        "variant_id",
+        "quantity",
+        *(amount(name, currency="order.currency") for name in AMOUNTS),
+        "allocated_",
+        *OrderItem.COUNTERS,
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderItem]:
+        rows: QuerySet[OrderItem] = super().get_queryset(request)
+        return rows.select_related("order").prefetch_related("allocations")
+
+    @admin.display(description="allocated")
+    def allocated_(self, line: OrderItem) -> str:
+        return ", ".join(map(str, line.allocated)) or "-"
+
+
+class WriteOffs(Lines):
+    """What will never ship, and whether Inventory knows."""
+
+    model = WriteOff
+    verbose_name_plural = "written off"
+    fields = readonly_fields = [
+        "order_item",
+        "quantity",
+        "reason",
+        amount("amount", currency="order.currency"),
+        "written_off_by",
+        "written_off_at",
+        "released_at",
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WriteOff]:
+        rows: QuerySet[WriteOff] = super().get_queryset(request)
+        return rows.select_related("order", "order_item")
+
+
+@admin.register(Order)
+class OrderAdmin(AggregateAdmin):
+    icon = "receipt_long"
+    commands = {
+        "place": Command(
+            lambda order, body: services.place_order(order_id=order.id), icon="shopping_bag"
+        ),
+        "reservation": Command(
+            reserve,
+            serializers.Reservation,
+            start=allocation,
+            choices=items,
+            icon="warehouse",
+        ),
+        "cancel": Command(
+            lambda order, body: services.cancel_order(order_id=order.id, **body),
+            serializers.Cancellation,
+            icon="cancel",
+            ends=True,
+        ),
+        "hold": Command(
+            lambda order, body: services.hold_order(order_id=order.id, **body),
+            serializers.Hold,
+            icon="pause",
+        ),
+        "release": Command(
+            lambda order, body: services.release_order(order_id=order.id), icon="resume"
+        ),
+        "write-off": Command(
+            write_off,
+            serializers.WriteOff,
+            start=unshipped,
+            choices=items,
+            icon="remove_shopping_cart",
+            ends=True,
+        ),
+        "release-units": Command(
+            lambda order, body: services.release_written_off_units(order_id=order.id),
+            icon="inventory",
+        ),
+    }
+    queues = (
+        Queue("held", "Orders on hold", lambda rows: rows.filter(selectors.ON_HOLD), "pause"),
+        Queue(
+            "unreleased",
+            "Orders with units to release in Inventory",
+            lambda rows: rows.filter(selectors.WITH_UNRELEASED_UNITS),
+            "inventory",
+        ),
+    )
+    list_display = [
+        "number",
+        STATUS,
+        "organization_id",
+        "customer_id",
+        amount("total"),
+        PAYMENT,
+        FULFILLMENT,
+        HOLD,
+        "created_at",
+    ]
+    list_filter = [QueueFilter, "status", "created_at"]
+    search_fields = [
+        "number__exact",
+        "id__exact",
+        "customer_id__exact",
+        "customer_email__exact",
+        "organization_id__exact",
+    ]
+    search_help_text = "A whole number, id, customer, e-mail address or organization"
+    ordering = ["-id"]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    ("number", STATUS),
+                    ("id", PAYMENT),
+                    ("organization_id", FULFILLMENT),
+                    ("local_id", RETURN),
+                    ("created_at", amount("total")),
+                ]
+            },
+        ),
+        tab(
+            "Customer",
+            ("customer_id", "customer_email"),
+            (address("shipping_address"), address("billing_address")),
+        ),
+        tab(
+            "Money",
+            (amount("subtotal"), amount("discount")),
+            ("discount_reason", amount("shipping_cost")),
+            (amount("tax"), amount("total")),
+            ("payment_id", "confirmed_at"),
+        ),
+        tab(
+            "Delivery",
+            ("carrier", "service"),
+            ("reservation_id", "reservation_expires_at"),
+            ("signature_required", "delivered_at"),
+            ("delivery_signature", "delivery_photo_url"),
+        ),
+        tab("Hold", ("hold_reason", "hold_note"), ("held_by", "held_at")),
+        tab(
+            "Cancellation",
+            ("cancellation_reason", "cancellation_note"),
+            ("cancelled_by", "cancelled_at"),
+        ),
+        tab("Origin", ("cart", "replaces"), ("placed_at", "updated_at")),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+        return selectors.with_lines()
+
+    def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Any:
+        """Leave out what has not happened."""
+        assert obj, "orders are not added here"
+        happened: dict[Any, Any] = {"Hold": obj.held_at, "Cancellation": obj.cancelled_at}
+        return [each for each in self.fieldsets if happened.get(each[0], True)]
+
+    def get_inlines(self, request: HttpRequest, obj: Order | None) -> Any:
+        """Leave out what has not happened."""
+        assert obj, "orders are not added here"
+        return [OrderItems, WriteOffs] if obj.write_offs.exists() else [OrderItems]
+
+
+@admin.register(Policy)
+class OrderPolicyAdmin(PolicyAdmin):
+    save = services.set_policy
+    list_display = ["organization_id", "reservation_ttl_minutes"]

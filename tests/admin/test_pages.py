@@ -1,0 +1,133 @@
+"""What all pages of the admin have in common."""
+
+import re
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from carts.models import Cart, Policy
+from config.admin.pages import AggregateAdmin, ReadOnlyAdmin
+from events.aggregate import Aggregate
+from events.models import Event, Outbox
+from orders import services
+from orders.models import Order
+from tests.factories import CartFactory, OrderFactory
+
+pytestmark = pytest.mark.django_db
+
+PAGES = dict(admin.site._registry)
+READ_ONLY = [model for model, page in PAGES.items() if isinstance(page, ReadOnlyAdmin)]
+
+
+def url(model, page, *args):
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def row_of(model):
+    """A row of each kind that has a page."""
+    OrderFactory()
+    CartFactory()
+    return model.objects.order_by("pk").first()
+
+
+def test_every_aggregate_has_a_page_and_a_button_for_every_verb():
+    aggregates = Aggregate.__subclasses__()
+    concrete = [m for m in PAGES if issubclass(m, tuple(aggregates))]
+    assert {Order, Cart} <= set(concrete)
+    for model in concrete:
+        page = PAGES[model]
+        assert isinstance(page, AggregateAdmin)
+        verbs = {row.verb.replace("_", "-") for row in model.transitions() if row.verb}
+        names = {row.name.replace("_", "-") for row in model.transitions()}
+        assert verbs <= page.commands.keys() <= verbs | names
+
+
+@pytest.mark.parametrize("model", READ_ONLY, ids=lambda model: model.__name__)
+def test_nothing_is_added_edited_or_deleted_past_a_service(operator, model):
+    client = operator()
+    row = row_of(model) if model.__name__ != "Reaction" else None
+    assert client.get(url(model, "add")).status_code == 403
+    if row:
+        before = model.objects.values().get(pk=row.pk)
+        page = client.get(url(model, "change", row.pk))
+        assert page.status_code == 200
+        assert not re.search(r'name="_save"|<input type="text" name="(?!q")', page.content.decode())
+        sent = client.post(url(model, "change", row.pk), {"status": "delivered", "stream": "x"})
+        assert sent.status_code == 403
+        assert client.get(url(model, "delete", row.pk)).status_code == 403
+        assert client.post(url(model, "delete", row.pk), {"post": "yes"}).status_code == 403
+        assert model.objects.values().get(pk=row.pk) == before
+    data = {"action": "delete_selected", "_selected_action": [row.pk if row else 1]}
+    client.post(url(model, "changelist"), data)
+    assert not row or model.objects.filter(pk=row.pk).exists()
+
+
+def test_who_may_only_look_finds_no_button_and_is_refused(operator):
+    client, order = operator("orders.view_order"), OrderFactory()
+    page = client.get(url(Order, "change", order.id))
+    assert page.status_code == 200
+    assert "/do/" not in page.content.decode()
+    asked = client.post(url(Order, "command", order.id, "cancel"), {"reason": "fraud"})
+    assert asked.status_code == 403
+    assert Order.objects.get(pk=order.id).status == "placed"
+    assert client.get(url(Cart, "changelist")).status_code == 403
+    assert client.get(url(Event, "changelist")).status_code == 403
+
+
+def test_who_is_nobody_is_asked_to_log_in(client):
+    order = OrderFactory()
+    for page in (reverse("admin:index"), url(Order, "command", order.id, "cancel")):
+        answer = client.get(page)
+        assert (answer.status_code, "/admin/login/" in answer.url) == (302, True)
+
+
+def test_an_unknown_command_or_row_is_404(operator):
+    client, order = operator(), OrderFactory()
+    assert client.get(url(Order, "command", order.id, "explode")).status_code == 404
+    assert client.get(url(Order, "command", "order_0", "cancel")).status_code == 404
+
+
+def test_a_policy_is_set_by_its_service_and_never_deleted(operator):
+    client = operator()
+    sent = {"organization_id": "org_1", "abandoned_after": "2:00:00"}
+    assert client.post(url(Policy, "add"), sent).status_code == 302
+    assert Policy.objects.get(pk="org_1").abandoned_after.total_seconds() == 7200
+    blank = client.post(url(Policy, "change", "org_1"), {"abandoned_after": ""})
+    assert blank.status_code == 302
+    assert Policy.objects.get(pk="org_1").abandoned_after is None
+    assert client.post(url(Policy, "delete", "org_1"), {"post": "yes"}).status_code == 403
+    wrong = client.post(url(Policy, "change", "org_1"), {"abandoned_after": "-1"})
+    assert "greater than or equal to" in wrong.content.decode()
+
+
+def test_an_operator_is_made_inactive_instead_of_deleted(operator):
+    client = operator()
+    operator("orders.view_order", username="gone")
+    gone = User.objects.get(username="gone")
+    page = reverse("admin:auth_user_delete", args=[gone.pk])
+    assert client.post(page, {"post": "yes"}).status_code == 403
+    change = reverse("admin:auth_user_change", args=[gone.pk])
+    sent = {"username": "gone", "is_staff": "on", "date_joined_0": "2026-01-01"}
+    assert client.post(change, sent | {"date_joined_1": "00:00:00"}).status_code == 302
+    assert not User.objects.get(username="gone").is_active
+
+
+def test_the_first_page_counts_what_waits_and_lists_what_happened(operator):
+    client, order = operator(), OrderFactory()
+    OrderFactory(status="placed")
+    services.hold_order(order_id=order.id, reason="fraud")
+    Outbox.objects.update(parked_at=order.created_at)
+    page = client.get(reverse("admin:index"))
+    counts = {card["title"]: card["count"] for card in page.context["cards"]}
+    assert counts["Orders on hold"] == "1"
+    assert counts["Parked messages"] == str(Outbox.objects.count())
+    assert "Order held" in page.content.decode()
+    queue = client.get(next(c["link"] for c in page.context["cards"] if "hold" in c["title"]))
+    assert [row.pk for row in queue.context["cl"].result_list] == [order.id]
+
+
+def test_the_first_page_shows_nothing_to_who_may_see_nothing(operator):
+    page = operator("auth.view_group").get(reverse("admin:index"))
+    assert (page.context["cards"], page.context["latest"]) == ([], [])

@@ -1,0 +1,88 @@
+"""Whatever the OpenAPI document allows or forbids is asked of a real server."""
+
+import json
+import re
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.servers.basehttp import WSGIRequestHandler
+
+from config.api import tokens
+from events.models import Event, Publication
+from orders import services
+from tests.api.test_routes import ROUTES
+from tests.factories import STEPS, CartFactory, OrderFactory, order_of
+
+SCHEMATHESIS = Path(settings.BASE_DIR) / ".venv/schemathesis/bin/schemathesis"
+CONFIG = """
+[dictionaries]
+carts.values = {carts}
+cart_items.values = {cart_items}
+orders.values = {orders}
+order_items.values = {order_items}
+
+[[operations]]
+include-tag = "carts"
+[operations.parameters]
+"path.id".dictionary = "carts"
+"path.item_id".dictionary = "cart_items"
+"body.into".dictionary = "carts"
+
+[[operations]]
+include-tag = "orders"
+[operations.parameters]
+"path.id".dictionary = "orders"
+"body.items[*].order_item_id".dictionary = "order_items"
+"body.allocations[*].order_item_id".dictionary = "order_items"
+"""
+# A body that the schema allows may still be refused: no schema knows which rows exist, and what
+# some fields mean for others.
+UNDECIDABLE = "positive_data_acceptance"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.xdist_group("conformance")
+def test_the_service_does_what_its_openapi_document_says(live_server, tmp_path, monkeypatch):
+    # Otherwise every answer's second packet waits 40 ms for the first one's acknowledgement.
+    monkeypatch.setattr(WSGIRequestHandler, "disable_nagle_algorithm", True)
+    carts = [CartFactory(), CartFactory(lines=[]), CartFactory(customer_id=None, session_id="s")]
+    orders = [OrderFactory(status=status) for status in [*STEPS, "cancelled"]]
+    orders += [order_of(3, 2, status="processing"), OrderFactory(currency="JPY")]
+    services.hold_order(order_id=orders[1].id, reason="fraud")
+    for event in Event.objects.filter(sequence__isnull=False).order_by("number"):
+        Publication.objects.create(event=event, organization_id=event.organization_id)
+    config = tmp_path / "schemathesis.toml"
+    ids = {
+        "carts": [cart.id for cart in carts],
+        "cart_items": [line.id for cart in carts for line in cart.lines],
+        "orders": [order.id for order in orders],
+        "order_items": [line.id for order in orders for line in order.lines],
+    }
+    config.write_text(CONFIG.format_map({name: json.dumps(ids[name]) for name in ids}))
+    token = tokens.issue(
+        organization_id="org_1", subject="user_1", scope="*", lifetime=timedelta(hours=1)
+    )
+    run = subprocess.run(
+        [
+            SCHEMATHESIS,
+            f"--config-file={config}",
+            "run",
+            f"{live_server.url}/api/schema/",
+            f"--header=Authorization: Bearer {token}",
+            f"--exclude-checks={UNDECIDABLE}",
+            "--max-examples=10",
+            "--generation-deterministic",
+            "--no-color",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert f"Tested: {len(ROUTES)}" in run.stdout
+    (cases,) = re.findall(r"(\d+) generated", run.stdout)
+    assert int(cases) > 1_000

@@ -1,0 +1,124 @@
+"""The processes of the image, started as the image and compose.yaml start them."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+import pytest
+import yaml
+from django.conf import settings
+
+from tests.broker.conftest import environment, wait_until
+
+ROOT = Path(settings.BASE_DIR)
+BIN = Path(sys.executable).parent
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+OURS = ("web", "worker", "scheduler")
+
+
+@pytest.fixture
+def production(tmp_path, transactional_db):
+    """The environment of a container: DEBUG off, TLS ended in front, counted together."""
+    (tmp_path / "secret").write_text("s" * 50)
+    return environment(
+        DEBUG="false",
+        SECRET_KEY="",
+        SECRET_KEY_FILE=str(tmp_path / "secret"),
+        ALLOWED_HOSTS="localhost",
+        LOG_LEVEL="INFO",
+        STATIC_ROOT=str(tmp_path / "static"),
+        PROMETHEUS_MULTIPROC_DIR=str(tmp_path),
+        PYTHONWARNINGS="ignore",  # Celery does not like who may run the tests
+    )
+
+
+@contextmanager
+def running(command, env, log):
+    """Yield while the process runs; it must end by itself, and well, when it is told to."""
+    with open(log, "w") as out:
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=out)
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=60) == 0, log.read_text()
+
+
+def get(url):
+    """Return the answer, or None while nobody listens."""
+    try:
+        return urlopen(Request(url, headers={"X-Forwarded-Proto": "https"}), timeout=10)
+    except HTTPError:
+        raise
+    except URLError:
+        return None
+
+
+def command_of(service):
+    """Return the service's command with the programs of this environment."""
+    image = re.search(r"^CMD (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    program, *arguments = COMPOSE["services"][service].get("command") or json.loads(image[1])
+    return [str(BIN / program), *arguments]
+
+
+def test_the_web_server_serves_the_api_and_the_admin_s_files(production, tmp_path, unused_tcp_port):
+    subprocess.run(
+        [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"],
+        cwd=ROOT,
+        env=production,
+        check=True,
+    )
+    url, log = f"http://localhost:{unused_tcp_port}", tmp_path / "log"
+    arguments = f"--bind 127.0.0.1:{unused_tcp_port}"
+    env = production | {"GUNICORN_CMD_ARGS": arguments, "WEB_CONCURRENCY": "2"}
+    with running(command_of("web"), env, log) as process:
+        wait_until(lambda: process.poll() is None and get(f"{url}/health/live"), log.read_text())
+        assert json.load(get(f"{url}/health/ready")) == {"status": "ok"}
+        assert b"order_service_owed" in get(f"{url}/metrics").read()
+        page = get(f"{url}/admin/login/")
+        assert page.headers["Strict-Transport-Security"]
+        assert "Secure" in page.headers["Set-Cookie"]
+        (style,) = re.findall(r'href="(/static/console/console\.[^"]+)"', page.read().decode())
+        assert "immutable" in get(f"{url}{style}").headers["Cache-Control"]
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert "GET /admin/login/ 200" in {line["message"] for line in lines}
+
+
+@pytest.mark.parametrize("service", ["worker", "scheduler"])
+def test_worker_and_scheduler_say_that_they_run(
+    service, broker, production, tmp_path, unused_tcp_port
+):
+    log = tmp_path / "log"
+    env = production | {"METRICS_PORT": str(unused_tcp_port)}
+    with running(command_of(service), env, log) as process:
+        url = f"http://localhost:{unused_tcp_port}"
+        wait_until(lambda: process.poll() is not None or get(url), "it never answered")
+        assert b"order_service_events_published" in get(url).read()
+        for line in log.read_text().splitlines():  # at the end Celery says goodbye in its own way
+            json.loads(line)
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_a_service_of_compose_can_write_to_nothing_but_tmp(service):
+    described = COMPOSE["services"][service]
+    assert described["read_only"] is True
+    assert described["tmpfs"] == ["/tmp"]
+    assert described["cap_drop"] == ["ALL"]
+    assert described["volumes"] == ["secrets:/run/order-service:ro"]
+    assert described["healthcheck"]
+    assert "user" not in described, "the image's own user is nobody's"
+
+
+def test_compose_sets_what_the_service_reads():
+    text = "".join(
+        (ROOT / "config" / f"{name}.py").read_text() for name in ("settings", "gunicorn")
+    )
+    for service in OURS:
+        for name in COMPOSE["services"][service]["environment"]:
+            assert name.removesuffix("_FILE") in text, name

@@ -1,0 +1,103 @@
+"""What an operator does in a day, in a real browser."""
+
+import re
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from events import relay
+from events.models import Event, Outbox, Publication
+from orders import services
+from orders.models import Order
+from tests.factories import CartFactory, OrderFactory, order_of, write_off
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_an_order_is_found_and_cancelled_with_a_reason(operator: Page):
+    order, other = OrderFactory(), OrderFactory()
+    operator.get_by_role("link", name="Orders").first.click()
+    operator.locator("#searchbar").fill(order.number)
+    operator.locator("#searchbar").press("Enter")
+    expect(operator.get_by_role("link", name=other.number)).to_have_count(0)
+    operator.get_by_role("link", name=order.number).click()
+    operator.get_by_role("link", name="Cancel").click()
+    operator.get_by_role("button", name="Cancel").click()
+    assert operator.url.endswith("/do/cancel/"), "sent without a reason"
+    operator.get_by_label("Reason").select_option("Customer request")
+    operator.get_by_role("button", name="Cancel").click()
+    expect(operator.get_by_text(f"Cancel: done for {order.number}.")).to_be_visible()
+    latest = operator.locator(".console-timeline li").first
+    expect(latest).to_contain_text("Order cancelled")
+    expect(latest).to_contain_text("Customer request")
+    expect(latest).to_contain_text("by olga")
+    assert Order.objects.get(pk=order.id).cancelled_by == "olga"
+
+
+def test_a_parked_message_is_explained_retried_and_published(operator: Page, broker: object):
+    order = OrderFactory()
+    message = Outbox.objects.filter(stream=order.id).earliest("event_id")
+    message.parked_at, message.attempts = order.created_at, 5
+    message.last_error = "PreconditionFailed: the message is too large"
+    message.save()
+    operator.reload()
+    operator.get_by_role("link", name="Parked messages").click()
+    expect(operator.get_by_text("the message is too large")).to_be_visible()
+    operator.get_by_role("link", name="order.created").click()
+    operator.get_by_role("link", name="Try again").click()
+    expect(operator.get_by_text("The message is sent again at once")).to_be_visible()
+    operator.get_by_role("button", name="Try again").click()
+    expect(operator.get_by_text("Try again: done")).to_be_visible()
+    for shard in relay.owing():
+        relay.publish_owed(shard)
+    assert Publication.objects.filter(event__stream=order.id).count() == 2
+    operator.goto(reverse("admin:orders_order_change", args=[order.id]))
+    timeline = operator.locator(".console-timeline li")
+    expect(timeline.first).to_contain_text("Event retried")
+    expect(timeline.last).to_contain_text("published #1")
+
+
+def test_units_are_written_off_in_a_table_of_lines(operator: Page):
+    order = order_of(3, 2)
+    operator.goto(reverse("admin:orders_order_change", args=[order.id]))
+    operator.get_by_role("link", name="Write off").click()
+    operator.get_by_label("Reason").select_option("Out of stock")
+    operator.locator("[name='items[1].quantity']").fill("1")
+    operator.get_by_role("button", name="Write off").click()
+    expect(operator.get_by_text("Write off: done")).to_be_visible()
+    expect(operator.get_by_role("link", name="Release units")).to_be_visible()
+    expect(operator.locator("#write_offs-group")).to_contain_text("25.00 USD")
+
+
+@pytest.mark.parametrize("page", ["light", "dark"], indirect=True)
+def test_every_page_opens_without_a_complaint_or_another_host(operator: Page):
+    """The fixture listens; this only opens every list, row and form that there is."""
+    order, cart = order_of(3, 2), CartFactory()
+    write_off(order, 0, 1)
+    services.hold_order(order_id=order.id, reason="fraud")
+    Outbox.objects.update(parked_at=order.created_at)
+    opened = 0
+    for model, page in admin.site._registry.items():
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        row = model.objects.order_by("pk").first()
+        urls = [reverse(f"{name}_changelist")]
+        urls += [reverse(f"{name}_change", args=[row.pk])] if row else []
+        urls += [
+            reverse(f"{name}_command", args=[row.pk, command])
+            for command in (getattr(page, "commands", ()) if row else ())
+        ]
+        for url in urls:
+            answer = operator.goto(url)
+            assert answer, url
+            assert answer.status == 200, url
+            opened += 1
+    assert opened > 20
+    assert {order.id, cart.id} <= set(Event.objects.values_list("stream", flat=True))
+    background = operator.evaluate(
+        "getComputedStyle(document.querySelector('#main')).backgroundColor"
+    )
+    is_dark = operator.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    lightness = float(re.findall(r"[\d.]+", background)[0])
+    assert (lightness < 0.5 or 1 < lightness < 128) == is_dark, background

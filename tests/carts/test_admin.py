@@ -1,0 +1,89 @@
+"""What operators do with carts, page by page."""
+
+import pytest
+from django.urls import reverse
+
+from carts import selectors
+from carts.models import Cart
+from orders.models import Order
+from tests.factories import CartFactory, LineFactory
+from tests.facts import told
+
+pytestmark = pytest.mark.django_db
+
+
+def command(cart, name):
+    return reverse("admin:carts_cart_command", args=[cart.id, name])
+
+
+def lines(cart):
+    cart = selectors.with_lines().get(pk=cart.id)
+    return {line.variant_id: line.quantity for line in cart.lines}
+
+
+def test_the_transitions_allowed_now_are_buttons(operator):
+    page = operator().get(reverse("admin:carts_cart_change", args=[CartFactory().id]))
+    titles = [button["title"] for button in page.context["actions_detail"]]
+    assert titles == ["Add item", "Change item", "Remove item", "Merge", "Checkout"]
+    empty = CartFactory(lines=[])
+    page = operator(username="other").get(reverse("admin:carts_cart_change", args=[empty.id]))
+    assert "Checkout" not in [button["title"] for button in page.context["actions_detail"]]
+
+
+def test_lines_are_added_changed_and_removed(operator):
+    client = operator()
+    cart = CartFactory(lines=[LineFactory(variant_id="var_1"), LineFactory(variant_id="var_2")])
+    new = {"variant_id": "var_3", "title": "A mug", "quantity": "4", "unit_price": "12.50"}
+    assert client.post(command(cart, "add-item"), new).status_code == 302
+    first, second, _ = selectors.with_lines().get(pk=cart.id).lines
+    change = {"item_id": first.id, "quantity": "7"}
+    assert client.post(command(cart, "change-item"), change).status_code == 302
+    assert client.post(command(cart, "remove-item"), {"item_id": second.id}).status_code == 302
+    assert lines(cart) == {"var_1": 7, "var_3": 4}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"unit_price": "12.505"}, None),  # not in the currency's units: the service says so
+        ({"unit_price": "-1"}, "unit_price"),
+        ({"quantity": "0"}, "quantity"),
+        ({"title": ""}, "title"),
+    ],
+)
+def test_a_wrong_line_is_refused_where_it_is_wrong(operator, wrong, field):
+    client, cart = operator(), CartFactory(lines=[])
+    new = {"variant_id": "var_3", "title": "A mug", "quantity": "4", "unit_price": "12.50"}
+    answer = client.post(command(cart, "add-item"), new | wrong)
+    assert list(answer.context["form"].errors) == [field or "__all__"]
+    assert lines(cart) == {}
+
+
+def test_a_guest_s_cart_is_merged_into_one_of_the_same_organization(operator):
+    client = operator()
+    guest = CartFactory(customer_id=None, session_id="sess_1")
+    own, foreign = CartFactory(), CartFactory(organization_id="org_2")
+    refused = client.post(command(guest, "merge"), {"into": foreign.id})
+    assert refused.context["form"].errors == {"into": [f"There is no cart {foreign.id}."]}
+    assert client.post(command(guest, "merge"), {"into": own.id}).status_code == 302
+    assert Cart.objects.get(pk=guest.id).merged_into_id == own.id
+
+
+def test_a_cart_is_checked_out_for_somebody_on_the_telephone(operator):
+    client, cart = operator(), CartFactory()
+    nowhere = client.post(command(cart, "checkout"), {})
+    assert "Give a shipping_address" in nowhere.content.decode()
+    half = client.post(command(cart, "checkout"), {"shipping_address.name": "Ana"})
+    assert "shipping_address.city" in half.context["form"].errors
+    address = {"name": "Ana", "line1": "Calle 1", "city": "Puebla", "country": "MX"}
+    sent = {f"shipping_address.{part}": text for part, text in address.items()}
+    assert (
+        client.post(command(cart, "checkout"), sent | {"shipping.cost": "9.90"}).status_code == 302
+    )
+    order = Order.objects.get(cart=cart.id)
+    assert (order.status, order.shipping_address, str(order.shipping_cost)) == (
+        "placed",
+        address,
+        "9.9000",
+    )
+    assert told(cart)[-1] == "cart.converted"

@@ -1,0 +1,96 @@
+"""The served document is valid AsyncAPI, and its schemas accept what travels, and only that."""
+
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import jsonschema
+import pytest
+from django.utils import timezone
+
+from carts.services import abandon_idle_carts, check_out
+from events.models import Event
+from events.schema import registry
+from tests.contract.test_samples import SAMPLES
+from tests.factories import ADDRESS, CartFactory, OrderFactory
+
+WARNING = 1  # an error is 0; what is above is advice
+PARSER = Path(__file__).parent / "parser" / "validate.js"
+
+
+@pytest.fixture
+def document(client):
+    return client.get("/api/v1/events/asyncapi.json").json()
+
+
+def judged(document):
+    """What the reference parser finds wrong, and the events that it has read."""
+    node = Path(sys.executable).with_name("node")
+    done = subprocess.run(
+        [node, PARSER], input=json.dumps(document), capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"{done.stderr}\n(`make test` installs the parser)"
+    answer = json.loads(done.stdout)
+    return [d for d in answer["diagnostics"] if d["severity"] <= WARNING], answer["events"]
+
+
+def problems(document, name, body):
+    schema = document["components"]["messages"][name]["payload"]
+    whole = schema | {"components": document["components"]}
+    checker = jsonschema.Draft7Validator.FORMAT_CHECKER
+    validator = jsonschema.Draft7Validator(whole, format_checker=checker)
+    return [error.message for error in validator.iter_errors(body)]
+
+
+def test_the_reference_parser_accepts_it(document):
+    complaints, events = judged(document)
+    assert complaints == []
+    assert sorted(events) == sorted(SAMPLES)
+
+
+@pytest.mark.parametrize("part", ["bindings", "payload", "examples"])
+def test_the_reference_parser_would_notice_a_mistake(document, part):
+    document["components"]["messages"]["payment.succeeded"][part] = {"type": "nonsense"}
+    complaints, _ = judged(document)
+    assert complaints
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_sample_fits_its_schema_and_is_the_message_s_example(document, name):
+    sample = json.loads(SAMPLES[name])
+    assert problems(document, name, sample) == []
+    assert document["components"]["messages"][name]["examples"][0]["payload"] == sample
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_no_schema_accepts_a_key_too_few_or_too_many_or_another_event(document, name):
+    sample = json.loads(SAMPLES[name])
+    data = sample["data"]
+    for key in data:
+        without = {k: v for k, v in data.items() if k != key}
+        assert problems(document, name, sample | {"data": without})
+    assert problems(document, name, sample | {"data": data | {"surprise": 1}})
+    assert problems(document, name, sample | {"surprise": 1})
+    assert problems(document, name, sample | {"event": "order.unheard_of"})
+
+
+@pytest.mark.django_db
+def test_what_real_lives_publish_fits_the_schemas(document):
+    in_two_days = timezone.now() + timedelta(days=2)
+    check_out(cart_id=CartFactory().id, shipping_address=ADDRESS)
+    CartFactory()
+    assert abandon_idle_carts(now=in_two_days) == 1
+    OrderFactory(status="delivered")
+    OrderFactory(status="cancelled")
+    published = Event.objects.filter(sequence__isnull=False)
+    assert {row.name for row in published if row.name.startswith("cart.")} == {
+        name for name in SAMPLES if name.startswith("cart.")
+    }
+    assert {row.name for row in published if row.name.startswith("order.")} == {
+        name for name in SAMPLES if name.startswith("order.")
+    }
+    for row in published:
+        assert problems(document, row.name, json.loads(row.body)) == [], row.name
+        assert row.stream.startswith(f"{registry[row.name].story}_"), row.name

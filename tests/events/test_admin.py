@@ -1,0 +1,191 @@
+"""The log and what is owed, as operators see them; what they decide about parked work."""
+
+import json
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from events import parked, reactions
+from events.models import Event, Outbox, Publication, Reaction
+from orders.models import Order
+from tests.factories import OrderFactory
+from tests.facts import data, told
+
+pytestmark = pytest.mark.django_db
+
+ERROR = "PreconditionFailed(406, <too large>)"
+
+
+@pytest.fixture
+def message():
+    """A parked message, and another of the same order that it holds."""
+    order = OrderFactory()
+    first = Outbox.objects.filter(stream=order.id).order_by("event_id").first()
+    first.parked_at, first.attempts, first.last_error = timezone.now(), 5, ERROR
+    first.save()
+    return first
+
+
+@pytest.fixture
+def reaction(message):
+    """A parked reaction."""
+    return Reaction.objects.create(
+        event=message.event,
+        reaction="payments.refund",
+        stream=message.stream,
+        context="payments",
+        attempts=10,
+        parked_at=timezone.now(),
+        last_error=ERROR,
+    )
+
+
+def order_of(row):
+    return Order.objects.get(pk=row.stream)
+
+
+def url(row, page="change", *args):
+    return reverse(f"admin:events_{row._meta.model_name}_{page}", args=[row.pk, *args])
+
+
+def command(row, name):
+    return url(row, "command", name)
+
+
+def titles(client, row):
+    page = client.get(url(row))
+    return [button["title"] for button in page.context["actions_detail"]]
+
+
+def test_a_parked_message_is_listed_with_its_error(operator, message):
+    client = operator()
+    listed = client.get(reverse("admin:events_outbox_changelist"), {"queue": "parked"})
+    assert [row.pk for row in listed.context["cl"].result_list] == [message.pk]
+    assert "&lt;too large&gt;" in client.get(url(message)).content.decode()
+    assert titles(client, message) == ["Try again", "Discard"]
+    held = Outbox.objects.exclude(pk=message.pk).get(stream=message.stream)
+    assert titles(client, held) == []
+
+
+@pytest.mark.parametrize("what", ["message", "reaction"])
+def test_trying_again_is_recorded_and_nudged(
+    operator, request, nudges, what, django_capture_on_commit_callbacks
+):
+    row = request.getfixturevalue(what)
+    nudges.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        assert operator().post(command(row, "try-again")).status_code == 302
+    row.refresh_from_db()
+    assert (row.parked_at, row.not_before) == (None, None)
+    fact = data(order_of(row), "event.retried")
+    assert fact == {
+        "event_id": row.event.id,
+        "event_name": "order.created",
+        "reaction": getattr(row, "reaction", None),
+        "last_error": ERROR,
+        "retried_by": "olga",
+    }
+    waked = ("events.tasks.react", (row.stream, "payments"))
+    assert nudges == [waked if what == "reaction" else ("events.tasks.relay", (row.shard,))]
+
+
+@pytest.mark.parametrize("what", ["message", "reaction"])
+def test_discarding_needs_a_reason_and_is_recorded(operator, request, what):
+    row, client = request.getfixturevalue(what), operator()
+    without = client.post(command(row, "discard"), {"reason": " "})
+    assert without.context["form"].errors == {"reason": ["This field is required."]}
+    assert type(row).objects.filter(pk=row.pk).exists()
+    assert client.post(command(row, "discard"), {"reason": "sent by hand"}).status_code == 302
+    assert not type(row).objects.filter(pk=row.pk).exists()
+    fact = data(order_of(row), "event.discarded")
+    assert (fact["reason"], fact["discarded_by"]) == ("sent by hand", "olga")
+    assert fact["reaction"] == getattr(row, "reaction", None)
+    assert Event.objects.get(stream=row.stream, name="event.discarded").sequence is None
+    assert not Publication.objects.exists()
+
+
+def test_what_is_not_parked_is_not_discarded(operator, message):
+    held = Outbox.objects.exclude(pk=message.pk).get(stream=message.stream)
+    refused = operator().post(command(held, "discard"), {"reason": "impatience"})
+    assert "It is not parked" in refused.content.decode()
+    assert Outbox.objects.filter(pk=held.pk).exists()
+
+
+def test_what_is_done_in_the_meantime_is_said(message):
+    parked.discard(message, reason="twice")
+    with pytest.raises(parked.NotOwed, match="was discarded"):
+        parked.discard(message, reason="twice")
+    with pytest.raises(parked.NotOwed):
+        parked.try_again(message)
+    assert told(order_of(message)).count("event.discarded") == 1
+
+
+def test_many_are_tried_again_at_once(operator, message):
+    other = Outbox.objects.exclude(pk=message.pk).get(stream=message.stream)
+    sent = {"action": "try_all_again", "_selected_action": [message.pk, other.pk]}
+    answer = operator().post(reverse("admin:events_outbox_changelist"), sent, follow=True)
+    assert "2 are tried again." in answer.content.decode()
+    assert not Outbox.objects.filter(parked_at__isnull=False).exists()
+
+
+def test_who_may_only_look_decides_nothing(operator, message):
+    client = operator("events.view_outbox")
+    assert client.get(url(message)).status_code == 200
+    sent = {"action": "try_all_again", "_selected_action": [message.pk]}
+    client.post(reverse("admin:events_outbox_changelist"), sent)
+    assert client.post(command(message, "discard"), {"reason": "x"}).status_code == 403
+    message.refresh_from_db()
+    assert message.parked_at
+
+
+def test_a_reaction_that_is_tried_again_runs(reaction, monkeypatch):
+    ran = []
+    registered = reactions.Registered(
+        "payments.refund", "payments", lambda fact, about: ran.append(fact)
+    )
+    monkeypatch.setitem(reactions._by_name, "payments.refund", registered)
+    reactions.settle(reaction.stream, "payments")
+    assert not ran
+    parked.try_again(reaction)
+    reactions.settle(reaction.stream, "payments")
+    assert [fact.name for fact in ran] == ["order.created"]
+    assert not Reaction.objects.exists()
+
+
+def test_an_event_s_page_shows_the_bytes_and_to_whom_it_is_owed(operator, reaction):
+    client, event = operator(), reaction.event
+    page = client.get(url(event))
+    text = page.content.decode()
+    for word in ("the broker, payments.refund", "An order is open", event.id):
+        assert word in text
+    value = json.loads(event.body)["data"]["order_number"]
+    assert f"&quot;order_number&quot;: &quot;{value}&quot;" in text
+    assert reverse("admin:orders_order_change", args=[event.stream]) in text
+
+
+@pytest.mark.parametrize("query", [{"q": "stream"}, {"q": "id"}, {"name": "order.placed"}])
+def test_the_log_is_searched(operator, message, query):
+    OrderFactory()
+    event = Event.objects.get(stream=message.stream, name="order.placed")
+    query = {key: getattr(event, value, value) for key, value in query.items()}
+    listed = operator().get(reverse("admin:events_event_changelist"), query)
+    rows = list(listed.context["cl"].result_list)
+    assert event in rows
+    assert len(rows) == (1 if query.get("q") == event.id else 2)
+
+
+def test_states_of_events_are_told_apart(operator, message):
+    client = operator()
+    Publication.objects.create(
+        event=Event.objects.get(stream=message.stream, name="order.placed"), organization_id="org_1"
+    )
+    Outbox.objects.exclude(pk=message.pk).delete()
+    client.post(command(message, "discard"), {"reason": "too large"})
+    page = client.get(reverse("admin:orders_order_change", args=[message.stream]))
+    states = {entry.event.name: entry.state for entry in page.context["timeline"]}
+    assert states == {
+        "order.created": "discarded",
+        "order.placed": "published",
+        "event.discarded": "internal",
+    }

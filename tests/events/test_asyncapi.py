@@ -1,0 +1,66 @@
+import re
+
+import pytest
+
+from events.schema import registry
+from tests.contract.test_samples import SAMPLES
+
+URL = "/api/v1/events/asyncapi.json"
+
+
+def test_anybody_may_read_it_whatever_token_they_hold(client):
+    answer = client.get(URL, headers={"Authorization": "Bearer forged"})
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+    assert answer.json()["asyncapi"] == "3.0.0"
+    assert client.post(URL).json()["code"] == "method_not_allowed"
+
+
+def test_it_names_the_published_events_and_no_other(client):
+    answer = client.get(URL)
+    document = answer.json()
+    parts = (document["channels"], document["components"]["messages"])
+    assert [set(part) for part in parts] == [set(SAMPLES)] * 2
+    internal = [name for name, cls in registry.items() if not cls.published]
+    assert internal
+    assert [name for name in internal if name in answer.content.decode()] == []
+
+
+def test_a_message_says_where_it_travels_and_who_listens(client, settings):
+    settings.EVENTS_QUEUE_PREFIX = "eu."
+    settings.EVENTS_EXCHANGE = "order_events"
+    document = client.get(URL).json()
+    channel = document["channels"]["order.shipped"]
+    assert channel["address"] == "order.order.shipped"
+    assert channel["bindings"]["amqp"]["exchange"] == {
+        "name": "order_events",
+        "type": "topic",
+        "durable": True,
+        "autoDelete": False,
+    }
+    assert document["operations"]["send order.shipped"]["bindings"]["amqp"]["cc"] == [
+        "order.shipped"
+    ]
+    message = document["components"]["messages"]["order.shipped"]
+    assert message["x-consumers"] == [
+        "eu.inventory_order_consumer",
+        "eu.notification_order_consumer",
+        "eu.customer_app_order_consumer",
+    ]
+    assert document["components"]["messages"]["invoice.sent"]["x-consumers"] == []
+
+
+@pytest.mark.parametrize(
+    ("event", "field", "kind"),
+    [
+        ("PaymentSucceeded", "amount", "number"),
+        ("FulfillmentPacked", "total_weight", "number"),
+        ("PaymentSucceeded", "paid_at", "date-time"),
+    ],
+)
+def test_values_have_the_type_that_they_travel_with(client, event, field, kind):
+    schema = client.get(URL).json()["components"]["schemas"][event]["properties"][field]
+    assert kind in (schema["type"], schema.get("format"))
+
+
+def test_money_in_the_examples_keeps_its_digits(client):
+    assert re.search(r'"refund_amount": 50\.00\b', client.get(URL).content.decode())

@@ -1,0 +1,74 @@
+import re
+
+import pytest
+
+from events.schema import registry
+from tests.contract.test_samples import SAMPLES
+
+URL = "/api/v1/events/catalog/"
+
+
+@pytest.fixture
+def page(client):
+    return client.get(URL).content.decode()
+
+
+def article(page, name):
+    """What the page says about an event, without its markup."""
+    (found,) = re.findall(rf'<article id="{re.escape(name)}">(.*?)</article>', page, re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", found).split())
+
+
+def test_anybody_may_read_it_whatever_token_they_hold(client):
+    answer = client.get(URL, headers={"Authorization": "Bearer forged"})
+    assert (answer.status_code, answer["Content-Type"]) == (200, "text/html; charset=utf-8")
+
+
+def test_every_published_event_has_an_entry_that_the_index_leads_to(page):
+    assert set(re.findall(r'<article id="(.+?)">', page)) == set(SAMPLES)
+    assert {name for name in SAMPLES if f'<li><a href="#{name}">' in page} == set(SAMPLES)
+    anchors = set(re.findall(r'href="#(.+?)"', page))
+    assert anchors <= set(re.findall(r'id="(.+?)"', page))
+
+
+def test_internal_facts_are_not_in_it(page):
+    internal = [name for name, cls in registry.items() if not cls.published]
+    assert internal
+    assert [name for name in internal if name in page] == []
+
+
+def test_an_entry_says_when_where_and_to_whom(page):
+    said = article(page, "order.cancelled")
+    assert "It will not be delivered" in said
+    assert "Stream the order’s Routing keys order.order.cancelled order.cancelled" in said
+    assert "inventory_order_consumer" in said
+    assert "Queues none yet" in article(page, "invoice.sent")
+    assert "Stream the cart’s" in article(page, "cart.abandoned")
+
+
+@pytest.mark.parametrize(
+    ("event", "row"),
+    [
+        ("order.created", "customer_id id or null Null for a guest."),
+        ("order.created", "total_amount money With exactly"),
+        ("order.shipped", "estimated_delivery date or null"),
+        ("order.shipped", "shipped_items list Of this shipment only."),
+        ("order.shipped", "shipped_items[].quantity whole number"),
+        ("order.cancelled", "refund_required true or false Money was captured"),
+        ("return.refunded", "refund_method one of manual, original_payment, store_credit"),
+        ("payment.succeeded", '"amount" : 125.50'),
+    ],
+)
+def test_an_entry_tells_each_field_and_shows_the_sample(page, event, row):
+    assert row in article(page, event)
+
+
+def test_it_loads_nothing_from_another_host_and_runs_no_script(page):
+    assert re.findall(r'(?:src|href)="(?!#|/|data:,)', page) == []
+    assert "<script" not in page
+    assert "url(" not in page
+
+
+def test_it_asks_nothing_of_the_database(client, django_assert_num_queries, db):
+    with django_assert_num_queries(0):
+        client.get(URL)

@@ -1,0 +1,75 @@
+"""What Prometheus is told, by the process that it asks."""
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from events import metrics
+from events.models import Event, Outbox, Reaction
+from tests.factories import OrderFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def scrape(client):
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == metrics.CONTENT_TYPE
+    lines = answer.content.decode().splitlines()
+    return dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+
+
+def test_what_is_owed_and_parked_and_since_when(client):
+    order = OrderFactory()
+    event = Event.objects.get(stream=order.id, name="order.created")
+    Event.objects.filter(pk=event.pk).update(recorded_at=timezone.now() - timedelta(hours=1))
+    Outbox.objects.filter(event=event).update(parked_at=timezone.now())
+    Reaction.objects.create(event=event, reaction="r", stream=order.id, context="payments")
+    found = scrape(client)
+    assert found['order_service_owed{kind="message"}'] == "2.0"
+    assert found['order_service_parked{kind="message"}'] == "1.0"
+    assert found['order_service_owed{kind="reaction"}'] == "1.0"
+    assert found['order_service_parked{kind="reaction"}'] == "0.0"
+    for kind in ("message", "reaction"):
+        age = float(found[f'order_service_oldest_owed_seconds{{kind="{kind}"}}'])
+        assert 3600 <= age < 3700
+
+
+def test_nothing_owed_is_no_age(client):
+    found = scrape(client)
+    assert found['order_service_owed{kind="message"}'] == "0.0"
+    assert found['order_service_oldest_owed_seconds{kind="message"}'] == "0.0"
+
+
+def test_without_the_database_it_says_so(client, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OperationalError("no route to host")
+
+    monkeypatch.setattr(connection, "cursor", refuse)
+    for url in ("/metrics", "/health/ready"):
+        answer = client.get(url)
+        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+
+
+def test_processes_of_one_host_count_together(tmp_path):
+    """One process counts, another tells; the first has ended."""
+    env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    run = [sys.executable, "-c"]
+    start = "import django; django.setup(); from events import metrics; "
+    env["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    for _ in range(2):
+        count = "metrics.published.labels('confirmed').inc(3); metrics.blocked.set(1)"
+        count += "; import os; metrics.forget(os.getpid())"
+        subprocess.run([*run, start + count], env=env, cwd=settings.BASE_DIR, check=True)
+    tell = "import prometheus_client as p; print(p.generate_latest(metrics._processes()).decode())"
+    told = subprocess.run(
+        [*run, start + tell], env=env, cwd=settings.BASE_DIR, check=True, capture_output=True
+    )
+    assert 'order_service_events_published_total{result="confirmed"} 6.0' in told.stdout.decode()
+    assert "order_service_broker_blocked 1" not in told.stdout.decode()

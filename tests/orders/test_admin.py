@@ -1,0 +1,193 @@
+"""What operators do with orders, page by page."""
+
+import pytest
+from django.urls import reverse
+
+from orders import selectors, services
+from orders.models import Order, Policy
+from tests.factories import OrderFactory, cancel, order_of, ship, write_off
+from tests.facts import data, mark, told
+
+pytestmark = pytest.mark.django_db
+
+
+def page(order):
+    return reverse("admin:orders_order_change", args=[order.id])
+
+
+def command(order, name):
+    return reverse("admin:orders_order_command", args=[order.id, name])
+
+
+def buttons(client, order):
+    return [button["title"] for button in client.get(page(order)).context["actions_detail"]]
+
+
+@pytest.mark.parametrize(
+    ("status", "offered"),
+    [
+        ("pending", ["Place", "Cancel", "Hold"]),
+        ("placed", ["Reservation", "Cancel", "Hold"]),
+        ("confirmed", ["Reservation", "Cancel", "Hold", "Write off"]),
+        ("processing", ["Cancel", "Hold", "Write off"]),
+        ("shipped", []),
+        ("delivered", []),
+        ("cancelled", []),
+    ],
+)
+def test_the_transitions_allowed_now_are_buttons(operator, status, offered):
+    assert buttons(operator(), OrderFactory(status=status)) == offered
+
+
+def test_what_was_written_off_is_ticked_off(operator):
+    client, order = operator(), order_of(3)
+    write_off(order, 0, 1)
+    listed = client.get(reverse("admin:orders_order_changelist"), {"queue": "unreleased"})
+    assert [row.pk for row in listed.context["cl"].result_list] == [order.id]
+    assert "Release units" in buttons(client, order)
+    assert client.post(command(order, "release-units")).status_code == 302
+    assert "Release units" not in buttons(client, order)
+    assert selectors.unreleased(order) == []
+
+
+def test_an_order_is_cancelled_by_the_operator(operator):
+    client, order = operator(username="olga"), OrderFactory()
+    form = client.get(command(order, "cancel"))
+    assert "stock is released" in form.content.decode()
+    missing = client.post(command(order, "cancel"), {"reason": ""})
+    assert missing.context["form"].errors == {"reason": ["This field is required."]}
+    sent = client.post(command(order, "cancel"), {"reason": "fraud"}, follow=True)
+    assert f"Cancel: done for {order.number}." in sent.content.decode()
+    told_of = data(order, "order.cancelled")
+    assert (told_of["cancelled_by"], told_of["cancellation_reason"]) == ("olga", "fraud")
+
+
+def test_a_command_that_came_too_late_says_why(operator):
+    client, order = operator(), OrderFactory(status="processing")
+    form = client.get(command(order, "cancel"))
+    assert form.status_code == 200
+    ship(order)
+    before = mark()
+    late = client.post(command(order, "cancel"), {"reason": "operator"})
+    assert f"Cannot cancel {order.id}: it is shipped" in late.content.decode()
+    assert told(order, after=before) == []
+
+
+def test_a_command_sent_twice_has_one_effect(operator):
+    client, order = operator(), OrderFactory()
+    for _ in range(2):
+        sent = client.post(command(order, "cancel"), {"reason": "fraud"})
+        assert sent.status_code == 302
+    assert told(order).count("order.cancelled") == 1
+
+
+def test_units_are_written_off_line_by_line(operator):
+    client, order = operator(), order_of(3, 2)
+    start = client.get(command(order, "write-off")).context["form"]
+    assert [
+        start.get_initial_for_field(
+            start.fields[f"items[{n}].order_item_id"], f"items[{n}].order_item_id"
+        )
+        for n in (0, 1)
+    ] == [line.id for line in order.lines]
+    sent = {
+        "reason": "out_of_stock",
+        "items[0].order_item_id": order.lines[0].id,  # no quantity: the line is left as it is
+        "items[1].order_item_id": order.lines[1].id,
+        "items[1].quantity": "1",
+    }
+    too_many = client.post(command(order, "write-off"), sent | {"items[1].quantity": "3"})
+    assert "has 2 such units; 3 were asked for" in too_many.content.decode()
+    wrong = client.post(command(order, "write-off"), sent | {"items[1].quantity": "x"})
+    assert wrong.context["form"].errors == {"items[1].quantity": ["A valid integer is required."]}
+    nothing = client.post(command(order, "write-off"), sent | {"items[1].quantity": ""})
+    assert nothing.status_code == 200
+    assert client.post(command(order, "write-off"), sent).status_code == 302
+    assert [line.cancelled for line in selectors.get(order.id).lines] == [0, 1]
+
+
+def test_a_reservation_starts_from_what_is_known_and_may_be_split(operator):
+    client, order = operator(), order_of(3, status="placed")
+    line = order.lines[0].id
+    sent = {
+        "reservation_id": "res_1",
+        "allocations[0].order_item_id": line,
+        "allocations[0].warehouse_id": "wh_1",
+        "allocations[0].quantity": "2",
+        "allocations[2].order_item_id": line,
+        "allocations[2].warehouse_id": "wh_2",
+        "allocations[2].quantity": "1",
+    }
+    assert client.post(command(order, "reservation"), sent).status_code == 302
+    allocated = selectors.get(order.id).lines[0].allocated
+    assert [(a.warehouse_id, a.quantity) for a in allocated] == [("wh_1", 2), ("wh_2", 1)]
+    form = client.get(command(order, "reservation")).context["form"]
+    assert form["allocations[1].warehouse_id"].value() == "wh_2"
+
+
+def test_a_rejected_reservation_cancels_the_order(operator):
+    client, order = operator(), OrderFactory()
+    both = {
+        "rejected": "on",
+        "reason": "sold out",
+        "allocations[0].order_item_id": order.lines[0].id,
+        "allocations[0].warehouse_id": "wh_1",
+        "allocations[0].quantity": "2",
+    }
+    refused = client.post(command(order, "reservation"), both)
+    assert "A rejection has no allocations." in refused.content.decode()
+    assert client.post(command(order, "reservation"), {"rejected": "on"}).status_code == 302
+    assert Order.objects.get(pk=order.id).cancellation_reason == "out_of_stock"
+
+
+def test_a_hold_says_who_and_why_and_is_lifted(operator):
+    client, order = operator(), OrderFactory()
+    note = "Two cards, <three> names"
+    client.post(command(order, "hold"), {"reason": "fraud", "note": note})
+    shown = client.get(page(order)).content.decode()
+    assert "Two cards, &lt;three&gt; names" in shown
+    assert "olga" in shown
+    listed = client.get(reverse("admin:orders_order_changelist"), {"queue": "held"})
+    assert [row.pk for row in listed.context["cl"].result_list] == [order.id]
+    client.post(command(order, "release"))
+    assert Order.objects.get(pk=order.id).held_at is None
+
+
+@pytest.mark.parametrize("by", ["number", "id", "customer_id", "customer_email"])
+def test_an_order_is_found_by_what_people_quote(operator, by):
+    wanted = OrderFactory(customer_id="cust_9", customer_email="ana@example.com")
+    OrderFactory()
+    found = operator().get(reverse("admin:orders_order_changelist"), {"q": getattr(wanted, by)})
+    assert [row.pk for row in found.context["cl"].result_list] == [wanted.id]
+
+
+def test_the_page_shows_lines_with_their_counters_and_the_timeline(operator):
+    order = order_of(3, 2, status="processing")
+    ship(order, units={order.lines[0].id: 2})
+    write_off(order, 1, 1)
+    services.hold_order(order_id=order.id, reason="address")
+    answer = operator().get(page(order))
+    entries = answer.context["timeline"]
+    assert [entry.event.name for entry in entries] == list(reversed(told(order)))
+    shipped = next(entry for entry in entries if entry.title == "Order shipped")
+    assert ("Shipped items", "2 × var_0 · wh_101") in shipped.details
+    assert (shipped.state, shipped.event.sequence) == ("owed", 5)
+    text = answer.content.decode()
+    for word in ("A shipment has left; Inventory deducts its units", "25.00 USD", "2 × var_1"):
+        assert word in text
+
+
+def test_a_cancelled_order_says_who_when_and_why(operator):
+    order = OrderFactory()
+    cancel(order)
+    text = operator().get(page(order)).content.decode()
+    assert "Cancellation" in text
+    assert "Customer request" in text
+
+
+def test_the_policy_decides_for_new_orders(operator):
+    sent = {"organization_id": "org_1", "reservation_ttl_minutes": "45"}
+    operator().post(reverse("admin:orders_policy_add"), sent)
+    assert data(OrderFactory(), "order.placed")["reservation_ttl_minutes"] == 45
+    Policy.objects.update(reservation_ttl_minutes=None)
+    assert data(OrderFactory(), "order.placed")["reservation_ttl_minutes"] == 15
