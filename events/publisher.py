@@ -3,12 +3,12 @@
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable
-from datetime import datetime
 from enum import Enum
 from itertools import takewhile
 from typing import Any, NamedTuple
 
 from amqp.exceptions import ContentTooLarge, PreconditionFailed
+from amqp.spec import Basic
 from django.conf import settings
 
 from events.broker import Unavailable, connect, declare_topology, is_embedded, routing_key
@@ -30,7 +30,7 @@ class Message(NamedTuple):
     version: str
     stream: str
     sequence: int
-    occurred_at: datetime
+    timestamp: int  # POSIX seconds
     traceparent: str | None
     body: str
 
@@ -153,7 +153,7 @@ class Publisher:
                 "message_id": message.id,
                 "type": message.name,
                 "app_id": APP_ID,
-                "timestamp": int(message.occurred_at.timestamp()),
+                "timestamp": message.timestamp,
             },
         )
         key = routing_key(message.name)
@@ -163,8 +163,9 @@ class Publisher:
             return
         self._in_flight[self._next_tag] = message
         self._next_tag += 1
-        mandatory = message.name in self._awaited
-        self.channel.basic_publish(prepared, self._exchange, key, mandatory=mandatory)
+        # basic_publish would look for answers before each message, at a quarter of its cost.
+        arguments = (0, self._exchange, key, message.name in self._awaited, False)
+        self.channel.send_method(Basic.Publish, "Bssbb", arguments, prepared)
 
     def _wait(self) -> None:
         left = self._deadline - time.monotonic()

@@ -10,9 +10,10 @@ import logging
 import os
 import threading
 import time
+from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import BigIntegerField, Func, Q, QuerySet
 from django.db.models.functions import Now
 
 from events import backoff, wake
@@ -23,7 +24,7 @@ from events.publisher import Message, Outcome, Publisher, Refused
 
 logger = logging.getLogger(__name__)
 
-BATCH = 1000  # rows read, and the most messages in flight
+BATCH = 2000  # rows read, and the most messages in flight
 MAX_REFUSALS = 5  # of one message by itself, before it is parked
 AGE_LIMIT = 60.0  # seconds; connecting declares anew what somebody may have deleted meanwhile
 IDLE_LIMIT = 30.0  # seconds; a connection idle for longer may have died unnoticed
@@ -44,10 +45,10 @@ def publish_owed(shard: int) -> None:
         with try_lock(f"relay:{shard}") as mine:
             if not mine:
                 return
-            events = _owed(shard, limit=BATCH)
+            events = _owed(shard)
             if events and not _publish(events):
                 return
-        if not events and not _owed(shard, limit=1):
+        if not _due().filter(shard=shard).exists():
             return
         if time.monotonic() > turn_ends:
             wake.relay(shard)
@@ -66,10 +67,22 @@ def _due() -> QuerySet[Outbox]:
     )
 
 
-def _owed(shard: int, *, limit: int) -> list[Message]:
+class _Epoch(Func):
+    """POSIX seconds: to make a datetime of them and back takes Python longer than reading a row."""
+
+    template = "FLOOR(EXTRACT(EPOCH FROM %(expressions)s))::bigint"
+    output_field = BigIntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: Any) -> Any:
+        template = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER)"
+        return self.as_sql(compiler, connection, template=template)
+
+
+def _owed(shard: int) -> list[Message]:
     # The limit comes before the join: a long backlog must not be joined for each batch.
-    due = _due().filter(shard=shard).order_by("event_id").values("event_id")[:limit]
-    rows = Event.objects.filter(number__in=due).order_by("number").values_list(*Message._fields)
+    due = _due().filter(shard=shard).order_by("event_id").values("event_id")[:BATCH]
+    events = Event.objects.filter(number__in=due).order_by("number")
+    rows = events.annotate(timestamp=_Epoch("occurred_at")).values_list(*Message._fields)
     return [Message(*row) for row in rows]
 
 

@@ -12,7 +12,8 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from events import relay
+from events import publisher, relay
+from events.ids import new_id
 from events.models import Outbox
 
 PATIENCE = 60  # seconds until something that must happen counts as lost
@@ -27,6 +28,21 @@ def wait_until(condition: Callable[[], object], why: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, why
         time.sleep(0.005)
+
+
+def message(name: str, stream: str) -> publisher.Message:
+    """Return a message of ours, for where no event has to be behind it."""
+    return publisher.Message(
+        number=1,
+        id=new_id("evt"),
+        name=name,
+        version="1.0",
+        stream=stream,
+        sequence=1,
+        timestamp=0,
+        traceparent=None,
+        body="{}",
+    )
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ import pytest
 
 from events import publisher as publisher_
 from events.broker import Unavailable
-from events.models import Event
 from events.publisher import Outcome, Publisher
-from tests.events.facts import NOON
+from tests.broker.conftest import message
 
 
 class Broker:
@@ -32,7 +31,7 @@ class Broker:
     def prepare_message(self, body, **properties):
         return properties
 
-    def basic_publish(self, message, exchange, routing_key, mandatory):
+    def send_method(self, method, form, arguments, message):
         self.published.append(message["properties"]["message_id"])
 
     def drain_events(self, timeout):
@@ -52,8 +51,8 @@ class Broker:
         self.answers.append(("basic_nack", tag, many))
 
     def give_back(self, event):
-        message = SimpleNamespace(properties={"message_id": event.id})
-        self.answers.append(("basic_return", None, "exchange", "key", message))
+        returned = SimpleNamespace(properties={"message_id": event.id})
+        self.answers.append(("basic_return", None, "exchange", "key", returned))
 
 
 @pytest.fixture
@@ -71,7 +70,7 @@ def publisher(broker):
 
 
 def event(stream):
-    return Event(name="cart.created", stream=stream, sequence=1, occurred_at=NOON, body="{}")
+    return message(name="cart.created", stream=stream)
 
 
 A, B, C = event("cart_a"), event("cart_b"), event("cart_c")

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 
 from events import broker as broker_
@@ -5,7 +7,7 @@ from events import origin
 from events.models import Event, Publication
 from events.publisher import Outcome, Publisher
 from events.schema import registry
-from tests.broker.conftest import publish
+from tests.broker.conftest import message, publish
 from tests.events.facts import NOON, added, created, happen, internal
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -74,8 +76,17 @@ def test_a_message_is_what_the_contract_says(consumer):
 def test_without_a_trace_there_is_no_header(consumer):
     happen("cart_1", created())
     publish()
-    (message,) = consumer.read()
-    assert set(message.properties.headers) == {"CC", "x-stream", "x-sequence", "x-version"}
+    (only,) = consumer.read()
+    assert set(only.properties.headers) == {"CC", "x-stream", "x-sequence", "x-version"}
+
+
+@pytest.mark.django_db
+def test_the_timestamp_is_the_second_that_had_begun(consumer):
+    happen("cart_1", created())
+    Event.objects.update(occurred_at=NOON + timedelta(milliseconds=900))
+    publish()
+    (only,) = consumer.read()
+    assert only.properties.timestamp == int(NOON.timestamp())
 
 
 @pytest.mark.django_db
@@ -112,10 +123,7 @@ def test_what_the_broker_confirmed_is_a_publication():
 def test_each_configured_queue_gets_its_events_once(consumers, settings):
     names = sorted(name for name, fact in registry.items() if fact.published)
     publisher = Publisher()
-    events = [
-        Event(name=name, stream="order_1", sequence=n, occurred_at=NOON, body="{}", version="1.0")
-        for n, name in enumerate(names)
-    ]
+    events = [message(name=name, stream="order_1") for name in names]
     channel = consumers().channel
     for queue in LISTENERS:
         channel.queue_purge(f"{settings.EVENTS_QUEUE_PREFIX}{queue}")
@@ -125,8 +133,8 @@ def test_each_configured_queue_gets_its_events_once(consumers, settings):
     assert set(outcomes.values()) == {Outcome.CONFIRMED}
     for queue, listens_to in LISTENERS.items():
         got = []
-        while (message := channel.basic_get(f"{settings.EVENTS_QUEUE_PREFIX}{queue}", True))[0]:
-            got.append(message[1].type)
+        while (found := channel.basic_get(f"{settings.EVENTS_QUEUE_PREFIX}{queue}", True))[0]:
+            got.append(found[1].type)
         assert sorted(got) == sorted(listens_to)
 
 

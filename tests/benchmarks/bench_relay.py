@@ -1,0 +1,111 @@
+"""How fast one relay process brings a backlog to RabbitMQ, its work on the database included."""
+
+from time import perf_counter
+from zlib import crc32
+
+import pytest
+from django.conf import settings
+
+from events import schema
+from events.ids import new_id
+from events.models import Event, Outbox, Publication
+from events.publisher import Message
+from tests.benchmarks.bare import Bare
+from tests.benchmarks.conftest import empty
+from tests.benchmarks.measure import Line, median, paired, spread, table
+from tests.broker.conftest import publish
+from tests.events.facts import NOON, added
+
+pytestmark = pytest.mark.django_db(transaction=True)
+BACKLOG, HOT = 20_000, 2_000  # messages
+
+
+def record(count: int, streams: int) -> list[Message]:
+    """Write the log of so many events, each stream's one after the other's, and return them."""
+    messages = []
+    for n in range(count):
+        stream = f"cart_{n % streams:026}"
+        messages.append(
+            Message(
+                number=n + 1,
+                id=new_id("evt"),
+                name="cart.item_added",
+                version=schema.VERSION,
+                stream=stream,
+                sequence=n // streams + 1,
+                timestamp=int(NOON.timestamp()),
+                traceparent=None,
+                body=schema.render(added(cart_id=stream), organization_id="org_1", at=NOON),
+            )
+        )
+    rows = [
+        Event(
+            occurred_at=NOON,
+            organization_id="org_1",
+            subject=message.stream,
+            actor="user_1",
+            **{k: v for k, v in message._asdict().items() if k != "timestamp"},
+        )
+        for message in messages
+    ]
+    Event.objects.bulk_create(rows, batch_size=2000)
+    return messages
+
+
+def owe(messages: list[Message]) -> None:
+    """Make all of them owed, as if nothing had been published yet."""
+    empty("events_outbox", "events_publication")
+    owed = [
+        Outbox(
+            event_id=message.number,
+            stream=message.stream,
+            shard=crc32(message.stream.encode()) % settings.EVENTS_SHARDS,
+        )
+        for message in messages
+    ]
+    Outbox.objects.bulk_create(owed, batch_size=2000)
+
+
+def compare(messages: list[Message], purge, window: int) -> list[float]:
+    """Return ratios of speed: the relay's to the bare loop's."""
+    bare = Bare()
+
+    def alone() -> float:
+        purge()
+        started = perf_counter()
+        bare.publish(messages, window)
+        return perf_counter() - started
+
+    def relay() -> float:
+        owe(messages)
+        purge()
+        started = perf_counter()
+        while Outbox.objects.exists():
+            publish()
+        took = perf_counter() - started
+        assert Publication.objects.count() == len(messages)
+        return took
+
+    ratios = [alone / ours for ours, alone in paired(relay, alone)]
+    bare.connection.collect()
+    return ratios
+
+
+@pytest.mark.parametrize(("streams", "target"), [(500, 0.65), (8000, 0.80)])
+def test_backlog(purge, request, streams, target):
+    ratios = compare(record(BACKLOG, streams), purge, window=500)
+    what = f"relay, {streams:,} streams, {request.node.callspec.params['purge']} queue"
+    line = Line(
+        f"{what}, to a bare loop, window 500",
+        spread(ratios),
+        f"≥ {target:.2f}",
+        median(ratios) >= target,
+    )
+    table.append(line)
+
+
+@pytest.mark.parametrize("purge", ["classic"], indirect=True)
+def test_hot_stream(purge):
+    ratios = compare(record(HOT, streams=1), purge, window=1)
+    what = "relay, one stream, classic queue, to a bare loop, one by one"
+    table.append(Line(what, spread(ratios), "≥ 0.90", median(ratios) >= 0.9))

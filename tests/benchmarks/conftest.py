@@ -1,0 +1,55 @@
+"""What the benchmarks share: the table at the end, and rows that are owed again and again."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import kombu
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from events import broker as broker_
+from events import wake
+from tests.benchmarks.measure import table
+
+NUDGE = wake._nudge  # before the tests' own patch
+
+
+@pytest.fixture
+def nudged(monkeypatch: pytest.MonkeyPatch, nudges: object) -> None:
+    """Nudges are really sent, as they are in production."""
+    monkeypatch.setattr(wake, "_nudge", NUDGE)
+
+
+@pytest.fixture(params=["classic", "quorum"])
+def purge(broker: kombu.Connection, request: pytest.FixtureRequest) -> Iterator[Callable[[], Any]]:
+    """A durable queue that gets everything; return a function that empties it."""
+    channel = broker.channel()
+    queue = kombu.Queue(
+        f"{settings.EVENTS_QUEUE_PREFIX}{request.param}",
+        broker_.exchange(),
+        routing_key="#",
+        queue_arguments={"x-queue-type": request.param},
+    )(channel)
+    queue.declare()
+    yield queue.purge
+    queue.delete()
+
+
+def empty(*tables: str) -> None:
+    """Take all rows out of the tables, and the dead rows of earlier runs with them."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {', '.join(tables)}")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if not table:
+        return
+    say = terminalreporter.write_line
+    wide, figures = (max(len(getattr(line, part)) for line in table) for part in ("what", "figures"))
+    say("")
+    say("Ratios are speeds, ours to the bare one, unless it says otherwise: median (least–most).")
+    say("")
+    for line in table:
+        mark = {None: "", True: "✓", False: "✗"}[line.reached]
+        say(f"{line.what:{wide}}  {line.figures:{figures}}  {line.target} {mark}".rstrip())

@@ -1,0 +1,46 @@
+"""Comparing the service with what the same work costs without it, in one run on one machine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median, quantiles
+from typing import Any
+
+PAIRS = 5
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table. `reached` is None where there is no target."""
+
+    what: str
+    figures: str
+    target: str = ""
+    reached: bool | None = None
+
+
+table: list[Line] = []
+
+
+def paired(ours: Callable[[], Any], bare: Callable[[], Any]) -> list[tuple[Any, Any]]:
+    """Return what both answer, side by side, in pairs in which each goes first in turn.
+
+    Whatever else the machine does then meets both. A first pair, which warms up, is not counted.
+    """
+    pairs = []
+    for number in range(PAIRS + 1):
+        if number % 2:
+            mine, other = ours(), bare()
+        else:
+            other, mine = bare(), ours()
+        pairs.append((mine, other))
+    return pairs[1:]
+
+
+def spread(values: list[float], form: str = ".2f") -> str:
+    """Return the median, with the least and the most in brackets."""
+    return f"{median(values):{form}} ({min(values):{form}}–{max(values):{form}})"
+
+
+def percentile(values: list[float], percent: int) -> float:
+    """Return the value below which so many per cent of the values lie."""
+    return quantiles(values, n=100, method="inclusive")[percent - 1]
