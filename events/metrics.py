@@ -36,7 +36,7 @@ for result in ("confirmed", "nacked", "returned", "refused"):
     published.labels(result)  # told as 0 before it happens
 confirm_seconds = Histogram(
     "order_service_confirm_seconds",
-    "From sending a message to the broker's answer; one sample for each answer.",
+    "From sending a message to the broker's answer; one message at a time is watched.",
     buckets=_SECONDS,
 )
 commit_to_confirm_seconds = Histogram(

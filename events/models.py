@@ -40,6 +40,14 @@ class Event(models.Model):
     def __str__(self) -> str:
         return f"{self.name} {self.id}"
 
+    def to_log(self) -> dict[str, str]:
+        """What a log line says of it."""
+        return {
+            "event_id": self.id,
+            "stream": self.stream,
+            "organization_id": self.organization_id,
+        }
+
 
 class Owed(models.Model):
     """Work that is tried until it is done, later after each failure, or parked for an operator."""

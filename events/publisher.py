@@ -11,6 +11,7 @@ from amqp.exceptions import ContentTooLarge, PreconditionFailed
 from amqp.spec import Basic
 from django.conf import settings
 
+from events import metrics
 from events.broker import Unavailable, connect, declare_topology, is_embedded, routing_key
 
 APP_ID = "order-service"
@@ -60,6 +61,7 @@ class Publisher:
             declare_topology(self.connection)
             self.channel: Any = self.connection.channel()
             self.blocked = False
+            self._probe: tuple[int, float] | None = None  # a tag in flight, and when it was sent
             self.made_at = self.last_used = time.monotonic()
             self._embedded = is_embedded()
             self._exchange = settings.EVENTS_EXCHANGE
@@ -69,6 +71,7 @@ class Publisher:
             self._returned: set[str] = set()
             if not self._embedded:
                 self._track_confirms()
+            metrics.connections.inc()
         except (*self.connection.connection_errors, *self.connection.channel_errors) as error:
             self.connection.collect()
             raise Unavailable(str(error)) from error
@@ -78,8 +81,8 @@ class Publisher:
 
     def _track_confirms(self) -> None:
         amqp = self.connection.connection
-        amqp.on_blocked = lambda reason: setattr(self, "blocked", True)
-        amqp.on_unblocked = lambda: setattr(self, "blocked", False)
+        amqp.on_blocked = lambda reason: self._block(True)
+        amqp.on_unblocked = lambda: self._block(False)
         events = self.channel.events
         events["basic_ack"].add(lambda tag, many: self._answered(tag, many, Outcome.CONFIRMED))
         events["basic_nack"].add(lambda tag, many: self._answered(tag, many, Outcome.NACKED))
@@ -90,6 +93,10 @@ class Publisher:
         )
         self.channel.confirm_select()
 
+    def _block(self, blocked: bool) -> None:
+        metrics.blocked.inc(blocked - self.blocked)
+        self.blocked = blocked
+
     def _answered(self, tag: int, many: bool, outcome: Outcome) -> None:
         tags = list(takewhile(lambda sent: sent <= tag, self._in_flight)) if many else [tag]
         for settled in tags:
@@ -97,6 +104,9 @@ class Publisher:
                 # A return comes before its ack.
                 returned = message.id in self._returned
                 self._settle(message, Outcome.RETURNED if returned else outcome)
+        if self._probe and self._probe[0] not in self._in_flight:
+            metrics.confirm_seconds.observe(time.monotonic() - self._probe[1])
+            self._probe = None
 
     def _settle(self, message: Message, outcome: Outcome) -> None:
         self._outcomes[message.id] = outcome
@@ -162,6 +172,7 @@ class Publisher:
             self._settle(message, Outcome.CONFIRMED)
             return
         self._in_flight[self._next_tag] = message
+        self._probe = self._probe or (self._next_tag, time.monotonic())
         self._next_tag += 1
         # basic_publish would look for answers before each message, at a quarter of its cost.
         arguments = (0, self._exchange, key, message.name in self._awaited, False)
@@ -178,6 +189,7 @@ class Publisher:
 
     def discard(self) -> None:
         """Throw the connection away."""
+        self._block(False)
         self.connection.collect()
 
 

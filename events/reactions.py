@@ -94,16 +94,7 @@ def _do(owed: Reaction) -> None:
         connection.ensure_connection()
         if isinstance(error, OperationalError | InterfaceError) and not connection.is_usable():
             raise  # not reaching the database does not count
-        logger.exception(
-            "%s failed on %s",
-            owed.reaction,
-            about.name,
-            extra={
-                "event_id": about.id,
-                "stream": about.stream,
-                "organization_id": about.organization_id,
-            },
-        )
+        logger.exception("%s failed on %s", owed.reaction, about.name, extra=about.to_log())
         failed = owed.attempts + 1
         Reaction.objects.filter(pk=owed.pk).update(
             attempts=F("attempts") + 1,

@@ -10,13 +10,14 @@ import logging
 import os
 import threading
 import time
+from collections import Counter
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import BigIntegerField, Func, Q, QuerySet
+from django.db.models import BigIntegerField, F, Func, Q, QuerySet
 from django.db.models.functions import Now
 
-from events import backoff, wake
+from events import backoff, metrics, wake
 from events.broker import Unavailable
 from events.locks import lock, try_lock
 from events.models import Event, Outbox
@@ -138,8 +139,14 @@ def _record(events: list[Message], outcomes: dict[str, Outcome], refusals: dict[
     with transaction.atomic():
         if confirmed:
             _move(confirmed)
+            oldest = Event.objects.filter(pk=confirmed[0])
+            (age,) = oldest.values_list(Now() - F("recorded_at"), flat=True)
+            metrics.commit_to_confirm_seconds.observe(age.total_seconds())
         if failed:
             _postpone(failed, refused)
+    for answer, count in Counter(outcomes.values()).items():
+        metrics.published.labels(answer.value).inc(count)
+    metrics.published.labels("refused").inc(len(refused))
     if Outcome.RETURNED in outcomes.values():
         _discard_publisher()  # connecting declares the topology, and so the missing binding
 
@@ -165,7 +172,12 @@ def _postpone(failed: dict[int, str], refused: set[int]) -> None:
         row.not_before = backoff.later(row.attempts)
         if row.pk in refused and row.attempts >= MAX_REFUSALS:
             row.parked_at = Now()
-            logger.error("%s is parked and holds its stream: %s", row.event, row.last_error)
+            logger.error(
+                "%s is parked and holds its stream: %s",
+                row.event.name,
+                row.last_error,
+                extra=row.event.to_log(),
+            )
     Outbox.objects.bulk_update(rows, ["attempts", "last_error", "not_before", "parked_at"])
 
 

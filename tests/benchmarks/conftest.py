@@ -46,7 +46,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if not table:
         return
     say = terminalreporter.write_line
-    wide, figures = (max(len(getattr(line, part)) for line in table) for part in ("what", "figures"))
+    wide, figures = (
+        max(len(getattr(line, part)) for line in table) for part in ("what", "figures")
+    )
     say("")
     say("Ratios are speeds, ours to the bare one, unless it says otherwise: median (least–most).")
     say("")

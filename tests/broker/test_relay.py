@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from events import relay
+from events import metrics, relay
 from events.models import Event, Outbox, Publication
 from events.publisher import Outcome, Publisher, Refused
 from tests.broker.conftest import in_order, publish, wait_until
@@ -228,3 +228,23 @@ def test_a_refusal_of_one_message_lets_no_stream_overtake_itself(monkeypatch, an
     publish()
     assert ("cart_1", 2) not in sent
     assert Outbox.objects.count() == 3
+
+
+def _count(name, **labels):
+    return metrics.REGISTRY.get_sample_value(f"order_service_{name}", labels) or 0
+
+
+def test_what_the_broker_answered_is_counted(broker):
+    before = {
+        name: _count(name)
+        for name in ("confirm_seconds_count", "commit_to_confirm_seconds_count")
+    }
+    confirmed = _count("events_published_total", result="confirmed")
+    connections = _count("broker_connections_total")
+    OrderFactory()
+    publish()
+    assert _count("events_published_total", result="confirmed") == confirmed + 2
+    assert _count("broker_connections_total") == connections + 1
+    assert _count("confirm_seconds_count") > before["confirm_seconds_count"]
+    assert _count("commit_to_confirm_seconds_count") > before["commit_to_confirm_seconds_count"]
+    assert _count("commit_to_confirm_seconds_sum") < 60
