@@ -234,14 +234,14 @@ def _count(name, **labels):
     return metrics.REGISTRY.get_sample_value(f"order_service_{name}", labels) or 0
 
 
-def test_what_the_broker_answered_is_counted(broker):
+def test_what_the_broker_answered_is_counted(consumer):
     before = {
         name: _count(name)
         for name in ("confirm_seconds_count", "commit_to_confirm_seconds_count")
     }
     confirmed = _count("events_published_total", result="confirmed")
     connections = _count("broker_connections_total")
-    OrderFactory()
+    fill(streams=1, each=2)
     publish()
     assert _count("events_published_total", result="confirmed") == confirmed + 2
     assert _count("broker_connections_total") == connections + 1
