@@ -12,7 +12,7 @@ urlpatterns = [
     path("api/v1/", include("orders.urls")),
     path("api/v1/", include("events.urls")),
     path("api/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
+    re_path(r"^api/docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
     # A route of its own, because with DEBUG Django answers unmatched URLs with a page.
     re_path(r"^api/", problems.not_found),
 ]

@@ -10,10 +10,16 @@ from typing import Any
 import msgspec
 from django.conf import settings
 from django.http import HttpResponse
-from django.shortcuts import render
 from django.utils.safestring import SafeString, mark_safe
-from rest_framework.decorators import api_view, authentication_classes, permission_classes
+from rest_framework.decorators import (
+    api_view,
+    authentication_classes,
+    permission_classes,
+    renderer_classes,
+)
+from rest_framework.renderers import TemplateHTMLRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from events.asyncapi import HEADERS, PROPERTIES, document, envelope_schema, published, sample
 from events.broker import listeners, routing_key
@@ -38,7 +44,8 @@ def asyncapi(request: Request) -> HttpResponse:
 @api_view(["GET"])
 @authentication_classes([])
 @permission_classes([])
-def catalog(request: Request) -> HttpResponse:
+@renderer_classes([TemplateHTMLRenderer])
+def catalog(request: Request) -> Response:
     """Answer with the page that describes every event."""
     events = [_describe(cls) for cls in published()]
     contexts = [(name, list(group)) for name, group in groupby(events, lambda e: e["context"])]
@@ -52,7 +59,7 @@ def catalog(request: Request) -> HttpResponse:
         ],
         "envelope": events[0]["sample"],
     }
-    return render(request, "events/catalog.html", page)
+    return Response(page, template_name="events/catalog.html")
 
 
 def _describe(cls: type[Event]) -> dict[str, Any]:

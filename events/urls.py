@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
 from events.catalog import asyncapi, catalog
@@ -8,6 +8,6 @@ router = SimpleRouter(trailing_slash=False)
 router.register("events", Feed)
 urlpatterns = [
     path("events/asyncapi.json", asyncapi, name="asyncapi"),
-    path("events/catalog/", catalog, name="catalog"),
+    re_path(r"^events/catalog/?$", catalog, name="catalog"),
     *router.urls,
 ]

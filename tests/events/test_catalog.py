@@ -24,6 +24,11 @@ def test_anybody_may_read_it_whatever_token_they_hold(client):
     assert (answer.status_code, answer["Content-Type"]) == (200, "text/html; charset=utf-8")
 
 
+@pytest.mark.parametrize("accept", ["text/html", "text/html,application/xhtml+xml", "*/*"])
+def test_whoever_asks_for_a_page_gets_it(client, accept):
+    assert client.get(URL, headers={"Accept": accept}).status_code == 200
+
+
 def test_every_published_event_has_an_entry_that_the_index_leads_to(page):
     assert set(re.findall(r'<article id="(.+?)">', page)) == set(SAMPLES)
     assert {name for name in SAMPLES if f'<li><a href="#{name}">' in page} == set(SAMPLES)
