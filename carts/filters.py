@@ -3,12 +3,12 @@
 from django_filters import rest_framework as filters
 
 from carts.models import Cart
-from config.api.filters import ContextFilters
+from config.api.filters import ContextFilters, IdFilter
 
 
 class CartFilters(ContextFilters):
     """`?status=active&status=abandoned&customer=cust_789`."""
 
     status = filters.MultipleChoiceFilter(choices=Cart.Status.choices)
-    customer = filters.CharFilter(field_name="customer_id")
-    session = filters.CharFilter(field_name="session_id")
+    customer = IdFilter(field_name="customer_id")
+    session = IdFilter(field_name="session_id")

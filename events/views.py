@@ -13,6 +13,7 @@ from rest_framework.utils.urls import replace_query_param
 from config.api.operations import takes
 from config.api.serializers import ExternalId, StrictSerializer
 from config.api.views import ContextViewSet
+from events.asyncapi import published
 from events.models import Event, Publication
 from events.schema import Envelope, Timestamp, whole_seconds
 
@@ -20,7 +21,7 @@ from events.schema import Envelope, Timestamp, whole_seconds
 RawEnvelope = Annotated[
     msgspec.Raw,
     msgspec.Meta(
-        description="The event as it went out; `data` is what its contract says.",
+        description="As it was recorded, to the byte; so it goes out if it is published.",
         extra_json_schema={"type": "object", "required": list(Envelope.__struct_fields__)},
     ),
 ]
@@ -36,7 +37,7 @@ class Page(StrictSerializer):
 class FeedPage(Page):
     """Narrowed to one kind of event, or to one order or cart."""
 
-    name = ExternalId(required=False)
+    name = serializers.ChoiceField([cls.name for cls in published()], required=False)
     stream = ExternalId(required=False)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
-from config.api.filters import ContextFilters, FlagFilter, MomentFilter
+from config.api.filters import ContextFilters, FlagFilter, IdFilter, MomentFilter
 from orders import selectors
 from orders.models import Order
 
@@ -15,9 +15,9 @@ class OrderFilters(ContextFilters):
 
     status = filters.MultipleChoiceFilter(choices=Order.Status.choices)
     number = filters.CharFilter(field_name="number")
-    customer = filters.CharFilter(field_name="customer_id")
-    local = filters.CharFilter(field_name="local_id")
-    cart = filters.CharFilter(field_name="cart_id")
+    customer = IdFilter(field_name="customer_id")
+    local = IdFilter(field_name="local_id")
+    cart = IdFilter(field_name="cart_id")
     placed_after = MomentFilter(field_name="placed_at", lookup_expr="gte")
     placed_before = MomentFilter(field_name="placed_at", lookup_expr="lt")
     on_hold = FlagFilter(method="filter_on_hold")

@@ -158,16 +158,12 @@ class Schema(AutoSchema):
 
     def errors(self) -> set[int]:
         """What the route may answer besides success."""
-        found = {401, 403, 406, 429, 500, 503}
+        found = {400, 401, 403, 406, 429, 500, 503}
         if self.method != "GET":
-            found |= {400, 409, 413, 415}
+            found |= {409, 413, 415}
         if self.method == "POST":
             found |= {422}
-        if self._is_list_view():
-            found |= {400, 404}  # 404 is for a cursor that is none
-        if self.operation.takes:
-            found |= {400}
-        if self.view.detail:
+        if self.view.detail or self._is_list_view():
             found |= {404}
         return found
 

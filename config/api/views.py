@@ -6,6 +6,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.http import Http404
+from django_filters import MultipleChoiceFilter
 from rest_framework import viewsets
 from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.permissions import SAFE_METHODS
@@ -49,6 +50,7 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         super().initial(request, *args, **kwargs)
         if not request.path.isprintable():
             raise Http404  # no id has such characters, and PostgreSQL does not accept all of them
+        self._check_query(request)
         if request.method not in SAFE_METHODS:
             self._take_body(request)
             self._take_actor(request)
@@ -103,6 +105,33 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         """Only lists have filters; one row is found by its id."""
         return super().filter_queryset(queryset) if self.action == "list" else queryset
 
+    def _check_query(self, request: Request) -> None:
+        """Ignored, a misspelt filter would answer too much, and `dry_run` would do the work."""
+        known = self._parameters()
+        errors = {}
+        for name, values in request.query_params.lists():
+            if name not in known:
+                errors[name] = ["Unknown parameter."]
+            elif "" in values:
+                errors[name] = ["Give a value, or leave it out."]
+            elif len(values) > 1 and not known[name]:
+                errors[name] = ["Give one value."]
+        if errors:
+            raise ValidationError(errors)
+
+    def _parameters(self) -> dict[str, bool]:
+        """What the action's query may hold; true for what may be repeated."""
+        if (takes := operation_of(self).takes) and self.request.method in SAFE_METHODS:
+            return dict.fromkeys(takes().fields, False)
+        if self.action != "list":
+            return {}
+        filters = getattr(self, "filterset_class", None)
+        repeatable = {
+            name: isinstance(one, MultipleChoiceFilter)
+            for name, one in (filters.base_filters if filters else {}).items()
+        }
+        return repeatable | dict.fromkeys(("cursor", "page_size"), False)
+
     def _take_body(self, request: Request) -> None:
         if int(request.META.get("CONTENT_LENGTH") or 0) > settings.API_MAX_BODY:
             raise BodyTooLarge
@@ -112,6 +141,8 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
             raise ParseError("The JSON is nested too deeply.") from error
         if not is_object:
             raise ValidationError("The body must be a JSON object.")
+        if request.method == "DELETE" and request.data:
+            raise ValidationError("A DELETE has no body.")
 
     def _take_actor(self, request: Request) -> None:
         """A service that acts for a person says so; the facts then name the person."""

@@ -99,6 +99,15 @@ def test_lists_hold_the_organization_s_own_rows(caller, name):
     assert caller().get(reverse(name)).json()["results"] == []
 
 
+@pytest.mark.parametrize(("method", "name", "scope"), ROUTES)
+def test_a_query_parameter_that_the_route_does_not_know_is_refused(caller, method, name, scope):
+    url, before = url_of(name), Event.objects.count()
+    answer = send(caller(), method, f"{url}?dry_run=true")
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == {"dry_run": ["Unknown parameter."]}
+    assert Event.objects.count() == before
+
+
 def test_an_expired_token_is_401(caller, client):
     token = tokens.issue(
         organization_id="org_1", subject="u", scope="*", lifetime=timedelta(seconds=-1)

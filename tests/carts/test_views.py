@@ -126,5 +126,23 @@ def test_carts_are_listed_newest_first_and_filtered(api):
     assert api.get("/api/v1/carts?status=sold").status_code == 400
     assert list(api.get("/api/v1/carts?customer=").json()["errors"]) == ["customer"]
     assert api.get("/api/v1/carts?custmer=cust_789").json()["errors"] == {
-        "custmer": ["Unknown filter."]
+        "custmer": ["Unknown parameter."]
     }
+
+
+@pytest.mark.parametrize("name", ["customer", "session"])
+def test_an_id_with_a_space_is_another_s(api, name):
+    cart = CartFactory(**{f"{name}_id": "id_1 "})
+    CartFactory(**{f"{name}_id": "id_1"})
+    (found,) = api.get("/api/v1/carts", {name: "id_1 "}).json()["results"]
+    assert found["id"] == cart.id
+    assert list(api.get("/api/v1/carts", {name: "x" * 65}).json()["errors"]) == [name]
+
+
+def test_a_body_to_remove_a_line_is_refused(api):
+    cart = CartFactory()
+    url = f"/api/v1/carts/{cart.id}/items/{cart.lines[0].id}"
+    for body in ({"foo": 1}, {"actor": "picker_1"}):
+        answer = api.delete(url, body, content_type="application/json")
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    assert api.get(f"/api/v1/carts/{cart.id}").json()["items_count"] == 2

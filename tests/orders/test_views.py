@@ -78,6 +78,8 @@ def test_an_order_shows_all_that_is_known_of_it(api):
         ({"customer_id": "a\nb"}, "customer_id"),
         ({"replaces": "order_x"}, "replaces"),
         ({"status": "confirmed"}, "status"),
+        ({"currency": " USD "}, "currency"),
+        ({"shipping_address": {**ADDRESS, "country": "US\n"}}, "shipping_address.country"),
         ({"organization_id": "org_2"}, "organization_id"),
     ],
 )
@@ -195,9 +197,12 @@ def test_orders_are_filtered_by_what_people_ask_for(api):
     assert ids(placed_after=soon) == ids(updated_since=soon) == ids(created_after=soon) == []
     # PostgreSQL knows no such time zone, and Python no such year in UTC.
     assert ids(created_after="2000-01-01T00:00:00+20:25") == [two.id, one.id]
+    assert ids(customer=" cust_1") == ids(local="local_1 ") == ids(cart=" ") == []
     early = "created_after=0001-01-01T00:00:00%2B01:00"
     for wrong in (early, "updated_since=yesterday", "on_hold=yes", "placed_after=", "status=sold"):
         assert api.get(f"/api/v1/orders?{wrong}").status_code == 400
+    twice = api.get("/api/v1/orders?number=1&number=2")
+    assert (twice.status_code, twice.json()["errors"]) == (400, {"number": ["Give one value."]})
 
 
 def test_lists_are_read_page_by_page_while_orders_arrive(api):
