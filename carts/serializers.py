@@ -8,6 +8,7 @@ from carts.models import Cart
 from config.api.serializers import (
     AllowedActions,
     Body,
+    Choice,
     CurrencyCode,
     ExternalId,
     MoneyOut,
@@ -89,7 +90,7 @@ class CartOut(serializers.Serializer[Any]):
         "allowed_actions": ["add_item", "change_item", "remove_item", "merge", "checkout"],
     }
     id = serializers.CharField()
-    status = serializers.ChoiceField(Cart.Status.choices)
+    status = Choice(Cart.Status, "CartStatus")
     customer_id = serializers.CharField(allow_null=True)
     session_id = serializers.CharField(allow_null=True)
     local_id = serializers.CharField(allow_null=True)

@@ -14,12 +14,6 @@ SETTINGS = {
     "COMPONENT_SPLIT_PATCH": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_SUFFIX": "",
-    "ENUM_NAME_OVERRIDES": {
-        "CartStatus": "carts.models.Cart.Status",
-        "OrderStatus": "orders.models.Order.Status",
-        "CancellationReason": "orders.models.Order.CancellationReason",
-        "HoldReason": "orders.models.Order.HoldReason",
-    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     # Without these it would send the schema to a validator on the internet.

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextChoices
+from drf_spectacular.drainage import set_override
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty, get_attribute
@@ -137,6 +138,9 @@ class CurrencyCode(serializers.CharField):
 
     default_error_messages = {"currency": "“{code}” is not a currency code of ISO 4217."}
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
     def to_internal_value(self, data: Any) -> str:
         code = super().to_internal_value(data)
         try:
@@ -175,6 +179,15 @@ class MoneyOut(serializers.CharField):
         return str(money.money(amount, get_attribute(instance, self.currency.split("."))))
 
 
+class Choice(serializers.ChoiceField):
+    """One of a closed set, which has a name of its own in the schema."""
+
+    def __init__(self, choices: type[TextChoices], name: str, **kwargs: Any) -> None:
+        super().__init__(choices.choices, **kwargs)
+        set_override(self, "field", {"type": "string", "enum": choices.values})
+        set_override(self, "field_component_name", name)
+
+
 class AllowedActions(serializers.ListField):
     """The verbs that would be accepted now, of those in the aggregate's transition table."""
 
@@ -201,7 +214,9 @@ class Address(StrictSerializer):
     region = serializers.CharField(max_length=100, required=False, allow_blank=True)
     postal_code = serializers.CharField(max_length=20, required=False, allow_blank=True)
     country = serializers.RegexField(
-        r"^[A-Z]{2}$", error_messages={"invalid": "Two upper-case letters of ISO 3166: “US”."}
+        r"\A[A-Z]{2}\Z",
+        trim_whitespace=False,
+        error_messages={"invalid": "Two upper-case letters of ISO 3166: “US”."},
     )
     phone = serializers.CharField(max_length=40, required=False, allow_blank=True)
     tax_id = serializers.CharField(max_length=40, required=False, allow_blank=True)

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.api.serializers import Address, AllowedActions, CurrencyCode, MoneyOut, TaxRate
+from config.api.serializers import Address, AllowedActions, Choice, CurrencyCode, MoneyOut, TaxRate
 from orders import selectors
 from orders.models import Order
 from orders.serializers.bodies import ITEM_ID, Item
@@ -73,7 +73,7 @@ class DiscountOut(serializers.Serializer[Any]):
 class HoldOut(serializers.Serializer[Any]):
     """Who keeps it from being fulfilled, when and why."""
 
-    reason = serializers.ChoiceField(Order.HoldReason.choices, source="hold_reason")
+    reason = Choice(Order.HoldReason, "HoldReason", source="hold_reason")
     note = serializers.CharField(source="hold_note")
     by = serializers.CharField(source="held_by")
     at = serializers.DateTimeField(source="held_at")
@@ -82,7 +82,7 @@ class HoldOut(serializers.Serializer[Any]):
 class CancellationOut(serializers.Serializer[Any]):
     """Who cancelled it, when and why."""
 
-    reason = serializers.ChoiceField(Order.CancellationReason.choices, source="cancellation_reason")
+    reason = Choice(Order.CancellationReason, "CancellationReason", source="cancellation_reason")
     note = serializers.CharField(source="cancellation_note")
     by = serializers.CharField(source="cancelled_by")
     at = serializers.DateTimeField(source="cancelled_at")
@@ -133,7 +133,7 @@ class OrderOut(serializers.Serializer[Any]):
     }
     id = serializers.CharField()
     number = serializers.CharField()
-    status = serializers.ChoiceField(Order.Status.choices)
+    status = Choice(Order.Status, "OrderStatus")
     payment_status = serializers.SerializerMethodField()
     fulfillment_status = serializers.SerializerMethodField()
     return_status = serializers.SerializerMethodField()

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from config.api.serializers import (
     Address,
     Body,
+    Choice,
     CurrencyCode,
     ExternalId,
     MoneyIn,
@@ -136,7 +137,7 @@ class Cancellation(Body):
     """Why it will not be delivered."""
 
     example = {"reason": "customer_request"}
-    reason = serializers.ChoiceField(Order.CancellationReason.choices)
+    reason = Choice(Order.CancellationReason, "CancellationReason")
 
 
 class Units(StrictSerializer):
@@ -151,14 +152,14 @@ class WriteOff(Body):
 
     example = {"items": [{"order_item_id": ITEM_ID, "quantity": 1}], "reason": "out_of_stock"}
     items = serializers.ListField(child=Units(), min_length=1, max_length=MAX_ITEMS)
-    reason = serializers.ChoiceField(Order.CancellationReason.choices)
+    reason = Choice(Order.CancellationReason, "CancellationReason")
 
 
 class Hold(Body):
     """Why somebody has to look at it first."""
 
     example = {"reason": "address", "note": "There is no such street in Puebla."}
-    reason = serializers.ChoiceField(Order.HoldReason.choices)
+    reason = Choice(Order.HoldReason, "HoldReason")
     note = serializers.CharField(max_length=500, default="", allow_blank=True)
 
 
