@@ -50,6 +50,8 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         super().initial(request, *args, **kwargs)
         if not request.path.isprintable():
             raise Http404  # no id has such characters, and PostgreSQL does not accept all of them
+        if str(request.method).lower() not in self.action_map:
+            self.http_method_not_allowed(request)  # whatever its query and body are
         self._check_query(request)
         if request.method not in SAFE_METHODS:
             self._take_body(request)

@@ -97,7 +97,7 @@ def test_other_than_json(api):
 
 
 def test_a_method_that_is_not_there(api):
-    response = api.delete("/api/v1/things")
+    response = api.delete("/api/v1/things?a=1", {"b": 2}, content_type="application/json")
     check(response, 405, "method_not_allowed")
     assert "POST" in response["Allow"]
 
