@@ -4,8 +4,8 @@ SETTINGS = {
     "TITLE": "Order Service",
     "VERSION": "1",
     "DESCRIPTION": (
-        "Carts and orders, each change of which is published as an event. Every error is a problem "
-        "document (RFC 9457) with a stable `code`; a field that is not known is refused."
+        "Carts and orders, whose life is told in events. Every error is a problem document "
+        "(RFC 9457) with a stable `code`; a field or parameter that is not known is refused."
     ),
     "OAS_VERSION": "3.1.1",
     "SCHEMA_PATH_PREFIX": "/api/v1",
@@ -14,6 +14,10 @@ SETTINGS = {
     "COMPONENT_SPLIT_PATCH": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_SUFFIX": "",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.api.documents.complete",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     # Without these it would send the schema to a validator on the internet.

@@ -1,6 +1,6 @@
 """What an action takes and answers, said once: the view works by it and the schema shows it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,18 +16,23 @@ class Operation:
     takes: Any = None
     answers: Any = None
     statuses: tuple[int, ...] = (200,)
+    shows: Mapping[str, Any] | None = None
 
 
 def takes(
-    serializer: type[Serializer[Any]], *statuses: int, answers: type[Any] | None = None
+    serializer: type[Serializer[Any]] | None,
+    *statuses: int,
+    answers: type[Any] | None = None,
+    shows: Mapping[str, Any] | None = None,
 ) -> Callable[[F], F]:
     """Declare an action: `body()` or `query()` parse what it takes, `answer()` has its status.
 
-    `answers` is a serializer or a msgspec.Struct. Both sides have an `example` for the schema.
+    `answers` is a serializer or a msgspec.Struct. Both sides have an `example` for the schema;
+    `shows` is what differs from it in the answer.
     """
 
     def decorate(action: F) -> F:
-        action.operation = Operation(serializer, answers, statuses or (200,))  # type: ignore[attr-defined]
+        action.operation = Operation(serializer, answers, statuses or (200,), shows)  # type: ignore[attr-defined]
         return action
 
     return decorate

@@ -1,7 +1,7 @@
 """OpenAPI: what all routes share is derived here; what is a route's own its action `takes`."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from drf_spectacular.extensions import (
@@ -12,30 +12,13 @@ from drf_spectacular.extensions import (
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent, get_doc
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
-from msgspec import UNSET, Meta, UnsetType
 
-from config.api import idempotency, problems
+from config.api import idempotency, problems, refusals
 from config.api.operations import Operation, operation_of
 from config.api.permissions import scope_for
 from config.api.serializers import PRINTABLE, Body, StrictSerializer
 from config.api.tokens import LONGEST_ID
 from config.api.views import DELEGATE, ContextViewSet
-
-ERRORS = {
-    400: "The request is not valid: `errors` names each field and why.",
-    401: "There is no token, or one that is not accepted.",
-    403: "The token lacks a scope, which `detail` names.",
-    404: "It does not exist, or it is another organization's.",
-    406: "Only JSON is answered.",
-    409: "The state does not allow it, or the first request with this key is still at work.",
-    413: "The body is too large.",
-    415: "The body is not JSON.",
-    422: "It makes no sense as things stand, or the key came with another body before.",
-    429: "Too many requests: come back after `Retry-After` seconds.",
-    500: "Something went wrong; the log has the cause under the `request_id`.",
-    503: "The identity provider's keys cannot be fetched: come back later.",
-}
-
 
 ACTOR = {
     "type": "string",
@@ -44,25 +27,6 @@ ACTOR = {
     "pattern": PRINTABLE,
     "description": f"The person that the caller acts for; needs the scope `{DELEGATE}`.",
 }
-
-
-class Problem(msgspec.Struct):
-    """A problem document (RFC 9457). Programs rely on `code`; a kind of problem may add members."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    request_id: str
-    errors: Annotated[
-        dict[str, list[str]] | UnsetType,
-        Meta(description="With `invalid_request`: what is wrong, by path (`items[0].quantity`)."),
-    ] = UNSET
-    allowed_actions: Annotated[
-        list[str] | UnsetType,
-        Meta(description="With `invalid_transition`: what would be accepted."),
-    ] = UNSET
 
 
 header = partial(OpenApiParameter, type=str, location="header")
@@ -137,7 +101,7 @@ class Schema(AutoSchema):
         examples = [
             OpenApiExample(
                 "answer",
-                self._answers().example,
+                self._answers().example | (self.operation.shows or {}),
                 response_only=True,
                 status_codes=[str(status) for status in self.operation.statuses],
             )
@@ -150,11 +114,21 @@ class Schema(AutoSchema):
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for status in sorted(self.errors()):
-            document = OpenApiResponse(Problem, ERRORS[status])
+            told = refusals.STATUSES[status]
+            shown = OpenApiExample(told.code, refusals.example(told), status_codes=[str(status)])
+            document = OpenApiResponse(refusals.Problem, self._why(told), [shown])
             bodies[str(status)] = self._get_response_for_code(  # type: ignore[no-untyped-call]
                 document, str(status), [problems.CONTENT_TYPE], direction
             )
         return bodies
+
+    def _why(self, told: refusals.Told) -> str:
+        match told.status:
+            case 404 if self._is_list_view():
+                return "The cursor is none of this list's."
+            case 409 if self.method == "POST":
+                return f"{told.meaning} Or the first request with this key is still at work."
+        return told.meaning
 
     def errors(self) -> set[int]:
         """What the route may answer besides success."""

@@ -59,9 +59,10 @@ def test_the_address_is_the_one_that_our_proxy_names():
     assert [client.get(PATH).status_code for client in seen] == [401, 401, 429]
 
 
-def test_the_documentation_is_limited_by_address_too(settings):
+@pytest.mark.parametrize("url", ["/api/docs/", "/api/schema/", "/api/v1/events/catalog/"])
+def test_the_documentation_is_limited_by_address_too(settings, url):
     settings.ROOT_URLCONF = "config.urls"
-    answers = [Client().get("/api/docs/").status_code for _ in range(3)]
+    answers = [Client().get(url).status_code for _ in range(3)]
     assert answers == [200, 200, 429]
 
 

@@ -27,6 +27,7 @@ def test_anybody_may_read_it_whatever_token_they_hold(client):
 @pytest.mark.parametrize("accept", ["text/html", "text/html,application/xhtml+xml", "*/*"])
 def test_whoever_asks_for_a_page_gets_it(client, accept):
     assert client.get(URL, headers={"Accept": accept}).status_code == 200
+    assert client.options(URL, headers={"Accept": accept}).status_code == 405
 
 
 def test_every_published_event_has_an_entry_that_the_index_leads_to(page):

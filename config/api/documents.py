@@ -1,0 +1,76 @@
+"""The OpenAPI document as it is served."""
+
+import json
+from functools import cache
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.generators import SchemaGenerator
+from rest_framework.decorators import api_view, authentication_classes, permission_classes
+from rest_framework.request import Request
+
+from config.api import problems, refusals
+
+
+@api_view(["GET"])
+@authentication_classes([])
+@permission_classes([])
+def schema(request: Request) -> HttpResponse:
+    """Answer with the OpenAPI document."""
+    return HttpResponse(_document(), content_type="application/json")
+
+
+@cache
+def _document() -> bytes:
+    """It takes long to make, and is the same until the process ends."""
+    made = SchemaGenerator().get_schema(request=None, public=True)
+    return json.dumps(made, separators=(",", ":")).encode()
+
+
+def complete(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Add what no view of a context knows: the codes of all, and the routes without a token."""
+    meanings = refusals.codes()
+    result["components"]["schemas"]["Problem"]["properties"]["code"] |= {
+        "enum": list(meanings),
+        "description": "\n".join(f"- `{code}`: {meanings[code]}" for code in meanings),
+    }
+    result["paths"] |= {path: {"get": operation} for path, operation in OPEN.items()}
+    return result
+
+
+def _open(name: str, summary: str, kind: str, example: Any, *errors: refusals.Told) -> Any:
+    schema = {"type": "object" if isinstance(example, dict) else "string"}
+    responses = {"200": {"description": summary, "content": _shown(kind, schema, example)}}
+    for error in errors:
+        content = _shown(problems.CONTENT_TYPE, PROBLEM, refusals.example(error))
+        responses[str(error.status)] = {"description": error.meaning, "content": content}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "tags": [name.partition("_")[0]],
+        "security": [],
+        "responses": responses,
+    }
+
+
+def _shown(kind: str, schema: dict[str, str], example: Any) -> dict[str, Any]:
+    return {kind: {"schema": schema, "examples": {"answer": {"value": example}}}}
+
+
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+JSON = "application/json"
+REFUSED = (refusals.STATUSES[406], refusals.STATUSES[429])
+DOWN = refusals.Told(
+    503, "The database does not answer.", "database_unavailable", "The database does not answer."
+)
+OPEN = {
+    "/api/v1/events/asyncapi.json": _open(
+        "events_asyncapi", "The events for machines.", JSON, {"asyncapi": "3.0.0"}, *REFUSED
+    ),
+    "/api/v1/events/catalog/": _open(
+        "events_catalog", "The events for people.", "text/html", "<!doctype html> …", *REFUSED
+    ),
+    "/health/live": _open("health_live", "The process answers.", JSON, {"status": "ok"}),
+    "/health/ready": _open("health_ready", "The database answers.", JSON, {"status": "ok"}, DOWN),
+    "/metrics": _open("metrics", "Metrics for Prometheus.", "text/plain", "events_owed 0.0", DOWN),
+}

@@ -1,0 +1,161 @@
+"""Every refusal, as the OpenAPI document tells it: by status, and by code."""
+
+import json
+from collections.abc import Iterator, Mapping
+from inspect import getdoc
+from types import MappingProxyType
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from rest_framework.exceptions import APIException
+
+from config.api import problems
+from events.errors import Conflict, DomainError
+from events.parked import NotOwed, NotParked
+
+
+class Told(NamedTuple):
+    """What a status means, and one refusal with it that a client is likely to meet."""
+
+    status: int
+    meaning: str
+    code: str
+    detail: str
+    members: Mapping[str, Any] = MappingProxyType({})
+
+
+_TOLD = (
+    Told(
+        400,
+        "The request is not valid.",
+        "invalid_request",
+        "The request is not valid.",
+        {"errors": {"dry_run": ["Unknown parameter."]}},
+    ),
+    Told(
+        401,
+        "There is no token, or none that is accepted.",
+        "token_expired",
+        "The token has expired.",
+    ),
+    Told(
+        403,
+        "The token lacks a scope, which `detail` names.",
+        "missing_scope",
+        "The token lacks the scope orders:write.",
+    ),
+    Told(
+        404,
+        "It does not exist, or it is another organization's.",
+        "not_found",
+        "There is nothing under this URL.",
+    ),
+    Told(
+        406,
+        "The route answers nothing that `Accept` names.",
+        "not_acceptable",
+        "Could not satisfy the request Accept header.",
+    ),
+    Told(
+        409,
+        "The state does not allow it.",
+        "invalid_transition",
+        "Cannot cancel order_01JCZ5B2QH8M3T6R9W1K4X7V0B: it is delivered.",
+        {"allowed_actions": []},
+    ),
+    Told(413, "The body is too large.", "body_too_large", "The body has more than 1048576 bytes."),
+    Told(
+        415,
+        "The body is not JSON.",
+        "unsupported_media_type",
+        'Unsupported media type "text/plain" in request.',
+    ),
+    Told(
+        422,
+        "It makes no sense as things stand, or the key came with another body before.",
+        "discount_too_large",
+        "The items cost 50.00; the discount is more.",
+    ),
+    Told(
+        429,
+        "Too many requests: come back after `Retry-After` seconds.",
+        "throttled",
+        "Request was throttled. Expected available in 3 seconds.",
+    ),
+    Told(
+        500,
+        "Something went wrong; the log has the cause under the `request_id`.",
+        "internal_error",
+        "Something went wrong. The request_id helps to find it.",
+    ),
+    Told(
+        503,
+        "The identity provider's keys cannot be fetched: come back later.",
+        "identity_provider_unavailable",
+        "The identity provider's keys cannot be fetched. Try again later.",
+    ),
+)
+STATUSES = {told.status: told for told in _TOLD}
+
+# What Django, REST framework and the middleware refuse, in our words.
+_FOREIGN = {
+    "invalid_request": "A field, parameter or header is wrong: `errors` says which, and why.",
+    "malformed_json": "The body cannot be read as JSON.",
+    "bad_request": "The request cannot be understood as HTTP for this host.",
+    "not_authenticated": "There is no token.",
+    "invalid_token": "The token is not genuine, or not for this service.",
+    "token_expired": "The token was good once.",
+    "not_found": "It does not exist, or it is another organization's.",
+    "method_not_allowed": "The header `Allow` names those that are.",
+    "not_acceptable": "`Accept` does not name what the route answers.",
+    "unsupported_media_type": "The body is not JSON.",
+    "throttled": "Too many requests: come back after `Retry-After` seconds.",
+    "internal_error": "Something went wrong; the log has the cause under the `request_id`.",
+    "database_unavailable": "The process is not ready.",
+}
+
+
+class Problem(msgspec.Struct):
+    """A problem document (RFC 9457). Programs rely on `code`; a kind of problem may add members."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: Annotated[
+        dict[str, list[str]] | UnsetType,
+        Meta(description="With `invalid_request`: what is wrong, by path (`items[0].quantity`)."),
+    ] = UNSET
+    allowed_actions: Annotated[
+        list[str] | UnsetType,
+        Meta(description="With `invalid_transition`: what would be accepted."),
+    ] = UNSET
+
+
+def example(told: Told) -> dict[str, Any]:
+    """Return the problem document of a refusal."""
+    answer = problems.problem(told.status, told.code, told.detail, **told.members)
+    document: dict[str, Any] = json.loads(answer.content)
+    return document | {"request_id": "req_01JCZ5C7SX8B1D4G7K0N3R6T9V"}
+
+
+def codes() -> dict[str, str]:
+    """Return every code that may be answered, with what it means."""
+    unsaid = (Conflict, NotOwed, NotParked)  # the base, and what only operators are told
+    own = {cls.code: cls for cls in _below(DomainError) if cls not in unsaid}
+    own |= {cls.default_code: cls for cls in _below(APIException) if _is_ours(cls)}
+    told = {code: (getdoc(cls) or "").partition("\n")[0] for code, cls in own.items()}
+    return dict(sorted((told | _FOREIGN).items()))
+
+
+def _below(base: type[Any]) -> Iterator[type[Any]]:
+    for cls in base.__subclasses__():
+        yield cls
+        yield from _below(cls)
+
+
+def _is_ours(cls: type) -> bool:
+    return not cls.__module__.startswith("rest_framework")
