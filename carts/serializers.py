@@ -89,6 +89,17 @@ class CartOut(serializers.Serializer[Any]):
         "updated_at": "2025-11-23T15:02:00Z",
         "allowed_actions": ["add_item", "change_item", "remove_item", "merge", "checkout"],
     }
+    empty = {
+        "items": [],
+        "items_count": 0,
+        "value": "0.00",
+        "allowed_actions": ["add_item", "change_item", "remove_item", "merge"],
+    }
+    changed = {
+        "items": [{**CartItemOut.example, **ItemChange.example}],
+        "items_count": 3,
+        "value": "37.50",
+    }
     id = serializers.CharField()
     status = Choice(Cart.Status, "CartStatus")
     customer_id = serializers.CharField(allow_null=True)

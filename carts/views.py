@@ -22,7 +22,7 @@ class Carts(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     filterset_class = CartFilters
     idempotency_key_required = frozenset({"checkout"})
 
-    @takes(serializers.NewCart, 201)
+    @takes(serializers.NewCart, 201, shows=serializers.CartOut.empty)
     def create(self, request: Request) -> Response:
         """Open a cart for a customer, a session, or both."""
         organization_id = self.caller.organization_id
@@ -36,13 +36,14 @@ class Carts(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         return self.answer(services.add_item(cart_id=cart.id, **self.body()))
 
     @action(detail=True, methods=["patch"], url_path=r"items/(?P<item_id>[A-Za-z0-9_-]{1,64})")
-    @takes(serializers.ItemChange)
+    @takes(serializers.ItemChange, shows=serializers.CartOut.changed)
     def item(self, request: Request, pk: str, item_id: str) -> Response:
         """Set the quantity of a line."""
         cart = self.get_object()
         return self.answer(services.change_item(cart_id=cart.id, item_id=item_id, **self.body()))
 
     @item.mapping.delete
+    @takes(None, shows=serializers.CartOut.empty)
     def remove_item(self, request: Request, pk: str, item_id: str) -> Response:
         """Remove a line."""
         cart = self.get_object()
@@ -56,7 +57,7 @@ class Carts(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         return self.answer(services.merge_cart(cart_id=cart.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(Terms, 201, 200, answers=OrderOut)
+    @takes(Terms, 201, 200, answers=OrderOut, shows=OrderOut.placed)
     def checkout(self, request: Request, pk: str) -> Response:
         """Place the order: 201, and 200 with the same order for a cart that was checked out."""
         cart = self.get_object()

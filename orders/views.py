@@ -22,7 +22,7 @@ class Orders(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     serializer_class = serializers.OrderOut
     filterset_class = OrderFilters
 
-    @takes(serializers.NewOrder, 201)
+    @takes(serializers.NewOrder, 201, shows=serializers.OrderOut.opened)
     def create(self, request: Request) -> Response:
         """Open an order that was no cart before. Nothing is reserved until it is placed."""
         organization_id = self.caller.organization_id
@@ -35,7 +35,7 @@ class Orders(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         return timeline(request, self.query(), self.get_object().stream)
 
     @action(detail=True, methods=["post"])
-    @takes(Body)
+    @takes(Body, shows=serializers.OrderOut.placed)
     def place(self, request: Request, pk: str) -> Response:
         """The customer commits: stock is reserved for as long as paying may take."""
         self.body()
@@ -57,14 +57,14 @@ class Orders(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         return self.answer(order)
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Cancellation)
+    @takes(serializers.Cancellation, shows=serializers.OrderOut.cancelled)
     def cancel(self, request: Request, pk: str) -> Response:
         """Cancel an order of which nothing has been dispatched."""
         order = self.get_object()
         return self.answer(services.cancel_order(order_id=order.id, **self.body()))
 
     @action(detail=True, methods=["post"], url_path="write-off")
-    @takes(serializers.WriteOff)
+    @takes(serializers.WriteOff, shows=serializers.OrderOut.written_off)
     def write_off(self, request: Request, pk: str) -> Response:
         """Give up units that will never ship."""
         order, body = self.get_object(), self.body()
@@ -73,7 +73,7 @@ class Orders(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         return self.answer(order)
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Hold)
+    @takes(serializers.Hold, shows=serializers.OrderOut.held)
     def hold(self, request: Request, pk: str) -> Response:
         """Keep fulfillment from starting until somebody has looked at it."""
         order = self.get_object()

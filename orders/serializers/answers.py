@@ -1,6 +1,6 @@
 """What the orders' routes answer."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -9,6 +9,8 @@ from config.api.serializers import Address, AllowedActions, Choice, CurrencyCode
 from orders import selectors
 from orders.models import Order
 from orders.serializers.bodies import ITEM_ID, Item
+
+BY = {"by": "user_789", "at": "2025-11-23T15:07:00Z"}  # in examples
 
 
 class AllocationOut(serializers.Serializer[Any]):
@@ -130,6 +132,35 @@ class OrderOut(serializers.Serializer[Any]):
         "created_at": "2025-11-23T15:05:00Z",
         "updated_at": "2025-11-23T15:05:01Z",
         "allowed_actions": ["reservation", "cancel", "hold"],
+    }
+    placed: ClassVar[dict[str, Any]] = {
+        "items": [{**OrderItemOut.example, "allocations": []}],
+        "reservation_id": None,
+    }
+    opened: ClassVar[dict[str, Any]] = {
+        **placed,
+        "status": "pending",
+        "cart_id": None,
+        "reservation_expires_at": None,
+        "placed_at": None,
+        "allowed_actions": ["place", "cancel", "hold"],
+    }
+    held: ClassVar[dict[str, Any]] = {
+        "hold": {"reason": "address", "note": "There is no such street in Puebla.", **BY},
+        "allowed_actions": ["reservation", "cancel", "release"],
+    }
+    cancelled: ClassVar[dict[str, Any]] = {
+        "status": "cancelled",
+        "cancellation": {"reason": "customer_request", "note": "", **BY},
+        "allowed_actions": [],
+    }
+    written_off: ClassVar[dict[str, Any]] = {
+        "status": "confirmed",
+        "payment_status": "paid",
+        "payment_id": "pay_01JCZ5D0KQ3N6R9V2X5Z8B1E4G",
+        "confirmed_at": "2025-11-23T15:06:00Z",
+        "items": [{**OrderItemOut.example, "cancelled": 1}],
+        "allowed_actions": ["reservation", "cancel", "hold", "write-off"],
     }
     id = serializers.CharField()
     number = serializers.CharField()
