@@ -9,6 +9,6 @@ from config.api.filters import ContextFilters, IdFilter
 class CartFilters(ContextFilters):
     """`?status=active&status=abandoned&customer=cust_789`."""
 
-    status = filters.MultipleChoiceFilter(choices=Cart.Status.choices)
-    customer = IdFilter(field_name="customer_id")
-    session = IdFilter(field_name="session_id")
+    status = filters.MultipleChoiceFilter(choices=Cart.Status.choices, help_text="One of these.")
+    customer = IdFilter(field_name="customer_id", help_text="The customer's id.")
+    session = IdFilter(field_name="session_id", help_text="The session's id.")

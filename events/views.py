@@ -28,17 +28,26 @@ RawEnvelope = Annotated[
 
 
 class Page(StrictSerializer):
-    """`after` is the last position that the caller has seen."""
+    """A part of a log that only grows."""
 
-    after = serializers.IntegerField(min_value=0, max_value=2**63 - 1, default=0)
-    page_size = serializers.IntegerField(min_value=1, max_value=100, default=100)
+    after = serializers.IntegerField(
+        min_value=0,
+        max_value=2**63 - 1,
+        default=0,
+        help_text="The last `position` that the caller has seen; 0 is the beginning.",
+    )
+    page_size = serializers.IntegerField(
+        min_value=1, max_value=100, default=100, help_text="How many events to answer at most."
+    )
 
 
 class FeedPage(Page):
     """Narrowed to one kind of event, or to one order or cart."""
 
-    name = serializers.ChoiceField([cls.name for cls in published()], required=False)
-    stream = ExternalId(required=False)
+    name = serializers.ChoiceField(
+        [cls.name for cls in published()], required=False, help_text="The event's name."
+    )
+    stream = ExternalId(required=False, help_text="The id of an order or a cart.")
 
 
 class PublishedEvent(msgspec.Struct):

@@ -1,12 +1,12 @@
 """Filters of lists."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django_filters import rest_framework as filters
 from django_filters.fields import IsoDateTimeField
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.drainage import set_override
 
 from config.api.tokens import LONGEST_ID
 
@@ -16,6 +16,7 @@ class IdFilter(filters.CharFilter):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strip=False, max_length=LONGEST_ID, **kwargs)
+        _describe(self, {"type": "string", "minLength": 1, "maxLength": LONGEST_ID})
 
 
 class MomentField(IsoDateTimeField):
@@ -30,18 +31,29 @@ class MomentField(IsoDateTimeField):
 
 
 class MomentFilter(filters.IsoDateTimeFilter):
-    """An ISO 8601 date and time."""
+    """An ISO 8601 date and time, from which (`gte`) or up to which (`lt`) rows are shown."""
 
     field_class = MomentField
+    bounds: ClassVar[dict[str, str]] = {
+        "gte": "This moment or later.",
+        "lt": "Before this moment, not at it.",
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(help_text=self.bounds[kwargs["lookup_expr"]], **kwargs)
 
 
-@extend_schema_field({"type": "boolean"})
 class FlagFilter(filters.TypedChoiceFilter):
     """`true` or `false`; anything else is refused."""
 
     def __init__(self, **kwargs: Any) -> None:
         choices = [("true", "true"), ("false", "false")]
         super().__init__(choices=choices, coerce="true".__eq__, **kwargs)
+        _describe(self, {"type": "boolean"})
+
+
+def _describe(one: filters.Filter, schema: dict[str, Any]) -> None:
+    set_override(one, "field", schema | {"description": one.extra["help_text"]})
 
 
 class ContextFilters(filters.FilterSet):

@@ -208,5 +208,18 @@ def test_an_error_is_explained_as_its_route_means_it(operation_id, status, why):
         assert "key" not in operation["responses"][status]["description"]
 
 
+def test_every_query_parameter_says_what_it_means():
+    parameters = {
+        (operation_id, parameter["name"]): parameter
+        for operation_id, (_, _, operation) in OPERATIONS.items()
+        for parameter in operation["parameters"]
+        if parameter["in"] == "query"
+    }
+    assert [key for key, told in parameters.items() if not told.get("description")] == []
+    assert "not at it" in parameters["carts_list", "created_before"]["description"]
+    assert parameters["orders_list", "local"]["schema"]["maxLength"] == 64
+    assert "order.held" not in parameters["events_list", "name"]["schema"]["enum"]
+
+
 def test_the_page_asks_no_validator_on_the_internet():
     assert '"validatorUrl": null' in Client().get("/api/docs/").content.decode()
