@@ -30,7 +30,14 @@ _TOKEN = re.compile(
     rf"(?P<key>{_STRING}(?=:))|(?P<string>{_STRING})|(?P<number>-?\d[\d.]*)"
     r"|(?P<literal>true|false|null)"
 )
-_WORDS = {"string": "text", "integer": "whole number", "boolean": "true or false"}
+_WORDS = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "array": "list",
+    "object": "object",
+}
 
 
 @api_view(["GET"])
@@ -80,11 +87,15 @@ def _describe(cls: type[Event]) -> dict[str, Any]:
 def _fields(
     schema: dict[str, Any], objects: dict[str, dict[str, Any]], within: str = ""
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row for each key, and below a list those of its entries."""
+    """Yield a row for each key, and below an object, or a list of them, those of its own."""
     for name, value in schema["properties"].items():
-        yield _row(within + name, value)
-        if entry := value.get("items"):
-            yield from _fields(objects[entry["$ref"].rpartition("/")[2]], objects, f"{name}[].")
+        path = within + name
+        yield _row(path, value)
+        value, *_ = value.get("anyOf", [value])
+        while "items" in value:
+            path, value = f"{path}[]", value["items"]
+        if "$ref" in value:
+            yield from _fields(objects[value["$ref"].rpartition("/")[2]], objects, f"{path}.")
 
 
 def _row(name: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -101,13 +112,13 @@ def _type(schema: dict[str, Any]) -> str:
             return "timestamp"
         case {"format": "date"}:
             return "date"
+        case {"const": value} | {"enum": [value]}:
+            return f"always {value}"
         case {"enum": values}:
             return f"one of {', '.join(values)}"
-        case {"const": value}:
-            return f"always {value}"
-        case {"type": "array"}:
-            return "list"
-    return _WORDS[schema["type"]]
+        case {"type": "array", "items": {"type": _} as entry}:
+            return f"list of {_type(entry)}"
+    return _WORDS[schema.get("type", "object")]
 
 
 def _json(value: Any) -> str:

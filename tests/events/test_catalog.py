@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from events.schema import registry
+from events import catalog
+from events.schema import Event, Payload, Quantity, registry
 from tests.contract.test_samples import SAMPLES
 
 URL = "/api/v1/events/catalog/"
@@ -62,11 +63,43 @@ def test_an_entry_says_when_where_and_to_whom(page):
         ("order.shipped", "shipped_items[].quantity whole number"),
         ("order.cancelled", "refund_required true or false Money was captured"),
         ("return.refunded", "refund_method one of manual, original_payment, store_credit"),
+        ("order.created", "status always pending"),
+        ("order.cancelled", "cancellation_reason one of customer_request, fraud, operator"),
         ("payment.succeeded", '"amount" : 125.50'),
     ],
 )
 def test_an_entry_tells_each_field_and_shows_the_sample(page, event, row):
     assert row in article(page, event)
+
+
+class Item(Payload):
+    quantity: Quantity
+    serials: list[str]
+
+
+class Package(Payload):
+    items: list[Item]
+
+
+class Sent(Event):
+    """A payload as none is today."""
+
+    name = "parcel.sent"
+    label: Item
+    packages: list[Package] | None
+    sizes: list[list[int]]
+
+
+def test_an_entry_follows_lists_and_objects_to_their_ends(client, monkeypatch):
+    monkeypatch.setattr(catalog, "published", lambda: [Sent])
+    monkeypatch.setattr(catalog, "sample", lambda cls: "{}")
+    said = article(client.get(URL).content.decode(), "parcel.sent")
+    for row in [
+        "label object label.quantity whole number label.serials list of text",
+        "packages list or null packages[].items list packages[].items[].quantity whole number",
+        "packages[].items[].serials list of text sizes list of list of whole number",
+    ]:
+        assert row in said
 
 
 def test_it_loads_nothing_from_another_host_and_runs_no_script(page):
