@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self, cast
 
 from msgspec import Meta
 
@@ -13,6 +13,17 @@ from events.schema import Event, Id, Money, Payload, Quantity, Timestamp, event
 if TYPE_CHECKING:
     from orders.models import Order
     from orders.models.record import OrderRecord
+
+
+CancellationReason = Literal[
+    "customer_request",
+    "out_of_stock",
+    "payment_failed",
+    "reservation_expired",
+    "fraud",
+    "operator",
+    "other",
+]
 
 
 class StockItem(Payload):
@@ -50,7 +61,7 @@ class OrderCreated(Event):
     total_amount: Money
     currency: Annotated[str, Meta(description="ISO 4217.")]
     items_count: Annotated[Quantity, Meta(description="Units, as a shopper counts.")]
-    status: Annotated[str, Meta(description="Always `pending`.")]
+    status: Literal["pending"]
 
     @classmethod
     def of(cls, order: "Order") -> Self:
@@ -61,7 +72,7 @@ class OrderCreated(Event):
             total_amount=money(order.total, order.currency),
             currency=order.currency,
             items_count=sum(line.quantity for line in order.lines),
-            status=order.status,
+            status="pending",
         )
 
 
@@ -122,13 +133,7 @@ class OrderCancelled(Event):
 
     order_id: Id
     reservation_id: Annotated[Id | None, Meta(description="Null if Inventory never answered.")]
-    cancellation_reason: Annotated[
-        str,
-        Meta(
-            description="`customer_request`, `out_of_stock`, `payment_failed`, "
-            "`reservation_expired`, `fraud`, `operator` or `other`."
-        ),
-    ]
+    cancellation_reason: CancellationReason
     cancelled_by: Annotated[str, Meta(description="A user, or `system`.")]
     refund_required: Annotated[bool, Meta(description="Money was captured and not refunded.")]
     stock_to_release: Annotated[
@@ -141,7 +146,7 @@ class OrderCancelled(Event):
         return cls(
             order_id=order.id,
             reservation_id=order.reservation_id,
-            cancellation_reason=reason,
+            cancellation_reason=cast(CancellationReason, reason),
             cancelled_by=origin.current().actor,
             refund_required=order.is_paid,
             stock_to_release=StockItem.live(order) if order.placed_at else [],

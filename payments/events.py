@@ -1,10 +1,12 @@
 """What payments tell other services, in the contract's order."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from events.schema import Event, Id, Money, Timestamp, event
+
+PaymentMethod = Literal["stripe", "manual", "sandbox"]
 
 
 @event("payment.pending")
@@ -15,7 +17,7 @@ class PaymentPending(Event):
     order_id: Id
     amount: Money
     currency: str
-    payment_method: str
+    payment_method: PaymentMethod
     gateway_payment_id: Annotated[str | None, Meta(description="Null for `manual`.")]
 
 
@@ -27,7 +29,7 @@ class PaymentSucceeded(Event):
     order_id: Id
     amount: Money
     paid_at: Timestamp
-    payment_method: str
+    payment_method: PaymentMethod
     card_last4: Annotated[str | None, Meta(description="Null for anything but a card.")]
 
 
@@ -49,11 +51,7 @@ class PaymentRefunded(Event):
     payment_id: Id
     order_id: Id
     refund_amount: Annotated[Money, Meta(description="Of this refund, not of all.")]
-    refund_reason: Annotated[
-        str,
-        Meta(
-            description="`customer_return`, `order_cancelled`, `units_written_off`, `operator` "
-            "or `other`."
-        ),
+    refund_reason: Literal[
+        "customer_return", "order_cancelled", "units_written_off", "operator", "other"
     ]
     refunded_at: Timestamp
