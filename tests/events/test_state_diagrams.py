@@ -25,7 +25,7 @@ def test_the_pages_in_the_repository_are_as_the_transitions_are():
         "pending --> placed: place<br/>order.placed",
         "placed --> cancelled: cancel, reject<br/>order.cancelled",
         "processing --> shipped: ship_rest<br/>order.shipped<br/>"
-        "write_off_rest<br/>(order.units_written_off)",
+        "write-off<br/>(order.units_written_off)",
         "cancelled --> [*]",
         "delivered --> [*]",
     ],
@@ -43,6 +43,7 @@ def test_what_stays_is_in_the_table_only(orders):
 
 def test_the_table_names_what_clients_may_ask_for_and_what_it_needs(orders):
     assert "| **hold** |" in orders
+    assert "| **write-off** | Some units will never ship" in orders
     assert "| (order.held) | the order is not on hold |" in orders
     assert "| confirm |" in orders
 

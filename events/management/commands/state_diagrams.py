@@ -21,7 +21,7 @@ stateDiagram-v2
 {arrows}
 ```
 
-What is in bold, a client may ask for.
+What is in bold, a client may ask for: these are the names that `allowed_actions` lists.
 
 | transition | why | from | to | event | needs that |
 |---|---|---|---|---|---|
@@ -70,7 +70,8 @@ def _arrows(model: type[Aggregate]) -> Iterator[str]:
         for source in transition.source:
             if transition.target not in (None, source):
                 told = moves.setdefault((source, str(transition.target)), {})
-                told.setdefault(_event(transition.emits), []).append(transition.name)
+                names = told.setdefault(_event(transition.emits), [])
+                names.append(transition.verb or transition.name)
     yield f"[*] --> {_status(model).default}: {_event(_opening(model))}"
     for (source, target), told in moves.items():
         labels = (f"{', '.join(names)}<br/>{event}" for event, names in told.items())
@@ -92,7 +93,7 @@ def _opening(model: type[Aggregate]) -> type[Event]:
 def _row(model: type[Aggregate], transition: Transition) -> str:
     everywhere = len(transition.source) == len(_status(model).choices)
     cells = [
-        f"**{transition.name}**" if transition.verb else transition.name,
+        f"**{transition.verb}**" if transition.verb else transition.name,
         getattr(model, transition.name).__doc__,
         "any" if everywhere else ", ".join(transition.source),
         transition.target or "the same",
