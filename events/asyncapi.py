@@ -12,7 +12,7 @@ from events.schema import VERSION, Envelope, Event, registry
 
 BINDING = "0.3.0"  # of AMQP 0-9-1
 DESCRIPTION = """\
-What happens to carts and orders, each committed fact at least once and none that was rolled back.
+What happens to carts and orders. Each event comes at least once, and none that was rolled back.
 
 - **Deduplicate** by the AMQP property `message_id`: it stays the same when a message comes again.
 - **Order:** `x-stream` names the order or cart, and `x-sequence` counts its events from 1 without
