@@ -98,8 +98,8 @@ _TOLD = (
 )
 STATUSES = {told.status: told for told in _TOLD}
 
-# What Django, REST framework and the middleware refuse, in our words.
-_FOREIGN = {
+# Codes that a docstring or the status alone does not explain.
+_CODES = {
     "invalid_request": "A field, parameter or header is wrong: `errors` says which, and why.",
     "malformed_json": "The body cannot be read as JSON.",
     "bad_request": "The request cannot be understood as HTTP for this host.",
@@ -108,10 +108,6 @@ _FOREIGN = {
     "token_expired": "The token was good once.",
     "not_found": "It does not exist, or it is another organization's.",
     "method_not_allowed": "The header `Allow` names those that are.",
-    "not_acceptable": "`Accept` does not name what the route answers.",
-    "unsupported_media_type": "The body is not JSON.",
-    "throttled": "Too many requests: come back after `Retry-After` seconds.",
-    "internal_error": "Something went wrong; the log has the cause under the `request_id`.",
     "database_unavailable": "The process is not ready.",
 }
 
@@ -146,16 +142,16 @@ def codes() -> dict[str, str]:
     """Return every code that may be answered, with what it means."""
     unsaid = (Conflict, NotOwed, NotParked)  # the base, and what only operators are told
     own = {cls.code: cls for cls in _below(DomainError) if cls not in unsaid}
-    own |= {cls.default_code: cls for cls in _below(APIException) if _is_ours(cls)}
-    told = {code: (getdoc(cls) or "").partition("\n")[0] for code, cls in own.items()}
-    return dict(sorted((told | _FOREIGN).items()))
+    own |= {
+        cls.default_code: cls
+        for cls in _below(APIException)
+        if not cls.__module__.startswith("rest_framework")
+    }
+    reasons = {code: (getdoc(cls) or "").partition("\n")[0] for code, cls in own.items()}
+    return dict(sorted(({told.code: told.meaning for told in _TOLD} | reasons | _CODES).items()))
 
 
 def _below(base: type[Any]) -> Iterator[type[Any]]:
     for cls in base.__subclasses__():
         yield cls
         yield from _below(cls)
-
-
-def _is_ours(cls: type) -> bool:
-    return not cls.__module__.startswith("rest_framework")
