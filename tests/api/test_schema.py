@@ -221,5 +221,10 @@ def test_every_query_parameter_says_what_it_means():
     assert set(parameters["events_list", "name"]["schema"]["enum"]) == set(SAMPLES)
 
 
+@pytest.mark.parametrize("url", ["/api/docs", "/api/v1/events/catalog"])
+def test_a_page_is_found_without_its_last_slash_too(url):
+    assert Client().get(url).status_code == 200
+
+
 def test_the_page_asks_no_validator_on_the_internet():
     assert '"validatorUrl": null' in Client().get("/api/docs/").content.decode()
