@@ -206,7 +206,6 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PAGINATION_CLASS": "config.api.pagination.NewestFirst",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_THROTTLE_CLASSES": ["config.api.throttling.PerCaller"],
     "DEFAULT_METADATA_CLASS": None,  # so OPTIONS is 405: the OpenAPI document tells more
     "DEFAULT_SCHEMA_CLASS": "config.api.schema.Schema",

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.http import Http404
-from django_filters import MultipleChoiceFilter
+from django_filters.rest_framework import DjangoFilterBackend, MultipleChoiceFilter
 from rest_framework import viewsets
 from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.permissions import SAFE_METHODS
@@ -44,6 +44,7 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
     scope: ClassVar[str]
     idempotency_key_required: ClassVar[frozenset[str]] = frozenset()
     lookup_value_regex = r"[A-Za-z0-9_-]{1,64}"
+    filter_backends = [DjangoFilterBackend]
     http_method_names = ["get", "head", "post", "patch", "delete"]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
