@@ -200,6 +200,8 @@ METRICS_PORT = env.int("METRICS_PORT", default=0)  # of workers and scheduler; 0
 
 # API
 
+# How many proxies in front say whom they serve and whether by TLS; of 0, nobody's word is taken.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["config.api.authentication.BearerToken"],
     "DEFAULT_PERMISSION_CLASSES": ["config.api.permissions.HasScope"],
@@ -210,7 +212,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["config.api.throttling.PerCaller"],
     "DEFAULT_SCHEMA_CLASS": "config.api.schema.Schema",
     "EXCEPTION_HANDLER": "config.api.problems.handle",
-    "NUM_PROXIES": 1,  # the one that ends TLS says whom it serves
+    "NUM_PROXIES": TRUSTED_PROXIES,
     "UNAUTHENTICATED_USER": None,
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
 }
@@ -268,7 +270,8 @@ if not DEBUG:  # else the development server serves them
     }
 LOGGING = logs.configuration(level=env.str("LOG_LEVEL", default="INFO"), as_json=not DEBUG)
 if not DEBUG:
-    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    if TRUSTED_PROXIES:
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
     SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=False)

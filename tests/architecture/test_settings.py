@@ -14,12 +14,12 @@ PRODUCTION = {
 }
 
 
-def load(**changes):
+def load(code="import config.settings", **changes):
     """Import the settings in a process of its own, and return what it complains of."""
     ours = ("DEBUG", "EVENTS_BROKER_URL", "DATABASE_URL")
     env = {name: value for name, value in os.environ.items() if name not in ours}
     loaded = subprocess.run(
-        [sys.executable, "-c", "import config.settings"],
+        [sys.executable, "-c", code],
         env={**env, **PRODUCTION, **changes},
         cwd=settings.BASE_DIR,
         capture_output=True,
@@ -50,3 +50,9 @@ def test_what_would_not_be_safe_is_refused(changes, complaint):
 @pytest.mark.parametrize("rate", ["600", "0/min", "600/fortnight"])
 def test_a_rate_that_is_none_is_refused(rate):
     assert "API_THROTTLE" in load(API_THROTTLE=rate)
+
+
+def test_without_a_proxy_nobody_s_word_for_tls_is_taken():
+    code = "import config.settings as s; assert not hasattr(s, 'SECURE_PROXY_SSL_HEADER'), 'taken'"
+    assert load(code=code, TRUSTED_PROXIES="0") == ""
+    assert "taken" in load(code=code, TRUSTED_PROXIES="1")

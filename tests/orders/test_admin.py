@@ -29,7 +29,7 @@ def buttons(client, order):
         ("pending", ["Place", "Cancel", "Hold"]),
         ("placed", ["Reservation", "Cancel", "Hold"]),
         ("confirmed", ["Reservation", "Cancel", "Hold", "Write off"]),
-        ("processing", ["Cancel", "Hold", "Write off"]),
+        ("processing", ["Cancel", "Reservation", "Hold", "Write off"]),
         ("shipped", []),
         ("delivered", []),
         ("cancelled", []),
@@ -138,6 +138,18 @@ def test_a_rejected_reservation_cancels_the_order(operator):
     assert "A rejection has no allocations." in refused.content.decode()
     assert client.post(command(order, "reservation"), {"rejected": "on"}).status_code == 302
     assert Order.objects.get(pk=order.id).cancellation_reason == "out_of_stock"
+
+
+def test_units_on_their_way_are_not_reserved_again(operator):
+    order = OrderFactory(status="processing")
+    sent = {
+        "reservation_id": "res_1",
+        "allocations[0].order_item_id": order.lines[0].id,
+        "allocations[0].warehouse_id": "wh_1",
+        "allocations[0].quantity": "2",
+    }
+    late = operator().post(command(order, "reservation"), sent)
+    assert f"Cannot reserve {order.id}: it is processing." in late.content.decode()
 
 
 def test_a_hold_says_who_and_why_and_is_lifted(operator):
