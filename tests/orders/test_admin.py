@@ -81,6 +81,37 @@ def test_a_command_sent_twice_has_one_effect(operator):
     assert told(order).count("order.cancelled") == 1
 
 
+def test_a_form_that_is_sent_twice_is_done_once(operator):
+    client, order = operator(), order_of(5)
+    key = client.get(command(order, "write-off")).context["key"]
+    sent = {
+        "key": key,
+        "reason": "out_of_stock",
+        "items[0].order_item_id": order.lines[0].id,
+        "items[0].quantity": "9",
+    }
+    refused = client.post(command(order, "write-off"), sent)
+    assert refused.context["key"] == str(key), "what was refused may be sent again"
+    for _ in range(2):
+        again = client.post(command(order, "write-off"), sent | {"items[0].quantity": "1"})
+        assert again.status_code == 302
+    assert selectors.get(order.id).lines[0].cancelled == 1
+    new = {"key": client.get(command(order, "write-off")).context["key"]}
+    client.post(command(order, "write-off"), sent | new | {"items[0].quantity": "1"})
+    assert selectors.get(order.id).lines[0].cancelled == 2
+
+
+def test_rows_that_were_filled_in_before_the_order_changed_are_not_dropped(operator):
+    client, order = operator(), order_of(1, 1, 1, 1, 1)
+    sent = {"reason": "out_of_stock"}
+    for n, line in enumerate(order.lines):
+        sent |= {f"items[{n}].order_item_id": line.id, f"items[{n}].quantity": "1"}
+    ship(order, units={line.id: 1 for line in order.lines[1:]})
+    late = client.post(command(order, "write-off"), sent)
+    assert "has 0 such units; 1 were asked for" in late.content.decode()
+    assert [line.cancelled for line in selectors.get(order.id).lines] == [0] * 5
+
+
 def test_units_are_written_off_line_by_line(operator):
     client, order = operator(), order_of(3, 2)
     start = client.get(command(order, "write-off")).context["form"]
