@@ -9,16 +9,7 @@ from django.conf import settings
 from django.db import connection
 
 from events import broker as broker_
-from events import wake
 from tests.benchmarks.measure import Line, table
-
-NUDGE = wake._nudge  # before the tests' own patch
-
-
-@pytest.fixture
-def nudged(monkeypatch: pytest.MonkeyPatch, nudges: object) -> None:
-    """Nudges are really sent, as they are in production."""
-    monkeypatch.setattr(wake, "_nudge", NUDGE)
 
 
 @pytest.fixture(params=["classic", "quorum"])
