@@ -55,17 +55,18 @@ def record(
         }
         rows.append(row)
     numbers = _insert("events_event", rows, returning="number")
+    written = list(zip(numbers, (fact for fact, _ in facts), strict=True))
     shard = crc32(stream.encode()) % settings.EVENTS_SHARDS
     owed = [
         {"event_id": number, "stream": stream, "shard": shard, "attempts": 0, "last_error": ""}
-        for number, (fact, _) in zip(numbers, facts, strict=True)
+        for number, fact in written
         if fact.published
     ]
     if owed:
         _insert("events_outbox", owed, returning="event_id")
     reacting = [
         Reaction(event_id=number, reaction=r.name, stream=stream, context=r.context)
-        for number, (fact, _) in zip(numbers, facts, strict=True)
+        for number, fact in written
         for r in reactions.to(fact.name)
     ]
     Reaction.objects.bulk_create(reacting)
@@ -95,7 +96,7 @@ def _advance(stream: str, count: int) -> int:
 
 
 def _insert(table: str, rows: Sequence[dict[str, Any]], *, returning: str) -> list[Any]:
-    """Insert rows and return that column of each. The ORM takes four times as long, each time."""
+    """Insert rows and return a column of each; the ORM takes three times the processor's time."""
     columns = ", ".join(rows[0])
     row = f"({', '.join(['%s'] * len(rows[0]))})"
     with connection.cursor() as cursor:
