@@ -31,7 +31,7 @@ STATE = badge(
 
 
 class NameFilter(admin.SimpleListFilter):
-    """The names that are declared: looking through the log for them would take long."""
+    """The names that are declared, so that nobody looks through the log for them."""
 
     title = "name"
     parameter_name = "name"

@@ -76,7 +76,7 @@ class CommandForm(forms.Form):
         """Return how many rows came: more than there are now, if the row has changed meanwhile."""
         row = re.compile(rf"{re.escape(where)}\[(\d{{1,4}})\]")
         numbers = (int(found[1]) + 1 for found in map(row.match, self.data) if found)
-        return min(max(numbers, default=0), each.max_length)
+        return int(min(max(numbers, default=0), each.max_length))
 
     def _widget(self, name: str, each: Any, *, required: bool) -> Any:
         given = {"required": True} if required else {}
