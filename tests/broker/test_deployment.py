@@ -78,7 +78,8 @@ def test_the_web_server_serves_the_api_and_the_admin_s_files(production, tmp_pat
     arguments = f"--bind 127.0.0.1:{unused_tcp_port}"
     env = production | {"GUNICORN_CMD_ARGS": arguments, "WEB_CONCURRENCY": "2"}
     with running(command_of("web"), env, log) as process:
-        wait_until(lambda: process.poll() is None and get(f"{url}/health/live"), log.read_text())
+        wait_until(lambda: process.poll() is not None or get(f"{url}/health/live"), "silence")
+        assert process.poll() is None, log.read_text()
         assert json.load(get(f"{url}/health/ready")) == {"status": "ok"}
         assert b"order_service_owed" in get(f"{url}/metrics").read()
         page = get(f"{url}/admin/login/")
@@ -98,7 +99,8 @@ def test_worker_and_scheduler_say_that_they_run(
     env = production | {"METRICS_PORT": str(unused_tcp_port)}
     with running(command_of(service), env, log) as process:
         url = f"http://localhost:{unused_tcp_port}"
-        wait_until(lambda: process.poll() is not None or get(url), "it never answered")
+        wait_until(lambda: process.poll() is not None or get(url), "silence")
+        assert process.poll() is None, log.read_text()
         assert b"order_service_events_published" in get(url).read()
         for line in log.read_text().splitlines():  # at the end Celery says goodbye in its own way
             json.loads(line)
