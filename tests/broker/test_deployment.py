@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
@@ -89,6 +90,21 @@ def test_the_web_server_serves_the_api_and_the_admin_s_files(production, tmp_pat
         assert "immutable" in get(f"{url}{style}").headers["Cache-Control"]
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert "GET /admin/login/ 200" in {line["message"] for line in lines}
+
+
+def test_without_a_proxy_a_client_s_word_for_tls_counts_for_nothing(
+    production, tmp_path, unused_tcp_port
+):
+    log, address = tmp_path / "log", f"127.0.0.1:{unused_tcp_port}"
+    env = production | {"GUNICORN_CMD_ARGS": f"--bind {address}", "TRUSTED_PROXIES": "0"}
+    with running(command_of("web"), env, log) as process:
+        url = f"http://{address}/health/live"
+        wait_until(lambda: process.poll() is not None or get(url), "silence")
+        web = HTTPConnection(address, timeout=10)
+        claim = {"X-Forwarded-Proto": "https", "Host": "localhost"}
+        web.request("GET", "/admin/login/", headers=claim)
+        assert web.getresponse().status == 301
+        web.close()
 
 
 @pytest.mark.parametrize("service", ["worker", "scheduler"])
