@@ -25,8 +25,21 @@ from events.aggregate import Aggregate, Transition
 from events.errors import DomainError
 
 
-class ReadOnlyAdmin(ModelAdmin):
-    """Rows to look at. Nothing is added, edited or deleted here: commands call services.
+class ReadOnly:
+    """Nobody adds, edits or deletes rows."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class ReadOnlyAdmin(ReadOnly, ModelAdmin):
+    """Rows to look at; what changes them are commands, which call services.
 
     `commands` are offered in their order to whoever may change the model, where `allowed` names
     them; `queues` are the rows that wait for somebody.
@@ -40,20 +53,10 @@ class ReadOnlyAdmin(ModelAdmin):
     paginator = InfinitePaginator  # counting a large table takes longer than showing a page of it
     show_full_result_count = False
     list_per_page = 50
-    compressed_fields = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
     def may_command(self, request: HttpRequest) -> bool:
         """Whether the operator may change what is shown here."""
-        return bool(super().has_change_permission(request))
+        return bool(ModelAdmin.has_change_permission(self, request))
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return bool(super().has_view_permission(request, obj)) or self.may_command(request)
@@ -192,19 +195,12 @@ def _name(row: Transition) -> str:
     return (row.verb or row.name).replace("_", "-")
 
 
-class Lines(TabularInline):
+class Lines(ReadOnly, TabularInline):
     """Parts of an aggregate, to look at."""
 
     extra = 0
-    can_delete = False
     hide_title = True
     show_change_link = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return True  # to whoever may see what they are parts of
