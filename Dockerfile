@@ -16,7 +16,8 @@ COPY --from=build /venv /venv
 WORKDIR /srv/order-service
 COPY . .
 # The keys are needed to load the settings, not for the files, and stay out of the image.
-RUN SECRET_KEY=build JWT_SECRET=only-while-the-image-is-being-built CELERY_BROKER_URL=amqp:// \
+RUN SECRET_KEY=only-while-the-image-is-being-built-and-never-afterwards \
+    DATABASE_URL=postgres:// CELERY_BROKER_URL=amqp:// JWT_JWKS_URL=https:// \
     python manage.py collectstatic --no-input --verbosity 0 && \
     PYTHONDONTWRITEBYTECODE= python -m compileall -q .
 USER 10001

@@ -13,7 +13,7 @@ PRODUCTION := env -u DEBUG \
 	CELERY_BROKER_URL=amqp://guest:guest@127.0.0.1:5672//
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check
+.PHONY: help run test check bench
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ check: .venv/installed-for-tests ## Lint, format, types, imports, migrations, de
 	@$(PRODUCTION) $(BIN)/lint-imports
 	@$(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+bench: .venv/installed-for-tests ## Compare the service's speed with bare counterparts (ARGS="-k relay" for some)
+	@tests/services.sh
+	@$(BIN)/python -m pytest tests/benchmarks/bench_*.py --quiet $(ARGS)
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

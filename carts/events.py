@@ -97,7 +97,7 @@ class CartMerged(CartEvent):
 
 @event("cart.items_absorbed", published=False)
 class CartItemsAbsorbed(CartEvent):
-    """The other side of a merge."""
+    """It has taken over the lines of another cart."""
 
     cart_id: Id
     from_cart_id: Id

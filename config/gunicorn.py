@@ -14,10 +14,11 @@ bind = ["0.0.0.0:8000"]
 worker_class = "gthread"
 threads = 8  # not more than DATABASE_POOL_SIZE: each request holds one connection
 timeout = 30  # seconds that a process may be silent
-graceful_timeout = 25  # seconds to finish what is at work; less than the 30 s that hosts give
+graceful_timeout = 25  # seconds to finish what is at work, before the host loses patience
 keepalive = 75  # seconds; longer than a load balancer's, so that it is the one who hangs up
 worker_tmp_dir = "/dev/shm"  # heartbeats must not wait for a disk
 control_socket_disable = True
+forwarded_allow_ips = ""  # whom to believe is a setting of the service: TRUSTED_PROXIES
 logconfig_dict = settings.LOGGING
 
 

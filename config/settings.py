@@ -6,21 +6,35 @@ from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from environ.fileaware_mapping import FileAwareMapping
 
 from config import logs
 from config.admin import theme
 from config.api import openapi
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()  # SECRET_KEY_FILE=/run/secrets/… works for every name
+
+
+class Environment(environ.FileAwareEnv):
+    """The environment; `SECRET_KEY_FILE=/run/secrets/…` names a file, and so for every name."""
+
+    class Values(FileAwareMapping):
+        def __getitem__(self, name: str) -> str:
+            return str(super().__getitem__(name)).rstrip("\n")  # an editor ends a file with one
+
+    ENVIRON = Values()
+
+
+env = Environment()
 env.read_env(BASE_DIR / ".env")
 
 DEBUG = env.bool("DEBUG", default=False)
 DEVELOPMENT_KEY = "development-only-key-that-a-real-installation-replaces"
 SECRET_KEY = env.str("SECRET_KEY", default="") or DEVELOPMENT_KEY
-if SECRET_KEY == DEVELOPMENT_KEY and not DEBUG:
+if not DEBUG and (SECRET_KEY == DEVELOPMENT_KEY or len(SECRET_KEY) < 50):
     raise ImproperlyConfigured(
-        "SECRET_KEY is not set. Set it to a long random string, or set DEBUG=true to develop."
+        "SECRET_KEY is not set, or has fewer than 50 characters. Set it to a long random string, "
+        "or set DEBUG=true to develop."
     )
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"] if DEBUG else [])
 
@@ -84,6 +98,11 @@ DATABASES: dict[str, dict[str, Any]] = {
         "DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'orders.sqlite3'}"
     )
 }
+if not (DEBUG or env.str("DATABASE_URL", default="")):
+    raise ImproperlyConfigured(
+        "DATABASE_URL is not set. Set it to postgres://user:password@host/name, or set DEBUG=true "
+        "to develop on SQLite."
+    )
 _database = DATABASES["default"]
 _database.setdefault("OPTIONS", {})
 if _database["ENGINE"] == "django.db.backends.sqlite3":
@@ -200,6 +219,8 @@ METRICS_PORT = env.int("METRICS_PORT", default=0)  # of workers and scheduler; 0
 
 # API
 
+# How many proxies in front say whom they serve and whether by TLS; of 0, nobody's word is taken.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["config.api.authentication.BearerToken"],
     "DEFAULT_PERMISSION_CLASSES": ["config.api.permissions.HasScope"],
@@ -210,7 +231,7 @@ REST_FRAMEWORK = {
     "DEFAULT_METADATA_CLASS": None,  # so OPTIONS is 405: the OpenAPI document tells more
     "DEFAULT_SCHEMA_CLASS": "config.api.schema.Schema",
     "EXCEPTION_HANDLER": "config.api.problems.handle",
-    "NUM_PROXIES": 1,  # the one that ends TLS says whom it serves
+    "NUM_PROXIES": TRUSTED_PROXIES,
     "UNAUTHENTICATED_USER": None,
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
 }
@@ -256,6 +277,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 FORMAT_MODULE_PATH = "config.formats"
 STATIC_URL = "static/"
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000  # an order's lines, in a form of the admin
 STATIC_ROOT = env.path("STATIC_ROOT", default=BASE_DIR / "var" / "static")
 if not DEBUG:  # else the development server serves them
     MIDDLEWARE.insert(
@@ -268,7 +290,8 @@ if not DEBUG:  # else the development server serves them
     }
 LOGGING = logs.configuration(level=env.str("LOG_LEVEL", default="INFO"), as_json=not DEBUG)
 if not DEBUG:
-    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    if TRUSTED_PROXIES:
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
     SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=3600)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=False)

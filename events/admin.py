@@ -1,6 +1,7 @@
 """The log, and what is owed because of it, as operators see them."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -30,7 +31,7 @@ STATE = badge(
 
 
 class NameFilter(admin.SimpleListFilter):
-    """The names that are declared: looking through the log for them would take long."""
+    """The names that are declared, so that nobody looks through the log for them."""
 
     title = "name"
     parameter_name = "name"
@@ -144,11 +145,8 @@ class OwedAdmin(ReadOnlyAdmin):
         origin.act_as(request.user.get_username())
         done = 0
         for row in rows:
-            try:
-                parked.try_again(row)
-                done += 1
-            except parked.NotOwed:
-                pass
+            with suppress(parked.NotOwed):
+                done += parked.try_again(row)
         messages.success(request, f"{done} are tried again.")
 
     @admin.display(description="event", ordering="event")

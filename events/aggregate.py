@@ -71,7 +71,7 @@ def transition(
         def move(self: "Aggregate", **kwargs: Any) -> None:
             if why := row.refusal(self):
                 raise InvalidTransition(
-                    f"Cannot {(verb or row.name).replace('_', ' ')} {self.pk}: {why}.",
+                    f"Cannot {row.name.replace('_', ' ')} {self.pk}: {why}.",
                     allowed_actions=self.allowed_actions(),
                 )
             fact = method(self, **kwargs)

@@ -68,7 +68,7 @@ class Owed:
         )
         oldest = GaugeMetricFamily(
             "order_service_oldest_owed_seconds",
-            "How long ago the oldest event that is owed was recorded; 0 if none is.",
+            "How long ago the oldest event was recorded that is owed and not parked; 0 if none is.",
             labels=["kind"],
         )
         for kind, model in (("message", Outbox), ("reaction", Reaction)):
@@ -80,8 +80,11 @@ class Owed:
 
 
 def _count(model: type[Model]) -> tuple[dict[str, int], float]:
+    parked = Q(parked_at__isnull=False)
     counts = model._default_manager.aggregate(
-        owed=Count("pk"), parked=Count("pk", filter=Q(parked_at__isnull=False)), first=Min("event")
+        owed=Count("pk"),
+        parked=Count("pk", filter=parked),
+        first=Min("event", filter=~parked),
     )
     if counts["first"] is None:
         return counts, 0.0

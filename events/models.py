@@ -1,5 +1,7 @@
 """The log of what happened, and what is owed because of it. The rows are the truth."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models.functions import Now
 
@@ -57,8 +59,15 @@ class Owed(models.Model):
     parked_at = models.DateTimeField(null=True)
     last_error = models.TextField(default="")
 
+    event: Any
+
     class Meta:
         abstract = True
+
+    @property
+    def organization_id(self) -> str:
+        """Whose work it is."""
+        return str(self.event.organization_id)
 
 
 class Outbox(Owed):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from zlib import crc32
 
 from django.conf import settings
@@ -9,7 +10,8 @@ from django.db import connection, transaction
 
 from events import origin, reactions, schema, wake
 from events.aggregate import Aggregate
-from events.models import Event, Outbox, Reaction
+from events.ids import new_id
+from events.models import Reaction
 
 
 def put(aggregate: Aggregate) -> None:
@@ -33,32 +35,39 @@ def record(
     """Write facts, each with when it happened, and what is owed because of them."""
     published = sum(fact.published for fact, _ in facts)
     sequence = _advance(stream, published) - published
-    origin_now = origin.current()
-    events = []
+    by = origin.current()
+    rows = []
     for fact, at in facts:
         sequence += fact.published
-        event = Event(
-            organization_id=organization_id,
-            name=fact.name,
-            version=schema.VERSION,
-            stream=stream,
-            sequence=sequence if fact.published else None,
-            occurred_at=at,
-            subject=subject,
-            actor=origin_now.actor,
-            request_id=origin_now.request_id,
-            traceparent=origin_now.traceparent,
-            body=schema.render(fact, organization_id=organization_id, at=at),
-        )
-        events.append(event)
-    Event.objects.bulk_create(events)
+        row = {
+            "id": new_id("evt"),
+            "organization_id": organization_id,
+            "name": fact.name,
+            "version": schema.VERSION,
+            "stream": stream,
+            "sequence": sequence if fact.published else None,
+            "occurred_at": connection.ops.adapt_datetimefield_value(at),
+            "subject": subject,
+            "actor": by.actor,
+            "request_id": by.request_id,
+            "traceparent": by.traceparent,
+            "body": schema.render(fact, organization_id=organization_id, at=at),
+        }
+        rows.append(row)
+    numbers = _insert("events_event", rows, returning="number")
+    written = list(zip(numbers, (fact for fact, _ in facts), strict=True))
     shard = crc32(stream.encode()) % settings.EVENTS_SHARDS
-    owed = [Outbox(event=e, stream=e.stream, shard=shard) for e in events if e.sequence]
-    Outbox.objects.bulk_create(owed)
+    owed = [
+        {"event_id": number, "stream": stream, "shard": shard, "attempts": 0, "last_error": ""}
+        for number, fact in written
+        if fact.published
+    ]
+    if owed:
+        _insert("events_outbox", owed, returning="event_id")
     reacting = [
-        Reaction(event=e, reaction=r.name, stream=e.stream, context=r.context)
-        for e in events
-        for r in reactions.to(e.name)
+        Reaction(event_id=number, reaction=r.name, stream=stream, context=r.context)
+        for number, fact in written
+        for r in reactions.to(fact.name)
     ]
     Reaction.objects.bulk_create(reacting)
 
@@ -84,3 +93,16 @@ def _advance(stream: str, count: int) -> int:
             [stream, count],
         )
         return int(cursor.fetchone()[0])
+
+
+def _insert(table: str, rows: Sequence[dict[str, Any]], *, returning: str) -> list[Any]:
+    """Insert rows and return a column of each; the ORM takes three times the processor's time."""
+    columns = ", ".join(rows[0])
+    row = f"({', '.join(['%s'] * len(rows[0]))})"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({columns}) VALUES {', '.join([row] * len(rows))}"
+            f" RETURNING {returning}",
+            [value for each in rows for value in each.values()],
+        )
+        return [value for (value,) in cursor.fetchall()]

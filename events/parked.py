@@ -3,6 +3,7 @@
 Each decision is a fact of the stream that it holds, so the timeline says who took it.
 """
 
+import logging
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -12,6 +13,8 @@ from events import origin, outbox, schema, wake
 from events.errors import Conflict, Missing
 from events.models import Outbox, Reaction
 from events.schema import Id, event
+
+logger = logging.getLogger(__name__)
 
 Owed = TypeVar("Owed", Outbox, Reaction)
 
@@ -30,12 +33,11 @@ class NotParked(Conflict):
 
 @event("event.retried", published=False)
 class EventRetried(schema.Event):
-    """Somebody wants it tried again; `reaction` is null for the message to the broker."""
+    """Somebody wants it tried again at once."""
 
     event_id: Id
     event_name: str
-    reaction: str | None
-    last_error: str
+    reaction: str | None  # null is the message to the broker
     retried_by: str
 
 
@@ -45,19 +47,24 @@ class EventDiscarded(schema.Event):
 
     event_id: Id
     event_name: str
-    reaction: str | None
-    last_error: str
+    reaction: str | None  # null is the message to the broker
     reason: str
     discarded_by: str
 
 
 @transaction.atomic
-def try_again(owed: Owed) -> None:
-    """Have it tried at once, and what waits behind it. Raises NotOwed."""
+def try_again(owed: Owed) -> bool:
+    """Have it tried at once, and what waits behind it; return False if it is due anyway.
+
+    Raises NotOwed.
+    """
     row = _lock(owed)
+    if not (row.parked_at or row.not_before):
+        return False
     row.parked_at = row.not_before = None
     row.save(update_fields=["parked_at", "not_before"])
     _record(row, EventRetried(**_about(row), retried_by=origin.current().actor))
+    return True
 
 
 @transaction.atomic
@@ -66,6 +73,7 @@ def discard(owed: Owed, *, reason: str) -> None:
     row = _lock(owed)
     if not row.parked_at:
         raise NotParked("It is not parked: it will be tried again by itself.")
+    logger.warning("%s is given up: %s", row, row.last_error, extra=row.event.to_log())
     fact = EventDiscarded(**_about(row), reason=reason, discarded_by=origin.current().actor)
     _record(row, fact)
     row.delete()
@@ -84,7 +92,6 @@ def _about(row: Outbox | Reaction) -> dict[str, Any]:
         "event_id": row.event.id,
         "event_name": row.event.name,
         "reaction": row.reaction if isinstance(row, Reaction) else None,
-        "last_error": row.last_error,
     }
 
 

@@ -74,9 +74,9 @@ class _Epoch(Func):
     template = "FLOOR(EXTRACT(EPOCH FROM %(expressions)s))::bigint"
     output_field = BigIntegerField()
 
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         template = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER)"
-        return self.as_sql(compiler, connection, template=template)
+        return self.as_sql(compiler, connection, template=template, **extra)
 
 
 def _owed(shard: int) -> list[Message]:

@@ -55,17 +55,6 @@ def unshipped(order: Order) -> Mapping[str, Any]:
     return {"items": [{"order_item_id": line.id} for line in order.lines if line.to_ship]}
 
 
-def reserve(order: Order, body: dict[str, Any]) -> Order:
-    """Inventory has answered by telephone, so to speak."""
-    if body["rejected"]:
-        return services.reject_reservation(order_id=order.id, note=body["reason"])
-    return services.reserve_stock(
-        order_id=order.id,
-        reservation_id=body["reservation_id"],
-        allocations=body["allocations"],
-    )
-
-
 def write_off(order: Order, body: dict[str, Any]) -> Order:
     units = serializers.total_units(body["items"])
     return services.write_off_units(order_id=order.id, units=units, reason=body["reason"])
@@ -122,7 +111,7 @@ class OrderAdmin(AggregateAdmin):
             lambda order, body: services.place_order(order_id=order.id), icon="shopping_bag"
         ),
         "reservation": Command(
-            reserve,
+            lambda order, body: services.answer_reservation(order_id=order.id, **body),
             serializers.Reservation,
             start=allocation,
             choices=items,

@@ -263,7 +263,7 @@ class OrderPartDelivered(Event):
 
 @event("order.units_written_off", published=False)
 class OrderUnitsWrittenOff(Event):
-    """These units will never ship; `amount` is what was paid for them."""
+    """These units will never ship; what was paid for them, the amount, goes back."""
 
     order_id: Id
     reason: str

@@ -45,16 +45,8 @@ class Orders(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @takes(serializers.Reservation)
     def reservation(self, request: Request, pk: str) -> Response:
         """Inventory's answer: where the units come from, or that there are none."""
-        order, body = self.get_object(), self.body()
-        if body["rejected"]:
-            order = services.reject_reservation(order_id=order.id, note=body["reason"])
-        else:
-            order = services.reserve_stock(
-                order_id=order.id,
-                reservation_id=body["reservation_id"],
-                allocations=body["allocations"],
-            )
-        return self.answer(order)
+        order = self.get_object()
+        return self.answer(services.answer_reservation(order_id=order.id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @takes(serializers.Cancellation, shows=serializers.OrderOut.cancelled)

@@ -74,7 +74,12 @@ class Cart(Aggregate):
         ]
         indexes = [
             models.Index(fields=["organization_id", "-id"], name="cart_list"),
-            models.Index(fields=["organization_id", "customer_id", "-id"], name="cart_customer"),
+            models.Index(fields=["customer_id", "organization_id", "-id"], name="cart_customer"),
+            models.Index(
+                fields=["session_id", "organization_id", "-id"],
+                name="cart_session",
+                condition=Q(session_id__isnull=False),
+            ),
             models.Index(fields=["organization_id", "updated_at"], name="cart_updated"),
             models.Index(
                 fields=["last_activity_at"],

@@ -1,5 +1,7 @@
 """Operators and their groups: who may log in, and what they may do."""
 
+from typing import Any
+
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -9,6 +11,8 @@ from django.db.models import Model
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 apps.get_app_config("auth").verbose_name = "Operators"
 admin.site.unregister(User)
@@ -24,6 +28,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     change_password_form = AdminPasswordChangeForm
     icon = "person"
     actions = None
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Only who may do everything gives permissions: nobody else gives them to themselves."""
+        powers = () if request.user.is_superuser else POWERS
+        return [*super().get_readonly_fields(request, obj), *powers]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

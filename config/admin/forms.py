@@ -49,29 +49,37 @@ class CommandForm(forms.Form):
         self._choices = choices
         self._rows: dict[str, int] = {}  # of each list
         self._given: dict[str, list[int]] = {}  # the rows of each list that are filled in
-        self._add(serializer(context=self._context), start, "")
+        self._add(serializer(context=self._context), start)
 
-    def _add(self, parent: Any, start: Mapping[str, Any], path: str) -> None:
+    def _add(
+        self, parent: Any, start: Mapping[str, Any], path: str = "", *, required: bool = True
+    ) -> None:
         for name, each in parent.fields.items():
             where, given = f"{path}{name}", start.get(name)
             if isinstance(each, serializers.Serializer):
-                self._add(each, given or {}, f"{where}.")
+                self._add(each, given or {}, f"{where}.", required=required and each.required)
             elif isinstance(each, serializers.ListField):
-                rows = [*(given or []), *[{}] * BLANK_ROWS]
+                rows = [*(given or []), *[{}] * max(BLANK_ROWS, self._sent_rows(where, each))]
                 self._rows[where] = len(rows)
                 for number, row in enumerate(rows):
-                    self._add(each.child, row, f"{where}[{number}].")
+                    self._add(each.child, row, f"{where}[{number}].", required=False)
             else:
                 self.fields[where] = forms.Field(
                     required=False,
                     label=name.replace("_", " ").capitalize(),
                     help_text=each.help_text or "",
                     initial=given if given is not None else _default(each),
-                    widget=self._widget(name, each),
+                    widget=self._widget(name, each, required=required and each.required),
                 )
 
-    def _widget(self, name: str, each: Any) -> Any:
-        required = {"required": True} if each.required and not self._is_in_a_row(each) else {}
+    def _sent_rows(self, where: str, each: Any) -> int:
+        """Return how many rows came: more than there are now, if the row has changed meanwhile."""
+        row = re.compile(rf"{re.escape(where)}\[(\d{{1,4}})\]")
+        numbers = (int(found[1]) + 1 for found in map(row.match, self.data) if found)
+        return int(min(max(numbers, default=0), each.max_length))
+
+    def _widget(self, name: str, each: Any, *, required: bool) -> Any:
+        given = {"required": True} if required else {}
         options = self._choices.get(name)
         if options is None and isinstance(each, serializers.ChoiceField):
             options = [
@@ -79,19 +87,16 @@ class CommandForm(forms.Form):
                 for key, label in each.choices.items()
             ]
         if options is not None:
-            return widgets.UnfoldAdminSelectWidget(required, choices=[("", "—"), *options])
+            return widgets.UnfoldAdminSelectWidget(given, choices=[("", "—"), *options])
         if isinstance(each, serializers.BooleanField):
             return widgets.UnfoldBooleanWidget()
         if isinstance(each, serializers.IntegerField):
             bounds = {"min": each.min_value, "max": each.max_value}
-            return widgets.UnfoldAdminIntegerFieldWidget(required | bounds)
-        attrs = required | {"maxlength": getattr(each, "max_length", None)}
+            return widgets.UnfoldAdminIntegerFieldWidget(given | bounds)
+        attrs = given | {"maxlength": getattr(each, "max_length", None)}
         if isinstance(each, serializers.EmailField):
             return widgets.UnfoldAdminEmailInputWidget(attrs)
         return widgets.UnfoldAdminTextInputWidget(attrs)
-
-    def _is_in_a_row(self, each: Any) -> bool:
-        return each.parent is not None and isinstance(each.parent.parent, serializers.ListField)
 
     def clean(self) -> dict[str, Any]:
         """Return what the serializer makes of it: what the service is called with."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, cast
+from uuid import uuid4
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -18,13 +19,27 @@ from unfold.paginator import InfinitePaginator
 from config.admin import timeline
 from config.admin.commands import Command
 from config.admin.queues import Queue
+from config.api.models import IdempotencyRecord
 from events import origin
 from events.aggregate import Aggregate, Transition
 from events.errors import DomainError
 
 
-class ReadOnlyAdmin(ModelAdmin):
-    """Rows to look at. Nothing is added, edited or deleted here: commands call services.
+class ReadOnly:
+    """Nobody adds, edits or deletes rows."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class ReadOnlyAdmin(ReadOnly, ModelAdmin):
+    """Rows to look at; what changes them are commands, which call services.
 
     `commands` are offered in their order to whoever may change the model, where `allowed` names
     them; `queues` are the rows that wait for somebody.
@@ -38,20 +53,10 @@ class ReadOnlyAdmin(ModelAdmin):
     paginator = InfinitePaginator  # counting a large table takes longer than showing a page of it
     show_full_result_count = False
     list_per_page = 50
-    compressed_fields = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
     def may_command(self, request: HttpRequest) -> bool:
         """Whether the operator may change what is shown here."""
-        return bool(super().has_change_permission(request))
+        return bool(ModelAdmin.has_change_permission(self, request))
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return bool(super().has_view_permission(request, obj)) or self.may_command(request)
@@ -102,16 +107,22 @@ class ReadOnlyAdmin(ModelAdmin):
     def command_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         """Ask for what a command needs, run it, and say what came of it."""
         command, row = self.commands.get(name), self.get_object(request, object_id)
-        if command is None or row is None:
-            raise Http404
         if not self.may_command(request):
             raise PermissionDenied
+        if command is None:
+            raise Http404
+        if row is None:
+            return cast(
+                HttpResponse,
+                self._get_obj_does_not_exist_redirect(request, self.opts, object_id),
+            )
         form = command.form(row, request.POST if request.method == "POST" else None)
         if form.is_valid():
-            origin.act_as(request.user.get_username())
+            origin.act_as(request.user.get_username(), organization_id=row.organization_id)
             try:
                 with transaction.atomic():
-                    command.run(row, form.cleaned_data)
+                    if self._is_first(request, row):
+                        command.run(row, form.cleaned_data)
             except DomainError as error:
                 form.add_error(None, str(error))
             else:
@@ -123,12 +134,28 @@ class ReadOnlyAdmin(ModelAdmin):
             "opts": self.opts,
             "row": row,
             "form": form,
+            "key": request.POST.get("key") or uuid4(),
             "meaning": self.meaning(name),
             "verb": timeline.words(name),
             "ends": command.ends,
             "back": self._url("change", row.pk),
         }
         return TemplateResponse(request, "console/command.html", context)
+
+    def _is_first(self, request: HttpRequest, row: Any) -> bool:
+        """Whether this form has not been sent before: a button is easily pressed twice.
+
+        A twin waits for the first one's record, and finds it if that one has succeeded.
+        """
+        _, is_new = IdempotencyRecord.objects.get_or_create(
+            organization_id=row.organization_id,
+            subject=f"operator {request.user.pk}",
+            method="POST",
+            path=request.path,
+            key=request.POST.get("key", ""),
+            defaults={"status": 302},
+        )
+        return is_new
 
     def after(self, row: Any) -> str:
         """Return where to go when a command has been run."""
@@ -152,7 +179,7 @@ class AggregateAdmin(ReadOnlyAdmin):
         obj: Any = None,
         **kwargs: Any,
     ) -> HttpResponse:
-        context["timeline"] = timeline.of(obj.stream)
+        context["timeline"], context["has_older"] = timeline.of(obj.stream)
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def allowed(self, row: Aggregate) -> list[str]:
@@ -168,19 +195,12 @@ def _name(row: Transition) -> str:
     return (row.verb or row.name).replace("_", "-")
 
 
-class Lines(TabularInline):
+class Lines(ReadOnly, TabularInline):
     """Parts of an aggregate, to look at."""
 
     extra = 0
-    can_delete = False
     hide_title = True
     show_change_link = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return True  # to whoever may see what they are parts of

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -35,21 +36,21 @@ class Entry(NamedTuple):
     state: str
 
 
-def of(stream: str) -> list[Entry]:
-    """Return what happened in a stream, the latest first."""
+def of(stream: str) -> tuple[list[Entry], bool]:
+    """Return what happened in a stream, the latest first, and whether there is more."""
     events = Event.objects.filter(stream=stream).select_related("publication", "outbox")
-    return [entry(event) for event in events.order_by("-number")[:LONGEST]]
+    found = [entry(event) for event in events.order_by("-number")[: LONGEST + 1]]
+    return found[:LONGEST], len(found) > LONGEST
 
 
 def entry(event: Event) -> Entry:
-    """Return one fact. A name that this version does not know any more is shown as it is."""
+    """Return one fact. A name that nobody declares any more, or a damaged body, hides no other."""
     kind = schema.registry.get(event.name)
-    data = json.loads(event.body, parse_float=str)["data"]
     return Entry(
         event=event,
         title=words(event.name.replace(".", " ")),
         meaning=(inspect.getdoc(kind) or "").replace("`", "") if kind else "",
-        details=list(_details(event, data)),
+        details=list(_details(event)),
         icon=ICONS.get(event.name.partition(".")[0], "event_note"),
         state=state(event),
     )
@@ -71,13 +72,19 @@ def words(name: str) -> str:
     return name.replace("_", " ").replace("-", " ").capitalize()
 
 
-def _details(event: Event, data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _details(event: Event) -> Iterator[tuple[str, str]]:
     """What the payload says besides what the page shows anyway."""
-    shown = (event.stream, event.subject, event.organization_id)
-    at = json.loads(event.body)["timestamp"]
+    try:
+        envelope = json.loads(event.body, parse_float=str)
+        data, at = dict(envelope["data"]), envelope["timestamp"]
+    except (ValueError, TypeError, KeyError):
+        yield "Body", "cannot be read"
+        return
+    shown = (None, "", at, event.stream, event.subject, event.organization_id)
     for key, value in data.items():
-        if value not in (None, "", at) and value not in shown:
-            yield words(key), words(value) if key.endswith(CODED) else _plain(value)
+        if value not in shown:
+            is_code = key.endswith(CODED) and re.fullmatch(r"[a-z]+(_[a-z]+)*", value)
+            yield words(key), words(value) if is_code else _plain(value)
 
 
 def _plain(value: Any) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from config.api.problems import problem
+from config.api.problems import database_unavailable
 from events import metrics
 
 
@@ -34,7 +34,7 @@ def _if_the_database_answers(answer: Callable[[], HttpResponse]) -> HttpResponse
     try:
         return answer()
     except Error:
-        return problem(503, "database_unavailable", "The database does not answer.")
+        return database_unavailable()
 
 
 def _ready() -> HttpResponse:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core import exceptions as django_errors
 from django.core.signals import got_request_exception
+from django.db import InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest, JsonResponse
 from django.utils.log import log_response
 from django.views.decorators.csrf import csrf_exempt
@@ -71,7 +72,20 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> JsonResponse:
             return problem(413, "body_too_large", "The body is too large.")
         case django_errors.SuspiciousOperation():
             return bad_request()
+        case InterfaceError() | OperationalError() if is_away():
+            return database_unavailable()
     return _unforeseen(exc, context["request"])
+
+
+def is_away() -> bool:
+    """Whether the database is out of reach, rather than of another opinion."""
+    return connection.connection is None or not connection.is_usable()
+
+
+def database_unavailable() -> JsonResponse:
+    """Nothing can be done before the database is back; nothing is half done."""
+    detail = "The database does not answer. Try again later."
+    return problem(503, "database_unavailable", detail, headers={"Retry-After": "5"})
 
 
 def _headers(exc: Any) -> dict[str, str]:

@@ -35,10 +35,6 @@ class Order(OrderUnits):
         """the order is on hold"""
         return self.held_at is not None
 
-    def has_dispatched_nothing(self) -> bool:
-        """nothing has been dispatched; units that will not ship can be written off"""
-        return self.dispatched_at is None
-
     @classmethod
     def open(cls, *, items: Sequence[Mapping[str, Any]], **fields: Any) -> "Order":
         """Somebody wants to buy; its lines and prices are fixed from here on."""
@@ -101,7 +97,7 @@ class Order(OrderUnits):
         target=Status.CANCELLED,
         emits=facts.OrderCancelled,
         verb="cancel",
-        guards=[has_dispatched_nothing],
+        guards=[OrderUnits.has_dispatched_nothing],
     )
     def cancel(self, *, reason: str, note: str, at: datetime) -> Event:
         """It will not be delivered: stock is released, and what was paid is given back."""
@@ -112,7 +108,8 @@ class Order(OrderUnits):
         source=(Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
         target=Status.CANCELLED,
         emits=facts.OrderCancelled,
-        guards=[has_dispatched_nothing],
+        verb="reservation",
+        guards=[OrderUnits.has_dispatched_nothing],
     )
     def reject(self, *, note: str, at: datetime) -> Event:
         """Inventory has not got what was to be reserved."""

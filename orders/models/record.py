@@ -116,7 +116,7 @@ class OrderRecord(Aggregate):
     class Meta:
         abstract = True
         constraints = [
-            models.UniqueConstraint(fields=["organization_id", "number"], name="order_number"),
+            models.UniqueConstraint(fields=["number", "organization_id"], name="order_number"),
             models.CheckConstraint(
                 condition=Q(
                     discount__gte=0,
@@ -140,7 +140,12 @@ class OrderRecord(Aggregate):
         ]
         indexes = [
             models.Index(fields=["organization_id", "-id"], name="order_list"),
-            models.Index(fields=["organization_id", "customer_id", "-id"], name="order_customer"),
+            models.Index(fields=["customer_id", "organization_id", "-id"], name="order_customer"),
+            models.Index(
+                fields=["customer_email"],
+                name="order_email",
+                condition=Q(customer_email__isnull=False),
+            ),
             models.Index(fields=["organization_id", "updated_at"], name="order_updated"),
             models.Index(
                 fields=["reservation_expires_at"],

@@ -31,6 +31,10 @@ class OrderUnits(OrderRecord):
         """every unit is written off"""
         return not any(line.live for line in self.lines)
 
+    def has_dispatched_nothing(self) -> bool:
+        """nothing has been dispatched; units that will not ship can be written off"""
+        return self.dispatched_at is None
+
     def has_units_to_ship(self) -> bool:
         """some units have not left yet"""
         return any(line.to_ship for line in self.lines)

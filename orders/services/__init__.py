@@ -2,6 +2,7 @@
 
 from orders.services.life import (
     OrderIsCancelled,
+    answer_reservation,
     cancel_order,
     confirm_order,
     expire_unpaid_orders,
@@ -25,6 +26,7 @@ from orders.services.units import (
 
 __all__ = [
     "OrderIsCancelled",
+    "answer_reservation",
     "cancel_order",
     "confirm_order",
     "count_returned_units",

@@ -91,6 +91,23 @@ def place_order(*, order_id: str) -> Order:
     return order
 
 
+def answer_reservation(
+    *,
+    order_id: str,
+    rejected: bool,
+    reason: str = "",
+    reservation_id: str = "",
+    allocations: Sequence[Mapping[str, Any]] = (),
+) -> Order:
+    """Record what Inventory answers: where the units come from, or that there are none.
+
+    The errors are those of `reserve_stock` and `reject_reservation`.
+    """
+    if rejected:
+        return reject_reservation(order_id=order_id, note=reason)
+    return reserve_stock(order_id=order_id, reservation_id=reservation_id, allocations=allocations)
+
+
 @transaction.atomic
 def reserve_stock(
     *, order_id: str, reservation_id: str, allocations: Sequence[Mapping[str, Any]]

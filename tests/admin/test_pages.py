@@ -1,13 +1,16 @@
 """What all pages of the admin have in common."""
 
+import json
 import re
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.urls import reverse
 
 from carts.models import Cart, Policy
+from config.admin import timeline
 from config.admin.pages import AggregateAdmin, ReadOnlyAdmin
 from events.aggregate import Aggregate
 from events.models import Event, Outbox
@@ -33,10 +36,9 @@ def row_of(model):
 
 
 def test_every_aggregate_has_a_page_and_a_button_for_every_verb():
-    aggregates = Aggregate.__subclasses__()
-    concrete = [m for m in PAGES if issubclass(m, tuple(aggregates))]
-    assert {Order, Cart} <= set(concrete)
-    for model in concrete:
+    aggregates = [model for model in apps.get_models() if issubclass(model, Aggregate)]
+    assert {Order, Cart} <= set(aggregates)
+    for model in aggregates:
         page = PAGES[model]
         assert isinstance(page, AggregateAdmin)
         verbs = {row.verb.replace("_", "-") for row in model.transitions() if row.verb}
@@ -83,10 +85,11 @@ def test_who_is_nobody_is_asked_to_log_in(client):
         assert (answer.status_code, "/admin/login/" in answer.url) == (302, True)
 
 
-def test_an_unknown_command_or_row_is_404(operator):
+def test_an_unknown_command_is_404_and_an_unknown_row_is_said(operator):
     client, order = operator(), OrderFactory()
     assert client.get(url(Order, "command", order.id, "explode")).status_code == 404
-    assert client.get(url(Order, "command", "order_0", "cancel")).status_code == 404
+    gone = client.get(url(Order, "command", "order_0", "cancel"), follow=True)
+    assert "order with ID “order_0” doesn’t exist" in gone.content.decode()
 
 
 def test_a_policy_is_set_by_its_service_and_never_deleted(operator):
@@ -112,6 +115,48 @@ def test_an_operator_is_made_inactive_instead_of_deleted(operator):
     sent = {"username": "gone", "is_staff": "on", "date_joined_0": "2026-01-01"}
     assert client.post(change, sent | {"date_joined_1": "00:00:00"}).status_code == 302
     assert not User.objects.get(username="gone").is_active
+
+
+def test_who_may_change_users_gives_no_permissions(operator):
+    client = operator("auth.change_user", "auth.view_user")
+    me = User.objects.get(username="olga")
+    sent = {"username": "olga", "is_active": "on", "is_staff": "on", "is_superuser": "on"}
+    dates = {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+    answer = client.post(reverse("admin:auth_user_change", args=[me.pk]), sent | dates)
+    assert answer.status_code == 302
+    me.refresh_from_db()
+    assert not me.is_superuser
+
+
+@pytest.mark.parametrize("body", ["x", "[]", '{"data": 1}'])
+def test_a_damaged_fact_does_not_hide_its_order(operator, body):
+    order = OrderFactory()
+    Event.objects.filter(stream=order.id, name="order.created").update(body=body)
+    page = operator().get(url(Order, "change", order.id))
+    assert "cannot be read" in page.content.decode()
+    assert "Order placed" in page.content.decode()
+
+
+def test_a_long_timeline_says_where_the_rest_is(operator, monkeypatch):
+    order = OrderFactory()
+    monkeypatch.setattr(timeline, "LONGEST", 1)
+    page = operator().get(url(Order, "change", order.id))
+    assert len(page.context["timeline"]) == 1
+    (link,) = re.findall(
+        r'href="([^"]+)" class="console-link">What happened before', page.content.decode()
+    )
+    assert "Order created" not in page.content.decode()
+    assert "order.created" in operator(username="other").get(link).content.decode()
+
+
+def test_free_text_is_shown_as_it_was_written():
+    event = Event(stream="s", subject="s", organization_id="o", name="x")
+    data = {"reason": "Ask ACME-Corp, see JIRA-12_b", "cancellation_reason": "out_of_stock"}
+    event.body = json.dumps({"timestamp": "t", "data": data})
+    assert timeline.entry(event).details == [
+        ("Reason", "Ask ACME-Corp, see JIRA-12_b"),
+        ("Cancellation reason", "Out of stock"),
+    ]
 
 
 def test_the_first_page_counts_what_waits_and_lists_what_happened(operator):

@@ -16,7 +16,9 @@ SECRETS = [
     ("refused eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1In0.c2ln", "c2ln"),
     ("amqp://guest:hunter2@rabbit:5672//", "hunter2"),
     ("could not mail ana.torres+1@example.com: refused", "ana.torres"),
-    ("Key fails\nDETAIL:  Failing row contains (Ana Torres, Calle 12)\nCONTEXT", "Ana"),
+    ("Key fails\nDETAIL:  Failing row contains (Ana Torres, Calle 12)\nCONTEXT: x", "Ana"),
+    ("Key fails\nDETAIL:  Failing row contains (note:\n\nAna Torres, Calle 12)", "Ana"),
+    (repr(ValueError("Key fails\nDETAIL:  Failing row contains (Ana Torres)")), "Ana"),
 ]
 
 
@@ -84,6 +86,16 @@ def test_secrets_are_not_kept(text, secret):
     assert len(lines) == 2
     assert "ValueError" in lines[1]["exception"]
     assert secret not in json.dumps(lines)
+
+
+@pytest.mark.parametrize(
+    "part", ["a", "a@", "@a.", "eyJ-", "a://", "Bearer ", "DETAIL: ", "a.b@c."]
+)
+def test_no_text_takes_long_to_look_through(part):
+    """Quadratic, these would take minutes."""
+    with production_log() as lines:
+        logging.getLogger("events").info(part * 200_000)
+    assert lines
 
 
 @pytest.mark.django_db

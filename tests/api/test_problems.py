@@ -129,3 +129,14 @@ def test_not_ready_without_a_database(monkeypatch):
     response = Client().get("/health/ready")
     check(response, 503, "database_unavailable")
     assert "10.0.0.1" not in response.content.decode()
+
+
+@pytest.mark.parametrize(("answers", "status"), [(False, 503), (True, 500)])
+def test_a_request_that_loses_the_database_may_come_again(api, monkeypatch, answers, status):
+    from django.db import connection
+
+    monkeypatch.setattr(connection, "is_usable", lambda: answers)
+    response = api.get("/api/v1/things/unlucky")
+    assert response.status_code == status
+    assert response.headers.get("Retry-After") == (None if answers else "5")
+    assert "10.0.0.1" not in response.content.decode()

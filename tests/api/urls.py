@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import Group
+from django.db import OperationalError
 from django.db.models import QuerySet
 from django.urls import include, path, re_path
 from rest_framework import serializers
@@ -100,6 +101,10 @@ class Things(ContextViewSet):
     @action(detail=False)
     def broken(self, request: Request) -> Response:
         raise RuntimeError("a secret")
+
+    @action(detail=False)
+    def unlucky(self, request: Request) -> Response:
+        raise OperationalError("server closed the connection on 10.0.0.1")
 
     @action(detail=False)
     def priced(self, request: Request) -> Response:

@@ -4,90 +4,129 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from events.models import Event, Publication
 from orders import services
+from tests.api.test_routes import ROUTES
 from tests.factories import ADDRESS, CartFactory, LineFactory, OrderFactory, deliver, ship
 
 pytestmark = pytest.mark.django_db
 
-SIZES = (1, 12)
+ROWS = (1, 100)  # as many as a page has
+LINES = {1: 1, 100: 12}
 LINE = {"variant_id": "var_1", "title": "A shirt", "quantity": 1, "unit_price": "25.00"}
 
 
-def lines(count):
-    return [LineFactory() for _ in range(count)]
+def lines(size):
+    return [LineFactory() for _ in range(LINES[size])]
 
 
 def carts(api, size):
-    [CartFactory() for _ in range(size)]
-    return lambda: api.get("/api/v1/carts")
+    [CartFactory(lines=lines(1)) for _ in range(size)]
+    return lambda: api.get("/api/v1/carts?page_size=100")
 
 
 def orders(api, size):
     [OrderFactory(items=lines(size)) for _ in range(size)]
-    return lambda: api.get("/api/v1/orders")
-
-
-def order(api, size):
-    row = OrderFactory(items=lines(size))
-    return lambda: api.get(f"/api/v1/orders/{row.id}")
-
-
-def timeline(api, size):
-    row = OrderFactory(status="delivered")
-    return lambda: api.get(f"/api/v1/orders/{row.id}/timeline")
+    return lambda: api.get("/api/v1/orders?page_size=100")
 
 
 def feed(api, size):
-    return lambda: api.get("/api/v1/events")
+    for _ in range(size):
+        for event in Event.objects.filter(stream=OrderFactory().id):
+            Publication.objects.create(event=event, organization_id="org_1")
+    return lambda: api.get("/api/v1/events?page_size=100")
+
+
+def timeline(api, size):
+    row = OrderFactory()
+    for _ in range(size):
+        services.hold_order(order_id=row.id, reason="fraud")
+        services.release_order(order_id=row.id)
+    return lambda: api.get(f"/api/v1/orders/{row.id}/timeline?page_size=100")
 
 
 def new_cart(api, size):
     return lambda: api.post("/api/v1/carts", {"customer_id": "cust_1", "currency": "USD"})
 
 
-def new_item(api, size):
-    cart = CartFactory(lines=lines(size))
-    return lambda: api.post(f"/api/v1/carts/{cart.id}/items", LINE)
-
-
 def new_order(api, size):
-    body = {"currency": "USD", "shipping_address": ADDRESS, "items": [LINE] * size}
+    body = {"currency": "USD", "shipping_address": ADDRESS, "items": [LINE] * LINES[size]}
     return lambda: api.post("/api/v1/orders", body)
 
 
-def checkout(api, size):
-    cart = CartFactory(lines=lines(size))
-    return lambda: api.post(
-        f"/api/v1/carts/{cart.id}/checkout",
-        {"shipping_address": ADDRESS},
-        headers={"Idempotency-Key": "key"},
-    )
+def of_cart(verb, body=None, method="post", line=False, **headers):
+    def endpoint(api, size):
+        row = CartFactory(lines=lines(size), customer_id=None, session_id="sess_1")
+        sent = body(size) if callable(body) else body
+        url = f"/api/v1/carts/{row.id}{verb}" + (f"/{row.lines[0].id}" if line else "")
+        json = {} if method == "get" else {"content_type": "application/json"}
+        return lambda: getattr(api, method)(url, sent, headers=headers, **json)
+
+    return endpoint
 
 
-def cancel(api, size):
-    row = OrderFactory(items=lines(size))
-    url = f"/api/v1/orders/{row.id}/cancel"
-    return lambda: api.post(url, {"reason": "customer_request"})
+def of_order(verb, body=None, method="post", status="placed", hold=False):
+    def endpoint(api, size):
+        row = OrderFactory(items=lines(size), status=status)
+        if hold:
+            services.hold_order(order_id=row.id, reason="fraud")
+        sent = body(row) if callable(body) else body
+        json = {} if method == "get" else {"content_type": "application/json"}
+        return lambda: getattr(api, method)(f"/api/v1/orders/{row.id}{verb}", sent, **json)
+
+    return endpoint
 
 
-BUDGET = {  # savepoints included
-    carts: 2,
-    orders: 3,
-    order: 3,
-    timeline: 4,
-    feed: 1,
-    new_cart: 8,
-    new_item: 13,
-    new_order: 11,
-    checkout: 31,
-    cancel: 15,
+def allocations(row):
+    units = [
+        {"order_item_id": line.id, "warehouse_id": "wh_1", "quantity": 2} for line in row.lines
+    ]
+    return {"reservation_id": "res_1", "allocations": units}
+
+
+def everything(row):
+    units = [{"order_item_id": line.id, "quantity": 1} for line in row.lines]
+    return {"items": units, "reason": "other"}
+
+
+BUDGET = {  # by method and route: how it is sent, and the queries, savepoints included
+    ("get", "cart-list"): (carts, 2),
+    ("post", "cart-list"): (new_cart, 8),
+    ("get", "cart-detail"): (of_cart("", method="get"), 2),
+    ("post", "cart-items"): (of_cart("/items", LINE), 13),
+    ("patch", "cart-item"): (of_cart("/items", {"quantity": 7}, "patch", line=True), 12),
+    ("delete", "cart-item"): (of_cart("/items", {}, "delete", line=True), 12),
+    ("post", "cart-merge"): (
+        of_cart("/merge", lambda size: {"into": CartFactory(lines=lines(size)).id}),
+        18,
+    ),
+    ("post", "cart-checkout"): (
+        of_cart("/checkout", {"shipping_address": ADDRESS}, **{"Idempotency-Key": "key"}),
+        31,
+    ),
+    ("get", "order-list"): (orders, 3),
+    ("post", "order-list"): (new_order, 11),
+    ("get", "order-detail"): (of_order("", method="get"), 3),
+    ("get", "order-timeline"): (timeline, 4),
+    ("post", "order-place"): (of_order("/place", {}, status="pending"), 16),
+    ("post", "order-reservation"): (of_order("/reservation", allocations), 16),
+    ("post", "order-cancel"): (of_order("/cancel", {"reason": "fraud"}), 15),
+    ("post", "order-write-off"): (of_order("/write-off", everything, status="processing"), 17),
+    ("post", "order-hold"): (of_order("/hold", {"reason": "fraud"}), 14),
+    ("post", "order-release"): (of_order("/release", {}, hold=True), 14),
+    ("get", "publication-list"): (feed, 1),
 }
 
 
-@pytest.mark.parametrize("endpoint", BUDGET)
-def test_queries(api, endpoint):
+def test_every_route_has_a_budget():
+    assert BUDGET.keys() == {(method, name) for method, name, _ in ROUTES}
+
+
+@pytest.mark.parametrize("route", BUDGET, ids=" ".join)
+def test_queries(api, route):
+    endpoint, budget = BUDGET[route]
     counted = []
-    for size in SIZES:
+    for size in ROWS:
         send = endpoint(api, size)
         with CaptureQueriesContext(connection) as queries:
             answer = send()
@@ -95,7 +134,7 @@ def test_queries(api, endpoint):
         counted.append(len(queries))
     small, large = counted
     assert small == large, [q["sql"] for q in queries]
-    assert large <= BUDGET[endpoint], [q["sql"][:150] for q in queries]
+    assert large <= budget, [q["sql"][:150] for q in queries]
 
 
 def write_off_everything(order):
@@ -106,7 +145,7 @@ def write_off_everything(order):
 @pytest.mark.parametrize("step", [ship, deliver, write_off_everything])
 def test_units_are_counted_in_as_many_queries_for_many_lines(step):
     counted = []
-    for size in SIZES:
+    for size in ROWS:
         order = OrderFactory(
             items=lines(size), status="shipped" if step is deliver else "processing"
         )

@@ -11,16 +11,18 @@ PRODUCTION = {
     "SECRET_KEY": "s" * 50,
     "JWT_SECRET": "j" * 32,
     "CELERY_BROKER_URL": "amqp://localhost//",
+    "DATABASE_URL": "postgres://localhost/orders",
 }
 
 
-def load(**changes):
+def load(code="import config.settings", **changes):
     """Import the settings in a process of its own, and return what it complains of."""
     ours = ("DEBUG", "EVENTS_BROKER_URL", "DATABASE_URL")
     env = {name: value for name, value in os.environ.items() if name not in ours}
+    env |= {name: value for name, value in (PRODUCTION | changes).items() if value is not None}
     loaded = subprocess.run(
-        [sys.executable, "-c", "import config.settings"],
-        env={**env, **PRODUCTION, **changes},
+        [sys.executable, "-c", code],
+        env=env,
         cwd=settings.BASE_DIR,
         capture_output=True,
         text=True,
@@ -36,6 +38,8 @@ def test_a_production_like_environment_is_accepted():
     ("changes", "complaint"),
     [
         ({"SECRET_KEY": ""}, "SECRET_KEY is not set"),
+        ({"SECRET_KEY": "s" * 49}, "fewer than 50 characters"),
+        ({"DATABASE_URL": None}, "DATABASE_URL is not set"),
         ({"JWT_SECRET": ""}, "Nothing can verify a token"),
         ({"JWT_SECRET": "j" * 31}, "fewer than 32 characters"),
         ({"CELERY_BROKER_URL": "memory://"}, "memory:// is for `make run` only"),
@@ -47,6 +51,20 @@ def test_what_would_not_be_safe_is_refused(changes, complaint):
     assert load(**changes, DEBUG="true") == ""
 
 
+def test_a_value_may_come_from_a_file(tmp_path):
+    (tmp_path / "secret").write_text("j" * 31 + "\n")
+    given = {"JWT_SECRET": None, "JWT_SECRET_FILE": str(tmp_path / "secret")}
+    assert "fewer than 32 characters" in load(**given), "the line's end is no part of it"
+    (tmp_path / "secret").write_text("j" * 32)
+    assert load(**given) == ""
+
+
 @pytest.mark.parametrize("rate", ["600", "0/min", "600/fortnight"])
 def test_a_rate_that_is_none_is_refused(rate):
     assert "API_THROTTLE" in load(API_THROTTLE=rate)
+
+
+def test_without_a_proxy_nobody_s_word_for_tls_is_taken():
+    code = "import config.settings as s; assert not hasattr(s, 'SECURE_PROXY_SSL_HEADER'), 'taken'"
+    assert load(code=code, TRUSTED_PROXIES="0") == ""
+    assert "taken" in load(code=code, TRUSTED_PROXIES="1")

@@ -4,10 +4,11 @@ import time
 
 import pytest
 
+from events import wake
 from events.models import Publication
 from tests.benchmarks.measure import Line, percentile, table
 from tests.broker.conftest import wait_until
-from tests.broker.test_processes import published, worker
+from tests.broker.test_processes import NUDGE, published, worker
 from tests.events.facts import created, happen
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -15,8 +16,9 @@ COUNT, WARM_UP = 300, 20
 PAUSE = 0.05  # seconds between two commits: idle, and looking for answers would be work
 
 
-def test_commit_to_confirm(broker, nudged, monkeypatch):
+def test_commit_to_confirm(broker, monkeypatch):
     """With a worker process and its beat, as deployed; one machine, so one clock."""
+    monkeypatch.setattr(wake, "_nudge", NUDGE)
     monkeypatch.setenv("DEBUG", "false")  # the worker's
     committed = {}
     with worker("--beat") as running:
@@ -29,10 +31,10 @@ def test_commit_to_confirm(broker, nudged, monkeypatch):
         wait_until(published(len(committed)), "not published")
         running.terminate()
         running.wait()
-    confirmed = Publication.objects.values_list("event__stream", "published_at")
-    took = [(at.timestamp() - committed[stream]) * 1000 for stream, at in confirmed]
-    took = took[WARM_UP:]
+    confirmed = Publication.objects.order_by("position")[WARM_UP:]
+    moments = confirmed.values_list("event__stream", "published_at")
+    took = [(at.timestamp() - committed[stream]) * 1000 for stream, at in moments]
     for percent, target in ((50, 20), (99, 100)):
         value = percentile(took, percent)
-        what = f"commit to confirm, idle, p{percent}"
-        table.append(Line(what, f"{value:.1f} ms", f"≤ {target} ms", value <= target))
+        what = f"commit to confirm, idle, with a worker process, p{percent}, in ms"
+        table.append(Line(what, f"{value:.1f}", f"≤ {target}", value <= target))

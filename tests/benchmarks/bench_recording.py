@@ -1,5 +1,6 @@
 """What it costs a request to record an event."""
 
+from collections.abc import Callable
 from statistics import median
 from time import perf_counter
 
@@ -8,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from carts import selectors
+from carts.models import Cart
 from events import outbox
 from tests.benchmarks.measure import Line, paired, spread, table
 from tests.factories import CartFactory, LineFactory
@@ -21,7 +23,7 @@ def test_recording(broker, monkeypatch):
     cart_id = CartFactory().id
     put = outbox.put
 
-    def change(put) -> float:
+    def run(put: Callable[[Cart], object]) -> float:
         monkeypatch.setattr(outbox, "put", put)
         took = []
         for _ in range(COUNT):
@@ -33,7 +35,7 @@ def test_recording(broker, monkeypatch):
             took.append(perf_counter() - started)
         return median(took) * 1000
 
-    without = lambda: change(lambda aggregate: aggregate.take_facts())  # noqa: E731
-    costs = [ours - bare for ours, bare in paired(lambda: change(put), without)]
-    what = "recording an event in a request, p50"
-    table.append(Line(what, f"{spread(costs)} ms", "≤ 0.50 ms", median(costs) <= 0.5))
+    pairs = paired(lambda: run(put), lambda: run(Cart.take_facts))
+    costs = [ours - bare for ours, bare in pairs]
+    what = "recording an event in a request, p50, in ms"
+    table.append(Line(what, spread(costs), "≤ 0.50", median(costs) <= 0.5))

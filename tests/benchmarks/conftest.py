@@ -9,16 +9,7 @@ from django.conf import settings
 from django.db import connection
 
 from events import broker as broker_
-from events import wake
-from tests.benchmarks.measure import table
-
-NUDGE = wake._nudge  # before the tests' own patch
-
-
-@pytest.fixture
-def nudged(monkeypatch: pytest.MonkeyPatch, nudges: object) -> None:
-    """Nudges are really sent, as they are in production."""
-    monkeypatch.setattr(wake, "_nudge", NUDGE)
+from tests.benchmarks.measure import Line, table
 
 
 @pytest.fixture(params=["classic", "quorum"])
@@ -43,15 +34,13 @@ def empty(*tables: str) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the table, a line for each measure."""
     if not table:
         return
-    say = terminalreporter.write_line
-    wide, figures = (
-        max(len(getattr(line, part)) for line in table) for part in ("what", "figures")
-    )
-    say("")
-    say("Ratios are speeds, ours to the bare one, unless it says otherwise: median (least–most).")
-    say("")
-    for line in table:
-        mark = {None: "", True: "✓", False: "✗"}[line.reached]
-        say(f"{line.what:{wide}}  {line.figures:{figures}}  {line.target} {mark}".rstrip())
+    lines = [Line("what was measured", "median (least–most)", "target"), *table]
+    wide = max(len(line.what) for line in lines)
+    terminalreporter.write_sep("=", "benchmarks")
+    for line in lines:
+        mark = {None: "", True: "reached", False: "MISSED"}[line.reached]
+        row = f"{line.what:{wide}}  {line.figures:21}  {line.target:8}  {mark}"
+        terminalreporter.write_line(row.rstrip())

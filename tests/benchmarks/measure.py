@@ -36,9 +36,9 @@ def paired(ours: Callable[[], Any], bare: Callable[[], Any]) -> list[tuple[Any, 
     return pairs[1:]
 
 
-def spread(values: list[float], form: str = ".2f") -> str:
+def spread(values: list[float]) -> str:
     """Return the median, with the least and the most in brackets."""
-    return f"{median(values):{form}} ({min(values):{form}}–{max(values):{form}})"
+    return f"{median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
 
 
 def percentile(values: list[float], percent: int) -> float:

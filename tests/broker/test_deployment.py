@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
@@ -78,7 +79,8 @@ def test_the_web_server_serves_the_api_and_the_admin_s_files(production, tmp_pat
     arguments = f"--bind 127.0.0.1:{unused_tcp_port}"
     env = production | {"GUNICORN_CMD_ARGS": arguments, "WEB_CONCURRENCY": "2"}
     with running(command_of("web"), env, log) as process:
-        wait_until(lambda: process.poll() is None and get(f"{url}/health/live"), log.read_text())
+        wait_until(lambda: process.poll() is not None or get(f"{url}/health/live"), "silence")
+        assert process.poll() is None, log.read_text()
         assert json.load(get(f"{url}/health/ready")) == {"status": "ok"}
         assert b"order_service_owed" in get(f"{url}/metrics").read()
         page = get(f"{url}/admin/login/")
@@ -90,6 +92,21 @@ def test_the_web_server_serves_the_api_and_the_admin_s_files(production, tmp_pat
     assert "GET /admin/login/ 200" in {line["message"] for line in lines}
 
 
+def test_without_a_proxy_a_client_s_word_for_tls_counts_for_nothing(
+    production, tmp_path, unused_tcp_port
+):
+    log, address = tmp_path / "log", f"127.0.0.1:{unused_tcp_port}"
+    env = production | {"GUNICORN_CMD_ARGS": f"--bind {address}", "TRUSTED_PROXIES": "0"}
+    with running(command_of("web"), env, log) as process:
+        url = f"http://{address}/health/live"
+        wait_until(lambda: process.poll() is not None or get(url), "silence")
+        web = HTTPConnection(address, timeout=10)
+        claim = {"X-Forwarded-Proto": "https", "Host": "localhost"}
+        web.request("GET", "/admin/login/", headers=claim)
+        assert web.getresponse().status == 301
+        web.close()
+
+
 @pytest.mark.parametrize("service", ["worker", "scheduler"])
 def test_worker_and_scheduler_say_that_they_run(
     service, broker, production, tmp_path, unused_tcp_port
@@ -98,7 +115,8 @@ def test_worker_and_scheduler_say_that_they_run(
     env = production | {"METRICS_PORT": str(unused_tcp_port)}
     with running(command_of(service), env, log) as process:
         url = f"http://localhost:{unused_tcp_port}"
-        wait_until(lambda: process.poll() is not None or get(url), "it never answered")
+        wait_until(lambda: process.poll() is not None or get(url), "silence")
+        assert process.poll() is None, log.read_text()
         assert b"order_service_events_published" in get(url).read()
         for line in log.read_text().splitlines():  # at the end Celery says goodbye in its own way
             json.loads(line)

@@ -236,8 +236,7 @@ def _count(name, **labels):
 
 def test_what_the_broker_answered_is_counted(consumer):
     before = {
-        name: _count(name)
-        for name in ("confirm_seconds_count", "commit_to_confirm_seconds_count")
+        name: _count(name) for name in ("confirm_seconds_count", "commit_to_confirm_seconds_count")
     }
     confirmed = _count("events_published_total", result="confirmed")
     connections = _count("broker_connections_total")

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from events import relay
 from events.models import Event, Outbox, Publication
 from orders import services
-from orders.models import Order
+from orders.models import Order, WriteOff
 from tests.factories import CartFactory, OrderFactory, order_of, write_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,16 +59,32 @@ def test_a_parked_message_is_explained_retried_and_published(operator: Page, bro
     expect(timeline.last).to_contain_text("published #1")
 
 
+def test_a_cart_is_checked_out_without_what_is_optional(operator: Page):
+    cart = CartFactory()
+    operator.goto(reverse("admin:carts_cart_command", args=[cart.id, "checkout"]))
+    for part, text in {
+        "name": "Ana",
+        "line1": "Calle 1",
+        "city": "Puebla",
+        "country": "MX",
+    }.items():
+        operator.locator(f"[name='shipping_address.{part}']").fill(text)
+    operator.get_by_role("button", name="Checkout").dblclick()
+    expect(operator.get_by_text("Checkout: done")).to_be_visible()
+    assert Order.objects.get(cart=cart.id).status == "placed"
+
+
 def test_units_are_written_off_in_a_table_of_lines(operator: Page):
     order = order_of(3, 2)
     operator.goto(reverse("admin:orders_order_change", args=[order.id]))
     operator.get_by_role("link", name="Write off").click()
     operator.get_by_label("Reason").select_option("Out of stock")
     operator.locator("[name='items[1].quantity']").fill("1")
-    operator.get_by_role("button", name="Write off").click()
+    operator.get_by_role("button", name="Write off").dblclick()
     expect(operator.get_by_text("Write off: done")).to_be_visible()
     expect(operator.get_by_role("link", name="Release units")).to_be_visible()
     expect(operator.locator("#write_offs-group")).to_contain_text("25.00 USD")
+    assert WriteOff.objects.count() == 1, "the button was pressed twice"
 
 
 @pytest.mark.parametrize("page", ["light", "dark"], indirect=True)

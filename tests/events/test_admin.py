@@ -83,7 +83,6 @@ def test_trying_again_is_recorded_and_nudged(
         "event_id": row.event.id,
         "event_name": "order.created",
         "reaction": getattr(row, "reaction", None),
-        "last_error": ERROR,
         "retried_by": "olga",
     }
     waked = ("events.tasks.react", (row.stream, "payments"))
@@ -112,6 +111,24 @@ def test_what_is_not_parked_is_not_discarded(operator, message):
     assert Outbox.objects.filter(pk=held.pk).exists()
 
 
+def test_the_error_stays_with_operators(operator, api, message):
+    """It may quote SQL and rows; the timeline is read by every client of the organization."""
+    message.last_error = "IntegrityError('Failing row contains (Ana Torres)')"
+    message.save()
+    client = operator()
+    client.post(command(message, "discard"), {"reason": "too large"})
+    timeline = api.get(f"/api/v1/orders/{message.stream}/timeline").content.decode()
+    assert "event.discarded" in timeline
+    assert "Ana" not in timeline
+
+
+def test_what_another_operator_has_decided_is_said(operator, message):
+    client = operator()
+    client.post(command(message, "discard"), {"reason": "too large"})
+    late = client.post(command(message, "discard"), {"reason": "too large"}, follow=True)
+    assert "doesn’t exist" in late.content.decode()
+
+
 def test_what_is_done_in_the_meantime_is_said(message):
     parked.discard(message, reason="twice")
     with pytest.raises(parked.NotOwed, match="was discarded"):
@@ -125,8 +142,9 @@ def test_many_are_tried_again_at_once(operator, message):
     other = Outbox.objects.exclude(pk=message.pk).get(stream=message.stream)
     sent = {"action": "try_all_again", "_selected_action": [message.pk, other.pk]}
     answer = operator().post(reverse("admin:events_outbox_changelist"), sent, follow=True)
-    assert "2 are tried again." in answer.content.decode()
+    assert "1 are tried again." in answer.content.decode()
     assert not Outbox.objects.filter(parked_at__isnull=False).exists()
+    assert told(order_of(message)).count("event.retried") == 1, "the other was due anyway"
 
 
 def test_who_may_only_look_decides_nothing(operator, message):

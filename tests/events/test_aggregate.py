@@ -47,7 +47,7 @@ def test_a_transition_moves_and_records_what_happened():
 
 def test_a_transition_from_another_state_is_refused():
     door = Door(status="open")
-    with pytest.raises(InvalidTransition, match=r"Cannot open door_1: it is open\.") as refused:
+    with pytest.raises(InvalidTransition, match=r"Cannot swing door_1: it is open\.") as refused:
         door.swing()
     assert refused.value.details == {"allowed_actions": ["knock"]}
     assert door.take_facts() == []

@@ -27,9 +27,10 @@ def scrape(client):
 
 def test_what_is_owed_and_parked_and_since_when(client):
     order = OrderFactory()
-    event = Event.objects.get(stream=order.id, name="order.created")
+    parked, event = Event.objects.filter(stream=order.id).order_by("number")
+    Event.objects.filter(pk=parked.pk).update(recorded_at=timezone.now() - timedelta(hours=9))
     Event.objects.filter(pk=event.pk).update(recorded_at=timezone.now() - timedelta(hours=1))
-    Outbox.objects.filter(event=event).update(parked_at=timezone.now())
+    Outbox.objects.filter(event=parked).update(parked_at=timezone.now())
     Reaction.objects.create(event=event, reaction="r", stream=order.id, context="payments")
     found = scrape(client)
     assert found['order_service_owed{kind="message"}'] == "2.0"

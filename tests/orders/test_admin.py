@@ -29,7 +29,7 @@ def buttons(client, order):
         ("pending", ["Place", "Cancel", "Hold"]),
         ("placed", ["Reservation", "Cancel", "Hold"]),
         ("confirmed", ["Reservation", "Cancel", "Hold", "Write off"]),
-        ("processing", ["Cancel", "Hold", "Write off"]),
+        ("processing", ["Cancel", "Reservation", "Hold", "Write off"]),
         ("shipped", []),
         ("delivered", []),
         ("cancelled", []),
@@ -79,6 +79,37 @@ def test_a_command_sent_twice_has_one_effect(operator):
         sent = client.post(command(order, "cancel"), {"reason": "fraud"})
         assert sent.status_code == 302
     assert told(order).count("order.cancelled") == 1
+
+
+def test_a_form_that_is_sent_twice_is_done_once(operator):
+    client, order = operator(), order_of(5)
+    key = client.get(command(order, "write-off")).context["key"]
+    sent = {
+        "key": key,
+        "reason": "out_of_stock",
+        "items[0].order_item_id": order.lines[0].id,
+        "items[0].quantity": "9",
+    }
+    refused = client.post(command(order, "write-off"), sent)
+    assert refused.context["key"] == str(key), "what was refused may be sent again"
+    for _ in range(2):
+        again = client.post(command(order, "write-off"), sent | {"items[0].quantity": "1"})
+        assert again.status_code == 302
+    assert selectors.get(order.id).lines[0].cancelled == 1
+    new = {"key": client.get(command(order, "write-off")).context["key"]}
+    client.post(command(order, "write-off"), sent | new | {"items[0].quantity": "1"})
+    assert selectors.get(order.id).lines[0].cancelled == 2
+
+
+def test_rows_that_were_filled_in_before_the_order_changed_are_not_dropped(operator):
+    client, order = operator(), order_of(1, 1, 1, 1, 1)
+    sent = {"reason": "out_of_stock"}
+    for n, line in enumerate(order.lines):
+        sent |= {f"items[{n}].order_item_id": line.id, f"items[{n}].quantity": "1"}
+    ship(order, units={line.id: 1 for line in order.lines[1:]})
+    late = client.post(command(order, "write-off"), sent)
+    assert "has 0 such units; 1 were asked for" in late.content.decode()
+    assert [line.cancelled for line in selectors.get(order.id).lines] == [0] * 5
 
 
 def test_units_are_written_off_line_by_line(operator):
@@ -138,6 +169,18 @@ def test_a_rejected_reservation_cancels_the_order(operator):
     assert "A rejection has no allocations." in refused.content.decode()
     assert client.post(command(order, "reservation"), {"rejected": "on"}).status_code == 302
     assert Order.objects.get(pk=order.id).cancellation_reason == "out_of_stock"
+
+
+def test_units_on_their_way_are_not_reserved_again(operator):
+    order = OrderFactory(status="processing")
+    sent = {
+        "reservation_id": "res_1",
+        "allocations[0].order_item_id": order.lines[0].id,
+        "allocations[0].warehouse_id": "wh_1",
+        "allocations[0].quantity": "2",
+    }
+    late = operator().post(command(order, "reservation"), sent)
+    assert f"Cannot reserve {order.id}: it is processing." in late.content.decode()
 
 
 def test_a_hold_says_who_and_why_and_is_lifted(operator):

@@ -122,7 +122,7 @@ ALLOWED = {
     "pending": ["place", "cancel", "hold"],
     "placed": ["reservation", "cancel", "hold"],
     "confirmed": ["reservation", "cancel", "hold", "write-off"],
-    "processing": ["cancel", "hold", "write-off"],
+    "processing": ["cancel", "reservation", "hold", "write-off"],
     "shipped": [],
     "delivered": [],
     "cancelled": [],
