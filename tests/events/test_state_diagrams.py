@@ -23,7 +23,7 @@ def test_the_pages_in_the_repository_are_as_the_transitions_are():
     [
         "[*] --> pending: order.created",
         "pending --> placed: place<br/>order.placed",
-        "placed --> cancelled: cancel, reject<br/>order.cancelled",
+        "placed --> cancelled: cancel, reservation<br/>order.cancelled",
         "processing --> shipped: ship_rest<br/>order.shipped<br/>"
         "write-off<br/>(order.units_written_off)",
         "cancelled --> [*]",
