@@ -91,7 +91,7 @@ _TOLD = (
     ),
     Told(
         503,
-        "The identity provider's keys cannot be fetched: come back later.",
+        "The identity provider or the database does not answer: come back later.",
         "identity_provider_unavailable",
         "The identity provider's keys cannot be fetched. Try again later.",
     ),
@@ -108,7 +108,7 @@ _CODES = {
     "token_expired": "The token was good once.",
     "not_found": "It does not exist, or it is another organization's.",
     "method_not_allowed": "The header `Allow` names those that are.",
-    "database_unavailable": "The process is not ready.",
+    "database_unavailable": "The database does not answer: come back later.",
 }
 
 
