@@ -192,6 +192,11 @@ def test_a_hold_says_who_and_why_and_is_lifted(operator):
     assert "olga" in shown
     listed = client.get(reverse("admin:orders_order_changelist"), {"queue": "held"})
     assert [row.pk for row in listed.context["cl"].result_list] == [order.id]
+    cancelled = OrderFactory()
+    services.hold_order(order_id=cancelled.id, reason="fraud")
+    cancel(cancelled)
+    listed = client.get(reverse("admin:orders_order_changelist"), {"queue": "held"})
+    assert [row.pk for row in listed.context["cl"].result_list] == [order.id], "it waits no more"
     client.post(command(order, "release"))
     assert Order.objects.get(pk=order.id).held_at is None
 
