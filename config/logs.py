@@ -16,9 +16,9 @@ FIELDS = ("event_id", "stream", "organization_id", "status", "duration_ms")
 _SECRETS = (
     (re.compile(r"(?i)\bbearer\s++\S++"), "Bearer [token]"),
     (re.compile(r"(?<![\w-])eyJ[\w-]++\.[\w-]++\.[\w-]*+"), "[token]"),
-    (re.compile(r"(?<![\w+.-])([\w+.-]++://[^\s:/@]*+):[^\s/@]++@"), r"\1:[password]@"),
+    (re.compile(r"(?<![\w+.-])([\w+.-]++://[^\s:/@]*+):[^\s/]*@"), r"\1:[password]@"),
     (
-        re.compile(r"(?<![^\s\"'<>(),:;=/@])[^\s\"'<>(),:;=/@]++@(?:[\w-]++\.)+[a-zA-Z]{2,}"),
+        re.compile(r"(?<![^\s\"'<>(),:;=/@])[^\s\"'<>(),:;=/@]++@(?:[\w-]++\.)+[^\W\d_][\w-]+"),
         "[email]",
     ),
     # PostgreSQL quotes the row that it refuses, line breaks and all.

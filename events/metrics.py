@@ -6,8 +6,9 @@ database, and every web process tells the same of it.
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
-from django.db.models import Count, F, Min, Model, Q
+from django.db.models import Exists, F, Min, OuterRef
 from django.db.models.functions import Now
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -68,7 +69,7 @@ class Owed:
         )
         oldest = GaugeMetricFamily(
             "order_service_oldest_owed_seconds",
-            "How long ago the oldest event was recorded that is owed and not parked; 0 if none is.",
+            "Age of the oldest event that is owed and not held by a parked one; 0 if none is.",
             labels=["kind"],
         )
         for kind, model in (("message", Outbox), ("reaction", Reaction)):
@@ -79,16 +80,15 @@ class Owed:
         yield from (owed, parked, oldest)
 
 
-def _count(model: type[Model]) -> tuple[dict[str, int], float]:
-    parked = Q(parked_at__isnull=False)
-    counts = model._default_manager.aggregate(
-        owed=Count("pk"),
-        parked=Count("pk", filter=parked),
-        first=Min("event", filter=~parked),
-    )
-    if counts["first"] is None:
+def _count(model: type[Outbox] | type[Reaction]) -> tuple[dict[str, int], float]:
+    rows: Any = model._default_manager
+    parked = rows.filter(parked_at__isnull=False)
+    held = Exists(parked.filter(stream=OuterRef("stream")))
+    counts = {"owed": rows.count(), "parked": parked.count()}
+    first = rows.filter(~held).aggregate(first=Min("event"))["first"]
+    if first is None:
         return counts, 0.0
-    event = Event.objects.annotate(age=Now() - F("recorded_at")).get(pk=counts["first"])
+    event = Event.objects.annotate(age=Now() - F("recorded_at")).get(pk=first)
     return counts, float(event.age.total_seconds())
 
 

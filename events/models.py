@@ -26,7 +26,7 @@ class Event(models.Model):
     stream = models.CharField(max_length=64)
     sequence = models.BigIntegerField(null=True)  # within the stream; null for internal facts
     occurred_at = models.DateTimeField()
-    recorded_at = models.DateTimeField(db_default=Now())
+    recorded_at = models.DateTimeField(db_default=Now())  # before it waited for its stream
     subject = models.CharField(max_length=64)  # the id of the row that the fact is about
     actor = models.CharField(max_length=150)
     request_id = models.CharField(max_length=64, null=True)

@@ -25,7 +25,7 @@ from events.publisher import Message, Outcome, Publisher, Refused
 
 logger = logging.getLogger(__name__)
 
-BATCH = 2000  # rows read, and the most messages in flight
+BATCH = 2000  # rows read at once: fewer would leave too few streams for a full window
 MAX_REFUSALS = 5  # of one message by itself, before it is parked
 AGE_LIMIT = 60.0  # seconds; connecting declares anew what somebody may have deleted meanwhile
 IDLE_LIMIT = 30.0  # seconds; a connection idle for longer may have died unnoticed
@@ -75,7 +75,7 @@ class _Epoch(Func):
     output_field = BigIntegerField()
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
-        template = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER)"
+        template = "CAST(strftime('%%%%s', substr(%(expressions)s, 1, 19)) AS INTEGER)"
         return self.as_sql(compiler, connection, template=template, **extra)
 
 

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import kombu
 import pytest
@@ -89,6 +90,14 @@ def api(caller: Callable[..., Api]) -> Api:
     return caller()
 
 
+class Operator(Client):
+    """A browser that has opened each of the admin's forms anew before it sends it."""
+
+    def post(self, path: str, data: Any = None, **kwargs: Any) -> Any:
+        key = {"key": str(uuid4())} if "/do/" in path else {}
+        return super().post(path, key | (data or {}), **kwargs)
+
+
 @pytest.fixture
 def operator(db: None) -> Callable[..., Client]:
     """Return a function that logs operators into the admin; without permissions, a superuser."""
@@ -100,7 +109,7 @@ def operator(db: None) -> Callable[..., Client]:
             user.user_permissions.add(
                 Permission.objects.get(content_type__app_label=app, codename=codename)
             )
-        client = Client()
+        client = Operator()
         client.force_login(user)
         return client
 

@@ -59,7 +59,8 @@ class CommandForm(forms.Form):
             if isinstance(each, serializers.Serializer):
                 self._add(each, given or {}, f"{where}.", required=required and each.required)
             elif isinstance(each, serializers.ListField):
-                rows = [*(given or []), *[{}] * max(BLANK_ROWS, self._sent_rows(where, each))]
+                rows = list(given or [])
+                rows += [{}] * max(BLANK_ROWS, self._sent_rows(where, each) - len(rows))
                 self._rows[where] = len(rows)
                 for number, row in enumerate(rows):
                     self._add(each.child, row, f"{where}[{number}].", required=False)
@@ -109,7 +110,7 @@ class CommandForm(forms.Form):
             if place in self.fields:
                 self.add_error(place, message)
             else:
-                self.add_error(None, f"{place}: {message}" if "." in place else message)
+                self.add_error(None, f"{place.capitalize()}: {message}" if place else message)
         return {}
 
     def _place(self, path: str) -> str:

@@ -1,6 +1,8 @@
 """The admin's pages of a context: what there is to see, and the commands that change it."""
 
+import json
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any, ClassVar, cast
 from uuid import uuid4
 
@@ -19,10 +21,13 @@ from unfold.paginator import InfinitePaginator
 from config.admin import timeline
 from config.admin.commands import Command
 from config.admin.queues import Queue
+from config.api import idempotency
 from config.api.models import IdempotencyRecord
 from events import origin
 from events.aggregate import Aggregate, Transition
 from events.errors import DomainError
+
+UNJUDGED = ("csrfmiddlewaretoken", "key")  # fields of a form that are not its values
 
 
 class ReadOnly:
@@ -145,16 +150,26 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     def _is_first(self, request: HttpRequest, row: Any) -> bool:
         """Whether this form has not been sent before: a button is easily pressed twice.
 
-        A twin waits for the first one's record, and finds it if that one has succeeded.
+        A twin waits for the first one's record, and finds it if that one has succeeded. Raises
+        KeyReused.
         """
-        _, is_new = IdempotencyRecord.objects.get_or_create(
+        key = request.POST.get("key", "")
+        if not idempotency.KEY.fullmatch(key):
+            raise idempotency.KeyReused("The form is incomplete: open it anew.")
+        sent = {name: value for name, value in request.POST.items() if name not in UNJUDGED}
+        fingerprint = sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()
+        record, is_new = IdempotencyRecord.objects.get_or_create(
             organization_id=row.organization_id,
             subject=f"operator {request.user.pk}",
             method="POST",
             path=request.path,
-            key=request.POST.get("key", ""),
-            defaults={"status": 302},
+            key=key,
+            defaults={"status": 302, "fingerprint": fingerprint},
         )
+        if record.fingerprint != fingerprint:
+            raise idempotency.KeyReused(
+                "This form was sent before, with other values: open it anew."
+            )
         return is_new
 
     def after(self, row: Any) -> str:

@@ -83,8 +83,9 @@ def _details(event: Event) -> Iterator[tuple[str, str]]:
     shown = (None, "", at, event.stream, event.subject, event.organization_id)
     for key, value in data.items():
         if value not in shown:
-            is_code = key.endswith(CODED) and re.fullmatch(r"[a-z]+(_[a-z]+)*", value)
-            yield words(key), words(value) if is_code else _plain(value)
+            text = _plain(value)
+            is_code = key.endswith(CODED) and re.fullmatch(r"[a-z]+(_[a-z]+)*", text)
+            yield words(key), words(text) if is_code else text
 
 
 def _plain(value: Any) -> str:

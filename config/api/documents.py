@@ -72,5 +72,11 @@ OPEN = {
     ),
     "/health/live": _open("health_live", "The process answers.", JSON, {"status": "ok"}),
     "/health/ready": _open("health_ready", "The database answers.", JSON, {"status": "ok"}, DOWN),
-    "/metrics": _open("metrics", "Metrics for Prometheus.", "text/plain", "events_owed 0.0", DOWN),
+    "/metrics": _open(
+        "metrics",
+        "Metrics for Prometheus.",
+        "text/plain",
+        'order_service_owed{kind="message"} 0.0',
+        DOWN,
+    ),
 }

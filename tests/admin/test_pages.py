@@ -129,12 +129,23 @@ def test_who_may_change_users_gives_no_permissions(operator):
 
 
 @pytest.mark.parametrize("body", ["x", "[]", '{"data": 1}'])
-def test_a_damaged_fact_does_not_hide_its_order(operator, body):
+def test_a_body_that_is_no_envelope_does_not_hide_its_order(operator, body):
     order = OrderFactory()
     Event.objects.filter(stream=order.id, name="order.created").update(body=body)
     page = operator().get(url(Order, "change", order.id))
     assert "cannot be read" in page.content.decode()
     assert "Order placed" in page.content.decode()
+
+
+@pytest.mark.parametrize("reason", ["5", '["a"]', '{"b": null}', "true"])
+def test_a_value_of_another_type_does_not_hide_its_order(operator, reason):
+    order = OrderFactory()
+    body = f'{{"timestamp": "x", "data": {{"reason": {reason}}}}}'
+    Event.objects.filter(stream=order.id, name="order.created").update(body=body)
+    client = operator()
+    assert "Order placed" in client.get(url(Order, "change", order.id)).content.decode()
+    event = Event.objects.get(stream=order.id, name="order.created")
+    assert client.get(url(Event, "change", event.pk)).status_code == 200
 
 
 def test_a_long_timeline_says_where_the_rest_is(operator, monkeypatch):

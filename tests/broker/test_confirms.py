@@ -143,3 +143,29 @@ def test_a_blocked_broker_gets_no_more_messages_until_it_is_unblocked(broker, pu
     outcomes = {}
     publisher.send([A], outcomes)
     assert outcomes == {A.id: Outcome.CONFIRMED}
+
+
+def test_a_broker_that_is_blocked_meanwhile_gets_a_window_and_no_more(
+    broker, publisher, monkeypatch
+):
+    monkeypatch.setattr(publisher_, "WINDOW", 3)
+    broker.events["blocked"].add(broker.connection.on_blocked)
+    broker.answers.append(("blocked", "memory alarm"))
+    broker.ack(1)
+    with pytest.raises(Unavailable):
+        publisher.send([event(f"cart_{n}") for n in range(9)], {})
+    assert len(broker.published) == 3
+
+
+def test_a_batch_that_takes_longer_to_send_than_the_broker_may_be_silent_is_confirmed(
+    broker, publisher, monkeypatch
+):
+    """The answers lie in the socket: they are read before the broker is called silent."""
+    clock = SimpleNamespace(monotonic=lambda: len(broker.published) * 60.0)
+    monkeypatch.setattr(publisher_, "time", clock)
+    for tag in (1, 2, 3):
+        broker.ack(tag)
+    outcomes = {}
+    publisher.send([A, B, C], outcomes)
+    assert set(outcomes.values()) == {Outcome.CONFIRMED}
+    assert len(outcomes) == 3

@@ -26,14 +26,16 @@ def scrape(client):
 
 
 def test_what_is_owed_and_parked_and_since_when(client):
-    order = OrderFactory()
-    parked, event = Event.objects.filter(stream=order.id).order_by("number")
-    Event.objects.filter(pk=parked.pk).update(recorded_at=timezone.now() - timedelta(hours=9))
-    Event.objects.filter(pk=event.pk).update(recorded_at=timezone.now() - timedelta(hours=1))
-    Outbox.objects.filter(event=parked).update(parked_at=timezone.now())
-    Reaction.objects.create(event=event, reaction="r", stream=order.id, context="payments")
+    stuck, order = OrderFactory(), OrderFactory()
+    now = timezone.now()
+    parked, held = Event.objects.filter(stream=stuck.id).order_by("number")
+    Outbox.objects.filter(event=parked).update(parked_at=now)
+    oldest = Event.objects.filter(stream=order.id).earliest("number")
+    for event, hours in ((parked, 9), (held, 9), (oldest, 1)):
+        Event.objects.filter(pk=event.pk).update(recorded_at=now - timedelta(hours=hours))
+    Reaction.objects.create(event=oldest, reaction="r", stream=order.id, context="payments")
     found = scrape(client)
-    assert found['order_service_owed{kind="message"}'] == "2.0"
+    assert found['order_service_owed{kind="message"}'] == "4.0"
     assert found['order_service_parked{kind="message"}'] == "1.0"
     assert found['order_service_owed{kind="reaction"}'] == "1.0"
     assert found['order_service_parked{kind="reaction"}'] == "0.0"

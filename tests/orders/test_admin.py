@@ -96,9 +96,29 @@ def test_a_form_that_is_sent_twice_is_done_once(operator):
         again = client.post(command(order, "write-off"), sent | {"items[0].quantity": "1"})
         assert again.status_code == 302
     assert selectors.get(order.id).lines[0].cancelled == 1
+    other = client.post(command(order, "write-off"), sent | {"items[0].quantity": "2"})
+    assert "was sent before, with other values" in other.content.decode()
     new = {"key": client.get(command(order, "write-off")).context["key"]}
     client.post(command(order, "write-off"), sent | new | {"items[0].quantity": "1"})
     assert selectors.get(order.id).lines[0].cancelled == 2
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256, "k\x00"])
+def test_a_form_without_a_proper_key_is_refused(operator, key):
+    client, order = operator(), OrderFactory()
+    answer = client.post(command(order, "cancel"), {"reason": "fraud", "key": key})
+    assert "open it anew" in answer.content.decode()
+    assert Order.objects.get(pk=order.id).status == "placed"
+
+
+def test_a_form_that_is_refused_does_not_grow(operator):
+    client, order = operator(), order_of(3)
+    for _ in range(3):
+        sent = {f"items[{n}].quantity": "" for n in range(3)}
+        answer = client.post(command(order, "write-off"), sent | {"reason": "other"})
+        assert "Items: " in answer.content.decode(), "the list is named"
+        assert "items[2].quantity" in answer.context["form"].fields
+        assert "items[3].quantity" not in answer.context["form"].fields
 
 
 def test_rows_that_were_filled_in_before_the_order_changed_are_not_dropped(operator):
