@@ -16,7 +16,7 @@ from events.broker import Unavailable, connect, declare_topology, is_embedded, r
 
 APP_ID = "order-service"
 DEADLINE = 10.0  # seconds without an answer to any message
-WINDOW = 500  # messages in flight before answers are read, and that the broker wants no more
+WINDOW = 1024 * 1024  # bytes unanswered before answers are read, and that no more is wanted
 
 
 class Refused(Exception):
@@ -69,6 +69,7 @@ class Publisher:
             self._awaited = _awaited()
             self._next_tag = 1
             self._in_flight: dict[int, Message] = {}  # by tag, ascending
+            self._unanswered = 0  # bytes of their bodies
             self._returned: set[str] = set()
             if not self._embedded:
                 self._track_confirms()
@@ -102,6 +103,7 @@ class Publisher:
         tags = list(takewhile(lambda sent: sent <= tag, self._in_flight)) if many else [tag]
         for settled in tags:
             if message := self._in_flight.pop(settled, None):
+                self._unanswered -= len(message.body)
                 # A return comes before its ack.
                 returned = message.id in self._returned
                 self._settle(message, Outcome.RETURNED if returned else outcome)
@@ -112,8 +114,7 @@ class Publisher:
     def _settle(self, message: Message, outcome: Outcome) -> None:
         self._outcomes[message.id] = outcome
         self._deadline = time.monotonic() + DEADLINE
-        later = self._later[message.stream]
-        if later and outcome is Outcome.CONFIRMED:
+        if outcome is Outcome.CONFIRMED and (later := self._later.get(message.stream)):
             self._ready.append(later.popleft())
 
     def send(self, messages: Iterable[Message], outcomes: dict[str, Outcome]) -> None:
@@ -126,14 +127,19 @@ class Publisher:
         """
         self._outcomes = outcomes
         self._returned.clear()
+        self._ready: deque[Message] = deque()
         self._later: defaultdict[str, deque[Message]] = defaultdict(deque)
+        begun: set[str] = set()
         for message in messages:
-            self._later[message.stream].append(message)
-        self._ready = deque(queue.popleft() for queue in self._later.values())
+            if message.stream in begun:
+                self._later[message.stream].append(message)
+            else:
+                begun.add(message.stream)
+                self._ready.append(message)
         self._deadline = time.monotonic() + DEADLINE
         try:
             while self._ready or self._in_flight:
-                if self._ready and not self.blocked and len(self._in_flight) < WINDOW:
+                if self._ready and not self.blocked and self._unanswered < WINDOW:
                     self._publish(self._ready.popleft())
                 else:
                     self._wait()
@@ -173,6 +179,7 @@ class Publisher:
             self._settle(message, Outcome.CONFIRMED)
             return
         self._in_flight[self._next_tag] = message
+        self._unanswered += len(message.body)
         self._probe = self._probe or (self._next_tag, time.monotonic())
         self._next_tag += 1
         # basic_publish would look for answers before each message, at a quarter of its cost; here

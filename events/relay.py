@@ -10,7 +10,6 @@ import logging
 import os
 import threading
 import time
-from collections import Counter
 from typing import Any
 
 from django.db import connection, transaction
@@ -144,9 +143,11 @@ def _record(events: list[Message], outcomes: dict[str, Outcome], refusals: dict[
             metrics.commit_to_confirm_seconds.observe(age.total_seconds())
         if failed:
             _postpone(failed, refused)
-    for answer, count in Counter(outcomes.values()).items():
-        metrics.published.labels(answer.value).inc(count)
-    metrics.published.labels("refused").inc(len(refused))
+    metrics.published.labels("confirmed").inc(len(confirmed))
+    for event in events:
+        if event.number in failed:
+            result = "refused" if event.id in refusals else outcomes[event.id].value
+            metrics.published.labels(result).inc()
     if Outcome.RETURNED in outcomes.values():
         _discard_publisher()  # connecting declares the topology, and so the missing binding
 

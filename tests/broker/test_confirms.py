@@ -148,7 +148,7 @@ def test_a_blocked_broker_gets_no_more_messages_until_it_is_unblocked(broker, pu
 def test_a_broker_that_is_blocked_meanwhile_gets_a_window_and_no_more(
     broker, publisher, monkeypatch
 ):
-    monkeypatch.setattr(publisher_, "WINDOW", 3)
+    monkeypatch.setattr(publisher_, "WINDOW", 3 * len(A.body))
     broker.events["blocked"].add(broker.connection.on_blocked)
     broker.answers.append(("blocked", "memory alarm"))
     broker.ack(1)
