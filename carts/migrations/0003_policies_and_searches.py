@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='policy',
             name='abandoned_after',
-            field=models.DurationField(blank=True, help_text='Idle time after which a cart counts as abandoned: “1 00:00:00” is a day.', null=True, validators=[django.core.validators.MinValueValidator(datetime.timedelta(seconds=1))]),
+            field=models.DurationField(blank=True, help_text='Idle time after which a cart counts as abandoned: “1 00:00:00” is a day. Blank leaves it to the settings.', null=True, validators=[django.core.validators.MinValueValidator(datetime.timedelta(seconds=1))]),
         ),
         migrations.AddIndex(
             model_name='cart',

@@ -13,7 +13,8 @@ class Policy(models.Model):
     abandoned_after = models.DurationField(
         null=True,
         blank=True,
-        help_text="Idle time after which a cart counts as abandoned: “1 00:00:00” is a day.",
+        help_text="Idle time after which a cart counts as abandoned: “1 00:00:00” is a day. "
+        "Blank leaves it to the settings.",
         validators=[MinValueValidator(timedelta(seconds=1))],
     )
 

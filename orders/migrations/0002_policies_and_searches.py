@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='policy',
             name='reservation_ttl_minutes',
-            field=models.PositiveIntegerField(blank=True, help_text='How long stock is reserved for a placed order that is not paid yet.', null=True, validators=[django.core.validators.MinValueValidator(1)]),
+            field=models.PositiveIntegerField(blank=True, help_text='How long stock is reserved for an unpaid order. Blank leaves it to the settings.', null=True, validators=[django.core.validators.MinValueValidator(1)]),
         ),
         migrations.AddIndex(
             model_name='order',

@@ -11,7 +11,8 @@ class Policy(models.Model):
     reservation_ttl_minutes = models.PositiveIntegerField(
         null=True,
         blank=True,
-        help_text="How long stock is reserved for a placed order that is not paid yet.",
+        help_text="How long stock is reserved for an unpaid order. "
+        "Blank leaves it to the settings.",
         validators=[MinValueValidator(1)],
     )
 
