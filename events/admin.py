@@ -182,7 +182,6 @@ class OutboxAdmin(OwedAdmin):
         OWED_STATE,
         stream,
         "attempts",
-        "not_before",
         "parked_at",
         "last_error",
     ]
@@ -218,7 +217,6 @@ class ReactionAdmin(OwedAdmin):
         "event_name",
         stream,
         "attempts",
-        "not_before",
         "parked_at",
         "last_error",
     ]
