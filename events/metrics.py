@@ -72,18 +72,22 @@ class Owed:
             "Age of the oldest event that is owed and not held by a parked one; 0 if none is.",
             labels=["kind"],
         )
-        for kind, model in (("message", Outbox), ("reaction", Reaction)):
-            counts, age = _count(model)
+        for kind, model, line in (
+            ("message", Outbox, ["stream"]),
+            ("reaction", Reaction, ["stream", "context"]),
+        ):
+            counts, age = _count(model, line)
             owed.add_metric([kind], counts["owed"])
             parked.add_metric([kind], counts["parked"])
             oldest.add_metric([kind], age)
         yield from (owed, parked, oldest)
 
 
-def _count(model: type[Outbox] | type[Reaction]) -> tuple[dict[str, int], float]:
-    rows: Any = model._default_manager
+def _count(model: Any, line: list[str]) -> tuple[dict[str, int], float]:
+    """Return how much there is, and the age of the oldest; a parked row holds its `line`."""
+    rows = model.objects
     parked = rows.filter(parked_at__isnull=False)
-    held = Exists(parked.filter(stream=OuterRef("stream")))
+    held = Exists(parked.filter(**{name: OuterRef(name) for name in line}))
     counts = {"owed": rows.count(), "parked": parked.count()}
     first = rows.filter(~held).aggregate(first=Min("event"))["first"]
     if first is None:

@@ -12,7 +12,15 @@ from amqp.spec import Basic
 from django.conf import settings
 
 from events import metrics
-from events.broker import Unavailable, connect, declare_topology, is_embedded, routing_key
+from events.broker import (
+    Unavailable,
+    connect,
+    declare_topology,
+    is_embedded,
+    listeners,
+    routing_key,
+)
+from events.schema import registry
 
 APP_ID = "order-service"
 DEADLINE = 10.0  # seconds without an answer to any message
@@ -66,7 +74,8 @@ class Publisher:
             self.made_at = self.last_used = time.monotonic()
             self._embedded = is_embedded()
             self._exchange = settings.EVENTS_EXCHANGE
-            self._awaited = _awaited()
+            # Names that a queue is bound to: a return means that the binding is missing.
+            self._awaited = {name for name in registry if listeners(name)}
             self._next_tag = 1
             self._in_flight: dict[int, Message] = {}  # by tag, ascending
             self._unanswered = 0  # bytes of their bodies
@@ -201,13 +210,3 @@ class Publisher:
         """Throw the connection away."""
         self._block(False)
         self.connection.collect()
-
-
-def _awaited() -> set[str]:
-    """Names that a configured queue is bound to: a return means that the binding is missing."""
-    return {
-        name
-        for config in settings.CONSUMER_CONFIG.values()
-        for names in config["queues"].values()
-        for name in names
-    }

@@ -55,11 +55,6 @@ def unshipped(order: Order) -> Mapping[str, Any]:
     return {"items": [{"order_item_id": line.id} for line in order.lines if line.to_ship]}
 
 
-def write_off(order: Order, body: dict[str, Any]) -> Order:
-    units = serializers.total_units(body["items"])
-    return services.write_off_units(order_id=order.id, units=units, reason=body["reason"])
-
-
 class OrderItems(Lines):
     """What was bought, and how far its units have come."""
 
@@ -132,7 +127,7 @@ class OrderAdmin(AggregateAdmin):
             lambda order, body: services.release_order(order_id=order.id), icon="resume"
         ),
         "write-off": Command(
-            write_off,
+            lambda order, body: services.write_off_units(order_id=order.id, **body),
             serializers.WriteOff,
             start=unshipped,
             choices=items,

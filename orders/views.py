@@ -59,10 +59,8 @@ class Orders(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @takes(serializers.WriteOff, shows=serializers.OrderOut.written_off)
     def write_off(self, request: Request, pk: str) -> Response:
         """Give up units that will never ship."""
-        order, body = self.get_object(), self.body()
-        units = serializers.total_units(body["items"])
-        order = services.write_off_units(order_id=order.id, units=units, reason=body["reason"])
-        return self.answer(order)
+        order = self.get_object()
+        return self.answer(services.write_off_units(order_id=order.id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @takes(serializers.Hold, shows=serializers.OrderOut.held)

@@ -9,6 +9,7 @@ from django import forms
 from rest_framework import serializers
 from unfold import widgets
 
+from config.admin.timeline import words
 from config.api import problems
 
 BLANK_ROWS = 2  # that a list offers after those that it starts with
@@ -67,7 +68,7 @@ class CommandForm(forms.Form):
             else:
                 self.fields[where] = forms.Field(
                     required=False,
-                    label=name.replace("_", " ").capitalize(),
+                    label=words(name),
                     help_text=each.help_text or "",
                     initial=given if given is not None else _default(each),
                     widget=self._widget(name, each, required=required and each.required),
@@ -83,10 +84,7 @@ class CommandForm(forms.Form):
         given = {"required": True} if required else {}
         options = self._choices.get(name)
         if options is None and isinstance(each, serializers.ChoiceField):
-            options = [
-                (key, str(label).replace("_", " ").capitalize())
-                for key, label in each.choices.items()
-            ]
+            options = [(key, words(str(label))) for key, label in each.choices.items()]
         if options is not None:
             return widgets.UnfoldAdminSelectWidget(given, choices=[("", "—"), *options])
         if isinstance(each, serializers.BooleanField):
@@ -110,7 +108,7 @@ class CommandForm(forms.Form):
             if place in self.fields:
                 self.add_error(place, message)
             else:
-                self.add_error(None, f"{place.capitalize()}: {message}" if place else message)
+                self.add_error(None, f"{words(place)}: {message}" if place else message)
         return {}
 
     def _place(self, path: str) -> str:
@@ -153,7 +151,7 @@ class CommandForm(forms.Form):
     def _sections(self, parent: Any, path: str, own: Section) -> Iterator[Section]:
         for name, each in parent.fields.items():
             where = f"{path}{name}"
-            title = name.replace("_", " ").capitalize()
+            title = words(name)
             if isinstance(each, serializers.Serializer):
                 section = Section(title, each.__doc__ or "")
                 inner = list(self._sections(each, f"{where}.", section))

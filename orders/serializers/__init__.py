@@ -9,7 +9,6 @@ from orders.serializers.bodies import (
     Reservation,
     Terms,
     WriteOff,
-    total_units,
 )
 
 __all__ = [
@@ -21,5 +20,4 @@ __all__ = [
     "Reservation",
     "Terms",
     "WriteOff",
-    "total_units",
 ]

@@ -154,6 +154,13 @@ class WriteOff(Body):
     items = serializers.ListField(child=Units(), min_length=1, max_length=MAX_ITEMS)
     reason = Choice(Order.CancellationReason, "CancellationReason")
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """How many units of which line; a line that is named twice counts twice."""
+        units = Counter[str]()
+        for item in attrs["items"]:
+            units[item["order_item_id"]] += item["quantity"]
+        return {"units": dict(units), "reason": attrs["reason"]}
+
 
 class Hold(Body):
     """Why somebody has to look at it first."""
@@ -161,11 +168,3 @@ class Hold(Body):
     example = {"reason": "address", "note": "There is no such street in Puebla."}
     reason = Choice(Order.HoldReason, "HoldReason")
     note = serializers.CharField(max_length=500, default="", allow_blank=True)
-
-
-def total_units(items: list[dict[str, Any]]) -> dict[str, int]:
-    """Return how many units of which line; a line that is named twice counts twice."""
-    units = Counter[str]()
-    for item in items:
-        units[item["order_item_id"]] += item["quantity"]
-    return dict(units)

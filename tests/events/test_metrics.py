@@ -34,11 +34,16 @@ def test_what_is_owed_and_parked_and_since_when(client):
     for event, hours in ((parked, 9), (held, 9), (oldest, 1)):
         Event.objects.filter(pk=event.pk).update(recorded_at=now - timedelta(hours=hours))
     Reaction.objects.create(event=oldest, reaction="r", stream=order.id, context="payments")
+    # What one context has parked holds nothing of another's.
+    for event, context, at in ((oldest, "orders", now), (parked, "orders", None)):
+        Reaction.objects.create(
+            event=event, reaction=context, stream=order.id, context=context, parked_at=at
+        )
     found = scrape(client)
     assert found['order_service_owed{kind="message"}'] == "4.0"
     assert found['order_service_parked{kind="message"}'] == "1.0"
-    assert found['order_service_owed{kind="reaction"}'] == "1.0"
-    assert found['order_service_parked{kind="reaction"}'] == "0.0"
+    assert found['order_service_owed{kind="reaction"}'] == "3.0"
+    assert found['order_service_parked{kind="reaction"}'] == "1.0"
     for kind in ("message", "reaction"):
         age = float(found[f'order_service_oldest_owed_seconds{{kind="{kind}"}}'])
         assert 3600 <= age < 3700
