@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
 PARSER := tests/contract/parser
-PEERS := $(PARSER)/node_modules/.package-lock.json .venv/schemathesis/installed
+PEERS := $(PARSER)/node_modules/.package-lock.json $(patsubst %,.venv/%/installed,schemathesis localstripe)
 # A production-like environment: the checks judge what is deployed.
 PRODUCTION := env -u DEBUG \
 	SECRET_KEY=Zk3vJ8qW1xT6yR0pL5mN9bC2hF7dS4gA-uE_oIzXwQvKtYjP7Hn2 \
@@ -58,9 +58,9 @@ $(PARSER)/node_modules/.package-lock.json: $(PARSER)/package-lock.json | .venv/i
 	@echo "Installing the reference parser of AsyncAPI …"
 	@$(BIN)/npm ci --loglevel error --prefix $(PARSER)
 
-# Apart, because it needs other versions of what the service and its tests run on.
-.venv/schemathesis/installed: .venv/bin/python tests/schemathesis.txt
-	@echo "Installing schemathesis …"
-	@$(BIN)/python -m venv .venv/schemathesis
-	@.venv/schemathesis/bin/python -m pip install --quiet --disable-pip-version-check -r tests/schemathesis.txt
+# Apart, because they need other versions of what the service and its tests run on.
+.venv/%/installed: tests/%.txt .venv/bin/python
+	@echo "Installing $* …"
+	@$(BIN)/python -m venv .venv/$*
+	@.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

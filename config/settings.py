@@ -8,7 +8,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from environ.fileaware_mapping import FileAwareMapping
 
-from config import logs
+from config import consumers, logs
 from config.admin import theme
 from config.api import openapi
 
@@ -164,6 +164,9 @@ CELERY_BEAT_SCHEDULE = {
     "abandon idle carts": _every(60, "carts.tasks.abandon_idle_carts"),
     "expire idle carts": _every(600, "carts.tasks.expire_idle_carts"),
     "expire unpaid orders": _every(15, "orders.tasks.expire_unpaid_orders"),
+    "call gateways": _every(2, "payments.tasks.call_gateways"),
+    "handle kept webhooks": _every(60, "payments.tasks.handle_kept_webhooks"),
+    "render and mail invoices": _every(2, "invoices.tasks.deliver_documents"),
     "delete old idempotency records": _every(600, "config.api.tasks.delete_old_records"),
 }
 # Kept in memory: a file would have to be writable wherever beat runs.
@@ -179,39 +182,12 @@ if not DEBUG and any(url.startswith("memory:") for url in (CELERY_BROKER_URL, EV
         "memory:// is for `make run` only. Set CELERY_BROKER_URL, and EVENTS_BROKER_URL if it is "
         "another broker, to amqp://user:password@host//, or set DEBUG=true to develop."
     )
-# Who listens: queues that this service declares and its consumers consume. An installation adds
-# its own as JSON: EVENTS_CONSUMER_QUEUES='{"billing_order_consumer": ["invoice.created"]}'.
+# An installation adds queues of its own as JSON:
+# EVENTS_CONSUMER_QUEUES='{"billing_order_consumer": ["invoice.created"]}'.
 CONSUMER_CONFIG: dict[str, dict[str, Any]] = {
     EVENTS_EXCHANGE: {
         "exchange": EVENTS_EXCHANGE,
-        "queues": {
-            "inventory_order_consumer": [
-                "order.placed",
-                "order.confirmed",
-                "order.cancelled",
-                "order.shipped",
-                "return.received",
-            ],
-            "notification_order_consumer": [
-                "order.created",
-                "order.confirmed",
-                "order.shipped",
-                "order.delivered",
-                "return.requested",
-                "return.approved",
-            ],
-            "analytics_order_consumer": [
-                "order.created",
-                "order.confirmed",
-                "cart.abandoned",
-                "cart.converted",
-            ],
-            "marketing_order_consumer": ["cart.abandoned"],
-            "customer_app_order_consumer": ["order.shipped"],
-            "warehouse_order_consumer": ["return.requested"],
-            "customer_service_order_consumer": ["return.requested"],
-            **env.json("EVENTS_CONSUMER_QUEUES", default={}),
-        },
+        "queues": {**consumers.QUEUES, **env.json("EVENTS_CONSUMER_QUEUES", default={})},
     }
 }
 
@@ -251,6 +227,24 @@ if not (JWT_SECRET or JWT_JWKS_URL):
         "Nothing can verify a token. Set JWT_SECRET (at least 32 characters), or JWT_JWKS_URL."
     )
 
+# Payments
+
+STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")  # the platform's
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
+# The sandbox takes any order for paid.
+PAYMENT_SANDBOX = env.bool("PAYMENT_SANDBOX", default=DEBUG)
+
+# Documents and mail
+
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
+MEDIA_ROOT = env.path("MEDIA_ROOT", default=BASE_DIR / "var" / "media")
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="orders@localhost")
+vars().update(env.email_url("EMAIL_URL", default="consolemail://" if DEBUG else "smtp://localhost"))
+EMAIL_TIMEOUT = 10  # seconds
+# Whose invoices they are where an organization has no profile of its own.
+DEFAULT_SELLER: dict[str, str] = env.json("DEFAULT_SELLER", default={"name": "Order Service"})
+
 # Admin
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -269,6 +263,7 @@ UNFOLD = theme.SETTINGS
 CART_ABANDONED_AFTER = env.int("CART_ABANDONED_AFTER", default=24 * 60 * 60)  # seconds
 CART_EXPIRED_AFTER = env.int("CART_EXPIRED_AFTER", default=90 * 24 * 60 * 60)  # seconds
 RESERVATION_TTL_MINUTES = env.int("RESERVATION_TTL_MINUTES", default=15)
+MANUAL_PAYMENT_DAYS = env.int("MANUAL_PAYMENT_DAYS", default=7)
 
 # The rest of Django
 
