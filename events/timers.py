@@ -31,8 +31,11 @@ def for_each(due: QuerySet[Any], act: Callable[[Any], None]) -> int:
 
 @transaction.atomic
 def _do(due: QuerySet[Any], row_id: str, act: Callable[[Any], None]) -> bool:
-    free = due.select_for_update(no_key=True, skip_locked=True)
-    aggregate = free.filter(pk=row_id).first()  # if it is still due
+    free = due.model.objects.select_for_update(no_key=True, skip_locked=True)
+    if not free.filter(pk=row_id).values_list("pk").first():
+        return False
+    # A statement of its own: the one that locks does not see what its predecessor did elsewhere.
+    aggregate = due.filter(pk=row_id).first()
     if aggregate is None:
         return False
     act(aggregate)

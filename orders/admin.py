@@ -26,7 +26,16 @@ STATUS = badge(
         "cancelled": "danger",
     },
 )
-PAYMENT = badge("payment", {"paid": "success", "unpaid": "warning"}, selectors.payment_status)
+PAYMENT = badge(
+    "payment",
+    {
+        "paid": "success",
+        "unpaid": "warning",
+        "partially_refunded": "info",
+        "refunded": "danger",
+    },
+    selectors.payment_status,
+)
 FULFILLMENT = badge("fulfillment", {"delivered": "success"}, selectors.fulfillment_status)
 RETURN = badge("returns", {"returned": "danger"}, selectors.return_status)
 HOLD = badge("on hold", {"held": "warning"}, lambda order: "held" if order.is_held() else "-")
@@ -211,7 +220,7 @@ class OrderAdmin(AggregateAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
-        return selectors.with_lines()
+        return selectors.to_show()
 
     def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Any:
         """Leave out what has not happened."""

@@ -142,13 +142,13 @@ class OrderCancelled(Event):
     ]
 
     @classmethod
-    def of(cls, order: "Order", *, reason: str) -> Self:
+    def of(cls, order: "OrderRecord", *, reason: str, refund_required: bool) -> Self:
         return cls(
             order_id=order.id,
             reservation_id=order.reservation_id,
             cancellation_reason=cast(CancellationReason, reason),
             cancelled_by=origin.current().actor,
-            refund_required=order.is_paid,
+            refund_required=refund_required,
             stock_to_release=StockItem.live(order) if order.placed_at else [],
         )
 

@@ -6,6 +6,7 @@ from typing import Literal
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+import payments.selectors
 from orders.models import Dispatch, Order, Policy, UnknownShipment, WriteOff
 
 # Orders that wait for somebody: to look at them before they are fulfilled; and to tell Inventory
@@ -23,9 +24,15 @@ def with_lines() -> QuerySet[Order]:
     return Order.objects.prefetch_related("items__allocations")
 
 
+def to_show() -> QuerySet[Order]:
+    """Return orders to show, with how much was `captured` for each, and how much `refunded`."""
+    captured, refunded = map(payments.selectors.sum_of, ("captured", "refunded"))
+    return with_lines().annotate(captured=captured, refunded=refunded)
+
+
 def get(order_id: str) -> Order:
     """Return an order to show."""
-    return with_lines().get(pk=order_id)
+    return to_show().get(pk=order_id)
 
 
 def lock(order_id: str) -> Order:
@@ -33,9 +40,18 @@ def lock(order_id: str) -> Order:
     return with_lines().select_for_update(no_key=True).get(pk=order_id)
 
 
+def lock_row(order_id: str) -> Order:
+    """Return the same for other contexts, which need nothing but the order itself."""
+    return Order.objects.select_for_update(no_key=True).get(pk=order_id)
+
+
 def unpaid(*, now: datetime, organization_id: str | None = None) -> QuerySet[Order]:
-    """Return placed orders whose reservation has expired."""
-    orders = with_lines().filter(status=Order.Status.PLACED, reservation_expires_at__lte=now)
+    """Return placed orders whose reservation has expired, and whose money is not on its way."""
+    orders = with_lines().filter(
+        ~payments.selectors.keeping(now),
+        status=Order.Status.PLACED,
+        reservation_expires_at__lte=now,
+    )
     if organization_id:
         orders = orders.filter(organization_id=organization_id)
     return orders.order_by("reservation_expires_at")
@@ -61,11 +77,16 @@ def unreleased(order: Order) -> list[WriteOff]:
     return list(order.write_offs.filter(released_at__isnull=True).order_by("id"))
 
 
-def payment_status(order: Order) -> Literal["not_required", "unpaid", "paid"]:
-    """Whether what is due has been paid."""
-    if not order.total:
-        return "not_required"
-    return "paid" if order.is_paid else "unpaid"
+def payment_status(
+    order: Order,
+) -> Literal["not_required", "unpaid", "paid", "partially_refunded", "refunded"]:
+    """Whether what is due has been paid, and not given back; of an order `to_show`."""
+    captured, refunded = order.captured, order.refunded
+    if not captured:
+        return "unpaid" if order.total else "not_required"
+    if refunded:
+        return "refunded" if refunded >= captured else "partially_refunded"
+    return "paid"
 
 
 def fulfillment_status(

@@ -1,11 +1,42 @@
-"""The orders' timer."""
+"""What payments' facts make orders do, and the orders' timer."""
 
+from contextlib import suppress
 from datetime import datetime
 
 from celery import shared_task
 from django.utils import timezone
 
+from events.errors import Conflict
+from events.models import Event
+from events.reactions import reacts_to
 from orders import services
+from orders.models import Order
+from payments.events import PaymentFailed, PaymentMismatched, PaymentSucceeded
+
+
+@reacts_to(PaymentSucceeded)
+def confirm_paid_order(fact: PaymentSucceeded, about: Event) -> None:
+    """One that was cancelled meanwhile, or paid before, payments give the money back for."""
+    with suppress(Conflict):
+        services.confirm_order(order_id=fact.order_id, payment_id=fact.payment_id)
+
+
+@reacts_to(PaymentFailed)
+def cancel_unpayable_order(fact: PaymentFailed, about: Event) -> None:
+    """After the last attempt."""
+    if not fact.retries_remaining:
+        services.cancel_unpayable_order(order_id=fact.order_id)
+
+
+@reacts_to(PaymentMismatched)
+def hold_mismatched_order(fact: PaymentMismatched, about: Event) -> None:
+    """Somebody has to decide, unless the order has ended, or waits for somebody already."""
+    note = (
+        f"{fact.payment_id} brought {fact.captured} {fact.captured_currency} instead of "
+        f"{fact.amount} {fact.currency}."
+    )
+    with suppress(Conflict):
+        services.hold_order(order_id=fact.order_id, reason=Order.HoldReason.PAYMENT, note=note)
 
 
 @shared_task

@@ -18,7 +18,7 @@ class Orders(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     """An order, from opening it to its end."""
 
     scope = "orders"
-    queryset = selectors.with_lines()
+    queryset = selectors.to_show()
     serializer_class = serializers.OrderOut
     filterset_class = OrderFilters
 

@@ -1,10 +1,14 @@
 """What payments tell other services, in the contract's order."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 from msgspec import Meta
 
-from events.schema import Event, Id, Money, Payload, Timestamp, event
+from events.money import money
+from events.schema import Event, Id, Money, Timestamp, event
+
+if TYPE_CHECKING:
+    from payments.models import Payment, Refund
 
 PaymentMethod = Literal["stripe", "manual", "sandbox"]
 RefundMethod = Literal["original_payment", "store_credit", "manual"]
@@ -24,6 +28,17 @@ class PaymentPending(Event):
     payment_method: PaymentMethod
     gateway_payment_id: Annotated[str | None, Meta(description="Null for `manual`.")]
 
+    @classmethod
+    def of(cls, payment: "Payment") -> Self:
+        return cls(
+            payment_id=payment.id,
+            order_id=payment.order_id,
+            amount=money(payment.amount, payment.currency),
+            currency=payment.currency,
+            payment_method=cast(PaymentMethod, payment.method),
+            gateway_payment_id=payment.gateway_payment_id,
+        )
+
 
 @event("payment.succeeded", moment="paid_at")
 class PaymentSucceeded(Event):
@@ -35,6 +50,19 @@ class PaymentSucceeded(Event):
     paid_at: Timestamp
     payment_method: PaymentMethod
     card_last4: Annotated[str | None, Meta(description="Null for anything but a card.")]
+
+    @classmethod
+    def of(cls, payment: "Payment") -> Self:
+        assert payment.paid_at, "nothing has come"
+        assert payment.captured_currency, "what has come has a currency"
+        return cls(
+            payment_id=payment.id,
+            order_id=payment.order_id,
+            amount=money(payment.captured, payment.captured_currency),
+            paid_at=payment.paid_at,
+            payment_method=cast(PaymentMethod, payment.method),
+            card_last4=payment.card_last4,
+        )
 
 
 @event("payment.failed")
@@ -58,6 +86,17 @@ class PaymentRefunded(Event):
     refund_reason: RefundReason
     refunded_at: Timestamp
 
+    @classmethod
+    def of(cls, refund: "Refund", payment: "Payment") -> Self:
+        assert refund.settled_at, "nothing has gone back"
+        return cls(
+            payment_id=payment.id,
+            order_id=payment.order_id,
+            refund_amount=money(refund.amount, refund.currency),
+            refund_reason=cast(RefundReason, refund.reason),
+            refunded_at=refund.settled_at,
+        )
+
 
 @event("payment.opened", published=False)
 class PaymentOpened(Event):
@@ -68,6 +107,16 @@ class PaymentOpened(Event):
     amount: Money
     currency: str
     payment_method: PaymentMethod
+
+    @classmethod
+    def of(cls, payment: "Payment") -> Self:
+        return cls(
+            payment_id=payment.id,
+            order_id=payment.order_id,
+            amount=money(payment.amount, payment.currency),
+            currency=payment.currency,
+            payment_method=cast(PaymentMethod, payment.method),
+        )
 
 
 @event("payment.mismatched", published=False)
@@ -81,6 +130,18 @@ class PaymentMismatched(Event):
     captured: Annotated[Money, Meta(description="What came.")]
     captured_currency: str
 
+    @classmethod
+    def of(cls, payment: "Payment") -> Self:
+        assert payment.captured_currency, "nothing has come"
+        return cls(
+            payment_id=payment.id,
+            order_id=payment.order_id,
+            amount=money(payment.amount, payment.currency),
+            currency=payment.currency,
+            captured=money(payment.captured, payment.captured_currency),
+            captured_currency=payment.captured_currency,
+        )
+
 
 @event("payment.abandoned", published=False)
 class PaymentAbandoned(Event):
@@ -91,7 +152,7 @@ class PaymentAbandoned(Event):
     reason: str
 
 
-class Refunding(Payload):
+class RefundFact(Event):
     """A refund, as the facts about it tell it."""
 
     refund_id: Id
@@ -102,19 +163,32 @@ class Refunding(Payload):
     reason: RefundReason
     method: RefundMethod
 
+    @classmethod
+    def of(cls, refund: "Refund", payment: "Payment", **more: Any) -> Self:
+        return cls(
+            refund_id=refund.id,
+            payment_id=payment.id,
+            order_id=payment.order_id,
+            amount=money(refund.amount, refund.currency),
+            currency=refund.currency,
+            reason=cast(RefundReason, refund.reason),
+            method=cast(RefundMethod, refund.method),
+            **more,
+        )
+
 
 @event("refund.requested", published=False)
-class RefundRequested(Event, Refunding):
+class RefundRequested(RefundFact):
     """Money is to go back."""
 
 
 @event("refund.succeeded", published=False)
-class RefundSucceeded(Event, Refunding):
+class RefundSucceeded(RefundFact):
     """Money has gone back, by whatever way."""
 
 
 @event("refund.failed", published=False)
-class RefundFailed(Event, Refunding):
+class RefundFailed(RefundFact):
     """Money could not go back: its amount can be refunded again, and somebody has to."""
 
     error_code: str

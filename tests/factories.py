@@ -1,4 +1,4 @@
-"""Carts and orders in every state, reached as users reach it: through the services."""
+"""Carts, orders and payments in every state, reached as users reach it: through the services."""
 
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,8 @@ from carts.models import Cart
 from orders import selectors
 from orders import services as orders
 from orders.models import Order
+from payments import services as payments
+from payments.models import Payment
 
 ADDRESS = {"name": "Juan Pérez", "line1": "1 Main Street", "city": "Memphis", "country": "US"}
 
@@ -75,8 +77,22 @@ def order_of(*quantities: int, status: str = "processing", **fields: Any) -> Ord
     return OrderFactory(items=lines, status=status, **fields)
 
 
+def start_payment(order: Order, method: str = "sandbox", token: str | None = None) -> Payment:
+    """Ask for what is due, and hear the gateway's answer, as a client does."""
+    payment = payments.start_payment(order_id=order.id, method=method, token=token)
+    payments.call_gateway(payment_id=payment.id)
+    return Payment.objects.get(pk=payment.pk)
+
+
+def pay(order: Order) -> Payment:
+    """Pay what is due; nobody has reacted to it yet."""
+    return start_payment(order, token="tok_ok")
+
+
 def confirm(order: Order) -> Order:
-    return orders.confirm_order(order_id=order.id, payment_id="pay_1", captured=order.total)
+    """What is due is paid, unless that is nothing."""
+    payment = pay(order)
+    return orders.confirm_order(order_id=order.id, payment_id=payment.id)
 
 
 def start(order: Order) -> Order:

@@ -99,10 +99,9 @@ class Order(OrderUnits):
         verb="cancel",
         guards=[OrderUnits.has_dispatched_nothing],
     )
-    def cancel(self, *, reason: str, note: str, at: datetime) -> Event:
+    def cancel(self, *, reason: str, note: str, at: datetime, is_paid: bool) -> Event:
         """It will not be delivered: stock is released, and what was paid is given back."""
-        self.end(reason, note, at)
-        return facts.OrderCancelled.of(self, reason=reason)
+        return self.end(reason, note, at, is_paid)
 
     @transition(
         source=(Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
@@ -111,10 +110,9 @@ class Order(OrderUnits):
         verb="reservation",
         guards=[OrderUnits.has_dispatched_nothing],
     )
-    def reject(self, *, note: str, at: datetime) -> Event:
+    def reject(self, *, note: str, at: datetime, is_paid: bool) -> Event:
         """Inventory has not got what was to be reserved."""
-        self.end(self.CancellationReason.OUT_OF_STOCK, note, at)
-        return facts.OrderCancelled.of(self, reason=self.CancellationReason.OUT_OF_STOCK)
+        return self.end(self.CancellationReason.OUT_OF_STOCK, note, at, is_paid)
 
     @transition(
         source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
@@ -215,7 +213,7 @@ class Order(OrderUnits):
             items=facts.LineUnits.of({d.order_item_id: d.quantity for d in dispatches}),
         )
 
-    def write_off(self, *, units: Units, reason: str, at: datetime) -> None:
+    def write_off(self, *, units: Units, reason: str, at: datetime, is_paid: bool) -> None:
         """Units will never ship; the order ends here if they were the last open ones."""
         everything = sum(line.to_ship for line in self.lines) == sum(units.values())
         if self.status == self.Status.PROCESSING and everything:
@@ -223,7 +221,7 @@ class Order(OrderUnits):
         else:
             self.write_off_part(units=units, reason=reason, at=at)
         if self.has_no_live_unit():
-            self.give_up(reason=reason, at=at)
+            self.give_up(reason=reason, at=at, is_paid=is_paid)
         elif self.status == self.Status.SHIPPED and self.has_arrived():
             self.complete()
 
@@ -264,10 +262,9 @@ class Order(OrderUnits):
         emits=facts.OrderCancelled,
         guards=[OrderUnits.has_no_live_unit],
     )
-    def give_up(self, *, reason: str, at: datetime) -> Event:
+    def give_up(self, *, reason: str, at: datetime, is_paid: bool) -> Event:
         """Every unit is written off, so nothing will ever arrive."""
-        self.end(reason, "", at)
-        return facts.OrderCancelled.of(self, reason=reason)
+        return self.end(reason, "", at, is_paid)
 
     @transition(
         source=(Status.PROCESSING, Status.SHIPPED, Status.DELIVERED),

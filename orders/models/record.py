@@ -22,6 +22,7 @@ from events.money import (
     money,
     split,
 )
+from orders.events import OrderCancelled
 from orders.models.parts import Allocation, Dispatch, OrderItem, WriteOff
 from orders.models.refusals import DiscountTooLarge
 
@@ -69,6 +70,8 @@ class OrderRecord(Aggregate):
 
     items: Any  # the reverse of OrderItem.order
     write_offs: Any  # the reverse of WriteOff.order
+    captured: Decimal  # what was paid, and what of it was given back: of orders to show
+    refunded: Decimal
 
     id = PublicIdField("order")
     number = models.CharField(max_length=20)
@@ -170,11 +173,6 @@ class OrderRecord(Aggregate):
         """The items, in the order in which they were given."""
         return list(self.items.all())
 
-    @property
-    def is_paid(self) -> bool:
-        """It was confirmed, and so paid, and it was not free."""
-        return self.confirmed_at is not None and self.total > 0
-
     def price(self) -> None:
         """Compute every amount from the lines, the discount and the shipping.
 
@@ -192,10 +190,11 @@ class OrderRecord(Aggregate):
         self.tax = sum((line.tax for line in self.lines), self.shipping_tax)
         self.total = bounded(self.subtotal - self.discount + self.shipping_cost + self.tax)
 
-    def end(self, reason: str, note: str, at: datetime) -> None:
-        """Remember who cancelled it, when and why."""
+    def end(self, reason: str, note: str, at: datetime, is_paid: bool) -> OrderCancelled:
+        """Remember who cancelled it, when and why; what was paid is to be given back."""
         self.cancellation_reason, self.cancellation_note = reason, note
         self.cancelled_by, self.cancelled_at = origin.current().actor, at
+        return OrderCancelled.of(self, reason=reason, refund_required=is_paid)
 
     def save_parts(self) -> None:
         OrderItem.objects.bulk_create(

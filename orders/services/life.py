@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+import payments.selectors
 from events.errors import Conflict
 from events.numbers import next_number
 from events.timers import for_each
@@ -135,18 +136,19 @@ def reject_reservation(*, order_id: str, note: str = "") -> Order:
     if order.cancellation_reason == Order.CancellationReason.OUT_OF_STOCK:
         return order
     _expect_not_cancelled(order)
-    order.reject(note=note, at=timezone.now())
+    order.reject(note=note, at=timezone.now(), is_paid=payments.selectors.has_money(order.id))
     order.save()
     return order
 
 
 @transaction.atomic
-def confirm_order(*, order_id: str, payment_id: str | None, captured: Decimal) -> Order:
+def confirm_order(*, order_id: str, payment_id: str | None) -> Order:
     """The payment that completes the amount due has been captured. Raises NotFullyPaid."""
     order = selectors.lock(order_id)
     paid_by = order.payment_id if order.confirmed_at else ""
     if paid_by == payment_id and order.status != Order.Status.CANCELLED:
         return order
+    captured = payments.selectors.received(order.id)
     order.confirm(payment_id=payment_id, captured=captured, at=timezone.now())
     order.save()
     return order
@@ -158,8 +160,18 @@ def cancel_order(*, order_id: str, reason: str, note: str = "") -> Order:
     order = selectors.lock(order_id)
     if order.status == Order.Status.CANCELLED and order.cancellation_reason == reason:
         return order
-    order.cancel(reason=reason, note=note, at=timezone.now())
+    _cancel(order, reason, note, timezone.now())
     order.save()
+    return order
+
+
+@transaction.atomic
+def cancel_unpayable_order(*, order_id: str) -> Order:
+    """The last attempt to take the money was declined; unless another payment may succeed."""
+    order = selectors.lock(order_id)
+    if order.status == Order.Status.PLACED and not payments.selectors.may_yet_be_paid(order.id):
+        _cancel(order, Order.CancellationReason.PAYMENT_FAILED, "", timezone.now())
+        order.save()
     return order
 
 
@@ -188,7 +200,12 @@ def expire_unpaid_orders(*, now: datetime, organization_id: str | None = None) -
     """Cancel placed orders whose reservation has expired at `now`; return how many."""
     unpaid = selectors.unpaid(now=now, organization_id=organization_id)
     reason = Order.CancellationReason.RESERVATION_EXPIRED
-    return for_each(unpaid, lambda order: order.cancel(reason=reason, note="", at=now))
+    return for_each(unpaid, lambda order: _cancel(order, reason, "", now))
+
+
+def _cancel(order: Order, reason: str, note: str, at: datetime) -> None:
+    is_paid = payments.selectors.has_money(order.id)
+    order.cancel(reason=reason, note=note, at=at, is_paid=is_paid)
 
 
 def _expect_not_cancelled(order: Order) -> None:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from django.db import transaction
 from django.utils import timezone
 
+import payments.selectors
 from orders import selectors
 from orders.models import Order, UnknownShipment
 
@@ -93,7 +94,8 @@ def write_off_units(*, order_id: str, units: Mapping[str, int], reason: str) -> 
     Raises UnknownItem, TooManyUnits, InvalidTransition.
     """
     order = selectors.lock(order_id)
-    order.write_off(units=units, reason=reason, at=timezone.now())
+    is_paid = payments.selectors.has_money(order.id)
+    order.write_off(units=units, reason=reason, at=timezone.now(), is_paid=is_paid)
     order.save()
     return order
 

@@ -1,0 +1,233 @@
+"""The life of a payment on one page."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from events import origin
+from events.aggregate import transition
+from events.money import exact, money
+from events.schema import Event
+from payments import events as facts
+from payments.models.parts import Attempt, Refund
+from payments.models.record import PaymentRecord
+from payments.models.refusals import RefundTooLarge
+
+
+class Payment(PaymentRecord):
+    """Money for an order: asked for, captured, and given back."""
+
+    Status = PaymentRecord.Status
+
+    def may_be_retried(self) -> bool:
+        """it has attempts left, and nobody has given it up; else start a new payment"""
+        return self.abandoned_at is None
+
+    def is_manual(self) -> bool:
+        """the money comes by hand; a gateway says itself when it has it"""
+        return self.method == self.Method.MANUAL
+
+    def is_not_abandoned(self) -> bool:
+        """somebody still waits for the money"""
+        return self.abandoned_at is None
+
+    def has_money_left(self) -> bool:
+        """some of the captured money is not refunded yet"""
+        return self.refundable > 0
+
+    @classmethod
+    def open(cls, *, token: str | None, at: datetime, **fields: Any) -> "Payment":
+        """Somebody wants to pay what is due."""
+        payment = cls(**fields)
+        payment.tries, payment.givebacks = [], []
+        payment.try_again(token, at)
+        payment.record(facts.PaymentOpened.of(payment))
+        return payment
+
+    @transition(
+        source=Status.FAILED,
+        target=Status.OPENING,
+        emits=facts.PaymentOpened,
+        verb="retry",
+        guards=[may_be_retried],
+    )
+    def retry(self, *, token: str | None, at: datetime) -> None:
+        """The customer tries once more, maybe with another card."""
+        self.try_again(token, at)
+        self.keeps_order = True
+
+    @transition(
+        source=(Status.OPENING, Status.FAILED),
+        target=Status.PENDING,
+        emits=facts.PaymentPending,
+    )
+    def accept(self) -> None:
+        """The gateway knows of the attempt; the money is the customer's to give."""
+
+    @transition(source=Status.PENDING, target=Status.FAILED, emits=facts.PaymentFailed)
+    def decline(self, *, charge_id: str, code: str, message: str, at: datetime) -> Event:
+        """The gateway does not take this card; after three attempts nobody waits any more."""
+        if self.attempt.declined_at:  # tried again where the customer and the gateway meet
+            self.try_again(None, at)
+        attempt = self.attempt
+        attempt.charge_id, attempt.declined_at, attempt.token = charge_id, at, None
+        attempt.error_code, attempt.error_message = code[:100], message[:500]
+        self.keeps_order = False
+        if not self.retries_remaining:
+            self.give_up(at)
+        return facts.PaymentFailed(
+            payment_id=self.id,
+            order_id=self.order_id,
+            error_code=attempt.error_code,
+            error_message=attempt.error_message,
+            retries_remaining=self.retries_remaining,
+        )
+
+    @transition(
+        source=(Status.PENDING, Status.FAILED),
+        target=Status.SUCCEEDED,
+        emits=facts.PaymentSucceeded,
+        verb="capture",
+        guards=[is_manual],
+    )
+    def capture(self, *, is_wanted: bool, card_last4: str | None, at: datetime) -> None:
+        """Somebody has the money in hand, or on the bank account."""
+        self.take(self.amount, self.currency, at=at, counts=is_wanted, card_last4=card_last4)
+
+    @transition(source=Status.PENDING, target=Status.SUCCEEDED, emits=facts.PaymentSucceeded)
+    def succeed(self, *, is_wanted: bool, at: datetime, **card: str | None) -> None:
+        """The gateway has captured what was asked for."""
+        self.take(self.amount, self.currency, at=at, counts=is_wanted, **card)
+
+    @transition(source=Status.PENDING, target=Status.SUCCEEDED, emits=facts.PaymentMismatched)
+    def mismatch(
+        self, *, captured: Decimal, currency: str, at: datetime, **card: str | None
+    ) -> None:
+        """The gateway has captured something else: it does not count, and somebody decides."""
+        self.take(captured, currency, at=at, counts=False, **card)
+        self.keeps_order = True
+
+    @transition(
+        source=(Status.OPENING, Status.PENDING, Status.FAILED),
+        target=Status.FAILED,
+        emits=facts.PaymentAbandoned,
+        guards=[is_not_abandoned],
+    )
+    def abandon(self, *, reason: str, at: datetime) -> Event:
+        """Nobody waits for it any more; the gateway is told to take nothing."""
+        self.give_up(at)
+        return facts.PaymentAbandoned(payment_id=self.id, order_id=self.order_id, reason=reason)
+
+    @transition(
+        source=(Status.SUCCEEDED, Status.REFUNDED),
+        target=None,
+        emits=facts.RefundRequested,
+        verb="refunds",
+        guards=[has_money_left],
+    )
+    def request_refund(self, *, amount: Decimal, reason: str, method: str, at: datetime) -> Event:
+        """Money is to go back."""
+        assert self.captured_currency, "captured money has a currency"
+        refund = Refund(
+            payment=self,
+            amount=amount,
+            currency=self.captured_currency,
+            reason=reason,
+            method=method,
+            requested_by=origin.current().actor,
+            requested_at=at,
+        )
+        self.givebacks.append(refund)
+        self.part(refund)
+        self.refunding += amount
+        if refund in self.owed_by_gateway():
+            self.want_call(at)
+        return facts.RefundRequested.of(refund, self)
+
+    def complete_refund(self, *, refund: Refund, **settled: Any) -> None:
+        """The money has gone back, of which the rest is given."""
+        if self.refunded + refund.amount == self.captured:
+            self.complete_last_refund(refund=refund, **settled)
+        else:
+            self.complete_part_refund(refund=refund, **settled)
+
+    @transition(source=Status.SUCCEEDED, target=None, emits=facts.RefundSucceeded)
+    def complete_part_refund(self, **settled: Any) -> Event:
+        """Some of the money has gone back."""
+        return self.settle_refund(**settled)
+
+    @transition(source=Status.SUCCEEDED, target=Status.REFUNDED, emits=facts.RefundSucceeded)
+    def complete_last_refund(self, **settled: Any) -> Event:
+        """All of the money has gone back."""
+        self.keeps_order = False
+        return self.settle_refund(**settled)
+
+    @transition(source=Status.SUCCEEDED, target=None, emits=facts.RefundFailed)
+    def fail_refund(self, *, refund: Refund, code: str, message: str, at: datetime) -> Event:
+        """The gateway could not pay it out: the amount can be refunded again."""
+        refund.status, refund.settled_at = Refund.Status.FAILED, at
+        refund.error_code, refund.error_message = code[:100], message[:500]
+        self.refunding -= refund.amount
+        self.part(refund)
+        return facts.RefundFailed.of(
+            refund, self, error_code=refund.error_code, error_message=refund.error_message
+        )
+
+    def expect_refundable(self, amount: Decimal) -> None:
+        """Raise RefundTooLarge where more is asked for than is left, InexactAmount."""
+        currency = self.captured_currency or self.currency
+        left = money(self.refundable, currency)
+        if exact(amount, currency) > left:
+            raise RefundTooLarge(
+                f"Of {self.id}, {left} {currency} can be refunded; {amount} were asked for.",
+                max_refundable=str(left),
+            )
+
+    def settle_refund(
+        self, *, refund: Refund, gateway_refund_id: str | None, at: datetime
+    ) -> Event:
+        """Count what has gone back; what the gateway paid out is told to others too."""
+        refund.status, refund.settled_at = Refund.Status.SUCCEEDED, at
+        refund.gateway_refund_id = gateway_refund_id or refund.gateway_refund_id
+        self.refunding -= refund.amount
+        self.refunded += refund.amount
+        self.part(refund)
+        if refund.method == Refund.Method.ORIGINAL_PAYMENT:
+            self.record(facts.PaymentRefunded.of(refund, self))
+        return facts.RefundSucceeded.of(refund, self)
+
+    def try_again(self, token: str | None, at: datetime) -> None:
+        """Begin an attempt."""
+        attempt = Attempt(payment=self, number=len(self.tries) + 1, token=token)
+        self.tries.append(attempt)
+        self.part(attempt)
+        self.want_call(at)
+
+    def take(
+        self,
+        amount: Decimal,
+        currency: str,
+        *,
+        at: datetime,
+        counts: bool,
+        card_brand: str | None = None,
+        card_last4: str | None = None,
+    ) -> None:
+        """Note what has come."""
+        self.captured, self.captured_currency, self.counts = amount, currency, counts
+        self.paid_at, self.card_brand, self.card_last4 = at, card_brand, card_last4
+        self.keeps_order, self.attempt.token = False, None
+        self.part(self.attempt)
+
+    def give_up(self, at: datetime) -> None:
+        """Wait no more, and have the gateway told so."""
+        self.abandoned_at, self.keeps_order, self.attempt.token = at, False, None
+        self.part(self.attempt)
+        if self.is_manual():
+            self.closed_at = at
+        else:
+            self.want_call(at)
+
+    def wait_for_transfer(self, *, days: int, at: datetime) -> None:
+        """Money that comes by hand takes days, for which the order waits."""
+        self.keeps_order, self.keeps_order_until = False, at + timedelta(days=days)

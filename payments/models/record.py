@@ -1,0 +1,198 @@
+"""What is known of a payment: its columns, its parts, and what follows from them."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Round
+
+from events.aggregate import Aggregate
+from events.ids import PublicIdField
+from events.money import MAX_DECIMALS, CurrencyField, MoneyField
+from payments.models.parts import Attempt, Refund
+
+MAX_ATTEMPTS = 3
+GRACE = timedelta(seconds=5)  # in which whoever wants a call makes it, before the timer does
+FIRST_PAUSE = timedelta(seconds=10)  # between two calls, doubled each time
+LONGEST_PAUSE = timedelta(hours=1)
+
+
+class PaymentRecord(Aggregate):
+    """The part of a payment that does not move by itself."""
+
+    class Status(models.TextChoices):
+        OPENING = "opening"
+        PENDING = "pending"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        REFUNDED = "refunded"
+
+    class Method(models.TextChoices):
+        STRIPE = "stripe"
+        MANUAL = "manual"
+        SANDBOX = "sandbox"
+
+    OPEN = (Status.OPENING, Status.PENDING)
+
+    attempts: Any  # the reverse of Attempt.payment
+    refunds: Any  # the reverse of Refund.payment
+
+    id = PublicIdField("pay")
+    order = models.ForeignKey("orders.Order", models.PROTECT, related_name="+")
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.OPENING)
+    method = models.CharField(max_length=16, choices=Method.choices)
+    amount = MoneyField()  # what is asked for
+    currency = CurrencyField()
+    account = models.CharField(max_length=64, null=True)  # the organization's at the gateway
+    gateway_payment_id = models.CharField(max_length=255, null=True)
+    client_secret = models.CharField(max_length=255, null=True)  # for the customer's browser
+    abandoned_at = models.DateTimeField(null=True)  # from when on nobody waits for the money
+    closed_at = models.DateTimeField(null=True)  # from when on the gateway takes none any more
+    captured = MoneyField(default=Decimal(0))
+    captured_currency = CurrencyField(null=True)
+    counts = models.BooleanField(default=False)  # what is captured, towards the order's total
+    paid_at = models.DateTimeField(null=True)
+    card_brand = models.CharField(max_length=32, null=True)
+    card_last4 = models.CharField(max_length=4, null=True)
+    refunding = MoneyField(default=Decimal(0))
+    refunded = MoneyField(default=Decimal(0))
+    # While money may be on its way, an unpaid order does not expire; for a transfer, until then.
+    keeps_order = models.BooleanField(default=True)
+    keeps_order_until = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)  # when the gateway is to be asked next
+    calls = models.PositiveIntegerField(default=0)  # since something was wanted of it
+    last_error = models.CharField(max_length=500, default="")
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order"],
+                name="one_open_payment_per_order",
+                condition=Q(status__in=["opening", "pending"]),
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0, captured__gte=0, refunded__gte=0, refunding__gte=0)
+                # Rounded, because SQLite adds with floats.
+                & Q(captured__gte=Round(F("refunded") + F("refunding"), precision=MAX_DECIMALS)),
+                name="payment_refunds_no_cent_twice",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    status__in=["opening", "pending", "failed"],
+                    captured=0,
+                    captured_currency=None,
+                    paid_at=None,
+                    counts=False,
+                )
+                | Q(
+                    status__in=["succeeded", "refunded"],
+                    captured__gt=0,
+                    captured_currency__isnull=False,
+                    paid_at__isnull=False,
+                ),
+                name="payment_moments",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["order"], name="payment_order"),
+            models.Index(fields=["organization_id", "-id"], name="payment_list"),
+            models.Index(fields=["organization_id", "updated_at"], name="payment_updated"),
+            models.Index(
+                fields=["gateway_payment_id"],
+                name="payment_gateway_id",
+                condition=Q(gateway_payment_id__isnull=False),
+            ),
+            models.Index(fields=["due_at"], name="payment_due", condition=Q(due_at__isnull=False)),
+            models.Index(
+                fields=["created_at"],
+                name="payment_open",
+                condition=Q(status__in=["opening", "pending"]),
+            ),
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.parts_to_save: dict[str, Attempt | Refund] = {}
+
+    def __str__(self) -> str:
+        return self.id
+
+    @property
+    def stream(self) -> str:
+        """Payments are part of their order's story."""
+        return str(self.order_id)
+
+    @cached_property
+    def tries(self) -> list[Attempt]:
+        """The attempts, oldest first."""
+        return list(self.attempts.all())
+
+    @cached_property
+    def givebacks(self) -> list[Refund]:
+        """The refunds, oldest first."""
+        return list(self.refunds.all())
+
+    @property
+    def attempt(self) -> Attempt:
+        """The latest try."""
+        return self.tries[-1]
+
+    @property
+    def retries_remaining(self) -> int:
+        """How often the gateway may still decline it, less one."""
+        declined = sum(attempt.declined_at is not None for attempt in self.tries)
+        return max(MAX_ATTEMPTS - declined, 0)
+
+    @property
+    def is_captured(self) -> bool:
+        """The money has come."""
+        return self.paid_at is not None
+
+    @property
+    def refundable(self) -> Decimal:
+        """What is left of the captured money, in its currency."""
+        return self.captured - self.refunded - self.refunding
+
+    @property
+    def is_mismatched(self) -> bool:
+        """Other money came than was asked for."""
+        came, asked = (self.captured, self.captured_currency), (self.amount, self.currency)
+        return self.is_captured and came != asked
+
+    def owed_by_gateway(self) -> list[Refund]:
+        """Return the refunds that the gateway is to pay out."""
+        original = Refund.Method.ORIGINAL_PAYMENT
+        return [
+            refund
+            for refund in self.givebacks
+            if refund.status == Refund.Status.PENDING
+            and refund.method == original
+            and self.method != self.Method.MANUAL
+        ]
+
+    def want_call(self, now: datetime) -> None:
+        """Something is wanted of the gateway: whoever wants it asks, else soon the timer."""
+        self.due_at, self.calls = now + GRACE, 0
+
+    def plan_call(self, now: datetime) -> None:
+        """Decide when the gateway is asked next: later each time, and not if all is known."""
+        # What an operator is to record, no gateway knows.
+        is_open = self.method != self.Method.MANUAL and not (self.is_captured or self.closed_at)
+        if is_open or self.owed_by_gateway():
+            pause = FIRST_PAUSE * 2 ** min(max(self.calls - 1, 0), 16)
+            self.due_at = now + min(pause, LONGEST_PAUSE)
+        else:
+            self.due_at = None
+
+    def part(self, part: Attempt | Refund) -> None:
+        """Save a part with the payment."""
+        self.parts_to_save[part.pk] = part
+
+    def save_parts(self) -> None:
+        for part in self.parts_to_save.values():
+            part.save(force_insert=part._state.adding)
+        self.parts_to_save = {}

@@ -1,0 +1,109 @@
+"""Reading payments. Nothing here writes."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from events.money import MoneyField
+from payments.models import Payment, PaymentAccount, Refund, Webhook
+
+# Payments that wait for somebody: of which nobody knows yet whether the money has come, of which
+# something else came than was asked for, or that cannot be given back as it was meant to.
+OUTCOME_OPEN = Q(status=Payment.Status.OPENING) | Q(status=Payment.Status.PENDING, keeps_order=True)
+MISMATCHED = Q(status=Payment.Status.SUCCEEDED, counts=False, keeps_order=True)
+
+
+def with_parts() -> QuerySet[Payment]:
+    """Return payments to show or to change, with their attempts and refunds."""
+    return Payment.objects.prefetch_related("attempts", "refunds")
+
+
+def get(payment_id: str) -> Payment:
+    """Return a payment to show."""
+    return with_parts().get(pk=payment_id)
+
+
+def of_order(order_id: str) -> list[Payment]:
+    """Return an order's payments, oldest first."""
+    return list(with_parts().filter(order=order_id).order_by("id"))
+
+
+def open_of(order_id: str) -> Payment | None:
+    """Return the payment of an order of which it is not known yet whether it succeeds."""
+    return with_parts().filter(order=order_id, status__in=Payment.OPEN).first()
+
+
+def received(order_id: str) -> Decimal:
+    """Return what has come towards an order's total, whatever was given back later."""
+    counting = Payment.objects.filter(order=order_id, counts=True)
+    return sum(counting.values_list("captured", flat=True), Decimal(0))
+
+
+def has_money(order_id: str) -> bool:
+    """Return whether something was captured for an order and not refunded."""
+    return Payment.objects.filter(order=order_id, captured__gt=F("refunded")).exists()
+
+
+def may_yet_be_paid(order_id: str) -> bool:
+    """Return whether a payment of an order has succeeded, or still may."""
+    hopeful = (*Payment.OPEN, Payment.Status.SUCCEEDED)
+    return Payment.objects.filter(order=order_id, status__in=hopeful).exists()
+
+
+def keeping(now: datetime) -> Exists:
+    """Say, in a query of orders, whether one waits for money that may be on its way at `now`."""
+    return Exists(
+        Payment.objects.filter(
+            Q(keeps_order=True) | Q(status__in=Payment.OPEN, keeps_order_until__gt=now),
+            order=OuterRef("pk"),
+        )
+    )
+
+
+def sum_of(column: str) -> Coalesce:
+    """Add up a column of the counting payments, in a query of orders."""
+    counting = Payment.objects.filter(order=OuterRef("pk"), counts=True).order_by()
+    total = counting.values("order").annotate(total=Sum(column)).values("total")
+    return Coalesce(Subquery(total), Decimal(0), output_field=MoneyField())
+
+
+def due(*, now: datetime) -> QuerySet[Payment]:
+    """Return payments about which a gateway is to be asked something at `now`."""
+    return Payment.objects.filter(due_at__lte=now).order_by("due_at")
+
+
+def with_failed_refunds() -> Exists:
+    """Say, in a query of payments, whether money could not be given back, and still is here."""
+    failed = Refund.objects.filter(payment=OuterRef("pk"), status=Refund.Status.FAILED)
+    return Exists(failed) & Q(captured__gt=F("refunded") + F("refunding"))
+
+
+def with_refunds_by_hand() -> Exists:
+    """Say, in a query of payments, whether an operator has to give money back."""
+    by_hand = Refund.objects.filter(
+        ~Q(method=Refund.Method.ORIGINAL_PAYMENT) | Q(payment__method=Payment.Method.MANUAL),
+        payment=OuterRef("pk"),
+        status=Refund.Status.PENDING,
+    )
+    return Exists(by_hand)
+
+
+def kept_webhooks(*, now: datetime) -> QuerySet[Webhook]:
+    """Return the messages to be tried again at `now`."""
+    return Webhook.objects.filter(due_at__lte=now).order_by("due_at")
+
+
+def stripe_account(organization_id: str) -> str | None:
+    """Return the connected account that takes an organization's card payments."""
+    account = PaymentAccount.objects.filter(pk=organization_id).first()
+    return account.stripe_account if account else None
+
+
+def manual_payment_days(organization_id: str) -> int:
+    """Return how many days an order of the organization waits for a transfer."""
+    account = PaymentAccount.objects.filter(pk=organization_id).first()
+    own = account.manual_payment_days if account else None
+    return own or settings.MANUAL_PAYMENT_DAYS

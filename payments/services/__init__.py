@@ -1,0 +1,33 @@
+"""What can be done with payments: one function per verb."""
+
+from payments.services.account import set_account
+from payments.services.gateway import call_due_gateways, call_gateway
+from payments.services.refunds import (
+    record_refund,
+    refund_cancelled_order,
+    refund_order,
+    refund_unwanted,
+    request_refund,
+)
+from payments.services.taking import (
+    capture_payment,
+    retry_payment,
+    start_payment,
+)
+from payments.services.webhooks import handle_kept_webhooks, take_webhook
+
+__all__ = [
+    "call_due_gateways",
+    "call_gateway",
+    "capture_payment",
+    "handle_kept_webhooks",
+    "record_refund",
+    "refund_cancelled_order",
+    "refund_order",
+    "refund_unwanted",
+    "request_refund",
+    "retry_payment",
+    "set_account",
+    "start_payment",
+    "take_webhook",
+]

@@ -1,0 +1,88 @@
+"""What gateways answer, and what it makes of a payment: whoever heard it, and how often."""
+
+from datetime import datetime
+from typing import Any
+
+from payments import selectors
+from payments.gateways import Charge, Payout
+from payments.models import Payment, Refund
+
+Status = Payment.Status
+
+
+def is_wanted(order: Any) -> bool:
+    """Whether money for the order still counts: it waits, and not everything has come."""
+    is_waiting: bool = order.status == order.Status.PLACED
+    return is_waiting and selectors.received(order.id) < order.total
+
+
+def take_charge(payment: Payment, charge: Charge, *, now: datetime) -> None:
+    """Move a payment to where its gateway says it is, and never backwards."""
+    if payment.is_captured:
+        return
+    payment.gateway_payment_id = payment.gateway_payment_id or charge.gateway_payment_id
+    payment.client_secret = payment.client_secret or charge.client_secret
+    match charge.state:
+        case "succeeded":
+            _succeed(payment, charge, now)
+        case "declined" if _is_new(payment, charge):
+            if payment.status != Status.PENDING:
+                payment.accept()
+            payment.decline(
+                charge_id=str(charge.charge_id),
+                code=charge.error_code,
+                message=charge.error_message,
+                at=now,
+            )
+        case "cancelled":
+            if payment.is_not_abandoned():
+                payment.abandon(reason="cancelled_at_gateway", at=now)
+            payment.closed_at = now
+        case _ if payment.status in Payment.OPEN:
+            _wait(payment, charge, now)
+
+
+def take_payout(payment: Payment, refund: Refund, payout: Payout, *, now: datetime) -> None:
+    """Settle a refund as its gateway says; once settled, it stays."""
+    if refund.status != Refund.Status.PENDING:
+        return
+    refund.gateway_refund_id = refund.gateway_refund_id or payout.gateway_refund_id
+    payment.part(refund)
+    if payout.state == "succeeded":
+        payment.complete_refund(
+            refund=refund,
+            gateway_refund_id=payout.gateway_refund_id,
+            at=payout.refunded_at or now,
+        )
+    elif payout.state == "failed":
+        payment.fail_refund(
+            refund=refund, code=payout.error_code, message=payout.error_message, at=now
+        )
+
+
+def _succeed(payment: Payment, charge: Charge, now: datetime) -> None:
+    assert charge.amount is not None, "what has come has an amount"
+    assert charge.currency, "and a currency"
+    if payment.status != Status.PENDING:
+        payment.accept()
+    card = {"card_brand": charge.card_brand, "card_last4": charge.card_last4}
+    at = charge.paid_at or now
+    if (charge.amount, charge.currency) == (payment.amount, payment.currency):
+        payment.succeed(is_wanted=is_wanted(payment.order), at=at, **card)
+    else:
+        payment.mismatch(captured=charge.amount, currency=charge.currency, at=at, **card)
+
+
+def _is_new(payment: Payment, charge: Charge) -> bool:
+    """Whether the decline is another than those known, of a payment that may be declined."""
+    known = {attempt.charge_id for attempt in payment.tries}
+    return payment.is_not_abandoned() and charge.charge_id not in known
+
+
+def _wait(payment: Payment, charge: Charge, now: datetime) -> None:
+    if payment.status == Status.OPENING:
+        payment.accept()
+    payment.keeps_order = charge.state == "processing"
+    if payment.is_manual() and payment.keeps_order_until is None:
+        days = selectors.manual_payment_days(payment.organization_id)
+        payment.wait_for_transfer(days=days, at=now)

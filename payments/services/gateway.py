@@ -1,0 +1,154 @@
+"""Calling gateways. Intent, call and result are three steps, and the call is in no transaction.
+
+What is wanted of a gateway is the state of the rows. Whoever makes a call first claims it for a
+while, so that nobody else does; a caller that is killed is followed by the timer, and the
+gateway knows a repeat by its key.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from payments import selectors
+from payments.gateways import Asked, AskedBack, Charge, Gateway, NoAnswer, Payout
+from payments.gateways.manual import Manual
+from payments.gateways.sandbox import Sandbox
+from payments.gateways.stripe import Stripe
+from payments.models import Payment, Refund
+from payments.services.answers import take_charge, take_payout
+from payments.services.locks import lock_payment, save
+
+logger = logging.getLogger(__name__)
+
+GATEWAYS: dict[str, Gateway] = {
+    Payment.Method.STRIPE: Stripe(),
+    Payment.Method.MANUAL: Manual(),
+    Payment.Method.SANDBOX: Sandbox(),
+}
+CLAIM = timedelta(seconds=60)  # longer than a call may take
+AT_ONCE = 100  # payments in one run of the timer; the next one goes on
+
+
+@dataclass(frozen=True)
+class Call:
+    """Something to ask a gateway, about an attempt or about a refund."""
+
+    ask: Callable[[], Charge | Payout]
+    about: str
+
+
+def call_gateway(*, payment_id: str, now: datetime | None = None) -> bool:
+    """Ask the gateway what is due about a payment, and record what it answers.
+
+    Return whether it answered. What somebody else is asking, or nobody wants to know now, is left.
+    """
+    answered = True
+    for call in _claim(payment_id, now or timezone.now()):
+        try:
+            answer = call.ask()
+        except NoAnswer as error:
+            answered = False
+            _note(payment_id, str(error))
+        else:
+            _record(payment_id, call, answer)
+    return answered
+
+
+def call_due_gateways(*, now: datetime) -> int:
+    """Make the calls that are due at `now`; return for how many payments.
+
+    One that fails must not keep the others waiting, but where no answer comes, the gateway is not
+    well, and the next run goes on.
+    """
+    done = 0
+    for payment_id in selectors.due(now=now).values_list("pk", flat=True)[:AT_ONCE]:
+        try:
+            answered = call_gateway(payment_id=payment_id, now=now)
+        except Exception:
+            logger.exception("A gateway could not be called about %s", payment_id)
+            continue
+        done += 1
+        if not answered:
+            break
+    return done
+
+
+@transaction.atomic
+def _claim(payment_id: str, now: datetime) -> list[Call]:
+    """Return what to ask, which nobody else asks for a while."""
+    payment = lock_payment(payment_id)
+    if payment.due_at is None or (payment.calls and payment.due_at > now):
+        return []
+    gateway = GATEWAYS[payment.method]
+    calls = []
+    if not payment.is_captured and payment.closed_at is None:
+        calls.append(_about_payment(gateway, payment, now))
+    calls += [_about_refund(gateway, payment, refund, now) for refund in payment.owed_by_gateway()]
+    payment.calls += 1
+    payment.due_at = now + CLAIM
+    payment.save()
+    return calls
+
+
+def _about_payment(gateway: Gateway, payment: Payment, now: datetime) -> Call:
+    attempt = payment.attempt
+    asked = Asked(
+        payment_id=payment.id,
+        order_id=payment.order_id,
+        attempt_id=attempt.id,
+        amount=payment.amount,
+        currency=payment.currency,
+        account=payment.account,
+        token=attempt.token,
+        gateway_payment_id=payment.gateway_payment_id,
+        asked_at=attempt.asked_at,
+    )
+    if payment.status == Payment.Status.OPENING:
+        ask = gateway.attempt
+    elif payment.abandoned_at:
+        ask = gateway.cancel
+    else:
+        ask = gateway.look
+    attempt.asked_at = attempt.asked_at or now
+    payment.part(attempt)
+    return Call(lambda: ask(asked), attempt.id)
+
+
+def _about_refund(gateway: Gateway, payment: Payment, refund: Refund, now: datetime) -> Call:
+    asked = AskedBack(
+        refund_id=refund.id,
+        payment_id=payment.id,
+        gateway_payment_id=str(payment.gateway_payment_id),
+        amount=refund.amount,
+        currency=refund.currency,
+        account=payment.account,
+        asked_at=refund.asked_at,
+    )
+    refund.asked_at = refund.asked_at or now
+    payment.part(refund)
+    return Call(lambda: gateway.refund(asked), refund.id)
+
+
+@transaction.atomic
+def _record(payment_id: str, call: Call, answer: Charge | Payout) -> None:
+    payment, now = lock_payment(payment_id), timezone.now()
+    payment.last_error = ""
+    if isinstance(answer, Payout):
+        refund = next(refund for refund in payment.givebacks if refund.id == call.about)
+        take_payout(payment, refund, answer, now=now)
+    elif payment.attempt.id == call.about or answer.state in ("succeeded", "declined"):
+        take_charge(payment, answer, now=now)
+    payment.plan_call(now)
+    save(payment)
+
+
+@transaction.atomic
+def _note(payment_id: str, error: str) -> None:
+    payment = lock_payment(payment_id)
+    payment.last_error = error[:500]
+    payment.plan_call(timezone.now())
+    save(payment)

@@ -1,0 +1,36 @@
+"""One order, one lock: whoever changes a payment holds its order first."""
+
+from django.db import transaction
+
+import orders.selectors
+from events import wake
+from payments import selectors
+from payments.models import Payment
+
+
+def lock_payment(payment_id: str) -> Payment:
+    """Return a payment of whose order nobody else changes anything until the transaction ends."""
+    order_id = Payment.objects.values_list("order_id", flat=True).get(pk=payment_id)
+    order = orders.selectors.lock_row(order_id)
+    payment = selectors.with_parts().select_for_update(no_key=True).get(pk=payment_id)
+    payment.order = order
+    return payment
+
+
+def lock_payments(order_id: str) -> list[Payment]:
+    """Return an order's payments, oldest first, locked as one is."""
+    order = orders.selectors.lock_row(order_id)
+    payments = selectors.with_parts().filter(order=order).order_by("id")
+    locked = list(payments.select_for_update(no_key=True))
+    for payment in locked:
+        payment.order = order
+    return locked
+
+
+def save(payment: Payment) -> None:
+    """Save a payment; if something is wanted of its gateway, say so after the commit."""
+    payment.save()
+    if payment.due_at and not payment.calls:
+        transaction.on_commit(
+            lambda: wake.call("payments.tasks.call_gateway", payment.id), robust=True
+        )

@@ -1,0 +1,96 @@
+"""Giving money back: every refund is a row here, whatever asks for it."""
+
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils import timezone
+
+from events.errors import Conflict, Missing
+from payments.models import Payment, Refund
+from payments.services.locks import lock_payment, lock_payments, save
+
+ORIGINAL = Refund.Method.ORIGINAL_PAYMENT
+Reason = Refund.Reason
+
+
+class UnknownRefund(Missing):
+    """The payment has no such refund."""
+
+
+class NotByHand(Conflict):
+    """The gateway pays this refund out, and says itself when it has."""
+
+    code = "not_by_hand"
+
+
+@transaction.atomic
+def request_refund(
+    *, payment_id: str, amount: Decimal, reason: str, method: str = ORIGINAL
+) -> Refund:
+    """Give back `amount`, in the currency that was captured.
+
+    Raises RefundTooLarge, InexactAmount, InvalidTransition.
+    """
+    payment = lock_payment(payment_id)
+    payment.expect_refundable(amount)
+    return _refund(payment, amount, reason, method)
+
+
+@transaction.atomic
+def record_refund(*, payment_id: str, refund_id: str) -> Payment:
+    """Record that an operator has given the money back. Raises UnknownRefund, NotByHand."""
+    payment = lock_payment(payment_id)
+    refund = next((refund for refund in payment.givebacks if refund.id == refund_id), None)
+    if refund is None:
+        raise UnknownRefund(f"{payment_id} has no refund {refund_id}.")
+    if refund.method == ORIGINAL and not payment.is_manual():
+        raise NotByHand(f"The gateway pays {refund_id} out, and says itself when it has.")
+    if refund.status == Refund.Status.PENDING:
+        payment.complete_refund(refund=refund, gateway_refund_id=None, at=timezone.now())
+        save(payment)
+    return payment
+
+
+@transaction.atomic
+def refund_order(*, order_id: str, amount: Decimal, reason: str) -> None:
+    """Give back `amount` of what was paid for an order, the latest money first.
+
+    What an operator has given back before is not given twice: at most what is left goes.
+    """
+    for payment in reversed(lock_payments(order_id)):
+        part = min(amount, payment.refundable)
+        if payment.counts and part > 0:
+            _refund(payment, part, reason)
+            amount -= part
+
+
+@transaction.atomic
+def refund_cancelled_order(*, order_id: str) -> None:
+    """Give back all that has come for an order, and wait for no more."""
+    for payment in lock_payments(order_id):
+        if payment.is_captured:
+            _refund_rest(payment, Reason.ORDER_CANCELLED)
+        elif payment.is_not_abandoned():
+            payment.abandon(reason="order_cancelled", at=timezone.now())
+            save(payment)
+
+
+@transaction.atomic
+def refund_unwanted(*, payment_id: str) -> None:
+    """Give back what came for an order that is cancelled, or that was paid before."""
+    payment = lock_payment(payment_id)
+    if payment.order.status == payment.order.Status.CANCELLED:
+        _refund_rest(payment, Reason.ORDER_CANCELLED)
+    elif not (payment.counts or payment.is_mismatched):
+        _refund_rest(payment, Reason.OTHER)
+
+
+def _refund_rest(payment: Payment, reason: str) -> None:
+    if payment.has_money_left():
+        _refund(payment, payment.refundable, reason)
+
+
+def _refund(payment: Payment, amount: Decimal, reason: str, method: str = ORIGINAL) -> Refund:
+    payment.request_refund(amount=amount, reason=reason, method=method, at=timezone.now())
+    save(payment)
+    return payment.givebacks[-1]

@@ -1,0 +1,124 @@
+"""Asking for money, and recording that it has come."""
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+import orders.selectors
+from events.errors import Conflict, DomainError
+from payments import selectors
+from payments.gateways.sandbox import TOKENS
+from payments.models import Payment
+from payments.services.answers import is_wanted
+from payments.services.locks import lock_payment, save
+
+Method = Payment.Method
+
+
+class NotPayable(Conflict):
+    """Nothing is due for the order now."""
+
+    code = "not_payable"
+
+
+class PaymentOpen(Conflict):
+    """Another payment of the order may still succeed: wait for its outcome."""
+
+    code = "payment_open"
+
+
+class MethodUnavailable(DomainError):
+    """The organization cannot take money this way."""
+
+    code = "method_unavailable"
+
+
+class UnknownToken(DomainError):
+    """The sandbox does what its tokens say, and knows no others."""
+
+    code = "unknown_token"
+
+
+@transaction.atomic
+def start_payment(*, order_id: str, method: str, token: str | None = None) -> Payment:
+    """Ask for what is due; the order's open payment by the same method is returned as it is.
+
+    One by another method is given up, unless its money may be on its way. `token` is how the
+    customer pays, as the gateway has named it. Raises NotPayable, PaymentOpen,
+    MethodUnavailable, UnknownToken.
+    """
+    order = orders.selectors.lock_row(order_id)
+    now = timezone.now()
+    before = selectors.open_of(order.id)
+    if before and before.method == method:
+        return before
+    due = order.total - selectors.received(order.id)
+    if order.status != order.Status.PLACED or due <= 0:
+        raise NotPayable(f"Nothing is due for {order.id}, which is {order.status}.")
+    account = _account(order.organization_id, method, token)
+    if before:
+        if before.keeps_order:
+            raise PaymentOpen(f"{before.id} may still succeed: wait for its outcome.")
+        before.abandon(reason="another_method", at=now)
+        save(before)
+    payment = Payment.open(
+        organization_id=order.organization_id,
+        order=order,
+        method=method,
+        amount=due,
+        currency=order.currency,
+        account=account,
+        token=token,
+        at=now,
+    )
+    save(payment)
+    return payment
+
+
+@transaction.atomic
+def retry_payment(*, payment_id: str, token: str | None = None) -> Payment:
+    """Try once more to take what the gateway has declined, with `token` if there is one.
+
+    Raises NotPayable, PaymentOpen, UnknownToken, InvalidTransition.
+    """
+    payment = lock_payment(payment_id)
+    if payment.status in Payment.OPEN and payment.attempt.token == token:
+        return payment
+    if (other := selectors.open_of(payment.order_id)) and other.id != payment.id:
+        raise PaymentOpen(f"{other.id} may still succeed: wait for its outcome.")
+    _account(payment.organization_id, payment.method, token)
+    if not is_wanted(payment.order):
+        raise NotPayable(f"Nothing is due for {payment.order_id}.")
+    payment.retry(token=token, at=timezone.now())
+    save(payment)
+    return payment
+
+
+@transaction.atomic
+def capture_payment(*, payment_id: str, card_last4: str | None = None) -> Payment:
+    """Record money that came by hand, for a cancelled order too: it is given back then."""
+    payment = lock_payment(payment_id)
+    if payment.is_captured and payment.is_manual() and payment.card_last4 == card_last4:
+        return payment
+    wanted = is_wanted(payment.order)
+    payment.capture(is_wanted=wanted, card_last4=card_last4, at=timezone.now())
+    save(payment)
+    return payment
+
+
+def _account(organization_id: str, method: str, token: str | None) -> str | None:
+    """Return the organization's account at the gateway. Raises MethodUnavailable, UnknownToken."""
+    if method == Method.SANDBOX:
+        if not settings.PAYMENT_SANDBOX:
+            raise MethodUnavailable("The sandbox is off: PAYMENT_SANDBOX=true turns it on.")
+        if token is not None and token not in TOKENS:
+            raise UnknownToken(f"The sandbox has no {token}; it has {', '.join(TOKENS)}.")
+    if method != Method.STRIPE:
+        return None
+    account = selectors.stripe_account(organization_id)
+    if not (account and settings.STRIPE_API_KEY):
+        raise MethodUnavailable(
+            f"{organization_id} takes no card payments yet: STRIPE_API_KEY and its account at "
+            "Stripe have to be set."
+        )
+    return account

@@ -1,0 +1,96 @@
+"""What gateways send by themselves: each message has its effect once."""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from payments import selectors
+from payments.gateways import Notice, stripe
+from payments.models import Payment, Webhook
+from payments.services.answers import take_charge, take_payout
+from payments.services.locks import lock_payment, save
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE = timedelta(minutes=1)  # before an unknown payment is looked for again, then doubled
+GIVEN_UP_AFTER = timedelta(days=3)
+AT_ONCE = 1_000
+KEPT = timedelta(days=30)  # what was handled, against repeats
+
+
+@transaction.atomic
+def take_webhook(*, gateway: str, body: str) -> None:
+    """Do what a verified message asks for, once however often and in whatever order it comes.
+
+    One about a payment that nobody knows yet is kept and tried again.
+    """
+    notice = stripe.notice(body)
+    if notice is None:
+        return
+    webhook, is_new = Webhook.objects.get_or_create(
+        gateway=gateway,
+        event_id=notice.event_id,
+        defaults={"kind": notice.kind, "body": body},
+    )
+    if is_new:
+        _handle(webhook, notice, timezone.now())
+
+
+def handle_kept_webhooks(*, now: datetime) -> int:
+    """Try again what is due at `now`, and forget what was handled long ago; return how many."""
+    due = list(selectors.kept_webhooks(now=now).values_list("pk", flat=True)[:AT_ONCE])
+    for webhook_id in due:
+        try:
+            _try_again(webhook_id, now)
+        except Exception:
+            logger.exception("The webhook %s failed", webhook_id)
+    Webhook.objects.filter(handled_at__isnull=False, received_at__lt=now - KEPT).delete()
+    return len(due)
+
+
+@transaction.atomic
+def _try_again(webhook_id: int, now: datetime) -> None:
+    free = Webhook.objects.select_for_update(skip_locked=True)
+    if webhook := free.filter(pk=webhook_id, due_at__lte=now).first():
+        notice = stripe.notice(webhook.body)
+        assert notice, "only messages about payments are kept"
+        _handle(webhook, notice, now)
+
+
+def _handle(webhook: Webhook, notice: Notice, now: datetime) -> None:
+    payment = Payment.objects.filter(pk=notice.payment_id, method=webhook.gateway).first()
+    # Of the platform's own account, messages name none.
+    if payment and notice.account in (None, payment.account) and _tell(notice, now):
+        webhook.handled_at, webhook.due_at, webhook.body = now, None, ""
+    else:
+        webhook.tries += 1
+        is_hopeless = now > webhook.received_at + GIVEN_UP_AFTER
+        pause = FIRST_PAUSE * 2 ** min(webhook.tries - 1, 10)
+        webhook.due_at = None if is_hopeless else now + pause
+    webhook.save()
+
+
+def _tell(notice: Notice, now: datetime) -> bool:
+    """Tell the payment; return whether what it is about is known."""
+    payment = lock_payment(notice.payment_id)
+    if notice.payout:
+        refund = next((each for each in payment.givebacks if each.id == notice.refund_id), None)
+        if refund is None:
+            return False
+        take_payout(payment, refund, notice.payout, now=now)
+        payment.plan_call(now)
+    elif charge := notice.charge:
+        if payment.is_captured:
+            return True
+        if charge.state == "succeeded" and charge.card_last4 is None:
+            payment.want_call(now)  # the gateway tells the card only when asked
+            payment.keeps_order = True
+        elif charge.state == "processing":
+            payment.keeps_order = payment.status in Payment.OPEN
+        elif charge.state != "waiting":
+            take_charge(payment, charge, now=now)
+            payment.plan_call(now)
+    save(payment)
+    return True
