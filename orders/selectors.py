@@ -1,7 +1,7 @@
 """Reading orders. Nothing here writes."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -42,7 +42,8 @@ def lock(order_id: str) -> Order:
 
 def lock_row(order_id: str) -> Order:
     """Return the same for other contexts, which need nothing but the order itself."""
-    return Order.objects.select_for_update(no_key=True).get(pk=order_id)
+    row: Order = Order.objects.select_for_update(no_key=True).get(pk=order_id)
+    return row
 
 
 def unpaid(*, now: datetime, organization_id: str | None = None) -> QuerySet[Order]:
@@ -78,7 +79,7 @@ def unreleased(order: Order) -> list[WriteOff]:
 
 
 def payment_status(
-    order: Order,
+    order: Any,
 ) -> Literal["not_required", "unpaid", "paid", "partially_refunded", "refunded"]:
     """Whether what is due has been paid, and not given back; of an order `to_show`."""
     captured, refunded = order.captured, order.refunded

@@ -75,10 +75,10 @@ def due(*, now: datetime) -> QuerySet[Payment]:
     return Payment.objects.filter(due_at__lte=now).order_by("due_at")
 
 
-def with_failed_refunds() -> Exists:
+def with_failed_refunds() -> Q:
     """Say, in a query of payments, whether money could not be given back, and still is here."""
     failed = Refund.objects.filter(payment=OuterRef("pk"), status=Refund.Status.FAILED)
-    return Exists(failed) & Q(captured__gt=F("refunded") + F("refunding"))
+    return Q(Exists(failed)) & Q(captured__gt=F("refunded") + F("refunding"))
 
 
 def with_refunds_by_hand() -> Exists:

@@ -35,21 +35,29 @@ def complete(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         "description": "\n".join(f"- `{code}`: {meanings[code]}" for code in meanings),
     }
     result["paths"] |= {path: {"get": operation} for path, operation in OPEN.items()}
+    result["paths"] |= {path: {"post": operation} for path, operation in WEBHOOKS.items()}
     return result
 
 
 def _open(name: str, summary: str, kind: str, example: Any, *errors: refusals.Told) -> Any:
     schema = {"type": "object" if isinstance(example, dict) else "string"}
-    responses = {"200": {"description": summary, "content": _shown(kind, schema, example)}}
-    for error in errors:
-        content = _shown(problems.CONTENT_TYPE, PROBLEM, refusals.example(error))
-        responses[str(error.status)] = {"description": error.meaning, "content": content}
+    answer = {"description": summary, "content": _shown(kind, schema, example)}
     return {
         "operationId": name,
         "summary": summary,
         "tags": [name.partition("_")[0]],
         "security": [],
-        "responses": responses,
+        "responses": {"200": answer, **_refused(*errors)},
+    }
+
+
+def _refused(*errors: refusals.Told) -> dict[str, Any]:
+    return {
+        str(error.status): {
+            "description": error.meaning,
+            "content": _shown(problems.CONTENT_TYPE, PROBLEM, refusals.example(error)),
+        }
+        for error in errors
     }
 
 
@@ -60,6 +68,12 @@ def _shown(kind: str, schema: dict[str, str], example: Any) -> dict[str, Any]:
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 JSON = "application/json"
 REFUSED = (refusals.STATUSES[406], refusals.STATUSES[429])
+UNSIGNED = refusals.Told(
+    400,
+    "The signature is not the gateway's, or older than five minutes.",
+    "invalid_signature",
+    "No signatures found matching the expected signature for payload",
+)
 DOWN = refusals.Told(
     503, "The database does not answer.", "database_unavailable", "The database does not answer."
 )
@@ -79,4 +93,17 @@ OPEN = {
         'order_service_owed{kind="message"} 0.0',
         DOWN,
     ),
+}
+WEBHOOKS = {
+    "/api/v1/webhooks/stripe": {
+        "operationId": "webhooks_stripe",
+        "summary": "Messages of Stripe's, let in by their signature.",
+        "tags": ["webhooks"],
+        "security": [],
+        "requestBody": {"required": True, "content": {JSON: {"schema": {"type": "object"}}}},
+        "responses": {
+            "204": {"description": "Taken, now or before."},
+            **_refused(UNSIGNED, refusals.STATUSES[413], DOWN),
+        },
+    }
 }

@@ -108,6 +108,7 @@ _CODES = {
     "token_expired": "The token was good once.",
     "not_found": "It does not exist, or it is another organization's.",
     "method_not_allowed": "The header `Allow` names those that are.",
+    "invalid_signature": "The message is not from the gateway, or too old.",
     "database_unavailable": "The database does not answer: come back later.",
 }
 
@@ -128,6 +129,9 @@ class Problem(msgspec.Struct):
     allowed_actions: Annotated[
         list[str] | UnsetType,
         Meta(description="With `invalid_transition`: what would be accepted."),
+    ] = UNSET
+    max_refundable: Annotated[
+        str | UnsetType, Meta(description="With `refund_too_large`: the most that can go back.")
     ] = UNSET
 
 

@@ -1,5 +1,6 @@
 """What every view of the API has in common."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -38,11 +39,14 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
     """Base of all views: one organization's rows, a scope, an actor, and POSTs done once.
 
     `scope` is the context's name in `<context>:read` and `<context>:write`;
-    `idempotency_key_required` names the actions that are refused without an Idempotency-Key.
+    `idempotency_key_required` names the actions that are refused without an Idempotency-Key;
+    `calls_outside` those that do only their intent `once`, because a call outside is in no
+    transaction.
     """
 
     scope: ClassVar[str]
     idempotency_key_required: ClassVar[frozenset[str]] = frozenset()
+    calls_outside: ClassVar[frozenset[str]] = frozenset()
     lookup_value_regex = r"[A-Za-z0-9_-]{1,64}"
     filter_backends = [DjangoFilterBackend]
     http_method_names = ["get", "head", "post", "patch", "delete"]
@@ -61,6 +65,8 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         if request.method == "POST" and handler:
             if self.action in self.idempotency_key_required and idempotency.key_of(request) is None:
                 raise idempotency.KeyRequired
+            if self.action in self.calls_outside:
+                return
             self.post = partial(idempotency.run, handler)
 
     @property
@@ -96,6 +102,10 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         """Answer with the row as it is in the database now."""
         now = self.get_queryset().get(pk=row.pk)
         return Response(self.get_serializer(now).data, status=operation_of(self).statuses[0])
+
+    def once(self, work: Callable[[], Response]) -> Response:
+        """Answer with what `work` answers, or answered to the first of the request's twins."""
+        return idempotency.run(lambda request: work(), self.request)
 
     def visible(self, rows: QuerySet[M]) -> QuerySet[M]:
         """Another organization's rows do not exist for the caller."""

@@ -70,8 +70,6 @@ class OrderRecord(Aggregate):
 
     items: Any  # the reverse of OrderItem.order
     write_offs: Any  # the reverse of WriteOff.order
-    captured: Decimal  # what was paid, and what of it was given back: of orders to show
-    refunded: Decimal
 
     id = PublicIdField("order")
     number = models.CharField(max_length=20)

@@ -83,4 +83,4 @@ class Refund(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.id
+        return str(self.pk)

@@ -127,11 +127,10 @@ class Payment(PaymentRecord):
     )
     def request_refund(self, *, amount: Decimal, reason: str, method: str, at: datetime) -> Event:
         """Money is to go back."""
-        assert self.captured_currency, "captured money has a currency"
         refund = Refund(
             payment=self,
             amount=amount,
-            currency=self.captured_currency,
+            currency=self.held_currency,
             reason=reason,
             method=method,
             requested_by=origin.current().actor,
@@ -140,7 +139,7 @@ class Payment(PaymentRecord):
         self.givebacks.append(refund)
         self.part(refund)
         self.refunding += amount
-        if refund in self.owed_by_gateway():
+        if not self.goes_by_hand(refund):
             self.want_call(at)
         return facts.RefundRequested.of(refund, self)
 
@@ -175,11 +174,11 @@ class Payment(PaymentRecord):
 
     def expect_refundable(self, amount: Decimal) -> None:
         """Raise RefundTooLarge where more is asked for than is left, InexactAmount."""
-        currency = self.captured_currency or self.currency
-        left = money(self.refundable, currency)
-        if exact(amount, currency) > left:
+        left = money(self.refundable, self.held_currency)
+        if exact(amount, self.held_currency) > left:
             raise RefundTooLarge(
-                f"Of {self.id}, {left} {currency} can be refunded; {amount} were asked for.",
+                f"Of {self.id}, {left} {self.held_currency} can be refunded; "
+                f"{amount} were asked for.",
                 max_refundable=str(left),
             )
 

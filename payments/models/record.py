@@ -119,7 +119,7 @@ class PaymentRecord(Aggregate):
         self.parts_to_save: dict[str, Attempt | Refund] = {}
 
     def __str__(self) -> str:
-        return self.id
+        return str(self.pk)
 
     @property
     def stream(self) -> str:
@@ -153,9 +153,14 @@ class PaymentRecord(Aggregate):
         return self.paid_at is not None
 
     @property
+    def held_currency(self) -> str:
+        """Of what has come, or else is to come."""
+        return str(self.captured_currency or self.currency)
+
+    @property
     def refundable(self) -> Decimal:
         """What is left of the captured money, in its currency."""
-        return self.captured - self.refunded - self.refunding
+        return Decimal(self.captured - self.refunded - self.refunding)
 
     @property
     def is_mismatched(self) -> bool:
@@ -165,14 +170,20 @@ class PaymentRecord(Aggregate):
 
     def owed_by_gateway(self) -> list[Refund]:
         """Return the refunds that the gateway is to pay out."""
-        original = Refund.Method.ORIGINAL_PAYMENT
-        return [
-            refund
-            for refund in self.givebacks
-            if refund.status == Refund.Status.PENDING
-            and refund.method == original
-            and self.method != self.Method.MANUAL
-        ]
+        return [refund for refund in self.owed() if not self.goes_by_hand(refund)]
+
+    def owed_by_hand(self) -> list[Refund]:
+        """Return the refunds that an operator is to pay out."""
+        return [refund for refund in self.owed() if self.goes_by_hand(refund)]
+
+    def owed(self) -> list[Refund]:
+        """Return the refunds that are not paid out yet."""
+        return [refund for refund in self.givebacks if refund.status == Refund.Status.PENDING]
+
+    def goes_by_hand(self, refund: Refund) -> bool:
+        """Whether an operator pays it out, and no gateway."""
+        is_original = refund.method == Refund.Method.ORIGINAL_PAYMENT
+        return self.method == self.Method.MANUAL or not is_original
 
     def want_call(self, now: datetime) -> None:
         """Something is wanted of the gateway: whoever wants it asks, else soon the timer."""

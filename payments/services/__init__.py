@@ -1,7 +1,7 @@
 """What can be done with payments: one function per verb."""
 
 from payments.services.account import set_account
-from payments.services.gateway import call_due_gateways, call_gateway
+from payments.services.gateway import ask_gateway, call_due_gateways, call_gateway
 from payments.services.refunds import (
     record_refund,
     refund_cancelled_order,
@@ -17,6 +17,7 @@ from payments.services.taking import (
 from payments.services.webhooks import handle_kept_webhooks, take_webhook
 
 __all__ = [
+    "ask_gateway",
     "call_due_gateways",
     "call_gateway",
     "capture_payment",

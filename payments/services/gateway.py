@@ -78,6 +78,16 @@ def call_due_gateways(*, now: datetime) -> int:
 
 
 @transaction.atomic
+def ask_gateway(*, payment_id: str) -> Payment:
+    """Somebody wants to know at once what the timer would ask later."""
+    payment = lock_payment(payment_id)
+    if payment.due_at:
+        payment.want_call(timezone.now())
+        save(payment)
+    return payment
+
+
+@transaction.atomic
 def _claim(payment_id: str, now: datetime) -> list[Call]:
     """Return what to ask, which nobody else asks for a while."""
     payment = lock_payment(payment_id)

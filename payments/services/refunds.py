@@ -43,7 +43,7 @@ def record_refund(*, payment_id: str, refund_id: str) -> Payment:
     refund = next((refund for refund in payment.givebacks if refund.id == refund_id), None)
     if refund is None:
         raise UnknownRefund(f"{payment_id} has no refund {refund_id}.")
-    if refund.method == ORIGINAL and not payment.is_manual():
+    if not payment.goes_by_hand(refund):
         raise NotByHand(f"The gateway pays {refund_id} out, and says itself when it has.")
     if refund.status == Refund.Status.PENDING:
         payment.complete_refund(refund=refund, gateway_refund_id=None, at=timezone.now())

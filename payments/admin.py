@@ -1,0 +1,237 @@
+"""Payments as operators see them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from config.admin.columns import amount, badge, stream
+from config.admin.commands import Command
+from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin, ReadOnlyAdmin, tab
+from config.admin.queues import Queue, QueueFilter
+from events.money import money
+from payments import selectors, serializers, services
+from payments.models import Attempt, Payment, PaymentAccount, Refund, Webhook
+
+STATUS = badge(
+    "status",
+    {
+        "opening": "warning",
+        "pending": "warning",
+        "succeeded": "success",
+        "failed": "danger",
+        "refunded": "info",
+    },
+)
+MISMATCH = badge(
+    "mismatch", {"mismatched": "danger"}, lambda row: "mismatched" if row.is_mismatched else "-"
+)
+REFUND_STATUS = badge("status", {"pending": "warning", "succeeded": "success", "failed": "danger"})
+HANDLED = badge(
+    "state",
+    {"handled": "success", "waiting": "warning", "given up": "danger"},
+    lambda row: "handled" if row.handled_at else "waiting" if row.due_at else "given up",
+)
+# What an operator may do besides asking for a transition, and what that is for.
+RECORD, ASK = "record-refund", "ask-the-gateway"
+MEANINGS = {
+    RECORD: "You have given the money back yourself.",
+    ASK: "Ask now how the payment and its refunds stand, instead of waiting for the timer.",
+}
+
+
+def captured(payment: Payment) -> Mapping[str, Any]:
+    """As much as can go back."""
+    return {"amount": str(money(payment.refundable, payment.held_currency))}
+
+
+def by_hand(payment: Payment) -> Mapping[str, list[tuple[str, str]]]:
+    """The refunds that an operator pays out, to choose from."""
+    return {
+        "refund_id": [
+            (refund.id, f"{money(refund.amount, refund.currency)} {refund.currency} ({refund.id})")
+            for refund in payment.owed_by_hand()
+        ]
+    }
+
+
+class Attempts(Lines):
+    """How often it was tried, and why it was declined."""
+
+    model = Attempt
+    fields = readonly_fields = ["number", "asked_at", "error_code", "error_message", "declined_at"]
+
+
+class Refunds(Lines):
+    """What has gone back, and what is on its way."""
+
+    model = Refund
+    fields = readonly_fields = [
+        "id",
+        REFUND_STATUS,
+        amount("amount"),
+        "reason",
+        "method",
+        "requested_by",
+        "requested_at",
+        "settled_at",
+        "error_message",
+    ]
+
+
+@admin.register(Payment)
+class PaymentAdmin(AggregateAdmin):
+    icon = "payments"
+    commands = {
+        "retry": Command(
+            lambda payment, body: services.retry_payment(payment_id=payment.id, **body),
+            serializers.Retry,
+            icon="replay",
+        ),
+        "capture": Command(
+            lambda payment, body: services.capture_payment(payment_id=payment.id, **body),
+            serializers.Capture,
+            icon="payments",
+        ),
+        "refunds": Command(
+            lambda payment, body: services.request_refund(payment_id=payment.id, **body),
+            serializers.RefundByOperator,
+            start=captured,
+            icon="undo",
+            ends=True,
+        ),
+        RECORD: Command(
+            lambda payment, body: services.record_refund(payment_id=payment.id, **body),
+            serializers.RefundDone,
+            choices=by_hand,
+            icon="price_check",
+            ends=True,
+        ),
+        ASK: Command(
+            lambda payment, body: services.ask_gateway(payment_id=payment.id), icon="sync"
+        ),
+    }
+    queues = (
+        Queue(
+            "open",
+            "Payments whose outcome is open",
+            lambda rows: rows.filter(selectors.OUTCOME_OPEN),
+            "hourglass_empty",
+        ),
+        Queue(
+            "mismatched",
+            "Payments of another amount than was asked for",
+            lambda rows: rows.filter(selectors.MISMATCHED),
+            "difference",
+        ),
+        Queue(
+            "by-hand",
+            "Payments with refunds to pay out by hand",
+            lambda rows: rows.filter(selectors.with_refunds_by_hand()),
+            "price_check",
+        ),
+        Queue(
+            "failed-refunds",
+            "Payments with failed refunds",
+            lambda rows: rows.filter(selectors.with_failed_refunds()),
+            "money_off",
+        ),
+    )
+    list_display = [
+        "id",
+        STATUS,
+        stream,
+        "method",
+        amount("amount"),
+        amount("captured", currency="held_currency"),
+        amount("refunded", currency="held_currency"),
+        MISMATCH,
+        "created_at",
+    ]
+    list_filter = [QueueFilter, "status", "method", "created_at"]
+    search_fields = [
+        "id__exact",
+        "order__id__exact",
+        "gateway_payment_id__exact",
+        "organization_id__exact",
+    ]
+    search_help_text = "A whole id, order, id at the gateway or organization"
+    ordering = ["-id"]
+    inlines = [Attempts, Refunds]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    ("id", STATUS),
+                    (stream, amount("amount")),
+                    ("organization_id", amount("captured", currency="held_currency")),
+                    ("method", amount("refunded", currency="held_currency")),
+                    ("created_at", amount("refunding", currency="held_currency")),
+                    ("paid_at", amount("refundable", currency="held_currency")),
+                ]
+            },
+        ),
+        tab("Card", ("card_brand", "card_last4")),
+        tab(
+            "Gateway",
+            ("gateway_payment_id", "account"),
+            ("due_at", "calls"),
+            ("last_error", MISMATCH),
+            ("keeps_order", "keeps_order_until"),
+            ("abandoned_at", "closed_at"),
+        ),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
+        return selectors.with_parts()
+
+    def allowed(self, row: Payment) -> list[str]:  # type: ignore[override]
+        more = {RECORD: row.owed_by_hand(), ASK: row.due_at}
+        return [*super().allowed(row), *(name for name, wanted in more.items() if wanted)]
+
+    def meaning(self, name: str) -> str:
+        return MEANINGS.get(name) or super().meaning(name)
+
+
+@admin.register(PaymentAccount)
+class PaymentAccountAdmin(PolicyAdmin):
+    save = services.set_account
+    icon = "account_balance"
+    list_display = ["organization_id", "stripe_account", "manual_payment_days"]
+
+
+@admin.register(Webhook)
+class WebhookAdmin(ReadOnlyAdmin):
+    """What gateways have sent; of what is not handled, the payment is not known."""
+
+    icon = "webhook"
+    queues = (
+        Queue(
+            "unknown",
+            "Messages about payments that nobody knows",
+            lambda rows: rows.filter(handled_at=None),
+            "unknown_document",
+        ),
+    )
+    list_display = ["event_id", HANDLED, "kind", "gateway", "received_at", "tries"]
+    list_filter = [QueueFilter, "received_at"]
+    search_fields = ["event_id__exact"]
+    search_help_text = "A whole event id of the gateway's"
+    ordering = ["-id"]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    ("event_id", HANDLED),
+                    ("gateway", "kind"),
+                    ("received_at", "handled_at"),
+                    ("tries", "due_at"),
+                    "body",
+                ]
+            },
+        )
+    ]

@@ -1,0 +1,31 @@
+"""What lists of payments can be filtered by."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+
+from config.api.filters import ContextFilters, FlagFilter, IdFilter
+from payments import selectors
+from payments.models import Payment
+
+
+class PaymentFilters(ContextFilters):
+    """`?order=order_456&status=pending`."""
+
+    status = filters.MultipleChoiceFilter(choices=Payment.Status.choices, help_text="One of these.")
+    order = IdFilter(field_name="order_id", help_text="The order's id.")
+    payment_method = filters.MultipleChoiceFilter(
+        field_name="method", choices=Payment.Method.choices, help_text="One of these."
+    )
+    gateway_payment = IdFilter(
+        field_name="gateway_payment_id", help_text="The payment's id at the gateway."
+    )
+    outcome_open = FlagFilter(
+        method="filter_outcome_open",
+        help_text="Nobody knows yet whether the money has come.",
+    )
+
+    def filter_outcome_open(self, payments: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
+        is_open = selectors.OUTCOME_OPEN
+        return payments.filter(is_open if value else ~is_open)
