@@ -12,7 +12,7 @@ from orders import selectors
 from orders import services as orders
 from orders.models import Order
 from payments import services as payments
-from payments.models import Payment
+from payments.models import Payment, Refund
 
 ADDRESS = {"name": "Juan Pérez", "line1": "1 Main Street", "city": "Memphis", "country": "US"}
 
@@ -87,6 +87,35 @@ def start_payment(order: Order, method: str = "sandbox", token: str | None = Non
 def pay(order: Order) -> Payment:
     """Pay what is due; nobody has reacted to it yet."""
     return start_payment(order, token="tok_ok")
+
+
+class PaymentFactory(factory.Factory):
+    """A payment of an order of 50.00, by a card of the sandbox."""
+
+    class Meta:
+        model = Payment
+
+    organization_id = "org_1"
+    status = "succeeded"
+
+    @classmethod
+    def _create(cls, model: type[Payment], *, status: str, organization_id: str) -> Payment:
+        order = OrderFactory(organization_id=organization_id)
+        if status == "opening":
+            return payments.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
+        tokens = {"pending": None, "failed": "tok_declined"}
+        payment = start_payment(order, token=tokens.get(status, "tok_ok"))
+        if status == "refunded":
+            refund(payment, payment.amount)
+        return Payment.objects.get(pk=payment.pk)
+
+
+def refund(payment: Payment, amount: Any, **given: Any) -> Refund:
+    """Give money back, and hear the gateway's answer."""
+    given = {"reason": "operator", **given}
+    refund = payments.request_refund(payment_id=payment.id, amount=Decimal(amount), **given)
+    payments.call_gateway(payment_id=payment.id)
+    return Refund.objects.get(pk=refund.pk)
 
 
 def confirm(order: Order) -> Order:

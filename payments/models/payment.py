@@ -72,6 +72,7 @@ class Payment(PaymentRecord):
         attempt = self.attempt
         attempt.charge_id, attempt.declined_at, attempt.token = charge_id, at, None
         attempt.error_code, attempt.error_message = code[:100], message[:500]
+        self.part(attempt)
         self.keeps_order = False
         if not self.retries_remaining:
             self.give_up(at)

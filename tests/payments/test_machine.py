@@ -1,0 +1,141 @@
+"""Whatever is asked, heard and lost, in whatever order: no cent is counted twice."""
+
+from decimal import Decimal
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from events.errors import DomainError
+from payments import services
+from payments.gateways import Charge, Payout
+from payments.models import Payment, Refund
+from payments.services.answers import take_charge, take_payout
+from payments.services.locks import lock_payment, save
+from tests.factories import OrderFactory
+
+AMOUNTS = st.decimals("0.01", "60", places=2)
+TOKENS = st.sampled_from(["tok_ok", "tok_declined", "tok_timeout", "tok_slow", None])
+
+
+class Life(RuleBasedStateMachine):
+    """One order of 50.00 and all of its payments; each example is rolled back."""
+
+    def __init__(self):
+        super().__init__()
+        self.around = transaction.atomic()
+        self.around.__enter__()
+        self.order = OrderFactory()
+
+    def teardown(self):
+        transaction.set_rollback(True)
+        self.around.__exit__(None, None, None)
+
+    def ask(self, work, **given):
+        try:
+            with transaction.atomic():
+                return work(**given)
+        except DomainError:
+            return None
+
+    def payments(self):
+        return list(Payment.objects.filter(order=self.order).order_by("id"))
+
+    def some(self, data):
+        payments = self.payments()
+        return data.draw(st.sampled_from(payments)) if payments else None
+
+    @rule(token=TOKENS, method=st.sampled_from(["sandbox", "manual"]))
+    def start(self, token, method):
+        self.ask(services.start_payment, order_id=self.order.id, method=method, token=token)
+
+    @rule(data=st.data(), token=TOKENS)
+    def retry(self, data, token):
+        if payment := self.some(data):
+            self.ask(services.retry_payment, payment_id=payment.id, token=token)
+
+    @rule(data=st.data())
+    def capture(self, data):
+        if payment := self.some(data):
+            self.ask(services.capture_payment, payment_id=payment.id)
+
+    @rule(data=st.data(), amount=AMOUNTS)
+    def refund(self, data, amount):
+        if payment := self.some(data):
+            self.ask(
+                services.request_refund, payment_id=payment.id, amount=amount, reason="operator"
+            )
+
+    @rule(data=st.data())
+    def call(self, data):
+        if payment := self.some(data):
+            services.call_gateway(payment_id=payment.id)
+
+    @rule(
+        data=st.data(),
+        state=st.sampled_from(["waiting", "processing", "succeeded", "declined", "cancelled"]),
+        amount=st.one_of(st.just(Decimal("50.00")), AMOUNTS),
+        charge=st.sampled_from(["ch_1", "ch_2"]),
+    )
+    def hear_of_a_payment(self, data, state, amount, charge):
+        if payment := self.some(data):
+            payment = lock_payment(payment.id)
+            heard = Charge(state=state, amount=amount, currency="USD", charge_id=charge)
+            take_charge(payment, heard, now=payment.created_at)
+            save(payment)
+
+    @rule(data=st.data(), state=st.sampled_from(["pending", "succeeded", "failed"]))
+    def hear_of_a_refund(self, data, state):
+        refunds = list(Refund.objects.filter(payment__order=self.order).order_by("id"))
+        if refunds:
+            refund = data.draw(st.sampled_from(refunds))
+            payment = lock_payment(refund.payment_id)
+            refund = next(each for each in payment.givebacks if each.id == refund.id)
+            take_payout(payment, refund, Payout(state=state), now=payment.created_at)
+            save(payment)
+
+    @rule()
+    def cancel_the_order(self):
+        services.refund_cancelled_order(order_id=self.order.id)
+
+    @invariant()
+    def no_cent_is_counted_twice(self):
+        for payment in self.payments():
+            by_status = dict.fromkeys(Refund.Status.values, Decimal(0))
+            for refund in payment.refunds.all():
+                by_status[refund.status] += refund.amount
+            assert payment.refunded == by_status["succeeded"]
+            assert payment.refunding == by_status["pending"]
+            assert payment.refunded + payment.refunding <= payment.captured
+            is_captured = payment.status in ("succeeded", "refunded")
+            assert is_captured == (payment.captured > 0)
+            assert (payment.status == "refunded") == (
+                is_captured and payment.refunded == payment.captured
+            )
+
+    @invariant()
+    def an_order_is_paid_once(self):
+        counting = [payment for payment in self.payments() if payment.counts]
+        assert sum(payment.captured for payment in counting) <= 50
+        assert sum(payment.status in Payment.OPEN for payment in self.payments()) <= 1
+
+    @invariant()
+    def nothing_wanted_of_a_gateway_is_forgotten(self):
+        for payment in self.payments():
+            if payment.owed_by_gateway() or payment.status == "opening":
+                assert payment.due_at
+
+
+@pytest.mark.django_db
+def test_no_order_of_commands_counts_a_cent_twice():
+    run_state_machine_as_test(
+        Life,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

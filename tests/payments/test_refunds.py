@@ -1,0 +1,171 @@
+"""Giving money back."""
+
+from decimal import Decimal
+
+import pytest
+
+from events.aggregate import InvalidTransition
+from events.money import InexactAmount
+from payments import selectors, services
+from payments.gateways import Payout
+from payments.models import Payment, Refund, RefundTooLarge
+from payments.services.answers import take_payout
+from payments.services.locks import lock_payment, save
+from payments.services.refunds import NotByHand, UnknownRefund
+from tests.factories import OrderFactory, PaymentFactory, refund, start_payment
+from tests.facts import data, mark, told
+from tests.parallel import at_once
+
+pytestmark = pytest.mark.django_db
+
+
+def of(payment):
+    payment = selectors.get(payment.id)
+    return payment.status, payment.refunded, payment.refunding
+
+
+def request(payment, amount="10", **given):
+    given = {"reason": "operator", **given}
+    return services.request_refund(payment_id=payment.id, amount=Decimal(amount), **given)
+
+
+def fail(payment, refund):
+    payment = lock_payment(payment.id)
+    payout = Payout(state="failed", error_code="expired_card", error_message="The card expired.")
+    take_payout(payment, payment.givebacks[-1], payout, now=refund.requested_at)
+    save(payment)
+
+
+def test_a_refund_is_published_when_the_gateway_has_paid_it_out():
+    payment = PaymentFactory()
+    before = mark()
+    request(payment, reason="customer_return")
+    assert told(payment.order, after=before) == ["refund.requested"]
+    assert of(payment) == ("succeeded", 0, 10)
+    services.call_gateway(payment_id=payment.id)
+    assert told(payment.order, after=before)[1:] == ["payment.refunded", "refund.succeeded"]
+    assert of(payment) == ("succeeded", 10, 0)
+    told_to_others = data(payment.order, "payment.refunded")
+    assert (told_to_others["refund_amount"], told_to_others["refund_reason"]) == (
+        "10.00",
+        "customer_return",
+    )
+
+
+def test_with_the_last_cent_the_payment_is_refunded():
+    payment = PaymentFactory()
+    for amount in ("20", "29.99", "0.01"):
+        assert of(payment)[0] == "succeeded"
+        refund(payment, amount)
+    assert of(payment) == ("refunded", 50, 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "left"), [("40", "10.01", "10.00"), ("50", "1", "0.00")]
+)
+def test_more_than_is_left_is_refused_with_how_much_that_is(first, second, left):
+    payment = PaymentFactory()
+    refund(payment, first)
+    with pytest.raises(RefundTooLarge, match=f"{left} USD can be refunded") as refused:
+        request(payment, second)
+    assert refused.value.details == {"max_refundable": left}
+
+
+def test_an_amount_that_the_currency_has_not_is_refused():
+    with pytest.raises(InexactAmount):
+        request(PaymentFactory(), "0.001")
+
+
+def test_what_has_not_come_does_not_go_back():
+    with pytest.raises(RefundTooLarge):
+        request(PaymentFactory(status="pending"))
+
+
+def test_a_failed_refund_gives_its_amount_back_and_is_shown():
+    payment = PaymentFactory()
+    fail(payment, request(payment, "50"))
+    assert of(payment) == ("succeeded", 0, 0)
+    assert data(payment.order, "refund.failed")["error_message"] == "The card expired."
+    waiting = Payment.objects.filter(selectors.with_failed_refunds())
+    assert waiting.get() == payment
+    refund(payment, "50")
+    assert not waiting.exists(), "the money is no longer here"
+    assert "payment.refunded" in told(payment.order)
+
+
+def test_a_refund_that_no_gateway_pays_out_waits_for_an_operator():
+    payment = PaymentFactory()
+    credit = refund(payment, "10", method="store_credit")
+    assert credit.status == "pending"
+    services.record_refund(payment_id=payment.id, refund_id=credit.id)
+    assert of(payment) == ("succeeded", 10, 0)
+    assert "payment.refunded" not in told(payment.order), "the gateway has paid nothing out"
+    assert data(payment.order, "refund.succeeded")["method"] == "store_credit"
+
+
+def test_a_refund_of_cash_is_cash_again_and_is_published(settle):
+    payment = start_payment(OrderFactory(), method="manual")
+    services.capture_payment(payment_id=payment.id)
+    cash = refund(payment, "10")
+    for _ in range(2):
+        services.record_refund(payment_id=payment.id, refund_id=cash.id)
+    assert told(payment.order).count("payment.refunded") == 1
+
+
+def test_what_the_gateway_pays_out_nobody_records():
+    payment = PaymentFactory()
+    with pytest.raises(NotByHand):
+        services.record_refund(payment_id=payment.id, refund_id=request(payment).id)
+    with pytest.raises(UnknownRefund):
+        services.record_refund(payment_id=payment.id, refund_id="ref_no")
+
+
+def test_the_latest_money_goes_back_first_and_never_more_than_is_left():
+    payment = PaymentFactory()
+    refund(payment, "45")
+    services.refund_order(order_id=payment.order_id, amount=Decimal(20), reason="units_written_off")
+    assert of(payment) == ("succeeded", 45, 5)
+
+
+def test_nothing_goes_back_of_a_payment_that_is_all_refunded():
+    payment = PaymentFactory(status="refunded")
+    locked = lock_payment(payment.id)
+    with pytest.raises(InvalidTransition, match="not refunded yet"):
+        locked.request_refund(
+            amount=Decimal(1), reason="other", method="manual", at=payment.created_at
+        )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_twenty_at_once_five_succeed_and_fifteen_hear_what_is_left(caller):
+    payment = PaymentFactory()
+
+    def ask(n):
+        answer = caller().post(
+            f"/api/v1/payments/{payment.id}/refunds",
+            {"amount": "10.00", "reason": "operator"},
+            headers={"Idempotency-Key": f"key-{n}"},
+        )
+        return answer.status_code, answer.json().get("max_refundable")
+
+    answers = at_once(20, ask)
+    assert sorted(answers, key=str) == [(201, None)] * 5 + [(422, "0.00")] * 15
+    assert of(payment) == ("refunded", 50, 0)
+    assert Refund.objects.count() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_refund_asked_for_at_once_is_one(caller):
+    payment = PaymentFactory()
+
+    def ask(n):
+        answer = caller().post(
+            f"/api/v1/payments/{payment.id}/refunds",
+            {"amount": "10.00", "reason": "operator"},
+            headers={"Idempotency-Key": "same"},
+        )
+        return answer.status_code, answer.json().get("id")
+
+    [(status, _)] = set(at_once(4, ask))
+    assert status == 201
+    assert of(payment) == ("succeeded", 10, 0)
