@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from django.db import models, transaction
 from django.utils import timezone
@@ -100,6 +100,7 @@ class AggregateQuerySet(models.QuerySet[Any]):
 class Aggregate(models.Model):
     """A root: the unit of locking, of state, and of the facts that its context records."""
 
+    opens_with: ClassVar[type[Event]]  # the fact with which one comes to be
     status: Any
     organization_id = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -36,7 +36,7 @@ class GatewayToken(ExternalId):
 class NewPayment(Body):
     """How what is still due for an order is to be paid."""
 
-    example = {"order_id": ORDER_ID, "payment_method": "stripe", "gateway_token": "pm_card_visa"}
+    example = {"order_id": ORDER_ID, "payment_method": "stripe"}
     order_id = OwnId(orders.selectors.with_lines)
     payment_method = Choice(Payment.Method, "PaymentMethod")
     gateway_token = GatewayToken()
@@ -186,7 +186,7 @@ class PaymentOut(serializers.Serializer[Any]):
     }
     id = serializers.CharField()
     order_id = serializers.CharField()
-    status = Choice(Payment.Status, "PaymentStatus")
+    status = Choice(Payment.Status, "PaymentState")
     payment_method = Choice(Payment.Method, "PaymentMethod", source="method")
     amount = MoneyOut()
     currency = CurrencyCode()

@@ -16,12 +16,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api import problems
-from config.api.operations import takes
+from config.api.operations import operation_of, takes
 from config.api.views import BodyTooLarge, ContextViewSet
 from payments import selectors, serializers, services
 from payments.filters import PaymentFilters
 from payments.gateways import stripe
-from payments.models import Payment
+from payments.models import Payment, Refund
 
 
 class Payments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
@@ -37,14 +37,14 @@ class Payments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @takes(serializers.NewPayment, 201, shows=serializers.PaymentOut.waiting)
     def create(self, request: Request) -> Response:
         """Ask for what is still due; the order's open payment is answered if there is one."""
-        return self._asking(lambda: services.start_payment(**self.body()))
+        return self._asked(lambda: services.start_payment(**self.body()))
 
     @action(detail=True, methods=["post"])
     @takes(serializers.Retry)
     def retry(self, request: Request, pk: str) -> Response:
         """Try once more to take what the gateway has declined."""
         payment = self.get_object()
-        return self._asking(lambda: services.retry_payment(payment_id=payment.id, **self.body()))
+        return self._asked(lambda: services.retry_payment(payment_id=payment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @takes(serializers.Capture, shows=serializers.PaymentOut.by_hand)
@@ -58,23 +58,24 @@ class Payments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     def refunds(self, request: Request, pk: str) -> Response:
         """Give money back, never more than is left: `max_refundable` says how much that is."""
         payment = self.get_object()
+        return self._asked(lambda: services.request_refund(payment_id=payment.id, **self.body()))
 
-        def request_refund() -> Response:
-            refund = services.request_refund(payment_id=payment.id, **self.body())
-            return Response(serializers.RefundOut(refund).data, status=201)
-
-        response = self.once(request_refund)
-        services.call_gateway(payment_id=payment.id)
-        refunds = selectors.get(payment.id).givebacks
-        refund = next(each for each in refunds if each.id == response.data["id"])
-        response.data = serializers.RefundOut(refund).data
-        return response
-
-    def _asking(self, intent: Callable[[], Payment]) -> Response:
+    def _asked(self, intent: Callable[[], Payment | Refund]) -> Response:
         """Record what is wanted, once; then ask the gateway, and answer with what it said."""
-        response = self.once(lambda: self.answer(intent()))
-        services.call_gateway(payment_id=response.data["id"])
-        response.data = self.get_serializer(selectors.get(response.data["id"])).data
+
+        def record() -> Response:
+            row = intent()
+            names = {"id": row.pk, "payment_id": getattr(row, "payment_id", row.pk)}
+            return Response(names, status=operation_of(self).statuses[0])
+
+        response = self.once(record)
+        services.call_gateway(payment_id=response.data["payment_id"])
+        payment = selectors.get(response.data["payment_id"])
+        if payment.id == response.data["id"]:
+            response.data = serializers.PaymentOut(payment).data
+        else:
+            refund = next(each for each in payment.givebacks if each.id == response.data["id"])
+            response.data = serializers.RefundOut(refund).data
         return response
 
 

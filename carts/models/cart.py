@@ -39,6 +39,7 @@ class Cart(Aggregate):
         MERGED = "merged"
 
     OPEN = (Status.ACTIVE, Status.ABANDONED)
+    opens_with = CartCreated
 
     id = PublicIdField("cart")
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)

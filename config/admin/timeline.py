@@ -17,10 +17,12 @@ ICONS = {
     "cart": "shopping_cart",
     "order": "receipt_long",
     "payment": "payments",
+    "refund": "undo",
     "fulfillment": "inventory_2",
     "shipment": "local_shipping",
     "return": "assignment_return",
     "invoice": "description",
+    "credit_note": "request_quote",
     "event": "outbox",
 }
 

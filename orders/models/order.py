@@ -21,6 +21,7 @@ Units = Mapping[str, int]  # how many of which line, by the line's id
 class Order(OrderUnits):
     """What somebody buys. Lines and prices are fixed; a change is cancel-and-replace."""
 
+    opens_with = facts.OrderCreated
     Status = OrderUnits.Status
 
     def has_a_destination(self) -> bool:

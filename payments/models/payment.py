@@ -17,6 +17,7 @@ from payments.models.refusals import RefundTooLarge
 class Payment(PaymentRecord):
     """Money for an order: asked for, captured, and given back."""
 
+    opens_with = facts.PaymentOpened
     Status = PaymentRecord.Status
 
     def may_be_retried(self) -> bool:

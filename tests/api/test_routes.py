@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from config.api import tokens
 from config.api.views import ContextViewSet
 from events.models import Event
-from tests.factories import CartFactory, OrderFactory
+from tests.factories import CartFactory, OrderFactory, PaymentFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +36,7 @@ def routes() -> list[tuple[str, str, str]]:
 
 
 ROUTES = routes()
-OWN = {"cart": CartFactory, "order": OrderFactory}
+OWN = {"cart": CartFactory, "order": OrderFactory, "payment": PaymentFactory}
 
 
 def url_of(name: str, **fields: Any) -> str:
@@ -56,8 +56,8 @@ def send(client, method, url):
 
 
 def test_the_routes_are_those_of_the_documentation():
-    assert len(ROUTES) == 19
-    assert {scope for _, _, scope in ROUTES} == {"carts", "orders", "events"}
+    assert len(ROUTES) == 25
+    assert {scope for _, _, scope in ROUTES} == {"carts", "orders", "payments", "events"}
 
 
 @pytest.mark.parametrize(("method", "name", "scope"), ROUTES)
@@ -92,10 +92,10 @@ def test_another_organization_s_row_is_404(caller, method, name, scope):
     assert Event.objects.count() == before
 
 
-@pytest.mark.parametrize("name", ["cart-list", "order-list", "publication-list"])
+@pytest.mark.parametrize("name", ["cart-list", "order-list", "payment-list", "publication-list"])
 def test_lists_hold_the_organization_s_own_rows(caller, name):
     CartFactory(organization_id="org_2")
-    OrderFactory(organization_id="org_2")
+    PaymentFactory(organization_id="org_2")
     assert caller().get(reverse(name)).json()["results"] == []
 
 

@@ -17,9 +17,10 @@ from carts.serializers import Merge
 from orders.models import Order
 from orders.serializers.bodies import ITEM_ID
 from orders.services import hold_order
+from payments.serializers import ORDER_ID
 from tests.api.test_routes import ROUTES, walk
 from tests.contract.test_samples import SAMPLES
-from tests.factories import CartFactory, LineFactory, OrderFactory
+from tests.factories import CartFactory, LineFactory, OrderFactory, PaymentFactory, start_payment
 
 
 def generate():
@@ -78,7 +79,9 @@ def test_every_route_is_in_it_and_nothing_else():
 def test_every_url_is_in_it_but_the_admin_and_the_documents_about_the_api():
     names = {pattern.name for pattern in walk(get_resolver().url_patterns)} - ADMIN
     of_contexts = {name for _, name, _ in ROUTES}
-    assert names - of_contexts == {"asyncapi", "catalog"} | {"schema", "docs"}
+    webhooks = {"stripe-webhook"}
+    assert names - of_contexts == {"asyncapi", "catalog"} | {"schema", "docs"} | webhooks
+    assert reverse("stripe-webhook") in DOCUMENT["paths"]
     probes = {"/health/live", "/health/ready", "/metrics"}
     assert set(OPEN) - probes == {reverse("asyncapi"), "/api/v1/events/catalog/"}
 
@@ -117,14 +120,25 @@ def test_the_service_accepts_every_example_and_answers_as_it_shows(api, operatio
         hold_order(order_id=order.id, reason="fraud")
     mugs = LineFactory(variant_id="var_mug", unit_price=Decimal("12.50"), tax_rate=Decimal("0.16"))
     cart, into = CartFactory(lines=[mugs]), CartFactory(lines=[mugs])
-    ids = {ITEM_ID: order.lines[0].id, Merge.example["into"]: into.id}
+    ids = {
+        ITEM_ID: order.lines[0].id,
+        Merge.example["into"]: into.id,
+        ORDER_ID: order.id,
+        '"stripe"': '"sandbox"',
+        "pm_card_mastercard": "tok_ok",
+    }
+    row = cart if path.startswith("/api/v1/carts") else order
+    if operation_id == "payments_retry":
+        row = PaymentFactory(status="failed")
+    elif operation_id == "payments_capture":
+        row = start_payment(order, method="manual")
+    elif operation_id == "payments_refunds":
+        row = PaymentFactory()
     bodies = examples(operation.get("requestBody", {"content": {}})["content"])
     text = "".join(json.dumps(body) for body, _ in bodies)
     for placeholder, real in ids.items():
         text = text.replace(placeholder, real)
-    url = path.format(
-        id=cart.id if path.startswith("/api/v1/carts") else order.id, item_id=cart.lines[0].id
-    )
+    url = path.format(id=row.id, item_id=cart.lines[0].id)
     answer = api.generic(
         method, url, text, content_type="application/json", headers={"Idempotency-Key": "key"}
     )
@@ -136,8 +150,8 @@ def test_the_service_accepts_every_example_and_answers_as_it_shows(api, operatio
 def gist(row):
     """What an example must not say otherwise than the route answers: not ids, people and times."""
     reasons = [row.get(what) and row[what]["reason"] for what in ("hold", "cancellation")]
-    lines = [line.get("cancelled") for line in row["items"]]
-    return row["status"], *reasons, lines, row["allowed_actions"]
+    lines = [line.get("cancelled") for line in row.get("items", [])]
+    return row["status"], *reasons, lines, row.get("allowed_actions")
 
 
 def test_errors_are_problems_and_only_those_that_a_route_can_answer():
@@ -168,7 +182,11 @@ def test_a_key_is_required_where_money_moves():
         if parameter["name"] == "Idempotency-Key"
     }
     assert set(keys) == {name for name, (method, _, _) in OPERATIONS.items() if method == "post"}
-    assert [name for name, required in keys.items() if required] == ["carts_checkout"]
+    assert [name for name, required in keys.items() if required] == [
+        "carts_checkout",
+        "payments_create",
+        "payments_refunds",
+    ]
 
 
 def test_every_operation_names_its_scope():

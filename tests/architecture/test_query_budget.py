@@ -7,12 +7,23 @@ from django.test.utils import CaptureQueriesContext
 from events.models import Event, Publication
 from orders import services
 from tests.api.test_routes import ROUTES
-from tests.factories import ADDRESS, CartFactory, LineFactory, OrderFactory, deliver, ship
+from tests.factories import (
+    ADDRESS,
+    CartFactory,
+    LineFactory,
+    OrderFactory,
+    PaymentFactory,
+    deliver,
+    refund,
+    ship,
+    start_payment,
+)
 
 pytestmark = pytest.mark.django_db
 
 ROWS = (1, 100)  # as many as a page has
 LINES = {1: 1, 100: 12}
+REFUND = {"amount": "1.00", "reason": "operator"}
 LINE = {"variant_id": "var_1", "title": "A shirt", "quantity": 1, "unit_price": "25.00"}
 
 
@@ -77,6 +88,36 @@ def of_order(verb, body=None, method="post", status="placed", hold=False):
     return endpoint
 
 
+def of_payment(verb, body=None, method="post", status="succeeded"):
+    """A payment with as many refunds as its order has lines."""
+
+    def endpoint(api, size):
+        row = PaymentFactory(status=status)
+        for _ in range(LINES[size] if status == "succeeded" else 0):
+            refund(row, "1")
+        json = {} if method == "get" else {"content_type": "application/json"}
+        url, headers = f"/api/v1/payments/{row.id}{verb}", {"Idempotency-Key": "key"}
+        return lambda: getattr(api, method)(url, body, headers=headers, **json)
+
+    return endpoint
+
+
+def payments(api, size):
+    [PaymentFactory() for _ in range(size)]
+    return lambda: api.get("/api/v1/payments?page_size=100")
+
+
+def new_payment(api, size):
+    body = {"order_id": OrderFactory(items=lines(size)).id, "payment_method": "sandbox"}
+    key = {"Idempotency-Key": f"key-{size}"}
+    return lambda: api.post("/api/v1/payments", body | {"gateway_token": "tok_ok"}, headers=key)
+
+
+def by_hand(api, size):
+    row = start_payment(OrderFactory(items=lines(size)), method="manual")
+    return lambda: api.post(f"/api/v1/payments/{row.id}/capture", {})
+
+
 def allocations(row):
     units = [
         {"order_item_id": line.id, "warehouse_id": "wh_1", "quantity": 2} for line in row.lines
@@ -110,10 +151,16 @@ BUDGET = {  # by method and route: how it is sent, and the queries, savepoints i
     ("get", "order-timeline"): (timeline, 4),
     ("post", "order-place"): (of_order("/place", {}, status="pending"), 14),
     ("post", "order-reservation"): (of_order("/reservation", allocations), 15),
-    ("post", "order-cancel"): (of_order("/cancel", {"reason": "fraud"}), 13),
-    ("post", "order-write-off"): (of_order("/write-off", everything, status="processing"), 16),
+    ("post", "order-cancel"): (of_order("/cancel", {"reason": "fraud"}), 14),
+    ("post", "order-write-off"): (of_order("/write-off", everything, status="processing"), 17),
     ("post", "order-hold"): (of_order("/hold", {"reason": "fraud"}), 13),
     ("post", "order-release"): (of_order("/release", {}, hold=True), 13),
+    ("get", "payment-list"): (payments, 3),
+    ("post", "payment-list"): (new_payment, 41),
+    ("get", "payment-detail"): (of_payment("", method="get"), 3),
+    ("post", "payment-retry"): (of_payment("/retry", {}, status="failed"), 45),
+    ("post", "payment-capture"): (by_hand, 17),
+    ("post", "payment-refunds"): (of_payment("/refunds", REFUND), 44),
     ("get", "publication-list"): (feed, 1),
 }
 

@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 from events.errors import DomainError
 from orders import services
 from orders.models import Order
+from payments.models import Payment
 from tests import factories
 from tests.factories import OrderFactory
 from tests.facts import mark, told
@@ -23,12 +24,18 @@ def allocations(order):
     return [{"order_item_id": order.lines[0].id, "warehouse_id": "wh_1", "quantity": 2}]
 
 
+def confirm(order):
+    """By whatever has paid it."""
+    payment_id = Payment.objects.filter(order=order).values_list("pk", flat=True).first()
+    services.confirm_order(order_id=order.id, payment_id=payment_id)
+
+
 COMMANDS = {
     "place": lambda o: services.place_order(order_id=o.id),
     "reserve": lambda o: services.reserve_stock(
         order_id=o.id, reservation_id="res_1", allocations=allocations(o)
     ),
-    "confirm": factories.confirm,
+    "confirm": confirm,
     "cancel": factories.cancel,
     "hold": lambda o: services.hold_order(order_id=o.id, reason="fraud"),
     "release": lambda o: services.release_order(order_id=o.id),
@@ -74,6 +81,8 @@ TABLE = {
 @pytest.mark.parametrize("command", COMMANDS)
 def test_state_and_command(command, state):
     order = OrderFactory(status=state)
+    if state == "placed":
+        factories.pay(order)  # nobody has reacted to it yet
     before, expected = mark(), TABLE[command][STATES.index(state)]
     if expected == NO:
         with pytest.raises(DomainError), transaction.atomic():

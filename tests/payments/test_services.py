@@ -6,14 +6,11 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from events.aggregate import InvalidTransition
 from orders import services as orders
-from orders.models import Order
 from payments import selectors, services
 from payments.models import Payment
-from payments.services.taking import MethodUnavailable, NotPayable, PaymentOpen, UnknownToken
-from tests.factories import OrderFactory, PaymentFactory, cancel, pay, start_payment
-from tests.facts import data, mark, told
+from tests.factories import OrderFactory, cancel, pay, start_payment
+from tests.facts import data, told
 
 pytestmark = pytest.mark.django_db
 
@@ -37,60 +34,6 @@ def expire(order, after=timedelta(hours=1)):
     orders.expire_unpaid_orders(now=timezone.now() + after)
     order.refresh_from_db()
     return order.status
-
-
-class TestStarting:
-    def test_the_amount_is_what_is_due(self):
-        payment = start(OrderFactory())
-        assert (payment.amount, payment.currency, payment.status) == (50, "USD", "opening")
-
-    def test_asking_again_returns_the_open_payment(self):
-        order = OrderFactory()
-        first = start(order)
-        assert start(order, token="tok_ok").id == first.id
-
-    def test_another_method_replaces_one_that_waits_for_the_customer(self):
-        order = OrderFactory()
-        before = start_payment(order, method="manual")
-        payment = start(order, token="tok_ok")
-        before.refresh_from_db()
-        assert (before.status, payment.status) == ("failed", "opening")
-        assert data(order, "payment.abandoned")["reason"] == "another_method"
-
-    def test_another_method_does_not_replace_one_whose_money_may_be_on_its_way(self):
-        order = OrderFactory()
-        start_payment(order, token="tok_slow")
-        with pytest.raises(PaymentOpen, match="may still succeed"):
-            start(order, method="manual")
-
-    @pytest.mark.parametrize("status", ["pending", "confirmed", "cancelled"])
-    def test_only_a_placed_order_is_paid(self, status):
-        with pytest.raises(NotPayable, match=f"is {status}"):
-            start(OrderFactory(status=status))
-
-    def test_what_is_paid_and_not_confirmed_yet_is_not_paid_again(self):
-        order = OrderFactory()
-        pay(order)
-        with pytest.raises(NotPayable):
-            start(order)
-
-    def test_an_unknown_token_of_the_sandbox_is_refused_with_those_that_it_has(self):
-        with pytest.raises(UnknownToken, match="tok_ok, tok_declined"):
-            start(OrderFactory(), token="tok_no")
-
-    def test_the_sandbox_is_off_unless_it_is_turned_on(self, settings):
-        settings.PAYMENT_SANDBOX = False
-        with pytest.raises(MethodUnavailable, match="PAYMENT_SANDBOX"):
-            start(OrderFactory())
-
-    @pytest.mark.parametrize(("key", "account"), [("", "acct_1"), ("sk_1", None)])
-    def test_stripe_needs_a_key_and_the_organizations_account(self, settings, key, account):
-        settings.STRIPE_API_KEY = key
-        services.set_account(
-            organization_id="org_1", stripe_account=account, manual_payment_days=None
-        )
-        with pytest.raises(MethodUnavailable, match="STRIPE_API_KEY and its account"):
-            start(OrderFactory(), method="stripe")
 
 
 class TestPaying:
@@ -184,106 +127,6 @@ def retry_late(payment):
 
     hear(payment, **capture_of(payment, payment.amount))
     return Payment.objects.get(pk=payment.pk)
-
-
-class TestDeclining:
-    def test_three_attempts_then_the_order_is_cancelled(self, settle):
-        order = OrderFactory()
-        payment = start_payment(order, token="tok_declined")
-        left = [data(order, "payment.failed")["retries_remaining"]]
-        for _ in range(2):
-            payment = retry(payment, token="tok_declined")
-            left.append(data(order, "payment.failed")["retries_remaining"])
-        settle()
-        order.refresh_from_db()
-        assert left == [2, 1, 0]
-        assert (order.status, order.cancellation_reason) == ("cancelled", "payment_failed")
-        assert data(order, "payment.failed")["error_code"] == "card_declined"
-        assert told(order).count("payment.pending") == 3
-        assert "payment.abandoned" not in told(order)
-        assert not data(order, "order.cancelled")["refund_required"]
-
-    def test_an_exhausted_payment_is_not_tried_again(self, settle):
-        order = OrderFactory()
-        payment = start_payment(order, token="tok_declined")
-        for _ in range(2):
-            payment = retry(payment, token="tok_declined")
-        services.call_gateway(payment_id=payment.id)
-        payment.refresh_from_db()
-        assert payment.closed_at, "the gateway is told to take nothing any more"
-        with pytest.raises(InvalidTransition, match="start a new payment"):
-            retry(payment)
-
-    def test_an_exhausted_payment_beside_one_that_may_succeed_cancels_nothing(self, settle):
-        order = OrderFactory()
-        payment = start_payment(order, token="tok_declined")
-        for _ in range(2):
-            payment = retry(payment, token="tok_declined")
-        start(order, method="manual")
-        settle()
-        order.refresh_from_db()
-        assert order.status == "placed"
-
-    def test_a_retry_with_another_card_may_succeed(self, settle):
-        payment = retry(start_payment(OrderFactory(), token="tok_declined"))
-        settle()
-        assert payment.status == "succeeded"
-        assert Order.objects.get(pk=payment.order_id).status == "confirmed"
-
-    def test_a_retry_beside_another_open_payment_is_refused(self):
-        order = OrderFactory()
-        declined = start_payment(order, token="tok_declined")
-        start(order, method="manual")
-        with pytest.raises(PaymentOpen):
-            retry(declined)
-
-    def test_a_retry_of_what_is_paid_is_refused(self):
-        order = OrderFactory()
-        declined = start_payment(order, token="tok_declined")
-        pay(order)
-        with pytest.raises(NotPayable):
-            retry(declined)
-
-    def test_a_retry_that_comes_twice_is_one(self):
-        payment = start_payment(OrderFactory(), token="tok_declined")
-        services.retry_payment(payment_id=payment.id, token="tok_ok")
-        before = mark()
-        services.retry_payment(payment_id=payment.id, token="tok_ok")
-        assert told(payment.order, after=before) == []
-
-
-class TestByHand:
-    def test_an_operator_records_the_money(self, settle):
-        order = OrderFactory()
-        payment = start_payment(order, method="manual")
-        assert data(order, "payment.pending")["gateway_payment_id"] is None
-        services.capture_payment(payment_id=payment.id, card_last4="1234")
-        settle()
-        order.refresh_from_db()
-        assert order.status == "confirmed"
-        assert data(order, "payment.succeeded")["card_last4"] == "1234"
-
-    def test_recording_it_twice_is_once(self):
-        payment = start_payment(OrderFactory(), method="manual")
-        services.capture_payment(payment_id=payment.id)
-        before = mark()
-        services.capture_payment(payment_id=payment.id)
-        assert told(payment.order, after=before) == []
-
-    def test_a_transfer_that_comes_too_late_is_recorded_and_owed_back(self, settle):
-        order = OrderFactory()
-        payment = start_payment(order, method="manual")
-        cancel(order)
-        settle()
-        services.capture_payment(payment_id=payment.id)
-        settle()
-        payment = selectors.get(payment.id)
-        assert [refund.status for refund in payment.owed_by_hand()] == ["pending"]
-        assert Payment.objects.filter(selectors.with_refunds_by_hand()).get() == payment
-
-    def test_a_gateways_money_is_not_recorded_by_hand(self):
-        with pytest.raises(InvalidTransition, match="a gateway says itself"):
-            services.capture_payment(payment_id=PaymentFactory(status="pending").id)
 
 
 class TestTheClock:

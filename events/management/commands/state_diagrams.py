@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 
 from events.aggregate import Aggregate, Transition
-from events.schema import Event, registry
+from events.schema import Event
 
 PAGE = """\
 # States: {title}
@@ -72,22 +72,13 @@ def _arrows(model: type[Aggregate]) -> Iterator[str]:
                 told = moves.setdefault((source, str(transition.target)), {})
                 names = told.setdefault(_event(transition.emits), [])
                 names.append(transition.verb or transition.name)
-    yield f"[*] --> {_status(model).default}: {_event(_opening(model))}"
+    yield f"[*] --> {_status(model).default}: {_event(model.opens_with)}"
     for (source, target), told in moves.items():
         labels = (f"{', '.join(names)}<br/>{event}" for event, names in told.items())
         yield f"{source} --> {target}: {'<br/>'.join(labels)}"
     for status, _ in _status(model).choices:
         if status not in {source for source, _ in moves}:
             yield f"{status} --> [*]"
-
-
-def _opening(model: type[Aggregate]) -> type[Event]:
-    """The context's first fact that is no transition's: with it an aggregate comes to be."""
-    emitted = {transition.emits for transition in model.transitions()}
-    own = (
-        fact for fact in registry.values() if fact.__module__ == f"{model._meta.app_label}.events"
-    )
-    return next(fact for fact in own if fact not in emitted)
 
 
 def _row(model: type[Aggregate], transition: Transition) -> str:
