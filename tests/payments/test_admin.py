@@ -1,0 +1,148 @@
+"""What operators do with payments, page by page."""
+
+import pytest
+from django.urls import reverse
+
+from payments import selectors, services
+from payments.models import PaymentAccount, Webhook
+from tests.factories import OrderFactory, PaymentFactory, cancel, refund, start_payment
+from tests.facts import data, told
+
+pytestmark = pytest.mark.django_db
+
+
+def page(payment):
+    return reverse("admin:payments_payment_change", args=[payment.id])
+
+
+def command(payment, name):
+    return reverse("admin:payments_payment_command", args=[payment.id, name])
+
+
+def buttons(client, payment):
+    return [button["title"] for button in client.get(page(payment)).context["actions_detail"]]
+
+
+def queue(client, key):
+    url = reverse("admin:payments_payment_changelist")
+    return [row.pk for row in client.get(url, {"queue": key}).context["cl"].result_list]
+
+
+@pytest.mark.parametrize(
+    ("status", "offered"),
+    [
+        ("opening", ["Ask the gateway"]),
+        ("pending", ["Ask the gateway"]),
+        ("succeeded", ["Refunds"]),
+        ("failed", ["Retry", "Ask the gateway"]),
+        ("refunded", []),
+    ],
+)
+def test_what_is_possible_now_are_buttons(operator, status, offered):
+    assert buttons(operator(), PaymentFactory(status=status)) == offered
+
+
+def test_the_refund_form_starts_with_the_most_that_can_go_back(operator):
+    client, payment = operator(username="olga"), PaymentFactory()
+    refund(payment, "12.50")
+    form = client.get(command(payment, "refunds"))
+    assert form.context["form"]["amount"].value() == "37.50"
+    sent = {"amount": "37.51", "reason": "operator", "method": "original_payment"}
+    refused = client.post(command(payment, "refunds"), sent)
+    assert "37.50 USD can be refunded" in refused.content.decode()
+    assert client.post(command(payment, "refunds"), sent | {"amount": "37.50"}).status_code == 302
+    given = selectors.get(payment.id).givebacks[-1]
+    assert (given.amount, given.requested_by, given.status) == (37.5, "olga", "pending")
+
+
+def test_a_refund_wanted_in_the_admin_is_called_for_at_once(operator, nudges):
+    client, payment = operator(), PaymentFactory()
+    sent = {"amount": "1", "reason": "operator", "method": "original_payment"}
+    nudges.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("django.db.transaction.on_commit", lambda work, **kwargs: work())
+        client.post(command(payment, "refunds"), sent)
+    assert ("payments.tasks.call_gateway", (payment.id,)) in nudges
+
+
+def test_store_credit_is_recorded_when_it_has_been_given(operator):
+    client, payment = operator(), PaymentFactory()
+    credit = {"amount": "10", "reason": "other", "method": "store_credit"}
+    client.post(command(payment, "refunds"), credit)
+    assert queue(client, "by-hand") == [payment.id]
+    assert "Record refund" in buttons(client, payment)
+    form = client.get(command(payment, "record-refund"))
+    owed = selectors.get(payment.id).givebacks[0]
+    assert f"10.00 USD ({owed.id})" in form.content.decode()
+    client.post(command(payment, "record-refund"), {"refund_id": owed.id})
+    assert queue(client, "by-hand") == []
+    assert data(payment.order, "refund.succeeded")["method"] == "store_credit"
+
+
+def test_a_transfer_is_captured(operator):
+    client, payment = operator(), start_payment(OrderFactory(), method="manual")
+    assert buttons(client, payment) == ["Capture"]
+    client.post(command(payment, "capture"), {})
+    assert "payment.succeeded" in told(payment.order)
+
+
+def test_payments_that_wait_for_somebody_are_listed(operator):
+    client = operator()
+    PaymentFactory(), PaymentFactory(status="pending")
+    opening = PaymentFactory(status="opening")
+    slow = start_payment(OrderFactory(), token="tok_slow")
+    other = start_payment(OrderFactory(), token="tok_wrong_amount")
+    assert queue(client, "open") == [slow.id, opening.id]
+    assert queue(client, "mismatched") == [other.id]
+    refund(other, "50.01")
+    assert queue(client, "mismatched") == []
+
+
+def test_the_page_links_to_the_order_and_tells_its_story(operator):
+    payment = PaymentFactory(status="failed")
+    shown = operator().get(page(payment))
+    text = shown.content.decode()
+    assert reverse("admin:orders_order_change", args=[payment.order_id]) in text
+    assert "Your card was declined" in text
+    assert "Payment failed" in [entry.title for entry in shown.context["timeline"]]
+
+
+def test_an_operator_asks_the_gateway_now(operator):
+    payment = start_payment(OrderFactory(), token="tok_slow")
+    assert operator().post(command(payment, "ask-the-gateway")).status_code == 302
+    services.call_gateway(payment_id=payment.id)
+    assert selectors.get(payment.id).status == "succeeded"
+
+
+def test_the_payments_of_an_order_are_found_by_its_id(operator):
+    payment = PaymentFactory()
+    PaymentFactory()
+    found = operator().get(reverse("admin:payments_payment_changelist"), {"q": payment.order_id})
+    assert [row.pk for row in found.context["cl"].result_list] == [payment.id]
+
+
+def test_an_account_at_stripe_is_checked(operator):
+    client, url = operator(), reverse("admin:payments_paymentaccount_add")
+    account = {"organization_id": "org_1", "stripe_account": "1", "manual_payment_days": ""}
+    assert "acct_1AbC" in client.post(url, account).content.decode()
+    assert client.post(url, account | {"stripe_account": "acct_1"}).status_code == 302
+    assert PaymentAccount.objects.get().stripe_account == "acct_1"
+
+
+def test_messages_about_payments_that_nobody_knows_are_listed(operator):
+    webhook = Webhook.objects.create(
+        gateway="stripe", event_id="evt_1", kind="payment_intent.succeeded", body="{}"
+    )
+    url = reverse("admin:payments_webhook_changelist")
+    listed = operator().get(url, {"queue": "unknown"})
+    assert list(listed.context["cl"].result_list) == [webhook]
+
+
+def test_a_refund_of_a_cancelled_orders_transfer_waits_for_an_operator(operator, settle):
+    client, order = operator(), OrderFactory()
+    payment = start_payment(order, method="manual")
+    client.post(command(payment, "capture"), {})
+    settle()
+    cancel(order)
+    settle()
+    assert queue(client, "by-hand") == [payment.id]

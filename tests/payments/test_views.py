@@ -1,0 +1,190 @@
+"""The payments' routes."""
+
+import pytest
+
+from payments import services
+from payments.models import Payment
+from tests.factories import OrderFactory, PaymentFactory, refund, start_payment
+from tests.facts import mark, told
+
+pytestmark = pytest.mark.django_db
+
+
+def post(api, path, body=None, key="key"):
+    return api.post(f"/api/v1/payments{path}", body or {}, headers={"Idempotency-Key": key})
+
+
+def pay(api, order, token="tok_ok", method="sandbox", key="key"):
+    body = {"order_id": order.id, "payment_method": method, "gateway_token": token}
+    return post(api, "", body, key)
+
+
+def test_the_answer_has_what_the_gateway_said(api):
+    answer = pay(api, OrderFactory())
+    assert answer.status_code == 201
+    paid = answer.json()
+    shown = ("status", "amount", "captured", "card_brand", "card_last4", "allowed_actions")
+    assert [paid[name] for name in shown] == [
+        "succeeded",
+        "50.00",
+        "50.00",
+        "visa",
+        "4242",
+        ["refunds"],
+    ]
+    assert api.get(f"/api/v1/payments/{paid['id']}").json() == paid
+
+
+def test_a_decline_is_an_answer_and_can_be_retried(api):
+    declined = pay(api, OrderFactory(), "tok_declined").json()
+    assert (declined["status"], declined["retries_remaining"]) == ("failed", 2)
+    assert declined["attempts"][0]["error_message"] == "Your card was declined"
+    assert declined["allowed_actions"] == ["retry"]
+    answer = post(api, f"/{declined['id']}/retry", {"gateway_token": "tok_ok"})
+    assert (answer.status_code, answer.json()["status"]) == (200, "succeeded")
+
+
+def test_an_answer_that_is_lost_leaves_the_payment_opening(api):
+    answer = pay(api, OrderFactory(), "tok_timeout")
+    assert (answer.status_code, answer.json()["status"]) == (201, "opening")
+
+
+def test_a_repeat_finds_the_payment_as_it_is_now(api):
+    order = OrderFactory()
+    first = pay(api, order, "tok_timeout")
+    services.call_due_gateways(now=Payment.objects.get().due_at)
+    before = mark()
+    again = pay(api, order, "tok_timeout")
+    assert again.json()["id"] == first.json()["id"]
+    assert (again.json()["status"], again.headers["Idempotent-Replayed"]) == ("succeeded", "true")
+    assert told(order, after=before) == []
+
+
+def test_a_request_that_died_before_the_call_is_carried_on_by_its_repeat(api, monkeypatch):
+    """The process is killed between its commit and the gateway."""
+    order, killed = OrderFactory(), SystemExit("killed")
+
+    def kill(**given):
+        raise killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "call_gateway", kill)
+        with pytest.raises(SystemExit):
+            pay(api, order)
+    assert Payment.objects.get().status == "opening"
+    assert pay(api, order).json()["status"] == "succeeded"
+    assert Payment.objects.count() == 1
+
+
+def test_a_key_that_came_with_another_body_is_refused(api):
+    order = OrderFactory()
+    pay(api, order)
+    answer = pay(api, order, "tok_declined")
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize("path", ["", "/{id}/refunds"])
+def test_a_key_is_needed_where_money_moves(api, path):
+    payment = PaymentFactory()
+    answer = api.post(f"/api/v1/payments{path.format(id=payment.id)}", {})
+    assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_required")
+
+
+def test_a_refund_is_answered_as_the_gateway_paid_it_out(api):
+    payment = PaymentFactory()
+    answer = post(api, f"/{payment.id}/refunds", {"amount": "12.50", "reason": "operator"})
+    assert answer.status_code == 201
+    given = answer.json()
+    assert (given["status"], given["amount"], given["payment_id"]) == (
+        "succeeded",
+        "12.50",
+        payment.id,
+    )
+    shown = api.get(f"/api/v1/payments/{payment.id}").json()
+    assert shown["refunds"] == [given]
+    assert (shown["refunded"], shown["max_refundable"]) == ("12.50", "37.50")
+
+
+def test_an_over_refund_says_how_much_is_left(api):
+    payment = PaymentFactory()
+    refund(payment, "45")
+    answer = post(api, f"/{payment.id}/refunds", {"amount": "5.01", "reason": "operator"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "refund_too_large")
+    assert answer.json()["max_refundable"] == "5.00"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"amount": "0", "reason": "operator"}, "amount"),
+        ({"amount": "-1", "reason": "operator"}, "amount"),
+        ({"amount": "1e1", "reason": "operator"}, "amount"),
+        ({"amount": "1", "reason": "because"}, "reason"),
+        ({"amount": "1"}, "reason"),
+    ],
+)
+def test_a_wrong_refund_is_refused(api, body, field):
+    answer = post(api, f"/{PaymentFactory().id}/refunds", body)
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+
+
+def test_money_by_hand_is_captured(api, settle):
+    payment = start_payment(OrderFactory(), method="manual")
+    answer = api.post(f"/api/v1/payments/{payment.id}/capture", {"card_last4": "4321"})
+    assert (answer.status_code, answer.json()["status"]) == (200, "succeeded")
+    assert answer.json()["card_last4"] == "4321"
+
+
+def test_more_of_a_card_than_its_last_digits_is_refused(api):
+    payment = start_payment(OrderFactory(), method="manual")
+    answer = api.post(f"/api/v1/payments/{payment.id}/capture", {"card_last4": "4242424242424242"})
+    assert answer.status_code == 400
+    assert "never more of a card" in answer.json()["errors"]["card_last4"][0]
+
+
+def test_a_gateways_payment_is_not_captured_by_hand(api):
+    answer = api.post(f"/api/v1/payments/{PaymentFactory(status='pending').id}/capture", {})
+    assert (answer.status_code, answer.json()["allowed_actions"]) == (409, [])
+
+
+def test_money_by_hand_has_no_token(api):
+    answer = pay(api, OrderFactory(), "tok_ok", "manual")
+    assert answer.json()["errors"] == {
+        "gateway_token": ["Money that comes by hand has none: leave it out."]
+    }
+
+
+def test_another_organizations_order_is_not_paid(api):
+    answer = pay(api, OrderFactory(organization_id="org_2"))
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["order_id"])
+
+
+def test_the_clients_secret_is_shown_while_the_customer_may_pay(api):
+    payment = PaymentFactory(status="pending")
+    payment.client_secret = "secret_1"
+    payment.save()
+
+    def shown():
+        return api.get(f"/api/v1/payments/{payment.id}").json()["client_secret"]
+
+    assert shown() == "secret_1"
+    services.refund_cancelled_order(order_id=payment.order_id)
+    assert shown() is None
+
+
+def test_payments_are_filtered_by_what_people_ask_for(api):
+    paid, waiting = PaymentFactory(), PaymentFactory(status="pending")
+    opening, by_hand = (
+        PaymentFactory(status="opening"),
+        start_payment(OrderFactory(), method="manual"),
+    )
+
+    def ids(**query):
+        return [row["id"] for row in api.get("/api/v1/payments", query).json()["results"]]
+
+    assert ids() == [by_hand.id, opening.id, waiting.id, paid.id]
+    assert ids(order=paid.order_id) == ids(status="succeeded") == [paid.id]
+    assert ids(gateway_payment=paid.gateway_payment_id) == [paid.id]
+    assert ids(payment_method="manual") == [by_hand.id]
+    assert ids(outcome_open="true") == [opening.id]
+    assert ids(outcome_open="false") == [by_hand.id, waiting.id, paid.id]
