@@ -8,7 +8,7 @@ PEERS := $(PARSER)/node_modules/.package-lock.json $(patsubst %,.venv/%/installe
 PRODUCTION := env -u DEBUG \
 	SECRET_KEY=Zk3vJ8qW1xT6yR0pL5mN9bC2hF7dS4gA-uE_oIzXwQvKtYjP7Hn2 \
 	JWT_SECRET=pT7rX2mK9wQ4vB6nH1cL8zD3fG5sJ0yA \
-	ALLOWED_HOSTS=orders.example.com SECURE_HSTS_INCLUDE_SUBDOMAINS=1 SECURE_HSTS_PRELOAD=1 \
+	ALLOWED_HOSTS=orders.example.com PUBLIC_URL=https://orders.example.com SECURE_HSTS_INCLUDE_SUBDOMAINS=1 SECURE_HSTS_PRELOAD=1 \
 	DATABASE_URL=postgres://postgres@127.0.0.1:5432/postgres \
 	CELERY_BROKER_URL=amqp://guest:guest@127.0.0.1:5672//
 

@@ -237,10 +237,15 @@ PAYMENT_SANDBOX = env.bool("PAYMENT_SANDBOX", default=DEBUG)
 
 # Documents and mail
 
-PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000" if DEBUG else "").rstrip("/")
+if not PUBLIC_URL:
+    raise ImproperlyConfigured("PUBLIC_URL is not set: https://orders.example.com, or the like.")
 MEDIA_ROOT = env.path("MEDIA_ROOT", default=BASE_DIR / "var" / "media")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="orders@localhost")
-vars().update(env.email_url("EMAIL_URL", default="consolemail://" if DEBUG else "smtp://localhost"))
+if DEBUG and not env.str("EMAIL_URL", default=""):
+    EMAIL_BACKEND = "config.embedded.mail.Catcher"
+else:
+    vars().update(env.email_url("EMAIL_URL", default="smtp://localhost"))
 EMAIL_TIMEOUT = 10  # seconds
 # Whose invoices they are where an organization has no profile of its own.
 DEFAULT_SELLER: dict[str, str] = env.json("DEFAULT_SELLER", default={"name": "Order Service"})

@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from http import HTTPStatus
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from celery import current_app
 from django.core.management.base import OutputWrapper
 
+from config.embedded.mail import Catcher
 from events import broker, tail
 from events.tail import BOLD, paint, short
 
@@ -27,6 +28,16 @@ logger = logging.getLogger(__name__)
 API = "/api/v1"
 DEADLINE = 15.0  # seconds, for an answer and for an event
 WIDTH = 100  # where there is no terminal that says how wide it is
+
+
+MAIL = ("", "the mail")
+
+
+class Arrival(NamedTuple):
+    """Something to print, and what is waited for that has come with it: stream and name."""
+
+    text: str
+    what: list[tuple[str, str]]
 
 
 class Stopped(Exception):
@@ -42,7 +53,7 @@ class Stage:
         self._token = token
         self._colour = colour
         self._scenes = 0
-        self._arriving: SimpleQueue[tuple[bytes, Mapping[str, Any]]] = SimpleQueue()
+        self._arriving: SimpleQueue[Arrival] = SimpleQueue()
         self._arrived: Counter[tuple[str, str]] = Counter()
 
     @contextmanager
@@ -52,16 +63,13 @@ class Stage:
 
         def listen() -> None:
             try:
-                broker.tail(
-                    lambda body, headers: self._arriving.put((body, headers)),
-                    listening=bound,
-                    stop=stop,
-                )
+                broker.tail(self._take_event, listening=bound, stop=stop)
             except broker.Unavailable as error:
                 logger.error("Events are published, but no longer shown: %s", error)
             finally:
                 bound.set()
 
+        Catcher.show = lambda text: self._arriving.put(Arrival(text, [MAIL]))
         threading.Thread(target=listen, name="tail", daemon=True).start()
         bound.wait()
         try:
@@ -108,20 +116,30 @@ class Stage:
 
     def expect(self, stream: str, *names: str) -> None:
         """Print what arrives until these events of a stream have. Raises Stopped after a while."""
+        self._expect(*((stream, name) for name in names))
+
+    def expect_mail(self) -> None:
+        """Print what arrives until a mail has. Raises Stopped after a while."""
+        self._expect(MAIL)
+
+    def _expect(self, *expected: tuple[str, str]) -> None:
         deadline = time.monotonic() + DEADLINE
-        for name in names:
-            while not self._arrived[stream, name]:
+        for what in expected:
+            while not self._arrived[what]:
                 try:
                     self.show_next(timeout=max(deadline - time.monotonic(), 0))
                 except Empty:
-                    raise Stopped(f"{name} did not arrive within {DEADLINE:.0f} s.") from None
-            self._arrived[stream, name] -= 1
+                    raise Stopped(f"{what[1]} did not arrive within {DEADLINE:.0f} s.") from None
+            self._arrived[what] -= 1
 
     def show_next(self, timeout: float | None = None) -> None:
-        """Print the next event. Raises queue.Empty when there is none in time."""
-        body, headers = self._arriving.get(timeout=timeout)
-        for name in headers.get("CC", ()):
-            self._arrived[headers["x-stream"], name] += 1
+        """Print the next event or mail. Raises queue.Empty when there is none in time."""
+        arrival = self._arriving.get(timeout=timeout)
+        self._arrived.update(arrival.what)
+        self.say(textwrap.indent(arrival.text, " " * 6))
+
+    def _take_event(self, body: bytes, headers: Mapping[str, Any]) -> None:
         width = (shutil.get_terminal_size().columns if self._out.isatty() else WIDTH) - 6
-        line = tail.line(body, headers, colour=self._colour, width=width)
-        self.say(textwrap.indent(line, " " * 6))
+        text = tail.line(body, headers, colour=self._colour, width=width)
+        names = headers.get("CC", ())
+        self._arriving.put(Arrival(text, [(headers["x-stream"], name) for name in names]))

@@ -12,6 +12,7 @@ PRODUCTION = {
     "JWT_SECRET": "j" * 32,
     "CELERY_BROKER_URL": "amqp://localhost//",
     "DATABASE_URL": "postgres://localhost/orders",
+    "PUBLIC_URL": "https://orders.example.com",
 }
 
 
@@ -43,6 +44,7 @@ def test_a_production_like_environment_is_accepted():
         ({"JWT_SECRET": ""}, "Nothing can verify a token"),
         ({"JWT_SECRET": "j" * 31}, "fewer than 32 characters"),
         ({"CELERY_BROKER_URL": "memory://"}, "memory:// is for `make run` only"),
+        ({"PUBLIC_URL": None}, "PUBLIC_URL is not set"),
         ({"EVENTS_BROKER_URL": "memory://"}, "memory:// is for `make run` only"),
     ],
 )

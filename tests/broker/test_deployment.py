@@ -32,6 +32,7 @@ def production(tmp_path, transactional_db):
         SECRET_KEY="",
         SECRET_KEY_FILE=str(tmp_path / "secret"),
         ALLOWED_HOSTS="localhost",
+        PUBLIC_URL="https://orders.example.com",
         LOG_LEVEL="INFO",
         STATIC_ROOT=str(tmp_path / "static"),
         PROMETHEUS_MULTIPROC_DIR=str(tmp_path),
