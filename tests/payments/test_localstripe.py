@@ -1,0 +1,104 @@
+"""The adapter against a Stripe that somebody else has written."""
+
+import json
+import queue
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+
+from payments.gateways.stripe import BadSignature, Stripe, notice, verify
+from tests.payments.conftest import asked, asked_back
+
+stripe = Stripe()
+
+
+@pytest.fixture
+def webhooks(localstripe: str, settings: Any) -> Iterator[queue.Queue[tuple[bytes, str]]]:
+    """Return the bodies and signatures that localstripe posts."""
+    received: queue.Queue[tuple[bytes, str]] = queue.Queue()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.put((body, self.headers["Stripe-Signature"]))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args: Any) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    where = {
+        "url": f"http://127.0.0.1:{server.server_port}",
+        "secret": settings.STRIPE_WEBHOOK_SECRET,
+        "events": ["payment_intent.succeeded", "payment_intent.payment_failed"],
+    }
+    configuration = Request(
+        f"{localstripe}/_config/webhooks/tests",
+        json.dumps(where).encode(),
+        {"Content-Type": "application/json"},
+    )
+    urlopen(configuration).close()
+    yield received
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_card_is_declined_and_the_next_one_pays(localstripe: str) -> None:
+    declined = stripe.attempt(asked(token="pm_card_chargeCustomerFail"))
+    assert (declined.state, declined.error_code) == ("declined", "card_declined")
+    assert declined.error_message == "Your card was declined."
+    assert str(declined.charge_id).startswith("ch_")
+
+    paid = stripe.attempt(asked(attempt_id="attempt_2"))
+    assert (paid.state, paid.amount, paid.currency) == ("succeeded", asked().amount, "USD")
+    assert (paid.card_brand, paid.card_last4) == ("visa", "4242")
+    assert paid.paid_at
+    assert stripe.look(asked(gateway_payment_id=paid.gateway_payment_id)) == paid
+
+
+def test_a_payment_waits_for_the_customer_until_it_is_cancelled(localstripe: str) -> None:
+    waiting = stripe.attempt(asked(token=None))
+    assert waiting.state == "waiting"
+    assert waiting.client_secret
+    known = asked(token=None, gateway_payment_id=waiting.gateway_payment_id)
+    assert stripe.cancel(known).state == "cancelled"
+    assert stripe.look(known).state == "cancelled"
+
+
+def test_a_payment_that_has_come_is_not_cancelled(localstripe: str) -> None:
+    paid = stripe.attempt(asked())
+    assert stripe.cancel(asked(gateway_payment_id=paid.gateway_payment_id)) == paid
+
+
+def test_a_part_is_refunded(localstripe: str) -> None:
+    paid = stripe.attempt(asked())
+    refunded = stripe.refund(asked_back(paid.gateway_payment_id))
+    assert (refunded.state, bool(refunded.refunded_at)) == ("succeeded", True)
+    again = asked_back(paid.gateway_payment_id, asked_at=paid.paid_at)
+    assert stripe.refund(again) == refunded
+
+
+def test_signed_webhooks_tell_what_became_of_a_payment(
+    webhooks: queue.Queue[tuple[bytes, str]],
+) -> None:
+    declined = stripe.attempt(asked(payment_id="pay_2", token="pm_card_chargeCustomerFail"))
+    paid = stripe.attempt(asked(payment_id="pay_2", attempt_id="attempt_2"))
+    told = {}
+    while len(told) < 2:  # those of other tests come too
+        body, signature = webhooks.get(timeout=60)
+        with pytest.raises(BadSignature):
+            verify(body.replace(b"12550", b"12551"), signature)
+        heard = notice(verify(body, signature))
+        assert heard
+        if heard.payment_id == "pay_2":
+            told[heard.kind] = heard.charge
+    assert told["payment_intent.payment_failed"].charge_id == declined.charge_id
+    succeeded = told["payment_intent.succeeded"]
+    assert succeeded.gateway_payment_id == paid.gateway_payment_id
+    assert (succeeded.amount, succeeded.currency) == (paid.amount, "USD")

@@ -1,0 +1,319 @@
+import logging
+import threading
+import traceback
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from payments.gateways import NoAnswer
+from payments.gateways.stripe import Stripe, gateway
+from payments.gateways.stripe.objects import minor_units
+from tests.payments.conftest import asked, asked_back
+from tests.payments.stripe_peer import StripePeer
+
+stripe = Stripe()
+
+
+def kinds(peer: StripePeer) -> list[str]:
+    return [event["type"] for event in peer.events]
+
+
+def test_a_card_pays_on_the_account_of_the_organization(stripe_peer: StripePeer) -> None:
+    paid = stripe.attempt(asked())
+    assert (paid.state, paid.amount, paid.currency) == ("succeeded", Decimal("125.50"), "USD")
+    assert (paid.card_brand, paid.card_last4) == ("visa", "4242")
+    assert paid.paid_at
+    assert abs(paid.paid_at - datetime.now(UTC)) < timedelta(minutes=1)
+    (request,) = stripe_peer.requests
+    assert (request.account, request.key) == ("acct_1", "attempt_1")
+    assert request.params["metadata"] == {"payment_id": "pay_1", "order_id": "order_1"}
+    assert stripe.look(asked(gateway_payment_id=paid.gateway_payment_id)) == paid
+
+
+def test_an_attempt_asks_once_however_often_it_is_made(stripe_peer: StripePeer) -> None:
+    stripe_peer.faults.append("lost")
+    with pytest.raises(NoAnswer):
+        stripe.attempt(asked())
+    again = asked(asked_at=timezone.now())
+    assert stripe.attempt(again) == stripe.attempt(again)
+    assert stripe.attempt(again).state == "succeeded"
+    assert kinds(stripe_peer) == ["payment_intent.succeeded"]
+
+
+@pytest.mark.parametrize("token", ["pm_card_visa", "pm_card_chargeDeclined"])
+def test_an_attempt_that_a_webhook_told_of_first_is_not_made_twice(
+    token: str, stripe_peer: StripePeer
+) -> None:
+    stripe_peer.faults.append("lost")
+    with pytest.raises(NoAnswer):
+        stripe.attempt(asked(token=token))
+    (intent_id,) = stripe_peer.intents
+    known = asked(token=token, asked_at=timezone.now(), gateway_payment_id=intent_id)
+    assert stripe.attempt(known) == stripe.look(known)
+    assert len(stripe_peer.events) == 1
+
+
+def test_an_attempt_is_found_again_when_its_key_is_forgotten(stripe_peer: StripePeer) -> None:
+    stripe_peer.faults.append("lost")
+    with pytest.raises(NoAnswer):
+        stripe.attempt(asked())
+    stripe_peer.forget_keys()
+    assert stripe.attempt(asked(asked_at=timezone.now() - timedelta(hours=24))).state == "succeeded"
+    assert len(stripe_peer.intents) == 1
+
+
+def test_an_attempt_that_never_arrived_is_made_after_a_day(stripe_peer: StripePeer) -> None:
+    late = asked(asked_at=timezone.now() - timedelta(hours=24))
+    assert stripe.attempt(late).state == "succeeded"
+
+
+def test_a_decline_is_an_answer_and_the_next_card_pays_the_same_payment(
+    stripe_peer: StripePeer,
+) -> None:
+    declined = stripe.attempt(asked(token="pm_card_chargeDeclinedInsufficientFunds"))
+    assert (declined.state, declined.error_code) == ("declined", "card_declined")
+    assert declined.error_message == "Your card has insufficient funds."
+    assert (declined.card_brand, declined.card_last4) == ("visa", "9995")
+    retry = asked(gateway_payment_id=declined.gateway_payment_id, attempt_id="attempt_2")
+    assert stripe.look(retry) == declined
+
+    second = stripe.attempt(replace(retry, token="pm_card_chargeDeclined"))
+    assert second.state == "declined"
+    assert second.charge_id != declined.charge_id
+
+    paid = stripe.attempt(replace(retry, attempt_id="attempt_3", token="pm_card_mastercard"))
+    assert (paid.state, paid.card_last4) == ("succeeded", "4444")
+    assert paid.gateway_payment_id == declined.gateway_payment_id
+
+
+def test_without_a_token_the_customer_pays(stripe_peer: StripePeer) -> None:
+    waiting = stripe.attempt(asked(token=None))
+    assert waiting.state == "waiting"
+    assert waiting.client_secret
+    known = asked(token=None, gateway_payment_id=waiting.gateway_payment_id)
+    stripe_peer.pay(str(waiting.gateway_payment_id), "pm_card_chargeDeclined")
+    assert stripe.attempt(known).state == "declined"
+    stripe_peer.pay(str(waiting.gateway_payment_id), "pm_card_visa")
+    assert stripe.attempt(known).state == "succeeded"
+
+
+def test_a_bank_may_ask_the_customer_first(stripe_peer: StripePeer) -> None:
+    token = "pm_card_authenticationRequired"
+    waiting = stripe.attempt(asked(token=token))
+    assert waiting.state == "waiting"
+    known = asked(gateway_payment_id=waiting.gateway_payment_id, attempt_id="attempt_2")
+    stripe_peer.authenticate(str(waiting.gateway_payment_id), succeeds=False)
+    declined = stripe.look(known)
+    assert declined.error_code == "payment_intent_authentication_failure"
+    assert stripe.look(known).charge_id == declined.charge_id
+
+    assert stripe.attempt(replace(known, token=token)).state == "waiting"
+    stripe_peer.authenticate(str(waiting.gateway_payment_id), succeeds=False)
+    assert stripe.look(known).charge_id not in (None, declined.charge_id)
+
+    assert stripe.attempt(replace(known, token=token, attempt_id="attempt_3")).state == "waiting"
+    stripe_peer.authenticate(str(waiting.gateway_payment_id))
+    assert stripe.look(known).state == "succeeded"
+
+
+def test_money_may_be_on_its_way_for_days(stripe_peer: StripePeer) -> None:
+    processing = stripe.attempt(asked(token="pm_usBankAccount"))
+    assert processing.state == "processing"
+    known = asked(gateway_payment_id=processing.gateway_payment_id)
+    assert stripe.cancel(known).state == "processing"
+    stripe_peer.settle(str(processing.gateway_payment_id))
+    paid = stripe.look(known)
+    assert (paid.state, paid.card_last4) == ("succeeded", None)
+
+
+def test_a_card_number_in_place_of_a_token_is_not_repeated(stripe_peer: StripePeer) -> None:
+    refused = stripe.attempt(asked(token="4242424242424242"))
+    assert (refused.state, refused.error_code) == ("declined", "resource_missing")
+    assert refused.error_message == "No such PaymentMethod: '…'"
+    assert refused.charge_id == "attempt_1"
+    assert refused.gateway_payment_id is None
+
+    waiting = stripe.attempt(asked(token=None, attempt_id="attempt_2"))
+    refused = stripe.attempt(
+        asked(
+            token="4242424242424242",
+            attempt_id="attempt_3",
+            gateway_payment_id=waiting.gateway_payment_id,
+        )
+    )
+    assert (refused.state, refused.charge_id) == ("declined", "attempt_3")
+    assert "4242" not in repr(refused)
+
+
+def test_what_has_been_paid_meanwhile_is_not_declined(stripe_peer: StripePeer) -> None:
+    waiting = stripe.attempt(asked(token=None))
+    stripe_peer.pay(str(waiting.gateway_payment_id), "pm_card_mastercard")
+    known = asked(attempt_id="attempt_2", gateway_payment_id=waiting.gateway_payment_id)
+    answer = stripe.attempt(known)
+    assert (answer.state, answer.card_last4) == ("succeeded", "4444")
+    assert kinds(stripe_peer).count("payment_intent.succeeded") == 1
+
+
+@pytest.mark.parametrize("fault", [401, 403, 409, 429, 500, "late", "lost"])
+def test_what_is_no_answer_is_no_decline_and_names_no_secret(
+    fault: int | str, stripe_peer: StripePeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway, "TIMEOUT", 0.1)
+    for ask in (
+        lambda: stripe.attempt(asked()),
+        lambda: stripe.look(asked(gateway_payment_id="pi_1")),
+        lambda: stripe.cancel(asked(gateway_payment_id="pi_1")),
+        lambda: stripe.refund(asked_back("pi_1")),
+    ):
+        stripe_peer.faults.append(fault)
+        with pytest.raises(NoAnswer) as caught:
+            ask()
+        text = "".join(traceback.format_exception(caught.value))
+        assert "Stripe: " in text
+        assert "pm_card_visa" not in text
+        assert "sk_test" not in text
+
+
+def test_a_payment_of_another_account_is_not_seen(stripe_peer: StripePeer) -> None:
+    paid = stripe.attempt(asked())
+    known = asked(account="acct_2", gateway_payment_id=paid.gateway_payment_id)
+    for ask in (stripe.look, stripe.cancel, stripe.attempt):
+        with pytest.raises(NoAnswer):
+            ask(known)
+
+
+def test_a_payment_is_cancelled_unless_it_has_been_paid(stripe_peer: StripePeer) -> None:
+    waiting = stripe.attempt(asked(token=None))
+    known = asked(gateway_payment_id=waiting.gateway_payment_id)
+    assert stripe.cancel(known).state == "cancelled"
+    assert stripe.cancel(known).state == "cancelled"
+    assert stripe.attempt(replace(known, attempt_id="attempt_2")).state == "cancelled"
+
+    paid = stripe.attempt(asked(attempt_id="attempt_3"))
+    assert stripe.cancel(asked(gateway_payment_id=paid.gateway_payment_id)) == paid
+
+
+def test_a_payment_that_stripe_was_never_asked_for_is_cancelled(stripe_peer: StripePeer) -> None:
+    assert stripe.cancel(asked()).state == "cancelled"
+    assert stripe.look(asked()).state == "waiting"
+    assert not stripe_peer.requests
+
+
+def test_a_payment_whose_answer_was_lost_is_found_and_cancelled(stripe_peer: StripePeer) -> None:
+    stripe_peer.faults.append("lost")
+    with pytest.raises(NoAnswer):
+        stripe.attempt(asked(token=None))
+    known = asked(asked_at=timezone.now())
+    assert stripe.look(known).state == "waiting"
+    assert stripe.cancel(known).state == "cancelled"
+
+
+def test_a_payment_that_cannot_be_found_yet_may_exist(stripe_peer: StripePeer) -> None:
+    just_now = asked(asked_at=timezone.now())
+    for ask in (stripe.look, stripe.cancel):
+        with pytest.raises(NoAnswer, match="or not yet"):
+            ask(just_now)
+    long_ago = asked(asked_at=timezone.now() - timedelta(hours=2))
+    assert stripe.look(long_ago).state == "waiting"
+    assert stripe.cancel(long_ago).state == "cancelled"
+
+
+def test_a_refund_is_made_once(stripe_peer: StripePeer) -> None:
+    paid = stripe.attempt(asked())
+    stripe_peer.faults.append("lost")
+    with pytest.raises(NoAnswer):
+        stripe.refund(asked_back(paid.gateway_payment_id))
+    stripe_peer.forget_keys()
+    again = asked_back(paid.gateway_payment_id, asked_at=timezone.now())
+    refunded = stripe.refund(again)
+    assert refunded.state == "succeeded"
+    assert refunded.refunded_at
+    (refund,) = stripe_peer.refunds.values()
+    assert (refund["amount"], refund["id"]) == (2550, refunded.gateway_refund_id)
+    assert refund["metadata"] == {"refund_id": "ref_1", "payment_id": "pay_1"}
+
+    rest = asked_back(paid.gateway_payment_id, "100.00", refund_id="ref_2", asked_at=timezone.now())
+    assert stripe.refund(rest).state == "succeeded"
+    assert [refund["amount"] for refund in stripe_peer.refunds.values()] == [2550, 10000]
+
+
+def test_a_refund_asked_for_twice_at_once_is_made_once(stripe_peer: StripePeer) -> None:
+    paid = stripe.attempt(asked())
+    asking = [
+        threading.Thread(target=stripe.refund, args=(asked_back(paid.gateway_payment_id),))
+        for _ in range(4)
+    ]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert len(stripe_peer.refunds) == 1
+
+
+def test_a_refund_may_be_pending_and_may_fail(stripe_peer: StripePeer) -> None:
+    paid = stripe.attempt(asked())
+    stripe_peer.refund_status = "pending"
+    pending = stripe.refund(asked_back(paid.gateway_payment_id))
+    assert (pending.state, pending.refunded_at) == ("pending", None)
+    stripe_peer.finish(str(pending.gateway_refund_id), "failed", "expired_or_canceled_card")
+    failed = stripe.refund(asked_back(paid.gateway_payment_id, asked_at=timezone.now()))
+    assert (failed.state, failed.error_code) == ("failed", "expired_or_canceled_card")
+    assert failed.gateway_refund_id == pending.gateway_refund_id
+
+
+def test_a_refused_refund_has_failed_and_says_why(stripe_peer: StripePeer) -> None:
+    paid = stripe.attempt(asked())
+    too_much = stripe.refund(asked_back(paid.gateway_payment_id, "125.51"))
+    assert too_much.state == "failed"
+    assert "greater than unrefunded amount" in too_much.error_message
+    all_of_it = asked_back(paid.gateway_payment_id, "125.50", refund_id="ref_2")
+    assert stripe.refund(all_of_it).state == "succeeded"
+    again = stripe.refund(asked_back(paid.gateway_payment_id, refund_id="ref_3"))
+    assert (again.state, again.error_code) == ("failed", "charge_already_refunded")
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "units"),
+    [
+        ("125.50", "USD", 12550),
+        ("1300", "JPY", 1300),
+        ("5.120", "KWD", 5120),
+        ("5", "ISK", 500),  # no decimals, but Stripe goes on counting them
+        ("5", "UGX", 500),
+        ("5.00", "MGA", 5),  # decimals that Stripe does not count
+        ("5.45", "HUF", 545),
+        ("800.45", "TWD", 80045),
+    ],
+)
+def test_an_amount_is_sent_and_read_in_stripes_minor_units(
+    amount: str, currency: str, units: int, stripe_peer: StripePeer
+) -> None:
+    paid = stripe.attempt(asked(amount=Decimal(amount), currency=currency))
+    (intent,) = stripe_peer.intents.values()
+    assert (intent["amount"], intent["currency"]) == (units, currency.lower())
+    assert (paid.amount, paid.currency) == (Decimal(amount), currency)
+    assert minor_units(Decimal(amount), currency) == units
+
+
+@pytest.mark.parametrize(("amount", "currency"), [("5.124", "KWD"), ("0.50", "MGA")])
+def test_an_amount_that_stripe_does_not_take_is_refused(
+    amount: str, currency: str, stripe_peer: StripePeer
+) -> None:
+    refused = stripe.attempt(asked(amount=Decimal(amount), currency=currency))
+    assert (refused.state, refused.error_code) == ("declined", "unsupported_amount")
+    assert currency in refused.error_message
+    back = stripe.refund(asked_back("pi_1", amount, currency=currency))
+    assert (back.state, back.error_code) == ("failed", "unsupported_amount")
+    assert not stripe_peer.requests
+
+
+def test_nothing_secret_is_logged(stripe_peer: StripePeer, caplog: Any) -> None:
+    caplog.set_level(logging.DEBUG)
+    stripe.attempt(asked(token="4242424242424242"))
+    paid = stripe.attempt(asked(attempt_id="attempt_2"))
+    for secret in ("4242", "pm_card_visa", "sk_test_of_the_tests", str(paid.client_secret)):
+        assert secret not in caplog.text

@@ -1,0 +1,135 @@
+import json
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from payments.gateways.stripe import BadSignature, Stripe, notice, verify
+from tests.payments.conftest import asked, asked_back
+from tests.payments.stripe_peer import StripePeer
+
+stripe = Stripe()
+EVENT = {"id": "evt_1", "type": "payment_intent.succeeded", "created": 1}
+
+
+def test_what_stripe_has_signed_is_believed(stripe_peer: StripePeer) -> None:
+    body, signature = stripe_peer.signed(EVENT)
+    assert verify(body, signature) == body.decode()
+    body, signature = stripe_peer.signed(EVENT, at=time.time() - 290)
+    assert verify(body, f"{signature},v1=0,v0=1")  # of two secrets, while one replaces the other
+
+
+def test_what_stripe_has_not_signed_lately_is_not(stripe_peer: StripePeer) -> None:
+    body, signature = stripe_peer.signed(EVENT)
+    old_body, old_signature = stripe_peer.signed(EVENT, at=time.time() - 310)
+    for received, signed in (
+        (body.replace(b"evt_1", b"evt_2"), signature),
+        (body + b"\xff", signature),
+        (old_body, old_signature),
+        (old_body, signature.split(",")[0] + "," + old_signature.split(",")[1]),
+        (body, StripePeer.signed(stripe_peer, EVENT | {"created": 2})[1]),
+        (body, signature.replace("v1=", "v0=")),
+        (body, "t=1,v1=é"),
+        (body, "t=now"),
+        (body, ""),
+    ):
+        with pytest.raises(BadSignature):
+            verify(received, signed)
+
+
+def test_without_a_secret_nothing_is_believed(stripe_peer: StripePeer, settings: Any) -> None:
+    stripe_peer.secret = settings.STRIPE_WEBHOOK_SECRET = ""
+    with pytest.raises(BadSignature):
+        verify(*stripe_peer.signed(EVENT))
+
+
+def test_a_payment_is_told_of_as_it_stands(stripe_peer: StripePeer) -> None:
+    paid = stripe.attempt(asked())
+    (event,) = stripe_peer.events
+    told = notice(json.dumps(event))
+    assert told
+    assert (told.event_id, told.kind) == (event["id"], "payment_intent.succeeded")
+    assert (told.account, told.payment_id) == ("acct_1", "pay_1")
+    assert told.refund_id is told.payout is None
+    assert told.charge
+    assert (told.charge.state, told.charge.amount) == ("succeeded", Decimal("125.50"))
+    assert told.charge.charge_id == paid.charge_id
+    assert told.charge.card_last4 is None
+    assert told.charge.paid_at == datetime.fromtimestamp(event["created"], UTC)
+
+
+@pytest.mark.parametrize("token", ["pm_card_chargeDeclined", "pm_card_authenticationRequired"])
+def test_a_decline_that_is_answered_and_told_of_is_one(token: str, stripe_peer: StripePeer) -> None:
+    answer = stripe.attempt(asked(token=token))
+    if answer.state == "waiting":
+        stripe_peer.authenticate(str(answer.gateway_payment_id), succeeds=False)
+        answer = stripe.look(asked(gateway_payment_id=answer.gateway_payment_id))
+    told = notice(json.dumps(stripe_peer.events[-1]))
+    assert told
+    assert told.charge == answer
+    assert answer.state == "declined"
+
+
+@pytest.mark.parametrize(
+    ("token", "state"),
+    [("pm_usBankAccount", "processing"), ("pm_card_authenticationRequired", "waiting")],
+)
+def test_a_payment_that_is_not_through_is_told_of(
+    token: str, state: str, stripe_peer: StripePeer
+) -> None:
+    stripe.attempt(asked(token=token))
+    told = notice(json.dumps(stripe_peer.events[-1]))
+    assert told
+    assert told.charge
+    assert told.charge.state == state
+
+
+def test_a_cancelled_payment_is_told_of(stripe_peer: StripePeer) -> None:
+    waiting = stripe.attempt(asked(token=None))
+    stripe.cancel(asked(gateway_payment_id=waiting.gateway_payment_id))
+    told = notice(json.dumps(stripe_peer.events[-1]))
+    assert told
+    assert told.charge
+    assert told.charge.state == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "state", "code"),
+    [
+        ("succeeded", None, "succeeded", ""),
+        ("failed", "lost_or_stolen_card", "failed", "lost_or_stolen_card"),
+        ("canceled", None, "failed", "canceled"),
+    ],
+)
+def test_a_refund_is_told_of(
+    status: str, reason: str | None, state: str, code: str, stripe_peer: StripePeer
+) -> None:
+    paid = stripe.attempt(asked())
+    stripe_peer.refund_status = "pending"
+    refund = stripe.refund(asked_back(paid.gateway_payment_id))
+    stripe_peer.finish(str(refund.gateway_refund_id), status, reason)
+    begun, ended = (notice(json.dumps(event)) for event in stripe_peer.events[-2:])
+    assert begun
+    assert ended
+    assert begun.payout == refund
+    assert (ended.payment_id, ended.refund_id, ended.charge) == ("pay_1", "ref_1", None)
+    assert ended.payout
+    assert (ended.payout.state, ended.payout.error_code) == (state, code)
+    assert bool(ended.payout.refunded_at) == (state == "succeeded")
+
+
+@pytest.mark.parametrize(
+    ("kind", "metadata"),
+    [
+        ("payment_intent.succeeded", {}),
+        ("payment_intent.created", {"payment_id": "pay_1"}),
+        ("refund.created", {"payment_id": "pay_1"}),
+        ("charge.succeeded", {"payment_id": "pay_1"}),
+        ("customer.created", None),
+    ],
+)
+def test_what_is_about_nothing_of_ours_is_passed_over(kind: str, metadata: Any) -> None:
+    about = {"id": "x_1", "metadata": metadata}
+    assert notice(json.dumps(EVENT | {"type": kind, "data": {"object": about}})) is None
