@@ -89,8 +89,8 @@ def stripe_webhook(request: Request) -> HttpResponse:
         raise BodyTooLarge
     body = request._request.body
     try:
-        stripe.verify(body, request.headers.get("Stripe-Signature", ""))
+        text = stripe.verify(body, request.headers.get("Stripe-Signature", ""))
     except stripe.BadSignature as error:
-        return problems.problem(400, "invalid_signature", str(error))
-    services.take_webhook(gateway=Payment.Method.STRIPE, body=body.decode())
+        return problems.problem(400, error.code, str(error))
+    services.take_webhook(gateway=Payment.Method.STRIPE, body=text)
     return HttpResponse(status=204)

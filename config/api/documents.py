@@ -71,8 +71,9 @@ REFUSED = (refusals.STATUSES[406], refusals.STATUSES[429])
 UNSIGNED = refusals.Told(
     400,
     "The signature is not the gateway's, or older than five minutes.",
-    "invalid_signature",
-    "No signatures found matching the expected signature for payload",
+    "bad_signature",
+    "Stripe has not signed this, or more than five minutes ago: "
+    "check STRIPE_WEBHOOK_SECRET and the clock.",
 )
 DOWN = refusals.Told(
     503, "The database does not answer.", "database_unavailable", "The database does not answer."

@@ -108,7 +108,6 @@ _CODES = {
     "token_expired": "The token was good once.",
     "not_found": "It does not exist, or it is another organization's.",
     "method_not_allowed": "The header `Allow` names those that are.",
-    "invalid_signature": "The message is not from the gateway, or too old.",
     "database_unavailable": "The database does not answer: come back later.",
 }
 

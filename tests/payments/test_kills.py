@@ -1,0 +1,161 @@
+"""Processes that are killed, and twins: nobody is charged or paid twice."""
+
+import multiprocessing
+import os
+import signal
+from datetime import timedelta
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from orders import services as orders
+from orders.models import Order
+from payments import selectors, services
+from payments.models import Payment
+from payments.services import gateway
+from tests.factories import OrderFactory
+from tests.facts import told
+from tests.parallel import at_once
+from tests.payments.flows import call, connect, deliver, start
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LATER = timedelta(minutes=2)
+FORK = multiprocessing.get_context("fork")
+
+
+def killed(work, where, monkeypatch):
+    """Do the work in a process that is killed where it would call `where`."""
+
+    def die(*args, **kwargs):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    connections.close_all()
+    with monkeypatch.context() as patch:
+        patch.setattr(*where, die)
+        process = FORK.Process(target=work)
+        process.start()
+        process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+
+
+BEFORE_THE_CALL = (gateway.GATEWAYS["stripe"], "attempt")
+AFTER_THE_ANSWER = (gateway, "_record")
+
+
+@pytest.mark.parametrize("where", [BEFORE_THE_CALL, AFTER_THE_ANSWER], ids=["call", "record"])
+def test_a_payment_is_carried_on_where_its_caller_died(stripe_peer, monkeypatch, settle, where):
+    connect()
+    order = OrderFactory()
+    payment = services.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
+    killed(lambda: services.call_gateway(payment_id=payment.id), where, monkeypatch)
+    assert Payment.objects.get().status == "opening"
+    assert services.call_due_gateways(now=timezone.now()) == 0, "somebody may still be at it"
+    assert services.call_due_gateways(now=timezone.now() + LATER) == 1
+    settle()
+    order.refresh_from_db()
+    assert order.status == "confirmed"
+    assert len(stripe_peer.intents) == 1
+    assert told(order).count("payment.succeeded") == 1
+
+
+@pytest.mark.parametrize(
+    "where",
+    [(gateway.GATEWAYS["stripe"], "refund"), AFTER_THE_ANSWER],
+    ids=["call", "record"],
+)
+def test_a_refund_is_carried_on_where_its_caller_died(stripe_peer, monkeypatch, where):
+    payment = start(token="pm_card_visa")
+    services.request_refund(payment_id=payment.id, amount=payment.amount / 2, reason="operator")
+    killed(lambda: services.call_gateway(payment_id=payment.id), where, monkeypatch)
+    stripe_peer.forget_keys()
+    services.call_due_gateways(now=timezone.now() + LATER)
+    assert Payment.objects.get().refunded == payment.amount / 2
+    assert [refund["amount"] for refund in stripe_peer.refunds.values()] == [2500]
+
+
+def test_a_payment_whose_key_stripe_has_forgotten_is_found_and_not_made_again(
+    stripe_peer, monkeypatch
+):
+    connect()
+    order = OrderFactory()
+    payment = services.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
+    killed(lambda: services.call_gateway(payment_id=payment.id), AFTER_THE_ANSWER, monkeypatch)
+    stripe_peer.forget_keys()
+    payment.refresh_from_db()
+    attempt = payment.attempts.get()
+    attempt.asked_at -= timedelta(days=2)
+    attempt.save()
+    services.call_due_gateways(now=timezone.now() + LATER)
+    assert Payment.objects.get().status == "succeeded"
+    assert len(stripe_peer.intents) == 1
+
+
+def test_twins_make_one_call(stripe_peer):
+    connect()
+    order = OrderFactory()
+    payment = services.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
+    at_once(4, lambda n: services.call_gateway(payment_id=payment.id))
+    assert len(stripe_peer.requests) == 1
+    assert Payment.objects.get().status == "succeeded"
+
+
+def test_one_order_paid_by_many_at_once_is_one_payment(stripe_peer, caller):
+    connect()
+    order = OrderFactory()
+
+    def pay(n):
+        body = {"order_id": order.id, "payment_method": "stripe", "gateway_token": "pm_card_visa"}
+        answer = caller().post("/api/v1/payments", body, headers={"Idempotency-Key": f"k-{n}"})
+        return answer.status_code
+
+    answers = at_once(6, pay)
+    assert set(answers) <= {201, 409}
+    assert len(stripe_peer.intents) == 1
+    assert selectors.received(order.id) == order.total
+
+
+ROUNDS = 200
+
+
+def test_a_webhook_that_races_the_timer_never_wins_and_loses(stripe_peer, settle):
+    """200 orders expire while their customers pay: confirmed, or cancelled and paid back."""
+    payments = [start() for _ in range(ROUNDS)]
+    for payment in payments:
+        stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
+    events = {event["data"]["object"]["id"]: event for event in stripe_peer.events}
+    deadlines = dict(Order.objects.values_list("pk", "reservation_expires_at"))
+    barrier = FORK.Barrier(2)
+
+    def race(side):
+        for n, payment in enumerate(payments):
+            barrier.wait(60)
+            if side == 0:
+                deliver(stripe_peer, events[payment.gateway_payment_id])
+                call(payment)
+            else:
+                for _ in range(n % 20 * 4):  # so that it is now the first, now the second
+                    Order.objects.count()
+                # At this moment, this order has expired and no later one.
+                orders.expire_unpaid_orders(now=deadlines[payment.order_id])
+
+    at_once(2, race)
+    settle()
+    services.call_due_gateways(now=timezone.now() + LATER)
+    while services.call_due_gateways(now=timezone.now() + LATER):
+        pass
+    ends = {"confirmed": 0, "cancelled": 0}
+    for payment in payments:
+        payment = selectors.get(payment.id)
+        order = Order.objects.get(pk=payment.order_id)
+        names = told(order)
+        ends[order.status] += 1
+        assert ("order.confirmed" in names) != ("order.cancelled" in names)
+        paid_back = payment.status == "refunded" and names.count("payment.refunded") == 1
+        assert paid_back == (order.status == "cancelled"), names
+        assert payment.captured == 50
+    assert min(ends.values()) > 0, ends
+    assert sum(refund["amount"] for refund in stripe_peer.refunds.values()) == (
+        ends["cancelled"] * 5000
+    )

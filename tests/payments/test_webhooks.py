@@ -1,0 +1,204 @@
+"""What Stripe tells of its own accord, in whatever order and however often."""
+
+import json
+import time
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from orders.models import Order
+from payments import selectors, services
+from payments.models import Payment, Webhook
+from tests.factories import refund
+from tests.facts import data, mark, told
+from tests.payments.flows import call, deliver, post, start
+
+pytestmark = pytest.mark.django_db
+
+
+def now(payment):
+    return selectors.get(payment.id)
+
+
+def test_the_customer_pays_in_the_browser(stripe_peer, settle):
+    payment = start()
+    assert (payment.status, payment.keeps_order) == ("pending", False)
+    assert payment.client_secret
+    stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
+    assert deliver(stripe_peer, stripe_peer.events[-1]).status_code == 204
+    assert now(payment).keeps_order, "the money is there: the order does not expire meanwhile"
+    assert (call(payment).status, now(payment).card_last4) == ("succeeded", "4242")
+    settle()
+    assert Order.objects.get(pk=payment.order_id).status == "confirmed"
+
+
+def test_every_decline_in_the_browser_is_an_attempt(stripe_peer):
+    payment = start()
+    for _ in range(2):
+        stripe_peer.pay(payment.gateway_payment_id, "pm_card_chargeDeclined")
+        deliver(stripe_peer, stripe_peer.events[-1])
+    assert (now(payment).status, now(payment).retries_remaining) == ("failed", 1)
+    stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
+    deliver(stripe_peer, stripe_peer.events[-1])
+    assert call(payment).status == "succeeded"
+    story = ["payment.pending", "payment.failed"] * 2 + ["payment.pending", "payment.succeeded"]
+    assert told(payment.order)[3:] == story
+
+
+def test_ten_times_and_in_reverse_order_have_one_effect(stripe_peer, settle):
+    payment = start(token="pm_card_chargeDeclined")
+    for token in ("pm_card_chargeDeclined", "pm_card_visa"):
+        stripe_peer.pay(payment.gateway_payment_id, token)
+    for event in reversed(stripe_peer.events):
+        for _ in range(10):
+            assert deliver(stripe_peer, event).status_code == 204
+        call(payment)
+    settle()
+    assert now(payment).status == "succeeded"
+    assert told(payment.order).count("payment.succeeded") == 1
+    assert told(payment.order).count("order.confirmed") == 1
+    assert told(payment.order).count("payment.failed") <= 2
+    assert Webhook.objects.count() == 3
+
+
+def test_the_answer_and_the_webhook_of_one_decline_are_one_attempt(stripe_peer):
+    payment = start(token="pm_card_chargeDeclined")
+    before = mark()
+    deliver(stripe_peer, stripe_peer.events[-1])
+    assert told(payment.order, after=before) == []
+    assert now(payment).retries_remaining == 2
+
+
+def test_a_webhook_may_be_faster_than_the_answer(stripe_peer):
+    """The process that asked is still waiting, or was killed."""
+    stripe_peer.faults.append("lost")
+    payment = start(token="pm_card_chargeDeclined")
+    assert payment.status == "opening"
+    deliver(stripe_peer, stripe_peer.events[-1])
+    assert now(payment).status == "failed"
+    assert now(payment).gateway_payment_id
+    before = mark()
+    services.call_due_gateways(now=timezone.now() + timedelta(minutes=5))
+    assert told(payment.order, after=before) == []
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        lambda body, signature: (body.replace(b"12", b"13"), signature),
+        lambda body, signature: (body, signature.replace("v1=", "v1=0")),
+        lambda body, signature: (body, ""),
+    ],
+)
+def test_what_stripe_has_not_signed_is_refused(stripe_peer, tamper):
+    payment = start(token="pm_card_chargeDeclined")
+    before = mark()
+    answer = post(*tamper(*stripe_peer.signed(stripe_peer.events[-1] | {"n": 12})))
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_signature")
+    assert "STRIPE_WEBHOOK_SECRET" in answer.json()["detail"]
+    assert told(payment.order, after=before) == []
+    assert not Webhook.objects.exists()
+
+
+def test_an_old_message_is_refused_and_a_large_one_not_read(stripe_peer):
+    event = {"id": "evt_1", "type": "payment_intent.succeeded"}
+    assert deliver(stripe_peer, event, at=time.time() - 301).status_code == 400
+    answer = deliver(stripe_peer, event | {"text": "x" * 1024 * 1024})
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+def test_one_about_an_unknown_payment_is_kept_and_tried_again(stripe_peer):
+    payment = start()
+    stripe_peer.pay(payment.gateway_payment_id, "pm_card_chargeDeclined")
+    event = json.loads(json.dumps(stripe_peer.events[-1]).replace(payment.id, "pay_later"))
+    assert deliver(stripe_peer, event).status_code == 204
+    kept = Webhook.objects.get()
+    assert (kept.handled_at, kept.tries) == (None, 1)
+    Webhook.objects.update(body=kept.body.replace("pay_later", payment.id))  # now it is known
+    assert services.handle_kept_webhooks(now=timezone.now()) == 0, "not due yet"
+    assert services.handle_kept_webhooks(now=timezone.now() + timedelta(minutes=2)) == 1
+    assert now(payment).status == "failed"
+    kept.refresh_from_db()
+    assert kept.handled_at
+    assert kept.body == "", "of the customer nothing is kept"
+
+
+def test_one_that_stays_unknown_is_given_up_after_three_days_and_shown(stripe_peer):
+    payment = start(token="pm_card_chargeDeclined")
+    event = json.loads(json.dumps(stripe_peer.events[-1]).replace(payment.id, "pay_no"))
+    deliver(stripe_peer, event)
+    services.handle_kept_webhooks(now=timezone.now() + timedelta(days=4))
+    kept = Webhook.objects.get()
+    assert (kept.handled_at, kept.due_at) == (None, None)
+
+
+def test_one_of_another_account_moves_nothing(stripe_peer):
+    payment = start()
+    stripe_peer.pay(payment.gateway_payment_id, "pm_card_chargeDeclined")
+    deliver(stripe_peer, stripe_peer.events[-1] | {"account": "acct_2"})
+    assert now(payment).status == "pending"
+
+
+def test_what_is_not_about_our_payments_is_not_kept(stripe_peer):
+    event = {"id": "evt_1", "created": 1, "type": "customer.created", "data": {"object": {}}}
+    assert deliver(stripe_peer, event).status_code == 204
+    assert not Webhook.objects.exists()
+
+
+def test_handled_messages_are_forgotten_after_a_month(stripe_peer):
+    start(token="pm_card_chargeDeclined")
+    deliver(stripe_peer, stripe_peer.events[-1])
+    services.handle_kept_webhooks(now=timezone.now() + timedelta(days=29))
+    assert Webhook.objects.exists()
+    services.handle_kept_webhooks(now=timezone.now() + timedelta(days=31))
+    assert not Webhook.objects.exists()
+
+
+def test_a_refund_that_takes_time_is_completed_by_its_webhook(stripe_peer):
+    payment = start(token="pm_card_visa")
+    stripe_peer.refund_status = "pending"
+    pending = refund(payment, "10")
+    assert (pending.status, pending.gateway_refund_id[:3]) == ("pending", "re_")
+    stripe_peer.finish(pending.gateway_refund_id, "succeeded")
+    for event in reversed(stripe_peer.events):
+        for _ in range(3):
+            deliver(stripe_peer, event)
+    assert now(payment).refunded == 10
+    assert told(payment.order).count("payment.refunded") == 1
+
+
+def test_a_refund_that_fails_later_gives_its_amount_back(stripe_peer):
+    payment = start(token="pm_card_visa")
+    stripe_peer.refund_status = "pending"
+    pending = refund(payment, "10")
+    stripe_peer.finish(pending.gateway_refund_id, "failed", "expired_or_canceled_card")
+    deliver(stripe_peer, stripe_peer.events[-1])
+    assert (now(payment).refunding, now(payment).refundable) == (0, 50)
+    assert data(payment.order, "refund.failed")["error_code"] == "expired_or_canceled_card"
+
+
+def test_a_refund_that_stripe_refuses_has_failed(stripe_peer):
+    """Somebody has given the money back in Stripe's own dashboard."""
+    payment = start(token="pm_card_visa")
+    intent = stripe_peer.intents[payment.gateway_payment_id]
+    stripe_peer._refund(intent, {"amount": "5000"})
+    failed = refund(payment, "10")
+    assert (failed.status, failed.error_code) == ("failed", "charge_already_refunded")
+    assert Payment.objects.filter(selectors.with_failed_refunds()).get() == payment
+
+
+@pytest.mark.parametrize(
+    ("currency", "price", "units"), [("USD", "25.05", 5010), ("JPY", "1300", 2600)]
+)
+def test_stripe_is_asked_for_the_currencys_own_units(stripe_peer, currency, price, units):
+    from tests.factories import LineFactory
+
+    payment = start(
+        token="pm_card_visa",
+        currency=currency,
+        items=[LineFactory(unit_price=Decimal(price))],
+    )
+    assert stripe_peer.intents[payment.gateway_payment_id]["amount"] == units
+    assert (payment.status, payment.is_mismatched) == ("succeeded", False)
