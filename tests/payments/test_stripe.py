@@ -1,4 +1,5 @@
 import logging
+import multiprocessing
 import traceback
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,17 @@ def test_an_attempt_asks_once_however_often_it_is_made(stripe_peer: StripePeer) 
     again = asked(asked_at=timezone.now())
     assert stripe.attempt(again) == stripe.attempt(again)
     assert stripe.attempt(again).state == "succeeded"
+    assert kinds(stripe_peer) == ["payment_intent.succeeded"]
+
+
+def test_an_attempt_whose_process_was_killed_is_made_once(stripe_peer: StripePeer) -> None:
+    stripe_peer.faults.append("late")
+    process = multiprocessing.get_context("fork").Process(target=stripe.attempt, args=(asked(),))
+    process.start()
+    assert stripe_peer.is_late.wait(60)
+    process.kill()
+    process.join()
+    assert stripe.attempt(asked(asked_at=timezone.now())).state == "succeeded"
     assert kinds(stripe_peer) == ["payment_intent.succeeded"]
 
 
