@@ -96,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         fault = self.peer.faults.popleft() if self.peer.faults else None
         if isinstance(fault, int):
-            status, body = fault, {"error": Refusal(fault, "Not now.").error}
+            status, body = fault, {"error": Refusal(fault, f"Not with {form}.").error}
         else:
             status, body = self.peer.answer(request)
         if fault == "late":

@@ -1,5 +1,5 @@
 import logging
-import threading
+import multiprocessing
 import traceback
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -41,6 +41,17 @@ def test_an_attempt_asks_once_however_often_it_is_made(stripe_peer: StripePeer) 
     again = asked(asked_at=timezone.now())
     assert stripe.attempt(again) == stripe.attempt(again)
     assert stripe.attempt(again).state == "succeeded"
+    assert kinds(stripe_peer) == ["payment_intent.succeeded"]
+
+
+def test_an_attempt_whose_process_was_killed_is_made_once(stripe_peer: StripePeer) -> None:
+    stripe_peer.faults.append("late")
+    process = multiprocessing.get_context("fork").Process(target=stripe.attempt, args=(asked(),))
+    process.start()
+    assert stripe_peer.is_late.wait(60)
+    process.kill()
+    process.join()
+    assert stripe.attempt(asked(asked_at=timezone.now())).state == "succeeded"
     assert kinds(stripe_peer) == ["payment_intent.succeeded"]
 
 
@@ -193,6 +204,11 @@ def test_a_payment_is_cancelled_unless_it_has_been_paid(stripe_peer: StripePeer)
     assert stripe.cancel(known).state == "cancelled"
     assert stripe.attempt(replace(known, attempt_id="attempt_2")).state == "cancelled"
 
+    declined = stripe.attempt(asked(attempt_id="attempt_4", token="pm_card_chargeDeclined"))
+    known = asked(gateway_payment_id=declined.gateway_payment_id)
+    assert stripe.cancel(known).state == "cancelled"
+    assert stripe.look(known).state == "cancelled"
+
     paid = stripe.attempt(asked(attempt_id="attempt_3"))
     assert stripe.cancel(asked(gateway_payment_id=paid.gateway_payment_id)) == paid
 
@@ -220,60 +236,6 @@ def test_a_payment_that_cannot_be_found_yet_may_exist(stripe_peer: StripePeer) -
     long_ago = asked(asked_at=timezone.now() - timedelta(hours=2))
     assert stripe.look(long_ago).state == "waiting"
     assert stripe.cancel(long_ago).state == "cancelled"
-
-
-def test_a_refund_is_made_once(stripe_peer: StripePeer) -> None:
-    paid = stripe.attempt(asked())
-    stripe_peer.faults.append("lost")
-    with pytest.raises(NoAnswer):
-        stripe.refund(asked_back(paid.gateway_payment_id))
-    stripe_peer.forget_keys()
-    again = asked_back(paid.gateway_payment_id, asked_at=timezone.now())
-    refunded = stripe.refund(again)
-    assert refunded.state == "succeeded"
-    assert refunded.refunded_at
-    (refund,) = stripe_peer.refunds.values()
-    assert (refund["amount"], refund["id"]) == (2550, refunded.gateway_refund_id)
-    assert refund["metadata"] == {"refund_id": "ref_1", "payment_id": "pay_1"}
-
-    rest = asked_back(paid.gateway_payment_id, "100.00", refund_id="ref_2", asked_at=timezone.now())
-    assert stripe.refund(rest).state == "succeeded"
-    assert [refund["amount"] for refund in stripe_peer.refunds.values()] == [2550, 10000]
-
-
-def test_a_refund_asked_for_twice_at_once_is_made_once(stripe_peer: StripePeer) -> None:
-    paid = stripe.attempt(asked())
-    asking = [
-        threading.Thread(target=stripe.refund, args=(asked_back(paid.gateway_payment_id),))
-        for _ in range(4)
-    ]
-    for thread in asking:
-        thread.start()
-    for thread in asking:
-        thread.join()
-    assert len(stripe_peer.refunds) == 1
-
-
-def test_a_refund_may_be_pending_and_may_fail(stripe_peer: StripePeer) -> None:
-    paid = stripe.attempt(asked())
-    stripe_peer.refund_status = "pending"
-    pending = stripe.refund(asked_back(paid.gateway_payment_id))
-    assert (pending.state, pending.refunded_at) == ("pending", None)
-    stripe_peer.finish(str(pending.gateway_refund_id), "failed", "expired_or_canceled_card")
-    failed = stripe.refund(asked_back(paid.gateway_payment_id, asked_at=timezone.now()))
-    assert (failed.state, failed.error_code) == ("failed", "expired_or_canceled_card")
-    assert failed.gateway_refund_id == pending.gateway_refund_id
-
-
-def test_a_refused_refund_has_failed_and_says_why(stripe_peer: StripePeer) -> None:
-    paid = stripe.attempt(asked())
-    too_much = stripe.refund(asked_back(paid.gateway_payment_id, "125.51"))
-    assert too_much.state == "failed"
-    assert "greater than unrefunded amount" in too_much.error_message
-    all_of_it = asked_back(paid.gateway_payment_id, "125.50", refund_id="ref_2")
-    assert stripe.refund(all_of_it).state == "succeeded"
-    again = stripe.refund(asked_back(paid.gateway_payment_id, refund_id="ref_3"))
-    assert (again.state, again.error_code) == ("failed", "charge_already_refunded")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ EXPANDED = ["latest_charge", "payment_method"]
 
 # The SDK logs what it sends and gets: tokens, client secrets, a card number sent by mistake.
 logging.getLogger("stripe").setLevel(logging.WARNING)
+# It would write an id into the home directory, and fail where there is none.
+stripe.enable_telemetry = False
 
 
 @contextmanager
