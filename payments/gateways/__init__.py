@@ -1,6 +1,6 @@
 """The outside world of payments: what every gateway is asked, and what it answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, Protocol
@@ -26,7 +26,7 @@ class Asked:
     amount: Decimal
     currency: str
     account: str | None
-    token: str | None
+    token: str | None = field(repr=False)
     gateway_payment_id: str | None
     asked_at: datetime | None
 
@@ -41,7 +41,7 @@ class Charge:
 
     state: Literal["waiting", "processing", "succeeded", "declined", "cancelled"]
     gateway_payment_id: str | None = None
-    client_secret: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
     charge_id: str | None = None
     amount: Decimal | None = None
     currency: str | None = None

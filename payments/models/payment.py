@@ -217,7 +217,7 @@ class Payment(PaymentRecord):
         """Note what has come."""
         self.captured, self.captured_currency, self.counts = amount, currency, counts
         self.paid_at, self.card_brand, self.card_last4 = at, card_brand, card_last4
-        self.keeps_order, self.attempt.token = False, None
+        self.keeps_order, self.attempt.token = counts, None
         self.part(self.attempt)
 
     def give_up(self, at: datetime) -> None:

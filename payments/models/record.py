@@ -59,7 +59,8 @@ class PaymentRecord(Aggregate):
     card_last4 = models.CharField(max_length=4, null=True)
     refunding = MoneyField(default=Decimal(0))
     refunded = MoneyField(default=Decimal(0))
-    # While money may be on its way, an unpaid order does not expire; for a transfer, until then.
+    # An order does not expire while its money may be on its way, or is here and not yet heard of;
+    # nor, for a transfer, until then.
     keeps_order = models.BooleanField(default=True)
     keeps_order_until = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)  # when the gateway is to be asked next

@@ -150,6 +150,11 @@ class TestTheClock:
         order.refresh_from_db()
         assert order.status == "confirmed"
 
+    def test_what_is_paid_does_not_expire_before_its_order_has_heard_of_it(self):
+        order = OrderFactory()
+        pay(order)
+        assert expire(order) == "placed"
+
     def test_a_transfer_stops_it_for_days(self):
         order = OrderFactory()
         start_payment(order, method="manual")
