@@ -11,7 +11,10 @@ from urllib.request import Request, urlopen
 import pytest
 
 from payments.gateways.stripe import BadSignature, Stripe, notice, verify
+from tests.factories import refund, start_payment
+from tests.facts import mark, told
 from tests.payments.conftest import asked, asked_back
+from tests.payments.flows import post, start
 
 stripe = Stripe()
 
@@ -102,3 +105,24 @@ def test_signed_webhooks_tell_what_became_of_a_payment(
     succeeded = told["payment_intent.succeeded"]
     assert succeeded.gateway_payment_id == paid.gateway_payment_id
     assert (succeeded.amount, succeeded.currency) == (paid.amount, "USD")
+
+
+@pytest.mark.django_db
+def test_an_order_is_paid_and_a_part_of_it_refunded(
+    localstripe: str, webhooks: queue.Queue[tuple[bytes, str]], settle: Any
+) -> None:
+    declined = start(token="pm_card_chargeCustomerFail")
+    order = declined.order
+    paid = start_payment(order, method="stripe", token="pm_card_visa")
+    assert (declined.status, paid.status, paid.card_last4) == ("failed", "succeeded", "4242")
+    settle()
+    assert told(order)[-1] == "order.confirmed"
+    assert refund(paid, "10").status == "succeeded"
+    before, heard = mark(), set[str]()
+    while not {declined.id, paid.id} <= heard:
+        body, signature = webhooks.get(timeout=60)
+        assert post(body.replace(b"payment_intent", b"payment"), signature).status_code == 400
+        assert post(body, f"{signature}0").status_code == 400
+        assert post(body, signature).status_code == 204
+        heard.add(str(json.loads(body)["data"]["object"]["metadata"].get("payment_id")))
+    assert told(order, after=before) == [], "all of that was known"
