@@ -124,12 +124,15 @@ def test_worker_and_scheduler_say_that_they_run(
 
 
 @pytest.mark.parametrize("service", OURS)
-def test_a_service_of_compose_can_write_to_nothing_but_tmp(service):
+def test_a_service_of_compose_can_write_to_nothing_but_tmp_and_the_documents(service):
     described = COMPOSE["services"][service]
     assert described["read_only"] is True
     assert described["tmpfs"] == ["/tmp"]
     assert described["cap_drop"] == ["ALL"]
-    assert described["volumes"] == ["secrets:/run/order-service:ro"]
+    assert described["volumes"] == [
+        "secrets:/run/order-service:ro",
+        "media:/var/lib/order-service",
+    ]
     assert described["healthcheck"]
     assert "user" not in described, "the image's own user is nobody's"
 

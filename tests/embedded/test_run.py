@@ -222,7 +222,11 @@ def test_a_port_that_does_not_exist_is_one_clear_line(tmp_path: Path) -> None:
     ("missing", "message"),
     [
         (
-            {"EVENTS_BROKER_URL": "amqp://x//", "CELERY_BROKER_URL": "amqp://x//"},
+            {
+                "EVENTS_BROKER_URL": "amqp://x//",
+                "CELERY_BROKER_URL": "amqp://x//",
+                "PUBLIC_URL": "https://orders.example.com",
+            },
             "needs DEBUG=true",
         ),
         ({}, "set DEBUG=true to develop"),
