@@ -38,7 +38,10 @@ def play(stage: Stage) -> None:
     cart = ana_fills_a_cart(stage)
     order = she_checks_out(stage, cart)
     inventory_reserves_the_stock(stage, order)
-    ana_changes_her_mind(stage, order)
+    payment = she_pays_with_her_second_card(stage, order)
+    she_gets_her_invoice(stage, order)
+    a_shirt_was_not_quite_right(stage, order, payment)
+    eva_changes_her_mind(stage)
     luis_leaves_a_cart_behind(stage)
 
 
@@ -81,11 +84,48 @@ def inventory_reserves_the_stock(stage: Stage, order: dict[str, Any]) -> None:
     stage.post(f"/orders/{order['id']}/reservation", reservation)
 
 
-def ana_changes_her_mind(stage: Stage, order: dict[str, Any]) -> None:
-    """order.cancelled, with the stock to release."""
-    stage.scene("Ana changes her mind: Inventory is told what to release")
+def she_pays_with_her_second_card(stage: Stage, order: dict[str, Any]) -> dict[str, Any]:
+    """payment.pending and payment.failed; both again, the second time with payment.succeeded."""
+    stage.scene("She pays: her first card is declined")
+    payment = stage.pay(order, "tok_declined")
+    stage.expect(order["id"], "payment.pending", "payment.failed")
+    stage.scene("Another card: the money comes, and with it the order is confirmed")
+    stage.post(f"/payments/{payment['id']}/retry", {"gateway_token": "tok_ok"})
+    stage.expect(order["id"], "payment.pending", "payment.succeeded", "order.confirmed")
+    return payment
+
+
+def she_gets_her_invoice(stage: Stage, order: dict[str, Any]) -> None:
+    """invoice.created, a mail, and invoice.sent."""
+    stage.scene("The invoice is issued by itself, and mailed as a PDF")
+    stage.expect(order["id"], "invoice.created")
+    stage.expect_mail()
+    stage.expect(order["id"], "invoice.sent")
+
+
+def a_shirt_was_not_quite_right(
+    stage: Stage, order: dict[str, Any], payment: dict[str, Any]
+) -> None:
+    """payment.refunded; the credit note is no event."""
+    stage.scene("The shirt has a flaw: a part of the money goes back, with a credit note")
+    refund = {"amount": "10.00", "reason": "other"}
+    stage.post(f"/payments/{payment['id']}/refunds", refund, key=str(uuid4()))
+    stage.expect(order["id"], "payment.refunded")
+    stage.expect_mail()
+
+
+def eva_changes_her_mind(stage: Stage) -> None:
+    """order.created, order.placed, the payment, order.cancelled, payment.refunded."""
+    stage.scene("Eva orders without a cart, pays, and changes her mind")
+    sent = {"customer_id": "cust_eva", "currency": "USD", "items": [MUG | {"quantity": 1}]}
+    order = stage.post("/orders", sent | {"shipping_address": ADDRESS | {"name": "Eva Núñez"}})
+    stage.post(f"/orders/{order['id']}/place", {})
+    stage.pay(order, "tok_ok")
+    stage.expect(order["id"], "order.created", "order.placed", "payment.pending")
+    stage.expect(order["id"], "payment.succeeded", "order.confirmed", "invoice.created")
+    stage.scene("Inventory is told what to release, and her money goes back by itself")
     stage.post(f"/orders/{order['id']}/cancel", {"reason": "customer_request"})
-    stage.expect(order["id"], "order.cancelled")
+    stage.expect(order["id"], "order.cancelled", "payment.refunded")
 
 
 def luis_leaves_a_cart_behind(stage: Stage) -> None:

@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
+from uuid import uuid4
 
 from celery import current_app
 from django.core.management.base import OutputWrapper
@@ -107,6 +108,11 @@ class Stage:
             raise Stopped(f"POST {path} got no answer: {error}") from error
         self.say(f"    POST {API}{short(path)}  {status.value} {status.phrase}{replayed}")
         return dict(answer)
+
+    def pay(self, order: Mapping[str, Any], token: str) -> dict[str, Any]:
+        """Pay an order in the sandbox, where the token says what happens."""
+        body = {"order_id": order["id"], "payment_method": "sandbox", "gateway_token": token}
+        return self.post("/payments", body, key=str(uuid4()))
 
     def run_timer(self, task: str, *, now: datetime, organization_id: str) -> None:
         """Have the worker do for an organization what beat would have it do at that time."""
