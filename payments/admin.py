@@ -95,7 +95,7 @@ class PaymentAdmin(AggregateAdmin):
             serializers.Capture,
             icon="payments",
         ),
-        "refunds": Command(
+        "refund": Command(
             lambda payment, body: services.request_refund(payment_id=payment.id, **body),
             serializers.RefundByOperator,
             start=captured,
@@ -147,7 +147,6 @@ class PaymentAdmin(AggregateAdmin):
         amount("amount"),
         amount("captured", currency="held_currency"),
         amount("refunded", currency="held_currency"),
-        MISMATCH,
         "created_at",
     ]
     list_filter = [QueueFilter, "status", "method", "created_at"]

@@ -162,7 +162,7 @@ class PaymentOut(serializers.Serializer[Any]):
         "refunds": [],
         "created_at": "2025-11-23T15:05:58Z",
         "updated_at": "2025-11-23T15:06:01Z",
-        "allowed_actions": ["refunds"],
+        "allowed_actions": ["refund"],
     }
     nothing_yet: ClassVar[dict[str, Any]] = {
         "captured": "0.00",

@@ -124,11 +124,11 @@ class Payment(PaymentRecord):
         source=(Status.SUCCEEDED, Status.REFUNDED),
         target=None,
         emits=facts.RefundRequested,
-        verb="refunds",
+        verb="refund",
         guards=[has_money_left],
     )
     def request_refund(self, *, amount: Decimal, reason: str, method: str, at: datetime) -> Event:
-        """Money is to go back."""
+        """Money is to go back, at most what is left of it."""
         refund = Refund(
             payment=self,
             amount=amount,

@@ -33,7 +33,7 @@ def queue(client, key):
     [
         ("opening", ["Ask the gateway"]),
         ("pending", ["Ask the gateway"]),
-        ("succeeded", ["Refunds"]),
+        ("succeeded", ["Refund"]),
         ("failed", ["Retry", "Ask the gateway"]),
         ("refunded", []),
     ],
@@ -45,12 +45,12 @@ def test_what_is_possible_now_are_buttons(operator, status, offered):
 def test_the_refund_form_starts_with_the_most_that_can_go_back(operator):
     client, payment = operator(username="olga"), PaymentFactory()
     refund(payment, "12.50")
-    form = client.get(command(payment, "refunds"))
+    form = client.get(command(payment, "refund"))
     assert form.context["form"]["amount"].value() == "37.50"
     sent = {"amount": "37.51", "reason": "operator", "method": "original_payment"}
-    refused = client.post(command(payment, "refunds"), sent)
+    refused = client.post(command(payment, "refund"), sent)
     assert "37.50 USD can be refunded" in refused.content.decode()
-    assert client.post(command(payment, "refunds"), sent | {"amount": "37.50"}).status_code == 302
+    assert client.post(command(payment, "refund"), sent | {"amount": "37.50"}).status_code == 302
     given = selectors.get(payment.id).givebacks[-1]
     assert (given.amount, given.requested_by, given.status) == (37.5, "olga", "pending")
 
@@ -61,14 +61,14 @@ def test_a_refund_wanted_in_the_admin_is_called_for_at_once(operator, nudges):
     nudges.clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("django.db.transaction.on_commit", lambda work, **kwargs: work())
-        client.post(command(payment, "refunds"), sent)
+        client.post(command(payment, "refund"), sent)
     assert ("payments.tasks.call_gateway", (payment.id,)) in nudges
 
 
 def test_store_credit_is_recorded_when_it_has_been_given(operator):
     client, payment = operator(), PaymentFactory()
     credit = {"amount": "10", "reason": "other", "method": "store_credit"}
-    client.post(command(payment, "refunds"), credit)
+    client.post(command(payment, "refund"), credit)
     assert queue(client, "by-hand") == [payment.id]
     assert "Record refund" in buttons(client, payment)
     form = client.get(command(payment, "record-refund"))

@@ -30,7 +30,7 @@ def test_the_answer_has_what_the_gateway_said(api):
         "50.00",
         "visa",
         "4242",
-        ["refunds"],
+        ["refund"],
     ]
     assert api.get(f"/api/v1/payments/{paid['id']}").json() == paid
 
