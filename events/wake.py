@@ -32,6 +32,11 @@ def react(stream: str, context: str) -> None:
     _nudge(("events.tasks.react", (stream, context)))
 
 
+def call(task: str, *args: object) -> None:
+    """There is something to do outside the database."""
+    _nudge((task, args))
+
+
 def _nudge(nudge: Nudge) -> None:
     global _thread
     with _changed:
