@@ -93,6 +93,10 @@ class Schema(AutoSchema):
         """Paged and filtered as all rows of a context are; what `takes` a query is not."""
         return self.view.action == "list" and self.operation.takes is None
 
+    def _get_format_parameters(self) -> list[Any]:
+        """What is answered is a matter of `Accept`: no query parameter has a say in it."""
+        return []
+
     def get_override_parameters(self) -> list[Any]:
         if self.method == "GET":
             return [self.operation.takes, *HEADERS] if self.operation.takes else HEADERS
