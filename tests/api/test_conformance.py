@@ -12,9 +12,12 @@ from django.core.servers.basehttp import WSGIRequestHandler
 
 from config.api import tokens
 from events.models import Event, Publication
+from invoices.files import signed_url
+from invoices.models import Document
+from invoices.tasks import deliver_documents
 from orders import services
 from tests.api.test_routes import ROUTES
-from tests.factories import STEPS, CartFactory, OrderFactory, order_of
+from tests.factories import STEPS, CartFactory, InvoiceFactory, OrderFactory, credit, order_of
 
 SCHEMATHESIS = Path(settings.BASE_DIR) / ".venv/schemathesis/bin/schemathesis"
 CONFIG = """
@@ -22,6 +25,8 @@ CONFIG = """
 carts.values = {carts}
 cart_items.values = {cart_items}
 orders.values = {orders}
+invoices.values = {invoices}
+tokens.values = {tokens}
 order_items.values = {order_items}
 
 [[operations]]
@@ -37,15 +42,22 @@ include-tag = "orders"
 "path.id".dictionary = "orders"
 "body.items[*].order_item_id".dictionary = "order_items"
 "body.allocations[*].order_item_id".dictionary = "order_items"
+
+[[operations]]
+include-tag = "invoices"
+[operations.parameters]
+"path.id".dictionary = "invoices"
+"path.token".dictionary = "tokens"
 """
 # A body that the schema allows may still be refused: no schema knows which rows exist, and what
 # some fields mean for others.
 UNDECIDABLE = "positive_data_acceptance"
-CONTRACTS = ("asyncapi", "catalog")
+WITHOUT_A_TOKEN = ("asyncapi", "catalog", "document")
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.xdist_group("conformance")
+@pytest.mark.usefixtures("media")
 def test_the_service_does_what_its_openapi_document_says(live_server, tmp_path, monkeypatch):
     # Otherwise every answer's second packet waits 40 ms for the first one's acknowledgement.
     monkeypatch.setattr(WSGIRequestHandler, "disable_nagle_algorithm", True)
@@ -53,6 +65,10 @@ def test_the_service_does_what_its_openapi_document_says(live_server, tmp_path, 
     orders = [OrderFactory(status=status) for status in [*STEPS, "cancelled"]]
     orders += [order_of(3, 2, status="processing"), OrderFactory(currency="JPY")]
     services.hold_order(order_id=orders[1].id, reason="fraud")
+    invoices = [InvoiceFactory(), credit(InvoiceFactory(status="sent"), "10.00")]
+    deliver_documents()
+    rendered = list(Document.objects.all())
+    invoices.append(InvoiceFactory(customer_email=None))
     for event in Event.objects.filter(sequence__isnull=False).order_by("number"):
         Publication.objects.create(event=event, organization_id=event.organization_id)
     config = tmp_path / "schemathesis.toml"
@@ -60,6 +76,8 @@ def test_the_service_does_what_its_openapi_document_says(live_server, tmp_path, 
         "carts": [cart.id for cart in carts],
         "cart_items": [line.id for cart in carts for line in cart.lines],
         "orders": [order.id for order in orders],
+        "invoices": [invoice.id for invoice in invoices],
+        "tokens": [signed_url(row).rpartition("/")[2] for row in rendered],
         "order_items": [line.id for order in orders for line in order.lines],
     }
     config.write_text(CONFIG.format_map({name: json.dumps(ids[name]) for name in ids}))
@@ -85,6 +103,6 @@ def test_the_service_does_what_its_openapi_document_says(live_server, tmp_path, 
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert f"Tested: {len(ROUTES) + len(CONTRACTS)}" in run.stdout
+    assert f"Tested: {len(ROUTES) + len(WITHOUT_A_TOKEN)}" in run.stdout
     (cases,) = re.findall(r"(\d+) generated", run.stdout)
     assert int(cases) > 1_000

@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from config.api import tokens
 from config.api.views import ContextViewSet
 from events.models import Event
-from tests.factories import CartFactory, OrderFactory
+from tests.factories import CartFactory, InvoiceFactory, OrderFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +36,7 @@ def routes() -> list[tuple[str, str, str]]:
 
 
 ROUTES = routes()
-OWN = {"cart": CartFactory, "order": OrderFactory}
+OWN = {"cart": CartFactory, "order": OrderFactory, "invoice": InvoiceFactory}
 
 
 def url_of(name: str, **fields: Any) -> str:
@@ -56,8 +56,8 @@ def send(client, method, url):
 
 
 def test_the_routes_are_those_of_the_documentation():
-    assert len(ROUTES) == 19
-    assert {scope for _, _, scope in ROUTES} == {"carts", "orders", "events"}
+    assert len(ROUTES) == 23
+    assert {scope for _, _, scope in ROUTES} == {"carts", "orders", "invoices", "events"}
 
 
 @pytest.mark.parametrize(("method", "name", "scope"), ROUTES)
@@ -92,10 +92,11 @@ def test_another_organization_s_row_is_404(caller, method, name, scope):
     assert Event.objects.count() == before
 
 
-@pytest.mark.parametrize("name", ["cart-list", "order-list", "publication-list"])
+@pytest.mark.parametrize("name", ["cart-list", "order-list", "invoice-list", "publication-list"])
 def test_lists_hold_the_organization_s_own_rows(caller, name):
     CartFactory(organization_id="org_2")
     OrderFactory(organization_id="org_2")
+    InvoiceFactory(organization_id="org_2")
     assert caller().get(reverse(name)).json()["results"] == []
 
 
