@@ -1,5 +1,7 @@
 """Invoices as operators see them."""
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -14,24 +16,15 @@ from config.admin.columns import address, amount, badge
 from config.admin.commands import Command
 from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
+from config.admin.timeline import words
 from config.api.pdf import pdf
 from invoices import files, selectors, serializers, services
 from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery, Seller
 
 STATUS = badge("status", {"issued": "info", "sent": "success"})
 MAIL_STATUS = badge("status", {"queued": "warning", "sent": "success"})
-LINE = {
-    "title": "item",
-    "variant_id": "variant",
-    "quantity": "quantity",
-    "unit_price": "unit price",
-    "discount": "discount",
-    "net": "net",
-    "tax_rate": "tax rate",
-    "tax": "tax",
-    "total": "total",
-}
-RATE = {name: LINE[name] for name in ("tax_rate", "net", "tax", "total")}
+RATE = ("tax_rate", "net", "tax", "total")
+LINE = ("title", "variant_id", "quantity", "unit_price", "discount", *RATE)
 
 
 class CreditNotes(Lines):
@@ -54,7 +47,7 @@ class CreditNotes(Lines):
 
     @admin.display(description="PDF")
     def pdf(self, note: CreditNote) -> SafeString | str:
-        return link(getattr(note, "document", None))
+        return link(getattr(note, "document", None), note.number)
 
 
 class Deliveries(Lines):
@@ -68,9 +61,13 @@ class Deliveries(Lines):
         "queued_at",
         "sent_at",
         "attempts",
-        "due_at",
+        "next_try",
         "last_error",
     ]
+
+    @admin.display(description="next try")
+    def next_try(self, mail: InvoiceDelivery) -> datetime | None:
+        return None if mail.sent_at else mail.due_at
 
 
 @admin.register(Invoice)
@@ -162,7 +159,7 @@ class InvoiceAdmin(AggregateAdmin):
 
     @admin.display(description="PDF")
     def pdf(self, invoice: Invoice) -> SafeString | str:
-        return link(invoice.document())
+        return link(invoice.document(), invoice.number)
 
     @admin.display(description="lines")
     def sold(self, invoice: Invoice) -> SafeString:
@@ -183,19 +180,17 @@ class InvoiceAdmin(AggregateAdmin):
         return "\n".join(filter(None, errors)) or "-"
 
 
-def link(document: Document | None) -> SafeString | str:
+def link(document: Document | None, number: str) -> SafeString | str:
     """A link to a PDF, or that there is none yet."""
     if document is None or document.rendered_at is None:
         return "not rendered yet"
     url = reverse("admin:invoices_pdf", args=[document.id])
-    return format_html(
-        '<a href="{}" class="console-link" target="_blank">{}</a>', url, f"{document.id}.pdf"
-    )
+    return format_html('<a href="{}" class="console-link" target="_blank">{}.pdf</a>', url, number)
 
 
-def table(columns: dict[str, str], rows: list[dict[str, Any]]) -> SafeString:
+def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> SafeString:
     """Rows of an invoice's snapshot, as they were printed."""
-    head = format_html_join("", "<th>{}</th>", ((title,) for title in columns.values()))
+    head = format_html_join("", "<th>{}</th>", ((words(name),) for name in columns))
     body = format_html_join(
         "",
         "<tr>{}</tr>",

@@ -18,8 +18,8 @@ _DOCUMENTS = Document.objects.filter(invoice=OuterRef("pk"))
 _DELIVERIES = InvoiceDelivery.objects.filter(invoice=OuterRef("pk"))
 
 # Invoices that wait for somebody: to see why a mail or a PDF fails; and to find out where to mail.
-NOT_SENT = Exists(_DELIVERIES.filter(status="queued", attempts__gt=0)) | Exists(
-    _DOCUMENTS.filter(rendered_at=None, attempts__gt=0)
+NOT_SENT = Exists(_DELIVERIES.filter(status="queued").exclude(last_error="")) | Exists(
+    _DOCUMENTS.filter(rendered_at=None).exclude(last_error="")
 )
 WITHOUT_ADDRESS = Q(status=Invoice.Status.ISSUED, customer_email=None) & ~Exists(_DELIVERIES)
 

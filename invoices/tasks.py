@@ -3,15 +3,16 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from smtplib import SMTPDataError, SMTPRecipientsRefused
+from smtplib import SMTPDataError, SMTPNotSupportedError, SMTPRecipientsRefused
 from typing import Any
 
 from celery import shared_task
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from events.models import Event as EventRow
 from events.reactions import reacts_to
-from invoices import files, mail, services
+from invoices import files, mail, selectors, services
 from invoices.events import CreditNoteIssued, InvoiceCreated
 from invoices.models import Document, InvoiceDelivery
 from orders.events import OrderConfirmed
@@ -19,19 +20,25 @@ from payments.events import RefundSucceeded
 
 logger = logging.getLogger(__name__)
 
+# Errors that say nothing about the next mail; smtplib's others are an OSError as the network's are.
+OF_ONE = (SMTPRecipientsRefused, SMTPDataError, SMTPNotSupportedError, FileNotFoundError)
+
 
 @reacts_to(OrderConfirmed)
-def issue_invoice(fact: OrderConfirmed, about: EventRow) -> None:
+def bill_confirmed_order(fact: OrderConfirmed, about: EventRow) -> None:
+    """What is sold is billed, a free order too."""
     services.issue_invoice(order_id=fact.order_id)
 
 
 @reacts_to(InvoiceCreated)
-def queue_invoice(fact: InvoiceCreated, about: EventRow) -> None:
+def queue_new_invoice(fact: InvoiceCreated, about: EventRow) -> None:
+    """The customer gets it without asking."""
     services.queue_invoice(invoice_id=fact.invoice_id)
 
 
 @reacts_to(RefundSucceeded)
-def issue_credit_note(fact: RefundSucceeded, about: EventRow) -> None:
+def credit_refund(fact: RefundSucceeded, about: EventRow) -> None:
+    """What was billed and went back is no sale any more, by whatever way it went."""
     services.issue_credit_note(
         order_id=fact.order_id,
         refund_id=fact.refund_id,
@@ -42,7 +49,8 @@ def issue_credit_note(fact: RefundSucceeded, about: EventRow) -> None:
 
 
 @reacts_to(CreditNoteIssued)
-def queue_credit_note(fact: CreditNoteIssued, about: EventRow) -> None:
+def queue_new_credit_note(fact: CreditNoteIssued, about: EventRow) -> None:
+    """Accountants file it beside its invoice."""
     services.queue_document(invoice_id=fact.invoice_id, credit_note_id=fact.credit_note_id)
 
 
@@ -50,22 +58,23 @@ def queue_credit_note(fact: CreditNoteIssued, about: EventRow) -> None:
 def deliver_documents(now: str | None = None) -> int:
     """Render and mail what is due; return how much was done. `now` is ISO 8601."""
     moment = datetime.fromisoformat(now) if now else timezone.now()
-    return _work_off(services.claim_document, _render, moment) + _work_off(
-        services.claim_delivery, _mail, moment
-    )
+    rendered = _work_off(selectors.to_render, _render, moment)
+    return rendered + _work_off(selectors.to_mail, _mail, moment)
 
 
-def _work_off(claim: Callable[..., Any], act: Callable[[Any], None], now: datetime) -> int:
+def _work_off(due: Callable[..., QuerySet[Any]], act: Callable[[Any], None], now: datetime) -> int:
     """Act on one row after the other; what fails is due again later, and holds up no other."""
     done = 0
-    while row := claim(now=now):
+    while row := services.claim(due(now=now), now=now):
         try:
             act(row)
-        except OSError as error:  # smtplib's are, too
+        except OF_ONE as error:
             logger.warning("%s is put off: %r", row.pk, error)
             services.put_off(row, error=repr(error), at=now)
-            if not isinstance(error, SMTPRecipientsRefused | SMTPDataError):
-                break  # the server is away, for the others too
+        except OSError as error:
+            logger.warning("The server or storage is away: %r", error)
+            services.put_off(row, error=repr(error), at=now)
+            services.hold_back(due(now=now), error=repr(error), at=now)
         except Exception as error:
             logger.exception("%s is put off", row.pk)
             services.put_off(row, error=repr(error), at=now)

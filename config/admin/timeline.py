@@ -21,6 +21,7 @@ ICONS = {
     "shipment": "local_shipping",
     "return": "assignment_return",
     "invoice": "description",
+    "credit_note": "description",
     "event": "outbox",
 }
 

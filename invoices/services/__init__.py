@@ -3,8 +3,8 @@
 from invoices.services.issuing import issue_credit_note, issue_invoice
 from invoices.services.outgoing import (
     AddressRequired,
-    claim_delivery,
-    claim_document,
+    claim,
+    hold_back,
     put_off,
     queue_document,
     queue_invoice,
@@ -16,8 +16,8 @@ from invoices.services.seller import set_seller
 
 __all__ = [
     "AddressRequired",
-    "claim_delivery",
-    "claim_document",
+    "claim",
+    "hold_back",
     "issue_credit_note",
     "issue_invoice",
     "put_off",

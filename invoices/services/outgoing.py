@@ -14,7 +14,7 @@ from invoices.models import Document, Invoice, InvoiceDelivery
 from invoices.models.outgoing import Wanted
 
 W = TypeVar("W", bound=Wanted)
-CLAIMED_FOR = timedelta(seconds=60)  # longer than a call takes; then it counts as killed
+FOR_A_MINUTE = timedelta(seconds=60)  # longer than a call takes; who takes longer was killed
 
 
 class AddressRequired(DomainError):
@@ -60,21 +60,12 @@ def send_invoice(*, invoice_id: str, recipient_email: str | None = None) -> Invo
     return invoice
 
 
-def claim_document(*, now: datetime) -> Document | None:
-    """Take the next document to render, so that no other worker does for a minute."""
-    return _claim(selectors.to_render(now=now), now)
-
-
-def claim_delivery(*, now: datetime) -> InvoiceDelivery | None:
-    """Take the next mail to send, so that no other worker does for a minute."""
-    return _claim(selectors.to_mail(now=now), now)
-
-
 @transaction.atomic
-def _claim(due: QuerySet[W], now: datetime) -> W | None:
+def claim(due: QuerySet[W], *, now: datetime) -> W | None:
+    """Take the first that is due, so that no other worker does for a minute."""
     row = due.select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
     if row:
-        row.due_at = now + CLAIMED_FOR
+        row.due_at = now + FOR_A_MINUTE
         row.save(update_fields=["due_at"])
     return row
 
@@ -106,6 +97,11 @@ def put_off(wanted: Wanted, *, error: str, at: datetime) -> None:
     row = type(wanted)._default_manager.select_for_update(no_key=True).get(pk=wanted.pk)
     row.put_off(error, at=at)
     row.save(update_fields=["due_at", "attempts", "last_error"])
+
+
+def hold_back(due: QuerySet[W], *, error: str, at: datetime) -> None:
+    """The server is away: it is not asked anew for each of what else is due, for a minute."""
+    due.update(due_at=at + FOR_A_MINUTE, last_error=error)
 
 
 def _nudge() -> None:

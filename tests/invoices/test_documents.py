@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from invoices import documents, files, services, tasks
+from invoices import documents, files, selectors, services, tasks
 from invoices.models import Document
 from tests.factories import InvoiceFactory, LineFactory, credit
 
@@ -182,6 +182,10 @@ def test_a_storage_that_is_away_is_tried_again_later(media):
 def test_a_document_that_somebody_is_at_work_on_is_left_to_them():
     InvoiceFactory(customer_email=None)
     now = timezone.now()
-    assert services.claim_document(now=now)
-    assert services.claim_document(now=now) is None
-    assert services.claim_document(now=now + timedelta(seconds=61)), "they were killed"
+
+    def claim(at):
+        return services.claim(selectors.to_render(now=at), now=at)
+
+    assert claim(now)
+    assert claim(now) is None
+    assert claim(now + timedelta(seconds=61)), "they were killed"
