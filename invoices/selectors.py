@@ -14,14 +14,17 @@ from orders import selectors as orders
 
 NUMBERED: dict[str, Any] = {"INV": Invoice, "CN": CreditNote}  # by series
 
-_DOCUMENTS = Document.objects.filter(invoice=OuterRef("pk"))
-_DELIVERIES = InvoiceDelivery.objects.filter(invoice=OuterRef("pk"))
-
 # Invoices that wait for somebody: to see why a mail or a PDF fails; and to find out where to mail.
-NOT_SENT = Exists(_DELIVERIES.filter(status="queued").exclude(last_error="")) | Exists(
-    _DOCUMENTS.filter(rendered_at=None).exclude(last_error="")
+NOT_SENT = Q(
+    pk__in=InvoiceDelivery.objects.filter(status=InvoiceDelivery.Status.QUEUED)
+    .exclude(last_error="")
+    .order_by()
+    .values("invoice")
+    .union(Document.objects.filter(rendered_at=None).exclude(last_error="").values("invoice"))
 )
-WITHOUT_ADDRESS = Q(status=Invoice.Status.ISSUED, customer_email=None) & ~Exists(_DELIVERIES)
+WITHOUT_ADDRESS = Q(status=Invoice.Status.ISSUED, customer_email=None) & ~Exists(
+    InvoiceDelivery.objects.filter(invoice=OuterRef("pk"))
+)
 
 
 def with_parts() -> QuerySet[Invoice]:

@@ -69,7 +69,11 @@ class Invoice(Aggregate):
             models.Index(fields=["organization_id", "-id"], name="invoice_list"),
             models.Index(fields=["customer_id", "organization_id", "-id"], name="invoice_customer"),
             models.Index(fields=["organization_id", "updated_at"], name="invoice_updated"),
-            models.Index(fields=["id"], name="invoice_unsent", condition=Q(status="issued")),
+            models.Index(
+                fields=["id"],
+                name="invoice_without_address",
+                condition=Q(status="issued", customer_email__isnull=True),
+            ),
         ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

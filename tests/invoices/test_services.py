@@ -3,12 +3,15 @@
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from events import outbox
 from invoices import services
 from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery
 from invoices.models.credit_note import credited
+from payments.events import RefundSucceeded
 from tests.factories import (
     ADDRESS,
     InvoiceFactory,
@@ -208,3 +211,33 @@ def test_whatever_is_refunded_the_notes_of_a_whole_invoice_sum_to_it(rates, shar
 
 def note_rows(notes):
     return [row for note in notes for row in note]
+
+
+def refund(order, amount):
+    """Payments tell that money has gone back."""
+    fact = RefundSucceeded(
+        refund_id="ref_1",
+        payment_id="pay_1",
+        order_id=order.id,
+        amount=Decimal(amount),
+        currency="USD",
+        reason="operator",
+        method="store_credit",
+    )
+    outbox.record(
+        [(fact, timezone.now())], organization_id="org_1", stream=order.id, subject="ref_1"
+    )
+
+
+def test_a_refund_by_whatever_way_is_credited(settle):
+    order = OrderFactory(status="confirmed")
+    refund(order, "12.00")  # before the invoice is issued, and settled after it
+    settle()
+    (note,) = invoice_of(order).notes
+    assert (note.total, note.refund_id, note.reason) == (12, "ref_1", "operator")
+
+
+def test_a_refund_of_an_order_that_was_never_billed_is_not_credited(settle):
+    refund(OrderFactory(), "12.00")
+    settle()
+    assert not CreditNote.objects.exists()
