@@ -33,7 +33,7 @@ def react(stream: str, context: str) -> None:
 
 
 def call(task: str, *args: object) -> None:
-    """There is something to ask of the outside world."""
+    """There is something to do outside the database."""
     _nudge((task, args))
 
 

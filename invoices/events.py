@@ -1,4 +1,4 @@
-"""What invoices tell other services, in the contract's order."""
+"""What invoices tell other services, in the contract's order, and what they keep to themselves."""
 
 from events.schema import Event, Id, Money, Timestamp, event
 
@@ -22,3 +22,26 @@ class InvoiceSent(Event):
     recipient_email: str
     pdf_url: str
     sent_at: Timestamp
+
+
+@event("invoice.queued", published=False)
+class InvoiceQueued(Event):
+    """A mail with the invoice is to go out."""
+
+    invoice_id: Id
+    delivery_id: Id
+    recipient_email: str
+
+
+@event("credit_note.issued", moment="issued_at", published=False)
+class CreditNoteIssued(Event):
+    """Money of the invoice has gone back; what is credited is no sale any more."""
+
+    credit_note_id: Id
+    credit_note_number: str
+    invoice_id: Id
+    refund_id: Id
+    amount: Money
+    currency: str
+    reason: str
+    issued_at: Timestamp

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -114,6 +115,13 @@ def operator(db: None) -> Callable[..., Client]:
         return client
 
     return log_in
+
+
+@pytest.fixture
+def media(settings: Any, tmp_path: Path) -> Path:
+    """The default storage, empty, where a test finds what was stored."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    return tmp_path / "media"
 
 
 @pytest.fixture

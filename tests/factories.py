@@ -8,6 +8,10 @@ from django.utils import timezone
 
 from carts import services as carts
 from carts.models import Cart
+from events import reactions
+from invoices import selectors as invoice_selectors
+from invoices import services as invoices
+from invoices.models import Invoice
 from orders import selectors
 from orders import services as orders
 from orders.models import Order
@@ -164,3 +168,45 @@ STEPS = {
     "shipped": ship,
     "delivered": deliver,
 }
+
+
+# Invoices
+
+
+class InvoiceFactory(factory.Factory):
+    """The invoice of an order of its own; the fields are the order's."""
+
+    class Meta:
+        model = Invoice
+
+    organization_id = "org_1"
+    customer_email = "juan@example.com"
+    status = "issued"
+
+    @classmethod
+    def _create(cls, model: type[Invoice], *, status: str, **fields: Any) -> Invoice:
+        order = OrderFactory(status="confirmed", **fields)
+        reactions.settle(order.id, "invoices")
+        invoice = invoice_of(order)
+        if status == "sent":
+            for mail in invoice.mails:
+                url = "https://example.com/invoice.pdf"
+                invoices.record_delivery(delivery_id=mail.id, pdf_url=url, at=timezone.now())
+        return invoice_of(order)
+
+
+def invoice_of(order: Order) -> Invoice:
+    return invoice_selectors.with_parts().get(order=order)
+
+
+def credit(invoice: Invoice, amount: str, refund_id: str = "ref_1", **given: Any) -> Invoice:
+    """Credit a refund, and have the credit note rendered."""
+    refund: dict[str, Any] = {"currency": invoice.currency, "reason": "customer_return"}
+    invoices.issue_credit_note(
+        order_id=invoice.order_id,
+        refund_id=refund_id,
+        amount=Decimal(amount),
+        **{**refund, **given},
+    )
+    reactions.settle(invoice.order_id, "invoices")
+    return invoice_selectors.with_parts().get(pk=invoice.pk)

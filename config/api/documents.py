@@ -1,6 +1,7 @@
 """The OpenAPI document as it is served."""
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -10,6 +11,7 @@ from rest_framework.decorators import api_view, authentication_classes, permissi
 from rest_framework.request import Request
 
 from config.api import problems, refusals
+from config.api.pdf import Pdf
 
 
 @api_view(["GET"])
@@ -39,7 +41,14 @@ def complete(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     return result
 
 
-def _open(name: str, summary: str, kind: str, example: Any, *errors: refusals.Told) -> Any:
+def _open(
+    name: str,
+    summary: str,
+    kind: str,
+    example: Any,
+    *errors: refusals.Told,
+    parameters: Sequence[Any] = (),
+) -> Any:
     schema = {"type": "object" if isinstance(example, dict) else "string"}
     answer = {"description": summary, "content": _shown(kind, schema, example)}
     return {
@@ -47,6 +56,7 @@ def _open(name: str, summary: str, kind: str, example: Any, *errors: refusals.To
         "summary": summary,
         "tags": [name.partition("_")[0]],
         "security": [],
+        "parameters": list(parameters),
         "responses": {"200": answer, **_refused(*errors)},
     }
 
@@ -78,7 +88,27 @@ UNSIGNED = refusals.Told(
 DOWN = refusals.Told(
     503, "The database does not answer.", "database_unavailable", "The database does not answer."
 )
+EXPIRED = refusals.Told(
+    410, "The link was good for 30 days.", "link_expired", "This link was good for 30 days."
+)
+TOKEN = {
+    "name": "token",
+    "in": "path",
+    "required": True,
+    "description": "As it stands in a `pdf_url`.",
+    "schema": {"type": "string"},
+}
 OPEN = {
+    "/api/v1/documents/{token}": _open(
+        "invoices_document",
+        "An invoice or a credit note as PDF, for whoever has its `pdf_url`.",
+        Pdf.media_type,
+        Pdf.example,
+        refusals.STATUSES[404],
+        EXPIRED,
+        *REFUSED,
+        parameters=[TOKEN],
+    ),
     "/api/v1/events/asyncapi.json": _open(
         "events_asyncapi", "The events for machines.", JSON, {"asyncapi": "3.0.0"}, *REFUSED
     ),

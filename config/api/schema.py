@@ -11,10 +11,12 @@ from drf_spectacular.extensions import (
 )
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent, get_doc
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 from config.api import idempotency, problems, refusals
 from config.api.operations import Operation, operation_of
+from config.api.pdf import Pdf
 from config.api.permissions import scope_for
 from config.api.serializers import PRINTABLE, Body, StrictSerializer
 from config.api.tokens import LONGEST_ID
@@ -80,6 +82,8 @@ class Schema(AutoSchema):
         return self.operation.takes
 
     def get_response_serializers(self) -> Any:
+        if self._answers() is Pdf:
+            return {(s, Pdf.media_type): OpenApiTypes.BINARY for s in self.operation.statuses}
         return dict.fromkeys(self.operation.statuses, self._answers())
 
     def _answers(self) -> Any:
@@ -88,6 +92,10 @@ class Schema(AutoSchema):
     def _is_list_view(self, serializer: Any = None) -> bool:
         """Paged and filtered as all rows of a context are; what `takes` a query is not."""
         return self.view.action == "list" and self.operation.takes is None
+
+    def _get_format_parameters(self) -> list[Any]:
+        """What is answered is a matter of `Accept`: no query parameter has a say in it."""
+        return []
 
     def get_override_parameters(self) -> list[Any]:
         if self.method == "GET":
@@ -98,12 +106,14 @@ class Schema(AutoSchema):
         return [idempotency_key(required=required), REPLAYED, *HEADERS]
 
     def get_examples(self) -> list[OpenApiExample]:
+        answers, shows = self._answers(), self.operation.shows
         examples = [
             OpenApiExample(
                 "answer",
-                self._answers().example | (self.operation.shows or {}),
+                answers.example | shows if shows else answers.example,
                 response_only=True,
                 status_codes=[str(status) for status in self.operation.statuses],
+                media_type=getattr(answers, "media_type", None),
             )
         ]
         if self.operation.takes and self.method != "GET":
@@ -133,6 +143,8 @@ class Schema(AutoSchema):
     def errors(self) -> set[int]:
         """What the route may answer besides success."""
         found = {400, 401, 403, 406, 429, 500, 503}
+        if self._answers() is Pdf:
+            found |= {409}  # not made yet
         if self.method != "GET":
             found |= {409, 413, 415}
         if self.method == "POST":

@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from config.api import tokens
 from config.api.views import ContextViewSet
 from events.models import Event
-from tests.factories import CartFactory, OrderFactory, PaymentFactory
+from tests.factories import CartFactory, InvoiceFactory, OrderFactory, PaymentFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +36,12 @@ def routes() -> list[tuple[str, str, str]]:
 
 
 ROUTES = routes()
-OWN = {"cart": CartFactory, "order": OrderFactory, "payment": PaymentFactory}
+OWN = {
+    "cart": CartFactory,
+    "order": OrderFactory,
+    "payment": PaymentFactory,
+    "invoice": InvoiceFactory,
+}
 
 
 def url_of(name: str, **fields: Any) -> str:
@@ -56,8 +61,9 @@ def send(client, method, url):
 
 
 def test_the_routes_are_those_of_the_documentation():
-    assert len(ROUTES) == 25
-    assert {scope for _, _, scope in ROUTES} == {"carts", "orders", "payments", "events"}
+    assert len(ROUTES) == 29
+    scopes = {scope for _, _, scope in ROUTES}
+    assert scopes == {"carts", "orders", "payments", "invoices", "events"}
 
 
 @pytest.mark.parametrize(("method", "name", "scope"), ROUTES)
@@ -92,11 +98,11 @@ def test_another_organization_s_row_is_404(caller, method, name, scope):
     assert Event.objects.count() == before
 
 
-@pytest.mark.parametrize("name", ["cart-list", "order-list", "payment-list", "publication-list"])
-def test_lists_hold_the_organization_s_own_rows(caller, name):
+@pytest.mark.parametrize("kind", ["cart", "order", "payment", "invoice", "publication"])
+def test_lists_hold_the_organization_s_own_rows(caller, kind):
     CartFactory(organization_id="org_2")
-    PaymentFactory(organization_id="org_2")
-    assert caller().get(reverse(name)).json()["results"] == []
+    InvoiceFactory(organization_id="org_2")
+    assert caller().get(reverse(f"{kind}-list")).json()["results"] == []
 
 
 @pytest.mark.parametrize(("method", "name", "scope"), ROUTES)

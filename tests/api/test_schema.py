@@ -14,13 +14,22 @@ from django.urls import get_resolver, resolve, reverse
 from drf_spectacular.generators import SchemaGenerator
 
 from carts.serializers import Merge
+from invoices.files import signed_url
+from invoices.tasks import deliver_documents
 from orders.models import Order
 from orders.serializers.bodies import ITEM_ID
 from orders.services import hold_order
 from payments.serializers import ORDER_ID
 from tests.api.test_routes import ROUTES, walk
 from tests.contract.test_samples import SAMPLES
-from tests.factories import CartFactory, LineFactory, OrderFactory, PaymentFactory, start_payment
+from tests.factories import (
+    CartFactory,
+    InvoiceFactory,
+    LineFactory,
+    OrderFactory,
+    PaymentFactory,
+    start_payment,
+)
 
 
 def generate():
@@ -79,19 +88,26 @@ def test_every_route_is_in_it_and_nothing_else():
 def test_every_url_is_in_it_but_the_admin_and_the_documents_about_the_api():
     names = {pattern.name for pattern in walk(get_resolver().url_patterns)} - ADMIN
     of_contexts = {name for _, name, _ in ROUTES}
-    webhooks = {"stripe-webhook"}
-    assert names - of_contexts == {"asyncapi", "catalog"} | {"schema", "docs"} | webhooks
+    other = {"document", "stripe-webhook"}
+    assert names - of_contexts == {"asyncapi", "catalog"} | {"schema", "docs"} | other
     assert reverse("stripe-webhook") in DOCUMENT["paths"]
     probes = {"/health/live", "/health/ready", "/metrics"}
-    assert set(OPEN) - probes == {reverse("asyncapi"), "/api/v1/events/catalog/"}
+    assert set(OPEN) - probes == {
+        reverse("asyncapi"),
+        "/api/v1/events/catalog/",
+        "/api/v1/documents/{token}",
+    }
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("media")
 @pytest.mark.parametrize("path", OPEN)
 def test_a_route_without_a_token_answers_as_it_says(client, path):
     responses = OPEN[path]["responses"]
     (kind,) = responses["200"]["content"]
-    answer = client.get(path)
+    document = InvoiceFactory().documents.get()
+    deliver_documents()
+    answer = client.get(path.format(token=signed_url(document).rpartition("/")[2]))
     assert (answer.status_code, answer["Content-Type"].split(";")[0]) == (200, kind)
 
 
@@ -134,6 +150,8 @@ def test_the_service_accepts_every_example_and_answers_as_it_shows(api, operatio
         row = start_payment(order, method="manual")
     elif operation_id == "payments_refunds":
         row = PaymentFactory()
+    elif operation_id == "invoices_send":
+        row = InvoiceFactory(status="sent")
     bodies = examples(operation.get("requestBody", {"content": {}})["content"])
     text = "".join(json.dumps(body) for body, _ in bodies)
     for placeholder, real in ids.items():

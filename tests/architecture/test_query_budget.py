@@ -5,14 +5,18 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from events.models import Event, Publication
+from invoices import services as invoice_services
+from invoices import tasks
 from orders import services
 from tests.api.test_routes import ROUTES
 from tests.factories import (
     ADDRESS,
     CartFactory,
+    InvoiceFactory,
     LineFactory,
     OrderFactory,
     PaymentFactory,
+    credit,
     deliver,
     refund,
     ship,
@@ -102,6 +106,30 @@ def of_payment(verb, body=None, method="post", status="succeeded"):
     return endpoint
 
 
+def full_invoice(size):
+    """An invoice of many lines, with many credit notes and mails, and its PDFs."""
+    row = InvoiceFactory(items=lines(size))
+    for n in range(LINES[size]):
+        invoice_services.send_invoice(invoice_id=row.id, recipient_email=f"c{n}@example.com")
+        credit(row, "1.00", f"ref_{row.id}_{n}")
+    tasks.deliver_documents()
+    return row
+
+
+def invoices(api, size):
+    [InvoiceFactory() for _ in range(size - 1)]
+    full_invoice(size)
+    return lambda: api.get("/api/v1/invoices?page_size=100")
+
+
+def of_invoice(verb, method="get"):
+    def endpoint(api, size):
+        url = f"/api/v1/invoices/{full_invoice(size).id}{verb}"
+        return lambda: getattr(api, method)(url)
+
+    return endpoint
+
+
 def payments(api, size):
     [PaymentFactory() for _ in range(size)]
     return lambda: api.get("/api/v1/payments?page_size=100")
@@ -161,6 +189,10 @@ BUDGET = {  # by method and route: how it is sent, and the queries, savepoints i
     ("post", "payment-retry"): (of_payment("/retry", {}, status="failed"), 45),
     ("post", "payment-capture"): (by_hand, 17),
     ("post", "payment-refunds"): (of_payment("/refunds", REFUND), 44),
+    ("get", "invoice-list"): (invoices, 4),
+    ("get", "invoice-detail"): (of_invoice(""), 4),
+    ("get", "invoice-pdf"): (of_invoice("/pdf"), 4),
+    ("post", "invoice-send"): (of_invoice("/send", "post"), 30),
     ("get", "publication-list"): (feed, 1),
 }
 
@@ -170,6 +202,7 @@ def test_every_route_has_a_budget():
 
 
 @pytest.mark.parametrize("route", BUDGET, ids=" ".join)
+@pytest.mark.usefixtures("media")
 def test_queries(api, route):
     endpoint, budget = BUDGET[route]
     counted = []

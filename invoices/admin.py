@@ -1,0 +1,213 @@
+"""Invoices as operators see them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from config.admin.columns import address, amount, badge
+from config.admin.commands import Command
+from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin, tab
+from config.admin.queues import Queue, QueueFilter
+from config.admin.timeline import words
+from config.api.pdf import pdf
+from invoices import files, selectors, serializers, services
+from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery, Seller
+
+STATUS = badge("status", {"issued": "info", "sent": "success"})
+MAIL_STATUS = badge("status", {"queued": "warning", "sent": "success"})
+RATE = ("tax_rate", "net", "tax", "total")
+LINE = ("title", "variant_id", "quantity", "unit_price", "discount", *RATE)
+
+
+class CreditNotes(Lines):
+    """What was taken back."""
+
+    model = CreditNote
+    verbose_name_plural = "credit notes"
+    fields = readonly_fields = [
+        "number",
+        *(amount(name, currency="invoice.currency") for name in ("net", "tax", "total")),
+        "reason",
+        "refund_id",
+        "issued_at",
+        "pdf",
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CreditNote]:
+        rows: QuerySet[CreditNote] = super().get_queryset(request)
+        return rows.select_related("invoice", "document")
+
+    @admin.display(description="PDF")
+    def pdf(self, note: CreditNote) -> SafeString | str:
+        return link(getattr(note, "document", None), note.number)
+
+
+class Deliveries(Lines):
+    """The mails, and why one has not gone out."""
+
+    model = InvoiceDelivery
+    verbose_name_plural = "mails"
+    fields = readonly_fields = [
+        "recipient_email",
+        MAIL_STATUS,
+        "queued_at",
+        "sent_at",
+        "attempts",
+        "next_try",
+        "last_error",
+    ]
+
+    @admin.display(description="next try")
+    def next_try(self, mail: InvoiceDelivery) -> datetime | None:
+        return None if mail.sent_at else mail.due_at
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(AggregateAdmin):
+    icon = "description"
+    commands = {
+        "send": Command(
+            lambda invoice, body: services.send_invoice(invoice_id=invoice.id, **body),
+            serializers.Sending,
+            start=lambda invoice: {"recipient_email": invoice.customer_email},
+            icon="mail",
+        ),
+    }
+    queues = (
+        Queue(
+            "unsent", "Invoices not sent", lambda rows: rows.filter(selectors.NOT_SENT), "mail_off"
+        ),
+        Queue(
+            "no-address",
+            "Invoices without an address",
+            lambda rows: rows.filter(selectors.WITHOUT_ADDRESS),
+            "alternate_email",
+        ),
+    )
+    inlines = [CreditNotes, Deliveries]
+    list_display = [
+        "number",
+        STATUS,
+        "organization_id",
+        "order_number",
+        "customer_id",
+        amount("total"),
+        "issued_at",
+        "sent_at",
+    ]
+    list_filter = [QueueFilter, "status", "issued_at"]
+    search_fields = [
+        "number__exact",
+        "id__exact",
+        "order_id__exact",
+        "customer_id__exact",
+        "organization_id__exact",
+    ]
+    search_help_text = "A whole number, id, order, customer or organization"
+    ordering = ["-id"]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    ("number", STATUS),
+                    ("id", "organization_id"),
+                    ("order", "ordered_at"),
+                    ("issued_at", "sent_at"),
+                    (amount("total"), "pdf"),
+                    "sold",
+                ]
+            },
+        ),
+        tab(
+            "Parties",
+            (address("seller"), address("buyer")),
+            ("customer_id", "customer_email"),
+        ),
+        tab(
+            "Money",
+            (amount("subtotal"), amount("discount")),
+            (amount("tax"), amount("total")),
+            ("taxes",),
+        ),
+        tab("PDF", ("sha256",), ("rendering_error",)),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
+        return selectors.with_parts().select_related("order")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.pdf_view)
+        return [path("pdf/<slug:document_id>/", view, name="invoices_pdf"), *super().get_urls()]
+
+    def pdf_view(self, request: HttpRequest, document_id: str) -> HttpResponse:
+        """Show a PDF to whoever may see invoices."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        document = selectors.document(document_id)
+        if document is None or document.rendered_at is None:
+            raise Http404
+        return pdf(files.read(document), name=document.number)
+
+    @admin.display(description="PDF")
+    def pdf(self, invoice: Invoice) -> SafeString | str:
+        return link(invoice.document(), invoice.number)
+
+    @admin.display(description="lines")
+    def sold(self, invoice: Invoice) -> SafeString:
+        return table(LINE, invoice.lines)
+
+    @admin.display(description="by tax rate")
+    def taxes(self, invoice: Invoice) -> SafeString:
+        return table(RATE, invoice.rates)
+
+    @admin.display(description="SHA-256")
+    def sha256(self, invoice: Invoice) -> str:
+        document = invoice.document()
+        return document.sha256 if document else "-"
+
+    @admin.display(description="why it is not rendered")
+    def rendering_error(self, invoice: Invoice) -> str:
+        errors = [document.last_error for document in invoice.documents.all()]
+        return "\n".join(filter(None, errors)) or "-"
+
+
+def link(document: Document | None, number: str) -> SafeString | str:
+    """A link to a PDF, or that there is none yet."""
+    if document is None or document.rendered_at is None:
+        return "not rendered yet"
+    url = reverse("admin:invoices_pdf", args=[document.id])
+    return format_html('<a href="{}" class="console-link" target="_blank">{}.pdf</a>', url, number)
+
+
+def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> SafeString:
+    """Rows of an invoice's snapshot, as they were printed."""
+    head = format_html_join("", "<th>{}</th>", ((words(name),) for name in columns))
+    body = format_html_join(
+        "",
+        "<tr>{}</tr>",
+        (
+            (format_html_join("", "<td>{}</td>", ((row[name] or "-",) for name in columns)),)
+            for row in rows
+        ),
+    )
+    return format_html(
+        '<table class="console-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>',
+        head,
+        body,
+    )
+
+
+@admin.register(Seller)
+class SellerAdmin(PolicyAdmin):
+    save = services.set_seller
+    icon = "storefront"
+    list_display = ["organization_id", "name", "tax_id", "email"]

@@ -1,0 +1,66 @@
+"""An issued invoice or credit note never changes, whoever tries: the database refuses.
+
+A later migration of these tables freezes them again: SQLite drops a table's triggers with it when
+it is altered, and new columns are to be watched too.
+"""
+
+from django.db import migrations
+
+MOVES = {"status", "sent_at", "updated_at"}  # of an invoice
+TABLES = {"Invoice": MOVES, "CreditNote": set()}
+
+
+def _columns(apps, name):
+    model = apps.get_model("invoices", name)
+    columns = [field.column for field in model._meta.local_concrete_fields]
+    return model._meta.db_table, [column for column in columns if column not in TABLES[name]]
+
+
+def freeze(apps, schema_editor):
+    for name in TABLES:
+        table, columns = _columns(apps, name)
+        for sql in STATEMENTS[schema_editor.connection.vendor](table, columns):
+            schema_editor.execute(sql, params=None)  # its % are no placeholders
+
+
+def thaw(apps, schema_editor):
+    for name in TABLES:
+        table, _ = _columns(apps, name)
+        of_table = "" if schema_editor.connection.vendor == "sqlite" else f" ON {table}"
+        for what in ("update", "delete"):
+            schema_editor.execute(f"DROP TRIGGER {table}_no_{what}{of_table}")
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute("DROP FUNCTION invoices_refuse()")
+
+
+def _postgresql(table, columns):
+    old, new = (", ".join(f"{row}.{column}" for column in columns) for row in ("OLD", "NEW"))
+    yield (
+        "CREATE OR REPLACE FUNCTION invoices_refuse() RETURNS trigger LANGUAGE plpgsql AS $$"
+        " BEGIN RAISE EXCEPTION '% of % is issued and never changes', OLD.number, TG_TABLE_NAME"
+        " USING ERRCODE = 'integrity_constraint_violation'; END $$"
+    )
+    yield (
+        f"CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} FOR EACH ROW"
+        f" WHEN (ROW({old}) IS DISTINCT FROM ROW({new})) EXECUTE FUNCTION invoices_refuse()"
+    )
+    yield (
+        f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} FOR EACH ROW"
+        " EXECUTE FUNCTION invoices_refuse()"
+    )
+
+
+def _sqlite(table, columns):
+    changed = " OR ".join(f"OLD.{column} IS NOT NEW.{column}" for column in columns)
+    refuse = f"BEGIN SELECT RAISE(ABORT, '{table} is issued and never changes'); END"
+    yield f"CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} WHEN {changed} {refuse}"
+    yield f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} {refuse}"
+
+
+STATEMENTS = {"postgresql": _postgresql, "sqlite": _sqlite}
+
+
+class Migration(migrations.Migration):
+    dependencies = [("invoices", "0001_initial")]
+
+    operations = [migrations.RunPython(freeze, thaw)]

@@ -1,0 +1,104 @@
+"""What is to be rendered and mailed: each an intent first, then a call, then its result."""
+
+from datetime import datetime, timedelta
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from events.ids import PublicIdField
+
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=1)
+
+
+class Wanted(models.Model):
+    """Work outside the database that is tried until it is done, later after each failure."""
+
+    due_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveIntegerField(default=0)  # that failed
+    last_error = models.TextField(default="")
+
+    class Meta:
+        abstract = True
+
+    def put_off(self, error: str, *, at: datetime) -> None:
+        """Try again later: after 10 s, and then twice as long each time, up to an hour."""
+        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(self.attempts, 16))
+        self.due_at, self.attempts, self.last_error = at + wait, self.attempts + 1, error[:2000]
+
+
+class Document(Wanted):
+    """The PDF of an invoice, or of one of its credit notes; stored once."""
+
+    id = PublicIdField("doc")
+    invoice = models.ForeignKey("invoices.Invoice", models.PROTECT, related_name="documents")
+    credit_note = models.OneToOneField(
+        "invoices.CreditNote", models.PROTECT, null=True, related_name="document"
+    )
+    path = models.CharField(max_length=200, default="")  # in the default storage
+    sha256 = models.CharField(max_length=64, default="")
+    rendered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["invoice"],
+                name="one_document_per_invoice",
+                condition=Q(credit_note__isnull=True),
+            ),
+            models.CheckConstraint(
+                condition=Q(rendered_at=None, path="", sha256="")
+                | Q(Q(rendered_at__isnull=False), ~Q(path=""), ~Q(sha256="")),
+                name="document_rendered_is_stored",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_at"], name="document_due", condition=Q(rendered_at__isnull=True)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}.pdf"
+
+    @property
+    def number(self) -> str:
+        """The number that people know it by."""
+        return str(self.credit_note.number if self.credit_note else self.invoice.number)
+
+
+class InvoiceDelivery(Wanted):
+    """A mail with the invoice. Its id is the Message-ID, however often it is tried."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        SENT = "sent"
+
+    id = PublicIdField("del")
+    invoice = models.ForeignKey("invoices.Invoice", models.PROTECT, related_name="deliveries")
+    recipient_email = models.EmailField()
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.QUEUED)
+    queued_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "invoice deliveries"
+        ordering = ["queued_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["invoice", "recipient_email"],
+                name="one_queued_delivery_per_address",
+                condition=Q(status="queued"),
+            ),
+            models.CheckConstraint(
+                condition=Q(status="queued", sent_at=None)
+                | Q(status="sent", sent_at__isnull=False),
+                name="delivery_sent_at",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], name="delivery_due", condition=Q(status="queued"))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.recipient_email} ({self.status})"

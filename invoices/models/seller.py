@@ -1,0 +1,30 @@
+"""Who sells."""
+
+from django.db import models
+
+
+class Seller(models.Model):
+    """An organization as its invoices name it. An issued invoice keeps what it said then."""
+
+    organization_id = models.CharField(max_length=64, primary_key=True)
+    name = models.CharField(max_length=200, help_text="The legal name.")
+    tax_id = models.CharField("tax id", max_length=40, blank=True)
+    line1 = models.CharField("address", max_length=200, blank=True)
+    line2 = models.CharField("address, second line", max_length=200, blank=True)
+    postal_code = models.CharField(max_length=20, blank=True)
+    city = models.CharField(max_length=100, blank=True)
+    region = models.CharField(max_length=100, blank=True)
+    country = models.CharField(max_length=2, blank=True, help_text="Two letters: “MX”.")
+    email = models.EmailField(blank=True, help_text="Where answers to a mailed invoice go.")
+    phone = models.CharField(max_length=40, blank=True)
+    note = models.CharField(
+        max_length=300, blank=True, help_text="At the foot of every page: a bank account, a court."
+    )
+
+    def __str__(self) -> str:
+        return self.organization_id
+
+    def profile(self) -> dict[str, str]:
+        """Return what an invoice says of the seller: what is not blank."""
+        fields = (field.name for field in self._meta.fields if not field.primary_key)
+        return {name: value for name in fields if (value := getattr(self, name))}

@@ -1,0 +1,114 @@
+"""Reading invoices. Nothing here writes."""
+
+from collections import Counter
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from events.models import Series
+from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery, Seller
+from orders import selectors as orders
+
+NUMBERED: dict[str, Any] = {"INV": Invoice, "CN": CreditNote}  # by series
+
+# Invoices that wait for somebody: to see why a mail or a PDF fails; and to find out where to mail.
+NOT_SENT = Q(
+    pk__in=InvoiceDelivery.objects.filter(status=InvoiceDelivery.Status.QUEUED)
+    .exclude(last_error="")
+    .order_by()
+    .values("invoice")
+    .union(Document.objects.filter(rendered_at=None).exclude(last_error="").values("invoice"))
+)
+WITHOUT_ADDRESS = Q(status=Invoice.Status.ISSUED, customer_email=None) & ~Exists(
+    InvoiceDelivery.objects.filter(invoice=OuterRef("pk"))
+)
+
+
+def with_parts() -> QuerySet[Invoice]:
+    """Return invoices to show or to change, with their credit notes, documents and deliveries."""
+    return Invoice.objects.prefetch_related("credit_notes", "documents", "deliveries")
+
+
+def lock(invoice_id: str) -> Invoice:
+    """Return an invoice of which, as of its order, nobody else changes anything meanwhile."""
+    order_id = Invoice.objects.values_list("order_id", flat=True).get(pk=invoice_id)
+    orders.lock_row(order_id)
+    return _locked().get(pk=invoice_id)
+
+
+def lock_of_order(order_id: str) -> Invoice | None:
+    """Return the invoice of an order that is locked already, or None if it has none."""
+    return _locked().filter(order_id=order_id).first()
+
+
+def _locked() -> QuerySet[Invoice]:
+    return with_parts().select_for_update(no_key=True)
+
+
+def seller(organization_id: str) -> dict[str, str]:
+    """Return who sells: the organization's profile, else the default of the settings."""
+    own = Seller.objects.filter(pk=organization_id).first()
+    return own.profile() if own else settings.DEFAULT_SELLER
+
+
+def document(document_id: str) -> Document | None:
+    """Return a PDF with what it is of, if there is one."""
+    return Document.objects.select_related("invoice", "credit_note").filter(pk=document_id).first()
+
+
+def to_render(*, now: datetime) -> QuerySet[Document]:
+    """Return documents that are due to be rendered, the longest due first."""
+    due = Document.objects.filter(rendered_at=None, due_at__lte=now)
+    return due.select_related("invoice", "credit_note").order_by("due_at")
+
+
+def to_mail(*, now: datetime) -> QuerySet[InvoiceDelivery]:
+    """Return mails that are due and whose PDF is rendered, the longest due first."""
+    rendered = Document.objects.filter(
+        invoice=OuterRef("invoice"), credit_note=None, rendered_at__isnull=False
+    )
+    due = InvoiceDelivery.objects.filter(
+        Exists(rendered), status=InvoiceDelivery.Status.QUEUED, due_at__lte=now
+    )
+    return due.select_related("invoice").order_by("due_at")
+
+
+class NumberSeries(NamedTuple):
+    """The numbers of an organization in a year: those of `INV-2025` or `CN-2025`."""
+
+    organization_id: str
+    series: str
+    year: int
+
+
+def number_series(organization_id: str | None = None) -> list[NumberSeries]:
+    """Return every series that numbers have been taken from, or that a number pretends to be of."""
+    mine = Q(organization_id=organization_id) if organization_id else Q()
+    counted = Series.objects.filter(mine, series__in=NUMBERED)
+    found = set(counted.values_list("organization_id", "series", "year"))
+    for series, model in NUMBERED.items():
+        years = model.objects.filter(mine).values_list("organization_id", "issued_at__year")
+        found |= {(organization, series, year) for organization, year in years.distinct()}
+    return [NumberSeries(*each) for each in sorted(found)]
+
+
+@transaction.atomic
+def check_numbers(of: NumberSeries) -> tuple[int, list[str]]:
+    """Return how many numbers a series has given out, and what is wrong with them.
+
+    Nobody takes a number of it meanwhile.
+    """
+    counters = Series.objects.filter(**of._asdict()).select_for_update()
+    last = sum(counter.last for counter in counters)
+    rows = NUMBERED[of.series].objects.filter(
+        organization_id=of.organization_id, issued_at__year=of.year
+    )
+    there = Counter(rows.values_list("number", flat=True))
+    given = [f"{of.series}-{of.year}-{n:04d}" for n in range(1, last + 1)]
+    wrong = [f"{number} is missing" for number in given if number not in there]
+    wrong += [f"{number} is there {n} times" for number, n in sorted(there.items()) if n > 1]
+    wrong += [f"{number} was never given out" for number in sorted(there.keys() - set(given))]
+    return last, [f"{of.organization_id}: {each}." for each in wrong]

@@ -1,0 +1,108 @@
+"""Documents and mails: what is wanted, who is at it, and what came of it."""
+
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from events import wake
+from events.errors import DomainError
+from invoices import selectors
+from invoices.models import Document, Invoice, InvoiceDelivery
+from invoices.models.outgoing import Wanted
+
+W = TypeVar("W", bound=Wanted)
+FOR_A_MINUTE = timedelta(seconds=60)  # longer than a call takes; who takes longer was killed
+
+
+class AddressRequired(DomainError):
+    """Nobody knows where it is to go."""
+
+    code = "address_required"
+
+
+@transaction.atomic
+def queue_invoice(*, invoice_id: str) -> Invoice:
+    """Have a new invoice rendered, and mailed if the buyer has an address."""
+    invoice = selectors.lock(invoice_id)
+    if invoice.customer_email:
+        invoice = send_invoice(invoice_id=invoice_id)
+    queue_document(invoice_id=invoice_id)
+    return invoice
+
+
+@transaction.atomic
+def queue_document(*, invoice_id: str, credit_note_id: str | None = None) -> Document:
+    """Have the PDF of an invoice, or of its credit note, rendered."""
+    document, _ = Document.objects.get_or_create(
+        invoice_id=invoice_id, credit_note_id=credit_note_id
+    )
+    transaction.on_commit(_nudge)
+    return document
+
+
+@transaction.atomic
+def send_invoice(*, invoice_id: str, recipient_email: str | None = None) -> Invoice:
+    """Queue a mail with the invoice, to the buyer's address where none is given.
+
+    One that is queued to the same address already will do. Raises AddressRequired.
+    """
+    invoice = selectors.lock(invoice_id)
+    recipient = recipient_email or invoice.customer_email
+    if recipient is None:
+        raise AddressRequired("Give a recipient_email: the order has no customer_email.")
+    if not any(m.recipient_email == recipient and not m.sent_at for m in invoice.mails):
+        invoice.send(recipient_email=recipient, at=timezone.now())
+        invoice.save()
+        transaction.on_commit(_nudge)
+    return invoice
+
+
+@transaction.atomic
+def claim(due: QuerySet[W], *, now: datetime) -> W | None:
+    """Take the first that is due, so that no other worker does for a minute."""
+    row = due.select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
+    if row:
+        row.due_at = now + FOR_A_MINUTE
+        row.save(update_fields=["due_at"])
+    return row
+
+
+@transaction.atomic
+def record_rendering(*, document_id: str, path: str, sha256: str, at: datetime) -> None:
+    """The PDF is stored."""
+    document = Document.objects.select_for_update(no_key=True).get(pk=document_id)
+    if document.rendered_at is None:
+        document.path, document.sha256, document.rendered_at = path, sha256, at
+        document.last_error = ""
+        document.save()
+
+
+@transaction.atomic
+def record_delivery(*, delivery_id: str, pdf_url: str, at: datetime) -> None:
+    """The mail server has accepted the mail."""
+    mail = InvoiceDelivery.objects.get(pk=delivery_id)
+    invoice = selectors.lock(mail.invoice_id)
+    mail = next(each for each in invoice.mails if each.id == delivery_id)
+    if mail.sent_at is None:
+        invoice.deliver(mail=mail, pdf_url=pdf_url, at=at)
+        invoice.save()
+
+
+@transaction.atomic
+def put_off(wanted: Wanted, *, error: str, at: datetime) -> None:
+    """It could not be done now: try again later, and let operators see why."""
+    row = type(wanted)._default_manager.select_for_update(no_key=True).get(pk=wanted.pk)
+    row.put_off(error, at=at)
+    row.save(update_fields=["due_at", "attempts", "last_error"])
+
+
+def hold_back(due: QuerySet[W], *, error: str, at: datetime) -> None:
+    """The server is away: it is not asked anew for each of what else is due, for a minute."""
+    due.update(due_at=at + FOR_A_MINUTE, last_error=error)
+
+
+def _nudge() -> None:
+    wake.call("invoices.tasks.deliver_documents")

@@ -1,0 +1,72 @@
+"""The invoices' REST API."""
+
+from django.core.signing import BadSignature, SignatureExpired
+from django.http import Http404, HttpResponse
+from rest_framework.decorators import (
+    action,
+    api_view,
+    authentication_classes,
+    permission_classes,
+    renderer_classes,
+)
+from rest_framework.exceptions import APIException
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.api.operations import takes
+from config.api.pdf import RENDERERS, Pdf, pdf
+from config.api.views import ContextViewSet
+from invoices import files, selectors, serializers, services
+from invoices.filters import InvoiceFilters
+
+
+class LinkExpired(APIException):
+    """The link was good for 30 days: ask for the document with a token, or for a new link."""
+
+    status_code = 410
+    default_code = "link_expired"
+    default_detail = (
+        "This link was good for 30 days. Ask the seller to send the invoice again, or get a new "
+        "link from GET /api/v1/invoices/{id}."
+    )
+
+
+class Invoices(ListModelMixin, RetrieveModelMixin, ContextViewSet):
+    """An invoice, its credit notes, and its way to the customer."""
+
+    scope = "invoices"
+    queryset = selectors.with_parts()
+    serializer_class = serializers.InvoiceOut
+    filterset_class = InvoiceFilters
+
+    @action(detail=True, renderer_classes=RENDERERS)
+    @takes(None, answers=Pdf)
+    def pdf(self, request: Request, pk: str) -> HttpResponse:
+        """The invoice as PDF. That of a credit note is under its `pdf_url`."""
+        invoice = self.get_object()
+        return pdf(files.read(invoice.document()), name=invoice.number)
+
+    @action(detail=True, methods=["post"])
+    @takes(serializers.Sending)
+    def send(self, request: Request, pk: str) -> Response:
+        """Mail it, for the first time or again: to the buyer, or to whom the body names."""
+        invoice = self.get_object()
+        return self.answer(services.send_invoice(invoice_id=invoice.id, **self.body()))
+
+
+@api_view(["GET"])
+@authentication_classes([])
+@permission_classes([])
+@renderer_classes(RENDERERS)
+def document(request: Request, token: str) -> HttpResponse:
+    """Show the PDF that a signed URL is of, to whoever has the URL."""
+    try:
+        found = selectors.document(files.document_id(token))
+    except SignatureExpired as error:
+        raise LinkExpired from error
+    except BadSignature as error:
+        raise Http404 from error
+    if found is None:
+        raise Http404
+    return pdf(files.read(found), name=found.number)

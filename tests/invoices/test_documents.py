@@ -1,0 +1,191 @@
+"""What the PDFs say, and how they are kept."""
+
+import hashlib
+from datetime import timedelta
+from decimal import Decimal
+from io import BytesIO
+
+import pypdf
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from invoices import documents, files, selectors, services, tasks
+from invoices.models import Document
+from tests.factories import InvoiceFactory, LineFactory, credit
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
+
+SELLER = {
+    "name": "Casa Luna S.A. de C.V.",
+    "tax_id": "CLU010101AB1",
+    "line1": "Avenida Reforma 145",
+    "city": "Ciudad de México",
+    "note": "CLABE 012180001234567897",
+}
+BUYER = {
+    "name": "Łukasz Żółć-Ångström",
+    "company": "Ñandú & Söhne <GmbH>",
+    "line1": "Straße des 17. Juni 135",
+    "city": "Berlin",
+    "country": "DE",
+    "tax_id": "DE123456789",
+}
+
+
+def text_of(pdf):
+    """The text page by page, its white space made single."""
+    pages = pypdf.PdfReader(BytesIO(pdf)).pages
+    return [" ".join(page.extract_text().split()) for page in pages]
+
+
+def pdf_of(invoice, **which):
+    which = which or {"credit_note": None}
+    return documents.render(Document.objects.get(invoice=invoice, **which))
+
+
+def test_an_invoice_says_what_an_accountant_looks_for():
+    services.set_seller(organization_id="org_1", **SELLER)
+    invoice = InvoiceFactory(
+        items=[
+            LineFactory(title="Crème brûlée torch", unit_price=Decimal("1234.50")),
+            LineFactory(title="Mug", quantity=3, tax_rate=Decimal("0.075")),
+        ],
+        shipping={"cost": Decimal("9.90"), "tax_rate": Decimal("0.16"), "carrier": "FedEx"},
+        discount={"amount": Decimal("44.00")},
+        billing_address=BUYER,
+    )
+    (page,) = text_of(pdf_of(invoice))
+    for value in (
+        *SELLER.values(),
+        *BUYER.values(),
+        invoice.number,
+        invoice.order_number,
+        invoice.issued_at.strftime("%Y-%m-%d"),
+        "juan@example.com",
+        "Crème brûlée torch",
+        "1,234.50",
+        "Shipping (FedEx)",
+        "7.5 %",
+        "16 %",
+        "Subtotal 2,553.90",
+        "Discount −44.00",
+        "Net 2,509.90",
+        f"Tax {invoice.tax:.2f}",
+        f"Total USD {invoice.total:,.2f}",
+        "Page 1 of 1",
+    ):
+        assert value in page
+    for row in invoice.rates:
+        net, tax, total = (f"{Decimal(row[name]):,}" for name in ("net", "tax", "total"))
+        assert f"% {net} {tax} {total}" in page
+
+
+def test_many_lines_take_several_pages_each_with_its_head_and_number():
+    lines = [LineFactory(title=f"Article {n} " + "x" * 200) for n in range(60)]
+    invoice = InvoiceFactory(items=lines)
+    pages = text_of(pdf_of(invoice))
+    assert len(pages) > 3
+    for number, page in enumerate(pages, 1):
+        assert f"{invoice.number} · Page {number} of {len(pages)}" in page
+        assert "Item Quantity Unit price" in page or number == len(pages)
+    assert all(any(f"Article {n} " in page for page in pages) for n in range(60))
+    assert "Total USD 3,000.00" in pages[-1]
+
+
+def test_a_credit_note_names_its_invoice():
+    line = LineFactory(tax_rate=Decimal("0.19"))
+    invoice = credit(InvoiceFactory(items=[line]), "11.90")
+    (page,) = text_of(pdf_of(invoice, credit_note__isnull=False))
+    note = invoice.notes[0]
+    for value in (
+        "Credit note",
+        f"For invoice {invoice.number}",
+        note.number,
+        invoice.order_number,
+        "Goods returned",
+        "19 % 10.00 1.90 11.90",
+        "Total credited USD 11.90",
+    ):
+        assert value in page
+
+
+def test_yen_have_no_decimals():
+    invoice = InvoiceFactory(currency="JPY", items=[LineFactory(unit_price=Decimal(1300))])
+    (page,) = text_of(pdf_of(invoice))
+    assert "Total JPY 2,600" in page
+    assert "." not in page.partition("Item")[2].partition("Page")[0]
+
+
+def test_an_amount_too_long_for_its_column_is_printed_smaller_not_over_its_neighbour():
+    line = LineFactory(unit_price=Decimal("9999999.99"), quantity=9999)
+    (page,) = text_of(pdf_of(InvoiceFactory(items=[line])))
+    assert "9,999 9,999,999.99 0.00 99,989,999,900.01 0 % 0.00 99,989,999,900.01" in page
+
+
+def test_a_buyer_of_whom_nothing_is_known_has_an_invoice_too():
+    invoice = InvoiceFactory(
+        customer_email=None, customer_id=None, shipping_address=None, local_id="local_1"
+    )
+    (page,) = text_of(pdf_of(invoice))
+    assert "Customer without a name" in page
+
+
+def test_the_same_invoice_gives_the_same_bytes_with_its_fonts_in_them():
+    invoice = InvoiceFactory()
+    pdf = pdf_of(invoice)
+    assert pdf == pdf_of(invoice)
+    fonts = pypdf.PdfReader(BytesIO(pdf)).pages[0]["/Resources"]["/Font"].values()
+    for font in (font.get_object() for font in fonts):
+        assert "+DejaVuSans" in font["/BaseFont"]
+        assert "/FontFile2" in font["/FontDescriptor"]
+
+
+def test_a_pdf_is_stored_once_with_its_digest(media):
+    invoice = InvoiceFactory(customer_email=None)
+    assert tasks.deliver_documents() == 1
+    assert tasks.deliver_documents() == 0
+    (stored,) = media.rglob("*.pdf")
+    document = Document.objects.get()
+    assert document.sha256 == hashlib.sha256(stored.read_bytes()).hexdigest()
+    assert stored.read_bytes() == files.read(document) == pdf_of(invoice)
+
+
+@pytest.mark.parametrize("keep", [None, 1000])
+def test_what_a_killed_run_left_is_taken_if_whole_else_replaced(media, keep):
+    invoice = InvoiceFactory(customer_email=None)
+    document = Document.objects.get()
+    left = pdf_of(invoice)[:keep]
+    path = default_storage.save(f"invoices/{document.id}.pdf", ContentFile(left))
+    written = default_storage.get_modified_time(path)
+    assert tasks.deliver_documents() == 1
+    (stored,) = media.rglob("*.pdf")
+    assert stored.read_bytes() == pdf_of(invoice)
+    assert (default_storage.get_modified_time(path) == written) is (keep is None)
+
+
+def test_a_storage_that_is_away_is_tried_again_later(media):
+    InvoiceFactory(customer_email=None)
+    media.write_text("no directory")
+    assert tasks.deliver_documents() == 0
+    document = Document.objects.get()
+    assert (document.attempts, document.rendered_at) == (1, None)
+    assert "Error" in document.last_error
+    media.unlink()
+    assert tasks.deliver_documents() == 0, "it is not due yet"
+    later = (timezone.now() + timedelta(seconds=11)).isoformat()
+    assert tasks.deliver_documents(now=later) == 1
+    assert Document.objects.get().last_error == ""
+
+
+def test_a_document_that_somebody_is_at_work_on_is_left_to_them():
+    InvoiceFactory(customer_email=None)
+    now = timezone.now()
+
+    def claim(at):
+        return services.claim(selectors.to_render(now=at), now=at)
+
+    assert claim(now)
+    assert claim(now) is None
+    assert claim(now + timedelta(seconds=61)), "they were killed"

@@ -1,0 +1,98 @@
+"""What is issued never changes, neither by code nor by SQL, on either database."""
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+
+from invoices.models import CreditNote, Invoice
+from tests.embedded.test_run import environment
+from tests.factories import InvoiceFactory, credit
+
+CHANGES = {
+    "number": "'INV-2025-9999'",
+    "organization_id": "'org_2'",
+    "order_number": "'ORD-2025-9999'",
+    "ordered_at": "'2025-01-01 00:00:00+00:00'",
+    "customer_id": "'cust_0'",
+    "customer_email": "NULL",
+    "currency": "'EUR'",
+    "seller": "'{}'",
+    "buyer": "'{}'",
+    "lines": "'[]'",
+    "rates": "'[]'",
+    "subtotal": "subtotal + 1, total = total + 1",
+    "discount": "1, total = total - 1",
+    "tax": "tax + 1, total = total + 1",
+    "total": "total + 1",
+    "issued_at": "'2025-01-01 00:00:00+00:00'",
+    "created_at": "'2025-01-01 00:00:00+00:00'",
+}
+NOTE_CHANGES = ("number = 'CN-1'", "total = total + 1, net = net + 1", "rates = '[]'")
+
+
+def test_every_column_but_those_that_move_is_tried():
+    columns = {field.column for field in Invoice._meta.local_concrete_fields}
+    assert columns - CHANGES.keys() == {"id", "order_id", "status", "sent_at", "updated_at"}
+
+
+STATEMENTS = [
+    *(f"UPDATE invoices_invoice SET {name} = {to}" for name, to in CHANGES.items()),
+    *(f"UPDATE invoices_creditnote SET {change}" for change in NOTE_CHANGES),
+    "DELETE FROM invoices_creditnote",
+    "DELETE FROM invoices_invoice",
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("sql", STATEMENTS)
+def test_postgresql_refuses(sql):
+    credit(InvoiceFactory(), "1.00")
+    with pytest.raises(DatabaseError, match="is issued and never changes"), transaction.atomic():
+        connection.cursor().execute(sql)
+
+
+@pytest.mark.django_db
+def test_code_is_refused_too():
+    invoice = credit(InvoiceFactory(), "1.00")
+    invoice.total += 1
+    invoice.subtotal += 1
+    with pytest.raises(DatabaseError, match="never changes"), transaction.atomic():
+        invoice.save()
+    with pytest.raises(DatabaseError, match="never changes"), transaction.atomic():
+        CreditNote.objects.update(reason="other")
+    with pytest.raises(DatabaseError, match="never changes"), transaction.atomic():
+        CreditNote.objects.all()._raw_delete("default")
+
+
+SCRIPT = """
+import django
+django.setup()
+from tests.factories import InvoiceFactory, credit
+invoice = credit(InvoiceFactory(status="sent"), "1.00")
+invoice.save()
+assert invoice.status == "sent"
+"""
+
+
+@pytest.fixture(scope="module")
+def sqlite(tmp_path_factory):
+    """A database file as `make run` has it, with an invoice and a credit note."""
+    directory = tmp_path_factory.mktemp("sqlite")
+    (directory / "var").mkdir()
+    env = environment(directory, DJANGO_SETTINGS_MODULE="config.settings")
+    for command in (["manage.py", "migrate", "-v0"], ["-c", SCRIPT]):
+        subprocess.run([sys.executable, *command], env=env, cwd=settings.BASE_DIR, check=True)
+    return directory / "var" / "orders.sqlite3"
+
+
+@pytest.mark.parametrize("sql", STATEMENTS)
+def test_sqlite_refuses(sqlite, sql):
+    with closing(sqlite3.connect(sqlite)) as database:
+        assert database.execute("SELECT count(*) FROM invoices_creditnote").fetchone() == (1,)
+        with pytest.raises(sqlite3.IntegrityError, match="is issued and never changes"):
+            database.execute(sql)

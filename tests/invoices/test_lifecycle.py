@@ -1,0 +1,71 @@
+"""Every state of an invoice against everything that can be asked of it."""
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from events.models import Event
+from invoices import services
+from invoices.models import Invoice
+from tests.factories import InvoiceFactory, credit
+from tests.facts import mark
+
+pytestmark = pytest.mark.django_db
+
+STATES = [str(status) for status in Invoice.Status]
+
+
+def send(invoice):
+    services.send_invoice(invoice_id=invoice.id, recipient_email="other@example.com")
+
+
+def deliver(invoice):
+    """The mail server accepts one more mail."""
+    send(invoice)
+    mail = invoice.deliveries.get(recipient_email="other@example.com")
+    services.record_delivery(delivery_id=mail.id, pdf_url="https://x.example", at=timezone.now())
+
+
+COMMANDS = {"send": send, "deliver": deliver, "credit": lambda invoice: credit(invoice, "1.00")}
+TABLE = {  # what is asked: what happens in each state, and the state after
+    "send": [("issued", ["invoice.queued"]), ("sent", ["invoice.queued"])],
+    "deliver": [("sent", ["invoice.queued", "invoice.sent"])] * 2,
+    "credit": [("issued", ["credit_note.issued"]), ("sent", ["credit_note.issued"])],
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_state_and_command(command, state):
+    invoice = InvoiceFactory(status=state)
+    before, (after, names) = mark(), TABLE[command][STATES.index(state)]
+    COMMANDS[command](invoice)
+    assert Invoice.objects.get(pk=invoice.pk).status == after
+    assert told_of(invoice, before) == names
+
+
+def told_of(invoice, after):
+    found = Event.objects.filter(stream=invoice.order_id, subject=invoice.id, number__gt=after)
+    return list(found.order_by("number").values_list("name", flat=True))
+
+
+def test_every_transition_is_in_the_table():
+    emitted = {name for row in TABLE.values() for _, names in row for name in names}
+    assert {row.emits.name for row in Invoice.transitions()} == emitted
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_an_invoice_can_always_be_sent(state):
+    assert InvoiceFactory(status=state).allowed_actions() == ["send"]
+
+
+@pytest.mark.parametrize(
+    ("state", "wrong"),
+    [("issued", {"status": "sent"}), ("sent", {"status": "issued"}), ("sent", {"sent_at": None})],
+)
+def test_the_database_refuses_a_state_that_cannot_be(state, wrong):
+    invoice = InvoiceFactory(status=state)
+    for name, value in wrong.items():
+        setattr(invoice, name, value)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        invoice.save()
