@@ -115,10 +115,7 @@ def _sums(totals: Sequence[tuple[str, str]], rates: Sequence[Mapping[str, str]])
         [_percent(row["tax_rate"]), *(_plain(row[name]) for name in ("net", "tax", "total"))]
         for row in rates
     ]
-    return [
-        sums(totals),
-        table([head, *rows], widths=[26, 34, 34, 34]),
-    ]
+    return [sums(totals), table([head, *rows], widths=[26, 34, 34, 34])]
 
 
 def _date(moment: datetime) -> str:

@@ -99,9 +99,13 @@ def put_off(wanted: Wanted, *, error: str, at: datetime) -> None:
     row.save(update_fields=["due_at", "attempts", "last_error"])
 
 
+@transaction.atomic
 def hold_back(due: QuerySet[W], *, error: str, at: datetime) -> None:
     """The server is away: it is not asked anew for each of what else is due, for a minute."""
-    due.update(due_at=at + FOR_A_MINUTE, last_error=error)
+    # Rows that another worker has are skipped, so that two who hold back do not deadlock.
+    free = due.select_related(None).select_for_update(no_key=True, skip_locked=True)
+    rows = due.model._default_manager.filter(pk__in=free.values("pk"))
+    rows.update(due_at=at + FOR_A_MINUTE, last_error=error[:2000])
 
 
 def _nudge() -> None:

@@ -137,6 +137,18 @@ def test_many_workers_mail_each_invoice_once(mailbox):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_many_workers_find_the_server_away_without_deadlock(settings, unused_tcp_port):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", unused_tcp_port
+    for _ in range(12):
+        InvoiceFactory()
+    deliver()
+    now = timezone.now() + timedelta(seconds=61)
+    at_once(4, lambda n: tasks.deliver_documents(now=now.isoformat()))
+    assert not InvoiceDelivery.objects.filter(due_at__lte=now).exists()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_resending_at_once_queues_one_mail():
     invoice = InvoiceFactory(status="sent")
     at_once(8, lambda n: services.send_invoice(invoice_id=invoice.id).id)

@@ -11,6 +11,7 @@ from django.utils import timezone
 from events.models import Series
 from invoices import services
 from invoices.models import CreditNote, Invoice
+from invoices.services import issuing
 from tests.factories import InvoiceFactory, OrderFactory, credit
 from tests.parallel import at_once
 
@@ -76,6 +77,14 @@ def test_each_year_and_each_organization_counts_from_one(travel):
     assert numbers == ["INV-2025-0001"] * 2 + ["INV-2026-0001"] * 2
     notes = CreditNote.objects.order_by("id").values_list("number", flat=True)
     assert list(notes) == ["CN-2025-0001", "CN-2026-0001"]
+
+
+@pytest.mark.django_db
+def test_who_waits_for_a_number_over_new_year_gets_one_of_the_new_year(travel, monkeypatch):
+    travel(2025)
+    monkeypatch.setattr(issuing, "lock", lambda name: travel(2026))
+    invoice = InvoiceFactory()
+    assert (invoice.number, invoice.issued_at.year) == ("INV-2026-0001", 2026)
 
 
 def check(*arguments):
