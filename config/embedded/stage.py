@@ -91,22 +91,35 @@ class Stage:
 
     def post(self, path: str, body: Mapping[str, Any], *, key: str | None = None) -> dict[str, Any]:
         """Send a POST and return its answer. Raises Stopped unless it succeeds."""
+        return self._send("POST", path, json.dumps(body).encode(), key)
+
+    def wait_for(self, path: str, field: str) -> list[dict[str, Any]]:
+        """Ask for the first row of a list until its field holds something, and return that."""
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline:
+            (row,) = self._send("GET", path)["results"]
+            if row[field]:
+                return list(row[field])
+            time.sleep(0.2)
+        raise Stopped(f"GET {path} has had no {field} for {DEADLINE:.0f} s.")
+
+    def _send(
+        self, method: str, path: str, body: bytes | None = None, key: str | None = None
+    ) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         if key:
             headers["Idempotency-Key"] = key
-        request = Request(
-            f"{self._url}{API}{path}", json.dumps(body).encode(), headers, method="POST"
-        )
+        request = Request(f"{self._url}{API}{path}", body, headers, method=method)
         try:
             with urlopen(request, timeout=DEADLINE) as response:
                 status, answer = HTTPStatus(response.status), json.load(response)
                 replayed = ", replayed" if response.headers["Idempotent-Replayed"] else ""
         except HTTPError as error:
             problem = error.read().decode(errors="replace")
-            raise Stopped(f"POST {path} answered {error.code}: {tail.safe(problem)}") from error
+            raise Stopped(f"{method} {path} answered {error.code}: {tail.safe(problem)}") from error
         except OSError as error:
-            raise Stopped(f"POST {path} got no answer: {error}") from error
-        self.say(f"    POST {API}{short(path)}  {status.value} {status.phrase}{replayed}")
+            raise Stopped(f"{method} {path} got no answer: {error}") from error
+        self.say(f"    {method} {API}{short(path)}  {status.value} {status.phrase}{replayed}")
         return dict(answer)
 
     def pay(self, order: Mapping[str, Any], token: str) -> dict[str, Any]:

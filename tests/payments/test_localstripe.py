@@ -116,7 +116,7 @@ def test_an_order_is_paid_and_a_part_of_it_refunded(
     paid = start_payment(order, method="stripe", token="pm_card_visa")
     assert (declined.status, paid.status, paid.card_last4) == ("failed", "succeeded", "4242")
     settle()
-    assert told(order)[-1] == "order.confirmed"
+    assert "order.confirmed" in told(order)
     assert refund(paid, "10").status == "succeeded"
     before, heard = mark(), set[str]()
     while not {declined.id, paid.id} <= heard:

@@ -43,11 +43,12 @@ class TestPaying:
         settle()
         order.refresh_from_db()
         assert (order.status, order.payment_id) == ("confirmed", payment.id)
-        assert told(order)[2:] == [
+        assert told(order)[2:7] == [
             "payment.opened",
             "payment.pending",
             "payment.succeeded",
             "order.confirmed",
+            "invoice.created",
         ]
         assert data(order, "payment.succeeded")["card_last4"] == "4242"
         assert data(order, "payment.pending")["gateway_payment_id"]
