@@ -13,7 +13,7 @@ Show = Callable[[str], None]
 
 
 class Catcher(BaseEmailBackend):
-    """Shows each message in a line, and keeps what is attached in `var/mail`."""
+    """Shows each message in a line, and keeps what is attached, in `var/mail`."""
 
     show: ClassVar[Show] = staticmethod(print)
 
@@ -27,7 +27,7 @@ class Catcher(BaseEmailBackend):
 
 def keep(attachment: Any) -> Path:
     """Write an attachment into a file of its name."""
-    directory = settings.BASE_DIR / "var" / "mail"
+    directory = Path(settings.MEDIA_ROOT).parent / "mail"
     directory.mkdir(parents=True, exist_ok=True)
     path: Path = directory / Path(attachment.filename).name
     path.write_bytes(attachment.content)

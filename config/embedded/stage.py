@@ -91,21 +91,25 @@ class Stage:
 
     def post(self, path: str, body: Mapping[str, Any], *, key: str | None = None) -> dict[str, Any]:
         """Send a POST and return its answer. Raises Stopped unless it succeeds."""
-        return self._send("POST", path, json.dumps(body).encode(), key)
+        answer, status = self._send("POST", path, json.dumps(body).encode(), key)
+        self.say(f"    POST {API}{short(path)}  {status}")
+        return answer
 
     def wait_for(self, path: str, field: str) -> list[dict[str, Any]]:
         """Ask for the first row of a list until its field holds something, and return that."""
         deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline:
-            (row,) = self._send("GET", path)["results"]
+            answer, status = self._send("GET", path)
+            (row,) = answer["results"]
             if row[field]:
+                self.say(f"    GET {API}{short(path)}  {status}")
                 return list(row[field])
             time.sleep(0.2)
         raise Stopped(f"GET {path} has had no {field} for {DEADLINE:.0f} s.")
 
     def _send(
         self, method: str, path: str, body: bytes | None = None, key: str | None = None
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], str]:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         if key:
             headers["Idempotency-Key"] = key
@@ -119,8 +123,7 @@ class Stage:
             raise Stopped(f"{method} {path} answered {error.code}: {tail.safe(problem)}") from error
         except OSError as error:
             raise Stopped(f"{method} {path} got no answer: {error}") from error
-        self.say(f"    {method} {API}{short(path)}  {status.value} {status.phrase}{replayed}")
-        return dict(answer)
+        return dict(answer), f"{status.value} {status.phrase}{replayed}"
 
     def pay(self, order: Mapping[str, Any], token: str) -> dict[str, Any]:
         """Pay an order in the sandbox, where the token says what happens."""

@@ -32,7 +32,22 @@ DEMO = [
     "cart.converted",
     "order.created",
     "order.placed",
+    "payment.pending",
+    "payment.failed",
+    "payment.pending",
+    "payment.succeeded",
+    "order.confirmed",
+    "invoice.created",
+    "invoice.sent",
+    "payment.refunded",
+    "order.created",
+    "order.placed",
+    "payment.pending",
+    "payment.succeeded",
+    "order.confirmed",
+    "invoice.created",
     "order.cancelled",
+    "payment.refunded",
     "cart.created",
     "cart.item_added",
     "cart.abandoned",
@@ -47,6 +62,7 @@ def environment(directory: Path, **changes: str) -> dict[str, str]:
         "SECRET_KEY": settings.SECRET_KEY,
         "JWT_SECRET": settings.JWT_SECRET,
         "DATABASE_URL": f"sqlite:///{directory}/var/orders.sqlite3",
+        "MEDIA_ROOT": f"{directory}/var/media",
         "CELERY_BROKER_URL": "memory://",
         "EVENTS_BROKER_URL": "memory://",
         **changes,
@@ -140,6 +156,10 @@ def test_the_demo_shows_the_events_of_each_request_and_goes_on_serving(tmp_path:
         run.read_until("Ctrl-C")
 
         assert sorted(events(run.output)) == sorted(DEMO)
+        (number,) = re.findall(r"mail to ana@example\.com: Invoice (INV-\S+)", run.output)
+        assert (tmp_path / "var" / "mail" / f"{number}.pdf").read_bytes().startswith(b"%PDF")
+        assert f"{number}.pdf\n" in run.output
+        assert re.search(r"CN-\d+-0001: 10\.00 USD, tax 1\.27\n", run.output)
         assert json.loads(run.get("/health/live")) == {"status": "ok"}
         assert run.get("/admin/login/")
         assert run.get("/static/admin/css/base.css")
@@ -174,7 +194,7 @@ def test_it_goes_on_where_it_left_off_and_publishes_what_it_owes(tmp_path: Path)
         orders = json.loads(run.get("/api/v1/orders"))["results"]
         run.end(signal.SIGINT)
 
-    assert [order["status"] for order in orders] == ["cancelled"]
+    assert [order["status"] for order in orders] == ["cancelled", "confirmed"]
     assert events(run.output) == ["order.cancelled"]
     password = re.compile("password .*")
     assert password.findall(run.output) == password.findall(first)

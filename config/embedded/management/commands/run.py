@@ -54,7 +54,7 @@ class Command(BaseCommand):
             self.check()
             call_command("migrate", verbosity=0, interactive=False)
             password = operators.ensure(directory)
-            url = f"http://localhost:{server.server_port}"
+            url = settings.PUBLIC_URL = f"http://localhost:{server.server_port}"
             token = tokens.issue(
                 organization_id=demo.ORGANIZATION,
                 subject="user_demo",
