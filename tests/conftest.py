@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import kombu
 import pytest
+from aiosmtpd.controller import Controller
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.db import connection
@@ -21,6 +22,7 @@ from config.celery import app
 from events import broker as broker_
 from events import reactions, wake
 from events.models import Reaction
+from tests.mailbox import Mailbox
 
 
 @pytest.fixture(scope="session")
@@ -124,12 +126,28 @@ def media(settings: Any, tmp_path: Path) -> Path:
     return tmp_path / "media"
 
 
-@pytest.fixture
-def unused_tcp_port() -> int:
-    """A port of this machine where nobody listens."""
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """A port of this machine where nobody listens."""
+    return free_port()
+
+
+@pytest.fixture
+def mailbox(settings: Any) -> Iterator[Mailbox]:
+    """A mail server that this process mails to."""
+    mailbox, port = Mailbox(), free_port()
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
+    controller.start()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
+    yield mailbox
+    controller.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,20 @@
 """The environment of the tests. pytest loads it (`-p`) before Django reads its settings.
 
-Exchange and queues are this process's own, so that several can share a broker.
+Exchange, queues and stored files are this process's own, so that several can run beside each other.
 """
 
+import atexit
 import os
 import secrets
+import shutil
+import tempfile
 
 _name = f"test-{secrets.token_hex(4)}"
 _broker = os.environ.get("TEST_BROKER_URL", "amqp://guest:guest@127.0.0.1:5672//")
+_media = tempfile.mkdtemp(prefix="media-")
+atexit.register(shutil.rmtree, _media, ignore_errors=True)
 os.environ |= {
+    "MEDIA_ROOT": f"{_media}/media",
     "DEBUG": "true",
     "ALLOWED_HOSTS": "testserver,localhost",
     "SECRET_KEY": "a-key-of-the-tests-that-is-long-enough-for-anybody",

@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.utils import timezone
+from pypdf import PdfReader
 
 from carts import services as carts
 from config.api import tokens
@@ -18,6 +20,7 @@ from events.models import Event, Outbox
 from tests.broker.conftest import Consumer, in_order, wait_until
 from tests.broker.test_processes import process
 from tests.factories import ADDRESS, CartFactory
+from tests.mailbox import Mailbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CELERY = ("-m", "celery", "-A", "config")
@@ -58,6 +61,13 @@ def web(unused_tcp_port: int, broker: Any) -> Iterator[Callable[..., Any]]:
             running.enter_context(process(*command))
         wait_until(is_up, f"{sys.executable} -m gunicorn does not answer")
         yield send
+
+
+@pytest.fixture
+def mails(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> Mailbox:
+    """What every process of the deployment mails."""
+    monkeypatch.setenv("EMAIL_URL", f"smtp://127.0.0.1:{settings.EMAIL_PORT}")
+    return mailbox
 
 
 def live(send: Callable[..., Any]) -> None:
@@ -103,6 +113,43 @@ def test_consumers_receive_every_event_of_a_life(web, consumers):
     for name, wanted in QUEUES.items():
         got = [rows[message.id].name for message in queues[name].read()]
         assert sorted(got) == sorted(event for event in names if event in wanted), name
+
+
+def test_a_payment_confirms_the_order_and_brings_the_invoice(mails, web, consumers):
+    everything: Consumer = consumers("#")
+    line = {"variant_id": "var_1", "title": "Café", "quantity": 2, "unit_price": "62.75"}
+    order = web(
+        "POST",
+        "/orders",
+        {
+            "currency": "EUR",
+            "customer_email": "juan@example.com",
+            "items": [line],
+            "shipping_address": ADDRESS,
+        },
+    )
+    web("POST", f"/orders/{order['id']}/place")
+    body = {"order_id": order["id"], "payment_method": "sandbox", "gateway_token": "tok_ok"}
+    payment = web("POST", "/payments", body, **{"Idempotency-Key": "pay-1"})
+    assert payment["status"] == "succeeded"
+    wait_until(lambda: mails.mails, "no mail has come")
+    wait_until(lambda: len(everything.read()) >= 7, "something has not arrived")
+
+    told = [message.routing_key for message in everything.messages]
+    assert told == [
+        "order.order.created",
+        "order.order.placed",
+        "order.payment.pending",
+        "order.payment.succeeded",
+        "order.order.confirmed",
+        "order.invoice.created",
+        "order.invoice.sent",
+    ]
+    (pdf,) = mails.mails[0].iter_attachments()
+    text = PdfReader(BytesIO(pdf.get_content())).pages[0].extract_text()
+    assert {"Café", "125.50", "EUR"} <= set(text.split())
+    (invoice,) = web("GET", f"/invoices?order={order['id']}")["results"]
+    assert (invoice["status"], invoice["total"]) == ("sent", "125.50")
 
 
 def test_the_feed_tells_the_same_as_the_broker(web, consumers):
