@@ -11,18 +11,9 @@ from payments import selectors, services
 from payments.models import Payment
 from tests.factories import OrderFactory, cancel, pay, start_payment
 from tests.facts import data, told
+from tests.payments.test_lifecycle import capture_of, hear
 
 pytestmark = pytest.mark.django_db
-
-
-def start(order, method="sandbox", token=None):
-    return services.start_payment(order_id=order.id, method=method, token=token)
-
-
-def retry(payment, token="tok_ok"):
-    services.retry_payment(payment_id=payment.id, token=token)
-    services.call_gateway(payment_id=payment.id)
-    return Payment.objects.get(pk=payment.pk)
 
 
 def ask_again(payment, after=timedelta(minutes=1)):
@@ -82,7 +73,7 @@ class TestPaying:
         assert order.hold_note == f"{payment.id} brought 50.01 USD instead of 50.00 USD."
         assert "payment.succeeded" not in told(order)
         assert expire(order) == "placed", "an operator decides, not the timer"
-        assert start(order).amount == 50, "what came does not count"
+        assert start_payment(order).amount == 50, "what came does not count"
 
     def test_a_payment_for_an_order_cancelled_meanwhile_goes_back(self, settle):
         order = OrderFactory()
@@ -108,7 +99,8 @@ class TestPaying:
         order = OrderFactory()
         late = start_payment(order, token="tok_declined")
         pay(order)
-        late = retry_late(late)
+        # Its customer tries again at the gateway, which nobody here has been asked about.
+        hear(late, **capture_of(late, late.amount))
         settle()
         assert data(order, "refund.requested") | {"refund_id": ""} == {
             "refund_id": "",
@@ -120,14 +112,6 @@ class TestPaying:
             "method": "original_payment",
         }
         assert selectors.received(order.id) == 50
-
-
-def retry_late(payment):
-    """Its customer tries again at the gateway, which nobody here has been asked about."""
-    from tests.payments.test_lifecycle import capture_of, hear
-
-    hear(payment, **capture_of(payment, payment.amount))
-    return Payment.objects.get(pk=payment.pk)
 
 
 class TestTheClock:

@@ -1,12 +1,8 @@
 """Asking for money, once or again, by a gateway or by hand."""
 
-from datetime import timedelta
-
 import pytest
-from django.utils import timezone
 
 from events.aggregate import InvalidTransition
-from orders import services as orders
 from orders.models import Order
 from payments import selectors, services
 from payments.models import Payment
@@ -25,17 +21,6 @@ def retry(payment, token="tok_ok"):
     services.retry_payment(payment_id=payment.id, token=token)
     services.call_gateway(payment_id=payment.id)
     return Payment.objects.get(pk=payment.pk)
-
-
-def ask_again(payment, after=timedelta(minutes=1)):
-    services.call_due_gateways(now=timezone.now() + after)
-    return Payment.objects.get(pk=payment.pk)
-
-
-def expire(order, after=timedelta(hours=1)):
-    orders.expire_unpaid_orders(now=timezone.now() + after)
-    order.refresh_from_db()
-    return order.status
 
 
 class TestStarting:
