@@ -35,14 +35,15 @@ HANDLED = badge(
     lambda row: "handled" if row.handled_at else "waiting" if row.due_at else "given up",
 )
 # What an operator may do besides asking for a transition, and what that is for.
-RECORD, ASK = "record-refund", "ask-the-gateway"
+RECORD, WITHDRAW, ASK = "record-refund", "withdraw-refund", "ask-the-gateway"
 MEANINGS = {
     RECORD: "You have given the money back yourself.",
+    WITHDRAW: "The money is not to be given back after all.",
     ASK: "Ask now how the payment and its refunds stand, instead of waiting for the timer.",
 }
 
 
-def captured(payment: Payment) -> Mapping[str, Any]:
+def most(payment: Payment) -> Mapping[str, Any]:
     """As much as can go back."""
     return {"amount": str(money(payment.refundable, payment.held_currency))}
 
@@ -98,20 +99,29 @@ class PaymentAdmin(AggregateAdmin):
         "refund": Command(
             lambda payment, body: services.request_refund(payment_id=payment.id, **body),
             serializers.RefundByOperator,
-            start=captured,
+            start=most,
             icon="undo",
             ends=True,
         ),
         RECORD: Command(
             lambda payment, body: services.record_refund(payment_id=payment.id, **body),
-            serializers.RefundDone,
+            serializers.RefundByHand,
             choices=by_hand,
             icon="price_check",
             ends=True,
         ),
-        ASK: Command(
-            lambda payment, body: services.ask_gateway(payment_id=payment.id), icon="sync"
+        WITHDRAW: Command(
+            lambda payment, body: services.withdraw_refund(payment_id=payment.id, **body),
+            serializers.RefundByHand,
+            choices=by_hand,
+            icon="undo",
         ),
+        "abandon": Command(
+            lambda payment, body: services.abandon_payment(payment_id=payment.id),
+            icon="block",
+            ends=True,
+        ),
+        ASK: Command(lambda payment, body: services.ask_again(payment_id=payment.id), icon="sync"),
     }
     queues = (
         Queue(
@@ -188,7 +198,7 @@ class PaymentAdmin(AggregateAdmin):
         return selectors.with_parts()
 
     def allowed(self, row: Payment) -> list[str]:  # type: ignore[override]
-        more = {RECORD: row.owed_by_hand(), ASK: row.due_at}
+        more = {RECORD: row.owed_by_hand(), WITHDRAW: row.owed_by_hand(), ASK: row.due_at}
         return [*super().allowed(row), *(name for name, wanted in more.items() if wanted)]
 
     def meaning(self, name: str) -> str:
@@ -229,7 +239,7 @@ class WebhookAdmin(ReadOnlyAdmin):
                     ("gateway", "kind"),
                     ("received_at", "handled_at"),
                     ("tries", "due_at"),
-                    "body",
+                    "notice",
                 ]
             },
         )

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Round
 
-from events.money import MoneyField
+from events.money import MAX_DECIMALS, MoneyField
 from payments.models import Payment, PaymentAccount, Refund, Webhook
 
 # Payments that wait for somebody: of which nobody knows yet whether the money has come, of which
@@ -31,15 +31,15 @@ def of_order(order_id: str) -> list[Payment]:
     return list(with_parts().filter(order=order_id).order_by("id"))
 
 
-def open_of(order_id: str) -> Payment | None:
-    """Return the payment of an order of which it is not known yet whether it succeeds."""
-    return with_parts().filter(order=order_id, status__in=Payment.OPEN).first()
+def has_money_on_its_way(order_id: str) -> bool:
+    """Return whether it is not known yet if money of an order has come."""
+    return Payment.objects.filter(order=order_id, keeps_order=True, paid_at=None).exists()
 
 
 def received(order_id: str) -> Decimal:
-    """Return what has come towards an order's total, whatever was given back later."""
+    """Return what has come towards an order's total, and does not go back."""
     counting = Payment.objects.filter(order=order_id, counts=True)
-    return sum(counting.values_list("captured", flat=True), Decimal(0))
+    return sum((payment.refundable for payment in counting), Decimal(0))
 
 
 def has_money(order_id: str) -> bool:
@@ -49,8 +49,8 @@ def has_money(order_id: str) -> bool:
 
 def may_yet_be_paid(order_id: str) -> bool:
     """Return whether a payment of an order has succeeded, or still may."""
-    hopeful = (*Payment.OPEN, Payment.Status.SUCCEEDED)
-    return Payment.objects.filter(order=order_id, status__in=hopeful).exists()
+    hopeful = Q(status__in=(*Payment.OPEN, Payment.Status.SUCCEEDED)) | Q(keeps_order=True)
+    return Payment.objects.filter(hopeful, order=order_id).exists()
 
 
 def keeping(now: datetime) -> Exists:
@@ -78,7 +78,10 @@ def due(*, now: datetime) -> QuerySet[Payment]:
 def with_failed_refunds() -> Q:
     """Say, in a query of payments, whether money could not be given back, and still is here."""
     failed = Refund.objects.filter(payment=OuterRef("pk"), status=Refund.Status.FAILED)
-    return Q(Exists(failed)) & Q(captured__gt=F("refunded") + F("refunding"))
+    failed = failed.exclude(error_code=Refund.WITHDRAWN)
+    # Rounded, because SQLite adds with floats.
+    back = Round(F("refunded") + F("refunding"), precision=MAX_DECIMALS)
+    return Q(Exists(failed)) & Q(captured__gt=back)
 
 
 def with_refunds_by_hand() -> Exists:

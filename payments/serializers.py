@@ -1,5 +1,6 @@
 """What the payments' routes take and answer."""
 
+import re
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -29,8 +30,16 @@ TOKEN_HELP = (
 class GatewayToken(ExternalId):
     """A name that a gateway has given to a card; never the card's number."""
 
+    default_error_messages = {"card": "This is a card's number: send what the gateway named it."}
+
     def __init__(self) -> None:
         super().__init__(max_length=255, default=None, allow_null=True, help_text=TOKEN_HELP)
+
+    def to_internal_value(self, data: Any) -> str:
+        token = super().to_internal_value(data)
+        if re.fullmatch(r"[0-9][0-9 -]{10,21}[0-9]", token):
+            self.fail("card")
+        return token
 
 
 class NewPayment(Body):
@@ -90,8 +99,8 @@ class RefundByOperator(NewRefund):
     method = Choice(Refund.Method, "RefundMethod", default=Refund.Method.ORIGINAL_PAYMENT)
 
 
-class RefundDone(Body):
-    """Which refund has been paid out by hand."""
+class RefundByHand(Body):
+    """Which of the refunds that are paid out by hand."""
 
     refund_id = ExternalId()
 
@@ -192,7 +201,7 @@ class PaymentOut(serializers.Serializer[Any]):
     currency = CurrencyCode()
     gateway_payment_id = serializers.CharField(allow_null=True)
     client_secret = serializers.SerializerMethodField(
-        help_text="For the customer's browser, while the customer may still pay."
+        help_text="For the customer's browser, while the customer may still pay; not in lists."
     )
     retries_remaining = serializers.IntegerField()
     attempts = AttemptOut(source="tries", many=True)
@@ -212,4 +221,5 @@ class PaymentOut(serializers.Serializer[Any]):
 
     def get_client_secret(self, payment: Payment) -> str | None:
         may_pay = not payment.is_captured and payment.is_not_abandoned()
-        return payment.client_secret if may_pay else None
+        is_listed = self.context["view"].action == "list"
+        return payment.client_secret if may_pay and not is_listed else None

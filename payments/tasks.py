@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from events.models import Event
 from events.reactions import reacts_to
-from orders.events import OrderCancelled, OrderUnitsWrittenOff
+from orders.events import OrderCancelled, OrderConfirmed, OrderUnitsWrittenOff
 from payments import services
 from payments.events import PaymentMismatched, PaymentSucceeded
 from payments.models import Refund
@@ -23,6 +23,12 @@ def refund_unwanted_money(fact: PaymentSucceeded, about: Event) -> None:
 def refund_unwanted_mismatch(fact: PaymentMismatched, about: Event) -> None:
     """For a cancelled order nobody has to decide."""
     services.refund_unwanted(payment_id=fact.payment_id)
+
+
+@reacts_to(OrderConfirmed)
+def abandon_unneeded_payments(fact: OrderConfirmed, about: Event) -> None:
+    """What else was asked for the order must not bring its money a second time."""
+    services.abandon_unneeded(order_id=fact.order_id)
 
 
 @reacts_to(OrderCancelled)

@@ -31,12 +31,12 @@ class Payments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     queryset = selectors.with_parts()
     serializer_class = serializers.PaymentOut
     filterset_class = PaymentFilters
-    idempotency_key_required = frozenset({"create", "refunds"})
+    idempotency_key_required = frozenset({"create", "retry", "refunds"})
     calls_outside = frozenset({"create", "retry", "refunds"})
 
     @takes(serializers.NewPayment, 201, shows=serializers.PaymentOut.waiting)
     def create(self, request: Request) -> Response:
-        """Ask for what is still due; the order's open payment is answered if there is one."""
+        """Ask for what is still due; if that is being asked already, the payment is answered."""
         return self._asked(lambda: services.start_payment(**self.body()))
 
     @action(detail=True, methods=["post"])
@@ -58,25 +58,25 @@ class Payments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     def refunds(self, request: Request, pk: str) -> Response:
         """Give money back, never more than is left: `max_refundable` says how much that is."""
         payment = self.get_object()
-        return self._asked(lambda: services.request_refund(payment_id=payment.id, **self.body()))
-
-    def _asked(self, intent: Callable[[], Payment | Refund]) -> Response:
-        """Record what is wanted, once; then ask the gateway, and answer with what it said."""
-
-        def record() -> Response:
-            row = intent()
-            names = {"id": row.pk, "payment_id": getattr(row, "payment_id", row.pk)}
-            return Response(names, status=operation_of(self).statuses[0])
-
-        response = self.once(record)
-        services.call_gateway(payment_id=response.data["payment_id"])
-        payment = selectors.get(response.data["payment_id"])
-        if payment.id == response.data["id"]:
-            response.data = serializers.PaymentOut(payment).data
-        else:
-            refund = next(each for each in payment.givebacks if each.id == response.data["id"])
-            response.data = serializers.RefundOut(refund).data
+        response = self._once(lambda: services.request_refund(payment_id=payment.id, **self.body()))
+        services.call_gateway(payment_id=payment.id)
+        refunds = selectors.get(payment.id).givebacks
+        refund = next(refund for refund in refunds if refund.id == response.data["id"])
+        response.data = serializers.RefundOut(refund).data
         return response
+
+    def _asked(self, intent: Callable[[], Payment]) -> Response:
+        """Record what is wanted, once; then ask the gateway, and answer with what it said."""
+        response = self._once(intent)
+        services.call_gateway(payment_id=response.data["id"])
+        payment = selectors.get(response.data["id"])
+        response.data = self.get_serializer(payment).data
+        return response
+
+    def _once(self, intent: Callable[[], Payment | Refund]) -> Response:
+        """Of what is asked once only the id is remembered: the answer is as things are then."""
+        (status,) = operation_of(self).statuses
+        return self.once(lambda: Response({"id": intent().pk}, status=status))
 
 
 @api_view(["POST"])
@@ -92,5 +92,6 @@ def stripe_webhook(request: Request) -> HttpResponse:
         text = stripe.verify(body, request.headers.get("Stripe-Signature", ""))
     except stripe.BadSignature as error:
         return problems.problem(400, error.code, str(error))
-    services.take_webhook(gateway=Payment.Method.STRIPE, body=text)
+    if notice := stripe.notice(text):
+        services.take_webhook(gateway=Payment.Method.STRIPE, notice=notice)
     return HttpResponse(status=204)

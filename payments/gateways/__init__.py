@@ -17,7 +17,7 @@ class Asked:
     `amount` is in `currency`, with its decimals. `account` is the organization's at the gateway.
     `token` is how the customer pays, None where the customer says so to the gateway itself.
     `gateway_payment_id` is None until the gateway has given one. `asked_at` is when this attempt
-    was first asked for, None if it never was.
+    was first asked for, None if it never was, and `asked_last_at` when it last was.
     """
 
     payment_id: str
@@ -29,6 +29,7 @@ class Asked:
     token: str | None = field(repr=False)
     gateway_payment_id: str | None
     asked_at: datetime | None
+    asked_last_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
+
 from events.money import decimals
 from payments.gateways import Asked, AskedBack, Charge, NoAnswer, Payout
 
@@ -20,6 +22,7 @@ class Sandbox:
     """Keeps nothing: the answer follows from the token, and from whether it was asked before."""
 
     def attempt(self, asked: Asked) -> Charge:
+        self._expect_on()
         match asked.token:
             case None:
                 return self._charge(asked, state="waiting")
@@ -41,6 +44,7 @@ class Sandbox:
         return self._captured(asked, asked.amount)
 
     def look(self, asked: Asked) -> Charge:
+        self._expect_on()
         if asked.token == "tok_slow":
             return self._captured(asked, asked.amount)
         return self._charge(asked, state="waiting")
@@ -50,6 +54,10 @@ class Sandbox:
 
     def refund(self, asked: AskedBack) -> Payout:
         return Payout(state="succeeded", gateway_refund_id=f"sandbox_{asked.refund_id}")
+
+    def _expect_on(self) -> None:
+        if not settings.PAYMENT_SANDBOX:
+            raise NoAnswer("The sandbox is off: PAYMENT_SANDBOX=true turns it on.")
 
     def _captured(self, asked: Asked, amount: Decimal) -> Charge:
         return self._charge(

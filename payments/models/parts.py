@@ -16,6 +16,8 @@ class Attempt(models.Model):
     number = models.PositiveIntegerField()
     token = models.CharField(max_length=255, null=True)  # how to pay, until that is settled
     asked_at = models.DateTimeField(null=True)  # the first time that the gateway was asked
+    asked_last_at = models.DateTimeField(null=True)
+    accepted_at = models.DateTimeField(null=True)  # when the gateway first knew of it
     charge_id = models.CharField(max_length=255, null=True)  # of what was declined
     error_code = models.CharField(max_length=100, default="")
     error_message = models.CharField(max_length=500, default="")
@@ -51,6 +53,8 @@ class Refund(models.Model):
         ORIGINAL_PAYMENT = "original_payment"
         STORE_CREDIT = "store_credit"
         MANUAL = "manual"
+
+    WITHDRAWN = "withdrawn"  # the error of one that an operator gave up
 
     id = PublicIdField("ref")
     payment = models.ForeignKey("payments.Payment", models.PROTECT, related_name="refunds")

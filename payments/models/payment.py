@@ -62,14 +62,20 @@ class Payment(PaymentRecord):
         target=Status.PENDING,
         emits=facts.PaymentPending,
     )
-    def accept(self) -> None:
+    def accept(self, *, at: datetime) -> None:
         """The gateway knows of the attempt; the money is the customer's to give."""
-
-    @transition(source=Status.PENDING, target=Status.FAILED, emits=facts.PaymentFailed)
-    def decline(self, *, charge_id: str, code: str, message: str, at: datetime) -> Event:
-        """The gateway does not take this card; after three attempts nobody waits any more."""
         if self.attempt.declined_at:  # tried again where the customer and the gateway meet
             self.try_again(None, at)
+        self.attempt.accepted_at = at
+        self.part(self.attempt)
+
+    @transition(
+        source=(Status.OPENING, Status.PENDING),
+        target=Status.FAILED,
+        emits=facts.PaymentFailed,
+    )
+    def decline(self, *, charge_id: str, code: str, message: str, at: datetime) -> Event:
+        """The gateway does not take this card; after three attempts nobody waits any more."""
         attempt = self.attempt
         attempt.charge_id, attempt.declined_at, attempt.token = charge_id, at, None
         attempt.error_code, attempt.error_message = code[:100], message[:500]
@@ -96,12 +102,20 @@ class Payment(PaymentRecord):
         """Somebody has the money in hand, or on the bank account."""
         self.take(self.amount, self.currency, at=at, counts=is_wanted, card_last4=card_last4)
 
-    @transition(source=Status.PENDING, target=Status.SUCCEEDED, emits=facts.PaymentSucceeded)
+    @transition(
+        source=(Status.PENDING, Status.FAILED),
+        target=Status.SUCCEEDED,
+        emits=facts.PaymentSucceeded,
+    )
     def succeed(self, *, is_wanted: bool, at: datetime, **card: str | None) -> None:
         """The gateway has captured what was asked for."""
         self.take(self.amount, self.currency, at=at, counts=is_wanted, **card)
 
-    @transition(source=Status.PENDING, target=Status.SUCCEEDED, emits=facts.PaymentMismatched)
+    @transition(
+        source=(Status.PENDING, Status.FAILED),
+        target=Status.SUCCEEDED,
+        emits=facts.PaymentMismatched,
+    )
     def mismatch(
         self, *, captured: Decimal, currency: str, at: datetime, **card: str | None
     ) -> None:
@@ -174,6 +188,23 @@ class Payment(PaymentRecord):
             refund, self, error_code=refund.error_code, error_message=refund.error_message
         )
 
+    @transition(
+        source=(Status.SUCCEEDED, Status.REFUNDED),
+        target=Status.SUCCEEDED,
+        emits=facts.RefundFailed,
+    )
+    def bounce_refund(self, *, refund: Refund, code: str, message: str) -> Event:
+        """What was paid out has come back: an operator has to find another way."""
+        refund.status, refund.settled_at = Refund.Status.PENDING, None
+        refund.method = Refund.Method.MANUAL
+        refund.error_code, refund.error_message = code[:100], message[:500]
+        self.refunded -= refund.amount
+        self.refunding += refund.amount
+        self.part(refund)
+        return facts.RefundFailed.of(
+            refund, self, error_code=refund.error_code, error_message=refund.error_message
+        )
+
     def expect_refundable(self, amount: Decimal) -> None:
         """Raise RefundTooLarge where more is asked for than is left, InexactAmount."""
         left = money(self.refundable, self.held_currency)
@@ -225,7 +256,7 @@ class Payment(PaymentRecord):
         self.abandoned_at, self.keeps_order, self.attempt.token = at, False, None
         self.part(self.attempt)
         if self.is_manual():
-            self.closed_at = at
+            self.closed_at, self.due_at = at, None
         else:
             self.want_call(at)
 

@@ -113,6 +113,11 @@ class PaymentRecord(Aggregate):
                 name="payment_open",
                 condition=Q(status__in=["opening", "pending"]),
             ),
+            models.Index(
+                fields=["created_at"],
+                name="payment_not_counting",
+                condition=Q(status="succeeded", counts=False),
+            ),
         ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

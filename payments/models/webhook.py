@@ -6,12 +6,15 @@ from django.utils import timezone
 
 
 class Webhook(models.Model):
-    """One message of a gateway; while nobody knows its payment, it is kept and tried again."""
+    """One message of a gateway; while nobody knows its payment, it is kept and tried again.
+
+    Of the message only what we use is kept, no secret and nothing of the customer.
+    """
 
     gateway = models.CharField(max_length=16)
     event_id = models.CharField(max_length=255)
     kind = models.CharField(max_length=64)
-    body = models.TextField()  # emptied when it is handled
+    notice = models.TextField()  # as JSON
     received_at = models.DateTimeField(default=timezone.now)
     handled_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)  # null once handled, or given up
@@ -24,6 +27,9 @@ class Webhook(models.Model):
         indexes = [
             models.Index(fields=["due_at"], name="webhook_due", condition=Q(due_at__isnull=False)),
             models.Index(fields=["received_at"], name="webhook_received"),
+            models.Index(
+                fields=["-id"], name="webhook_unknown", condition=Q(handled_at__isnull=True)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,15 +1,18 @@
 """What can be done with payments: one function per verb."""
 
 from payments.services.account import set_account
-from payments.services.gateway import ask_gateway, call_due_gateways, call_gateway
+from payments.services.gateway import ask_again, call_due_gateways, call_gateway
 from payments.services.refunds import (
     record_refund,
     refund_cancelled_order,
     refund_order,
     refund_unwanted,
     request_refund,
+    withdraw_refund,
 )
 from payments.services.taking import (
+    abandon_payment,
+    abandon_unneeded,
     capture_payment,
     retry_payment,
     start_payment,
@@ -17,7 +20,9 @@ from payments.services.taking import (
 from payments.services.webhooks import handle_kept_webhooks, take_webhook
 
 __all__ = [
-    "ask_gateway",
+    "abandon_payment",
+    "abandon_unneeded",
+    "ask_again",
     "call_due_gateways",
     "call_gateway",
     "capture_payment",
@@ -31,4 +36,5 @@ __all__ = [
     "set_account",
     "start_payment",
     "take_webhook",
+    "withdraw_refund",
 ]

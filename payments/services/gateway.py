@@ -29,7 +29,7 @@ GATEWAYS: dict[str, Gateway] = {
     Payment.Method.MANUAL: Manual(),
     Payment.Method.SANDBOX: Sandbox(),
 }
-CLAIM = timedelta(seconds=60)  # longer than a call may take
+CLAIM = timedelta(seconds=60)  # for each call; longer than one may take
 AT_ONCE = 100  # payments in one run of the timer; the next one goes on
 
 
@@ -39,6 +39,7 @@ class Call:
 
     ask: Callable[[], Charge | Payout]
     about: str
+    is_attempt: bool = False
 
 
 def call_gateway(*, payment_id: str, now: datetime | None = None) -> bool:
@@ -61,24 +62,26 @@ def call_gateway(*, payment_id: str, now: datetime | None = None) -> bool:
 def call_due_gateways(*, now: datetime) -> int:
     """Make the calls that are due at `now`; return for how many payments.
 
-    One that fails must not keep the others waiting, but where no answer comes, the gateway is not
-    well, and the next run goes on.
+    One that fails must not keep the others waiting. An account of which no answer comes is left
+    alone until the next run: nobody is to wait for it again and again.
     """
-    done = 0
-    for payment_id in selectors.due(now=now).values_list("pk", flat=True)[:AT_ONCE]:
+    done, silent = 0, set()
+    due = selectors.due(now=now).values_list("pk", "method", "account")
+    for payment_id, *where in due[:AT_ONCE]:
+        if tuple(where) in silent:
+            continue
         try:
-            answered = call_gateway(payment_id=payment_id, now=now)
+            if not call_gateway(payment_id=payment_id, now=now):
+                silent.add(tuple(where))
         except Exception:
             logger.exception("A gateway could not be called about %s", payment_id)
-            continue
-        done += 1
-        if not answered:
-            break
+        else:
+            done += 1
     return done
 
 
 @transaction.atomic
-def ask_gateway(*, payment_id: str) -> Payment:
+def ask_again(*, payment_id: str) -> Payment:
     """Somebody wants to know at once what the timer would ask later."""
     payment = lock_payment(payment_id)
     if payment.due_at:
@@ -90,7 +93,7 @@ def ask_gateway(*, payment_id: str) -> Payment:
 @transaction.atomic
 def _claim(payment_id: str, now: datetime) -> list[Call]:
     """Return what to ask, which nobody else asks for a while."""
-    payment = lock_payment(payment_id)
+    payment, now = lock_payment(payment_id), max(now, timezone.now())
     if payment.due_at is None or (payment.calls and payment.due_at > now):
         return []
     gateway = GATEWAYS[payment.method]
@@ -98,8 +101,11 @@ def _claim(payment_id: str, now: datetime) -> list[Call]:
     if not payment.is_captured and payment.closed_at is None:
         calls.append(_about_payment(gateway, payment, now))
     calls += [_about_refund(gateway, payment, refund, now) for refund in payment.owed_by_gateway()]
-    payment.calls += 1
-    payment.due_at = now + CLAIM
+    if calls:
+        payment.calls += 1
+        payment.due_at = now + CLAIM * len(calls)
+    else:
+        payment.plan_call(now)
     payment.save()
     return calls
 
@@ -116,16 +122,18 @@ def _about_payment(gateway: Gateway, payment: Payment, now: datetime) -> Call:
         token=attempt.token,
         gateway_payment_id=payment.gateway_payment_id,
         asked_at=attempt.asked_at,
+        asked_last_at=attempt.asked_last_at,
     )
-    if payment.status == Payment.Status.OPENING:
-        ask = gateway.attempt
+    is_attempt = payment.status == Payment.Status.OPENING
+    if is_attempt:
+        ask, attempt.asked_last_at = gateway.attempt, now
     elif payment.abandoned_at:
         ask = gateway.cancel
     else:
         ask = gateway.look
     attempt.asked_at = attempt.asked_at or now
     payment.part(attempt)
-    return Call(lambda: ask(asked), attempt.id)
+    return Call(lambda: ask(asked), attempt.id, is_attempt)
 
 
 def _about_refund(gateway: Gateway, payment: Payment, refund: Refund, now: datetime) -> Call:
@@ -150,7 +158,9 @@ def _record(payment_id: str, call: Call, answer: Charge | Payout) -> None:
     if isinstance(answer, Payout):
         refund = next(refund for refund in payment.givebacks if refund.id == call.about)
         take_payout(payment, refund, answer, now=now)
-    elif payment.attempt.id == call.about or answer.state in ("succeeded", "declined"):
+    elif payment.attempt.id == call.about and payment.calls:
+        take_charge(payment, answer, now=now, is_answer=call.is_attempt)
+    elif answer.state not in ("waiting", "processing"):  # which may not be true any more
         take_charge(payment, answer, now=now)
     payment.plan_call(now)
     save(payment)

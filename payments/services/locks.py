@@ -1,5 +1,7 @@
 """One order, one lock: whoever changes a payment holds its order first."""
 
+from typing import Any
+
 from django.db import transaction
 
 import orders.selectors
@@ -17,9 +19,8 @@ def lock_payment(payment_id: str) -> Payment:
     return payment
 
 
-def lock_payments(order_id: str) -> list[Payment]:
-    """Return an order's payments, oldest first, locked as one is."""
-    order = orders.selectors.lock_row(order_id)
+def lock_payments(order: Any) -> list[Payment]:
+    """Return the payments of an order that is locked, oldest first."""
     payments = selectors.with_parts().filter(order=order).order_by("id")
     locked = list(payments.select_for_update(no_key=True))
     for payment in locked:

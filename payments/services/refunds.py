@@ -5,9 +5,11 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils import timezone
 
+import orders.selectors
 from events.errors import Conflict, Missing
 from payments.models import Payment, Refund
 from payments.services.locks import lock_payment, lock_payments, save
+from payments.services.taking import abandon
 
 ORIGINAL = Refund.Method.ORIGINAL_PAYMENT
 Reason = Refund.Reason
@@ -40,13 +42,23 @@ def request_refund(
 def record_refund(*, payment_id: str, refund_id: str) -> Payment:
     """Record that an operator has given the money back. Raises UnknownRefund, NotByHand."""
     payment = lock_payment(payment_id)
-    refund = next((refund for refund in payment.givebacks if refund.id == refund_id), None)
-    if refund is None:
-        raise UnknownRefund(f"{payment_id} has no refund {refund_id}.")
-    if not payment.goes_by_hand(refund):
-        raise NotByHand(f"The gateway pays {refund_id} out, and says itself when it has.")
+    refund = _by_hand(payment, refund_id)
     if refund.status == Refund.Status.PENDING:
         payment.complete_refund(refund=refund, gateway_refund_id=None, at=timezone.now())
+        save(payment)
+    return payment
+
+
+@transaction.atomic
+def withdraw_refund(*, payment_id: str, refund_id: str) -> Payment:
+    """Give up a refund that an operator was to pay out. Raises UnknownRefund, NotByHand."""
+    payment = lock_payment(payment_id)
+    refund = _by_hand(payment, refund_id)
+    if refund.status == Refund.Status.PENDING:
+        message = "An operator has withdrawn it."
+        payment.fail_refund(
+            refund=refund, code=Refund.WITHDRAWN, message=message, at=timezone.now()
+        )
         save(payment)
     return payment
 
@@ -57,7 +69,7 @@ def refund_order(*, order_id: str, amount: Decimal, reason: str) -> None:
 
     What an operator has given back before is not given twice: at most what is left goes.
     """
-    for payment in reversed(lock_payments(order_id)):
+    for payment in reversed(lock_payments(orders.selectors.lock_row(order_id))):
         part = min(amount, payment.refundable)
         if payment.counts and part > 0:
             _refund(payment, part, reason)
@@ -67,12 +79,10 @@ def refund_order(*, order_id: str, amount: Decimal, reason: str) -> None:
 @transaction.atomic
 def refund_cancelled_order(*, order_id: str) -> None:
     """Give back all that has come for an order, and wait for no more."""
-    for payment in lock_payments(order_id):
-        if payment.is_captured:
-            _refund_rest(payment, Reason.ORDER_CANCELLED)
-        elif payment.is_not_abandoned():
-            payment.abandon(reason="order_cancelled", at=timezone.now())
-            save(payment)
+    payments = lock_payments(orders.selectors.lock_row(order_id))
+    abandon(payments, reason="order_cancelled", at=timezone.now())
+    for payment in payments:
+        _refund_rest(payment, Reason.ORDER_CANCELLED)
 
 
 @transaction.atomic
@@ -83,6 +93,15 @@ def refund_unwanted(*, payment_id: str) -> None:
         _refund_rest(payment, Reason.ORDER_CANCELLED)
     elif not (payment.counts or payment.is_mismatched):
         _refund_rest(payment, Reason.OTHER)
+
+
+def _by_hand(payment: Payment, refund_id: str) -> Refund:
+    refund = next((refund for refund in payment.givebacks if refund.id == refund_id), None)
+    if refund is None:
+        raise UnknownRefund(f"{payment.id} has no refund {refund_id}.")
+    if not payment.goes_by_hand(refund):
+        raise NotByHand(f"The gateway pays {refund_id} out, and says itself when it has.")
+    return refund
 
 
 def _refund_rest(payment: Payment, reason: str) -> None:

@@ -1,5 +1,8 @@
 """Asking for money, and recording that it has come."""
 
+from collections.abc import Iterable
+from datetime import datetime
+
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -10,7 +13,7 @@ from payments import selectors
 from payments.gateways.sandbox import TOKENS
 from payments.models import Payment
 from payments.services.answers import is_wanted
-from payments.services.locks import lock_payment, save
+from payments.services.locks import lock_payment, lock_payments, save
 
 Method = Payment.Method
 
@@ -22,7 +25,7 @@ class NotPayable(Conflict):
 
 
 class PaymentOpen(Conflict):
-    """Another payment of the order may still succeed: wait for its outcome."""
+    """Money for the order may be on its way: wait for its outcome."""
 
     code = "payment_open"
 
@@ -41,26 +44,25 @@ class UnknownToken(DomainError):
 
 @transaction.atomic
 def start_payment(*, order_id: str, method: str, token: str | None = None) -> Payment:
-    """Ask for what is due; the order's open payment by the same method is returned as it is.
+    """Ask for what is due; if that is being asked already, return the payment as it is.
 
-    One by another method is given up, unless its money may be on its way. `token` is how the
-    customer pays, as the gateway has named it. Raises NotPayable, PaymentOpen,
+    `token` is how the customer pays, as the gateway has named it. What was asked for otherwise is
+    given up, unless its money may be on its way. Raises NotPayable, PaymentOpen,
     MethodUnavailable, UnknownToken.
     """
     order = orders.selectors.lock_row(order_id)
     now = timezone.now()
-    before = selectors.open_of(order.id)
-    if before and before.method == method:
-        return before
+    before = [payment for payment in lock_payments(order) if not payment.is_captured]
+    for payment in before:
+        is_same = payment.method == method and token in (None, payment.attempt.token)
+        if is_same and payment.status in Payment.OPEN:
+            return payment
     due = order.total - selectors.received(order.id)
     if order.status != order.Status.PLACED or due <= 0:
         raise NotPayable(f"Nothing is due for {order.id}, which is {order.status}.")
     account = _account(order.organization_id, method, token)
-    if before:
-        if before.keeps_order:
-            raise PaymentOpen(f"{before.id} may still succeed: wait for its outcome.")
-        before.abandon(reason="another_method", at=now)
-        save(before)
+    _expect_no_money_on_its_way(order.id)
+    abandon(before, reason="another_payment", at=now)
     payment = Payment.open(
         organization_id=order.organization_id,
         order=order,
@@ -84,14 +86,28 @@ def retry_payment(*, payment_id: str, token: str | None = None) -> Payment:
     payment = lock_payment(payment_id)
     if payment.status in Payment.OPEN and payment.attempt.token == token:
         return payment
-    if (other := selectors.open_of(payment.order_id)) and other.id != payment.id:
-        raise PaymentOpen(f"{other.id} may still succeed: wait for its outcome.")
     _account(payment.organization_id, payment.method, token)
     if not is_wanted(payment.order):
         raise NotPayable(f"Nothing is due for {payment.order_id}.")
+    _expect_no_money_on_its_way(payment.order_id)
     payment.retry(token=token, at=timezone.now())
     save(payment)
     return payment
+
+
+@transaction.atomic
+def abandon_payment(*, payment_id: str) -> Payment:
+    """Wait no more for a payment; if its money comes all the same, it counts or goes back."""
+    payment = lock_payment(payment_id)
+    abandon([payment], reason="operator", at=timezone.now())
+    return payment
+
+
+@transaction.atomic
+def abandon_unneeded(*, order_id: str) -> None:
+    """The order is paid: what else was asked for it nobody needs any more."""
+    payments = lock_payments(orders.selectors.lock_row(order_id))
+    abandon(payments, reason="order_paid", at=timezone.now())
 
 
 @transaction.atomic
@@ -104,6 +120,19 @@ def capture_payment(*, payment_id: str, card_last4: str | None = None) -> Paymen
     payment.capture(is_wanted=wanted, card_last4=card_last4, at=timezone.now())
     save(payment)
     return payment
+
+
+def abandon(payments: Iterable[Payment], *, reason: str, at: datetime) -> None:
+    """Wait no more for what has not come."""
+    for payment in payments:
+        if not payment.is_captured and payment.is_not_abandoned():
+            payment.abandon(reason=reason, at=at)
+            save(payment)
+
+
+def _expect_no_money_on_its_way(order_id: str) -> None:
+    if selectors.has_money_on_its_way(order_id):
+        raise PaymentOpen(f"Money for {order_id} may be on its way: wait for its outcome.")
 
 
 def _account(organization_id: str, method: str, token: str | None) -> str | None:

@@ -1,13 +1,15 @@
 """What gateways send by themselves: each message has its effect once."""
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+import msgspec
 from django.db import transaction
 from django.utils import timezone
 
 from payments import selectors
-from payments.gateways import Notice, stripe
+from payments.gateways import Charge, Notice
 from payments.models import Payment, Webhook
 from payments.services.answers import take_charge, take_payout
 from payments.services.locks import lock_payment, save
@@ -17,22 +19,21 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE = timedelta(minutes=1)  # before an unknown payment is looked for again, then doubled
 GIVEN_UP_AFTER = timedelta(days=3)
 AT_ONCE = 1_000
-KEPT = timedelta(days=30)  # what was handled, against repeats
+KEPT = timedelta(days=30)  # against repeats
 
 
 @transaction.atomic
-def take_webhook(*, gateway: str, body: str) -> None:
+def take_webhook(*, gateway: str, notice: Notice) -> None:
     """Do what a verified message asks for, once however often and in whatever order it comes.
 
     One about a payment that nobody knows yet is kept and tried again.
     """
-    notice = stripe.notice(body)
-    if notice is None:
-        return
+    if notice.charge:
+        notice = replace(notice, charge=replace(notice.charge, client_secret=None))
     webhook, is_new = Webhook.objects.get_or_create(
         gateway=gateway,
         event_id=notice.event_id,
-        defaults={"kind": notice.kind, "body": body},
+        defaults={"kind": notice.kind, "notice": msgspec.json.encode(notice).decode()},
     )
     if is_new:
         _handle(webhook, notice, timezone.now())
@@ -46,7 +47,7 @@ def handle_kept_webhooks(*, now: datetime) -> int:
             _try_again(webhook_id, now)
         except Exception:
             logger.exception("The webhook %s failed", webhook_id)
-    Webhook.objects.filter(handled_at__isnull=False, received_at__lt=now - KEPT).delete()
+    Webhook.objects.filter(due_at=None, received_at__lt=now - KEPT).delete()
     return len(due)
 
 
@@ -54,16 +55,14 @@ def handle_kept_webhooks(*, now: datetime) -> int:
 def _try_again(webhook_id: int, now: datetime) -> None:
     free = Webhook.objects.select_for_update(skip_locked=True)
     if webhook := free.filter(pk=webhook_id, due_at__lte=now).first():
-        notice = stripe.notice(webhook.body)
-        assert notice, "only messages about payments are kept"
-        _handle(webhook, notice, now)
+        _handle(webhook, msgspec.json.decode(webhook.notice, type=Notice), now)
 
 
 def _handle(webhook: Webhook, notice: Notice, now: datetime) -> None:
     payment = Payment.objects.filter(pk=notice.payment_id, method=webhook.gateway).first()
     # Of the platform's own account, messages name none.
     if payment and notice.account in (None, payment.account) and _tell(notice, now):
-        webhook.handled_at, webhook.due_at, webhook.body = now, None, ""
+        webhook.handled_at, webhook.due_at = now, None
     else:
         webhook.tries += 1
         is_hopeless = now > webhook.received_at + GIVEN_UP_AFTER
@@ -82,15 +81,22 @@ def _tell(notice: Notice, now: datetime) -> bool:
         take_payout(payment, refund, notice.payout, now=now)
         payment.plan_call(now)
     elif charge := notice.charge:
-        if payment.is_captured:
-            return True
+        if charge.gateway_payment_id != (payment.gateway_payment_id or charge.gateway_payment_id):
+            return False  # another payment at the gateway, that only says it is ours
         if charge.state == "succeeded" and charge.card_last4 is None:
-            payment.want_call(now)  # the gateway tells the card only when asked
+            _hear_of_money(payment, charge, now)
+        elif charge.state == "processing" and payment.status in Payment.OPEN:
             payment.keeps_order = True
-        elif charge.state == "processing":
-            payment.keeps_order = payment.status in Payment.OPEN
-        elif charge.state != "waiting":
+        elif charge.state not in ("waiting", "processing"):
             take_charge(payment, charge, now=now)
             payment.plan_call(now)
     save(payment)
     return True
+
+
+def _hear_of_money(payment: Payment, charge: Charge, now: datetime) -> None:
+    """The gateway tells the card only when it is asked."""
+    if not payment.is_captured:
+        payment.gateway_payment_id = charge.gateway_payment_id
+        payment.keeps_order, payment.closed_at = True, None
+        payment.want_call(now)

@@ -34,7 +34,7 @@ def row_of(model):
     OrderFactory()
     CartFactory()
     PaymentFactory()
-    Webhook.objects.create(gateway="stripe", event_id="evt_1", kind="x", body="{}")
+    Webhook.objects.create(gateway="stripe", event_id="evt_1", kind="x", notice="{}")
     return model.objects.order_by("pk").first()
 
 

@@ -204,6 +204,7 @@ def test_a_key_is_required_where_money_moves():
         "carts_checkout",
         "payments_create",
         "payments_refunds",
+        "payments_retry",
     ]
 
 

@@ -71,7 +71,7 @@ def payments(size):
 
 
 def webhooks(size):
-    rows = [Webhook(gateway="stripe", event_id=f"{size} {n}", body="{}") for n in range(size)]
+    rows = [Webhook(gateway="stripe", event_id=f"{size} {n}", notice="{}") for n in range(size)]
     return Webhook.objects.bulk_create(rows)[-1]
 
 

@@ -30,6 +30,7 @@ ASKED = Asked(
     token="pm_card_visa",
     gateway_payment_id=None,
     asked_at=None,
+    asked_last_at=None,
 )
 
 

@@ -31,10 +31,10 @@ def queue(client, key):
 @pytest.mark.parametrize(
     ("status", "offered"),
     [
-        ("opening", ["Ask the gateway"]),
-        ("pending", ["Ask the gateway"]),
+        ("opening", ["Abandon", "Ask the gateway"]),
+        ("pending", ["Abandon", "Ask the gateway"]),
         ("succeeded", ["Refund"]),
-        ("failed", ["Retry", "Ask the gateway"]),
+        ("failed", ["Retry", "Abandon", "Ask the gateway"]),
         ("refunded", []),
     ],
 )
@@ -81,7 +81,7 @@ def test_store_credit_is_recorded_when_it_has_been_given(operator):
 
 def test_a_transfer_is_captured(operator):
     client, payment = operator(), start_payment(OrderFactory(), method="manual")
-    assert buttons(client, payment) == ["Capture"]
+    assert buttons(client, payment) == ["Capture", "Abandon"]
     client.post(command(payment, "capture"), {})
     assert "payment.succeeded" in told(payment.order)
 
@@ -131,7 +131,7 @@ def test_an_account_at_stripe_is_checked(operator):
 
 def test_messages_about_payments_that_nobody_knows_are_listed(operator):
     webhook = Webhook.objects.create(
-        gateway="stripe", event_id="evt_1", kind="payment_intent.succeeded", body="{}"
+        gateway="stripe", event_id="evt_1", kind="payment_intent.succeeded", notice="{}"
     )
     url = reverse("admin:payments_webhook_changelist")
     listed = operator().get(url, {"queue": "unknown"})

@@ -20,11 +20,11 @@ pytestmark = pytest.mark.django_db
 STATES = [str(status) for status in Payment.Status]
 
 
-def hear(payment, **charge):
+def hear(payment, *, is_answer=False, **charge):
     """What the gateway says of it, by whatever way that comes."""
     payment = lock_payment(payment.id)
     charge = {"gateway_payment_id": "g_1", "charge_id": "ch_new", **charge}
-    answers.take_charge(payment, Charge(**charge), now=payment.created_at)
+    answers.take_charge(payment, Charge(**charge), now=payment.created_at, is_answer=is_answer)
     save(payment)
 
 
@@ -38,6 +38,7 @@ COMMANDS = {
     "refund a part": lambda p: services.request_refund(
         payment_id=p.id, amount=Decimal(10), reason="operator"
     ),
+    "be answered": lambda p: hear(p, state="waiting", is_answer=True),
     "hear waiting": lambda p: hear(p, state="waiting"),
     "hear processing": lambda p: hear(p, state="processing"),
     "hear succeeded": lambda p: hear(p, **capture_of(p, p.amount)),
@@ -55,8 +56,9 @@ TABLE = {
     "retry": [STANDS, NO, NO, ("opening", ["payment.opened"]), NO],
     "capture": [NO] * 5,  # a gateway says itself when it has the money
     "refund a part": [NO, NO, ("same", ["refund.requested"]), NO, NO],
-    "hear waiting": [("pending", [PENDING]), *[STANDS] * 4],
-    "hear processing": [("pending", [PENDING]), *[STANDS] * 4],
+    "be answered": [("pending", [PENDING]), *[STANDS] * 4],
+    "hear waiting": [STANDS] * 5,
+    "hear processing": [STANDS] * 5,
     "hear succeeded": [
         ("succeeded", [PENDING, CAME]),
         ("succeeded", [CAME]),
@@ -149,7 +151,7 @@ def test_the_database_too_keeps_one_open_payment_for_an_order():
 def test_a_payout_moves_a_settled_refund_no_more():
     payment = PaymentFactory()
     refund = factories.refund(payment, 10)
-    for state in ("pending", "failed", "succeeded"):
+    for state in ("pending", "succeeded"):
         locked, before = lock_payment(payment.id), mark()
         answers.take_payout(
             locked, locked.givebacks[0], Payout(state=state), now=payment.created_at

@@ -175,7 +175,7 @@ def test_what_is_no_answer_is_no_decline_and_names_no_secret(
 ) -> None:
     monkeypatch.setattr(gateway, "TIMEOUT", 0.1)
     for ask in (
-        lambda: stripe.attempt(asked()),
+        lambda: stripe.attempt(asked(asked_at=timezone.now())),
         lambda: stripe.look(asked(gateway_payment_id="pi_1")),
         lambda: stripe.cancel(asked(gateway_payment_id="pi_1")),
         lambda: stripe.refund(asked_back("pi_1")),

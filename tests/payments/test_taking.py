@@ -30,8 +30,18 @@ class TestStarting:
 
     def test_asking_again_returns_the_open_payment(self):
         order = OrderFactory()
-        first = start(order)
-        assert start(order, token="tok_ok").id == first.id
+        first = start(order, token="tok_ok")
+        assert start(order).id == start(order, token="tok_ok").id == first.id
+
+    def test_another_card_replaces_one_that_the_customer_never_gave(self):
+        order = OrderFactory()
+        first = start_payment(order)
+        assert start_payment(order, token="tok_ok").status == "succeeded"
+        first.refresh_from_db()
+        assert (first.status, data(order, "payment.abandoned")["payment_id"]) == (
+            "failed",
+            first.id,
+        )
 
     def test_another_method_replaces_one_that_waits_for_the_customer(self):
         order = OrderFactory()
@@ -39,12 +49,12 @@ class TestStarting:
         payment = start(order, token="tok_ok")
         before.refresh_from_db()
         assert (before.status, payment.status) == ("failed", "opening")
-        assert data(order, "payment.abandoned")["reason"] == "another_method"
+        assert data(order, "payment.abandoned")["reason"] == "another_payment"
 
     def test_another_method_does_not_replace_one_whose_money_may_be_on_its_way(self):
         order = OrderFactory()
         start_payment(order, token="tok_slow")
-        with pytest.raises(PaymentOpen, match="may still succeed"):
+        with pytest.raises(PaymentOpen, match="may be on its way"):
             start(order, method="manual")
 
     @pytest.mark.parametrize("status", ["pending", "confirmed", "cancelled"])

@@ -83,7 +83,7 @@ def test_a_key_that_came_with_another_body_is_refused(api):
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
 
 
-@pytest.mark.parametrize("path", ["", "/{id}/refunds"])
+@pytest.mark.parametrize("path", ["", "/{id}/refunds", "/{id}/retry"])
 def test_a_key_is_needed_where_money_moves(api, path):
     payment = PaymentFactory()
     answer = api.post(f"/api/v1/payments{path.format(id=payment.id)}", {})
@@ -154,6 +154,12 @@ def test_money_by_hand_has_no_token(api):
     }
 
 
+def test_a_cards_number_is_no_token(api):
+    answer = pay(api, OrderFactory(), "4242 4242 4242 4242")
+    assert answer.status_code == 400
+    assert "a card's number" in answer.json()["errors"]["gateway_token"][0]
+
+
 def test_another_organizations_order_is_not_paid(api):
     answer = pay(api, OrderFactory(organization_id="org_2"))
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["order_id"])
@@ -168,6 +174,7 @@ def test_the_clients_secret_is_shown_while_the_customer_may_pay(api):
         return api.get(f"/api/v1/payments/{payment.id}").json()["client_secret"]
 
     assert shown() == "secret_1"
+    assert api.get("/api/v1/payments").json()["results"][0]["client_secret"] is None
     services.refund_cancelled_order(order_id=payment.order_id)
     assert shown() is None
 

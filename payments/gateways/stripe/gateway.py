@@ -129,6 +129,15 @@ class Stripe:
             )
         except (stripe.CardError, stripe.InvalidRequestError) as refusal:
             return refused(refusal, asked)
+        except (stripe.AuthenticationError, stripe.PermissionError):
+            if asked.asked_at:
+                raise  # an earlier one may have been let in
+            return Charge(
+                state="declined",
+                charge_id=asked.attempt_id,
+                error_code="account_refused",
+                error_message="Stripe does not let us take money for this account.",
+            )
         return charge_of(intent.to_dict())
 
     def _confirm(self, asked: Asked, intent_id: str, token: str) -> Charge:
@@ -176,6 +185,7 @@ def _find(asked: Asked) -> Json | None:
     """Return the PaymentIntent that we know no id of, None if there surely is none."""
     if not asked.asked_at:
         return None
+    last = asked.asked_last_at or asked.asked_at
     found = _client().v1.payment_intents.search(
         {
             "query": f"metadata['payment_id']:'{asked.payment_id}'",
@@ -184,6 +194,6 @@ def _find(asked: Asked) -> Json | None:
         },
         {"stripe_account": asked.account},
     )
-    if not found.data and timezone.now() - asked.asked_at < SEARCHABLE:
+    if not found.data and timezone.now() - last < SEARCHABLE:
         raise NoAnswer(f"Stripe finds no payment {asked.payment_id}, or not yet")
     return found.data[0].to_dict() if found.data else None

@@ -1,0 +1,274 @@
+"""What comes late, out of turn or twice: no money is lost for it, and nothing waits for ever."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from orders import services as orders
+from orders.models import Order
+from payments import selectors, services
+from payments.models import Payment
+from payments.services import gateway
+from payments.services.taking import PaymentOpen
+from tests.factories import OrderFactory, cancel, pay, refund, start_payment
+from tests.facts import data, told
+from tests.payments.flows import call, connect, deliver, start
+
+pytestmark = pytest.mark.django_db
+STRIPE = gateway.GATEWAYS["stripe"]
+
+
+def run_timer(hours=5):
+    """Every hour from now on."""
+    for hour in range(1, hours + 1):
+        services.call_due_gateways(now=timezone.now() + timedelta(hours=hour))
+
+
+def expire(payment):
+    orders.expire_unpaid_orders(now=timezone.now() + timedelta(hours=1))
+    return Order.objects.get(pk=payment.order_id).status
+
+
+def meanwhile(monkeypatch, method, what, *, after=False):
+    """Let something happen while the gateway is asked, before or after it has looked."""
+    real = getattr(STRIPE, method)
+
+    def ask(asked):
+        answer = real(asked) if after else None
+        what()
+        return answer or real(asked)
+
+    monkeypatch.setattr(STRIPE, method, ask)
+
+
+def test_a_late_decline_of_the_first_attempt_does_not_swallow_the_second(stripe_peer):
+    payment = start(token="pm_card_chargeDeclined")
+    late = stripe_peer.events[-1]
+    services.retry_payment(payment_id=payment.id, token="pm_card_visa")
+    deliver(stripe_peer, late)
+    assert call(payment).status == "succeeded"
+
+
+def test_a_late_decline_does_not_start_the_clock_again(stripe_peer, monkeypatch, settle):
+    payment = start(token="pm_card_chargeDeclined")
+    late = stripe_peer.events[-1]
+    services.retry_payment(payment_id=payment.id, token="pm_card_visa")
+
+    def happen():
+        deliver(stripe_peer, late)
+        assert expire(payment) == "placed"
+
+    meanwhile(monkeypatch, "attempt", happen)
+    call(payment)
+    settle()
+    assert Order.objects.get(pk=payment.order_id).status == "confirmed"
+
+
+def test_a_waiting_that_is_not_true_any_more_does_not_start_the_clock_again(
+    stripe_peer, monkeypatch, settle
+):
+    payment = start()
+
+    def happen():
+        stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
+        deliver(stripe_peer, stripe_peer.events[-1])
+
+    services.ask_again(payment_id=payment.id)
+    meanwhile(monkeypatch, "look", happen, after=True)
+    call(payment)
+    assert expire(payment) == "placed"
+    monkeypatch.undo()
+    assert call(payment).status == "succeeded"
+
+
+def test_money_of_a_payment_that_seemed_closed_goes_back(stripe_peer, monkeypatch, settle):
+    """Stripe's search did not find it yet when the order was cancelled."""
+    connect()
+    order = OrderFactory()
+    payment = services.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
+    stripe_peer.faults.append("lost")
+    call(payment)
+    cancel(order)
+    settle()
+    payment.refresh_from_db()
+    payment.closed_at = payment.created_at
+    payment.due_at = None
+    payment.save()
+    deliver(stripe_peer, stripe_peer.events[-1])
+    call(payment)
+    settle()
+    assert call(payment).status == "refunded"
+
+
+def test_what_cannot_be_found_right_after_it_was_asked_for_is_not_closed(stripe_peer, settle):
+    """The outage before has lasted for hours."""
+    connect()
+    order = OrderFactory()
+    payment = services.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
+    stripe_peer.faults.append(503)
+    call(payment)
+    attempt = payment.attempts.get()
+    attempt.asked_at -= timedelta(hours=2)
+    attempt.save()
+    stripe_peer.faults.append("lost")
+    services.call_due_gateways(now=timezone.now() + timedelta(minutes=1))
+    cancel(order)
+    settle()
+    found, stripe_peer.intents = stripe_peer.intents, {}
+    assert call(payment).closed_at is None
+    stripe_peer.intents = found
+    run_timer()
+    settle()
+    run_timer()
+    assert Payment.objects.get().status == "refunded"
+
+
+def test_another_intent_that_only_says_it_is_ours_closes_nothing(stripe_peer):
+    payment = start()
+    event = {
+        "id": "evt_other",
+        "account": payment.account,
+        "created": 1,
+        "type": "payment_intent.canceled",
+        "data": {
+            "object": {
+                **stripe_peer.intents[payment.gateway_payment_id],
+                "id": "pi_other",
+                "status": "canceled",
+            }
+        },
+    }
+    deliver(stripe_peer, event)
+    assert selectors.get(payment.id).status == "pending"
+
+
+def test_money_that_a_webhook_has_told_of_is_not_asked_for_a_second_time(stripe_peer, settle):
+    payment = start(token="pm_card_chargeDeclined")
+    stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
+    deliver(stripe_peer, stripe_peer.events[-1])
+    with pytest.raises(PaymentOpen):
+        start_payment(payment.order, method="stripe", token="pm_card_visa")
+    with pytest.raises(PaymentOpen):
+        services.retry_payment(payment_id=payment.id, token="pm_card_visa")
+    assert call(payment).status == "succeeded"
+    assert len(stripe_peer.intents) == 1
+
+
+def test_a_payment_that_another_one_has_replaced_is_asked_about_no_more(stripe_peer, settle):
+    declined = start(token="pm_card_chargeDeclined")
+    start_payment(declined.order, method="stripe", token="pm_card_visa")
+    settle()
+    run_timer()
+    declined.refresh_from_db()
+    assert declined.closed_at
+    assert declined.due_at is None
+    assert stripe_peer.intents[declined.gateway_payment_id]["status"] == "canceled"
+
+
+def test_what_is_still_open_beside_the_money_is_given_up(settle):
+    """The customer has paid what seemed given up, after another payment was opened."""
+    order = OrderFactory()
+    first = start_payment(order)
+    second = start_payment(order, method="manual")
+    from tests.payments.test_lifecycle import capture_of, hear
+
+    hear(first, **capture_of(first, first.amount))
+    settle()
+    assert Order.objects.get(pk=order.pk).payment_id == first.id
+    assert selectors.get(second.id).abandoned_at
+
+
+def test_one_attempt_is_pending_once(stripe_peer, settle):
+    payment = start()
+    cancel(payment.order)
+    settle()
+    stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
+    call(payment)
+    settle()
+    assert told(payment.order).count("payment.pending") == 1
+    assert call(payment).status == "refunded"
+
+
+def test_what_stripe_made_nothing_of_was_never_pending(stripe_peer):
+    payment = start(token="pm_no_such_card")
+    assert payment.status == "failed"
+    assert "payment.pending" not in told(payment.order)
+
+
+def test_an_account_that_stripe_does_not_know_is_a_decline_and_no_riddle(stripe_peer):
+    stripe_peer.faults.append(403)
+    payment = start(token="pm_card_visa")
+    assert (payment.status, payment.keeps_order) == ("failed", False)
+    assert data(payment.order, "payment.failed")["error_code"] == "account_refused"
+    assert expire(payment) == "cancelled"
+
+
+def test_an_operator_gives_up_what_nobody_can_tell(settle):
+    order = OrderFactory()
+    payment = services.start_payment(order_id=order.id, method="sandbox", token="tok_slow")
+    services.abandon_payment(payment_id=payment.id)
+    assert pay(order).status == "succeeded"
+
+
+def test_an_account_of_which_no_answer_comes_keeps_no_other_waiting(stripe_peer):
+    connect()
+    for _ in range(3):
+        order = OrderFactory()
+        services.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
+    good = services.start_payment(order_id=OrderFactory().id, method="sandbox", token="tok_ok")
+    stripe_peer.faults.extend([503] * 9)
+    services.call_due_gateways(now=timezone.now() + timedelta(minutes=1))
+    assert selectors.get(good.id).status == "succeeded"
+    assert len(stripe_peer.faults) == 8, "it is not asked again in the same run"
+
+
+def test_a_manual_payment_given_up_before_its_first_call_is_left_alone(settle):
+    order = OrderFactory()
+    payment = services.start_payment(order_id=order.id, method="manual")
+    cancel(order)
+    settle()
+    run_timer()
+    assert selectors.get(payment.id).due_at is None
+
+
+def test_what_went_back_before_the_order_heard_of_it_confirms_nothing(settle):
+    order = OrderFactory()
+    payment = pay(order)
+    refund(payment, "50")
+    settle()
+    order.refresh_from_db()
+    assert order.status == "placed"
+    assert start_payment(order).amount == 50
+
+
+def test_a_refund_that_comes_back_is_paid_out_by_hand(stripe_peer):
+    payment = start(token="pm_card_visa")
+    paid = refund(payment, "50")
+    assert Payment.objects.get().status == "refunded"
+    stripe_peer.finish(paid.gateway_refund_id, "failed", "lost_or_stolen_card")
+    for event in reversed(stripe_peer.events):
+        for _ in range(2):
+            deliver(stripe_peer, event)
+    payment = selectors.get(payment.id)
+    assert (payment.status, payment.refunded, payment.refunding) == ("succeeded", 0, 50)
+    assert data(payment.order, "refund.failed")["error_code"] == "lost_or_stolen_card"
+    assert [refund.id for refund in payment.owed_by_hand()] == [paid.id]
+    services.record_refund(payment_id=payment.id, refund_id=paid.id)
+    assert Payment.objects.get().status == "refunded"
+    assert told(payment.order).count("payment.refunded") == 1
+
+
+def test_a_refund_by_hand_may_be_withdrawn():
+    payment = start_payment(OrderFactory(), token="tok_ok")
+    credit = refund(payment, "10", method="store_credit")
+    for _ in range(2):
+        services.withdraw_refund(payment_id=payment.id, refund_id=credit.id)
+    assert selectors.get(payment.id).refundable == 50
+    assert not Payment.objects.filter(selectors.with_failed_refunds()).exists()
+
+
+def test_the_sandbox_takes_nothing_once_it_is_off(settings):
+    payment = services.start_payment(order_id=OrderFactory().id, method="sandbox", token="tok_ok")
+    settings.PAYMENT_SANDBOX = False
+    assert call(payment).status == "opening"
