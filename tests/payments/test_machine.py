@@ -1,18 +1,20 @@
 """Whatever is asked, heard and lost, in whatever order: no cent is counted twice."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from events.errors import DomainError
 from payments import services
-from payments.gateways import Charge, Payout
+from payments.gateways import Charge, Notice, Payout
 from payments.models import Payment, Refund
-from payments.services.answers import take_charge, take_payout
+from payments.services.answers import take_payout
 from payments.services.locks import lock_payment, save
 from tests.factories import OrderFactory
 
@@ -27,11 +29,21 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.around = transaction.atomic()
         self.around.__enter__()
-        self.order = OrderFactory()
+        self.order, self.events = OrderFactory(), 0
 
     def teardown(self):
-        transaction.set_rollback(True)
-        self.around.__exit__(None, None, None)
+        """In the end everything comes to its end."""
+        try:
+            services.refund_cancelled_order(order_id=self.order.id)
+            for hour in range(1, 9):
+                services.call_due_gateways(now=timezone.now() + timedelta(hours=hour))
+            for payment in self.payments():
+                assert payment.due_at is None
+                assert payment.status not in Payment.OPEN
+                assert payment.captured == payment.refunded + payment.refunding
+        finally:
+            transaction.set_rollback(True)
+            self.around.__exit__(None, None, None)
 
     def ask(self, work, **given):
         try:
@@ -80,11 +92,25 @@ class Life(RuleBasedStateMachine):
         charge=st.sampled_from(["ch_1", "ch_2"]),
     )
     def hear_of_a_payment(self, data, state, amount, charge):
+        """By a webhook, which may be late."""
         if payment := self.some(data):
-            payment = lock_payment(payment.id)
-            heard = Charge(state=state, amount=amount, currency="USD", charge_id=charge)
-            take_charge(payment, heard, now=payment.created_at)
-            save(payment)
+            heard = Charge(
+                state=state,
+                gateway_payment_id=f"sandbox_{payment.id}",
+                amount=amount,
+                currency="USD",
+                charge_id=charge,
+                card_last4=data.draw(st.sampled_from(["4242", None])),
+            )
+            self.events += 1
+            notice = Notice(
+                event_id=f"evt_{self.events}",
+                kind="x",
+                account=None,
+                payment_id=payment.id,
+                charge=heard,
+            )
+            services.take_webhook(gateway=payment.method, notice=notice)
 
     @rule(data=st.data(), state=st.sampled_from(["pending", "succeeded", "failed"]))
     def hear_of_a_refund(self, data, state):
@@ -95,6 +121,10 @@ class Life(RuleBasedStateMachine):
             refund = next(each for each in payment.givebacks if each.id == refund.id)
             take_payout(payment, refund, Payout(state=state), now=payment.created_at)
             save(payment)
+
+    @rule(hours=st.integers(0, 3))
+    def run_the_timer(self, hours):
+        services.call_due_gateways(now=timezone.now() + timedelta(hours=hours))
 
     @rule()
     def cancel_the_order(self):
@@ -118,7 +148,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def an_order_is_paid_once(self):
         counting = [payment for payment in self.payments() if payment.counts]
-        assert sum(payment.captured for payment in counting) <= 50
+        assert sum(payment.refundable for payment in counting) <= 50
         assert sum(payment.status in Payment.OPEN for payment in self.payments()) <= 1
 
     @invariant()
