@@ -90,7 +90,8 @@ def she_pays_with_her_second_card(stage: Stage, order: dict[str, Any]) -> dict[s
     payment = stage.pay(order, "tok_declined")
     stage.expect(order["id"], "payment.pending", "payment.failed")
     stage.scene("Another card: the money comes, and with it the order is confirmed")
-    stage.post(f"/payments/{payment['id']}/retry", {"gateway_token": "tok_ok"})
+    card = {"gateway_token": "tok_ok"}
+    stage.post(f"/payments/{payment['id']}/retry", card, key=str(uuid4()))
     stage.expect(order["id"], "payment.pending", "payment.succeeded", "order.confirmed")
     return payment
 
