@@ -83,7 +83,10 @@ class InvoiceAdmin(AggregateAdmin):
     }
     queues = (
         Queue(
-            "unsent", "Invoices not sent", lambda rows: rows.filter(selectors.NOT_SENT), "mail_off"
+            "unsent",
+            "Invoices whose mail or PDF fails",
+            lambda rows: rows.filter(selectors.NOT_SENT),
+            "mail_off",
         ),
         Queue(
             "no-address",

@@ -26,9 +26,11 @@ def store(document: Document) -> tuple[str, str]:
     """Render a document and store it; return its path and SHA-256.
 
     A run that was killed may have left the file: whole, it is taken; a part of it is replaced.
+    One that renders otherwise, by another version, is another file.
     """
     pdf = documents.render(document)
-    digest, path = sha256(pdf).hexdigest(), f"invoices/{document.id}.pdf"
+    digest = sha256(pdf).hexdigest()
+    path = f"invoices/{document.id}-{digest[:16]}.pdf"
     if default_storage.exists(path):
         with default_storage.open(path) as file:
             if sha256(file.read()).hexdigest() == digest:
@@ -41,9 +43,21 @@ def read(document: Document | None) -> bytes:
     """Return the stored PDF. Raises NotRendered."""
     if document is None or document.rendered_at is None:
         raise NotRendered("The PDF is not ready yet: ask again in a few seconds.")
-    with default_storage.open(document.path) as file:
-        pdf: bytes = file.read()
-        return pdf
+    try:
+        with default_storage.open(document.path) as file:
+            pdf: bytes = file.read()
+            return pdf
+    except FileNotFoundError:
+        return _made_again(document)
+
+
+def _made_again(document: Document) -> bytes:
+    """Return a PDF whose file is lost, if it comes out as it was. Raises FileNotFoundError."""
+    pdf = documents.render(document)
+    if sha256(pdf).hexdigest() != document.sha256:
+        raise FileNotFoundError(f"{document.path} is lost, and would not be the same again.")
+    default_storage.save(document.path, ContentFile(pdf))
+    return pdf
 
 
 def signed_url(document: Document) -> str:

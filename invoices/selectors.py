@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from events.models import Series
@@ -16,7 +15,9 @@ NUMBERED: dict[str, Any] = {"INV": Invoice, "CN": CreditNote}  # by series
 
 # Invoices that wait for somebody: to see why a mail or a PDF fails; and to find out where to mail.
 NOT_SENT = Q(
-    pk__in=InvoiceDelivery.objects.filter(status=InvoiceDelivery.Status.QUEUED)
+    pk__in=InvoiceDelivery.objects.filter(
+        status=InvoiceDelivery.Status.QUEUED, invoice__status=Invoice.Status.ISSUED
+    )
     .exclude(last_error="")
     .order_by()
     .values("invoice")
@@ -95,20 +96,30 @@ def number_series(organization_id: str | None = None) -> list[NumberSeries]:
     return [NumberSeries(*each) for each in sorted(found)]
 
 
-@transaction.atomic
 def check_numbers(of: NumberSeries) -> tuple[int, list[str]]:
     """Return how many numbers a series has given out, and what is wrong with them.
 
-    Nobody takes a number of it meanwhile.
+    Numbers may be taken meanwhile: each is there from the moment at which it counts as taken.
     """
-    counters = Series.objects.filter(**of._asdict()).select_for_update()
-    last = sum(counter.last for counter in counters)
+    series = Series.objects.filter(**of._asdict())
+    last = sum(series.values_list("last", flat=True))
     rows = NUMBERED[of.series].objects.filter(
         organization_id=of.organization_id, issued_at__year=of.year
     )
-    there = Counter(rows.values_list("number", flat=True))
+    there = list(rows.order_by("issued_at", "id").values_list("number", flat=True))
+    counted = Counter(there)
     given = [f"{of.series}-{of.year}-{n:04d}" for n in range(1, last + 1)]
-    wrong = [f"{number} is missing" for number in given if number not in there]
-    wrong += [f"{number} is there {n} times" for number, n in sorted(there.items()) if n > 1]
-    wrong += [f"{number} was never given out" for number in sorted(there.keys() - set(given))]
+    taken_since = sum(series.values_list("last", flat=True)) - last
+    later = {f"{of.series}-{of.year}-{last + n:04d}" for n in range(1, taken_since + 1)}
+    wrong = [f"{number} is missing" for number in given if number not in counted]
+    wrong += [f"{number} is there {n} times" for number, n in sorted(counted.items()) if n > 1]
+    wrong += [
+        f"{number} was never given out" for number in sorted(counted.keys() - {*given} - later)
+    ]
+    by_number = sorted(there, key=lambda number: (len(number), number))
+    wrong += [
+        f"{number} was not issued after {before}"
+        for before, number, place in zip(by_number, by_number[1:], there[1:], strict=False)
+        if number != place
+    ][:1]
     return last, [f"{of.organization_id}: {each}." for each in wrong]

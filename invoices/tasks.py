@@ -3,13 +3,15 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from smtplib import SMTPDataError, SMTPNotSupportedError, SMTPRecipientsRefused
+from smtplib import SMTPAuthenticationError, SMTPConnectError, SMTPServerDisconnected
+from socket import gaierror
 from typing import Any
 
 from celery import shared_task
 from django.db.models import QuerySet
 from django.utils import timezone
 
+import payments.selectors
 from events.models import Event as EventRow
 from events.reactions import reacts_to
 from invoices import files, mail, selectors, services
@@ -20,8 +22,15 @@ from payments.events import RefundSucceeded
 
 logger = logging.getLogger(__name__)
 
-# Errors that say nothing about the next mail; smtplib's others are an OSError as the network's are.
-OF_ONE = (SMTPRecipientsRefused, SMTPDataError, SMTPNotSupportedError, FileNotFoundError)
+# Errors that the next mail would meet too.
+AWAY = (
+    ConnectionError,
+    TimeoutError,
+    gaierror,
+    SMTPAuthenticationError,
+    SMTPConnectError,
+    SMTPServerDisconnected,
+)
 
 
 @reacts_to(OrderConfirmed)
@@ -38,7 +47,12 @@ def queue_new_invoice(fact: InvoiceCreated, about: EventRow) -> None:
 
 @reacts_to(RefundSucceeded)
 def credit_refund(fact: RefundSucceeded, about: EventRow) -> None:
-    """What was billed and went back is no sale any more, by whatever way it went."""
+    """What was billed and went back is no sale any more, by whatever way it went.
+
+    Money that never counted, because it came twice or by mistake, was not billed either.
+    """
+    if not payments.selectors.counts(fact.payment_id):
+        return
     services.issue_credit_note(
         order_id=fact.order_id,
         refund_id=fact.refund_id,
@@ -57,27 +71,33 @@ def queue_new_credit_note(fact: CreditNoteIssued, about: EventRow) -> None:
 @shared_task
 def deliver_documents(now: str | None = None) -> int:
     """Render and mail what is due; return how much was done. `now` is ISO 8601."""
-    moment = datetime.fromisoformat(now) if now else timezone.now()
-    rendered = _work_off(selectors.to_render, _render, moment)
-    return rendered + _work_off(selectors.to_mail, _mail, moment)
+    given = datetime.fromisoformat(now) if now else timezone.now()
+
+    def clock() -> datetime:  # a run may last longer than a claim
+        return max(given, timezone.now())
+
+    rendered = _work_off(selectors.to_render, _render, clock)
+    return rendered + _work_off(selectors.to_mail, _mail, clock)
 
 
-def _work_off(due: Callable[..., QuerySet[Any]], act: Callable[[Any], None], now: datetime) -> int:
+def _work_off(
+    due: Callable[..., QuerySet[Any]], act: Callable[[Any], None], clock: Callable[[], datetime]
+) -> int:
     """Act on one row after the other; what fails is due again later, and holds up no other."""
     done = 0
-    while row := services.claim(due(now=now), now=now):
+    while row := services.claim(due(now=clock()), now=clock()):
         try:
             act(row)
-        except OF_ONE as error:
-            logger.warning("%s is put off: %r", row.pk, error)
-            services.put_off(row, error=repr(error), at=now)
+        except AWAY as error:
+            logger.warning("The server is away: %r", error)
+            services.put_off(row, error=repr(error), at=clock())
+            services.hold_back(due(now=clock()), error=repr(error), at=clock())
         except OSError as error:
-            logger.warning("The server or storage is away: %r", error)
-            services.put_off(row, error=repr(error), at=now)
-            services.hold_back(due(now=now), error=repr(error), at=now)
+            logger.warning("%s is put off: %r", row.pk, error)
+            services.put_off(row, error=repr(error), at=clock())
         except Exception as error:
             logger.exception("%s is put off", row.pk)
-            services.put_off(row, error=repr(error), at=now)
+            services.put_off(row, error=repr(error), at=clock())
         else:
             done += 1
     return done

@@ -42,6 +42,11 @@ def received(order_id: str) -> Decimal:
     return sum((payment.refundable for payment in counting), Decimal(0))
 
 
+def counts(payment_id: str) -> bool:
+    """Return whether a payment's money counts towards its order's total."""
+    return Payment.objects.filter(pk=payment_id, counts=True).exists()
+
+
 def has_money(order_id: str) -> bool:
     """Return whether something was captured for an order and not refunded."""
     return Payment.objects.filter(order=order_id, captured__gt=F("refunded")).exists()

@@ -11,6 +11,7 @@ class Mailbox:
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.refused: set[str] = set()
+        self.too_large: set[str] = set()
         self.answer = "250 OK"
 
     async def handle_RCPT(
@@ -22,6 +23,8 @@ class Mailbox:
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        if self.too_large & set(envelope.rcpt_tos):
+            return "552 5.3.4 message size exceeds the limit"
         if self.answer.startswith("250"):
             self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
         return self.answer

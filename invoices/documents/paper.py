@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -15,12 +16,20 @@ from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
+from reportlab.platypus import (
+    KeepInFrame,
+    KeepTogether,
+    Paragraph,
+    SimpleDocTemplate,
+    Spacer,
+    Table,
+)
 
 Flow = Any  # one of reportlab's flowables
 
 FONTS = Path(__file__).resolve().parent.parent / "fonts"
 REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
+OTHER = "DroidSansFallbackFull"  # Chinese, Japanese and Korean, which the others have not
 MARGIN, FOOT = 18 * mm, 26 * mm
 WIDTH = A4[0] - 2 * MARGIN
 PADDING = 6  # that a page's frame has inside its margins
@@ -71,10 +80,13 @@ class Paper:
         parties = [[_small(label), *map(text, lines)] for label, lines in self.parties]
         facts = [[_small(label), text(value)] for label, value in self.facts]
         about = Table(facts, colWidths=[34 * mm, None], style=_PLAIN)
+        widths = [WIDTH * 0.31, WIDTH * 0.31, None]
+        head = Table([[*parties, about]], colWidths=widths, style=_PLAIN)
         return [
             Paragraph(escape(self.title), _style(size=20, font=BOLD)),
             Spacer(0, 6 * mm),
-            Table([[*parties, about]], colWidths=[WIDTH * 0.31, WIDTH * 0.31, None], style=_PLAIN),
+            # What is longer than anybody's address is printed smaller.
+            KeepInFrame(WIDTH, A4[1] / 3, [head]),
             Spacer(0, 2 * mm),
         ]
 
@@ -84,7 +96,7 @@ class Paper:
         canvas.setFillColor(GREY)
         canvas.setFont(REGULAR, 7)
         canvas.drawRightString(MARGIN + WIDTH, FOOT - 8 * mm, page)
-        foot = Paragraph(escape(self.foot), _style(size=7, colour=GREY))
+        foot = Paragraph(_marked(self.foot), _style(size=7, colour=GREY))
         _, height = foot.wrap(WIDTH * 0.7, FOOT)
         foot.drawOn(canvas, MARGIN, FOOT - 6 * mm - height)
 
@@ -137,8 +149,18 @@ def sums(rows: Sequence[Sequence[str]]) -> Flow:
 
 def text(value: str, *, below: str | None = None) -> Flow:
     """Return what somebody wrote, wrapped where it is too long; `below` in small print."""
-    small = f'<br/><font size="6.5" color="#667085">{escape(below)}</font>' if below else ""
-    return Paragraph(f"{escape(value)}{small}", _style())
+    small = f'<br/><font size="6.5" color="#667085">{_marked(below)}</font>' if below else ""
+    return Paragraph(f"{_marked(value)}{small}", _style())
+
+
+def _marked(value: str) -> str:
+    """Return a text as a paragraph takes it, each character in a font that has it."""
+    known = pdfmetrics.getFont(REGULAR).face.charToGlyph
+    runs = groupby(value, key=lambda character: ord(character) in known)
+    return "".join(
+        escape("".join(run)) if is_known else f'<font name="{OTHER}">{escape("".join(run))}</font>'
+        for is_known, run in runs
+    )
 
 
 def _small(label: str) -> Flow:
@@ -159,6 +181,6 @@ def _style(*, size: float = 8, font: str = REGULAR, colour: Any = INK) -> Paragr
 
 @cache
 def _register_fonts() -> None:
-    for name in (REGULAR, BOLD):
+    for name in (REGULAR, BOLD, OTHER):
         pdfmetrics.registerFont(TTFont(name, FONTS / f"{name}.ttf"))
     pdfmetrics.registerFontFamily(REGULAR, normal=REGULAR, bold=BOLD)

@@ -27,7 +27,8 @@ def thaw(apps, schema_editor):
     for name in TABLES:
         table, _ = _columns(apps, name)
         of_table = "" if schema_editor.connection.vendor == "sqlite" else f" ON {table}"
-        for what in ("update", "delete"):
+        vendor = schema_editor.connection.vendor
+        for what in ("update", "delete", *(["replace"] if vendor == "sqlite" else [])):
             schema_editor.execute(f"DROP TRIGGER {table}_no_{what}{of_table}")
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute("DROP FUNCTION invoices_refuse()")
@@ -55,6 +56,13 @@ def _sqlite(table, columns):
     refuse = f"BEGIN SELECT RAISE(ABORT, '{table} is issued and never changes'); END"
     yield f"CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} WHEN {changed} {refuse}"
     yield f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} {refuse}"
+    # INSERT OR REPLACE deletes what is in its way without a trigger.
+    unique = next(column for column in ("order_id", "refund_id") if column in columns)
+    yield (
+        f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} WHEN EXISTS (SELECT 1 FROM"
+        f" {table} WHERE id = NEW.id OR {unique} = NEW.{unique} OR"
+        f" (number = NEW.number AND organization_id = NEW.organization_id)) {refuse}"
+    )
 
 
 STATEMENTS = {"postgresql": _postgresql, "sqlite": _sqlite}

@@ -71,6 +71,7 @@ class Invoice(Aggregate):
             models.Index(fields=["organization_id", "-id"], name="invoice_list"),
             models.Index(fields=["customer_id", "organization_id", "-id"], name="invoice_customer"),
             models.Index(fields=["organization_id", "updated_at"], name="invoice_updated"),
+            models.Index(fields=["organization_id", "issued_at"], name="invoice_issued"),
             models.Index(
                 fields=["id"],
                 name="invoice_without_address",

@@ -9,22 +9,35 @@ from django.utils import timezone
 from events.ids import PublicIdField
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=1)
+MOST_ATTEMPTS = 80  # in some three days
 
 
 class Wanted(models.Model):
     """Work outside the database that is tried until it is done, later after each failure."""
 
-    due_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now, null=True)  # null once given up
     attempts = models.PositiveIntegerField(default=0)  # that failed
     last_error = models.TextField(default="")
 
     class Meta:
         abstract = True
 
+    @property
+    def is_done(self) -> bool:
+        raise NotImplementedError
+
     def put_off(self, error: str, *, at: datetime) -> None:
-        """Try again later: after 10 s, and then twice as long each time, up to an hour."""
+        """Try again later: after 10 s, and then twice as long each time, up to an hour.
+
+        After three days of that nobody tries any more, until somebody asks for it again.
+        """
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(self.attempts, 16))
-        self.due_at, self.attempts, self.last_error = at + wait, self.attempts + 1, error[:2000]
+        self.attempts, self.last_error = self.attempts + 1, error[:2000]
+        self.due_at = at + wait if self.attempts < MOST_ATTEMPTS else None
+
+    def hurry(self, *, at: datetime) -> None:
+        """Try it now, as if it had not been tried before."""
+        self.due_at, self.attempts = at, 0
 
 
 class Document(Wanted):
@@ -60,6 +73,10 @@ class Document(Wanted):
 
     def __str__(self) -> str:
         return f"{self.number}.pdf"
+
+    @property
+    def is_done(self) -> bool:
+        return self.rendered_at is not None
 
     @property
     def number(self) -> str:
@@ -102,3 +119,7 @@ class InvoiceDelivery(Wanted):
 
     def __str__(self) -> str:
         return f"{self.recipient_email} ({self.status})"
+
+    @property
+    def is_done(self) -> bool:
+        return self.sent_at is not None

@@ -14,7 +14,8 @@ from invoices.models import Document, Invoice, InvoiceDelivery
 from invoices.models.outgoing import Wanted
 
 W = TypeVar("W", bound=Wanted)
-FOR_A_MINUTE = timedelta(seconds=60)  # longer than a call takes; who takes longer was killed
+CLAIM = timedelta(minutes=5)  # longer than a mail takes; who takes longer was killed
+FOR_A_MINUTE = timedelta(minutes=1)
 
 
 class AddressRequired(DomainError):
@@ -47,25 +48,30 @@ def queue_document(*, invoice_id: str, credit_note_id: str | None = None) -> Doc
 def send_invoice(*, invoice_id: str, recipient_email: str | None = None) -> Invoice:
     """Queue a mail with the invoice, to the buyer's address where none is given.
 
-    One that is queued to the same address already will do. Raises AddressRequired.
+    One that is queued to the same address already is tried again at once. Raises
+    AddressRequired.
     """
     invoice = selectors.lock(invoice_id)
     recipient = recipient_email or invoice.customer_email
     if recipient is None:
         raise AddressRequired("Give a recipient_email: the order has no customer_email.")
-    if not any(m.recipient_email == recipient and not m.sent_at for m in invoice.mails):
+    queued = (m for m in invoice.mails if m.recipient_email == recipient and not m.sent_at)
+    if mail := next(queued, None):
+        mail.hurry(at=timezone.now())
+        mail.save()
+    else:
         invoice.send(recipient_email=recipient, at=timezone.now())
         invoice.save()
-        transaction.on_commit(_nudge)
+    transaction.on_commit(_nudge)
     return invoice
 
 
 @transaction.atomic
 def claim(due: QuerySet[W], *, now: datetime) -> W | None:
-    """Take the first that is due, so that no other worker does for a minute."""
+    """Take the first that is due, so that no other worker does for a while."""
     row = due.select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
     if row:
-        row.due_at = now + FOR_A_MINUTE
+        row.due_at = now + CLAIM
         row.save(update_fields=["due_at"])
     return row
 
@@ -95,8 +101,9 @@ def record_delivery(*, delivery_id: str, pdf_url: str, at: datetime) -> None:
 def put_off(wanted: Wanted, *, error: str, at: datetime) -> None:
     """It could not be done now: try again later, and let operators see why."""
     row = type(wanted)._default_manager.select_for_update(no_key=True).get(pk=wanted.pk)
-    row.put_off(error, at=at)
-    row.save(update_fields=["due_at", "attempts", "last_error"])
+    if not row.is_done:
+        row.put_off(error, at=at)
+        row.save(update_fields=["due_at", "attempts", "last_error"])
 
 
 @transaction.atomic

@@ -184,6 +184,7 @@ class OrderRecord(Aggregate):
         for line, discount in zip(self.lines, parts, strict=True):
             line.price(discount=discount, currency=self.currency)
         self.shipping_cost = exact(self.shipping_cost, self.currency)
+        bounded(self.subtotal + self.shipping_cost)  # as the invoice adds them up
         self.shipping_tax = money(self.shipping_cost * self.shipping_tax_rate, self.currency)
         self.tax = sum((line.tax for line in self.lines), self.shipping_tax)
         self.total = bounded(self.subtotal - self.discount + self.shipping_cost + self.tax)

@@ -157,12 +157,49 @@ def test_what_a_killed_run_left_is_taken_if_whole_else_replaced(media, keep):
     invoice = InvoiceFactory(customer_email=None)
     document = Document.objects.get()
     left = pdf_of(invoice)[:keep]
-    path = default_storage.save(f"invoices/{document.id}.pdf", ContentFile(left))
+    digest = hashlib.sha256(pdf_of(invoice)).hexdigest()[:16]
+    path = default_storage.save(f"invoices/{document.id}-{digest}.pdf", ContentFile(left))
     written = default_storage.get_modified_time(path)
     assert tasks.deliver_documents() == 1
     (stored,) = media.rglob("*.pdf")
     assert stored.read_bytes() == pdf_of(invoice)
     assert (default_storage.get_modified_time(path) == written) is (keep is None)
+
+
+def test_a_file_that_is_lost_is_made_again_as_it_was(media):
+    invoice = InvoiceFactory(customer_email=None)
+    tasks.deliver_documents()
+    (stored,) = media.rglob("*.pdf")
+    stored.unlink()
+    assert files.read(Document.objects.get()) == pdf_of(invoice)
+    assert stored.exists()
+    stored.unlink()
+    Document.objects.update(sha256="0" * 64)  # another version would render it otherwise
+    with pytest.raises(FileNotFoundError):
+        files.read(Document.objects.get())
+
+
+def test_the_longest_address_is_printed_smaller():
+    limits = {"name": 200, "company": 200, "line1": 200, "line2": 200, "city": 100, "region": 100}
+    widest = {name: "W" * most for name, most in limits.items()}
+    invoice = InvoiceFactory(billing_address=widest | {"country": "MX", "tax_id": "W" * 40})
+    assert pdf_of(invoice).startswith(b"%PDF")
+
+
+def test_japanese_is_printed_and_can_be_copied():
+    invoice = InvoiceFactory(
+        currency="JPY",
+        items=[LineFactory(title="磁器の湯呑み Café", unit_price=Decimal(1300))],
+        billing_address={
+            "name": "山田 花子",
+            "line1": "銀座1-2-3",
+            "city": "東京",
+            "country": "JP",
+        },
+    )
+    (text,) = text_of(pdf_of(invoice))
+    assert "山田 花子" in text
+    assert "磁器の湯呑み Café" in text
 
 
 def test_a_storage_that_is_away_is_tried_again_later(media):
@@ -188,4 +225,4 @@ def test_a_document_that_somebody_is_at_work_on_is_left_to_them():
 
     assert claim(now)
     assert claim(now) is None
-    assert claim(now + timedelta(seconds=61)), "they were killed"
+    assert claim(now + timedelta(seconds=301)), "they were killed"

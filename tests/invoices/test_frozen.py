@@ -96,3 +96,12 @@ def test_sqlite_refuses(sqlite, sql):
         assert database.execute("SELECT count(*) FROM invoices_creditnote").fetchone() == (1,)
         with pytest.raises(sqlite3.IntegrityError, match="is issued and never changes"):
             database.execute(sql)
+
+
+@pytest.mark.parametrize("table", ["invoices_invoice", "invoices_creditnote"])
+def test_sqlite_refuses_to_replace_a_row_too(sqlite, table):
+    with closing(sqlite3.connect(sqlite)) as database:
+        columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+        forged = ", ".join("'CN-X'" if name == "number" else name for name in columns)
+        with pytest.raises(sqlite3.IntegrityError, match="is issued and never changes"):
+            database.execute(f"INSERT OR REPLACE INTO {table} SELECT {forged} FROM {table}")

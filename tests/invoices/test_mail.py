@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from events.models import Event
-from invoices import services, tasks
+from invoices import mail, selectors, services, tasks
 from invoices.models import Invoice, InvoiceDelivery
 from tests.factories import InvoiceFactory
 from tests.facts import data, told
@@ -83,7 +83,7 @@ def test_a_server_that_is_away_is_tried_again_and_the_waits_grow(settings, unuse
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", unused_tcp_port
     InvoiceFactory()
-    now, waits = timezone.now(), []
+    now, waits = timezone.now() + timedelta(hours=1), []
     for _ in range(11):
         tasks.deliver_documents(now=now.isoformat())
         mail = InvoiceDelivery.objects.get()
@@ -91,6 +91,55 @@ def test_a_server_that_is_away_is_tried_again_and_the_waits_grow(settings, unuse
         now = mail.due_at
     assert waits == [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
     assert "ConnectionRefusedError" in mail.last_error
+
+
+def test_after_three_days_nobody_tries_any_more_until_somebody_asks_for_it(mailbox):
+    mailbox.refused = {"juan@example.com"}
+    invoice = InvoiceFactory()
+    now = timezone.now()
+    while mail := InvoiceDelivery.objects.exclude(due_at=None).first():
+        now = max(now, mail.due_at) + timedelta(seconds=1)
+        tasks.deliver_documents(now=now.isoformat())
+    assert timedelta(days=2) < now - timezone.now() < timedelta(days=4)
+    waiting = Invoice.objects.filter(selectors.NOT_SENT)
+    assert waiting.get() == invoice
+    mailbox.refused = set()
+    services.send_invoice(invoice_id=invoice.id)
+    assert deliver(1) == 1
+    assert not waiting.exists()
+
+
+def test_an_invoice_that_went_elsewhere_waits_for_nobody(mailbox):
+    mailbox.refused = {"juan@example.com"}
+    invoice = InvoiceFactory()
+    deliver()
+    services.send_invoice(invoice_id=invoice.id, recipient_email="right@example.com")
+    deliver(1)
+    assert not Invoice.objects.filter(selectors.NOT_SENT).exists()
+
+
+def test_a_mail_that_is_too_large_holds_up_no_other(mailbox):
+    invoices = [InvoiceFactory(customer_email=f"c{n}@example.com") for n in range(3)]
+    mailbox.too_large = {"c0@example.com"}
+    deliver()
+    assert len(mailbox.mails) == 2
+    assert InvoiceDelivery.objects.exclude(last_error="").get().invoice_id == invoices[0].id
+
+
+def test_a_run_that_lasts_longer_than_a_claim_mails_once(mailbox, monkeypatch):
+    """It began minutes ago, and another worker comes along."""
+    for n in range(3):
+        InvoiceFactory(customer_email=f"c{n}@example.com")
+    begun = (timezone.now() - timedelta(minutes=9)).isoformat()
+    send = mail.send
+
+    def slow(delivery):
+        tasks.deliver_documents()  # the other worker, meanwhile
+        return send(delivery)
+
+    monkeypatch.setattr(mail, "send", slow)
+    tasks.deliver_documents(now=begun)
+    assert sorted(each["To"] for each in mailbox.mails) == [f"c{n}@example.com" for n in range(3)]
 
 
 def test_when_the_server_is_away_it_is_not_asked_anew_for_each_mail(settings, mailbox):
@@ -118,8 +167,8 @@ def test_a_worker_killed_before_it_could_say_so_mails_again_under_the_same_id(ma
         patch.setattr(services, "record_delivery", _die)
         with pytest.raises(SystemExit):
             deliver()
-    assert deliver(30) == 0, "it may still be at it"
-    assert deliver(61) == 1
+    assert deliver(299) == 0, "it may still be at it"
+    assert deliver(301) == 1
     one, other = mailbox.mails
     assert one["Message-ID"] == other["Message-ID"]
 

@@ -3,15 +3,15 @@
 from decimal import Decimal
 
 import pytest
-from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from events import outbox
 from invoices import services
 from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery
 from invoices.models.credit_note import credited
-from payments.events import RefundSucceeded
+from payments import selectors as payment_selectors
+from payments import services as payments
+from tests import factories
 from tests.factories import (
     ADDRESS,
     InvoiceFactory,
@@ -22,6 +22,7 @@ from tests.factories import (
     invoice_of,
 )
 from tests.facts import data, told
+from tests.payments.test_lifecycle import capture_of, hear
 
 pytestmark = pytest.mark.django_db
 
@@ -213,31 +214,39 @@ def note_rows(notes):
     return [row for note in notes for row in note]
 
 
-def refund(order, amount):
-    """Payments tell that money has gone back."""
-    fact = RefundSucceeded(
-        refund_id="ref_1",
-        payment_id="pay_1",
-        order_id=order.id,
-        amount=Decimal(amount),
-        currency="USD",
-        reason="operator",
-        method="store_credit",
-    )
-    outbox.record(
-        [(fact, timezone.now())], organization_id="org_1", stream=order.id, subject="ref_1"
-    )
+def give_back(payment, amount):
+    """By a way of its own, which a gateway knows nothing of."""
+    refund = factories.refund(payment, amount, method="store_credit", reason="operator")
+    payments.record_refund(payment_id=payment.id, refund_id=refund.id)
+    return refund
 
 
 def test_a_refund_by_whatever_way_is_credited(settle):
     order = OrderFactory(status="confirmed")
-    refund(order, "12.00")  # before the invoice is issued, and settled after it
+    [payment] = payment_selectors.of_order(order.id)
+    refund = give_back(payment, "12.00")  # before the invoice is issued, and settled after it
     settle()
     (note,) = invoice_of(order).notes
-    assert (note.total, note.refund_id, note.reason) == (12, "ref_1", "operator")
+    assert (note.total, note.refund_id, note.reason) == (12, refund.id, "operator")
 
 
 def test_a_refund_of_an_order_that_was_never_billed_is_not_credited(settle):
-    refund(OrderFactory(), "12.00")
+    give_back(factories.pay(OrderFactory()), "12.00")
     settle()
     assert not CreditNote.objects.exists()
+
+
+def test_money_that_came_twice_goes_back_without_a_credit_note(settle):
+    order = OrderFactory()
+    late = factories.start_payment(order)
+    [paid] = [factories.start_payment(order, token="tok_ok")]
+    settle()
+    hear(late, **capture_of(late, late.amount))
+    settle()
+    payments.call_gateway(payment_id=late.id)
+    settle()
+    assert payment_selectors.get(late.id).status == "refunded"
+    assert invoice_of(order).notes == []
+    give_back(paid, "50.00")
+    settle()
+    assert [note.total for note in invoice_of(order).notes] == [50]
