@@ -58,6 +58,14 @@ class TestAmounts:
             ({"items": [LineFactory(unit_price=Decimal("0.001"))]}, InexactAmount),
             ({"items": [LineFactory(unit_price=Decimal(10) ** 11 - 1)]}, AmountTooLarge),
             ({"shipping": {"cost": Decimal(10) ** 11 - 1}}, AmountTooLarge),
+            (
+                {
+                    "items": [LineFactory(quantity=1, unit_price=Decimal(10) ** 11 - 1)],
+                    "shipping": {"cost": Decimal(9)},
+                    "discount": {"amount": Decimal(99)},
+                },
+                AmountTooLarge,
+            ),
         ],
     )
     def test_amounts_that_cannot_be_are_refused(self, fields, refusal):
