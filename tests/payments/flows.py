@@ -4,7 +4,7 @@ from typing import Any
 
 from django.test import Client
 
-from payments import services
+from payments import services, tasks
 from payments.models import Payment
 from tests.factories import OrderFactory, start_payment
 from tests.payments.stripe_peer import StripePeer
@@ -38,5 +38,5 @@ def post(body: bytes, signature: str) -> Any:
 
 def call(payment: Payment) -> Payment:
     """What is wanted of the gateway is asked."""
-    services.call_gateway(payment_id=payment.id)
+    tasks.call_gateway(payment.id)
     return Payment.objects.get(pk=payment.pk)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from orders import services as orders
 from orders.models import Order
-from payments import selectors, services
+from payments import selectors, services, tasks
 from payments.models import Payment
 from payments.services import gateway
 from payments.services.taking import PaymentOpen
@@ -22,7 +22,7 @@ STRIPE = gateway.GATEWAYS["stripe"]
 def run_timer(hours=5):
     """Every hour from now on."""
     for hour in range(1, hours + 1):
-        services.call_due_gateways(now=timezone.now() + timedelta(hours=hour))
+        tasks.call_gateways(now=(timezone.now() + timedelta(hours=hour)).isoformat())
 
 
 def expire(payment):

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from orders.models import Order
-from payments import selectors, services
+from payments import selectors, services, tasks
 from payments.models import Payment, Webhook
 from tests.factories import refund
 from tests.facts import data, mark, told
@@ -132,7 +132,7 @@ def test_one_that_stays_unknown_is_given_up_after_three_days_and_shown(stripe_pe
     services.handle_kept_webhooks(now=timezone.now() + timedelta(days=4))
     kept = Webhook.objects.get()
     assert (kept.handled_at, kept.due_at) == (None, None)
-    services.handle_kept_webhooks(now=timezone.now() + timedelta(days=31))
+    tasks.handle_kept_webhooks(now=(timezone.now() + timedelta(days=31)).isoformat())
     assert not Webhook.objects.exists()
 
 
