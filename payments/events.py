@@ -145,7 +145,7 @@ class PaymentMismatched(Event):
 
 @event("payment.abandoned", published=False)
 class PaymentAbandoned(Event):
-    """Nobody waits for this money any more; if it comes all the same, it goes back."""
+    """Nobody waits for this money any more; if it comes all the same, it is not lost."""
 
     payment_id: Id
     order_id: Id

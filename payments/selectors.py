@@ -12,7 +12,7 @@ from payments.models import Payment, PaymentAccount, Refund, Webhook
 
 # Payments that wait for somebody: of which nobody knows yet whether the money has come, of which
 # something else came than was asked for, or that cannot be given back as it was meant to.
-OUTCOME_OPEN = Q(status=Payment.Status.OPENING) | Q(status=Payment.Status.PENDING, keeps_order=True)
+OUTCOME_OPEN = Q(keeps_order=True, paid_at=None)
 MISMATCHED = Q(status=Payment.Status.SUCCEEDED, counts=False, keeps_order=True)
 
 
@@ -33,13 +33,20 @@ def of_order(order_id: str) -> list[Payment]:
 
 def has_money_on_its_way(order_id: str) -> bool:
     """Return whether it is not known yet if money of an order has come."""
-    return Payment.objects.filter(order=order_id, keeps_order=True, paid_at=None).exists()
+    return Payment.objects.filter(OUTCOME_OPEN, order=order_id).exists()
+
+
+def first_asked_by_hand(order_id: str) -> datetime:
+    """Return when a transfer was first asked for, from when on an order waits for it."""
+    by_hand = Payment.objects.filter(order=order_id, method=Payment.Method.MANUAL)
+    first: datetime = by_hand.order_by("id").values_list("created_at", flat=True)[0]
+    return first
 
 
 def received(order_id: str) -> Decimal:
-    """Return what has come towards an order's total, and does not go back."""
+    """Return what has come towards an order's total, whatever was given back since."""
     counting = Payment.objects.filter(order=order_id, counts=True)
-    return sum((payment.refundable for payment in counting), Decimal(0))
+    return sum(counting.values_list("captured", flat=True), Decimal(0))
 
 
 def counts(payment_id: str) -> bool:

@@ -109,13 +109,18 @@ class PaymentFactory(factory.Factory):
             return payments.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
         tokens = {"pending": None, "failed": "tok_declined"}
         payment = start_payment(order, token=tokens.get(status, "tok_ok"))
+        if payment.counts:
+            orders.confirm_order(order_id=order.id, payment_id=payment.id)
         if status == "refunded":
             refund(payment, payment.amount)
         return Payment.objects.get(pk=payment.pk)
 
 
 def refund(payment: Payment, amount: Any, **given: Any) -> Refund:
-    """Give money back, and hear the gateway's answer."""
+    """Give money back, of a confirmed order, and hear the gateway's answer."""
+    payment = Payment.objects.select_related("order").get(pk=payment.pk)
+    if payment.counts and not payment.order.confirmed_at:
+        orders.confirm_order(order_id=payment.order_id, payment_id=payment.id)
     given = {"reason": "operator", **given}
     refund = payments.request_refund(payment_id=payment.id, amount=Decimal(amount), **given)
     payments.call_gateway(payment_id=payment.id)

@@ -57,8 +57,10 @@ def send_invoice(*, invoice_id: str, recipient_email: str | None = None) -> Invo
         raise AddressRequired("Give a recipient_email: the order has no customer_email.")
     queued = (m for m in invoice.mails if m.recipient_email == recipient and not m.sent_at)
     if mail := next(queued, None):
-        mail.hurry(at=timezone.now())
-        mail.save()
+        now = timezone.now()
+        if mail.due_at is None or mail.due_at > now + CLAIM:  # else somebody may be at it
+            mail.hurry(at=now)
+            mail.save()
     else:
         invoice.send(recipient_email=recipient, at=timezone.now())
         invoice.save()

@@ -32,6 +32,10 @@ class Payment(PaymentRecord):
         """somebody still waits for the money"""
         return self.abandoned_at is None
 
+    def is_waited_for(self) -> bool:
+        """somebody still waits for the money, or the order for what was heard of it"""
+        return self.abandoned_at is None or self.keeps_order
+
     def has_money_left(self) -> bool:
         """some of the captured money is not refunded yet"""
         return self.refundable > 0
@@ -127,7 +131,7 @@ class Payment(PaymentRecord):
         source=(Status.OPENING, Status.PENDING, Status.FAILED),
         target=Status.FAILED,
         emits=facts.PaymentAbandoned,
-        guards=[is_not_abandoned],
+        guards=[is_waited_for],
     )
     def abandon(self, *, reason: str, at: datetime) -> Event:
         """Nobody waits for it any more; the gateway is told to take nothing."""

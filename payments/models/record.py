@@ -110,8 +110,8 @@ class PaymentRecord(Aggregate):
             models.Index(fields=["due_at"], name="payment_due", condition=Q(due_at__isnull=False)),
             models.Index(
                 fields=["created_at"],
-                name="payment_open",
-                condition=Q(status__in=["opening", "pending"]),
+                name="payment_outcome_open",
+                condition=Q(keeps_order=True, paid_at__isnull=True),
             ),
             models.Index(
                 fields=["created_at"],
@@ -147,9 +147,13 @@ class PaymentRecord(Aggregate):
         """The latest try."""
         return self.tries[-1]
 
+    def knows(self, charge_id: str | None) -> bool:
+        """Whether this is a charge of which it is known that it was declined."""
+        return charge_id is not None and charge_id in {each.charge_id for each in self.tries}
+
     @property
     def retries_remaining(self) -> int:
-        """How often the gateway may still decline it, less one."""
+        """How often the gateway may still decline it."""
         declined = sum(attempt.declined_at is not None for attempt in self.tries)
         return max(MAX_ATTEMPTS - declined, 0)
 

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from payments import selectors
 from payments.gateways import Charge, Payout
 from payments.models import Payment, Refund
 
 Status = Payment.Status
+Asked = Literal["attempt", "look"]
 
 
 def is_wanted(order: Any) -> bool:
@@ -18,35 +19,31 @@ def is_wanted(order: Any) -> bool:
 
 
 def take_charge(
-    payment: Payment, charge: Charge, *, now: datetime, is_answer: bool = False
+    payment: Payment, charge: Charge, *, now: datetime, asked: Asked | None = None
 ) -> None:
     """Move a payment to where its gateway says it is, and never backwards.
 
-    `is_answer` says that it is what the latest attempt was answered when it was made: anything
-    else that is not the end of an attempt may be about the one before.
+    `asked` says that it is what the gateway answers about the latest attempt: when that was made,
+    or when it was looked at later. All else is hearsay, and may be about the attempt before.
     """
     if payment.is_captured:
         return
     payment.gateway_payment_id = payment.gateway_payment_id or charge.gateway_payment_id
     payment.client_secret = payment.client_secret or charge.client_secret
-    is_known = charge.charge_id in {attempt.charge_id for attempt in payment.tries}
     match charge.state:
         case "succeeded":
             _succeed(payment, charge, now)
-        case "declined" if is_known and is_answer and payment.attempt.token:
+        case "declined" if not payment.knows(charge.charge_id):
+            _decline(payment, charge, now)
+        case "declined" if asked and payment.attempt.token:
             # The same card, refused again before there was a charge.
             _decline(payment, replace(charge, charge_id=payment.attempt.id), now)
-        case "declined" if not is_known:
-            _decline(payment, charge, now)
         case "cancelled":
             if payment.is_not_abandoned():
                 payment.abandon(reason="cancelled_at_gateway", at=now)
             payment.closed_at = now
-        case _ if is_answer and payment.status == Status.OPENING:
-            payment.accept(at=now)
-            _wait(payment, charge, now)
-        case _ if payment.status == Status.PENDING and not is_known:
-            _wait(payment, charge, now)
+        case _ if asked and payment.is_not_abandoned():
+            _wait(payment, charge, asked, now)
 
 
 def take_payout(payment: Payment, refund: Refund, payout: Payout, *, now: datetime) -> None:
@@ -97,8 +94,15 @@ def _decline(payment: Payment, charge: Charge, now: datetime) -> None:
     )
 
 
-def _wait(payment: Payment, charge: Charge, now: datetime) -> None:
-    payment.keeps_order = charge.state == "processing"
+def _wait(payment: Payment, charge: Charge, asked: Asked, now: datetime) -> None:
+    is_on_its_way = charge.state == "processing"
+    is_made = payment.status == Status.OPENING and asked == "attempt"
+    if is_made or (payment.status == Status.FAILED and is_on_its_way):
+        payment.accept(at=now)
+    if payment.status == Status.OPENING:
+        return  # of this attempt nobody has heard yet
+    payment.keeps_order = is_on_its_way
     if payment.is_manual() and payment.keeps_order_until is None:
         days = selectors.manual_payment_days(payment.organization_id)
-        payment.wait_for_transfer(days=days, at=now)
+        since = selectors.first_asked_by_hand(payment.order_id)
+        payment.wait_for_transfer(days=days, at=since)

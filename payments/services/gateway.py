@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from django.db import transaction
 from django.utils import timezone
@@ -40,7 +41,7 @@ class Call:
 
     ask: Callable[[], Charge | Payout]
     about: str
-    is_attempt: bool = False
+    asked: Literal["attempt", "look"] = "look"
 
 
 def call_gateway(*, payment_id: str, now: datetime | None = None) -> bool:
@@ -48,16 +49,18 @@ def call_gateway(*, payment_id: str, now: datetime | None = None) -> bool:
 
     Return whether it answered. What somebody else is asking, or nobody wants to know now, is left.
     """
-    answered = True
-    for call in _claim(payment_id, now or timezone.now()):
+    calls = _claim(payment_id, now or timezone.now())
+    error = ""
+    for call in calls:
         try:
             answer = call.ask()
-        except NoAnswer as error:
-            answered = False
-            _note(payment_id, str(error))
+        except NoAnswer as silence:
+            error = str(silence)
         else:
             _record(payment_id, call, answer)
-    return answered
+    if calls:
+        _plan(payment_id, error)
+    return not error
 
 
 def call_due_gateways(*, now: datetime) -> int:
@@ -136,7 +139,7 @@ def _about_payment(gateway: Gateway, payment: Payment, now: datetime) -> Call:
         ask = gateway.look
     attempt.asked_at = attempt.asked_at or now
     payment.part(attempt)
-    return Call(lambda: ask(asked), attempt.id, is_attempt)
+    return Call(lambda: ask(asked), attempt.id, "attempt" if is_attempt else "look")
 
 
 def _about_refund(gateway: Gateway, payment: Payment, refund: Refund, now: datetime) -> Call:
@@ -157,21 +160,21 @@ def _about_refund(gateway: Gateway, payment: Payment, refund: Refund, now: datet
 @transaction.atomic
 def _record(payment_id: str, call: Call, answer: Charge | Payout) -> None:
     payment, now = lock_payment(payment_id), timezone.now()
-    payment.last_error = ""
+    # Something may have happened meanwhile, which the gateway did not know or does not tell.
+    is_latest = payment.attempt.id == call.about and payment.calls
     if isinstance(answer, Payout):
         refund = next(refund for refund in payment.givebacks if refund.id == call.about)
         take_payout(payment, refund, answer, now=now)
-    elif payment.attempt.id == call.about and payment.calls:
-        take_charge(payment, answer, now=now, is_answer=call.is_attempt)
-    elif answer.state not in ("waiting", "processing"):  # which may not be true any more
-        take_charge(payment, answer, now=now)
-    payment.plan_call(now)
+    else:
+        take_charge(payment, answer, now=now, asked=call.asked if is_latest else None)
     save(payment)
 
 
 @transaction.atomic
-def _note(payment_id: str, error: str) -> None:
+def _plan(payment_id: str, error: str) -> None:
+    """When all is said that will be, decide when to ask again."""
     payment = lock_payment(payment_id)
     payment.last_error = error[:500]
-    payment.plan_call(timezone.now())
-    save(payment)
+    if payment.calls:
+        payment.plan_call(timezone.now())
+    payment.save()

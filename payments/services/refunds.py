@@ -19,6 +19,18 @@ class UnknownRefund(Missing):
     """The payment has no such refund."""
 
 
+class OrderNotConfirmed(Conflict):
+    """The order's money has come, and the order has not heard of it yet."""
+
+    code = "order_not_confirmed"
+
+
+class PaidOutOnce(Conflict):
+    """The gateway has paid this refund out before it came back: it is owed."""
+
+    code = "paid_out_once"
+
+
 class NotByHand(Conflict):
     """The gateway pays this refund out, and says itself when it has."""
 
@@ -31,10 +43,15 @@ def request_refund(
 ) -> Refund:
     """Give back `amount`, in the currency that was captured.
 
-    Raises RefundTooLarge, InexactAmount, InvalidTransition.
+    Raises RefundTooLarge, InexactAmount, OrderNotConfirmed, InvalidTransition.
     """
     payment = lock_payment(payment_id)
     payment.expect_refundable(amount)
+    if payment.counts and payment.order.status == payment.order.Status.PLACED:
+        raise OrderNotConfirmed(
+            f"{payment.order_id} is paid, and about to be confirmed: wait for that, or cancel it, "
+            "and the money goes back by itself."
+        )
     return _refund(payment, amount, reason, method)
 
 
@@ -51,9 +68,14 @@ def record_refund(*, payment_id: str, refund_id: str) -> Payment:
 
 @transaction.atomic
 def withdraw_refund(*, payment_id: str, refund_id: str) -> Payment:
-    """Give up a refund that an operator was to pay out. Raises UnknownRefund, NotByHand."""
+    """Give up a refund that an operator was to pay out.
+
+    Raises UnknownRefund, NotByHand, PaidOutOnce.
+    """
     payment = lock_payment(payment_id)
     refund = _by_hand(payment, refund_id)
+    if refund.gateway_refund_id:
+        raise PaidOutOnce(f"{refund_id} has come back to us: pay it out by hand.")
     if refund.status == Refund.Status.PENDING:
         message = "An operator has withdrawn it."
         payment.fail_refund(

@@ -52,14 +52,16 @@ def start_payment(*, order_id: str, method: str, token: str | None = None) -> Pa
     """
     order = orders.selectors.lock_row(order_id)
     now = timezone.now()
+    if order.status != order.Status.PLACED:
+        raise NotPayable(f"Nothing is due for {order.id}: it is {order.status}.")
     before = [payment for payment in lock_payments(order) if not payment.is_captured]
     for payment in before:
         is_same = payment.method == method and token in (None, payment.attempt.token)
         if is_same and payment.status in Payment.OPEN:
             return payment
     due = order.total - selectors.received(order.id)
-    if order.status != order.Status.PLACED or due <= 0:
-        raise NotPayable(f"Nothing is due for {order.id}, which is {order.status}.")
+    if due <= 0:
+        raise NotPayable(f"{order.id} is paid, and about to be confirmed.")
     account = _account(order.organization_id, method, token)
     _expect_no_money_on_its_way(order.id)
     abandon(before, reason="another_payment", at=now)
@@ -125,7 +127,7 @@ def capture_payment(*, payment_id: str, card_last4: str | None = None) -> Paymen
 def abandon(payments: Iterable[Payment], *, reason: str, at: datetime) -> None:
     """Wait no more for what has not come."""
     for payment in payments:
-        if not payment.is_captured and payment.is_not_abandoned():
+        if not payment.is_captured and payment.is_waited_for():
             payment.abandon(reason=reason, at=at)
             save(payment)
 

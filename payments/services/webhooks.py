@@ -47,6 +47,7 @@ def handle_kept_webhooks(*, now: datetime) -> int:
             _try_again(webhook_id, now)
         except Exception:
             logger.exception("The webhook %s failed", webhook_id)
+            Webhook.objects.filter(pk=webhook_id).update(due_at=now + timedelta(hours=1))
     Webhook.objects.filter(due_at=None, received_at__lt=now - KEPT).delete()
     return len(due)
 
@@ -85,8 +86,10 @@ def _tell(notice: Notice, now: datetime) -> bool:
             return False  # another payment at the gateway, that only says it is ours
         if charge.state == "succeeded" and charge.card_last4 is None:
             _hear_of_money(payment, charge, now)
-        elif charge.state == "processing" and payment.status in Payment.OPEN:
-            payment.keeps_order = True
+        elif charge.state == "processing" and not payment.knows(charge.charge_id):
+            if payment.is_not_abandoned() and not payment.is_captured:
+                payment.keeps_order = True
+                payment.want_call(now)
         elif charge.state not in ("waiting", "processing"):
             take_charge(payment, charge, now=now)
             payment.plan_call(now)

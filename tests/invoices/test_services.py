@@ -230,10 +230,14 @@ def test_a_refund_by_whatever_way_is_credited(settle):
     assert (note.total, note.refund_id, note.reason) == (12, refund.id, "operator")
 
 
-def test_a_refund_of_an_order_that_was_never_billed_is_not_credited(settle):
-    give_back(factories.pay(OrderFactory()), "12.00")
+def test_a_refund_of_money_that_was_never_billed_is_not_credited(settle):
+    order = OrderFactory()
+    other = factories.start_payment(order, token="tok_wrong_amount")
+    factories.pay(order)
     settle()
-    assert not CreditNote.objects.exists()
+    give_back(other, "50.01")
+    settle()
+    assert invoice_of(order).notes == []
 
 
 def test_money_that_came_twice_goes_back_without_a_credit_note(settle):

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.test import Client
 
+from orders import services as orders
 from payments import services, tasks
 from payments.models import Payment
 from tests.factories import OrderFactory, start_payment
@@ -21,7 +22,10 @@ def connect() -> None:
 def start(token: str | None = None, **order: Any) -> Payment:
     """A payment that Stripe knows of."""
     connect()
-    return start_payment(OrderFactory(**order), method="stripe", token=token)
+    payment = start_payment(OrderFactory(**order), method="stripe", token=token)
+    if payment.counts:
+        orders.confirm_order(order_id=payment.order_id, payment_id=payment.id)
+    return payment
 
 
 def deliver(peer: StripePeer, event: dict[str, Any], **given: Any) -> Any:

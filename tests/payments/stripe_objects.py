@@ -146,6 +146,8 @@ class StripeObjects:
             self._succeed(intent)
         elif outcome in ("processing", "requires_action"):
             intent["status"] = outcome
+            if outcome == "processing":
+                intent["latest_charge"] = self._charge(intent, "pending")
             self._tell(f"payment_intent.{outcome}", intent)
         else:
             message = "Your card was declined."

@@ -10,7 +10,8 @@ from orders.models import Order
 from payments import selectors, services, tasks
 from payments.models import Payment
 from payments.services import gateway
-from payments.services.taking import PaymentOpen
+from payments.services.refunds import OrderNotConfirmed, PaidOutOnce
+from payments.services.taking import NotPayable, PaymentOpen
 from tests.factories import OrderFactory, cancel, pay, refund, start_payment
 from tests.facts import data, told
 from tests.payments.flows import call, connect, deliver, start
@@ -232,14 +233,105 @@ def test_a_manual_payment_given_up_before_its_first_call_is_left_alone(settle):
     assert selectors.get(payment.id).due_at is None
 
 
-def test_what_went_back_before_the_order_heard_of_it_confirms_nothing(settle):
+def test_money_does_not_go_back_before_the_order_has_heard_of_it(settle):
     order = OrderFactory()
     payment = pay(order)
-    refund(payment, "50")
+    with pytest.raises(OrderNotConfirmed, match="wait for that, or cancel it"):
+        services.request_refund(payment_id=payment.id, amount=payment.amount, reason="operator")
     settle()
+    assert refund(payment, "50").status == "succeeded"
     order.refresh_from_db()
-    assert order.status == "placed"
-    assert start_payment(order).amount == 50
+    assert order.status == "confirmed"
+
+
+def test_a_late_word_of_a_debit_that_was_declined_does_not_keep_the_order(stripe_peer):
+    payment = start(token="pm_usBankAccount")
+    late = stripe_peer.events[-1]
+    assert (payment.status, payment.keeps_order) == ("pending", True)
+    intent = stripe_peer.intents[payment.gateway_payment_id]
+    charge = intent["latest_charge"]
+    error = {"type": "card_error", "code": "debit_failed", "message": "No.", "charge": charge}
+    stripe_peer._fail(intent, error)
+    deliver(stripe_peer, stripe_peer.events[-1])
+    services.retry_payment(payment_id=payment.id)
+    call(payment)
+    deliver(stripe_peer, late)
+    assert expire(payment) == "cancelled"
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["webhook", "look"])
+def test_a_debit_after_a_decline_keeps_the_order(stripe_peer, is_told):
+    payment = start(token="pm_card_chargeDeclined")
+    stripe_peer.pay(payment.gateway_payment_id, "pm_usBankAccount")
+    if is_told:
+        deliver(stripe_peer, stripe_peer.events[-1])
+    else:
+        services.ask_again(payment_id=payment.id)
+    call(payment)
+    assert expire(payment) == "placed"
+    stripe_peer.settle(payment.gateway_payment_id)
+    services.ask_again(payment_id=payment.id)
+    assert call(payment).status == "succeeded"
+
+
+def test_the_same_card_refused_twice_before_there_is_a_charge_is_two_attempts(stripe_peer):
+    payment = start(token="pm_card_authenticationRequired")
+    for left in (2, 1):
+        stripe_peer.authenticate(payment.gateway_payment_id, succeeds=False)
+        error = stripe_peer.intents[payment.gateway_payment_id]["last_payment_error"]
+        error["payment_method"]["id"] = "pm_saved"
+        services.ask_again(payment_id=payment.id)
+        call(payment)
+        assert data(payment.order, "payment.failed")["retries_remaining"] == left
+        services.retry_payment(payment_id=payment.id, token="pm_card_authenticationRequired")
+        payment = call(payment)
+
+
+def test_a_key_that_stripe_does_not_know_declines_no_customer(stripe_peer):
+    stripe_peer.faults.append(401)
+    payment = start(token="pm_card_visa")
+    assert (payment.status, payment.keeps_order) == ("opening", True)
+    assert Payment.objects.filter(selectors.OUTCOME_OPEN).get() == payment
+
+
+def test_what_a_webhook_told_and_nobody_confirms_is_listed_and_can_be_given_up(stripe_peer):
+    payment = start(token="pm_card_chargeDeclined")
+    stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
+    deliver(stripe_peer, stripe_peer.events[-1])
+    services.abandon_payment(payment_id=payment.id)
+    deliver(stripe_peer, {**stripe_peer.events[-1], "id": "evt_again"})
+    listed = Payment.objects.filter(selectors.OUTCOME_OPEN)
+    assert listed.get() == payment
+    services.abandon_payment(payment_id=payment.id)
+    assert not listed.exists()
+    assert expire(payment) == "cancelled"
+
+
+def test_a_refund_that_came_back_is_owed_and_not_withdrawn(stripe_peer):
+    payment = start(token="pm_card_visa")
+    paid = refund(payment, "20")
+    stripe_peer.finish(paid.gateway_refund_id, "failed", "lost_or_stolen_card")
+    deliver(stripe_peer, stripe_peer.events[-1])
+    with pytest.raises(PaidOutOnce):
+        services.withdraw_refund(payment_id=payment.id, refund_id=paid.id)
+
+
+def test_a_cancelled_order_is_asked_for_no_money(settle):
+    order = OrderFactory()
+    services.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
+    cancel(order)
+    with pytest.raises(NotPayable):
+        services.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
+
+
+def test_asking_for_a_transfer_again_does_not_keep_the_order_longer():
+    order = OrderFactory()
+    first = start_payment(order, method="manual")
+    first.created_at -= timedelta(days=6)
+    first.save()
+    start_payment(order)
+    last = start_payment(order, method="manual")
+    assert last.keeps_order_until - timezone.now() < timedelta(days=1, minutes=1)
 
 
 def test_a_refund_that_comes_back_is_paid_out_by_hand(stripe_peer):

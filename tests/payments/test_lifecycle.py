@@ -20,11 +20,11 @@ pytestmark = pytest.mark.django_db
 STATES = [str(status) for status in Payment.Status]
 
 
-def hear(payment, *, is_answer=False, **charge):
+def hear(payment, *, asked=None, **charge):
     """What the gateway says of it, by whatever way that comes."""
     payment = lock_payment(payment.id)
     charge = {"gateway_payment_id": "g_1", "charge_id": "ch_new", **charge}
-    answers.take_charge(payment, Charge(**charge), now=payment.created_at, is_answer=is_answer)
+    answers.take_charge(payment, Charge(**charge), now=payment.created_at, asked=asked)
     save(payment)
 
 
@@ -38,7 +38,7 @@ COMMANDS = {
     "refund a part": lambda p: services.request_refund(
         payment_id=p.id, amount=Decimal(10), reason="operator"
     ),
-    "be answered": lambda p: hear(p, state="waiting", is_answer=True),
+    "be answered": lambda p: hear(p, state="waiting", asked="attempt"),
     "hear waiting": lambda p: hear(p, state="waiting"),
     "hear processing": lambda p: hear(p, state="processing"),
     "hear succeeded": lambda p: hear(p, **capture_of(p, p.amount)),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from events.errors import DomainError
+from orders import services as orders
 from payments import services
 from payments.gateways import Charge, Notice, Payout
 from payments.models import Payment, Refund
@@ -72,6 +73,11 @@ class Life(RuleBasedStateMachine):
     def capture(self, data):
         if payment := self.some(data):
             self.ask(services.capture_payment, payment_id=payment.id)
+
+    @rule(data=st.data())
+    def confirm_the_order(self, data):
+        if payment := self.some(data):
+            self.ask(orders.confirm_order, order_id=self.order.id, payment_id=payment.id)
 
     @rule(data=st.data(), amount=AMOUNTS)
     def refund(self, data, amount):

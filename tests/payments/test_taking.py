@@ -59,7 +59,7 @@ class TestStarting:
 
     @pytest.mark.parametrize("status", ["pending", "confirmed", "cancelled"])
     def test_only_a_placed_order_is_paid(self, status):
-        with pytest.raises(NotPayable, match=f"is {status}"):
+        with pytest.raises(NotPayable, match=f"it is {status}"):
             start(OrderFactory(status=status))
 
     def test_what_is_paid_and_not_confirmed_yet_is_not_paid_again(self):

@@ -129,15 +129,8 @@ class Stripe:
             )
         except (stripe.CardError, stripe.InvalidRequestError) as refusal:
             return refused(refusal, asked)
-        except (stripe.AuthenticationError, stripe.PermissionError):
-            if asked.asked_at:
-                raise  # an earlier one may have been let in
-            return Charge(
-                state="declined",
-                charge_id=asked.attempt_id,
-                error_code="account_refused",
-                error_message="Stripe does not let us take money for this account.",
-            )
+        except stripe.PermissionError:
+            return _not_ours(asked)
         return charge_of(intent.to_dict())
 
     def _confirm(self, asked: Asked, intent_id: str, token: str) -> Charge:
@@ -149,12 +142,27 @@ class Stripe:
             )
         except stripe.CardError as refusal:
             return refused(refusal, asked)
+        except stripe.PermissionError:
+            return _not_ours(asked)
         except stripe.IdempotencyError:
             return self.look(asked)  # this attempt has created it, which we did not hear
         except stripe.InvalidRequestError as refusal:
             stands = self.look(asked)  # one that has succeeded refuses too
             return refused(refusal, asked) if stands.state in ("waiting", "declined") else stands
         return charge_of(intent.to_dict())
+
+
+def _not_ours(asked: Asked) -> Charge:
+    """Return the decline that it is if Stripe knows no such account, or not as one of ours."""
+    if asked.asked_at:  # an earlier call may have been let in
+        raise NoAnswer("Stripe: the account is not one of ours any more") from None
+    return Charge(
+        state="declined",
+        gateway_payment_id=asked.gateway_payment_id,
+        charge_id=asked.attempt_id,
+        error_code="account_refused",
+        error_message="Stripe does not let us take money for this account.",
+    )
 
 
 @cache

@@ -13,7 +13,6 @@ ABOUT_PAYMENTS = {
     "payment_intent.canceled",
     "payment_intent.payment_failed",
     "payment_intent.processing",
-    "payment_intent.requires_action",
     "payment_intent.succeeded",
 }
 ABOUT_REFUNDS = {"charge.refund.updated", "refund.created", "refund.failed", "refund.updated"}
