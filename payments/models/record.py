@@ -199,11 +199,16 @@ class PaymentRecord(Aggregate):
         """Something is wanted of the gateway: whoever wants it asks, else soon the timer."""
         self.due_at, self.calls = now + GRACE, 0
 
+    def has_questions(self) -> bool:
+        """Whether there is something that the gateway has yet to say."""
+        if self.method == self.Method.MANUAL:  # the rest an operator is to record
+            return bool(self.status == self.Status.OPENING)
+        is_open = not (self.is_captured or self.closed_at)
+        return is_open or bool(self.owed_by_gateway())
+
     def plan_call(self, now: datetime) -> None:
         """Decide when the gateway is asked next: later each time, and not if all is known."""
-        # What an operator is to record, no gateway knows.
-        is_open = self.method != self.Method.MANUAL and not (self.is_captured or self.closed_at)
-        if is_open or self.owed_by_gateway():
+        if self.has_questions():
             pause = FIRST_PAUSE * 2 ** min(max(self.calls - 1, 0), 16)
             self.due_at = now + min(pause, LONGEST_PAUSE)
         else:

@@ -55,11 +55,8 @@ def call_gateway(*, payment_id: str, now: datetime | None = None) -> bool:
         try:
             answer = call.ask()
         except NoAnswer as silence:
-            error = str(silence)
-        else:
-            _record(payment_id, call, answer)
-    if calls:
-        _plan(payment_id, error)
+            answer, error = None, str(silence)
+        _record(payment_id, call, answer, error if call is calls[-1] else None)
     return not error
 
 
@@ -158,23 +155,18 @@ def _about_refund(gateway: Gateway, payment: Payment, refund: Refund, now: datet
 
 
 @transaction.atomic
-def _record(payment_id: str, call: Call, answer: Charge | Payout) -> None:
+def _record(payment_id: str, call: Call, answer: Charge | Payout | None, error: str | None) -> None:
+    """Take what was answered, if it was; with the last answer, decide when to ask again."""
     payment, now = lock_payment(payment_id), timezone.now()
     # Something may have happened meanwhile, which the gateway did not know or does not tell.
     is_latest = payment.attempt.id == call.about and payment.calls
     if isinstance(answer, Payout):
         refund = next(refund for refund in payment.givebacks if refund.id == call.about)
         take_payout(payment, refund, answer, now=now)
-    else:
+    elif answer:
         take_charge(payment, answer, now=now, asked=call.asked if is_latest else None)
+    if error is not None:
+        payment.last_error = error[:500]
+        if payment.calls:
+            payment.plan_call(now)
     save(payment)
-
-
-@transaction.atomic
-def _plan(payment_id: str, error: str) -> None:
-    """When all is said that will be, decide when to ask again."""
-    payment = lock_payment(payment_id)
-    payment.last_error = error[:500]
-    if payment.calls:
-        payment.plan_call(timezone.now())
-    payment.save()

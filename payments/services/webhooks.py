@@ -80,7 +80,6 @@ def _tell(notice: Notice, now: datetime) -> bool:
         if refund is None:
             return False
         take_payout(payment, refund, notice.payout, now=now)
-        payment.plan_call(now)
     elif charge := notice.charge:
         if charge.gateway_payment_id != (payment.gateway_payment_id or charge.gateway_payment_id):
             return False  # another payment at the gateway, that only says it is ours
@@ -92,7 +91,8 @@ def _tell(notice: Notice, now: datetime) -> bool:
                 payment.want_call(now)
         elif charge.state not in ("waiting", "processing"):
             take_charge(payment, charge, now=now)
-            payment.plan_call(now)
+    if not payment.has_questions():
+        payment.due_at = None
     save(payment)
     return True
 

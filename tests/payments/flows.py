@@ -1,10 +1,13 @@
 """Paying through Stripe as a client, a customer and Stripe do it."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.test import Client
+from django.utils import timezone
 
 from orders import services as orders
+from orders.models import Order
 from payments import services, tasks
 from payments.models import Payment
 from tests.factories import OrderFactory, start_payment
@@ -44,3 +47,15 @@ def call(payment: Payment) -> Payment:
     """What is wanted of the gateway is asked."""
     tasks.call_gateway(payment.id)
     return Payment.objects.get(pk=payment.pk)
+
+
+def run_timer(hours: int = 5) -> None:
+    """Every hour from now on."""
+    for hour in range(1, hours + 1):
+        tasks.call_gateways(now=(timezone.now() + timedelta(hours=hour)).isoformat())
+
+
+def expire(payment: Payment) -> str:
+    """The time for paying is over; return what that makes of the order."""
+    orders.expire_unpaid_orders(now=timezone.now() + timedelta(hours=1))
+    return str(Order.objects.get(pk=payment.order_id).status)

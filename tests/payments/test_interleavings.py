@@ -1,34 +1,21 @@
-"""What comes late, out of turn or twice: no money is lost for it, and nothing waits for ever."""
+"""What comes late, out of turn or twice: no money is lost for it."""
 
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from orders import services as orders
 from orders.models import Order
-from payments import selectors, services, tasks
+from payments import selectors, services
 from payments.models import Payment
 from payments.services import gateway
-from payments.services.refunds import OrderNotConfirmed, PaidOutOnce
-from payments.services.taking import NotPayable, PaymentOpen
-from tests.factories import OrderFactory, cancel, pay, refund, start_payment
+from payments.services.taking import PaymentOpen
+from tests.factories import OrderFactory, cancel, start_payment
 from tests.facts import data, told
-from tests.payments.flows import call, connect, deliver, start
+from tests.payments.flows import call, connect, deliver, expire, run_timer, start
 
 pytestmark = pytest.mark.django_db
 STRIPE = gateway.GATEWAYS["stripe"]
-
-
-def run_timer(hours=5):
-    """Every hour from now on."""
-    for hour in range(1, hours + 1):
-        tasks.call_gateways(now=(timezone.now() + timedelta(hours=hour)).isoformat())
-
-
-def expire(payment):
-    orders.expire_unpaid_orders(now=timezone.now() + timedelta(hours=1))
-    return Order.objects.get(pk=payment.order_id).status
 
 
 def meanwhile(monkeypatch, method, what, *, after=False):
@@ -156,17 +143,6 @@ def test_money_that_a_webhook_has_told_of_is_not_asked_for_a_second_time(stripe_
     assert len(stripe_peer.intents) == 1
 
 
-def test_a_payment_that_another_one_has_replaced_is_asked_about_no_more(stripe_peer, settle):
-    declined = start(token="pm_card_chargeDeclined")
-    start_payment(declined.order, method="stripe", token="pm_card_visa")
-    settle()
-    run_timer()
-    declined.refresh_from_db()
-    assert declined.closed_at
-    assert declined.due_at is None
-    assert stripe_peer.intents[declined.gateway_payment_id]["status"] == "canceled"
-
-
 def test_what_is_still_open_beside_the_money_is_given_up(settle):
     """The customer has paid what seemed given up, after another payment was opened."""
     order = OrderFactory()
@@ -203,45 +179,6 @@ def test_an_account_that_stripe_does_not_know_is_a_decline_and_no_riddle(stripe_
     assert (payment.status, payment.keeps_order) == ("failed", False)
     assert data(payment.order, "payment.failed")["error_code"] == "account_refused"
     assert expire(payment) == "cancelled"
-
-
-def test_an_operator_gives_up_what_nobody_can_tell(settle):
-    order = OrderFactory()
-    payment = services.start_payment(order_id=order.id, method="sandbox", token="tok_slow")
-    services.abandon_payment(payment_id=payment.id)
-    assert pay(order).status == "succeeded"
-
-
-def test_an_account_of_which_no_answer_comes_keeps_no_other_waiting(stripe_peer):
-    connect()
-    for _ in range(3):
-        order = OrderFactory()
-        services.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
-    good = services.start_payment(order_id=OrderFactory().id, method="sandbox", token="tok_ok")
-    stripe_peer.faults.extend([503] * 9)
-    services.call_due_gateways(now=timezone.now() + timedelta(minutes=1))
-    assert selectors.get(good.id).status == "succeeded"
-    assert len(stripe_peer.faults) == 8, "it is not asked again in the same run"
-
-
-def test_a_manual_payment_given_up_before_its_first_call_is_left_alone(settle):
-    order = OrderFactory()
-    payment = services.start_payment(order_id=order.id, method="manual")
-    cancel(order)
-    settle()
-    run_timer()
-    assert selectors.get(payment.id).due_at is None
-
-
-def test_money_does_not_go_back_before_the_order_has_heard_of_it(settle):
-    order = OrderFactory()
-    payment = pay(order)
-    with pytest.raises(OrderNotConfirmed, match="wait for that, or cancel it"):
-        services.request_refund(payment_id=payment.id, amount=payment.amount, reason="operator")
-    settle()
-    assert refund(payment, "50").status == "succeeded"
-    order.refresh_from_db()
-    assert order.status == "confirmed"
 
 
 def test_a_late_word_of_a_debit_that_was_declined_does_not_keep_the_order(stripe_peer):
@@ -292,75 +229,3 @@ def test_a_key_that_stripe_does_not_know_declines_no_customer(stripe_peer):
     payment = start(token="pm_card_visa")
     assert (payment.status, payment.keeps_order) == ("opening", True)
     assert Payment.objects.filter(selectors.OUTCOME_OPEN).get() == payment
-
-
-def test_what_a_webhook_told_and_nobody_confirms_is_listed_and_can_be_given_up(stripe_peer):
-    payment = start(token="pm_card_chargeDeclined")
-    stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
-    deliver(stripe_peer, stripe_peer.events[-1])
-    services.abandon_payment(payment_id=payment.id)
-    deliver(stripe_peer, {**stripe_peer.events[-1], "id": "evt_again"})
-    listed = Payment.objects.filter(selectors.OUTCOME_OPEN)
-    assert listed.get() == payment
-    services.abandon_payment(payment_id=payment.id)
-    assert not listed.exists()
-    assert expire(payment) == "cancelled"
-
-
-def test_a_refund_that_came_back_is_owed_and_not_withdrawn(stripe_peer):
-    payment = start(token="pm_card_visa")
-    paid = refund(payment, "20")
-    stripe_peer.finish(paid.gateway_refund_id, "failed", "lost_or_stolen_card")
-    deliver(stripe_peer, stripe_peer.events[-1])
-    with pytest.raises(PaidOutOnce):
-        services.withdraw_refund(payment_id=payment.id, refund_id=paid.id)
-
-
-def test_a_cancelled_order_is_asked_for_no_money(settle):
-    order = OrderFactory()
-    services.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
-    cancel(order)
-    with pytest.raises(NotPayable):
-        services.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
-
-
-def test_asking_for_a_transfer_again_does_not_keep_the_order_longer():
-    order = OrderFactory()
-    first = start_payment(order, method="manual")
-    first.created_at -= timedelta(days=6)
-    first.save()
-    start_payment(order)
-    last = start_payment(order, method="manual")
-    assert last.keeps_order_until - timezone.now() < timedelta(days=1, minutes=1)
-
-
-def test_a_refund_that_comes_back_is_paid_out_by_hand(stripe_peer):
-    payment = start(token="pm_card_visa")
-    paid = refund(payment, "50")
-    assert Payment.objects.get().status == "refunded"
-    stripe_peer.finish(paid.gateway_refund_id, "failed", "lost_or_stolen_card")
-    for event in reversed(stripe_peer.events):
-        for _ in range(2):
-            deliver(stripe_peer, event)
-    payment = selectors.get(payment.id)
-    assert (payment.status, payment.refunded, payment.refunding) == ("succeeded", 0, 50)
-    assert data(payment.order, "refund.failed")["error_code"] == "lost_or_stolen_card"
-    assert [refund.id for refund in payment.owed_by_hand()] == [paid.id]
-    services.record_refund(payment_id=payment.id, refund_id=paid.id)
-    assert Payment.objects.get().status == "refunded"
-    assert told(payment.order).count("payment.refunded") == 1
-
-
-def test_a_refund_by_hand_may_be_withdrawn():
-    payment = start_payment(OrderFactory(), token="tok_ok")
-    credit = refund(payment, "10", method="store_credit")
-    for _ in range(2):
-        services.withdraw_refund(payment_id=payment.id, refund_id=credit.id)
-    assert selectors.get(payment.id).refundable == 50
-    assert not Payment.objects.filter(selectors.with_failed_refunds()).exists()
-
-
-def test_the_sandbox_takes_nothing_once_it_is_off(settings):
-    payment = services.start_payment(order_id=OrderFactory().id, method="sandbox", token="tok_ok")
-    settings.PAYMENT_SANDBOX = False
-    assert call(payment).status == "opening"
