@@ -67,7 +67,7 @@ class Deliveries(Lines):
 
     @admin.display(description="next try")
     def next_try(self, mail: InvoiceDelivery) -> datetime | None:
-        return None if mail.sent_at else mail.due_at
+        return mail.due_at
 
 
 @admin.register(Invoice)

@@ -154,7 +154,8 @@ class Invoice(Aggregate):
     @transition(source=(Status.ISSUED, Status.SENT), target=Status.SENT, emits=facts.InvoiceSent)
     def deliver(self, *, mail: InvoiceDelivery, pdf_url: str, at: datetime) -> Event:
         """The mail server has accepted it."""
-        mail.status, mail.sent_at, mail.last_error = mail.Status.SENT, at, ""
+        mail.status, mail.sent_at = mail.Status.SENT, at
+        mail.due_at, mail.last_error = None, ""
         self.parts_to_save.append(mail)
         self.sent_at = at
         return facts.InvoiceSent(

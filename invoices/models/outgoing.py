@@ -15,16 +15,12 @@ MOST_ATTEMPTS = 80  # in some three days
 class Wanted(models.Model):
     """Work outside the database that is tried until it is done, later after each failure."""
 
-    due_at = models.DateTimeField(default=timezone.now, null=True)  # null once given up
+    due_at = models.DateTimeField(default=timezone.now, null=True)  # null once done, or given up
     attempts = models.PositiveIntegerField(default=0)  # that failed
     last_error = models.TextField(default="")
 
     class Meta:
         abstract = True
-
-    @property
-    def is_done(self) -> bool:
-        raise NotImplementedError
 
     def put_off(self, error: str, *, at: datetime) -> None:
         """Try again later: after 10 s, and then twice as long each time, up to an hour.
@@ -75,10 +71,6 @@ class Document(Wanted):
         return f"{self.number}.pdf"
 
     @property
-    def is_done(self) -> bool:
-        return self.rendered_at is not None
-
-    @property
     def number(self) -> str:
         """The number that people know it by."""
         return str(self.credit_note.number if self.credit_note else self.invoice.number)
@@ -119,7 +111,3 @@ class InvoiceDelivery(Wanted):
 
     def __str__(self) -> str:
         return f"{self.recipient_email} ({self.status})"
-
-    @property
-    def is_done(self) -> bool:
-        return self.sent_at is not None

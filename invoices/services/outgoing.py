@@ -84,7 +84,7 @@ def record_rendering(*, document_id: str, path: str, sha256: str, at: datetime) 
     document = Document.objects.select_for_update(no_key=True).get(pk=document_id)
     if document.rendered_at is None:
         document.path, document.sha256, document.rendered_at = path, sha256, at
-        document.last_error = ""
+        document.due_at, document.last_error = None, ""
         document.save()
 
 
@@ -103,7 +103,7 @@ def record_delivery(*, delivery_id: str, pdf_url: str, at: datetime) -> None:
 def put_off(wanted: Wanted, *, error: str, at: datetime) -> None:
     """It could not be done now: try again later, and let operators see why."""
     row = type(wanted)._default_manager.select_for_update(no_key=True).get(pk=wanted.pk)
-    if not row.is_done:
+    if row.due_at is not None:
         row.put_off(error, at=at)
         row.save(update_fields=["due_at", "attempts", "last_error"])
 
