@@ -37,6 +37,7 @@ HANDLED = badge(
 # What an operator may do besides asking for a transition, and what that is for.
 RECORD, WITHDRAW, ASK = "record-refund", "withdraw-refund", "ask-the-gateway"
 MEANINGS = {
+    "add": "Somebody pays an order by cash or transfer. Capture it when the money is here.",
     RECORD: "You have given the money back yourself.",
     WITHDRAW: "The money is not to be given back after all.",
     ASK: "Ask now how the payment and its refunds stand, instead of waiting for the timer.",
@@ -85,6 +86,10 @@ class Refunds(Lines):
 @admin.register(Payment)
 class PaymentAdmin(AggregateAdmin):
     icon = "payments"
+    adds = Command(
+        lambda _, body: services.start_payment(method=Payment.Method.MANUAL, **body),
+        serializers.ByHand,
+    )
     commands = {
         "retry": Command(
             lambda payment, body: services.retry_payment(payment_id=payment.id, **body),
@@ -156,7 +161,6 @@ class PaymentAdmin(AggregateAdmin):
         "method",
         amount("amount"),
         amount("captured", currency="held_currency"),
-        amount("refunded", currency="held_currency"),
         "created_at",
     ]
     list_filter = [QueueFilter, "status", "method", "created_at"]

@@ -58,6 +58,12 @@ class NewPayment(Body):
         return {names[name]: value for name, value in attrs.items()}
 
 
+class ByHand(Body):
+    """The order that somebody pays by cash or transfer."""
+
+    order_id = OwnId(orders.selectors.with_lines)
+
+
 class Retry(Body):
     """Maybe another card."""
 

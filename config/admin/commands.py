@@ -43,9 +43,9 @@ class Command:
 
 @dataclass(frozen=True)
 class _SameOrganization:
-    """A command builds on rows of the organization that its own row belongs to."""
+    """A command builds on rows of the organization that its own row belongs to, if it has one."""
 
     row: Any
 
     def visible(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows.filter(organization_id=self.row.organization_id)
+        return rows.filter(organization_id=self.row.organization_id) if self.row else rows

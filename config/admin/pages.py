@@ -47,10 +47,11 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     """Rows to look at; what changes them are commands, which call services.
 
     `commands` are offered in their order to whoever may change the model, where `allowed` names
-    them; `queues` are the rows that wait for somebody.
+    them; `adds` makes a row; `queues` are the rows that wait for somebody.
     """
 
     commands: ClassVar[Mapping[str, Command]] = {}
+    adds: ClassVar[Command | None] = None
     queues: ClassVar[tuple[Queue, ...]] = ()
     icon: ClassVar[str] = "table_rows"
 
@@ -65,6 +66,9 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return bool(super().has_view_permission(request, obj)) or self.may_command(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self.adds is not None and self.may_command(request)
 
     def allowed(self, row: Any) -> list[str]:
         """Return the names of the commands that would be accepted now."""
@@ -121,21 +125,33 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
                 HttpResponse,
                 self._get_obj_does_not_exist_redirect(request, self.opts, object_id),
             )
+        return self._ask(request, command, name, row)
+
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Ask for what a new row needs, and make it."""
+        if not (self.adds and self.has_add_permission(request)):
+            raise PermissionDenied
+        return self._ask(request, self.adds, "add", None)
+
+    def _ask(self, request: HttpRequest, command: Command, name: str, row: Any) -> HttpResponse:
         form = command.form(row, request.POST if request.method == "POST" else None)
+        organization = row.organization_id if row else None
         if form.is_valid():
-            origin.act_as(request.user.get_username(), organization_id=row.organization_id)
+            origin.act_as(request.user.get_username(), organization_id=organization)
             try:
                 with transaction.atomic():
-                    if self._is_first(request, row):
-                        command.run(row, form.cleaned_data)
+                    made = None
+                    if self._is_first(request, organization or ""):
+                        made = command.run(row, form.cleaned_data)
             except DomainError as error:
                 form.add_error(None, str(error))
             else:
-                messages.success(request, f"{timeline.words(name)}: done for {row}.")
-                return redirect(self.after(row))
+                about = row or made  # of a form that added something and is sent again, neither
+                messages.success(request, f"{timeline.words(name)}: done for {about}.")
+                return redirect(self.after(about) if about else self._url("changelist"))
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{timeline.words(name)}: {row}",
+            "title": f"{timeline.words(name)}: {row or self.opts.verbose_name}",
             "opts": self.opts,
             "row": row,
             "form": form,
@@ -143,11 +159,11 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
             "meaning": self.meaning(name),
             "verb": timeline.words(name),
             "ends": command.ends,
-            "back": self._url("change", row.pk),
+            "back": self._url("change", row.pk) if row else self._url("changelist"),
         }
         return TemplateResponse(request, "console/command.html", context)
 
-    def _is_first(self, request: HttpRequest, row: Any) -> bool:
+    def _is_first(self, request: HttpRequest, organization_id: str) -> bool:
         """Whether this form has not been sent before: a button is easily pressed twice.
 
         A twin waits for the first one's record, and finds it if that one has succeeded. Raises
@@ -159,7 +175,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         sent = {name: value for name, value in request.POST.items() if name not in UNJUDGED}
         fingerprint = sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()
         record, is_new = IdempotencyRecord.objects.get_or_create(
-            organization_id=row.organization_id,
+            organization_id=organization_id,
             subject=f"operator {request.user.pk}",
             method="POST",
             path=request.path,

@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from events.models import Event
 from payments import selectors, services
 from payments.models import PaymentAccount, Webhook
 from tests.factories import OrderFactory, PaymentFactory, cancel, refund, start_payment
@@ -84,6 +85,40 @@ def test_a_transfer_is_captured(operator):
     assert buttons(client, payment) == ["Capture", "Abandon"]
     client.post(command(payment, "capture"), {})
     assert "payment.succeeded" in told(payment.order)
+
+
+def test_an_operator_asks_for_a_transfer_and_captures_it(operator, settle):
+    client, order = operator(username="olga"), OrderFactory()
+    add = reverse("admin:payments_payment_add")
+    assert "by cash or transfer" in client.get(add).content.decode()
+    sent = client.post(add, {"order_id": order.id, "key": "once"}, follow=True)
+    [payment] = selectors.of_order(order.id)
+    assert sent.redirect_chain[-1][0] == page(payment)
+    assert f"Add: done for {payment.id}." in sent.content.decode()
+    client.post(add, {"order_id": order.id, "key": "once"})
+    services.call_gateway(payment_id=payment.id)
+    client.post(command(payment, "capture"), {})
+    settle()
+    order.refresh_from_db()
+    assert order.status == "confirmed"
+    opened = Event.objects.get(stream=order.id, name="payment.opened")
+    assert opened.actor == "olga"
+
+
+@pytest.mark.parametrize(
+    ("status", "refusal"),
+    [(None, "There is no order order_no."), ("confirmed", "Nothing is due for")],
+)
+def test_what_cannot_be_paid_is_refused_in_the_form(operator, status, refusal):
+    order_id = OrderFactory(status=status).id if status else "order_no"
+    add = reverse("admin:payments_payment_add")
+    refused = operator().post(add, {"order_id": order_id, "key": "k"})
+    assert refusal in refused.content.decode()
+
+
+def test_who_may_only_look_adds_nothing(operator):
+    client = operator("payments.view_payment")
+    assert client.get(reverse("admin:payments_payment_add")).status_code == 403
 
 
 def test_payments_that_wait_for_somebody_are_listed(operator):
