@@ -211,11 +211,11 @@ class Payment(PaymentRecord):
 
     def expect_refundable(self, amount: Decimal) -> None:
         """Raise RefundTooLarge where more is asked for than is left, InexactAmount."""
-        left = money(self.refundable, self.held_currency)
-        if exact(amount, self.held_currency) > left:
+        left, asked = money(self.refundable, self.held_currency), exact(amount, self.held_currency)
+        if asked > left:
             raise RefundTooLarge(
                 f"Of {self.id}, {left} {self.held_currency} can be refunded; "
-                f"{amount} were asked for.",
+                f"{asked} were asked for.",
                 max_refundable=str(left),
             )
 

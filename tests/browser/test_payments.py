@@ -1,0 +1,44 @@
+"""Cash, and money that goes back, in a real browser."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from payments import selectors, services
+from tests.factories import OrderFactory, PaymentFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_cash_is_asked_for_and_captured(operator: Page):
+    order = OrderFactory()
+    operator.goto("/admin/payments/payment/")
+    operator.get_by_title("Add payment").click()
+    operator.get_by_label("Order id").fill(order.id)
+    operator.get_by_role("button", name="Add").click()
+    expect(operator.get_by_text("Add: done for pay_")).to_be_visible()
+    [payment] = selectors.of_order(order.id)
+    services.call_gateway(payment_id=payment.id)
+    operator.reload()
+    operator.get_by_role("link", name="Capture").click()
+    operator.get_by_role("button", name="Capture").click()
+    expect(operator.locator(".console-timeline li").first).to_contain_text("Payment succeeded")
+    assert selectors.received(order.id) == order.total
+
+
+def test_a_refund_starts_with_the_most_and_is_never_more(operator: Page):
+    payment = PaymentFactory()
+    operator.goto(f"/admin/payments/payment/{payment.id}/change/")
+    operator.get_by_role("link", name="Refund").click()
+    amount = operator.get_by_label("Amount")
+    expect(amount).to_have_value("50.00")
+    amount.fill("50.01")
+    operator.get_by_label("Reason").select_option("operator")
+    operator.get_by_role("button", name="Refund").click()
+    expect(operator.get_by_text("50.00 USD can be refunded; 50.01 were asked for")).to_be_visible()
+    operator.get_by_label("Amount").fill("12.50")
+    operator.get_by_role("button", name="Refund").click()
+    expect(operator.get_by_text(f"Refund: done for {payment.id}.")).to_be_visible()
+    services.call_gateway(payment_id=payment.id)
+    operator.reload()
+    expect(operator.locator(".console-timeline li").first).to_contain_text("Refund succeeded")
+    assert str(selectors.get(payment.id).refunded) == "12.5000"
