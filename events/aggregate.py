@@ -120,6 +120,11 @@ class Aggregate(models.Model):
         """The stream that its facts go into."""
         return str(self.pk)
 
+    @property
+    def has_news(self) -> bool:
+        """Whether something has happened since the last save."""
+        return bool(self._facts)
+
     def record(self, fact: Event) -> None:
         """Remember what happened until the aggregate is saved."""
         self._facts.append((fact, fact.happened_at or timezone.now()))

@@ -109,7 +109,7 @@ def _claim(payment_id: str, now: datetime) -> list[Call]:
         payment.due_at = now + CLAIM * len(calls)
     else:
         payment.plan_call(now)
-    payment.save()
+    save(payment)
     return calls
 
 

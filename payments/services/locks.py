@@ -9,6 +9,16 @@ from events import wake
 from payments import selectors
 from payments.models import Payment
 
+BOOKKEEPING = (
+    "calls",
+    "client_secret",
+    "closed_at",
+    "due_at",
+    "gateway_payment_id",
+    "keeps_order",
+    "last_error",
+)
+
 
 def lock_payment(payment_id: str) -> Payment:
     """Return a payment of whose order nobody else changes anything until the transaction ends."""
@@ -29,8 +39,11 @@ def lock_payments(order: Any) -> list[Payment]:
 
 
 def save(payment: Payment) -> None:
-    """Save a payment; if something is wanted of its gateway, say so after the commit."""
-    payment.save()
+    """Save a payment; if something is wanted of its gateway, say so after the commit.
+
+    What nobody is told of is no update: who asks for payments `updated_since` need not see it.
+    """
+    payment.save(update_fields=None if payment.has_news else BOOKKEEPING)
     if payment.due_at and not payment.calls:
         transaction.on_commit(
             lambda: wake.call("payments.tasks.call_gateway", payment.id), robust=True

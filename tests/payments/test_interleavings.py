@@ -156,6 +156,14 @@ def test_what_is_still_open_beside_the_money_is_given_up(settle):
     assert selectors.get(second.id).abandoned_at
 
 
+def test_being_asked_about_is_no_update(stripe_peer):
+    payment = start()
+    services.ask_again(payment_id=payment.id)
+    again = call(payment)
+    assert again.calls == 1
+    assert again.updated_at == payment.updated_at
+
+
 def test_one_attempt_is_pending_once(stripe_peer, settle):
     payment = start()
     cancel(payment.order)
