@@ -3,7 +3,13 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from smtplib import SMTPAuthenticationError, SMTPConnectError, SMTPServerDisconnected
+from smtplib import (
+    SMTPAuthenticationError,
+    SMTPConnectError,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+    SMTPServerDisconnected,
+)
 from socket import gaierror
 from typing import Any
 
@@ -31,6 +37,7 @@ AWAY = (
     SMTPConnectError,
     SMTPServerDisconnected,
 )
+REFUSED = (SMTPRecipientsRefused, SMTPResponseException)  # this mail, for what it is
 
 
 @reacts_to(OrderConfirmed)
@@ -94,7 +101,8 @@ def _work_off(
             services.hold_back(due(now=clock()), error=repr(error), at=clock())
         except OSError as error:
             logger.warning("%s is put off: %r", row.pk, error)
-            services.put_off(row, error=repr(error), at=clock())
+            is_refused = isinstance(error, REFUSED)
+            services.put_off(row, error=repr(error), at=clock(), is_refused=is_refused)
         except Exception as error:
             logger.exception("%s is put off", row.pk)
             services.put_off(row, error=repr(error), at=clock())

@@ -22,14 +22,15 @@ class Wanted(models.Model):
     class Meta:
         abstract = True
 
-    def put_off(self, error: str, *, at: datetime) -> None:
+    def put_off(self, error: str, *, at: datetime, is_refused: bool) -> None:
         """Try again later: after 10 s, and then twice as long each time, up to an hour.
 
-        After three days of that nobody tries any more, until somebody asks for it again.
+        What is refused for three days nobody tries any more, until somebody asks for it again.
         """
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(self.attempts, 16))
         self.attempts, self.last_error = self.attempts + 1, error[:2000]
-        self.due_at = at + wait if self.attempts < MOST_ATTEMPTS else None
+        is_hopeless = is_refused and self.attempts >= MOST_ATTEMPTS
+        self.due_at = None if is_hopeless else at + wait
 
     def hurry(self, *, at: datetime) -> None:
         """Try it now, as if it had not been tried before."""

@@ -100,11 +100,11 @@ def record_delivery(*, delivery_id: str, pdf_url: str, at: datetime) -> None:
 
 
 @transaction.atomic
-def put_off(wanted: Wanted, *, error: str, at: datetime) -> None:
+def put_off(wanted: Wanted, *, error: str, at: datetime, is_refused: bool = False) -> None:
     """It could not be done now: try again later, and let operators see why."""
     row = type(wanted)._default_manager.select_for_update(no_key=True).get(pk=wanted.pk)
     if row.due_at is not None:
-        row.put_off(error, at=at)
+        row.put_off(error, at=at, is_refused=is_refused)
         row.save(update_fields=["due_at", "attempts", "last_error"])
 
 

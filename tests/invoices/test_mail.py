@@ -109,6 +109,18 @@ def test_after_three_days_nobody_tries_any_more_until_somebody_asks_for_it(mailb
     assert not waiting.exists()
 
 
+def test_a_server_that_is_away_for_a_week_gets_everything_then(settings, mailbox):
+    port, settings.EMAIL_PORT = settings.EMAIL_PORT, 1  # nobody listens there
+    InvoiceFactory()
+    now = timezone.now()
+    for _ in range(170):
+        now += timedelta(hours=1)
+        tasks.deliver_documents(now=now.isoformat())
+    settings.EMAIL_PORT = port
+    tasks.deliver_documents(now=(now + timedelta(hours=1, minutes=1)).isoformat())
+    assert len(mailbox.mails) == 1
+
+
 def test_an_invoice_that_went_elsewhere_waits_for_nobody(mailbox):
     mailbox.refused = {"juan@example.com"}
     invoice = InvoiceFactory()
