@@ -2,14 +2,21 @@
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 5_000  # rows in one run; the next run goes on
+
+
+def moment(now: str | None) -> datetime:
+    """Return the time that a timer is told, as ISO 8601, or else the clock's."""
+    return datetime.fromisoformat(now) if now else timezone.now()
 
 
 def for_each(due: QuerySet[Any], act: Callable[[Any], None]) -> int:

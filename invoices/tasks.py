@@ -20,6 +20,7 @@ from django.utils import timezone
 import payments.selectors
 from events.models import Event as EventRow
 from events.reactions import reacts_to
+from events.timers import moment
 from invoices import files, mail, selectors, services
 from invoices.events import CreditNoteIssued, InvoiceCreated
 from invoices.models import Document, InvoiceDelivery
@@ -78,7 +79,7 @@ def queue_new_credit_note(fact: CreditNoteIssued, about: EventRow) -> None:
 @shared_task
 def deliver_documents(now: str | None = None) -> int:
     """Render and mail what is due; return how much was done. `now` is ISO 8601."""
-    given = datetime.fromisoformat(now) if now else timezone.now()
+    given = moment(now)
 
     def clock() -> datetime:  # a run may last longer than a claim
         return max(given, timezone.now())

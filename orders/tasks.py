@@ -1,14 +1,13 @@
 """What payments' facts make orders do, and the orders' timer."""
 
 from contextlib import suppress
-from datetime import datetime
 
 from celery import shared_task
-from django.utils import timezone
 
 from events.errors import Conflict
 from events.models import Event
 from events.reactions import reacts_to
+from events.timers import moment
 from orders import services
 from orders.models import Order
 from payments.events import PaymentFailed, PaymentMismatched, PaymentSucceeded
@@ -43,6 +42,6 @@ def hold_mismatched_order(fact: PaymentMismatched, about: Event) -> None:
 def expire_unpaid_orders(now: str | None = None, organization_id: str | None = None) -> int:
     """Cancel orders that nobody has paid in time; `now` is ISO 8601."""
     return services.expire_unpaid_orders(
-        now=datetime.fromisoformat(now) if now else timezone.now(),
+        now=moment(now),
         organization_id=organization_id,
     )

@@ -226,6 +226,6 @@ class PaymentOut(serializers.Serializer[Any]):
     allowed_actions = AllowedActions(Payment)
 
     def get_client_secret(self, payment: Payment) -> str | None:
-        may_pay = not payment.is_captured and payment.is_not_abandoned()
+        may_pay = not (payment.is_captured or payment.abandoned_at)
         is_listed = self.context["view"].action == "list"
         return payment.client_secret if may_pay and not is_listed else None

@@ -1,12 +1,10 @@
 """What other contexts' facts make payments do, the calls of gateways, and the timers."""
 
-from datetime import datetime
-
 from celery import shared_task
-from django.utils import timezone
 
 from events.models import Event
 from events.reactions import reacts_to
+from events.timers import moment
 from orders.events import OrderCancelled, OrderConfirmed, OrderUnitsWrittenOff
 from payments import services
 from payments.events import PaymentMismatched, PaymentSucceeded
@@ -53,14 +51,10 @@ def call_gateway(payment_id: str) -> None:
 @shared_task
 def call_gateways(now: str | None = None) -> int:
     """Ask gateways what nobody has asked, or they have not answered; `now` is ISO 8601."""
-    return services.call_due_gateways(now=_moment(now))
+    return services.call_due_gateways(now=moment(now))
 
 
 @shared_task
 def handle_kept_webhooks(now: str | None = None) -> int:
     """Try again what came about payments that nobody knew; `now` is ISO 8601."""
-    return services.handle_kept_webhooks(now=_moment(now))
-
-
-def _moment(now: str | None) -> datetime:
-    return datetime.fromisoformat(now) if now else timezone.now()
+    return services.handle_kept_webhooks(now=moment(now))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.decorators import (
     action,
@@ -17,7 +16,7 @@ from rest_framework.response import Response
 
 from config.api import problems
 from config.api.operations import operation_of, takes
-from config.api.views import BodyTooLarge, ContextViewSet
+from config.api.views import ContextViewSet, refuse_large
 from payments import selectors, serializers, services
 from payments.filters import PaymentFilters
 from payments.gateways import stripe
@@ -60,8 +59,7 @@ class Payments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         payment = self.get_object()
         response = self._once(lambda: services.request_refund(payment_id=payment.id, **self.body()))
         services.call_gateway(payment_id=payment.id)
-        refunds = selectors.get(payment.id).givebacks
-        refund = next(refund for refund in refunds if refund.id == response.data["id"])
+        refund = selectors.get(payment.id).giveback(response.data["id"])
         response.data = serializers.RefundOut(refund).data
         return response
 
@@ -85,8 +83,7 @@ class Payments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
 @throttle_classes([])
 def stripe_webhook(request: Request) -> HttpResponse:
     """Take a message of Stripe's, whose signature is what lets it in."""
-    if int(request.META.get("CONTENT_LENGTH") or 0) > settings.API_MAX_BODY:
-        raise BodyTooLarge
+    refuse_large(request)
     body = request._request.body
     try:
         text = stripe.verify(body, request.headers.get("Stripe-Signature", ""))

@@ -1,12 +1,10 @@
 """What the API's table needs now and then."""
 
-from datetime import datetime
-
 from celery import shared_task
-from django.utils import timezone
 
 from config.api.idempotency import KEPT
 from config.api.models import IdempotencyRecord
+from events.timers import moment
 
 BATCH = 1000  # rows per transaction, so that no lock is held for long
 
@@ -14,7 +12,7 @@ BATCH = 1000  # rows per transaction, so that no lock is held for long
 @shared_task
 def delete_old_records(now: str | None = None) -> int:
     """Forget answers that nobody may ask for any more; returns how many. `now` is ISO 8601."""
-    until = (datetime.fromisoformat(now) if now else timezone.now()) - KEPT
+    until = moment(now) - KEPT
     old = IdempotencyRecord.objects.filter(created_at__lt=until)
     total = 0
     while ids := list(old.values_list("pk", flat=True)[:BATCH]):

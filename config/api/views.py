@@ -35,6 +35,12 @@ class BodyTooLarge(APIException):
         super().__init__(f"The body has more than {settings.API_MAX_BODY} bytes.")
 
 
+def refuse_large(request: Request) -> None:
+    """Raise BodyTooLarge for a body that is not worth reading."""
+    if int(request.META.get("CONTENT_LENGTH") or 0) > settings.API_MAX_BODY:
+        raise BodyTooLarge
+
+
 class ContextViewSet(viewsets.GenericViewSet[Any]):
     """Base of all views: one organization's rows, a scope, an actor, and POSTs done once.
 
@@ -146,8 +152,7 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         return repeatable | dict.fromkeys(("cursor", "page_size"), False)
 
     def _take_body(self, request: Request) -> None:
-        if int(request.META.get("CONTENT_LENGTH") or 0) > settings.API_MAX_BODY:
-            raise BodyTooLarge
+        refuse_large(request)
         try:
             is_object = isinstance(request.data, dict)
         except RecursionError as error:

@@ -104,7 +104,7 @@ class Stage:
             if row[field]:
                 self.say(f"    GET {API}{short(path)}  {status}")
                 return list(row[field])
-            time.sleep(0.2)
+            time.sleep(0.2)  # nothing is published that one could listen for
         raise Stopped(f"GET {path} has had no {field} for {DEADLINE:.0f} s.")
 
     def _send(

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from events.backoff import doubled
 from events.ids import PublicIdField
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=1)
@@ -27,7 +28,7 @@ class Wanted(models.Model):
 
         What is refused for three days nobody tries any more, until somebody asks for it again.
         """
-        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(self.attempts, 16))
+        wait = doubled(self.attempts, first=FIRST_WAIT, longest=LONGEST_WAIT)
         self.attempts, self.last_error = self.attempts + 1, error[:2000]
         is_hopeless = is_refused and self.attempts >= MOST_ATTEMPTS
         self.due_at = None if is_hopeless else at + wait

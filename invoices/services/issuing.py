@@ -52,7 +52,7 @@ def issue_credit_note(
     Money that was never invoiced is none of the invoice's: an order without one, another currency,
     or what exceeds it.
     """
-    orders.lock(order_id)
+    orders.lock_row(order_id)
     invoice = selectors.lock_of_order(order_id)
     if invoice is None or invoice.currency != currency:
         return None

@@ -25,13 +25,11 @@ class AddressRequired(DomainError):
 
 
 @transaction.atomic
-def queue_invoice(*, invoice_id: str) -> Invoice:
+def queue_invoice(*, invoice_id: str) -> None:
     """Have a new invoice rendered, and mailed if the buyer has an address."""
-    invoice = selectors.lock(invoice_id)
-    if invoice.customer_email:
-        invoice = send_invoice(invoice_id=invoice_id)
+    if Invoice.objects.get(pk=invoice_id).customer_email:
+        send_invoice(invoice_id=invoice_id)
     queue_document(invoice_id=invoice_id)
-    return invoice
 
 
 @transaction.atomic
@@ -51,18 +49,17 @@ def send_invoice(*, invoice_id: str, recipient_email: str | None = None) -> Invo
     One that is queued to the same address already is tried again at once. Raises
     AddressRequired.
     """
-    invoice = selectors.lock(invoice_id)
+    invoice, now = selectors.lock(invoice_id), timezone.now()
     recipient = recipient_email or invoice.customer_email
     if recipient is None:
         raise AddressRequired("Give a recipient_email: the order has no customer_email.")
     queued = (m for m in invoice.mails if m.recipient_email == recipient and not m.sent_at)
     if mail := next(queued, None):
-        now = timezone.now()
         if mail.due_at is None or mail.due_at > now + CLAIM:  # else somebody may be at it
             mail.hurry(at=now)
             mail.save()
     else:
-        invoice.send(recipient_email=recipient, at=timezone.now())
+        invoice.send(recipient_email=recipient, at=now)
         invoice.save()
     transaction.on_commit(_nudge)
     return invoice

@@ -28,10 +28,6 @@ class Payment(PaymentRecord):
         """the money comes by hand; a gateway says itself when it has it"""
         return self.method == self.Method.MANUAL
 
-    def is_not_abandoned(self) -> bool:
-        """somebody still waits for the money"""
-        return self.abandoned_at is None
-
     def is_waited_for(self) -> bool:
         """somebody still waits for the money, or the order for what was heard of it"""
         return self.abandoned_at is None or self.keeps_order

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Round
 
 from events.aggregate import Aggregate
+from events.backoff import doubled
 from events.ids import PublicIdField
 from events.money import MAX_DECIMALS, CurrencyField, MoneyField
 from payments.models.parts import Attempt, Refund
@@ -154,8 +155,7 @@ class PaymentRecord(Aggregate):
     @property
     def retries_remaining(self) -> int:
         """How often the gateway may still decline it."""
-        declined = sum(attempt.declined_at is not None for attempt in self.tries)
-        return max(MAX_ATTEMPTS - declined, 0)
+        return MAX_ATTEMPTS - sum(attempt.declined_at is not None for attempt in self.tries)
 
     @property
     def is_captured(self) -> bool:
@@ -178,6 +178,15 @@ class PaymentRecord(Aggregate):
         came, asked = (self.captured, self.captured_currency), (self.amount, self.currency)
         return self.is_captured and came != asked
 
+    @property
+    def is_undecided(self) -> bool:
+        """The gateway may still take the money."""
+        return not (self.is_captured or self.closed_at)
+
+    def giveback(self, refund_id: str | None) -> Refund | None:
+        """Return a refund by its id, if there is one."""
+        return next((refund for refund in self.givebacks if refund.id == refund_id), None)
+
     def owed_by_gateway(self) -> list[Refund]:
         """Return the refunds that the gateway is to pay out."""
         return [refund for refund in self.owed() if not self.goes_by_hand(refund)]
@@ -199,18 +208,22 @@ class PaymentRecord(Aggregate):
         """Something is wanted of the gateway: whoever wants it asks, else soon the timer."""
         self.due_at, self.calls = now + GRACE, 0
 
+    def expect_money(self, now: datetime) -> None:
+        """It may be on its way: the order waits, and the gateway is to say what it knows."""
+        self.keeps_order = True
+        self.want_call(now)
+
     def has_questions(self) -> bool:
         """Whether there is something that the gateway has yet to say."""
         if self.method == self.Method.MANUAL:  # the rest an operator is to record
             return bool(self.status == self.Status.OPENING)
-        is_open = not (self.is_captured or self.closed_at)
-        return is_open or bool(self.owed_by_gateway())
+        return self.is_undecided or bool(self.owed_by_gateway())
 
     def plan_call(self, now: datetime) -> None:
         """Decide when the gateway is asked next: later each time, and not if all is known."""
         if self.has_questions():
-            pause = FIRST_PAUSE * 2 ** min(max(self.calls - 1, 0), 16)
-            self.due_at = now + min(pause, LONGEST_PAUSE)
+            repeats = max(self.calls - 1, 0)
+            self.due_at = now + doubled(repeats, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
         else:
             self.due_at = None
 

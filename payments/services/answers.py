@@ -39,10 +39,10 @@ def take_charge(
             # The same card, refused again before there was a charge.
             _decline(payment, replace(charge, charge_id=payment.attempt.id), now)
         case "cancelled":
-            if payment.is_not_abandoned():
+            if not payment.abandoned_at:
                 payment.abandon(reason="cancelled_at_gateway", at=now)
             payment.closed_at = now
-        case _ if asked and payment.is_not_abandoned():
+        case _ if asked and not payment.abandoned_at:
             _wait(payment, charge, asked, now)
 
 

@@ -101,7 +101,7 @@ def _claim(payment_id: str, now: datetime) -> list[Call]:
         return []
     gateway = GATEWAYS[payment.method]
     calls = []
-    if not payment.is_captured and payment.closed_at is None:
+    if payment.is_undecided:
         calls.append(_about_payment(gateway, payment, now))
     calls += [_about_refund(gateway, payment, refund, now) for refund in payment.owed_by_gateway()]
     if calls:
@@ -129,12 +129,12 @@ def _about_payment(gateway: Gateway, payment: Payment, now: datetime) -> Call:
     )
     is_attempt = payment.status == Payment.Status.OPENING
     if is_attempt:
-        ask, attempt.asked_last_at = gateway.attempt, now
+        ask = gateway.attempt
+        attempt.asked_at, attempt.asked_last_at = attempt.asked_at or now, now
     elif payment.abandoned_at:
         ask = gateway.cancel
     else:
         ask = gateway.look
-    attempt.asked_at = attempt.asked_at or now
     payment.part(attempt)
     return Call(lambda: ask(asked), attempt.id, "attempt" if is_attempt else "look")
 
@@ -161,7 +161,8 @@ def _record(payment_id: str, call: Call, answer: Charge | Payout | None, error: 
     # Something may have happened meanwhile, which the gateway did not know or does not tell.
     is_latest = payment.attempt.id == call.about and payment.calls
     if isinstance(answer, Payout):
-        refund = next(refund for refund in payment.givebacks if refund.id == call.about)
+        refund = payment.giveback(call.about)
+        assert refund, "refunds are never deleted"
         take_payout(payment, refund, answer, now=now)
     elif answer:
         take_charge(payment, answer, now=now, asked=call.asked if is_latest else None)

@@ -118,8 +118,7 @@ def refund_unwanted(*, payment_id: str) -> None:
 
 
 def _by_hand(payment: Payment, refund_id: str) -> Refund:
-    refund = next((refund for refund in payment.givebacks if refund.id == refund_id), None)
-    if refund is None:
+    if not (refund := payment.giveback(refund_id)):
         raise UnknownRefund(f"{payment.id} has no refund {refund_id}.")
     if not payment.goes_by_hand(refund):
         raise NotByHand(f"The gateway pays {refund_id} out, and says itself when it has.")

@@ -8,6 +8,7 @@ import msgspec
 from django.db import transaction
 from django.utils import timezone
 
+from events.backoff import doubled
 from payments import selectors
 from payments.gateways import Charge, Notice
 from payments.models import Payment, Webhook
@@ -16,7 +17,8 @@ from payments.services.locks import lock_payment, save
 
 logger = logging.getLogger(__name__)
 
-FIRST_PAUSE = timedelta(minutes=1)  # before an unknown payment is looked for again, then doubled
+# Before an unknown payment is looked for again.
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 GIVEN_UP_AFTER = timedelta(days=3)
 AT_ONCE = 1_000
 KEPT = timedelta(days=30)  # against repeats
@@ -47,7 +49,7 @@ def handle_kept_webhooks(*, now: datetime) -> int:
             _try_again(webhook_id, now)
         except Exception:
             logger.exception("The webhook %s failed", webhook_id)
-            Webhook.objects.filter(pk=webhook_id).update(due_at=now + timedelta(hours=1))
+            Webhook.objects.filter(pk=webhook_id).update(due_at=now + LONGEST_PAUSE)
     Webhook.objects.filter(due_at=None, received_at__lt=now - KEPT).delete()
     return len(due)
 
@@ -67,7 +69,7 @@ def _handle(webhook: Webhook, notice: Notice, now: datetime) -> None:
     else:
         webhook.tries += 1
         is_hopeless = now > webhook.received_at + GIVEN_UP_AFTER
-        pause = FIRST_PAUSE * 2 ** min(webhook.tries - 1, 10)
+        pause = doubled(webhook.tries - 1, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
         webhook.due_at = None if is_hopeless else now + pause
     webhook.save()
 
@@ -76,30 +78,28 @@ def _tell(notice: Notice, now: datetime) -> bool:
     """Tell the payment; return whether what it is about is known."""
     payment = lock_payment(notice.payment_id)
     if notice.payout:
-        refund = next((each for each in payment.givebacks if each.id == notice.refund_id), None)
-        if refund is None:
+        if not (refund := payment.giveback(notice.refund_id)):
             return False
         take_payout(payment, refund, notice.payout, now=now)
     elif charge := notice.charge:
         if charge.gateway_payment_id != (payment.gateway_payment_id or charge.gateway_payment_id):
             return False  # another payment at the gateway, that only says it is ours
-        if charge.state == "succeeded" and charge.card_last4 is None:
-            _hear_of_money(payment, charge, now)
-        elif charge.state == "processing" and not payment.knows(charge.charge_id):
-            if payment.is_not_abandoned() and not payment.is_captured:
-                payment.keeps_order = True
-                payment.want_call(now)
-        elif charge.state not in ("waiting", "processing"):
-            take_charge(payment, charge, now=now)
+        if not payment.is_captured:
+            _tell_of_charge(payment, charge, now)
     if not payment.has_questions():
         payment.due_at = None
     save(payment)
     return True
 
 
-def _hear_of_money(payment: Payment, charge: Charge, now: datetime) -> None:
-    """The gateway tells the card only when it is asked."""
-    if not payment.is_captured:
-        payment.gateway_payment_id = charge.gateway_payment_id
-        payment.keeps_order, payment.closed_at = True, None
-        payment.want_call(now)
+def _tell_of_charge(payment: Payment, charge: Charge, now: datetime) -> None:
+    match charge.state:
+        case "succeeded" if charge.card_last4 is None:
+            # The gateway tells the card only when it is asked.
+            payment.gateway_payment_id, payment.closed_at = charge.gateway_payment_id, None
+            payment.expect_money(now)
+        case "processing":
+            if not (payment.abandoned_at or payment.knows(charge.charge_id)):
+                payment.expect_money(now)
+        case "succeeded" | "declined" | "cancelled":
+            take_charge(payment, charge, now=now)

@@ -36,7 +36,7 @@ ASKED = Asked(
 
 def asked(**changes: Any) -> Asked:
     """Return what a gateway is asked: 125.50 USD, by a card that pays, unless told otherwise."""
-    return replace(ASKED, **changes)
+    return replace(ASKED, asked_last_at=changes.get("asked_at"), **changes)
 
 
 def asked_back(gateway_payment_id: str | None, amount: str = "25.50", **changes: Any) -> AskedBack:

@@ -191,9 +191,8 @@ def _retrieve(asked: Asked, intent_id: str) -> Json:
 
 def _find(asked: Asked) -> Json | None:
     """Return the PaymentIntent that we know no id of, None if there surely is none."""
-    if not asked.asked_at:
+    if not asked.asked_last_at:
         return None
-    last = asked.asked_last_at or asked.asked_at
     found = _client().v1.payment_intents.search(
         {
             "query": f"metadata['payment_id']:'{asked.payment_id}'",
@@ -202,6 +201,6 @@ def _find(asked: Asked) -> Json | None:
         },
         {"stripe_account": asked.account},
     )
-    if not found.data and timezone.now() - last < SEARCHABLE:
+    if not found.data and timezone.now() - asked.asked_last_at < SEARCHABLE:
         raise NoAnswer(f"Stripe finds no payment {asked.payment_id}, or not yet")
     return found.data[0].to_dict() if found.data else None
