@@ -1,10 +1,11 @@
-"""What fulfillment tells other services, in the contract's order."""
+"""What fulfillment tells other services, in the contract's order, and what it keeps to itself."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
 from msgspec import Meta
 
-from events.schema import Event, Id, Kilograms, Quantity, Timestamp, event
+from events.schema import Event, Id, Kilograms, Payload, Quantity, Timestamp, event
 
 
 @event("fulfillment.started", moment="started_at")
@@ -38,3 +39,85 @@ class FulfillmentPacked(Event):
     total_weight: Annotated[Kilograms, Meta(description="Of all packages.")]
     packed_by: str
     packed_at: Timestamp
+
+
+class LineUnits(Payload):
+    """Units of one of the order's lines."""
+
+    order_item_id: Id
+    quantity: Quantity
+
+    @classmethod
+    def of(cls, units: Mapping[str, int]) -> list[Self]:
+        return [cls(order_item_id=line, quantity=quantity) for line, quantity in units.items()]
+
+
+@event("fulfillment.opened", published=False)
+class FulfillmentOpened(Event):
+    """A warehouse is to send these units; nobody has begun."""
+
+    fulfillment_id: Id
+    order_id: Id
+    warehouse_id: Annotated[Id | None, Meta(description="Null where none is known.")]
+    items: list[LineUnits]
+
+
+@event("fulfillment.units_assigned", published=False)
+class FulfillmentUnitsAssigned(Event):
+    """The warehouse is to send more units than it was told before."""
+
+    fulfillment_id: Id
+    order_id: Id
+    reason: Literal["reserved", "moved", "lost"]
+    items: list[LineUnits]
+
+
+@event("fulfillment.units_withdrawn", published=False)
+class FulfillmentUnitsWithdrawn(Event):
+    """The warehouse is to send fewer units than it was told before."""
+
+    fulfillment_id: Id
+    order_id: Id
+    reason: Literal["reserved", "moved", "written_off"]
+    items: list[LineUnits]
+
+
+@event("fulfillment.item_short", published=False)
+class FulfillmentItemShort(Event):
+    """The warehouse cannot send these units: somebody moves them to another or writes them off."""
+
+    fulfillment_id: Id
+    order_id: Id
+    order_item_id: Id
+    quantity: Quantity
+    reason: str
+    reported_by: str
+
+
+@event("fulfillment.units_short", published=False)
+class FulfillmentUnitsShort(Event):
+    """No warehouse can send these units: the order is to write them off."""
+
+    fulfillment_id: Id
+    order_id: Id
+    reason: str
+    items: list[LineUnits]
+
+
+@event("fulfillment.units_lost", published=False)
+class FulfillmentUnitsLost(Event):
+    """What was packed has left and is lost, or has come back: it is to be sent again."""
+
+    fulfillment_id: Id
+    order_id: Id
+    shipment_id: Id
+    items: list[LineUnits]
+
+
+@event("fulfillment.cancelled", published=False)
+class FulfillmentCancelled(Event):
+    """The warehouse has nothing to send any more."""
+
+    fulfillment_id: Id
+    order_id: Id
+    reason: str

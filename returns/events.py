@@ -1,4 +1,4 @@
-"""What returns tell other services, in the contract's order."""
+"""What returns tell other services, in the contract's order, and what they keep to themselves."""
 
 from typing import Annotated, Literal
 
@@ -67,3 +67,51 @@ class ReturnRefunded(Event):
     refund_amount: Money
     refund_method: Literal["original_payment", "store_credit", "manual"]
     refunded_at: Timestamp
+
+
+@event("return.rejected", published=False)
+class ReturnRejected(Event):
+    """The customer may not send it."""
+
+    return_id: Id
+    order_id: Id
+    rejected_by: str
+    note: str
+
+
+@event("return.cancelled", published=False)
+class ReturnCancelled(Event):
+    """It will not be sent after all."""
+
+    return_id: Id
+    order_id: Id
+    note: str
+
+
+@event("return.cut_short", published=False)
+class ReturnCutShort(Event):
+    """Some of what was approved will not come; what has come is all there is to refund."""
+
+    return_id: Id
+    order_id: Id
+    items: list[RequestedItem]
+
+
+@event("return.refund_due", published=False)
+class ReturnRefundDue(Event):
+    """The customer is to get this money for what has come back."""
+
+    return_id: Id
+    order_id: Id
+    amount: Money
+    currency: str
+    refund_method: Literal["original_payment", "store_credit", "manual"]
+
+
+@event("return.closed", published=False)
+class ReturnClosed(Event):
+    """It has come back, and nothing is owed for it."""
+
+    return_id: Id
+    order_id: Id
+    note: str

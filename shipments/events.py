@@ -1,4 +1,4 @@
-"""What shipments tell other services, in the contract's order."""
+"""What shipments tell other services, in the contract's order, and what they keep to themselves."""
 
 from typing import Annotated
 
@@ -55,3 +55,39 @@ class ShipmentDelivered(Event):
     delivered_at: Timestamp
     recipient: str | None
     signature_required: bool
+
+
+@event("shipment.exception", published=False)
+class ShipmentException(Event):
+    """The carrier has a problem with the parcel; it may yet arrive."""
+
+    shipment_id: Id
+    order_id: Id
+    status_description: str | None
+
+
+@event("shipment.lost", published=False)
+class ShipmentLost(Event):
+    """The parcel will not arrive: its units are to be sent again or written off."""
+
+    shipment_id: Id
+    order_id: Id
+    status_description: str | None
+
+
+@event("shipment.returned_to_sender", published=False)
+class ShipmentReturnedToSender(Event):
+    """The parcel has come back unopened: its units are to be sent again or written off."""
+
+    shipment_id: Id
+    order_id: Id
+    status_description: str | None
+
+
+@event("shipment.cancelled", published=False)
+class ShipmentCancelled(Event):
+    """The parcel will not travel; what is in it stays packed."""
+
+    shipment_id: Id
+    order_id: Id
+    reason: str

@@ -27,7 +27,7 @@ from reportlab.platypus import (
 
 Flow = Any  # one of reportlab's flowables
 
-FONTS = Path(__file__).resolve().parent.parent / "fonts"
+FONTS = Path(__file__).resolve().parent / "fonts"
 REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
 OTHER = "DroidSansFallbackFull"  # Chinese, Japanese and Korean, which the others have not
 MARGIN, FOOT = 18 * mm, 26 * mm

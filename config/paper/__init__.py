@@ -1,0 +1,1 @@
+"""Documents to print: how they look, and where they are kept."""
