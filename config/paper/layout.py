@@ -80,7 +80,7 @@ class Paper:
         parties = [[_small(label), *map(text, lines)] for label, lines in self.parties]
         facts = [[_small(label), text(value)] for label, value in self.facts]
         about = Table(facts, colWidths=[34 * mm, None], style=_PLAIN)
-        widths = [WIDTH * 0.31, WIDTH * 0.31, None]
+        widths = [*[WIDTH * 0.31] * len(parties), None]
         head = Table([[*parties, about]], colWidths=widths, style=_PLAIN)
         return [
             Paragraph(escape(self.title), _style(size=20, font=BOLD)),
