@@ -12,6 +12,7 @@ from django.core.servers.basehttp import WSGIRequestHandler
 
 from config.api import tokens
 from events.models import Event, Publication
+from fulfillment.models import Fulfillment
 from invoices.files import signed_url
 from invoices.models import Document
 from invoices.tasks import deliver_documents
@@ -27,6 +28,7 @@ from tests.factories import (
     credit,
     order_of,
 )
+from tests.fulfillment.factories import FulfillmentFactory
 
 SCHEMATHESIS = Path(settings.BASE_DIR) / ".venv/schemathesis/bin/schemathesis"
 CONFIG = """
@@ -38,6 +40,7 @@ invoices.values = {invoices}
 tokens.values = {tokens}
 order_items.values = {order_items}
 payments.values = {payments}
+fulfillments.values = {fulfillments}
 
 [[operations]]
 include-tag = "carts"
@@ -58,6 +61,13 @@ include-tag = "payments"
 [operations.parameters]
 "path.id".dictionary = "payments"
 "body.order_id".dictionary = "orders"
+
+[[operations]]
+include-tag = "fulfillments"
+[operations.parameters]
+"path.id".dictionary = "fulfillments"
+"body.order_item_id".dictionary = "order_items"
+"body.items[*].order_item_id".dictionary = "order_items"
 
 [[operations]]
 include-tag = "invoices"
@@ -81,6 +91,7 @@ def test_the_service_does_what_its_openapi_document_says(live_server, tmp_path, 
     orders = [OrderFactory(status=status) for status in [*STEPS, "cancelled"]]
     orders += [order_of(3, 2, status="processing"), OrderFactory(currency="JPY")]
     payments = [PaymentFactory(status=status) for status in Payment.Status]
+    fulfillments = [FulfillmentFactory(status=status) for status in Fulfillment.Status]
     services.hold_order(order_id=orders[1].id, reason="fraud")
     invoices = [InvoiceFactory(), credit(InvoiceFactory(status="sent"), "10.00")]
     deliver_documents()
@@ -95,7 +106,9 @@ def test_the_service_does_what_its_openapi_document_says(live_server, tmp_path, 
         "orders": [order.id for order in orders],
         "invoices": [invoice.id for invoice in invoices],
         "tokens": [signed_url(row).rpartition("/")[2] for row in rendered],
-        "order_items": [line.id for order in orders for line in order.lines],
+        "order_items": [line.id for order in orders for line in order.lines]
+        + [line.order_item_id for row in fulfillments for line in row.lines],
+        "fulfillments": [fulfillment.id for fulfillment in fulfillments],
         "payments": [payment.id for payment in payments],
     }
     config.write_text(CONFIG.format_map({name: json.dumps(ids[name]) for name in ids}))

@@ -18,10 +18,10 @@ from invoices import tasks
 from orders import services as order_services
 from payments import services as payment_services
 from payments.models import Webhook
+from tests.architecture.sizes import LINES, ROWS, lines
 from tests.factories import (
     CartFactory,
     InvoiceFactory,
-    LineFactory,
     OrderFactory,
     PaymentFactory,
     credit,
@@ -29,11 +29,9 @@ from tests.factories import (
     ship,
     write_off,
 )
+from tests.fulfillment.factories import FulfillmentFactory, pick, short
 
 pytestmark = pytest.mark.django_db
-
-ROWS = (1, 100)
-LINES = {1: 1, 100: 12}
 
 
 @pytest.fixture
@@ -41,10 +39,6 @@ def client():
     client = Client()
     client.force_login(User.objects.create_superuser("olga"))
     return client
-
-
-def lines(size):
-    return [LineFactory() for _ in range(LINES[size])]
 
 
 def carts(size):
@@ -106,6 +100,16 @@ def invoices(size):
     return row
 
 
+def fulfillments(size):
+    """Fulfillments with everything that their pages show."""
+    [FulfillmentFactory() for _ in range(size - 1)]
+    row = FulfillmentFactory(items=lines(size), status="started")
+    for n in range(LINES[size]):
+        pick(row, n)
+        short(row, n)
+    return row
+
+
 def policies(set_policy, **value):
     return lambda size: [set_policy(organization_id=f"org_{n}", **value) for n in range(size)][-1]
 
@@ -130,6 +134,7 @@ BUDGET = {  # of a list, of a row's page and of each command's; session and user
     "payments_payment": (payments, 5, 10, 7),
     "payments_paymentaccount": (PAYMENT_ACCOUNTS, 5, 3, 0),
     "payments_webhook": (webhooks, 4, 3, 0),
+    "fulfillment_fulfillment": (fulfillments, 4, 9, 6),
     "invoices_invoice": (invoices, 7, 9, 7),
     "invoices_seller": (SELLERS, 5, 3, 0),
     "events_event": (events, 4, 4, 0),

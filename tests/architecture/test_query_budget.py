@@ -9,11 +9,11 @@ from invoices import services as invoice_services
 from invoices import tasks
 from orders import services
 from tests.api.test_routes import ROUTES
+from tests.architecture.sizes import LINES, ROWS, lines
 from tests.factories import (
     ADDRESS,
     CartFactory,
     InvoiceFactory,
-    LineFactory,
     OrderFactory,
     PaymentFactory,
     credit,
@@ -22,17 +22,12 @@ from tests.factories import (
     ship,
     start_payment,
 )
+from tests.fulfillment import budget as fulfillment
 
 pytestmark = pytest.mark.django_db
 
-ROWS = (1, 100)  # as many as a page has
-LINES = {1: 1, 100: 12}
 REFUND = {"amount": "1.00", "reason": "operator"}
 LINE = {"variant_id": "var_1", "title": "A shirt", "quantity": 1, "unit_price": "25.00"}
-
-
-def lines(size):
-    return [LineFactory() for _ in range(LINES[size])]
 
 
 def carts(api, size):
@@ -194,6 +189,7 @@ BUDGET = {  # by method and route: how it is sent, and the queries, savepoints i
     ("get", "invoice-pdf"): (of_invoice("/pdf"), 4),
     ("post", "invoice-send"): (of_invoice("/send", "post"), 30),
     ("get", "publication-list"): (feed, 1),
+    **fulfillment.BUDGET,
 }
 
 
