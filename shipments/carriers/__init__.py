@@ -92,6 +92,7 @@ class Tracked:
     tracking_number: str
     reference: str | None
     dispatched_at: datetime
+    addressee: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
