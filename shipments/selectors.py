@@ -32,6 +32,12 @@ def live(order_id: str) -> QuerySet[Shipment]:
     return Shipment.objects.filter(order=order_id).exclude(status=Shipment.Status.CANCELLED)
 
 
+def open_of(order_id: str) -> list[str]:
+    """Return which shipments of an order have not left and may yet be cancelled."""
+    rows = Shipment.objects.filter(TO_DISPATCH, order=order_id).order_by("id")
+    return list(rows.values_list("pk", flat=True))
+
+
 def has_left(order_id: str) -> bool:
     """Return whether anything of an order was ever dispatched."""
     return Shipment.objects.filter(order=order_id, dispatched_at__isnull=False).exists()
@@ -77,17 +83,6 @@ def known(*, adapter: str, tracking_number: str) -> Shipment | None:
     """Return the shipment that a carrier means; of a number that was used again, the latest."""
     meant = Shipment.objects.filter(adapter=adapter, tracking_number=tracking_number)
     return meant.order_by("-id").first()
-
-
-def is_tracking_number_taken(shipment: Shipment, tracking_number: str) -> bool:
-    """Return whether another parcel of the organization is under way under the same number."""
-    others = Shipment.objects.filter(
-        organization_id=shipment.organization_id,
-        carrier__iexact=shipment.carrier,
-        tracking_number=tracking_number,
-        status__in=(Shipment.Status.LABEL_CREATED, *Shipment.UNDER_WAY),
-    )
-    return others.exclude(pk=shipment.pk).exists()
 
 
 def adapter_of(organization_id: str, carrier: str) -> tuple[str, str | None]:

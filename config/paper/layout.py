@@ -147,9 +147,7 @@ def sums(rows: Sequence[Sequence[str]]) -> Flow:
     return KeepTogether([made])
 
 
-def text(
-    value: str, *, below: str | None = None, size: float = 8, font: str = REGULAR
-) -> Flow:
+def text(value: str, *, below: str | None = None, size: float = 8, font: str = REGULAR) -> Flow:
     """Return what somebody wrote, wrapped where it is too long; `below` in small print."""
     small = f'<br/><font size="6.5" color="#667085">{_marked(below)}</font>' if below else ""
     return Paragraph(f"{_marked(value)}{small}", _style(size=size, font=font))

@@ -48,6 +48,7 @@ class ShipmentRecord(Aggregate):
     Adapter = Adapters
     OPEN = (Status.CREATED, Status.LABEL_CREATED)
     UNDER_WAY = (Status.DISPATCHED, Status.IN_TRANSIT, Status.EXCEPTION)
+    BOOKKEEPING = ("track_at", "track_failures", "track_error")
 
     items: Any  # the reverse of ShipmentItem.shipment
     labels: Any  # the reverse of Label.shipment
@@ -68,7 +69,9 @@ class ShipmentRecord(Aggregate):
     packages = models.JSONField()  # weight in kg, length, width, height in cm
     weight = models.DecimalField(max_digits=9, decimal_places=3)  # kg, of all packages
     tracking_number = models.CharField(max_length=64, null=True)
-    label_url = models.URLField(max_length=1000, default="")  # the carrier's, if the PDF is not ours
+    label_url = models.URLField(
+        max_length=1000, default=""
+    )  # the carrier's, if the PDF is not ours
     carrier_cost = MoneyField(null=True)  # what the carrier charges us
     carrier_currency = CurrencyField(null=True)
     estimated_delivery = models.DateField(null=True)

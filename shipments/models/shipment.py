@@ -161,9 +161,7 @@ class Shipment(ShipmentRecord):
         self.delivery_photo_url, self.delivered_at = delivery_photo_url, at
         self.track_at = None
 
-    @transition(
-        source=Status.EXCEPTION, target=Status.LOST, emits=facts.ShipmentLost, verb="scan"
-    )
+    @transition(source=Status.EXCEPTION, target=Status.LOST, emits=facts.ShipmentLost, verb="scan")
     def be_lost(self, *, scan: Scan) -> Event:
         """It will not arrive: its units are sent again, or written off."""
         self.see(scan)

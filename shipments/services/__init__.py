@@ -9,6 +9,7 @@ from shipments.services.creating import (
 )
 from shipments.services.labels import (
     CarrierRefused,
+    ask_again,
     buy_label,
     call_carrier,
     call_due_carriers,
@@ -20,6 +21,7 @@ from shipments.services.webhooks import handle_kept_webhooks, take_webhook
 
 __all__ = [
     "CarrierRefused",
+    "ask_again",
     "buy_label",
     "call_carrier",
     "call_due_carriers",

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 import invoices.selectors
 from events.errors import DomainError
-from events.money import bounded, decimals, exact
+from events.money import bounded, exact
 from shipments import files, selectors
 from shipments.carriers import Bought, NoAnswer, Parcel, Quoted, Refused, Wanted
 from shipments.models import (
@@ -94,16 +94,32 @@ def label_shipment(
     if written == (tracking_number, label_url, carrier_cost) and not is_cancelled:
         return shipment
     expect_order(shipment)
-    if selectors.is_tracking_number_taken(shipment, tracking_number):
-        raise TrackingNumberTaken(
-            f"Another parcel is under way with {shipment.carrier} as {tracking_number}."
-        )
     shipment.write_label(
         tracking_number=tracking_number,
         label_url=label_url,
         carrier_cost=carrier_cost,
         currency=shipment.currency,
     )
+    try:
+        with transaction.atomic():
+            save(shipment)
+    except IntegrityError as error:
+        raise TrackingNumberTaken(
+            f"Another parcel is under way with {shipment.carrier} as {tracking_number}."
+        ) from error
+    return shipment
+
+
+@transaction.atomic
+def ask_again(*, shipment_id: str) -> Shipment:
+    """Somebody wants to know at once what the timers would ask later."""
+    shipment, now = lock_shipment(shipment_id), timezone.now()
+    for label in shipment.tries:
+        if label.due_at:
+            label.want_call(now)
+            shipment.part(label)
+    if shipment.track_at:
+        shipment.track_at = now
     save(shipment)
     return shipment
 
@@ -214,8 +230,9 @@ def _wanted(shipment: Shipment, label: Label) -> Wanted:
 
 def _store(call: Call, answer: object) -> tuple[str, str]:
     """Keep a PDF that is ours to keep, before anybody hears of it."""
-    is_ours = isinstance(answer, Bought) and answer.pdf is not None
-    return files.store(call.label_id, answer.pdf) if is_ours else ("", "")
+    if isinstance(answer, Bought) and answer.pdf is not None:
+        return files.store(call.label_id, answer.pdf)
+    return "", ""
 
 
 @transaction.atomic
@@ -248,7 +265,6 @@ def _take(
     label.tracking_number = bought.tracking_number[:64]
     label.carrier_cost, label.carrier_currency = bounded(bought.carrier_cost), bought.currency
     label.path, label.sha256 = path, digest
-    decimals(bought.currency)  # of what is no currency nobody could tell the cost
     if shipment.status == Shipment.Status.CREATED and label.status == Status.WANTED:
         shipment.take_label(
             label=label,

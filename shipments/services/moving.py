@@ -125,7 +125,7 @@ def _scan_id(told: carriers.Scan) -> str:
 
 def _counts(shipment: Shipment, told: carriers.Scan) -> bool:
     """Whether a new scan moves the shipment."""
-    if told.status == Status.PRE_TRANSIT:
+    if told.status == "pre_transit":
         return False
     if shipment.status == Shipment.Status.LABEL_CREATED:
         return not is_order_cancelled(shipment)
