@@ -21,7 +21,7 @@ LOOKED_AT = 5_000  # shipments, of which some may have to be left
 
 
 def poll_due_carriers(*, now: datetime) -> int:
-    """Ask about the shipments that are due at `now`; return how many answers came.
+    """Ask about the shipments that are due at `now`; return about how many.
 
     An account of which no answer comes is left alone until the next run.
     """

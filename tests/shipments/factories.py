@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import factory
 from django.utils import timezone
@@ -59,9 +60,9 @@ def dispatch(shipment: Shipment, **given: Any) -> Shipment:
 
 
 def scan(shipment: Shipment, status: str, at: datetime | None = None, **given: Any) -> Shipment:
-    return services.record_scan(
-        shipment_id=shipment.id, status=status, occurred_at=at or timezone.now(), **given
-    )
+    """A scan of its own, unless its id is given, or None."""
+    given = {"scan_id": str(uuid4()), "occurred_at": at or timezone.now(), **given}
+    return services.record_scan(shipment_id=shipment.id, status=status, **given)
 
 
 def settle(shipment: Shipment) -> Shipment:
