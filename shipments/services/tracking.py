@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from shipments import selectors
 from shipments.carriers import NoAnswer, Scan, Tracked
-from shipments.models import Label
+from shipments.models import Label, Shipment
 from shipments.services.carriers import CARRIERS
 from shipments.services.locks import lock_shipment, save
 from shipments.services.moving import take_scans
@@ -62,13 +62,18 @@ def track_shipment(*, shipment_id: str, now: datetime) -> bool:
 @transaction.atomic
 def _claim(shipment_id: str, now: datetime) -> tuple[str, Tracked] | None:
     shipment = lock_shipment(shipment_id)
-    if not (shipment.track_at and shipment.track_at <= now and shipment.dispatched_at):
+    if not (shipment.track_at and shipment.track_at <= now):
         return None
     shipment.track_at = now + CLAIM
     save(shipment)
+    return shipment.adapter, _tracked(shipment)
+
+
+def _tracked(shipment: Shipment) -> Tracked:
+    assert shipment.dispatched_at, "it is under way"
     sold = (label for label in shipment.tries if label.status == Label.Status.BOUGHT)
     address = shipment.order.shipping_address or {}
-    return shipment.adapter, Tracked(
+    return Tracked(
         shipment_id=shipment.id,
         carrier=shipment.carrier,
         service=shipment.service,
