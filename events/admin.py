@@ -1,11 +1,10 @@
 """The log, and what is owed because of it, as operators see them."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import msgspec
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -16,11 +15,11 @@ from rest_framework import serializers
 
 from config.admin import timeline
 from config.admin.columns import badge, stream
-from config.admin.commands import Command
+from config.admin.commands import Command, no_input
 from config.admin.pages import ReadOnlyAdmin
 from config.admin.queues import Queue, QueueFilter
 from config.api.serializers import StrictSerializer
-from events import origin, parked, schema
+from events import parked, schema
 from events.models import Event, Outbox, Reaction
 
 STATE = badge(
@@ -115,12 +114,11 @@ class OwedAdmin(ReadOnlyAdmin):
 
     meanings: Mapping[str, str]
     commands = {
-        "try-again": Command(lambda row, body: parked.try_again(row), icon="replay"),
+        "try-again": Command(lambda row, body: parked.try_again(row), icon="replay", bulk=no_input),
         "discard": Command(
             lambda row, body: parked.discard(row, **body), Discarding, icon="delete", ends=True
         ),
     }
-    actions = ["try_all_again"]
     list_filter = [QueueFilter]
     list_select_related = ["event"]
     search_fields = ["stream__exact", "event__id__exact"]
@@ -135,19 +133,6 @@ class OwedAdmin(ReadOnlyAdmin):
 
     def after(self, row: Outbox | Reaction) -> str:
         return self._url("changelist")
-
-    def has_command_permission(self, request: HttpRequest) -> bool:
-        return self.may_command(request)
-
-    @admin.action(description="Try again", permissions=["command"])
-    def try_all_again(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
-        """Have everything tried again that is still owed."""
-        origin.act_as(request.user.get_username())
-        done = 0
-        for row in rows:
-            with suppress(parked.NotOwed):
-                done += parked.try_again(row)
-        messages.success(request, f"{done} are tried again.")
 
     @admin.display(description="event", ordering="event")
     def event_name(self, row: Outbox | Reaction) -> str:

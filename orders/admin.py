@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from config.admin.columns import address, amount, badge
-from config.admin.commands import Command
+from config.admin.commands import Command, no_input
 from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
 from orders import selectors, serializers, services
@@ -133,7 +133,9 @@ class OrderAdmin(AggregateAdmin):
             icon="pause",
         ),
         "release": Command(
-            lambda order, body: services.release_order(order_id=order.id), icon="resume"
+            lambda order, body: services.release_order(order_id=order.id),
+            icon="resume",
+            bulk=no_input,
         ),
         "write-off": Command(
             lambda order, body: services.write_off_units(order_id=order.id, **body),
@@ -146,6 +148,7 @@ class OrderAdmin(AggregateAdmin):
         "release-units": Command(
             lambda order, body: services.release_written_off_units(order_id=order.id),
             icon="inventory",
+            bulk=no_input,
         ),
     }
     queues = (

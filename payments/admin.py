@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from config.admin.columns import amount, badge, stream
-from config.admin.commands import Command
+from config.admin.commands import Command, no_input
 from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin, ReadOnlyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
 from events.money import money
@@ -125,8 +125,13 @@ class PaymentAdmin(AggregateAdmin):
             lambda payment, body: services.abandon_payment(payment_id=payment.id),
             icon="block",
             ends=True,
+            bulk=no_input,
         ),
-        ASK: Command(lambda payment, body: services.ask_again(payment_id=payment.id), icon="sync"),
+        ASK: Command(
+            lambda payment, body: services.ask_again(payment_id=payment.id),
+            icon="sync",
+            bulk=no_input,
+        ),
     }
     queues = (
         Queue(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from rest_framework.serializers import Serializer
 
 from config.admin.forms import Choices, CommandForm
@@ -15,12 +16,21 @@ def _nothing(row: Any) -> Mapping[str, Any]:
     return {}
 
 
+def no_input(request: HttpRequest) -> Mapping[str, str]:
+    """What to give to a command that runs on many rows and asks for nothing."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Command:
     """`run(row, body)` calls the service with what the serializer `asks` for.
 
     `start(row)` says what the form holds at first, `choices(row)` what there is to choose from in
     fields that take an id. `ends` marks what cannot be undone.
+
+    One with `bulk` may also run on many rows of the list: `bulk(request)` is what would be typed
+    into the form, each value under its field's name. Whoever sends a list twice runs it twice, so
+    it must be a command of which a repeat is no harm.
     """
 
     run: Callable[[Any, dict[str, Any]], object]
@@ -29,6 +39,7 @@ class Command:
     choices: Callable[[Any], Choices] = _nothing
     icon: str = "play_arrow"
     ends: bool = False
+    bulk: Callable[[HttpRequest], Mapping[str, str]] | None = None
 
     def form(self, row: Any, data: Any = None) -> CommandForm:
         """Return the form, filled with what was sent if anything was."""

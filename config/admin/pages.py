@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from hashlib import sha256
 from typing import Any, ClassVar, cast
 from uuid import uuid4
@@ -18,7 +19,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.enums import ActionVariant
 from unfold.paginator import InfinitePaginator
 
-from config.admin import timeline
+from config.admin import bulk, timeline
 from config.admin.commands import Command
 from config.admin.queues import Queue
 from config.api import idempotency
@@ -55,7 +56,6 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     queues: ClassVar[tuple[Queue, ...]] = ()
     icon: ClassVar[str] = "table_rows"
 
-    actions: ClassVar[Any] = ()
     paginator = InfinitePaginator  # counting a large table takes longer than showing a page of it
     show_full_result_count = False
     list_per_page = 50
@@ -77,6 +77,14 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     def meaning(self, name: str) -> str:
         """Return what a command is for."""
         return ""
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what may run on many rows of the list, for whoever may run it."""
+        return {
+            name: (partial(bulk.run, name), name, timeline.words(name))
+            for name, command in self.commands.items()
+            if command.bulk and self.may_command(request)
+        }
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.command_view)

@@ -99,9 +99,14 @@ def retry_payment(*, payment_id: str, token: str | None = None) -> Payment:
 
 @transaction.atomic
 def abandon_payment(*, payment_id: str) -> Payment:
-    """Wait no more for a payment; if its money comes all the same, it counts or goes back."""
+    """Wait no more for a payment; if its money comes all the same, it counts or goes back.
+
+    Raises InvalidTransition for one that has come.
+    """
     payment = lock_payment(payment_id)
-    abandon([payment], reason="operator", at=timezone.now())
+    if payment.is_captured or payment.is_waited_for():
+        payment.abandon(reason="operator", at=timezone.now())
+        save(payment)
     return payment
 
 

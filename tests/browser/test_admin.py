@@ -117,3 +117,31 @@ def test_every_page_opens_without_a_complaint_or_another_host(operator: Page):
     is_dark = operator.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
     lightness = float(re.findall(r"[\d.]+", background)[0])
     assert (lightness < 0.5 or 1 < lightness < 128) == is_dark, background
+
+
+def test_the_orders_of_a_queue_are_released_together(operator: Page):
+    orders = [services.hold_order(order_id=OrderFactory().id, reason="fraud") for _ in range(3)]
+    services.cancel_order(order_id=orders[1].id, reason="fraud")
+    operator.goto(reverse("admin:orders_order_changelist"))
+    expect(operator.get_by_role("button", name="Run")).to_be_hidden()
+    operator.locator("#action-toggle").check()
+    expect(operator.get_by_text("3 of 3 selected")).to_be_visible()
+    expect(operator.get_by_text("Select the whole list")).to_have_count(0)
+    operator.get_by_label("Select action to run").select_option("Release")
+    operator.get_by_role("button", name="Run").click()
+    expect(operator.get_by_text("Release: done for 2 of 3.")).to_be_visible()
+    expect(operator.get_by_text(f"{orders[1]}: Cannot release {orders[1].id}")).to_be_visible()
+    assert not Order.objects.filter(held_at__isnull=False).exclude(pk=orders[1].pk).exists()
+
+
+def test_a_list_of_several_pages_is_released_as_a_whole(operator: Page):
+    for _ in range(51):
+        services.hold_order(order_id=OrderFactory().id, reason="fraud")
+    operator.goto(reverse("admin:orders_order_changelist") + "?queue=held")
+    operator.locator("#action-toggle").check()
+    operator.get_by_role("link", name="Select the whole list").click()
+    expect(operator.get_by_text("The whole list is selected.")).to_be_visible()
+    operator.get_by_label("Select action to run").select_option("Release")
+    operator.get_by_role("button", name="Run").dblclick()
+    expect(operator.get_by_text("Release: done for")).to_be_visible()
+    assert not Order.objects.filter(held_at__isnull=False).exists()

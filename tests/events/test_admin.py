@@ -140,9 +140,9 @@ def test_what_is_done_in_the_meantime_is_said(message):
 
 def test_many_are_tried_again_at_once(operator, message):
     other = Outbox.objects.exclude(pk=message.pk).get(stream=message.stream)
-    sent = {"action": "try_all_again", "_selected_action": [message.pk, other.pk]}
+    sent = {"action": "try-again", "_selected_action": [message.pk, other.pk]}
     answer = operator().post(reverse("admin:events_outbox_changelist"), sent, follow=True)
-    assert "1 are tried again." in answer.content.decode()
+    assert "Try again: done for 2 of 2." in answer.content.decode()
     assert not Outbox.objects.filter(parked_at__isnull=False).exists()
     assert told(order_of(message)).count("event.retried") == 1, "the other was due anyway"
 
@@ -150,7 +150,7 @@ def test_many_are_tried_again_at_once(operator, message):
 def test_who_may_only_look_decides_nothing(operator, message):
     client = operator("events.view_outbox")
     assert client.get(url(message)).status_code == 200
-    sent = {"action": "try_all_again", "_selected_action": [message.pk]}
+    sent = {"action": "try-again", "_selected_action": [message.pk]}
     client.post(reverse("admin:events_outbox_changelist"), sent)
     assert client.post(command(message, "discard"), {"reason": "x"}).status_code == 403
     message.refresh_from_db()

@@ -1,0 +1,153 @@
+"""A command on many rows of a list: one effect, and one answer, for each of them."""
+
+from dataclasses import replace
+
+import pytest
+from django.urls import reverse
+
+from config.admin import bulk
+from events.models import Event
+from orders import services
+from orders.admin import OrderAdmin
+from orders.models import Order
+from tests.conftest import Operator
+from tests.factories import OrderFactory, PaymentFactory
+from tests.facts import data, told
+from tests.parallel import at_once
+
+pytestmark = pytest.mark.django_db
+
+ORDERS = reverse("admin:orders_order_changelist")
+PAYMENTS = reverse("admin:payments_payment_changelist")
+
+
+def run(client, page, action, *rows, **more):
+    """Tick rows, choose what to run, and press the button; return what is said."""
+    sent = {"action": action, "_selected_action": [row.pk for row in rows], "index": 0, **more}
+    answer = client.post(page, sent, follow=True)
+    assert answer.redirect_chain, "a page that is loaded anew sends nothing again"
+    return [str(message) for message in answer.context["messages"]]
+
+
+def held(count=1):
+    return [services.hold_order(order_id=OrderFactory().id, reason="fraud") for _ in range(count)]
+
+
+def test_each_row_is_done_or_told_why_not(operator):
+    statuses = ("pending", "succeeded", "failed")
+    pending, paid, failed = [PaymentFactory(status=status) for status in statuses]
+    said = run(operator(username="olga"), PAYMENTS, "abandon", failed, paid, pending)
+    assert said == [
+        "Abandon: done for 2 of 3.",
+        f"{paid.id}: Cannot abandon {paid.id}: it is succeeded.",
+    ]
+    abandoned = Event.objects.filter(name="payment.abandoned").order_by("number")
+    assert [(row.subject, row.actor) for row in abandoned] == [
+        (pending.id, "olga"),
+        (failed.id, "olga"),
+    ]
+
+
+def test_only_what_needs_no_input_is_offered(operator):
+    held()
+    page = operator().get(ORDERS)
+    choices = page.context["action_form"].fields["action"].choices
+    assert [label for name, label in choices if name] == ["Release", "Release units"]
+
+
+def test_who_may_only_look_ticks_nothing_and_is_not_obeyed(operator):
+    (order,) = held()
+    client = operator("orders.view_order")
+    page = client.get(ORDERS)
+    assert page.context["action_form"] is None
+    assert "_selected_action" not in page.content.decode()
+    sent = {"action": "release", "_selected_action": [order.id], "index": 0}
+    client.post(ORDERS, sent)
+    assert Order.objects.get(pk=order.id).is_held()
+
+
+def test_a_command_that_is_not_for_many_rows_is_not_run(operator):
+    (order,) = held()
+    assert run(operator(), ORDERS, "cancel", order, reason="fraud") == ["No action selected."]
+    assert Order.objects.get(pk=order.id).status == "placed"
+
+
+def test_nothing_ticked_is_nothing_done(operator):
+    (order,) = held()
+    (said,) = run(operator(), ORDERS, "release")
+    assert "must be selected" in said
+    assert Order.objects.get(pk=order.id).is_held()
+
+
+def test_a_list_that_is_sent_twice_has_one_effect_for_each_row(operator):
+    client, orders = operator(), held(2)
+    for _ in range(2):
+        assert run(client, ORDERS, "release", *orders) == ["Release: done for 2 of 2."]
+    assert [told(order).count("order.released") for order in orders] == [1, 1]
+
+
+def test_a_row_that_has_left_the_list_meanwhile_is_told_of_too(operator):
+    orders = held(2)
+    services.release_order(order_id=orders[0].id)
+    services.cancel_order(order_id=orders[1].id, reason="fraud")
+    assert run(operator(), f"{ORDERS}?queue=held", "release", *orders) == [
+        "Release: done for 1 of 2.",
+        f"{orders[1]}: Cannot release {orders[1].id}: it is cancelled.",
+    ]
+
+
+def test_a_row_that_is_not_there_any_more_is_told_of(operator):
+    (order,) = held()
+    gone = Order(id="order_0")
+    assert run(operator(), ORDERS, "release", order, gone) == [
+        "Release: done for 1 of 2.",
+        "order_0: It is not there any more.",
+    ]
+
+
+def test_the_whole_list_is_what_the_filter_leaves(operator):
+    failed, pending = [PaymentFactory(status=status) for status in ("failed", "pending")]
+    said = run(operator(), f"{PAYMENTS}?status=pending", "abandon", failed, select_across=1)
+    assert said == ["Abandon: done for 1 of 1."]
+    assert Event.objects.get(name="payment.abandoned").subject == pending.id
+
+
+def test_a_long_list_is_done_in_parts(operator, monkeypatch):
+    client, orders = operator(), held(3)
+    monkeypatch.setattr(bulk, "AT_ONCE", 2)
+    page = f"{ORDERS}?queue=held"
+    more = "Release: done for 2 of 2. The list has more: run it again for those."
+    assert run(client, page, "release", orders[2], select_across=1) == [more]
+    assert Order.objects.get(held_at__isnull=False) == orders[2]
+    rest = run(client, page, "release", orders[2], select_across=1)
+    assert rest == ["Release: done for 1 of 1."]
+
+
+def test_of_very_many_refusals_the_first_are_told(operator):
+    payments = [PaymentFactory(status="succeeded") for _ in range(bulk.TOLD + 2)]
+    first, *refused = run(operator(), PAYMENTS, "abandon", *payments)
+    assert first == "Abandon: done for 0 of 52."
+    assert refused[0].startswith(payments[0].id)
+    assert (len(refused), refused[-1]) == (51, "and 2 more")
+
+
+def test_a_command_may_bring_its_input_with_it(operator, monkeypatch):
+    """The form judges it as if somebody had typed it."""
+    given = {"reason": "manual", "note": "stocktaking"}
+    hold = replace(OrderAdmin.commands["hold"], bulk=lambda request: given)
+    monkeypatch.setitem(OrderAdmin.commands, "hold", hold)
+    client, order = operator(), OrderFactory()
+    assert run(client, ORDERS, "hold", order) == ["Hold: done for 1 of 1."]
+    assert data(order, "order.held")["note"] == "stocktaking"
+    given["reason"] = "boredom"
+    _, refused = run(client, ORDERS, "hold", order)
+    assert refused == f'{order}: Reason: "boredom" is not a valid choice.'
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_operators_at_once_have_one_effect_for_each_row(operator):
+    orders, clients = held(5), [operator(username="olga"), operator(username="otto")]
+    assert all(isinstance(client, Operator) for client in clients)
+    said = at_once(2, lambda n: run(clients[n], ORDERS, "release", *orders[:: 1 - 2 * n]))
+    assert said == [["Release: done for 5 of 5."]] * 2
+    assert [told(order).count("order.released") for order in orders] == [1] * 5
