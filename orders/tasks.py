@@ -1,16 +1,18 @@
-"""What payments' facts make orders do, and the orders' timer."""
+"""What other contexts' facts make orders do, and the orders' timer."""
 
 from contextlib import suppress
 
 from celery import shared_task
 
+import returns.selectors
 from events.errors import Conflict
 from events.models import Event
 from events.reactions import reacts_to
 from events.timers import moment
-from orders import services
+from orders import selectors, services
 from orders.models import Order
 from payments.events import PaymentFailed, PaymentMismatched, PaymentSucceeded
+from returns.events import ReturnReceived
 
 
 @reacts_to(PaymentSucceeded)
@@ -36,6 +38,16 @@ def hold_mismatched_order(fact: PaymentMismatched, about: Event) -> None:
     )
     with suppress(Conflict):
         services.hold_order(order_id=fact.order_id, reason=Order.HoldReason.PAYMENT, note=note)
+
+
+@reacts_to(ReturnReceived)
+def count_returned_units(fact: ReturnReceived, about: Event) -> None:
+    """Whatever has come back and is not counted yet, of this receipt or of others."""
+    order = selectors.lock(fact.order_id)
+    received = returns.selectors.units_received(order.id)
+    units = {line.id: received[line.id] - line.returned for line in order.lines}
+    if units := {line: quantity for line, quantity in units.items() if quantity > 0}:
+        services.count_returned_units(order_id=order.id, units=units)
 
 
 @shared_task

@@ -91,6 +91,7 @@ class Migration(migrations.Migration):
                 ('currency', events.money.CurrencyField(max_length=3)),
                 ('reason', models.CharField(choices=[('customer_return', 'Customer Return'), ('order_cancelled', 'Order Cancelled'), ('units_written_off', 'Units Written Off'), ('operator', 'Operator'), ('other', 'Other')], max_length=32)),
                 ('method', models.CharField(choices=[('original_payment', 'Original Payment'), ('store_credit', 'Store Credit'), ('manual', 'Manual')], max_length=32)),
+                ('cause', models.CharField(max_length=64, null=True)),
                 ('requested_by', models.CharField(max_length=150)),
                 ('requested_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('asked_at', models.DateTimeField(null=True)),
@@ -177,6 +178,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='refund',
             index=models.Index(condition=models.Q(('status', 'failed')), fields=['payment'], name='refund_failed'),
+        ),
+        migrations.AddIndex(
+            model_name='refund',
+            index=models.Index(condition=models.Q(('cause__isnull', False)), fields=['cause'], name='refund_cause'),
         ),
         migrations.AddConstraint(
             model_name='refund',

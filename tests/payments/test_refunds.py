@@ -132,7 +132,11 @@ def test_nothing_goes_back_of_a_payment_that_is_all_refunded():
     locked = lock_payment(payment.id)
     with pytest.raises(InvalidTransition, match="not refunded yet"):
         locked.request_refund(
-            amount=Decimal(1), reason="other", method="manual", at=payment.created_at
+            amount=Decimal(1),
+            reason="other",
+            method="manual",
+            cause=None,
+            at=payment.created_at,
         )
 
 
