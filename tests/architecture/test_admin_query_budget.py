@@ -18,6 +18,7 @@ from invoices import tasks
 from orders import services as order_services
 from payments import services as payment_services
 from payments.models import Webhook
+from returns import services as return_services
 from tests.factories import (
     CartFactory,
     InvoiceFactory,
@@ -29,6 +30,7 @@ from tests.factories import (
     ship,
     write_off,
 )
+from tests.returns.factories import ReturnFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -68,6 +70,11 @@ def payments(size):
     for n in range(LINES[size]):
         refund(row, "1", method="manual" if n % 2 else "original_payment")
     return row
+
+
+def returns(size):
+    [ReturnFactory() for _ in range(size - 1)]
+    return ReturnFactory(items=lines(size), status="received")
 
 
 def webhooks(size):
@@ -124,12 +131,17 @@ SELLERS = policies(invoice_services.set_seller, name="Casa Luna")
 PAYMENT_ACCOUNTS = policies(
     payment_services.set_account, stripe_account="acct_1", manual_payment_days=7
 )
+RETURN_POLICIES = policies(
+    return_services.set_policy, window_days=14, restocking_fee=None, postage_paid_by="customer"
+)
 BUDGET = {  # of a list, of a row's page and of each command's; session and user included
     "orders_order": (orders, 5, 11, 7),
     "carts_cart": (carts, 4, 6, 5),
     "payments_payment": (payments, 5, 10, 7),
     "payments_paymentaccount": (PAYMENT_ACCOUNTS, 5, 3, 0),
     "payments_webhook": (webhooks, 4, 3, 0),
+    "returns_return": (returns, 7, 12, 8),
+    "returns_policy": (RETURN_POLICIES, 5, 3, 0),
     "invoices_invoice": (invoices, 7, 9, 7),
     "invoices_seller": (SELLERS, 5, 3, 0),
     "events_event": (events, 4, 4, 0),

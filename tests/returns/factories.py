@@ -15,7 +15,7 @@ from returns import services as returns
 from returns.models import Return
 from tests.factories import LineFactory, OrderFactory
 
-SEVEN = {  # of 46.67, a third of the price being off: no unit costs what the next one does
+SEVEN = {  # for 46.67, a third of the price being off: not all of them cost the same
     "items": [LineFactory(quantity=7, unit_price=Decimal("10.00"))],
     "discount": {"amount": Decimal("23.33")},
     "status": "delivered",
@@ -93,7 +93,7 @@ def pay_out(return_request: Return) -> Return:
     return selectors.get(return_request.id)
 
 
-def close(return_request: Return, note: str = "The customer keeps the money's worth.") -> Return:
+def close(return_request: Return, note: str = "It was worn.") -> Return:
     return returns.close_return(return_id=return_request.id, note=note)
 
 
