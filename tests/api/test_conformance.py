@@ -18,6 +18,7 @@ from invoices.models import Document
 from invoices.tasks import deliver_documents
 from orders import services
 from payments.models import Payment
+from returns.models import Return
 from tests.api.test_routes import ROUTES
 from tests.factories import (
     STEPS,
@@ -29,6 +30,7 @@ from tests.factories import (
     order_of,
 )
 from tests.fulfillment.factories import FulfillmentFactory
+from tests.returns.factories import ReturnFactory
 
 SCHEMATHESIS = Path(settings.BASE_DIR) / ".venv/schemathesis/bin/schemathesis"
 CONFIG = """
@@ -41,6 +43,7 @@ tokens.values = {tokens}
 order_items.values = {order_items}
 payments.values = {payments}
 fulfillments.values = {fulfillments}
+returns.values = {returns}
 
 [[operations]]
 include-tag = "carts"
@@ -70,6 +73,13 @@ include-tag = "fulfillments"
 "body.items[*].order_item_id".dictionary = "order_items"
 
 [[operations]]
+include-tag = "returns"
+[operations.parameters]
+"path.id".dictionary = "returns"
+"body.order_id".dictionary = "orders"
+"body.items[*].order_item_id".dictionary = "order_items"
+
+[[operations]]
 include-tag = "invoices"
 [operations.parameters]
 "path.id".dictionary = "invoices"
@@ -92,6 +102,8 @@ def test_the_service_does_what_its_openapi_document_says(live_server, tmp_path, 
     orders += [order_of(3, 2, status="processing"), OrderFactory(currency="JPY")]
     payments = [PaymentFactory(status=status) for status in Payment.Status]
     fulfillments = [FulfillmentFactory(status=status) for status in Fulfillment.Status]
+    returns = [ReturnFactory(status=status) for status in Return.Status]
+    orders += [row.order for row in returns]
     services.hold_order(order_id=orders[1].id, reason="fraud")
     invoices = [InvoiceFactory(), credit(InvoiceFactory(status="sent"), "10.00")]
     deliver_documents()
@@ -110,6 +122,7 @@ def test_the_service_does_what_its_openapi_document_says(live_server, tmp_path, 
         + [line.order_item_id for row in fulfillments for line in row.lines],
         "fulfillments": [fulfillment.id for fulfillment in fulfillments],
         "payments": [payment.id for payment in payments],
+        "returns": [row.id for row in returns],
     }
     config.write_text(CONFIG.format_map({name: json.dumps(ids[name]) for name in ids}))
     token = tokens.issue(

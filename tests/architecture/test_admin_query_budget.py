@@ -18,6 +18,7 @@ from invoices import tasks
 from orders import services as order_services
 from payments import services as payment_services
 from payments.models import Webhook
+from returns import services as return_services
 from tests.architecture.sizes import LINES, ROWS, lines
 from tests.factories import (
     CartFactory,
@@ -30,6 +31,7 @@ from tests.factories import (
     write_off,
 )
 from tests.fulfillment.factories import FulfillmentFactory, pick, short
+from tests.returns.factories import ReturnFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +64,11 @@ def payments(size):
     for n in range(LINES[size]):
         refund(row, "1", method="manual" if n % 2 else "original_payment")
     return row
+
+
+def returns(size):
+    [ReturnFactory() for _ in range(size - 1)]
+    return ReturnFactory(items=lines(size), status="received")
 
 
 def webhooks(size):
@@ -128,6 +135,9 @@ SELLERS = policies(invoice_services.set_seller, name="Casa Luna")
 PAYMENT_ACCOUNTS = policies(
     payment_services.set_account, stripe_account="acct_1", manual_payment_days=7
 )
+RETURN_POLICIES = policies(
+    return_services.set_policy, window_days=14, restocking_fee=None, postage_paid_by="customer"
+)
 BUDGET = {  # of a list, of a row's page and of each command's; session and user included
     "orders_order": (orders, 5, 11, 7),
     "carts_cart": (carts, 4, 6, 5),
@@ -135,6 +145,8 @@ BUDGET = {  # of a list, of a row's page and of each command's; session and user
     "payments_paymentaccount": (PAYMENT_ACCOUNTS, 5, 3, 0),
     "payments_webhook": (webhooks, 4, 3, 0),
     "fulfillment_fulfillment": (fulfillments, 4, 9, 6),
+    "returns_return": (returns, 7, 12, 8),
+    "returns_policy": (RETURN_POLICIES, 5, 3, 0),
     "invoices_invoice": (invoices, 7, 9, 7),
     "invoices_seller": (SELLERS, 5, 3, 0),
     "events_event": (events, 4, 4, 0),
