@@ -1,0 +1,71 @@
+"""How goods travel, from the shelf to the customer, with every reaction settled in between."""
+
+from collections.abc import Callable, Mapping
+from uuid import uuid4
+
+from fulfillment import services as fulfillment
+from fulfillment.models import Fulfillment
+from orders import selectors as order_selectors
+from orders.models import Order
+from payments import services as payments
+from payments.models import Payment
+from shipments import selectors, services
+from shipments.models import Shipment
+from tests.fulfillment.factories import PACKAGE, order_in, pick_all
+
+Settle = Callable[[], None]
+
+
+def confirmed(*warehouses: Mapping[str, int], settle: Settle, **fields: object) -> Order:
+    """A paid order whose lines are allocated: `{"wh_1": 2}` for each line."""
+    order = order_in(*map(dict, warehouses), **fields)
+    settle()
+    return now(order)
+
+
+def now(order: Order) -> Order:
+    return order_selectors.get(order.id)
+
+
+def pack(found: Fulfillment, *, settle: Settle, short: Mapping[str, int] | None = None) -> None:
+    """Pick everything, but for what is short, and pack it."""
+    fulfillment.start_fulfillment(fulfillment_id=found.id, assigned_to="picker_1")
+    for item, quantity in (short or {}).items():
+        fulfillment.report_short(
+            fulfillment_id=found.id,
+            order_item_id=item,
+            quantity=quantity,
+            scan_id=str(uuid4()),
+            reason="not found",
+        )
+    pick_all(found)
+    fulfillment.pack_fulfillment(fulfillment_id=found.id, packages=[PACKAGE])
+    settle()
+
+
+def ship(found: Fulfillment, *, settle: Settle, **given: object) -> Shipment:
+    """Dispatch what is packed, or the given `units`, with a label of the sandbox."""
+    given = {"carrier": "sandbox", "service": "Ground", **given}
+    shipment = services.create_shipment(fulfillment_id=found.id, **given)  # type: ignore[arg-type]
+    services.label_shipment(shipment_id=shipment.id)
+    services.call_carrier(shipment_id=shipment.id)
+    services.dispatch_shipment(shipment_id=shipment.id)
+    settle()
+    return selectors.get(shipment.id)
+
+
+def arrive(shipment: Shipment, *, settle: Settle) -> None:
+    services.deliver_shipment(shipment_id=shipment.id, recipient="Juan Pérez", signature="J. P.")
+    settle()
+
+
+def lose(shipment: Shipment, *, settle: Settle, status: str = "lost") -> None:
+    services.record_scan(shipment_id=shipment.id, status=status)  # type: ignore[arg-type]
+    settle()
+
+
+def pay_out(order: Order, *, settle: Settle) -> None:
+    """The gateway gives back what it is asked for."""
+    for payment in Payment.objects.filter(order=order.id):
+        payments.call_gateway(payment_id=payment.id)
+    settle()

@@ -1,0 +1,233 @@
+"""Everything that anybody may ask of an order and of what belongs to it, at any time.
+
+Each command is drawn as a handful of numbers and finds out by itself what they mean now, so that
+several of them can be asked at once, and twice.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from fulfillment import services as fulfillment
+from fulfillment.models import Fulfillment
+from orders import selectors as order_selectors
+from orders import services as orders
+from payments import services as payments
+from payments.models import Payment
+from returns import services as returns
+from returns.models import Return
+from shipments import services as shipments
+from shipments.models import Shipment
+from tests.factories import LineFactory, OrderFactory
+from tests.fulfillment.factories import PACKAGE
+
+TOKENS = ("tok_ok", "tok_ok", "tok_declined", "tok_slow")
+SCANS = ("in_transit", "exception", "delivered", "lost", "returned_to_sender")
+CONTEXTS = ("orders", "payments", "fulfillment", "shipments", "returns", "invoices")
+Numbers = tuple[int, int, int]
+
+
+class Life:
+    """An order of two lines and seven units, a third off, that two warehouses send."""
+
+    def __init__(self) -> None:
+        lines = [LineFactory(quantity=3), LineFactory(quantity=4, unit_price=Decimal("9.99"))]
+        order = OrderFactory(items=lines, discount={"amount": Decimal("38.32")})
+        self.order_id = order.id
+        self.items = [line.id for line in order.lines]
+
+    def one(self, model: Any, n: int) -> Any:
+        """One of the rows of the order, or None while there is none."""
+        rows = list(model.objects.filter(order=self.order_id).order_by("id"))
+        return rows[n % len(rows)] if rows else None
+
+    def item(self, n: int) -> str:
+        return self.items[n % len(self.items)]
+
+    def of(self, model: Any, n: int, act: Callable[[str], Any]) -> None:
+        if row := self.one(model, n):
+            act(row.pk)
+
+    # The order
+
+    def reserve(self, a: int, b: int, c: int) -> None:
+        line = order_selectors.get(self.order_id).lines[a % 2]
+        some = b % line.quantity
+        units = {"wh_1": some, "wh_2": line.quantity - some}
+        orders.reserve_stock(
+            order_id=self.order_id,
+            reservation_id=f"res_{c % 2}",
+            allocations=[
+                {"order_item_id": line.id, "warehouse_id": warehouse, "quantity": quantity}
+                for warehouse, quantity in units.items()
+                if quantity
+            ],
+        )
+
+    def cancel(self, a: int, b: int, c: int) -> None:
+        if a % 4 == 0:
+            orders.cancel_order(order_id=self.order_id, reason="customer_request")
+
+    def hold(self, a: int, b: int, c: int) -> None:
+        orders.hold_order(order_id=self.order_id, reason="fraud")
+
+    def release(self, a: int, b: int, c: int) -> None:
+        orders.release_order(order_id=self.order_id)
+
+    def write_off(self, a: int, b: int, c: int) -> None:
+        units = {self.item(a): 1 + b % 2}
+        orders.write_off_units(order_id=self.order_id, units=units, reason="out_of_stock")
+
+    # Its money
+
+    def pay(self, a: int, b: int, c: int) -> None:
+        token = TOKENS[a % len(TOKENS)]
+        payment = payments.start_payment(order_id=self.order_id, method="sandbox", token=token)
+        payments.call_gateway(payment_id=payment.id)
+
+    def call_gateway(self, a: int, b: int, c: int) -> None:
+        self.of(Payment, a, lambda pk: payments.call_gateway(payment_id=pk))
+
+    def refund(self, a: int, b: int, c: int) -> None:
+        amount = Decimal(1 + b) / 4
+        self.of(
+            Payment,
+            a,
+            lambda pk: payments.request_refund(payment_id=pk, amount=amount, reason="operator"),
+        )
+
+    # Its goods
+
+    def start(self, a: int, b: int, c: int) -> None:
+        self.of(
+            Fulfillment,
+            a,
+            lambda pk: fulfillment.start_fulfillment(fulfillment_id=pk, assigned_to=f"p_{b % 2}"),
+        )
+
+    def _scan(self, a: int, b: int, c: int) -> dict[str, Any]:
+        quantity = 1 + b % 3
+        return {
+            "order_item_id": self.item(c),
+            "quantity": quantity,
+            "scan_id": f"scan_{a}_{b}_{c}",
+        }
+
+    def pick(self, a: int, b: int, c: int) -> None:
+        scan = self._scan(a, b, c)
+        self.of(Fulfillment, a, lambda pk: fulfillment.pick_item(fulfillment_id=pk, **scan))
+
+    def report_short(self, a: int, b: int, c: int) -> None:
+        scan = self._scan(a, 0, c) | {"scan_id": f"short_{a}_{b}_{c}", "reason": "gone"}
+        self.of(Fulfillment, a, lambda pk: fulfillment.report_short(fulfillment_id=pk, **scan))
+
+    def move(self, a: int, b: int, c: int) -> None:
+        units = {self.item(c): 1}
+        self.of(
+            Fulfillment,
+            a,
+            lambda pk: fulfillment.move_units(
+                fulfillment_id=pk, warehouse_id=f"wh_{1 + b % 2}", units=units
+            ),
+        )
+
+    def write_off_short(self, a: int, b: int, c: int) -> None:
+        units = {self.item(c): 1}
+        self.of(
+            Fulfillment,
+            a,
+            lambda pk: fulfillment.write_off_short_units(fulfillment_id=pk, units=units),
+        )
+
+    def pack(self, a: int, b: int, c: int) -> None:
+        self.of(
+            Fulfillment,
+            a,
+            lambda pk: fulfillment.pack_fulfillment(fulfillment_id=pk, packages=[PACKAGE]),
+        )
+
+    def pick_and_pack(self, a: int, b: int, c: int) -> None:
+        """What a warehouse does most of the time, so that lives come far enough."""
+        row = self.one(Fulfillment, a)
+        if row is None:
+            return
+        fulfillment.start_fulfillment(fulfillment_id=row.pk, assigned_to="p_0")
+        for line in row.lines:
+            if line.unpicked:
+                fulfillment.pick_item(
+                    fulfillment_id=row.pk,
+                    order_item_id=line.order_item_id,
+                    quantity=line.unpicked,
+                    scan_id=f"rest_{line.pk}_{line.picked}",
+                )
+        fulfillment.pack_fulfillment(fulfillment_id=row.pk, packages=[PACKAGE])
+
+    def create_shipment(self, a: int, b: int, c: int) -> None:
+        units = None if b % 2 else {self.item(c): 1}
+        self.of(
+            Fulfillment,
+            a,
+            lambda pk: shipments.create_shipment(
+                fulfillment_id=pk, carrier="sandbox", service="Ground", units=units
+            ),
+        )
+
+    def label(self, a: int, b: int, c: int) -> None:
+        def act(pk: str) -> None:
+            shipments.label_shipment(shipment_id=pk)
+            shipments.call_carrier(shipment_id=pk)
+
+        self.of(Shipment, a, act)
+
+    def dispatch(self, a: int, b: int, c: int) -> None:
+        self.of(Shipment, a, lambda pk: shipments.dispatch_shipment(shipment_id=pk))
+
+    def scan(self, a: int, b: int, c: int) -> None:
+        self.of(
+            Shipment,
+            a,
+            lambda pk: shipments.record_scan(
+                shipment_id=pk, status=SCANS[b % len(SCANS)], scan_id=f"scan_{b}_{c}"
+            ),
+        )
+
+    def deliver(self, a: int, b: int, c: int) -> None:
+        self.of(Shipment, a, lambda pk: shipments.deliver_shipment(shipment_id=pk))
+
+    def cancel_shipment(self, a: int, b: int, c: int) -> None:
+        self.of(Shipment, a, lambda pk: shipments.cancel_shipment(shipment_id=pk))
+
+    # What comes back
+
+    def request_return(self, a: int, b: int, c: int) -> None:
+        item = {"order_item_id": self.item(a), "quantity": 1 + b % 2, "reason": None}
+        returns.request_return(order_id=self.order_id, reason="wrong_size", items=[item])
+
+    def approve(self, a: int, b: int, c: int) -> None:
+        self.of(Return, a, lambda pk: returns.approve_return(return_id=pk))
+
+    def reject(self, a: int, b: int, c: int) -> None:
+        self.of(Return, a, lambda pk: returns.reject_return(return_id=pk))
+
+    def receive(self, a: int, b: int, c: int) -> None:
+        row = self.one(Return, a)
+        if row:
+            item = {
+                "order_item_id": row.lines[0].order_item_id,
+                "quantity": 1,
+                "condition": "good",
+                "accepted": bool(b % 4),
+            }
+            returns.receive_return(return_id=row.pk, warehouse_id="wh_1", items=[item])
+
+    def refund_return(self, a: int, b: int, c: int) -> None:
+        method = ("original_payment", "store_credit")[b % 2]
+        self.of(Return, a, lambda pk: returns.refund_return(return_id=pk, refund_method=method))
+
+    def close_return(self, a: int, b: int, c: int) -> None:
+        self.of(Return, a, lambda pk: returns.close_return(return_id=pk, note="worn"))
+
+
+COMMANDS = sorted(
+    name for name in vars(Life) if not name.startswith("_") and name not in ("one", "item", "of")
+)

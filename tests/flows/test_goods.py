@@ -1,0 +1,203 @@
+"""Orders in several parcels, from several warehouses, with what can go wrong on the way."""
+
+import json
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+
+from events.aggregate import InvalidTransition
+from events.models import Event
+from fulfillment import services as fulfillment
+from orders import services as orders
+from orders.models import HasLeft, Order
+from orders.selectors import WITH_UNRELEASED_UNITS
+from payments.models import Payment
+from returns import selectors as return_selectors
+from returns import services as returns
+from tests.facts import data, mark, told
+from tests.flows.goods import arrive, confirmed, lose, now, pack, pay_out, ship
+from tests.fulfillment.factories import fulfillments
+from tests.returns.factories import approve, receive, request
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
+
+
+def every(order, name):
+    rows = Event.objects.filter(stream=order.id, name=name).order_by("number")
+    return [json.loads(row.body, parse_float=Decimal)["data"] for row in rows]
+
+
+def shipped(order):
+    """How many of which variant from which warehouse, in all shipments together."""
+    units = Counter()
+    for event in every(order, "order.shipped"):
+        for item in event["shipped_items"]:
+            units[item["variant_id"], item["warehouse_id"]] += item["quantity"]
+    return units
+
+
+def refunded(order):
+    return sum((each["refund_amount"] for each in every(order, "payment.refunded")), Decimal(0))
+
+
+def unreleased():
+    return [order.id for order in Order.objects.filter(WITH_UNRELEASED_UNITS)]
+
+
+def test_three_shipments_from_two_warehouses_add_up_to_the_order(settle):
+    order = confirmed({"wh_1": 3}, {"wh_1": 1, "wh_2": 2}, settle=settle)
+    first = order.lines[0].id
+    north, south = fulfillments(order)
+    pack(north, settle=settle)
+    parcels = [
+        ship(north, settle=settle, units={first: 2}),
+        ship(north, settle=settle),
+    ]
+    assert now(order).status == "processing"
+    pack(south, settle=settle)
+    parcels.append(ship(south, settle=settle))
+    assert now(order).status == "shipped"
+    variants = [line.variant_id for line in order.lines]
+    assert shipped(order) == {
+        (variants[0], "wh_1"): 3,
+        (variants[1], "wh_1"): 1,
+        (variants[1], "wh_2"): 2,
+    }
+    for parcel in parcels:
+        assert now(order).status == "shipped"
+        arrive(parcel, settle=settle)
+    assert now(order).status == "delivered"
+    counted = Counter(told(order))
+    assert counted["order.processing"] == counted["order.delivered"] == 1
+    assert counted["order.shipped"] == counted["shipment.delivered"] == 3
+    assert [line.delivered for line in now(order).lines] == [3, 3]
+    assert data(order, "order.delivered")["signature"] == "J. P."
+
+
+def test_a_short_pick_after_the_first_shipment_is_written_off_and_the_order_still_arrives(settle):
+    order = confirmed({"wh_1": 2, "wh_2": 3}, settle=settle)
+    (item,) = (line.id for line in order.lines)
+    north, south = fulfillments(order)
+    pack(north, settle=settle)
+    arrive(ship(north, settle=settle), settle=settle)
+    pack(south, short={item: 1}, settle=settle)
+    parcel = ship(south, settle=settle)
+    with pytest.raises(InvalidTransition, match="can be written off"):
+        orders.cancel_order(order_id=order.id, reason="customer_request")
+    arrive(parcel, settle=settle)
+    assert now(order).status == "processing", "nobody has said what becomes of the missing unit"
+    fulfillment.write_off_short_units(fulfillment_id=south.id, units={item: 1})
+    settle()
+    pay_out(order, settle=settle)
+    assert now(order).status == "delivered"
+    assert refunded(order) == Decimal("25.00")
+    assert every(order, "payment.refunded")[0]["refund_reason"] == "units_written_off"
+    assert unreleased() == [order.id]
+    orders.release_written_off_units(order_id=order.id)
+    assert unreleased() == []
+
+
+@pytest.mark.parametrize("end", ["lost", "returned_to_sender"])
+def test_a_parcel_that_does_not_arrive_is_sent_again(end, settle):
+    order = confirmed({"wh_1": 3}, settle=settle)
+    (found,) = fulfillments(order)
+    pack(found, settle=settle)
+    lose(ship(found, settle=settle), status=end, settle=settle)
+    assert (now(order).status, now(order).lines[0].shipped) == ("shipped", 0)
+    _, again = fulfillments(order)
+    assert (again.status, again.warehouse_id) == ("open", "wh_1")
+    pack(again, settle=settle)
+    arrive(ship(again, settle=settle), settle=settle)
+    assert now(order).status == "delivered"
+    assert Counter(told(order))["order.shipped"] == 2
+    assert not Payment.objects.filter(refunding__gt=0).exists()
+
+
+def test_of_a_lost_parcel_a_part_is_written_off_and_the_rest_sent_again(settle):
+    order = confirmed({"wh_1": 3}, settle=settle)
+    (found,) = fulfillments(order)
+    (item,) = (line.id for line in order.lines)
+    pack(found, settle=settle)
+    lose(ship(found, settle=settle), settle=settle)
+    orders.write_off_units(order_id=order.id, units={item: 1}, reason="other")
+    settle()
+    _, again = fulfillments(order)
+    assert again.units == {item: 2}
+    pack(again, settle=settle)
+    arrive(ship(again, settle=settle), settle=settle)
+    assert (now(order).status, now(order).lines[0].delivered) == ("delivered", 2)
+
+
+def test_a_lost_parcel_that_is_written_off_ends_an_order_of_which_the_rest_has_arrived(settle):
+    order = confirmed({"wh_1": 2, "wh_2": 1}, settle=settle)
+    (item,) = (line.id for line in order.lines)
+    north, south = fulfillments(order)
+    pack(north, settle=settle)
+    pack(south, settle=settle)
+    arrive(ship(north, settle=settle), settle=settle)
+    lose(ship(south, settle=settle), settle=settle)
+    assert now(order).status == "shipped"
+    orders.write_off_units(order_id=order.id, units={item: 1}, reason="other")
+    settle()
+    pay_out(order, settle=settle)
+    assert (now(order).status, refunded(order)) == ("delivered", Decimal("25.00"))
+    assert fulfillments(order)[-1].status == "cancelled"
+
+
+def test_where_all_that_left_is_lost_and_written_off_the_order_is_cancelled(settle):
+    order = confirmed({"wh_1": 2}, settle=settle)
+    (item,) = (line.id for line in order.lines)
+    (found,) = fulfillments(order)
+    pack(found, settle=settle)
+    lose(ship(found, settle=settle), settle=settle)
+    orders.write_off_units(order_id=order.id, units={item: 2}, reason="other")
+    settle()
+    pay_out(order, settle=settle)
+    assert (now(order).status, refunded(order)) == ("cancelled", Decimal("50.00"))
+    assert {each.status for each in fulfillments(order)} == {"packed", "cancelled"}
+
+
+def test_nothing_is_cancelled_behind_a_parcel_that_has_just_left(settle):
+    order = confirmed({"wh_1": 2}, settle=settle)
+    (found,) = fulfillments(order)
+    pack(found, settle=settle)
+    ship(found, settle=lambda: None)  # orders have not heard of it yet
+    with pytest.raises(HasLeft):
+        orders.cancel_order(order_id=order.id, reason="customer_request")
+    settle()
+    assert now(order).status == "shipped"
+
+
+def test_an_order_that_names_its_carrier_is_shipped_by_itself(settle):
+    by = {"carrier": "FedEx", "service": "Ground"}
+    order = confirmed({"wh_1": 2}, settle=settle, shipping=by)
+    (found,) = fulfillments(order)
+    before = mark()
+    pack(found, settle=settle)
+    assert told(order, after=before)[-2:] == ["order.processing", "shipment.created"]
+    assert data(order, "shipment.created")["carrier"] == "FedEx"
+
+
+def test_three_come_back_in_two_receipts_and_their_money_goes_back(settle):
+    order = confirmed({"wh_1": 4}, settle=settle)
+    (found,) = fulfillments(order)
+    pack(found, settle=settle)
+    arrive(ship(found, settle=settle), settle=settle)
+    return_request = request(now(order), 3)
+    approve(return_request)
+    receive(return_request, 2)
+    settle()
+    assert now(order).lines[0].returned == 2
+    receive(return_request, 1)
+    settle()
+    assert now(order).lines[0].returned == 3
+    deltas = [event["returned_items"] for event in every(order, "return.received")]
+    assert [[item["quantity"] for item in items] for items in deltas] == [[2], [1]]
+    returns.refund_return(return_id=return_request.id)
+    settle()
+    pay_out(order, settle=settle)
+    assert refunded(order) == Decimal("75.00")
+    assert data(order, "return.refunded")["refund_amount"] == "75.00"
+    assert return_selectors.get(return_request.id).status == "refunded"
+    assert now(order).status == "delivered"

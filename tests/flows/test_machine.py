@@ -1,0 +1,109 @@
+"""Whatever is asked of an order, in whatever order, twice and at once: every unit and every cent
+is accounted for, and nobody waits for ever."""
+
+import tempfile
+from contextlib import suppress
+from threading import Thread
+
+import pytest
+from django.db import connection
+from django.test import override_settings
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    rule,
+    run_state_machine_as_test,
+)
+
+from events import reactions
+from events.errors import DomainError
+from events.models import Reaction
+from tests.flows.life import COMMANDS, CONTEXTS, Life
+from tests.flows.truth import expect_the_truth
+
+NUMBERS = st.integers(0, 5)
+ASKED = st.tuples(st.sampled_from([*COMMANDS, *CONTEXTS]), NUMBERS, NUMBERS, NUMBERS)
+BEGINNINGS = {
+    "placed": [],
+    "confirmed": ["pay"],
+    "packed": ["pay", "pick_and_pack"],
+    "sent": ["pay", "pick_and_pack", "create_shipment", "label", "dispatch"],
+    "delivered": ["pay", "pick_and_pack", "create_shipment", "label", "dispatch", "deliver"],
+    "come back": [
+        *["pay", "pick_and_pack", "create_shipment", "label", "dispatch", "deliver"],
+        *["request_return", "approve", "receive"],
+    ],
+}
+
+
+class Whole(RuleBasedStateMachine):
+    """The life of one order; each step is asked by as many threads as it has commands."""
+
+    def __init__(self):
+        super().__init__()
+        self.life = Life()
+
+    @initialize(beginning=st.sampled_from(sorted(BEGINNINGS)))
+    def begin(self, beginning):
+        for command in BEGINNINGS[beginning]:
+            self.ask((command, 0, 1, 0))
+            self.settle()
+
+    @rule(asked=st.lists(ASKED, min_size=1, max_size=3), twice=st.booleans())
+    def at_once(self, asked, twice):
+        threads = [Thread(target=self.in_thread, args=[each]) for each in asked * (1 + twice)]
+        self.errors = []
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+            assert not thread.is_alive(), f"{asked} hang"
+        assert not self.errors, (asked, self.errors)
+
+    @rule()
+    def settle(self):
+        while owed := set(self.owed().values_list("context", flat=True)):
+            for context in sorted(owed):
+                reactions.settle(self.life.order_id, context)
+            failed = self.owed().filter(attempts__gt=0).first()
+            assert not failed, f"{failed.reaction} failed: {failed.last_error}"
+        expect_the_truth(self.life.order_id)
+
+    def teardown(self):
+        self.settle()
+
+    def owed(self):
+        return Reaction.objects.filter(stream=self.life.order_id)
+
+    def in_thread(self, asked):
+        try:
+            self.ask(asked)
+        except Exception as error:
+            self.errors.append(error)
+        finally:
+            connection.close()
+
+    def ask(self, asked):
+        """Ask for a command, or let a context hear of what it owes."""
+        name, *numbers = asked
+        if name in CONTEXTS:
+            reactions.settle(self.life.order_id, name)
+            return
+        with suppress(DomainError):
+            getattr(self.life, name)(*numbers)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_order_of_commands_counts_a_unit_or_a_cent_twice():
+    with tempfile.TemporaryDirectory() as media, override_settings(MEDIA_ROOT=media):
+        run_state_machine_as_test(
+            Whole,
+            settings=settings(
+                max_examples=25,
+                stateful_step_count=12,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
