@@ -74,9 +74,12 @@ def labels_due(*, now: datetime) -> QuerySet[Label]:
     return Label.objects.filter(due_at__lte=now).order_by("due_at")
 
 
-def to_track(*, now: datetime) -> QuerySet[Shipment]:
+def to_track(*, now: datetime, organization_id: str | None = None) -> QuerySet[Shipment]:
     """Return shipments whose carrier is to be asked at `now` where they are."""
-    return Shipment.objects.filter(track_at__lte=now).order_by("track_at")
+    due = Shipment.objects.filter(track_at__lte=now)
+    if organization_id:
+        due = due.filter(organization_id=organization_id)
+    return due.order_by("track_at")
 
 
 def known(*, adapter: str, tracking_number: str) -> Shipment | None:

@@ -35,9 +35,9 @@ def call_carriers(now: str | None = None) -> int:
 
 
 @shared_task
-def poll_carriers(now: str | None = None) -> int:
+def poll_carriers(now: str | None = None, organization_id: str | None = None) -> int:
     """Ask carriers where the parcels are that are under way; `now` is ISO 8601."""
-    return services.poll_due_carriers(now=moment(now))
+    return services.poll_due_carriers(now=moment(now), organization_id=organization_id)
 
 
 @shared_task

@@ -1,6 +1,6 @@
 """A short life of the service over its public API, scene by scene, with the events of each."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -38,11 +38,15 @@ def play(stage: Stage) -> None:
     cart = ana_fills_a_cart(stage)
     order = she_checks_out(stage, cart)
     inventory_reserves_the_stock(stage, order)
-    payment = she_pays_with_her_second_card(stage, order)
+    she_pays_with_her_second_card(stage, order)
     she_gets_her_invoice(stage, order)
-    a_shirt_was_not_quite_right(stage, order, payment)
+    the_warehouse_picks_and_packs(stage, order)
+    the_parcel_leaves(stage, order)
+    the_carrier_brings_it(stage, order)
+    three_mugs_come_back(stage, order)
     eva_changes_her_mind(stage)
     luis_leaves_a_cart_behind(stage)
+    stage.say_how_much_was_seen()
 
 
 def ana_fills_a_cart(stage: Stage) -> dict[str, Any]:
@@ -84,7 +88,7 @@ def inventory_reserves_the_stock(stage: Stage, order: dict[str, Any]) -> None:
     stage.post(f"/orders/{order['id']}/reservation", reservation)
 
 
-def she_pays_with_her_second_card(stage: Stage, order: dict[str, Any]) -> dict[str, Any]:
+def she_pays_with_her_second_card(stage: Stage, order: dict[str, Any]) -> None:
     """payment.pending and payment.failed; both again, the second time with payment.succeeded."""
     stage.scene("She pays: her first card is declined")
     payment = stage.pay(order, "tok_declined")
@@ -93,7 +97,6 @@ def she_pays_with_her_second_card(stage: Stage, order: dict[str, Any]) -> dict[s
     card = {"gateway_token": "tok_ok"}
     stage.post(f"/payments/{payment['id']}/retry", card, key=str(uuid4()))
     stage.expect(order["id"], "payment.pending", "payment.succeeded", "order.confirmed")
-    return payment
 
 
 def she_gets_her_invoice(stage: Stage, order: dict[str, Any]) -> None:
@@ -104,15 +107,61 @@ def she_gets_her_invoice(stage: Stage, order: dict[str, Any]) -> None:
     stage.expect(order["id"], "invoice.sent")
 
 
-def a_shirt_was_not_quite_right(
-    stage: Stage, order: dict[str, Any], payment: dict[str, Any]
-) -> None:
-    """payment.refunded, and a credit note, which is no event."""
-    stage.scene("The shirt has a flaw: a part of the money goes back")
-    refund = {"amount": "10.00", "reason": "other"}
-    stage.post(f"/payments/{payment['id']}/refunds", refund, key=str(uuid4()))
-    stage.expect(order["id"], "payment.refunded")
-    stage.scene("Her invoice is credited with it: kept on the timeline, not published")
+def the_warehouse_picks_and_packs(stage: Stage, order: dict[str, Any]) -> None:
+    """fulfillment.started and order.processing, fulfillment.item_picked twice and .packed."""
+    order_id = order["id"]
+    stage.scene("The warehouse picks what the order has opened for it")
+    path = f"/fulfillments/{stage.wait_for(f'/fulfillments?order={order_id}', 'id')}"
+    stage.post(f"{path}/start", {"assigned_to": "picker_pia"})
+    stage.expect(order_id, "fulfillment.started", "order.processing")
+    for item in order["items"]:
+        units = {"order_item_id": item["id"], "quantity": item["quantity"]}
+        stage.post(f"{path}/picks", {**units, "scan_id": str(uuid4())})
+        stage.expect(order_id, "fulfillment.item_picked")
+    stage.scene("It packs, and the order's carrier gets a shipment by itself")
+    stage.post(f"{path}/pack", {"packages": [{"weight": "2.1"}]})
+    stage.expect(order_id, "fulfillment.packed", "shipment.created")
+
+
+def the_parcel_leaves(stage: Stage, order: dict[str, Any]) -> None:
+    """shipment.label_created, shipment.dispatched, order.shipped."""
+    order_id = order["id"]
+    stage.scene("A label is bought, and the parcel leaves: Inventory hears what to deduct")
+    path = f"/shipments/{stage.wait_for(f'/shipments?order={order_id}', 'id')}"
+    stage.post(f"{path}/label", {}, key=str(uuid4()))
+    stage.expect(order_id, "shipment.label_created")
+    stage.post(f"{path}/dispatch", {})
+    stage.expect(order_id, "shipment.dispatched", "order.shipped")
+
+
+def the_carrier_brings_it(stage: Stage, order: dict[str, Any]) -> None:
+    """shipment.in_transit twice, shipment.delivered, order.delivered."""
+    stage.scene("The carrier is asked where it is, as if it were tomorrow, and then in three days")
+    stage.run_timer("shipments.tasks.poll_carriers", now=in_days(1), organization_id=ORGANIZATION)
+    stage.expect(order["id"], "shipment.in_transit")
+    stage.run_timer("shipments.tasks.poll_carriers", now=in_days(3), organization_id=ORGANIZATION)
+    stage.expect(order["id"], "shipment.in_transit", "shipment.delivered", "order.delivered")
+
+
+def three_mugs_come_back(stage: Stage, order: dict[str, Any]) -> None:
+    """return.requested, .approved, .received twice, payment.refunded, return.refunded."""
+    stage.scene("Three mugs are the wrong colour: Ana may send them back")
+    mugs = order["items"][1]["id"]
+    sent = {"order_id": order["id"], "reason": "wrong_colour"}
+    three = {"order_item_id": mugs, "quantity": 3}
+    path = f"/returns/{stage.post('/returns', sent | {'items': [three]})['id']}"
+    stage.expect(order["id"], "return.requested")
+    stage.post(f"{path}/approve", {})
+    stage.expect(order["id"], "return.approved")
+    stage.scene("Two arrive, then the third: each receipt tells Inventory what to restock")
+    for quantity in (2, 1):
+        came = {"order_item_id": mugs, "quantity": quantity, "condition": "good"}
+        receipt = {"warehouse_id": "wh_north", "items": [came]}
+        stage.post(f"{path}/receive", receipt, key=str(uuid4()))
+        stage.expect(order["id"], "return.received")
+    stage.scene("The money for what has come goes back, and her invoice is credited with it")
+    stage.post(f"{path}/refund", {}, key=str(uuid4()))
+    stage.expect(order["id"], "payment.refunded", "return.refunded")
     for note in stage.wait_for(f"/invoices?order={order['id']}", "credit_notes"):
         stage.say(f"      {note['number']}: {note['total']} USD, tax {note['tax']}")
 
@@ -142,3 +191,8 @@ def luis_leaves_a_cart_behind(stage: Stage) -> None:
     later = timezone.now() + timedelta(seconds=settings.CART_ABANDONED_AFTER + 1)
     stage.run_timer("carts.tasks.abandon_idle_carts", now=later, organization_id=ORGANIZATION)
     stage.expect(cart["id"], "cart.abandoned")
+
+
+def in_days(days: int) -> datetime:
+    """Return the time in so many days, a little later."""
+    return timezone.now() + timedelta(days=days, minutes=1)

@@ -22,6 +22,7 @@ from django.core.management.base import OutputWrapper
 
 from config.embedded.mail import Catcher
 from events import broker, tail
+from events.schema import registry
 from events.tail import BOLD, paint, short
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,8 @@ class Stage:
         self._colour = colour
         self._scenes = 0
         self._arriving: SimpleQueue[Arrival] = SimpleQueue()
-        self._arrived: Counter[tuple[str, str]] = Counter()
+        self._arrived: Counter[tuple[str, str]] = Counter()  # and not yet waited for
+        self._seen: set[tuple[str, str]] = set()
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -95,15 +97,14 @@ class Stage:
         self.say(f"    POST {API}{short(path)}  {status}")
         return answer
 
-    def wait_for(self, path: str, field: str) -> list[dict[str, Any]]:
-        """Ask for the first row of a list until its field holds something, and return that."""
+    def wait_for(self, path: str, field: str) -> Any:
+        """Ask for the only row of a list until its field holds something, and return that."""
         deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline:
             answer, status = self._send("GET", path)
-            (row,) = answer["results"]
-            if row[field]:
+            if found := [row[field] for row in answer["results"] if row[field]]:
                 self.say(f"    GET {API}{short(path)}  {status}")
-                return list(row[field])
+                return found[0]
             time.sleep(0.2)  # nothing is published that one could listen for
         raise Stopped(f"GET {path} has had no {field} for {DEADLINE:.0f} s.")
 
@@ -154,10 +155,20 @@ class Stage:
                     raise Stopped(f"{what[1]} did not arrive within {DEADLINE:.0f} s.") from None
             self._arrived[what] -= 1
 
+    def say_how_much_was_seen(self) -> None:
+        """Print how many of the published events have arrived at least once."""
+        published = {kind.name for kind in registry.values() if kind.published}
+        seen = published & {name for _, name in self._seen}
+        self.say()
+        self.say(f"{len(seen)} of {len(published)} events seen", sgr=BOLD)
+        for name in sorted(published - seen):
+            self.say(f"    not seen: {name}")
+
     def show_next(self, timeout: float | None = None) -> None:
         """Print the next event or mail. Raises queue.Empty when there is none in time."""
         arrival = self._arriving.get(timeout=timeout)
         self._arrived.update(arrival.what)
+        self._seen.update(arrival.what)
         self.say(textwrap.indent(arrival.text, " " * 6))
 
     def _take_event(self, body: bytes, headers: Mapping[str, Any]) -> None:

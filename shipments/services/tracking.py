@@ -20,14 +20,14 @@ AT_ONCE = 200  # shipments in one run of the timer; the next one goes on
 LOOKED_AT = 5_000  # shipments, of which some may have to be left
 
 
-def poll_due_carriers(*, now: datetime) -> int:
+def poll_due_carriers(*, now: datetime, organization_id: str | None = None) -> int:
     """Ask about the shipments that are due at `now`; return about how many.
 
     An account of which no answer comes is left alone until the next run.
     """
     done, silent = 0, set()
-    due = selectors.to_track(now=now).values_list("pk", "adapter", "account")
-    for shipment_id, *where in due[:LOOKED_AT]:
+    due = selectors.to_track(now=now, organization_id=organization_id)
+    for shipment_id, *where in due.values_list("pk", "adapter", "account")[:LOOKED_AT]:
         if tuple(where) in silent:
             continue
         try:
