@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 
 from events import origin, schema
 from events.backoff import later
+from events.errors import Conflict
 from events.locks import try_lock
 from events.models import Event as EventRow
 from events.models import Reaction
@@ -55,6 +56,24 @@ def reacts_to(event: type[schema.Event]) -> Callable[[Handler], Handler]:
 def to(event_name: str) -> list[Registered]:
     """Return who reacts to an event."""
     return _by_event[event_name]
+
+
+class NotSettled(Conflict):
+    """Something has just happened that is not heard of everywhere: try again in a moment."""
+
+    code = "not_settled"
+
+
+def expect_settled(stream: str, context: str) -> None:
+    """Raise NotSettled while a context owes something to the facts of a stream.
+
+    Whoever asks must hold the lock without which the stream has no new facts.
+    """
+    if Reaction.objects.filter(stream=stream, context=context).exists():
+        raise NotSettled(
+            f"Something has just happened to {stream}, which is about to be taken into account: "
+            "try again in a moment."
+        )
 
 
 def settle(stream: str, context: str) -> None:

@@ -1,11 +1,16 @@
 """What fulfillment tells other services, in the contract's order, and what it keeps to itself."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from msgspec import Meta
 
+from events import origin
 from events.schema import Event, Id, Kilograms, Payload, Quantity, Timestamp, event
+
+if TYPE_CHECKING:
+    from fulfillment.models import Fulfillment, FulfillmentItem
 
 
 @event("fulfillment.started", moment="started_at")
@@ -16,6 +21,17 @@ class FulfillmentStarted(Event):
     warehouse_id: Id
     assigned_to: str
     started_at: Timestamp
+
+    @classmethod
+    def of(cls, fulfillment: "Fulfillment") -> Self:
+        assert fulfillment.warehouse_id, "no warehouse is known"
+        assert fulfillment.started_at, "nobody has started"
+        return cls(
+            order_id=fulfillment.order_id,
+            warehouse_id=fulfillment.warehouse_id,
+            assigned_to=str(fulfillment.assigned_to),
+            started_at=fulfillment.started_at,
+        )
 
 
 @event("fulfillment.item_picked", moment="picked_at")
@@ -29,6 +45,24 @@ class FulfillmentItemPicked(Event):
     picked_by: str
     picked_at: Timestamp
 
+    @classmethod
+    def of(
+        cls,
+        fulfillment: "Fulfillment",
+        line: "FulfillmentItem",
+        *,
+        quantity: int,
+        picked_at: datetime,
+    ) -> Self:
+        return cls(
+            order_id=fulfillment.order_id,
+            order_item_id=line.order_item_id,
+            variant_id=line.variant_id,
+            quantity_picked=quantity,
+            picked_by=origin.current().actor,
+            picked_at=picked_at,
+        )
+
 
 @event("fulfillment.packed", moment="packed_at")
 class FulfillmentPacked(Event):
@@ -39,6 +73,18 @@ class FulfillmentPacked(Event):
     total_weight: Annotated[Kilograms, Meta(description="Of all packages.")]
     packed_by: str
     packed_at: Timestamp
+
+    @classmethod
+    def of(cls, fulfillment: "Fulfillment") -> Self:
+        assert fulfillment.total_weight is not None, "nothing is packed"
+        assert fulfillment.packed_at, "nothing is packed"
+        return cls(
+            order_id=fulfillment.order_id,
+            package_count=len(fulfillment.packages),
+            total_weight=fulfillment.total_weight.normalize(),
+            packed_by=str(fulfillment.packed_by),
+            packed_at=fulfillment.packed_at,
+        )
 
 
 class LineUnits(Payload):

@@ -1,16 +1,24 @@
-"""What payments' facts make orders do, and the orders' timer."""
+"""What other contexts' facts make orders do, and the orders' timer."""
 
 from contextlib import suppress
 
 from celery import shared_task
 
+import shipments.selectors
 from events.errors import Conflict
 from events.models import Event
 from events.reactions import reacts_to
 from events.timers import moment
+from fulfillment.events import FulfillmentStarted, FulfillmentUnitsShort
 from orders import services
 from orders.models import Order
 from payments.events import PaymentFailed, PaymentMismatched, PaymentSucceeded
+from shipments.events import (
+    ShipmentDelivered,
+    ShipmentDispatched,
+    ShipmentLost,
+    ShipmentReturnedToSender,
+)
 
 
 @reacts_to(PaymentSucceeded)
@@ -36,6 +44,61 @@ def hold_mismatched_order(fact: PaymentMismatched, about: Event) -> None:
     )
     with suppress(Conflict):
         services.hold_order(order_id=fact.order_id, reason=Order.HoldReason.PAYMENT, note=note)
+
+
+@reacts_to(FulfillmentStarted)
+def start_processing(fact: FulfillmentStarted, about: Event) -> None:
+    """The first warehouse to start; one that is cancelled meanwhile stays so."""
+    with suppress(Conflict):
+        services.start_processing(
+            order_id=fact.order_id, warehouse_id=fact.warehouse_id, at=fact.started_at
+        )
+
+
+@reacts_to(FulfillmentUnitsShort)
+def write_off_short_units(fact: FulfillmentUnitsShort, about: Event) -> None:
+    """No warehouse has them, so their money goes back."""
+    services.write_off_short_units(
+        order_id=fact.order_id,
+        units={item.order_item_id: item.quantity for item in fact.items},
+        reason=fact.reason,
+    )
+
+
+@reacts_to(ShipmentDispatched)
+def ship_dispatched_units(fact: ShipmentDispatched, about: Event) -> None:
+    """The customer hears what has left, and Inventory what to deduct."""
+    shipment = shipments.selectors.get(fact.shipment_id)
+    services.ship_units(
+        order_id=shipment.order_id,
+        shipment_id=fact.shipment_id,
+        warehouse_id=fact.warehouse_id,
+        carrier=shipment.carrier,
+        tracking_number=shipment.tracking_number,
+        estimated_delivery=shipment.estimated_delivery,
+        units=shipment.units,
+        at=fact.dispatched_at,
+    )
+
+
+@reacts_to(ShipmentDelivered)
+def deliver_arrived_units(fact: ShipmentDelivered, about: Event) -> None:
+    """The proof of delivery becomes the order's."""
+    shipment = shipments.selectors.get(fact.shipment_id)
+    services.deliver_units(
+        order_id=shipment.order_id,
+        shipment_id=fact.shipment_id,
+        signature=shipment.signature,
+        photo_url=shipment.delivery_photo_url,
+        at=fact.delivered_at,
+    )
+
+
+@reacts_to(ShipmentLost)
+@reacts_to(ShipmentReturnedToSender)
+def reopen_lost_units(fact: ShipmentLost | ShipmentReturnedToSender, about: Event) -> None:
+    """They have not left, after all: they are sent again, or written off."""
+    services.reopen_units(order_id=fact.order_id, shipment_id=fact.shipment_id)
 
 
 @shared_task

@@ -3,11 +3,12 @@
 from orders.models.order import Order
 from orders.models.parts import Allocation, Dispatch, OrderItem, WriteOff
 from orders.models.policy import Policy
-from orders.models.refusals import NotFullyPaid, TooManyUnits, UnknownShipment
+from orders.models.refusals import HasLeft, NotFullyPaid, TooManyUnits, UnknownShipment
 
 __all__ = [
     "Allocation",
     "Dispatch",
+    "HasLeft",
     "NotFullyPaid",
     "Order",
     "OrderItem",

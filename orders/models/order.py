@@ -143,7 +143,6 @@ class Order(OrderUnits):
         source=Status.CONFIRMED,
         target=Status.PROCESSING,
         emits=facts.OrderProcessing,
-        guards=[is_not_held],
     )
     def start_processing(self, *, warehouse_id: str | None, at: datetime) -> Event:
         """The first warehouse has begun to pick."""
@@ -214,8 +213,14 @@ class Order(OrderUnits):
             items=facts.LineUnits.of({d.order_item_id: d.quantity for d in dispatches}),
         )
 
-    def write_off(self, *, units: Units, reason: str, at: datetime, is_paid: bool) -> None:
-        """Units will never ship; the order ends here if they were the last open ones."""
+    def write_off(
+        self, *, units: Units, reason: str, at: datetime, is_paid: bool, picked: Units
+    ) -> None:
+        """Units will never ship; the order ends here if they were the last open ones.
+
+        Raises UnitsArePicked where only picked ones are left.
+        """
+        self.expect_unpicked(units, picked)
         everything = sum(line.to_ship for line in self.lines) == sum(units.values())
         if self.status == self.Status.PROCESSING and everything:
             self.write_off_rest(units=units, reason=reason, at=at)

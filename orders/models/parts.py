@@ -1,5 +1,6 @@
 """What an order is made of. Each part is saved by the order that it belongs to."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
 
@@ -71,6 +72,10 @@ class OrderItem(models.Model):
     def to_ship(self) -> int:
         """Units that have yet to leave."""
         return self.live - self.shipped
+
+    def unpicked(self, picked: Mapping[str, int]) -> int:
+        """Units that nobody has in hand, of those that have yet to leave."""
+        return min(self.to_ship, self.live - picked.get(self.id, 0))
 
     def price(self, *, discount: Decimal, currency: str) -> None:
         """Compute the amounts: tax is on what is paid, rounded half up on the line."""

@@ -171,6 +171,10 @@ class OrderRecord(Aggregate):
         """The items, in the order in which they were given."""
         return list(self.items.all())
 
+    def is_fulfillable(self) -> bool:
+        """it is confirmed and not cancelled"""
+        return bool(self.confirmed_at) and self.status != self.Status.CANCELLED
+
     def price(self) -> None:
         """Compute every amount from the lines, the discount and the shipping.
 

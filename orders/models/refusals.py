@@ -43,3 +43,15 @@ class UnknownShipment(DomainError):
     """No unit of the order is on its way in this shipment."""
 
     code = "unknown_shipment"
+
+
+class UnitsArePicked(Conflict):
+    """Units that are picked are not written off: report them short in their fulfillment first."""
+
+    code = "units_are_picked"
+
+
+class HasLeft(Conflict):
+    """A shipment has left: the order cannot be cancelled; what has not left can be written off."""
+
+    code = "has_left"

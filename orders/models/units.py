@@ -12,7 +12,7 @@ from events.schema import MAX_BODY
 from orders.events import LineUnits, OrderShipped, OrderUnitsWrittenOff, StockItem
 from orders.models.parts import Allocation, Dispatch, OrderItem, WriteOff
 from orders.models.record import OrderRecord
-from orders.models.refusals import OrderTooLarge, UnknownItem
+from orders.models.refusals import OrderTooLarge, UnitsArePicked, UnknownItem
 
 PLACE = 64  # bytes of JSON around the ids of a unit's place
 
@@ -93,6 +93,15 @@ class OrderUnits(OrderRecord):
         for counter, by in units.items():
             setattr(line, counter, getattr(line, counter) + by)
         self.lines_to_save[line.id] = line
+
+    def expect_unpicked(self, units: Mapping[str, int], picked: Mapping[str, int]) -> None:
+        """Refuse to write off what somebody has in hand. Raises UnknownItem, UnitsArePicked."""
+        for line, quantity in self.lines_of(units):
+            if line.to_ship >= quantity > line.unpicked(picked):
+                raise UnitsArePicked(
+                    f"Of {line.id}, {line.unpicked(picked)} units are not picked; {quantity} were "
+                    "asked for. Report those that will not be sent as short in their fulfillment."
+                )
 
     def dispatch(
         self,

@@ -1,6 +1,7 @@
 """What can be done with orders: one function per verb."""
 
 from orders.services.life import (
+    FulfillmentStarted,
     OrderIsCancelled,
     answer_reservation,
     cancel_order,
@@ -22,10 +23,12 @@ from orders.services.units import (
     reopen_units,
     ship_units,
     start_processing,
+    write_off_short_units,
     write_off_units,
 )
 
 __all__ = [
+    "FulfillmentStarted",
     "OrderIsCancelled",
     "answer_reservation",
     "cancel_order",
@@ -45,5 +48,6 @@ __all__ = [
     "set_policy",
     "ship_units",
     "start_processing",
+    "write_off_short_units",
     "write_off_units",
 ]

@@ -8,18 +8,26 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+import fulfillment.selectors
 import payments.selectors
+import shipments.selectors
 from events.errors import Conflict
 from events.numbers import next_number
 from events.timers import for_each
 from orders import selectors
-from orders.models import Order
+from orders.models import HasLeft, Order
 
 
 class OrderIsCancelled(Conflict):
     """Inventory releases what it has reserved for the order."""
 
     code = "order_cancelled"
+
+
+class FulfillmentStarted(Conflict):
+    """Somebody picks the order already: what is short there is moved by fulfillment."""
+
+    code = "fulfillment_started"
 
 
 @transaction.atomic
@@ -115,12 +123,15 @@ def reserve_stock(
 ) -> Order:
     """Record Inventory's reservation: order_item_id, warehouse_id and quantity each.
 
-    Raises OrderIsCancelled, UnknownItem, TooManyUnits, OrderTooLarge, InvalidTransition.
+    Raises OrderIsCancelled, FulfillmentStarted, UnknownItem, TooManyUnits, OrderTooLarge,
+    InvalidTransition.
     """
     order = selectors.lock(order_id)
     _expect_not_cancelled(order)
     if order.reservation_id == reservation_id and order.is_allocated_as(allocations):
         return order
+    if fulfillment.selectors.has_started(order_id):
+        raise FulfillmentStarted(f"{order_id} is being picked: its allocation is fixed.")
     order.reserve(reservation_id=reservation_id, allocations=allocations)
     order.save()
     return order
@@ -136,6 +147,7 @@ def reject_reservation(*, order_id: str, note: str = "") -> Order:
     if order.cancellation_reason == Order.CancellationReason.OUT_OF_STOCK:
         return order
     _expect_not_cancelled(order)
+    _expect_nothing_has_left(order)
     order.reject(note=note, at=timezone.now(), is_paid=payments.selectors.has_money(order.id))
     order.save()
     return order
@@ -204,6 +216,7 @@ def expire_unpaid_orders(*, now: datetime, organization_id: str | None = None) -
 
 
 def _cancel(order: Order, reason: str, note: str, at: datetime) -> None:
+    _expect_nothing_has_left(order)
     is_paid = payments.selectors.has_money(order.id)
     order.cancel(reason=reason, note=note, at=at, is_paid=is_paid)
 
@@ -214,6 +227,12 @@ def _expect_not_cancelled(order: Order) -> None:
             f"{order.id} is cancelled: release what was reserved for it.",
             allowed_actions=order.allowed_actions(),
         )
+
+
+def _expect_nothing_has_left(order: Order) -> None:
+    """The order itself hears of a dispatch a moment later."""
+    if shipments.selectors.has_left(order.id) and order.has_dispatched_nothing():
+        raise HasLeft(f"A shipment of {order.id} has left: write off what has not.")
 
 
 def _place(order: Order, reservation_ttl_minutes: int) -> None:

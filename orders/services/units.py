@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
+import fulfillment.selectors
 import payments.selectors
 from orders import selectors
 from orders.models import Order, UnknownShipment
@@ -91,13 +93,28 @@ def reopen_units(*, order_id: str, shipment_id: str) -> Order:
 def write_off_units(*, order_id: str, units: Mapping[str, int], reason: str) -> Order:
     """Give up units that will never ship; `units` says how many of which line.
 
-    Raises UnknownItem, TooManyUnits, InvalidTransition.
+    Raises UnknownItem, TooManyUnits, UnitsArePicked, InvalidTransition.
     """
     order = selectors.lock(order_id)
-    is_paid = payments.selectors.has_money(order.id)
-    order.write_off(units=units, reason=reason, at=timezone.now(), is_paid=is_paid)
-    order.save()
+    _write_off(order, units, reason, fulfillment.selectors.kept(order_id))
     return order
+
+
+@transaction.atomic
+def write_off_short_units(*, order_id: str, units: Mapping[str, int], reason: str) -> None:
+    """Give up units that no warehouse has; those that were written off meanwhile only once."""
+    order = selectors.lock(order_id)
+    picked = fulfillment.selectors.kept(order_id)
+    left = {item: order.line(item).unpicked(picked) for item in units}
+    units = {item: min(quantity, left[item]) for item, quantity in units.items() if left[item]}
+    if units and order.is_fulfillable():
+        _write_off(order, units, reason, picked)
+
+
+def _write_off(order: Order, units: Mapping[str, int], reason: str, picked: Any) -> None:
+    is_paid = payments.selectors.has_money(order.id)
+    order.write_off(units=units, reason=reason, at=timezone.now(), is_paid=is_paid, picked=picked)
+    order.save()
 
 
 @transaction.atomic

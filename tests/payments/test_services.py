@@ -34,11 +34,12 @@ class TestPaying:
         settle()
         order.refresh_from_db()
         assert (order.status, order.payment_id) == ("confirmed", payment.id)
-        assert told(order)[2:7] == [
+        assert told(order)[2:8] == [
             "payment.opened",
             "payment.pending",
             "payment.succeeded",
             "order.confirmed",
+            "fulfillment.opened",
             "invoice.created",
         ]
         assert data(order, "payment.succeeded")["card_last4"] == "4242"

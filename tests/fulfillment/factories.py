@@ -1,0 +1,80 @@
+"""Fulfillments in every state, reached as warehouses reach it."""
+
+from typing import Any
+from uuid import uuid4
+
+import factory
+
+from events import reactions
+from fulfillment import selectors, services
+from fulfillment.models import Fulfillment
+from orders import services as orders
+from orders.models import Order
+from tests.factories import LineFactory, OrderFactory
+
+PACKAGE = {"weight": "2.5", "length": "30", "width": "20", "height": "10"}
+
+
+class FulfillmentFactory(factory.Factory):
+    """What the one warehouse of an order sends of it; the fields are the order's."""
+
+    class Meta:
+        model = Fulfillment
+
+    organization_id = "org_1"
+    status = "open"
+
+    @classmethod
+    def _create(cls, model: type[Fulfillment], *, status: str, **fields: Any) -> Fulfillment:
+        return reach(fulfillments(OrderFactory(status="confirmed", **fields))[0], status)
+
+
+def order_in(*warehouses: dict[str, int], **fields: Any) -> Order:
+    """A confirmed order whose lines are allocated: `{"wh_1": 2}` for each line."""
+    lines = [LineFactory(quantity=sum(line.values())) for line in warehouses]
+    order = OrderFactory(items=lines, **{"status": "confirmed", **fields})
+    allocations = [
+        {"order_item_id": line.id, "warehouse_id": warehouse, "quantity": quantity}
+        for line, where in zip(order.lines, warehouses, strict=True)
+        for warehouse, quantity in where.items()
+    ]
+    return orders.reserve_stock(order_id=order.id, reservation_id="res_1", allocations=allocations)
+
+
+def fulfillments(order: Order) -> list[Fulfillment]:
+    """The order's fulfillments, after fulfillment has heard of everything."""
+    reactions.settle(order.id, "fulfillment")
+    return list(selectors.with_lines().filter(order=order.id).order_by("id"))
+
+
+def reach(fulfillment: Fulfillment, status: str) -> Fulfillment:
+    """Start, pick everything and pack, as far as the status asks for."""
+    if status == "cancelled":
+        orders.cancel_order(order_id=fulfillment.order_id, reason="customer_request")
+        reactions.settle(fulfillment.order_id, "fulfillment")
+    elif status != "open":
+        services.start_fulfillment(fulfillment_id=fulfillment.id, assigned_to="picker_1")
+    if status == "packed":
+        pick_all(fulfillment)
+        services.pack_fulfillment(fulfillment_id=fulfillment.id, packages=[PACKAGE])
+    return selectors.with_lines().get(pk=fulfillment.pk)
+
+
+def pick(fulfillment: Fulfillment, line: int = 0, quantity: int = 1, **given: Any) -> Fulfillment:
+    item = fulfillment.lines[line].order_item_id
+    scan: dict[str, Any] = {"order_item_id": item, "quantity": quantity, "scan_id": str(uuid4())}
+    return services.pick_item(fulfillment_id=fulfillment.id, **{**scan, **given})
+
+
+def short(fulfillment: Fulfillment, line: int = 0, quantity: int = 1, **given: Any) -> Fulfillment:
+    item = fulfillment.lines[line].order_item_id
+    scan: dict[str, Any] = {"order_item_id": item, "quantity": quantity, "scan_id": str(uuid4())}
+    scan["reason"] = "not found"
+    return services.report_short(fulfillment_id=fulfillment.id, **{**scan, **given})
+
+
+def pick_all(fulfillment: Fulfillment) -> None:
+    """Everything that is still to be picked is."""
+    for n, line in enumerate(selectors.with_lines().get(pk=fulfillment.pk).lines):
+        if line.unpicked:
+            pick(fulfillment, n, line.unpicked)

@@ -1,0 +1,321 @@
+"""From a paid order into packages."""
+
+import pytest
+
+from events.aggregate import InvalidTransition
+from events.errors import Conflict
+from events.reactions import NotSettled
+from fulfillment import selectors, services
+from fulfillment.models import (
+    OrderNotFulfillable,
+    OtherWarehouse,
+    ScanReused,
+    TooManyUnits,
+    UnknownItem,
+    WarehouseRequired,
+)
+from orders import selectors as order_selectors
+from orders import services as orders
+from tests.factories import LineFactory, OrderFactory, write_off
+from tests.facts import data, mark, told
+from tests.fulfillment.factories import (
+    PACKAGE,
+    FulfillmentFactory,
+    fulfillments,
+    order_in,
+    pick,
+    pick_all,
+    reach,
+    short,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def units(fulfillment):
+    return {line.order_item_id: line.quantity for line in fulfillment.lines if line.quantity}
+
+
+def again(fulfillment):
+    return selectors.with_lines().get(pk=fulfillment.pk)
+
+
+class TestPlanning:
+    def test_each_warehouse_sends_what_is_allocated_to_it(self):
+        order = order_in({"wh_1": 2}, {"wh_1": 1, "wh_2": 3})
+        one, two = fulfillments(order)
+        first, second = (line.id for line in order.lines)
+        assert (one.warehouse_id, units(one)) == ("wh_1", {first: 2, second: 1})
+        assert (two.warehouse_id, units(two)) == ("wh_2", {second: 3})
+
+    def test_without_an_allocation_the_preferred_warehouse_sends(self):
+        assert FulfillmentFactory().warehouse_id == "wh_101"
+
+    def test_a_later_reservation_replaces_the_plan(self):
+        order = order_in({"wh_1": 2}, {"wh_2": 3})
+        fulfillments(order)
+        allocation = {
+            "order_item_id": order.lines[0].id,
+            "warehouse_id": "wh_2",
+            "quantity": 2,
+        }
+        orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[allocation])
+        by_warehouse = {
+            each.warehouse_id: (each.status, units(each)) for each in fulfillments(order)
+        }
+        assert by_warehouse == {
+            "wh_1": ("cancelled", {}),
+            "wh_2": ("open", {order.lines[0].id: 2}),
+            "wh_101": ("open", {order.lines[1].id: 3}),
+        }
+
+    def test_once_somebody_has_started_the_allocation_is_fixed(self):
+        order = order_in({"wh_1": 2}, {"wh_2": 3})
+        reach(fulfillments(order)[0], "started")
+        with pytest.raises(orders.FulfillmentStarted):
+            orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[])
+
+    def test_nobody_starts_while_a_reservation_is_on_its_way(self):
+        order = order_in({"wh_1": 2})
+        fulfillment = fulfillments(order)[0]
+        orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[])
+        with pytest.raises(NotSettled):
+            services.start_fulfillment(fulfillment_id=fulfillment.id)
+
+    def test_a_cancelled_order_is_not_sent(self, settle):
+        order = order_in({"wh_1": 2}, {"wh_2": 3})
+        one, two = fulfillments(order)
+        reach(one, "started")
+        orders.cancel_order(order_id=order.id, reason="customer_request")
+        with pytest.raises(OrderNotFulfillable):
+            pick(one)
+        settle()
+        assert {again(one).status, again(two).status} == {"cancelled"}
+
+    def test_what_is_written_off_is_taken_from_what_nobody_has_begun(self):
+        order = order_in({"wh_1": 2, "wh_2": 2})
+        one, two = fulfillments(order)
+        reach(one, "started")
+        write_off(order, 0, 3)
+        fulfillments(order)
+        assert (again(one).status, units(again(one))) == ("started", {order.lines[0].id: 1})
+        assert (again(two).status, units(again(two))) == ("cancelled", {})
+
+    def test_what_is_picked_cannot_be_written_off(self):
+        order = order_in({"wh_1": 3})
+        fulfillment = reach(fulfillments(order)[0], "started")
+        pick(fulfillment, quantity=2)
+        with pytest.raises(Conflict, match="Report those") as refused:
+            write_off(order, 0, 2)
+        assert refused.value.code == "units_are_picked"
+        write_off(order, 0, 1)
+
+    def test_what_was_written_off_a_moment_ago_cannot_be_picked(self):
+        order = order_in({"wh_1": 3})
+        fulfillment = reach(fulfillments(order)[0], "started")
+        write_off(order, 0, 2)
+        with pytest.raises(TooManyUnits, match="not written off"):
+            pick(fulfillment, quantity=2)
+        pick(fulfillment)
+
+
+class TestStarting:
+    def test_the_order_is_processed_when_the_first_warehouse_starts(self, settle):
+        order = order_in({"wh_1": 2}, {"wh_2": 3})
+        one, two = fulfillments(order)
+        settle()
+        before = mark()
+        reach(one, "started")
+        reach(two, "started")
+        settle()
+        assert told(order, after=before) == [
+            "fulfillment.started",
+            "fulfillment.started",
+            "order.processing",
+        ]
+        assert data(order, "order.processing")["warehouse_id"] == "wh_1"
+
+    def test_again_by_the_same_picker_changes_nothing(self):
+        fulfillment = FulfillmentFactory(status="started")
+        before = mark()
+        services.start_fulfillment(fulfillment_id=fulfillment.id, assigned_to="picker_1")
+        assert mark() == before
+        with pytest.raises(InvalidTransition):
+            services.start_fulfillment(fulfillment_id=fulfillment.id, assigned_to="picker_2")
+
+    def test_not_while_the_order_is_on_hold(self, settle):
+        order = order_in({"wh_1": 2})
+        fulfillment = fulfillments(order)[0]
+        orders.hold_order(order_id=order.id, reason="fraud")
+        with pytest.raises(OrderNotFulfillable, match="on hold"):
+            services.start_fulfillment(fulfillment_id=fulfillment.id)
+        orders.release_order(order_id=order.id)
+        services.start_fulfillment(fulfillment_id=fulfillment.id)
+
+    def test_an_order_that_is_held_after_the_start_is_processed_all_the_same(self, settle):
+        order = order_in({"wh_1": 2})
+        settle()
+        reach(fulfillments(order)[0], "started")
+        orders.hold_order(order_id=order.id, reason="fraud")
+        settle()
+        assert order_selectors.get(order.id).status == "processing"
+
+    def test_where_no_warehouse_is_known_it_must_be_named(self):
+        line = LineFactory(preferred_warehouse_id=None)
+        order = OrderFactory(status="confirmed", items=[line])
+        (fulfillment,) = fulfillments(order)
+        with pytest.raises(WarehouseRequired):
+            services.start_fulfillment(fulfillment_id=fulfillment.id)
+        started = services.start_fulfillment(fulfillment_id=fulfillment.id, warehouse_id="wh_9")
+        assert started.warehouse_id == "wh_9"
+
+    def test_another_warehouse_than_the_one_that_has_it_is_refused(self):
+        with pytest.raises(OtherWarehouse):
+            services.start_fulfillment(fulfillment_id=FulfillmentFactory().id, warehouse_id="wh_9")
+
+
+class TestPicking:
+    def test_a_pick_is_told_with_its_own_quantity(self):
+        order = order_in({"wh_1": 3})
+        fulfillment = reach(fulfillments(order)[0], "started")
+        pick(fulfillment, quantity=2)
+        assert data(order, "fulfillment.item_picked")["quantity_picked"] == 2
+        assert again(fulfillment).lines[0].unpicked == 1
+
+    def test_the_same_scan_ten_times_is_one_pick(self):
+        fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
+        before = mark()
+        for _ in range(10):
+            pick(fulfillment, scan_id="scan_1")
+        assert again(fulfillment).lines[0].picked == 1
+        assert mark() == before + 1
+
+    def test_a_scan_that_comes_back_as_another_is_refused(self):
+        fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
+        pick(fulfillment, scan_id="scan_1")
+        with pytest.raises(ScanReused):
+            pick(fulfillment, quantity=2, scan_id="scan_1")
+
+    def test_never_more_than_allocated(self):
+        fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
+        with pytest.raises(TooManyUnits, match="3 are still to be picked here; 4 were asked"):
+            pick(fulfillment, quantity=4)
+        with pytest.raises(UnknownItem):
+            pick(fulfillment, order_item_id="item_0")
+
+    def test_not_before_somebody_has_started(self):
+        with pytest.raises(InvalidTransition):
+            pick(FulfillmentFactory())
+
+
+class TestShortPicks:
+    def test_a_short_unit_moves_to_another_warehouse(self, settle):
+        order = order_in({"wh_1": 3})
+        one = reach(fulfillments(order)[0], "started")
+        pick(one, quantity=2)
+        short(one)
+        item = order.lines[0].id
+        services.move_units(fulfillment_id=one.id, warehouse_id="wh_2", units={item: 1})
+        one, two = fulfillments(order)
+        assert (units(one), units(two)) == ({item: 2}, {item: 1})
+        assert (two.status, two.warehouse_id) == ("open", "wh_2")
+        services.pack_fulfillment(fulfillment_id=one.id, packages=[PACKAGE])
+        settle()
+        assert order_selectors.get(order.id).lines[0].cancelled == 0
+
+    def test_units_move_into_what_the_other_warehouse_sends_anyway(self):
+        order = order_in({"wh_1": 3, "wh_2": 1})
+        one, two = fulfillments(order)
+        services.move_units(
+            fulfillment_id=one.id, warehouse_id="wh_2", units={order.lines[0].id: 3}
+        )
+        assert (again(one).status, units(again(two))) == ("cancelled", {order.lines[0].id: 4})
+
+    def test_a_short_unit_is_written_off_and_its_money_goes_back(self, settle):
+        order = order_in({"wh_1": 3})
+        settle()
+        fulfillment = reach(fulfillments(order)[0], "started")
+        pick(fulfillment, quantity=2)
+        short(fulfillment)
+        before = mark()
+        item = order.lines[0].id
+        services.write_off_short_units(
+            fulfillment_id=fulfillment.id, units={item: 1}, reason="out_of_stock"
+        )
+        settle()
+        assert told(order, after=before) == [
+            "fulfillment.units_short",
+            "order.processing",
+            "order.units_written_off",
+            "refund.requested",
+        ]
+        assert (order_selectors.get(order.id).lines[0].cancelled, units(again(fulfillment))) == (
+            1,
+            {item: 2},
+        )
+
+    def test_what_two_operators_write_off_at_once_is_written_off_once(self, settle):
+        order = order_in({"wh_1": 3})
+        settle()
+        fulfillment = reach(fulfillments(order)[0], "started")
+        pick(fulfillment, quantity=2)
+        short(fulfillment)
+        settle()
+        item = order.lines[0].id
+        services.write_off_short_units(
+            fulfillment_id=fulfillment.id, units={item: 1}, reason="out_of_stock"
+        )
+        write_off(order, 0, 1)
+        settle()
+        assert order_selectors.get(order.id).lines[0].cancelled == 1
+        assert units(again(fulfillment)) == {item: 2}
+
+    def test_what_is_picked_and_turns_out_unfit_counts_as_put_back(self):
+        fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "packed")
+        short(fulfillment, quantity=2)
+        line = again(fulfillment).lines[0]
+        assert (line.picked, line.short) == (1, 2)
+        with pytest.raises(TooManyUnits):
+            short(fulfillment, quantity=2)
+
+    def test_more_than_is_short_cannot_be_written_off_here(self):
+        fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
+        short(fulfillment)
+        item = fulfillment.lines[0].order_item_id
+        with pytest.raises(TooManyUnits):
+            services.write_off_short_units(
+                fulfillment_id=fulfillment.id, units={item: 2}, reason="out_of_stock"
+            )
+
+
+class TestPacking:
+    def test_the_packages_weigh_what_each_weighs(self):
+        order = order_in({"wh_1": 3})
+        fulfillment = reach(fulfillments(order)[0], "started")
+        pick_all(fulfillment)
+        packages = [{"weight": "2.5"}, {"weight": "0.125"}]
+        services.pack_fulfillment(fulfillment_id=fulfillment.id, packages=packages)
+        packed = data(order, "fulfillment.packed")
+        assert (packed["package_count"], packed["total_weight"]) == (2, "2.625")
+
+    def test_the_same_packages_again_change_nothing(self):
+        fulfillment = FulfillmentFactory(status="packed")
+        before = mark()
+        services.pack_fulfillment(fulfillment_id=fulfillment.id, packages=[PACKAGE])
+        assert mark() == before
+        with pytest.raises(InvalidTransition):
+            services.pack_fulfillment(fulfillment_id=fulfillment.id, packages=[PACKAGE] * 2)
+
+    def test_not_while_something_is_to_be_looked_for(self):
+        fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
+        pick(fulfillment, quantity=2)
+        with pytest.raises(InvalidTransition, match="picked or reported short"):
+            services.pack_fulfillment(fulfillment_id=fulfillment.id, packages=[PACKAGE])
+        short(fulfillment)
+        services.pack_fulfillment(fulfillment_id=fulfillment.id, packages=[PACKAGE])
+
+    def test_not_where_nothing_was_found(self):
+        fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
+        short(fulfillment, quantity=3)
+        with pytest.raises(InvalidTransition, match="move or write off"):
+            services.pack_fulfillment(fulfillment_id=fulfillment.id, packages=[PACKAGE])
