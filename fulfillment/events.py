@@ -146,7 +146,6 @@ class FulfillmentUnitsShort(Event):
 
     fulfillment_id: Id
     order_id: Id
-    reason: str
     items: list[LineUnits]
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from config.paper.layout import Flow, Paper, sums, table, text
+from config.paper.layout import Flow, Paper, address, sums, table, text
 from events.money import money
 from invoices.models import CreditNote, Document, Invoice
 
@@ -77,18 +77,9 @@ def _paper(invoice: Invoice, title: str, number: str, facts: Sequence[tuple[str,
 
 def _party(party: Mapping[str, str]) -> list[str]:
     """Return who it is, a line for each part that is known."""
-    place = " ".join(filter(None, [party.get("postal_code"), party.get("city")]))
-    lines = [
-        party.get("name"),
-        party.get("company"),
-        party.get("line1"),
-        party.get("line2"),
-        ", ".join(filter(None, [place, party.get("region"), party.get("country")])),
-        f"Tax id {party['tax_id']}" if party.get("tax_id") else None,
-        party.get("email"),
-        party.get("phone"),
-    ]
-    return [line for line in lines if line]
+    tax_id = f"Tax id {party['tax_id']}" if party.get("tax_id") else None
+    more = [tax_id, party.get("email"), party.get("phone")]
+    return [*address(party), *filter(None, more)]
 
 
 def _lines(invoice: Invoice) -> Flow:

@@ -61,7 +61,6 @@ def write_off_short_units(fact: FulfillmentUnitsShort, about: Event) -> None:
     services.write_off_short_units(
         order_id=fact.order_id,
         units={item.order_item_id: item.quantity for item in fact.items},
-        reason=fact.reason,
     )
 
 

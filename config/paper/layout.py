@@ -1,6 +1,6 @@
 """A4 pages: what is at the top of the first, at the foot of each, and the tables in between."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -80,7 +80,7 @@ class Paper:
         parties = [[_small(label), *map(text, lines)] for label, lines in self.parties]
         facts = [[_small(label), text(value)] for label, value in self.facts]
         about = Table(facts, colWidths=[34 * mm, None], style=_PLAIN)
-        widths = [WIDTH * 0.31, WIDTH * 0.31, None]
+        widths = [*[WIDTH * 0.31] * len(parties), None]
         head = Table([[*parties, about]], colWidths=widths, style=_PLAIN)
         return [
             Paragraph(escape(self.title), _style(size=20, font=BOLD)),
@@ -123,6 +123,14 @@ _HEADED = [
     ("LINEBELOW", (0, 0), (-1, 0), 1, INK),
 ]
 _SUMS = [*_TABLE, ("FONT", (0, -1), (-1, -1), BOLD, 10), ("LINEABOVE", (0, -1), (-1, -1), 1, INK)]
+
+
+def address(party: Mapping[str, str]) -> list[str]:
+    """Return where somebody lives, a line for each part that is known."""
+    place = " ".join(filter(None, [party.get("postal_code"), party.get("city")]))
+    lines = [party.get(name) for name in ("name", "company", "line1", "line2")]
+    lines += [", ".join(filter(None, [place, party.get("region"), party.get("country")]))]
+    return [line for line in lines if line]
 
 
 def table(rows: Sequence[Sequence[Any]], *, widths: Sequence[float | None]) -> Flow:

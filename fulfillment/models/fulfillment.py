@@ -161,7 +161,7 @@ class Fulfillment(FulfillmentRecord):
         verb="write-off",
         guards=[has_short_units],
     )
-    def write_off(self, *, units: Units, reason: str) -> Event:
+    def write_off(self, *, units: Units) -> Event:
         """What is short here no other warehouse has. Raises UnknownItem, TooManyUnits."""
         for line, quantity in self.lines_of(units):
             line.expect(quantity, at_most=line.short, what="are reported short")
@@ -169,7 +169,6 @@ class Fulfillment(FulfillmentRecord):
         return facts.FulfillmentUnitsShort(
             fulfillment_id=self.id,
             order_id=self.order_id,
-            reason=reason,
             items=facts.LineUnits.of(units),
         )
 

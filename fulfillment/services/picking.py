@@ -108,15 +108,13 @@ def move_units(*, fulfillment_id: str, warehouse_id: str, units: Mapping[str, in
 
 
 @transaction.atomic
-def write_off_short_units(
-    *, fulfillment_id: str, units: Mapping[str, int], reason: str
-) -> Fulfillment:
+def write_off_short_units(*, fulfillment_id: str, units: Mapping[str, int]) -> Fulfillment:
     """No warehouse has them: the order writes them off, and their money goes back.
 
     Raises UnknownItem, TooManyUnits, InvalidTransition.
     """
     fulfillment = selectors.lock(fulfillment_id)
-    fulfillment.write_off(units=units, reason=reason)
+    fulfillment.write_off(units=units)
     end_if_empty(fulfillment, reason="written_off")
     fulfillment.save()
     return fulfillment

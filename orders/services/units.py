@@ -101,14 +101,14 @@ def write_off_units(*, order_id: str, units: Mapping[str, int], reason: str) -> 
 
 
 @transaction.atomic
-def write_off_short_units(*, order_id: str, units: Mapping[str, int], reason: str) -> None:
+def write_off_short_units(*, order_id: str, units: Mapping[str, int]) -> None:
     """Give up units that no warehouse has; those that were written off meanwhile only once."""
     order = selectors.lock(order_id)
     picked = fulfillment.selectors.kept(order_id)
     left = {item: order.line(item).unpicked(picked) for item in units}
     units = {item: min(quantity, left[item]) for item, quantity in units.items() if left[item]}
     if units and order.is_fulfillable():
-        _write_off(order, units, reason, picked)
+        _write_off(order, units, Order.CancellationReason.OUT_OF_STOCK, picked)
 
 
 def _write_off(order: Order, units: Mapping[str, int], reason: str, picked: Any) -> None:

@@ -239,9 +239,7 @@ class TestShortPicks:
         short(fulfillment)
         before = mark()
         item = order.lines[0].id
-        services.write_off_short_units(
-            fulfillment_id=fulfillment.id, units={item: 1}, reason="out_of_stock"
-        )
+        services.write_off_short_units(fulfillment_id=fulfillment.id, units={item: 1})
         settle()
         assert told(order, after=before) == [
             "fulfillment.units_short",
@@ -262,9 +260,7 @@ class TestShortPicks:
         short(fulfillment)
         settle()
         item = order.lines[0].id
-        services.write_off_short_units(
-            fulfillment_id=fulfillment.id, units={item: 1}, reason="out_of_stock"
-        )
+        services.write_off_short_units(fulfillment_id=fulfillment.id, units={item: 1})
         write_off(order, 0, 1)
         settle()
         assert order_selectors.get(order.id).lines[0].cancelled == 1
@@ -283,9 +279,7 @@ class TestShortPicks:
         short(fulfillment)
         item = fulfillment.lines[0].order_item_id
         with pytest.raises(TooManyUnits):
-            services.write_off_short_units(
-                fulfillment_id=fulfillment.id, units={item: 2}, reason="out_of_stock"
-            )
+            services.write_off_short_units(fulfillment_id=fulfillment.id, units={item: 2})
 
 
 class TestPacking:
