@@ -67,24 +67,26 @@ class Start(Body):
     )
 
 
-class NewPick(Body):
-    """Units that were taken from the shelf, or are not to be found there."""
+class PickByHand(Body):
+    """Units that were taken from the shelf."""
 
-    example = {"order_item_id": ITEM_ID, "quantity": 2, "scan_id": "scan_5f1c"}
     order_item_id = ExternalId()
     quantity = Quantity()
     scan_id = ExternalId(help_text="One for each scan: whatever comes twice under it counts once.")
+
+
+class NewPick(PickByHand):
+    """Units that were taken from the shelf, or are not to be found there."""
+
+    example = {"order_item_id": ITEM_ID, "quantity": 2, "scan_id": "scan_5f1c"}
     short_reason = serializers.CharField(
         max_length=200, required=False, help_text="Why the units cannot be picked here."
     )
 
 
-class Short(Body):
+class Short(PickByHand):
     """Units that are not to be found, or unfit."""
 
-    order_item_id = ExternalId()
-    quantity = Quantity()
-    scan_id = ExternalId()
     reason = serializers.CharField(max_length=200)
 
 

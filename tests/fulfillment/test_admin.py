@@ -1,0 +1,102 @@
+"""Fulfillments in the admin."""
+
+import pytest
+
+from fulfillment import selectors
+from orders import services as orders
+from tests.fulfillment.factories import (
+    FulfillmentFactory,
+    fulfillments,
+    order_in,
+    pick,
+    pick_all,
+    reach,
+    short,
+)
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/fulfillment/fulfillment/"
+
+
+@pytest.fixture
+def olga(operator):
+    return operator()
+
+
+def page(olga, fulfillment, rest="change/"):
+    return olga.get(f"{LIST}{fulfillment.id}/{rest}").content.decode()
+
+
+def do(olga, fulfillment, verb, body):
+    return olga.post(f"{LIST}{fulfillment.id}/do/{verb}/", body, follow=True).content.decode()
+
+
+def found(olga, queue):
+    listed = olga.get(f"{LIST}?queue={queue}")
+    return {row.pk for row in listed.context["cl"].result_list}
+
+
+def test_each_queue_holds_what_waits_there(olga, settle):
+    to_start = FulfillmentFactory()
+    to_pick = FulfillmentFactory(status="started")
+    to_pack = FulfillmentFactory(status="started")
+    pick_all(to_pack)
+    with_short = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
+    pick(with_short, quantity=2)
+    short(with_short)
+    nothing_found = FulfillmentFactory(status="started")
+    short(nothing_found, quantity=2)
+    held = FulfillmentFactory()
+    orders.hold_order(order_id=held.order_id, reason="fraud")
+    FulfillmentFactory(status="packed")
+    FulfillmentFactory(status="cancelled")
+    assert found(olga, "to-pick") == {to_start.pk, to_pick.pk}
+    assert found(olga, "to-pack") == {to_pack.pk, with_short.pk}
+    assert found(olga, "short") == {with_short.pk, nothing_found.pk}
+    assert "To pick" in olga.get("/admin/").content.decode()
+
+
+def test_a_fulfillment_is_picked_by_hand_and_packed(olga):
+    fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
+    item = fulfillment.lines[0].order_item_id
+    form = page(olga, fulfillment, "do/pick/")
+    assert item in form
+    for quantity in (1, 2):
+        body = {"order_item_id": item, "quantity": quantity, "scan_id": f"by hand {quantity}"}
+        assert "Pick: done for" in do(olga, fulfillment, "pick", body)
+    assert "0 are still to be picked" in do(olga, fulfillment, "pick", body | {"scan_id": "c"})
+    packages = {"packages[0].weight": "2.5", "packages[0].length": "30"}
+    assert "Pack: done for" in do(olga, fulfillment, "pack", packages)
+    assert "2.5 kg (30 cm)" in page(olga, fulfillment)
+
+
+def test_several_are_started_at_once_and_what_is_refused_is_told(olga):
+    first, held = FulfillmentFactory(), FulfillmentFactory()
+    orders.hold_order(order_id=held.order_id, reason="fraud")
+    body = {"action": "start", "_selected_action": [first.pk, held.pk]}
+    told = olga.post(LIST, body, follow=True).content.decode()
+    assert "Start: done for 1 of 2." in told
+    assert f"{held.order_id} is on hold (fraud): release it." in told
+    assert selectors.packed(first.id).assigned_to == "olga"
+
+
+def test_what_is_short_is_moved_or_written_off(olga):
+    fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
+    item = fulfillment.lines[0].order_item_id
+    short(fulfillment, quantity=2)
+    one = {"items[0].order_item_id": item, "items[0].quantity": 1}
+    assert "Move: done for" in do(olga, fulfillment, "move", {**one, "warehouse_id": "wh_2"})
+    assert "Write off: done for" in do(olga, fulfillment, "write-off", one)
+    assert selectors.packed(fulfillment.id).lines[0].quantity == 1
+
+
+def test_lists_and_slips_are_printed_for_whoever_may_see_them(olga, operator, client):
+    fulfillment = FulfillmentFactory()
+    for name in ("pick-list", "packing-slip"):
+        answer = olga.get(f"{LIST}{fulfillment.id}/print/{name}/")
+        assert answer.content.startswith(b"%PDF")
+        assert f'print/{name}/"' in page(olga, fulfillment)
+    assert olga.get(f"{LIST}{fulfillment.id}/print/other/").status_code == 404
+    stranger = operator("orders.view_order", username="otto")
+    assert stranger.get(f"{LIST}{fulfillment.id}/print/pick-list/").status_code == 403
+    assert client.get(f"{LIST}{fulfillment.id}/print/pick-list/").status_code == 302

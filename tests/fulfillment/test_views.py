@@ -1,0 +1,126 @@
+"""Fulfillments over the API."""
+
+from io import BytesIO
+
+import pypdf
+import pytest
+
+from fulfillment import selectors
+from orders import services as orders
+from tests.fulfillment.factories import (
+    PACKAGE,
+    FulfillmentFactory,
+    fulfillments,
+    order_in,
+    pick_all,
+    reach,
+    short,
+)
+
+pytestmark = pytest.mark.django_db
+URL = "/api/v1/fulfillments"
+
+
+def post(api, fulfillment, verb, body, status=200):
+    answer = api.post(f"{URL}/{fulfillment.id}/{verb}", body)
+    assert answer.status_code == status, answer.json()
+    return answer.json()
+
+
+def test_a_fulfillment_is_started_picked_and_packed(api):
+    fulfillment = fulfillments(order_in({"wh_1": 3}))[0]
+    item = fulfillment.lines[0].order_item_id
+    started = post(api, fulfillment, "start", {"assigned_to": "picker_1"})
+    assert (started["status"], started["assigned_to"]) == ("started", "picker_1")
+    assert started["allowed_actions"] == ["pick", "short", "move"]
+    pick = {"order_item_id": item, "quantity": 2, "scan_id": "scan_1"}
+    post(api, fulfillment, "picks", pick, 201)
+    picked = post(api, fulfillment, "picks", pick, 201)
+    assert picked["items"][0]["picked"] == 2
+    missing = {"order_item_id": item, "quantity": 1, "scan_id": "scan_2", "short_reason": "gone"}
+    assert post(api, fulfillment, "picks", missing, 201)["items"][0]["short"] == 1
+    packed = post(api, fulfillment, "pack", {"packages": [PACKAGE, {"weight": "0.250"}]})
+    assert (packed["status"], packed["total_weight"]) == ("packed", "2.75")
+    assert packed["packages"][1] == {
+        "weight": "0.25",
+        "length": None,
+        "width": None,
+        "height": None,
+    }
+
+
+def test_whoever_asks_picks_where_nobody_is_named(api):
+    assert post(api, FulfillmentFactory(), "start", {})["assigned_to"] == "user_1"
+
+
+def test_refusals_say_what_to_do(api):
+    fulfillment = fulfillments(order_in({"wh_1": 3}))[0]
+    item = fulfillment.lines[0].order_item_id
+    pick = {"order_item_id": item, "quantity": 2, "scan_id": "scan_1"}
+    early = post(api, fulfillment, "picks", pick, 409)
+    assert (early["code"], early["allowed_actions"]) == ("invalid_transition", ["start", "move"])
+    reach(fulfillment, "started")
+    assert post(api, fulfillment, "picks", pick | {"quantity": 4}, 422)["code"] == "too_many_units"
+    assert post(api, fulfillment, "pack", {"packages": []}, 400)["errors"]
+    weightless = post(api, fulfillment, "pack", {"packages": [{"weight": "0"}]}, 400)
+    assert weightless["errors"] == {"packages[0].weight": ["Give a value above 0."]}
+    same = {"warehouse_id": "wh_1", "items": [{"order_item_id": item, "quantity": 1}]}
+    assert post(api, fulfillment, "move", same, 422)["code"] == "other_warehouse"
+    orders.cancel_order(order_id=fulfillment.order_id, reason="fraud")
+    late = post(api, fulfillment, "picks", pick, 409)
+    assert late["code"] == "order_not_fulfillable"
+
+
+def test_short_units_are_moved_or_written_off(api):
+    fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
+    item = fulfillment.lines[0].order_item_id
+    short(fulfillment, quantity=2)
+    one = {"items": [{"order_item_id": item, "quantity": 1}]}
+    post(api, fulfillment, "move", {"warehouse_id": "wh_2", **one})
+    left = post(api, fulfillment, "write-off", one)
+    assert (left["items"][0]["quantity"], left["items"][0]["short"]) == (1, 0)
+    moved = api.get(f"{URL}?order={fulfillment.order_id}&warehouse=wh_2").json()["results"]
+    assert [each["items"][0]["quantity"] for each in moved] == [1]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("to_pick=true", {"open", "started"}),
+        ("to_pick=false", {"packed", "all picked"}),
+        ("to_pack=true", {"all picked"}),
+        ("short_units=true", set()),
+        ("status=open&status=packed", {"open", "packed"}),
+        ("assigned_to=picker_1", {"started", "packed", "all picked"}),
+    ],
+)
+def test_lists_are_filtered(api, query, expected):
+    rows = {status: FulfillmentFactory(status=status) for status in ("open", "started", "packed")}
+    rows["all picked"] = FulfillmentFactory(status="started")
+    pick_all(rows["all picked"])
+    found = {row["id"] for row in api.get(f"{URL}?{query}").json()["results"]}
+    assert found == {rows[name].id for name in expected}
+
+
+def text_of(answer):
+    assert answer.headers["Content-Type"] == "application/pdf"
+    return pypdf.PdfReader(BytesIO(answer.content)).pages[0].extract_text()
+
+
+def test_the_pick_list_names_what_is_still_to_be_picked(api):
+    fulfillment = FulfillmentFactory(status="started")
+    text = text_of(api.get(f"{URL}/{fulfillment.id}/pick-list"))
+    for part in ("Pick list", "A shirt", fulfillment.lines[0].variant_id, "wh_101", "picker_1"):
+        assert part in text
+    pick_all(fulfillment)
+    assert "Everything is picked." in text_of(api.get(f"{URL}/{fulfillment.id}/pick-list"))
+
+
+def test_the_packing_slip_names_what_is_inside_and_no_price(api):
+    fulfillment = FulfillmentFactory(status="packed")
+    text = text_of(api.get(f"{URL}/{fulfillment.id}/packing-slip"))
+    for part in ("Packing slip", "A shirt", "Juan Pérez", "1 Main Street", "2.5 kg"):
+        assert part in text
+    assert "25.00" not in text
+    order = selectors.packed(fulfillment.id).order
+    assert order.number in text
