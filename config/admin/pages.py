@@ -101,13 +101,14 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     ) -> HttpResponse:
         context["show_history"] = False  # the timeline says more
         if obj and self.may_command(request):
-            context["actions_detail"] = [self._button(obj, name) for name in self.allowed(obj)]
+            context["actions_detail"] = [self.button(obj, name) for name in self.allowed(obj)]
         return cast(
             HttpResponse,
             super().render_change_form(request, context, *args, obj=obj, **kwargs),
         )
 
-    def _button(self, row: Any, name: str) -> dict[str, Any]:
+    def button(self, row: Any, name: str) -> dict[str, Any]:
+        """Return the button that leads to a command's form."""
         command = self.commands[name]
         return {
             "title": timeline.words(name),
