@@ -8,7 +8,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from environ.fileaware_mapping import FileAwareMapping
 
-from config import consumers, logs
+from config import beat, consumers, logs
 from config.admin import theme
 from config.api import openapi
 
@@ -152,23 +152,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TIMEZONE = "UTC"
-
-
-def _every(seconds: int, task: str) -> dict[str, Any]:
-    # The broker drops a beat nobody took within its period; a worker's clock has no say in it.
-    return {"task": task, "schedule": seconds, "options": {"expiration": seconds}}
-
-
-CELERY_BEAT_SCHEDULE = {
-    "sweep": _every(1, "events.tasks.sweep"),
-    "abandon idle carts": _every(60, "carts.tasks.abandon_idle_carts"),
-    "expire idle carts": _every(600, "carts.tasks.expire_idle_carts"),
-    "expire unpaid orders": _every(15, "orders.tasks.expire_unpaid_orders"),
-    "call gateways": _every(2, "payments.tasks.call_gateways"),
-    "handle kept webhooks": _every(60, "payments.tasks.handle_kept_webhooks"),
-    "render and mail invoices": _every(2, "invoices.tasks.deliver_documents"),
-    "delete old idempotency records": _every(600, "config.api.tasks.delete_old_records"),
-}
+CELERY_BEAT_SCHEDULE = beat.SCHEDULE
 # Kept in memory: a file would have to be writable wherever beat runs.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 
@@ -232,8 +216,15 @@ if not (JWT_SECRET or JWT_JWKS_URL):
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")  # the platform's
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
-# The sandbox takes any order for paid.
-PAYMENT_SANDBOX = env.bool("PAYMENT_SANDBOX", default=DEBUG)
+PAYMENT_SANDBOX = env.bool("PAYMENT_SANDBOX", default=DEBUG)  # it takes any order for paid
+
+# Shipments
+
+# The sandbox makes labels for every carrier that no account and no adapter's name decides about.
+CARRIER_SANDBOX = env.bool("CARRIER_SANDBOX", default=DEBUG)
+EASYPOST_API_KEY = env.str("EASYPOST_API_KEY", default="")
+EASYPOST_API_BASE = env.str("EASYPOST_API_BASE", default="https://api.easypost.com")
+EASYPOST_WEBHOOK_SECRET = env.str("EASYPOST_WEBHOOK_SECRET", default="")
 
 # Documents and mail
 
@@ -269,6 +260,7 @@ CART_ABANDONED_AFTER = env.int("CART_ABANDONED_AFTER", default=24 * 60 * 60)  # 
 CART_EXPIRED_AFTER = env.int("CART_EXPIRED_AFTER", default=90 * 24 * 60 * 60)  # seconds
 RESERVATION_TTL_MINUTES = env.int("RESERVATION_TTL_MINUTES", default=15)
 MANUAL_PAYMENT_DAYS = env.int("MANUAL_PAYMENT_DAYS", default=7)
+RETURN_WINDOW_DAYS = env.int("RETURN_WINDOW_DAYS", default=30)
 
 # The rest of Django
 

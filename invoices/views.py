@@ -1,6 +1,5 @@
 """The invoices' REST API."""
 
-from django.core.signing import BadSignature, SignatureExpired
 from django.http import Http404, HttpResponse
 from rest_framework.decorators import (
     action,
@@ -9,27 +8,15 @@ from rest_framework.decorators import (
     permission_classes,
     renderer_classes,
 )
-from rest_framework.exceptions import APIException
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.operations import takes
-from config.api.pdf import RENDERERS, Pdf, pdf
+from config.api.pdf import RENDERERS, Pdf, pdf, row_behind
 from config.api.views import ContextViewSet
 from invoices import files, selectors, serializers, services
 from invoices.filters import InvoiceFilters
-
-
-class LinkExpired(APIException):
-    """The link was good for 30 days: ask for the document with a token, or for a new link."""
-
-    status_code = 410
-    default_code = "link_expired"
-    default_detail = (
-        "This link was good for 30 days. Ask the seller to send the invoice again, or get a new "
-        "link from GET /api/v1/invoices/{id}."
-    )
 
 
 class Invoices(ListModelMixin, RetrieveModelMixin, ContextViewSet):
@@ -61,12 +48,7 @@ class Invoices(ListModelMixin, RetrieveModelMixin, ContextViewSet):
 @renderer_classes(RENDERERS)
 def document(request: Request, token: str) -> HttpResponse:
     """Show the PDF that a signed URL is of, to whoever has the URL."""
-    try:
-        found = selectors.document(files.document_id(token))
-    except SignatureExpired as error:
-        raise LinkExpired from error
-    except BadSignature as error:
-        raise Http404 from error
+    found = selectors.document(row_behind(token, files.document_id))
     if found is None:
         raise Http404
     return pdf(files.read(found), name=found.number)

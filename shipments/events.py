@@ -1,10 +1,14 @@
 """What shipments tell other services, in the contract's order, and what they keep to themselves."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 from msgspec import Meta
 
+from events.money import money
 from events.schema import Event, Id, Money, Timestamp, event
+
+if TYPE_CHECKING:
+    from shipments.models import Shipment
 
 
 @event("shipment.created")
@@ -16,6 +20,16 @@ class ShipmentCreated(Event):
     carrier: str
     service: str
     shipping_cost: Annotated[Money, Meta(description="What the customer pays.")]
+
+    @classmethod
+    def of(cls, shipment: "Shipment") -> Self:
+        return cls(
+            shipment_id=shipment.id,
+            order_id=shipment.order_id,
+            carrier=shipment.carrier,
+            service=shipment.service,
+            shipping_cost=money(shipment.shipping_cost, shipment.currency),
+        )
 
 
 @event("shipment.label_created")
@@ -36,6 +50,15 @@ class ShipmentDispatched(Event):
     dispatched_at: Timestamp
     warehouse_id: Annotated[Id | None, Meta(description="Null where none is known.")]
 
+    @classmethod
+    def of(cls, shipment: "Shipment") -> Self:
+        assert shipment.dispatched_at, "it has not left"
+        return cls(
+            shipment_id=shipment.id,
+            dispatched_at=shipment.dispatched_at,
+            warehouse_id=shipment.warehouse_id,
+        )
+
 
 @event("shipment.in_transit")
 class ShipmentInTransit(Event):
@@ -46,6 +69,15 @@ class ShipmentInTransit(Event):
     current_location: str | None
     status_description: str | None
 
+    @classmethod
+    def of(cls, shipment: "Shipment", *, description: str | None) -> Self:
+        return cls(
+            shipment_id=shipment.id,
+            tracking_number=shipment.tracking_number,
+            current_location=shipment.location,
+            status_description=description,
+        )
+
 
 @event("shipment.delivered", moment="delivered_at")
 class ShipmentDelivered(Event):
@@ -55,6 +87,37 @@ class ShipmentDelivered(Event):
     delivered_at: Timestamp
     recipient: str | None
     signature_required: bool
+
+    @classmethod
+    def of(cls, shipment: "Shipment") -> Self:
+        assert shipment.delivered_at, "it has not arrived"
+        return cls(
+            shipment_id=shipment.id,
+            delivered_at=shipment.delivered_at,
+            recipient=shipment.recipient,
+            signature_required=shipment.signature_required,
+        )
+
+
+@event("shipment.label_requested", published=False)
+class ShipmentLabelRequested(Event):
+    """The carrier is to sell a label."""
+
+    shipment_id: Id
+    order_id: Id
+
+    @classmethod
+    def of(cls, shipment: "Shipment") -> Self:
+        return cls(shipment_id=shipment.id, order_id=shipment.order_id)
+
+
+@event("shipment.label_refused", published=False)
+class ShipmentLabelRefused(Event):
+    """The carrier sells no label for it as it is: somebody has to change something."""
+
+    shipment_id: Id
+    order_id: Id
+    error: str
 
 
 @event("shipment.exception", published=False)

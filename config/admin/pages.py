@@ -83,7 +83,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         return {
             name: (partial(bulk.run, name), name, timeline.words(name))
             for name, command in self.commands.items()
-            if command.bulk and self.may_command(request)
+            if command.bulk and self.may_command(request) and command.is_open_to(request.user)
         }
 
     def get_urls(self) -> list[URLPattern]:
@@ -101,7 +101,11 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     ) -> HttpResponse:
         context["show_history"] = False  # the timeline says more
         if obj and self.may_command(request):
-            context["actions_detail"] = [self.button(obj, name) for name in self.allowed(obj)]
+            context["actions_detail"] = [
+                self.button(obj, name)
+                for name in self.allowed(obj)
+                if self.commands[name].is_open_to(request.user)
+            ]
         return cast(
             HttpResponse,
             super().render_change_form(request, context, *args, obj=obj, **kwargs),
@@ -129,6 +133,8 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
             raise PermissionDenied
         if command is None:
             raise Http404
+        if not command.is_open_to(request.user):
+            raise PermissionDenied
         if row is None:
             return cast(
                 HttpResponse,

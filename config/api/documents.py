@@ -80,7 +80,7 @@ JSON = "application/json"
 REFUSED = (refusals.STATUSES[406], refusals.STATUSES[429])
 UNSIGNED = refusals.Told(
     400,
-    "The signature is not the gateway's, or older than five minutes.",
+    "The signature is not the sender's, or older than five minutes.",
     "bad_signature",
     "Stripe has not signed this, or more than five minutes ago: "
     "check STRIPE_WEBHOOK_SECRET and the clock.",
@@ -95,13 +95,23 @@ TOKEN = {
     "name": "token",
     "in": "path",
     "required": True,
-    "description": "As it stands in a `pdf_url`.",
+    "description": "As it stands in a `pdf_url` or a `label_url`.",
     "schema": {"type": "string"},
 }
 OPEN = {
     "/api/v1/documents/{token}": _open(
         "invoices_document",
         "An invoice or a credit note as PDF, for whoever has its `pdf_url`.",
+        Pdf.media_type,
+        Pdf.example,
+        refusals.STATUSES[404],
+        EXPIRED,
+        *REFUSED,
+        parameters=[TOKEN],
+    ),
+    "/api/v1/labels/{token}": _open(
+        "shipments_document",
+        "A label as PDF, for whoever has its `label_url`.",
         Pdf.media_type,
         Pdf.example,
         refusals.STATUSES[404],
@@ -125,16 +135,40 @@ OPEN = {
         DOWN,
     ),
 }
-WEBHOOKS = {
-    "/api/v1/webhooks/stripe": {
-        "operationId": "webhooks_stripe",
-        "summary": "Messages of Stripe's, let in by their signature.",
+
+
+def _webhook(
+    name: str, summary: str, *errors: refusals.Told, parameters: Sequence[Any] = ()
+) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "summary": summary,
         "tags": ["webhooks"],
         "security": [],
+        "parameters": list(parameters),
         "requestBody": {"required": True, "content": {JSON: {"schema": {"type": "object"}}}},
         "responses": {
             "204": {"description": "Taken, now or before."},
-            **_refused(UNSIGNED, refusals.STATUSES[413], DOWN),
+            **_refused(UNSIGNED, refusals.STATUSES[413], DOWN, *errors),
         },
     }
+
+
+CARRIER = {
+    "name": "carrier",
+    "in": "path",
+    "required": True,
+    "description": "The adapter's name: `easypost`.",
+    "schema": {"type": "string"},
+}
+WEBHOOKS = {
+    "/api/v1/webhooks/stripe": _webhook(
+        "webhooks_stripe", "Messages of Stripe's, let in by their signature."
+    ),
+    "/api/v1/webhooks/carriers/{carrier}": _webhook(
+        "webhooks_carriers",
+        "Messages of a carrier's, let in by their signature.",
+        refusals.STATUSES[404],
+        parameters=[CARRIER],
+    ),
 }

@@ -1,9 +1,23 @@
 """PDFs, as routes answer them."""
 
+from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpResponse
+from django.core.signing import BadSignature, SignatureExpired
+from django.http import Http404, HttpResponse
+from rest_framework.exceptions import APIException
 from rest_framework.renderers import BaseRenderer, JSONRenderer
+
+
+class LinkExpired(APIException):
+    """The link was good for 30 days: ask for the document with a token, or for a new link."""
+
+    status_code = 410
+    default_code = "link_expired"
+    default_detail = (
+        "This link was good for 30 days. Ask who sent it for a new link, or get one with a token: "
+        "it stands in what the API shows of an invoice or a shipment."
+    )
 
 
 class Pdf(BaseRenderer):
@@ -26,3 +40,13 @@ def pdf(content: bytes, *, name: str) -> HttpResponse:
     disposition = f'inline; filename="{name}.pdf"'
     headers = {"Content-Disposition": disposition, "Cache-Control": "private"}
     return HttpResponse(content, content_type=Pdf.media_type, headers=headers)
+
+
+def row_behind(token: str, row_of: Callable[[str], str]) -> str:
+    """Return which row a signed URL is of. Raises LinkExpired, Http404."""
+    try:
+        return row_of(token)
+    except SignatureExpired as error:
+        raise LinkExpired from error
+    except BadSignature as error:
+        raise Http404 from error

@@ -108,6 +108,7 @@ _CODES = {
     "token_expired": "The token was good once.",
     "not_found": "It does not exist, or it is another organization's.",
     "method_not_allowed": "The header `Allow` names those that are.",
+    "bad_signature": "The sender has not signed it, or not lately.",
     "database_unavailable": "The database does not answer: come back later.",
 }
 

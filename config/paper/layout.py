@@ -49,7 +49,7 @@ class Paper:
 
     def pdf(self, story: Callable[[], Sequence[Flow]]) -> bytes:
         """Return the PDF; `story` makes its tables. It is laid out twice, to count its pages."""
-        _register_fonts()
+        register_fonts()
         pages = self._lay_out(story(), BytesIO(), pages=0)
         out = BytesIO()
         self._lay_out(story(), out, pages=pages)
@@ -155,10 +155,10 @@ def sums(rows: Sequence[Sequence[str]]) -> Flow:
     return KeepTogether([made])
 
 
-def text(value: str, *, below: str | None = None) -> Flow:
+def text(value: str, *, below: str | None = None, size: float = 8, font: str = REGULAR) -> Flow:
     """Return what somebody wrote, wrapped where it is too long; `below` in small print."""
     small = f'<br/><font size="6.5" color="#667085">{_marked(below)}</font>' if below else ""
-    return Paragraph(f"{_marked(value)}{small}", _style())
+    return Paragraph(f"{_marked(value)}{small}", _style(size=size, font=font))
 
 
 def _marked(value: str) -> str:
@@ -188,7 +188,8 @@ def _style(*, size: float = 8, font: str = REGULAR, colour: Any = INK) -> Paragr
 
 
 @cache
-def _register_fonts() -> None:
+def register_fonts() -> None:
+    """Make the fonts known, which every page needs."""
     for name in (REGULAR, BOLD, OTHER):
         pdfmetrics.registerFont(TTFont(name, FONTS / f"{name}.ttf"))
     pdfmetrics.registerFontFamily(REGULAR, normal=REGULAR, bold=BOLD)

@@ -6,6 +6,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from events.errors import DomainError
+
 ScanStatus = Literal[
     "pre_transit", "in_transit", "exception", "delivered", "lost", "returned_to_sender"
 ]
@@ -17,6 +19,12 @@ class NoAnswer(Exception):
 
 class Refused(Exception):
     """The carrier will not carry it as it is: somebody has to change something, or ask again."""
+
+
+class BadSignature(DomainError):
+    """A webhook that its carrier has not signed."""
+
+    code = "bad_signature"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +92,7 @@ class Tracked:
     tracking_number: str
     reference: str | None
     dispatched_at: datetime
+    addressee: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +105,20 @@ class Scan:
     location: str | None = None
     description: str | None = None
     recipient: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """What a carrier's webhook tells of one parcel. `event_id` is the carrier's own.
+
+    `reference` is what the carrier called the label, where it says so.
+    """
+
+    event_id: str
+    tracking_number: str
+    reference: str | None
+    carrier: str | None
+    scans: tuple[Scan, ...]
 
 
 class Carrier(Protocol):

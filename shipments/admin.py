@@ -1,0 +1,282 @@
+"""Shipments as operators see them."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+
+from config.admin.columns import amount, badge, stream
+from config.admin.commands import Command
+from config.admin.pages import AggregateAdmin, Lines, ReadOnlyAdmin, tab
+from config.admin.queues import Queue, QueueFilter
+from events.money import money
+from shipments import files, selectors, serializers, services
+from shipments.models import CarrierAccount, CarrierWebhook, Label, Scan, Shipment, ShipmentItem
+
+COLOURS = {
+    "created": "warning",
+    "label_created": "warning",
+    "dispatched": "info",
+    "in_transit": "info",
+    "exception": "danger",
+    "delivered": "success",
+    "lost": "danger",
+    "returned_to_sender": "danger",
+}
+STATUS = badge("status", COLOURS)
+LABEL_STATUS = badge("status", {"bought": "success", "wanted": "warning", "refused": "danger"})
+HANDLED = badge(
+    "state",
+    {"handled": "success", "waiting": "warning", "given up": "danger"},
+    lambda row: "handled" if row.handled_at else "waiting" if row.due_at else "given up",
+)
+# What an operator may do besides asking for a transition, and what that is for.
+LOST, RETURNED, ASK = "lost", "returned-to-sender", "ask-the-carrier"
+MEANINGS = {
+    "add": "Let packed units travel together: those of the rows, or all that are in no shipment.",
+    "scan": "The carrier has seen it, or says what has become of it.",
+    "label": "Buy the carrier's label: leave the fields blank. With the adapter “manual”, type "
+    "what is on the label that you have.",
+    LOST: "It will not arrive: its units are to be sent again, or written off.",
+    RETURNED: "It has come back unopened: its units are to be sent again, or written off.",
+    ASK: "Ask now for the label, or where the parcel is, instead of waiting for the timer.",
+}
+
+
+def late(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Those that should have arrived before today."""
+    return rows.filter(selectors.late(timezone.now().date()))
+
+
+def see(status: Any, shipment: Shipment, body: Mapping[str, Any]) -> object:
+    """Record what has become of a parcel that will not arrive."""
+    return services.record_scan(shipment_id=shipment.id, status=status, **body)
+
+
+@admin.display(description="label")
+def label_link(shipment: Shipment) -> SafeString | str:
+    """The document, wherever it is kept."""
+    label = shipment.label
+    is_ours = label and label.path and shipment.tracking_number
+    url = files.signed_url(label) if label and is_ours else shipment.label_url
+    if not url:
+        return "-"
+    return format_html('<a href="{}" class="console-link" target="_blank">Show the label</a>', url)
+
+
+@admin.display(description="carrier cost")
+def carrier_cost(shipment: Shipment) -> str:
+    """What the carrier charges, in its own currency."""
+    if shipment.carrier_cost is None:
+        return "-"
+    currency = str(shipment.carrier_currency)
+    return f"{money(shipment.carrier_cost, currency)} {currency}"
+
+
+class Items(Lines):
+    """What is in it."""
+
+    model = ShipmentItem
+    fields = readonly_fields = ["order_item_id", "variant_id", "title", "quantity"]
+
+
+class Labels(Lines):
+    """Which labels were asked for, and what came of it."""
+
+    model = Label
+    fields = readonly_fields = [
+        "id",
+        LABEL_STATUS,
+        "tracking_number",
+        "requested_by",
+        "requested_at",
+        "calls",
+        "due_at",
+        "last_error",
+    ]
+
+
+class Scans(Lines):
+    """Where it was seen; what does not count came too late, or before it left."""
+
+    model = Scan
+    fields = readonly_fields = ["occurred_at", "status", "location", "description", "counts"]
+
+
+@admin.register(Shipment)
+class ShipmentAdmin(AggregateAdmin):
+    icon = "local_shipping"
+    adds = Command(
+        lambda _, body: services.create_shipment(**body), serializers.NewShipment, icon="add"
+    )
+    commands = {
+        "label": Command(
+            lambda shipment, body: services.label_shipment(shipment_id=shipment.id, **body),
+            serializers.NewLabel,
+            icon="label",
+        ),
+        "dispatch": Command(
+            lambda shipment, body: services.dispatch_shipment(shipment_id=shipment.id, **body),
+            serializers.Dispatch,
+            start=lambda shipment: {"estimated_delivery": shipment.estimated_delivery},
+            icon="local_shipping",
+        ),
+        "scan": Command(
+            lambda shipment, body: services.record_scan(shipment_id=shipment.id, **body),
+            serializers.NewScan,
+            icon="barcode_scanner",
+        ),
+        "deliver": Command(
+            lambda shipment, body: services.deliver_shipment(shipment_id=shipment.id, **body),
+            serializers.Delivery,
+            icon="home_pin",
+            ends=True,
+        ),
+        LOST: Command(partial(see, Scan.Status.LOST), serializers.Seen, icon="help", ends=True),
+        RETURNED: Command(
+            partial(see, Scan.Status.RETURNED_TO_SENDER),
+            serializers.Seen,
+            icon="assignment_return",
+            ends=True,
+        ),
+        "cancel": Command(
+            lambda shipment, body: services.cancel_shipment(shipment_id=shipment.id),
+            icon="block",
+            ends=True,
+        ),
+        ASK: Command(
+            lambda shipment, body: services.ask_again(shipment_id=shipment.id), icon="sync"
+        ),
+    }
+    queues = (
+        Queue(
+            "to-dispatch",
+            "Shipments to label and to dispatch",
+            lambda rows: rows.filter(selectors.TO_DISPATCH),
+            "outbox",
+        ),
+        Queue("late", "Shipments that are late", late, "schedule"),
+        Queue(
+            "labels",
+            "Shipments whose carrier gives no label",
+            lambda rows: rows.filter(selectors.with_failing_labels()),
+            "label_off",
+        ),
+    )
+    list_display = [
+        "id",
+        STATUS,
+        stream,
+        "carrier",
+        "service",
+        "tracking_number",
+        "warehouse_id",
+        "estimated_delivery",
+        "created_at",
+    ]
+    list_filter = [QueueFilter, "status", "adapter", "created_at"]
+    search_fields = [
+        "id__exact",
+        "order__id__exact",
+        "fulfillment__id__exact",
+        "tracking_number__exact",
+        "organization_id__exact",
+    ]
+    search_help_text = "A whole id, order, fulfillment, tracking number or organization"
+    ordering = ["-id"]
+    inlines = [Items, Labels, Scans]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    ("id", STATUS),
+                    (stream, "fulfillment_id"),
+                    ("organization_id", "warehouse_id"),
+                    ("carrier", "service"),
+                    ("tracking_number", label_link),
+                    ("location", "estimated_delivery"),
+                    ("created_at", "dispatched_at"),
+                ]
+            },
+        ),
+        tab("Costs", (amount("shipping_cost"), carrier_cost)),
+        tab("Packages", ("weight", "packages"), ("signature_required",)),
+        tab(
+            "Arrival",
+            ("delivered_at", "recipient"),
+            ("signature", "delivery_photo_url"),
+        ),
+        tab("Carrier", ("adapter", "account"), ("track_at", "track_failures"), ("track_error",)),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Shipment]:
+        return selectors.with_parts()
+
+    def allowed(self, row: Shipment) -> list[str]:  # type: ignore[override]
+        is_asked = row.track_at or (row.label and row.label.due_at)
+        more = {LOST: row.is_under_way, RETURNED: row.is_under_way, ASK: is_asked}
+        return [*super().allowed(row), *(name for name, wanted in more.items() if wanted)]
+
+    def meaning(self, name: str) -> str:
+        return MEANINGS.get(name) or super().meaning(name)
+
+
+@admin.register(CarrierAccount)
+class CarrierAccountAdmin(ModelAdmin):
+    """Without one, a carrier is spoken to by the sandbox where that is on, else by operators."""
+
+    icon = "badge"
+    list_display = ["organization_id", "carrier", "adapter", "account"]
+    search_fields = ["organization_id__exact"]
+    search_help_text = "A whole organization"
+    actions = None
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["organization_id", "carrier"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        names = ("organization_id", "carrier", "adapter", "account")
+        made = services.set_account(**{name: getattr(obj, name) for name in names})
+        obj.pk = made.pk
+
+
+@admin.register(CarrierWebhook)
+class CarrierWebhookAdmin(ReadOnlyAdmin):
+    """What carriers have sent; of what is not handled, the parcel is not known."""
+
+    icon = "webhook"
+    queues = (
+        Queue(
+            "unknown",
+            "Messages about parcels that nobody knows",
+            lambda rows: rows.filter(handled_at=None),
+            "unknown_document",
+        ),
+    )
+    list_display = ["event_id", HANDLED, "tracking_number", "adapter", "received_at", "tries"]
+    list_filter = [QueueFilter, "received_at"]
+    search_fields = ["event_id__exact", "tracking_number__exact"]
+    search_help_text = "A whole event id of the carrier's, or tracking number"
+    ordering = ["-id"]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    ("event_id", HANDLED),
+                    ("adapter", "tracking_number"),
+                    ("received_at", "handled_at"),
+                    ("tries", "due_at"),
+                    "notice",
+                ]
+            },
+        )
+    ]

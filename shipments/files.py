@@ -1,0 +1,26 @@
+"""The PDFs of labels that are ours to keep."""
+
+from config.paper import files
+from shipments.models import Label
+
+ROUTE = "label-document"
+
+
+def store(label_id: str, pdf: bytes) -> tuple[str, str]:
+    """Store the PDF of a label; return its path and SHA-256."""
+    return files.keep(pdf, name=f"labels/{label_id}")
+
+
+def read(label: Label) -> bytes:
+    """Return the stored PDF. Raises FileNotFoundError."""
+    return files.read(label.path)
+
+
+def signed_url(label: Label) -> str:
+    """Return a URL that shows the PDF to whoever has it, for 30 days from now."""
+    return files.signed_url(ROUTE, label.id)
+
+
+def label_id(token: str) -> str:
+    """Return which label a URL is of. Raises BadSignature, SignatureExpired."""
+    return files.row_of(ROUTE, token)

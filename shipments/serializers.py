@@ -1,0 +1,330 @@
+"""What the shipments' routes take and answer."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from rest_framework import serializers
+
+import fulfillment.selectors
+from config.api.serializers import (
+    AllowedActions,
+    Body,
+    Choice,
+    CurrencyCode,
+    ExternalId,
+    MoneyIn,
+    MoneyOut,
+    OwnId,
+    PlainDecimal,
+    Quantity,
+    StrictSerializer,
+)
+from shipments import files
+from shipments.models import Adapter, Label, Scan, Shipment
+
+SHIPMENT_ID = "ship_01JCZ7H4M2P5S8V1X4Z7B0D3F6"  # in examples
+FULFILLMENT_ID = "ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5"
+ORDER_ID = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B"
+ITEM_ID = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF"
+SKEW = timedelta(minutes=10)  # of the clocks of those who tell
+MAX_ITEMS = 500
+
+
+class Past(serializers.DateTimeField):
+    """A moment that has been, in UTC."""
+
+    default_error_messages = {"future": "This is in the future."}
+
+    def to_internal_value(self, value: Any) -> datetime:
+        try:
+            moment = super().to_internal_value(value).astimezone(UTC)
+        except OverflowError:
+            self.fail("overflow")
+        if moment > timezone.now() + SKEW:
+            self.fail("future")
+        return moment
+
+
+class Units(StrictSerializer):
+    """Units of one of the order's lines."""
+
+    order_item_id = ExternalId()
+    quantity = Quantity()
+
+
+class NewShipment(Body):
+    """What is to travel together; what is left out is as the order says."""
+
+    example = {
+        "fulfillment_id": FULFILLMENT_ID,
+        "carrier": "FedEx",
+        "service": "Ground",
+        "items": [{"order_item_id": ITEM_ID, "quantity": 4}],
+    }
+    fulfillment_id = OwnId(fulfillment.selectors.with_lines)
+    carrier = serializers.CharField(max_length=64, required=False, allow_null=True)
+    service = serializers.CharField(max_length=64, required=False, allow_null=True)
+    shipping_cost = MoneyIn(
+        required=False,
+        allow_null=True,
+        help_text="What the customer pays, in the order's currency: the order's for its first "
+        "shipment, else 0.",
+    )
+    signature_required = serializers.BooleanField(required=False, allow_null=True, default=None)
+    items = serializers.ListField(
+        child=Units(),
+        min_length=1,
+        max_length=MAX_ITEMS,
+        required=False,
+        help_text="Everything that is packed and in no shipment yet.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """How many units of which line; a line that is named twice counts twice."""
+        if (items := attrs.pop("items", None)) is not None:
+            units = Counter[str]()
+            for item in items:
+                units[item["order_item_id"]] += item["quantity"]
+            attrs["units"] = dict(units)
+        return attrs
+
+
+class NewLabel(Body):
+    """The label of a carrier that nobody can be asked about; nothing for the others."""
+
+    example = {
+        "tracking_number": "123456789",
+        "label_url": "https://carrier.example.com/labels/123456789.pdf",
+        "carrier_cost": "12.50",
+    }
+    tracking_number = ExternalId(required=False, allow_null=True)
+    label_url = serializers.URLField(max_length=1000, required=False, allow_null=True)
+    carrier_cost = MoneyIn(required=False, allow_null=True, help_text="In the order's currency.")
+
+
+class Dispatch(Body):
+    """That it has left."""
+
+    example = {"estimated_delivery": "2025-11-26"}
+    estimated_delivery = serializers.DateField(required=False, allow_null=True)
+
+
+class NewScan(Body):
+    """What somebody has seen of the parcel."""
+
+    example = {
+        "scan_id": "scan_4711",
+        "status": "in_transit",
+        "location": "Memphis, TN",
+        "description": "In transit to destination",
+        "occurred_at": "2025-11-25T08:20:00Z",
+    }
+    scan_id = ExternalId(
+        required=False,
+        allow_null=True,
+        help_text="One that comes again counts once; without it time, place and status decide.",
+    )
+    status = serializers.ChoiceField([s for s in Scan.Status.values if s != "pre_transit"])
+    location = serializers.CharField(max_length=200, required=False, allow_null=True)
+    description = serializers.CharField(max_length=500, required=False, allow_null=True)
+    occurred_at = Past(required=False, allow_null=True)
+
+
+class Seen(Body):
+    """What has become of a parcel that will not arrive."""
+
+    description = serializers.CharField(max_length=500, required=False, allow_null=True)
+
+
+class Delivery(Body):
+    """The proof that it has arrived."""
+
+    example = {
+        "recipient": "Ana Torres",
+        "signature": "A. Torres",
+        "delivery_photo_url": "https://carrier.example.com/photos/123456789.jpg",
+        "delivered_at": "2025-11-26T14:30:00Z",
+    }
+    recipient = serializers.CharField(max_length=200, required=False, allow_null=True)
+    signature = serializers.CharField(
+        max_length=10_000,
+        required=False,
+        allow_null=True,
+        help_text="A name, or whatever text stands for the signature.",
+    )
+    delivery_photo_url = serializers.URLField(max_length=1000, required=False, allow_null=True)
+    delivered_at = Past(required=False, allow_null=True)
+
+
+class ShipmentItemOut(serializers.Serializer[Any]):
+    """Units that travel in it."""
+
+    order_item_id = serializers.CharField()
+    variant_id = serializers.CharField()
+    title = serializers.CharField()
+    quantity = serializers.IntegerField()
+
+
+class Weight(PlainDecimal):
+    """Kilograms."""
+
+    largest = 10**6 - 1
+    pattern = r"^[0-9]{1,6}(\.[0-9]{1,3})?$"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_digits=9, decimal_places=3, **kwargs)
+
+
+class PackageOut(serializers.Serializer[Any]):
+    """A package: kilograms, and centimetres where they are known."""
+
+    weight = serializers.CharField()
+    length = serializers.CharField(allow_null=True, default=None)
+    width = serializers.CharField(allow_null=True, default=None)
+    height = serializers.CharField(allow_null=True, default=None)
+
+
+class LabelOut(serializers.Serializer[Any]):
+    """How it stands with the label that a carrier was asked for last."""
+
+    status = Choice(Label.Status, "LabelStatus")
+    error = serializers.CharField(source="last_error")
+    requested_by = serializers.CharField()
+    requested_at = serializers.DateTimeField()
+
+
+class ScanOut(serializers.Serializer[Any]):
+    """What the carrier has seen; one that does not count came too late, or before it left."""
+
+    scan_id = serializers.CharField()
+    status = Choice(Scan.Status, "ScanStatus")
+    location = serializers.CharField(allow_null=True)
+    description = serializers.CharField(allow_null=True)
+    occurred_at = serializers.DateTimeField()
+    counts = serializers.BooleanField()
+
+
+class ShipmentOut(serializers.Serializer[Any]):
+    """A shipment: what is in it, and how far it has come."""
+
+    example = {
+        "id": SHIPMENT_ID,
+        "order_id": ORDER_ID,
+        "fulfillment_id": FULFILLMENT_ID,
+        "warehouse_id": "wh_north",
+        "status": "dispatched",
+        "carrier": "FedEx",
+        "service": "Ground",
+        "adapter": "manual",
+        "items": [
+            {
+                "order_item_id": ITEM_ID,
+                "variant_id": "var_mug",
+                "title": "Stoneware mug",
+                "quantity": 4,
+            }
+        ],
+        "packages": [{"weight": "2.5", "length": "30", "width": "20", "height": "10"}],
+        "weight": "2.5",
+        "shipping_cost": "9.90",
+        "currency": "USD",
+        "signature_required": False,
+        "label": None,
+        "tracking_number": "123456789",
+        "label_url": "https://carrier.example.com/labels/123456789.pdf",
+        "carrier_cost": "12.50",
+        "carrier_currency": "USD",
+        "estimated_delivery": "2025-11-26",
+        "is_late": False,
+        "dispatched_at": "2025-11-24T10:00:00Z",
+        "location": None,
+        "scans": [],
+        "delivered_at": None,
+        "recipient": None,
+        "signature": None,
+        "delivery_photo_url": None,
+        "cancelled_at": None,
+        "created_at": "2025-11-23T16:35:00Z",
+        "updated_at": "2025-11-24T10:00:00Z",
+        "allowed_actions": ["scan", "deliver"],
+    }
+    id = serializers.CharField()
+    order_id = serializers.CharField()
+    fulfillment_id = serializers.CharField()
+    warehouse_id = serializers.CharField(allow_null=True)
+    status = Choice(Shipment.Status, "ShipmentStatus")
+    carrier = serializers.CharField()
+    service = serializers.CharField()
+    adapter = Choice(Adapter, "Adapter", help_text="Who makes the label: `manual` is you.")
+    items = ShipmentItemOut(source="lines", many=True)
+    packages = PackageOut(many=True)
+    weight = Weight()
+    shipping_cost = MoneyOut(help_text="What the customer pays, before tax.")
+    currency = CurrencyCode()
+    signature_required = serializers.BooleanField()
+    label = LabelOut(allow_null=True)  # type: ignore[assignment]
+    tracking_number = serializers.CharField(allow_null=True)
+    label_url = serializers.SerializerMethodField(help_text="Ours are good for 30 days.")
+    carrier_cost = MoneyOut(
+        currency="carrier_currency", allow_null=True, help_text="What the carrier charges you."
+    )
+    carrier_currency = serializers.CharField(allow_null=True)
+    estimated_delivery = serializers.DateField(allow_null=True)
+    is_late = serializers.SerializerMethodField(help_text="It should have arrived before today.")
+    dispatched_at = serializers.DateTimeField(allow_null=True)
+    location = serializers.CharField(allow_null=True)
+    scans = ScanOut(source="sightings", many=True)
+    delivered_at = serializers.DateTimeField(allow_null=True)
+    recipient = serializers.CharField(allow_null=True)
+    signature = serializers.CharField(allow_null=True)
+    delivery_photo_url = serializers.CharField(allow_null=True)
+    cancelled_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    allowed_actions = AllowedActions(Shipment)
+
+    nothing_yet: ClassVar[dict[str, Any]] = {
+        "dispatched_at": None,
+        "estimated_delivery": None,
+    }
+    created: ClassVar[dict[str, Any]] = {
+        **nothing_yet,
+        "status": "created",
+        "tracking_number": None,
+        "label_url": None,
+        "carrier_cost": None,
+        "carrier_currency": None,
+        "allowed_actions": ["label", "dispatch", "cancel"],
+    }
+    labelled: ClassVar[dict[str, Any]] = {
+        **nothing_yet,
+        "status": "label_created",
+        "allowed_actions": ["dispatch", "scan", "cancel"],
+    }
+    scanned: ClassVar[dict[str, Any]] = {
+        "status": "in_transit",
+        "location": "Memphis, TN",
+        "scans": [{**NewScan.example, "counts": True}],
+    }
+    delivered: ClassVar[dict[str, Any]] = {
+        **Delivery.example,
+        "status": "delivered",
+        "allowed_actions": [],
+    }
+    cancelled: ClassVar[dict[str, Any]] = {
+        **labelled,
+        "status": "cancelled",
+        "cancelled_at": "2025-11-23T17:00:00Z",
+        "allowed_actions": [],
+    }
+
+    def get_label_url(self, shipment: Shipment) -> str | None:
+        label = shipment.label
+        if label and label.path and shipment.tracking_number:
+            return files.signed_url(label)
+        return shipment.label_url or None
+
+    def get_is_late(self, shipment: Shipment) -> bool:
+        return shipment.is_late(timezone.now().date())

@@ -1,0 +1,41 @@
+"""What can be done with shipments: one function per verb."""
+
+from shipments.services.account import set_account
+from shipments.services.creating import (
+    cancel_open_shipments,
+    cancel_shipment,
+    create_shipment,
+    ship_packed_units,
+)
+from shipments.services.labels import (
+    CarrierRefused,
+    ask_again,
+    buy_label,
+    call_carrier,
+    call_due_carriers,
+    label_shipment,
+)
+from shipments.services.moving import deliver_shipment, dispatch_shipment, record_scan
+from shipments.services.tracking import poll_due_carriers, track_shipment
+from shipments.services.webhooks import handle_kept_webhooks, take_webhook
+
+__all__ = [
+    "CarrierRefused",
+    "ask_again",
+    "buy_label",
+    "call_carrier",
+    "call_due_carriers",
+    "cancel_open_shipments",
+    "cancel_shipment",
+    "create_shipment",
+    "deliver_shipment",
+    "dispatch_shipment",
+    "handle_kept_webhooks",
+    "label_shipment",
+    "poll_due_carriers",
+    "record_scan",
+    "set_account",
+    "ship_packed_units",
+    "take_webhook",
+    "track_shipment",
+]

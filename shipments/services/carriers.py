@@ -1,0 +1,7 @@
+"""The carriers that can be asked. Those without an adapter an operator speaks to."""
+
+from shipments.carriers import Carrier
+from shipments.carriers.sandbox import Sandbox
+from shipments.models import Adapter
+
+CARRIERS: dict[str, Carrier] = {Adapter.SANDBOX: Sandbox()}

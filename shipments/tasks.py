@@ -1,0 +1,46 @@
+"""What other contexts' facts make shipments do, the calls of carriers, and the timers."""
+
+from celery import shared_task
+
+from events.models import Event
+from events.reactions import reacts_to
+from events.timers import moment
+from fulfillment.events import FulfillmentPacked
+from orders.events import OrderCancelled
+from shipments import services
+
+
+@reacts_to(FulfillmentPacked)
+def ship_packed_units(fact: FulfillmentPacked, about: Event) -> None:
+    """If the order names its carrier and service, nobody has to."""
+    services.ship_packed_units(fulfillment_id=about.subject)
+
+
+@reacts_to(OrderCancelled)
+def cancel_open_shipments(fact: OrderCancelled, about: Event) -> None:
+    """What has not left stays here, and its labels go back."""
+    services.cancel_open_shipments(order_id=fact.order_id)
+
+
+@shared_task
+def call_carrier(shipment_id: str) -> None:
+    """Ask a carrier what is wanted of it now."""
+    services.call_carrier(shipment_id=shipment_id)
+
+
+@shared_task
+def call_carriers(now: str | None = None) -> int:
+    """Ask carriers what nobody has asked, or they have not answered; `now` is ISO 8601."""
+    return services.call_due_carriers(now=moment(now))
+
+
+@shared_task
+def poll_carriers(now: str | None = None) -> int:
+    """Ask carriers where the parcels are that are under way; `now` is ISO 8601."""
+    return services.poll_due_carriers(now=moment(now))
+
+
+@shared_task
+def handle_kept_webhooks(now: str | None = None) -> int:
+    """Try again what came about parcels that nobody knew; `now` is ISO 8601."""
+    return services.handle_kept_webhooks(now=moment(now))

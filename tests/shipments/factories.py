@@ -1,0 +1,112 @@
+"""Shipments in every state, reached as warehouses, carriers and operators reach it."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import factory
+from django.utils import timezone
+
+from events import reactions
+from fulfillment.models import Fulfillment
+from orders import services as orders
+from shipments import selectors, services
+from shipments.models import Shipment
+from tests.factories import OrderFactory
+from tests.fulfillment.factories import fulfillments, order_in, reach
+
+TO = {"carrier": "FedEx", "service": "Ground"}
+BY_HAND = {**TO, "carrier": "manual"}
+WAYS = {  # to each state, from the one before it
+    "label_created": ("label",),
+    "dispatched": ("label", "dispatch"),
+    "in_transit": ("label", "dispatch", "in_transit"),
+    "exception": ("label", "dispatch", "exception"),
+    "delivered": ("label", "dispatch", "delivered"),
+    "lost": ("label", "dispatch", "lost"),
+    "returned_to_sender": ("label", "dispatch", "returned_to_sender"),
+}
+
+
+def packed(*quantities: int, **order: Any) -> Fulfillment:
+    """What one warehouse has packed of an order; the fields are the order's."""
+    made = order_in(*({"wh_1": quantity} for quantity in quantities or (2,)), **order)
+    return reach(fulfillments(made)[0], "packed")
+
+
+def create(fulfillment: Fulfillment | None = None, **given: Any) -> Shipment:
+    """A shipment of everything that is packed, or of the given `units`."""
+    fulfillment = fulfillment or packed()
+    return services.create_shipment(fulfillment_id=fulfillment.id, **{**TO, **given})
+
+
+def label(shipment: Shipment, **given: Any) -> Shipment:
+    """Label it as a client does: bought from its carrier, or written by hand."""
+    if shipment.adapter == "manual":
+        given = {
+            "tracking_number": f"N{shipment.id[-12:]}",
+            "label_url": "https://x.test/l",
+            **given,
+        }
+        given.setdefault("carrier_cost", Decimal("12.50"))
+    services.label_shipment(shipment_id=shipment.id, **given)
+    services.call_carrier(shipment_id=shipment.id)
+    return selectors.get(shipment.id)
+
+
+def dispatch(shipment: Shipment, **given: Any) -> Shipment:
+    return services.dispatch_shipment(shipment_id=shipment.id, **given)
+
+
+def scan(shipment: Shipment, status: str, at: datetime | None = None, **given: Any) -> Shipment:
+    """A scan of its own, unless its id is given, or None."""
+    given = {"scan_id": str(uuid4()), "occurred_at": at or timezone.now(), **given}
+    return services.record_scan(shipment_id=shipment.id, status=status, **given)
+
+
+def settle(shipment: Shipment) -> Shipment:
+    """Every context has heard of everything about the order."""
+    for context in ("fulfillment", "shipments", "orders", "fulfillment", "payments"):
+        reactions.settle(shipment.order_id, context)
+    return selectors.get(shipment.id)
+
+
+class ShipmentFactory(factory.Factory):
+    """What is packed of an order, on its way by a carrier of the sandbox; the rest is the order's.
+
+    `by` is its carrier and service: `TO` or `BY_HAND`.
+    """
+
+    class Meta:
+        model = Shipment
+
+    organization_id = "org_1"
+    status = "created"
+    by = TO
+
+    @classmethod
+    def _create(
+        cls, model: type[Shipment], *, status: str, by: dict[str, str], **fields: Any
+    ) -> Shipment:
+        shipment = create(packed(**fields), **by)
+        if status == "cancelled":
+            services.cancel_shipment(shipment_id=shipment.id)
+        for step in WAYS.get(status, ()):
+            if step == "label":
+                label(shipment)
+            elif step == "dispatch":
+                dispatch(shipment)
+            else:
+                scan(shipment, step)
+        return selectors.get(shipment.id)
+
+
+def cancel_order(shipment: Shipment) -> None:
+    """The shipment has not heard of it yet."""
+    orders.cancel_order(order_id=shipment.order_id, reason="customer_request")
+
+
+def order_with_carrier(**fields: Any) -> Any:
+    """An order that says itself how it is to be sent."""
+    return OrderFactory(status="confirmed", shipping=dict(TO), **fields)

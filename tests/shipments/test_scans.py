@@ -1,0 +1,166 @@
+"""What carriers have seen, in whatever order and however often it is told."""
+
+from datetime import timedelta
+from itertools import permutations
+
+import pytest
+from django.utils import timezone
+
+from events.aggregate import InvalidTransition
+from shipments import selectors, services
+from tests.facts import data, mark, told
+from tests.parallel import at_once
+from tests.shipments.factories import ShipmentFactory, scan
+
+pytestmark = pytest.mark.django_db
+
+
+def now(shipment):
+    return selectors.get(shipment.id)
+
+
+def hours(count):
+    return timezone.now() - timedelta(hours=count)
+
+
+def test_a_scan_says_where_it_is():
+    shipment = scan(
+        ShipmentFactory(status="dispatched"),
+        "in_transit",
+        location="Memphis, TN",
+        description="In transit to destination",
+    )
+    assert shipment.location == "Memphis, TN"
+    assert data(shipment.order, "shipment.in_transit") == {
+        "shipment_id": shipment.id,
+        "tracking_number": shipment.tracking_number,
+        "current_location": "Memphis, TN",
+        "status_description": "In transit to destination",
+    }
+
+
+@pytest.mark.parametrize("scan_id", ["scan_1", None])
+def test_ten_times_have_one_effect(scan_id):
+    shipment, at, before = ShipmentFactory(status="dispatched"), hours(1), mark()
+    for _ in range(10):
+        scan(shipment, "in_transit", at, scan_id=scan_id, location="Memphis, TN")
+    assert told(shipment.order, after=before) == ["shipment.in_transit"]
+    assert len(now(shipment).sightings) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"location": "Nashville, TN"}, {"at": hours(0.5)}, {"status": "exception"}],
+    ids=["place", "time", "status"],
+)
+def test_without_an_id_time_place_and_status_tell_scans_apart(other):
+    shipment, first = ShipmentFactory(status="dispatched"), {"status": "in_transit"}
+    first |= {"at": hours(1), "location": "Memphis, TN", "scan_id": None}
+    scan(shipment, **first)
+    scan(shipment, **first | other)
+    assert [each.counts for each in now(shipment).sightings] == [True, True]
+
+
+def test_an_older_scan_is_kept_and_not_told():
+    shipment = ShipmentFactory(status="dispatched")
+    scan(shipment, "in_transit", hours(1), location="Nashville, TN")
+    before = mark()
+    for late in ("in_transit", "exception", "pre_transit"):
+        scan(shipment, late, hours(2), location="Memphis, TN")
+    assert told(shipment.order, after=before) == []
+    shipment = now(shipment)
+    assert (shipment.location, shipment.status) == ("Nashville, TN", "in_transit")
+    assert [each.counts for each in shipment.sightings] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("end", ["delivered", "lost", "returned_to_sender"])
+def test_an_end_counts_however_late_it_is_told(end):
+    shipment = ShipmentFactory(status="dispatched")
+    scan(shipment, "in_transit", hours(1))
+    assert scan(shipment, end, hours(2)).status == end
+
+
+@pytest.mark.parametrize("end", ["delivered", "lost", "returned_to_sender", "cancelled"])
+def test_after_the_end_everything_is_kept_and_nothing_told(end):
+    shipment, before = ShipmentFactory(status=end), mark()
+    already = len(shipment.sightings)
+    for status in ("in_transit", "exception", "delivered", "lost", "returned_to_sender"):
+        assert scan(shipment, status).status == end
+    assert told(shipment.order, after=before) == []
+    assert len(now(shipment).sightings) == already + 5
+
+
+def test_what_the_carrier_has_seen_has_left_though_nobody_said_so():
+    shipment, at = ShipmentFactory(status="label_created"), hours(3)
+    assert scan(shipment, "in_transit", at).dispatched_at == at
+    assert told(shipment.order)[-2:] == ["shipment.dispatched", "shipment.in_transit"]
+
+
+def test_a_label_that_the_carrier_knows_of_has_not_left():
+    shipment = ShipmentFactory(status="label_created")
+    assert scan(shipment, "pre_transit").status == "label_created"
+    assert scan(shipment, "in_transit", hours(1)).status == "in_transit", "it was not the latest"
+
+
+def test_without_a_label_nobody_can_have_seen_it():
+    with pytest.raises(InvalidTransition) as refused:
+        scan(ShipmentFactory(), "in_transit")
+    assert "cancel" in refused.value.details["allowed_actions"]
+
+
+def test_who_took_it_is_told_by_the_scan():
+    shipment = scan(ShipmentFactory(status="in_transit"), "delivered", recipient="A. TORRES")
+    assert data(shipment.order, "shipment.delivered")["recipient"] == "A. TORRES"
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+def test_in_whatever_order_they_come_it_ends_where_it_is(order):
+    shipment = ShipmentFactory(status="label_created")
+    scans = [("in_transit", hours(3)), ("exception", hours(2)), ("delivered", hours(1))]
+    for which in order:
+        for _ in range(2):
+            scan(shipment, *scans[which], scan_id=f"scan_{which}")
+    assert now(shipment).status == "delivered"
+    names = told(shipment.order)
+    assert names.count("shipment.delivered") == names.count("shipment.dispatched") == 1
+    assert names[names.index("shipment.delivered") :] == ["shipment.delivered"]
+
+
+def test_what_is_too_long_is_cut():
+    shipment = ShipmentFactory(status="dispatched")
+    scan(
+        shipment,
+        "delivered",
+        scan_id="x" * 300,
+        location="x" * 300,
+        description="x" * 600,
+        recipient="x" * 300,
+    )
+    assert len(now(shipment).recipient) == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_tell_the_same_at_once_have_one_effect():
+    shipment, at = ShipmentFactory(status="label_created"), hours(1)
+
+    def tell(n):
+        return scan(shipment, "delivered", at, scan_id="scan_1").status
+
+    assert at_once(4, tell) == ["delivered"] * 4
+    names = told(shipment.order)
+    assert names.count("shipment.dispatched") == names.count("shipment.delivered") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_dispatch_and_a_cancellation_at_once_end_in_one_of_both():
+    shipment = ShipmentFactory(status="label_created")
+    verbs = (services.dispatch_shipment, services.cancel_shipment)
+
+    def act(n):
+        return verbs[n % 2](shipment_id=shipment.id).status
+
+    answers = at_once(4, act)
+    refused = [answer for answer in answers if isinstance(answer, InvalidTransition)]
+    (status,) = {answer for answer in answers if answer not in refused}
+    assert len(refused) == 2
+    assert now(shipment).status == status
