@@ -83,7 +83,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         return {
             name: (partial(bulk.run, name), name, timeline.words(name))
             for name, command in self.commands.items()
-            if command.bulk and self.may_command(request)
+            if command.bulk and self.may_command(request) and command.is_open_to(request.user)
         }
 
     def get_urls(self) -> list[URLPattern]:
@@ -102,7 +102,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         context["show_history"] = False  # the timeline says more
         if obj and self.may_command(request):
             context["actions_detail"] = [
-                self._button(obj, name)
+                self.button(obj, name)
                 for name in self.allowed(obj)
                 if self.commands[name].is_open_to(request.user)
             ]
@@ -111,7 +111,8 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
             super().render_change_form(request, context, *args, obj=obj, **kwargs),
         )
 
-    def _button(self, row: Any, name: str) -> dict[str, Any]:
+    def button(self, row: Any, name: str) -> dict[str, Any]:
+        """Return the button that leads to a command's form."""
         command = self.commands[name]
         return {
             "title": timeline.words(name),

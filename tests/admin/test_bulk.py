@@ -66,6 +66,15 @@ def test_who_may_only_look_ticks_nothing_and_is_not_obeyed(operator):
     assert Order.objects.get(pk=order.id).is_held()
 
 
+def test_a_command_that_needs_another_permission_is_not_run_without_it(operator, monkeypatch):
+    release = replace(OrderAdmin.commands["release"], permission="orders.delete_order")
+    monkeypatch.setitem(OrderAdmin.commands, "release", release)
+    (order,) = held()
+    client = operator("orders.change_order")
+    assert run(client, ORDERS, "release", order) == ["No action selected."]
+    assert Order.objects.get(pk=order.id).is_held()
+
+
 def test_a_command_that_is_not_for_many_rows_is_not_run(operator):
     (order,) = held()
     assert run(operator(), ORDERS, "cancel", order, reason="fraud") == ["No action selected."]

@@ -14,11 +14,12 @@ from django.utils.safestring import SafeString
 
 from config.admin.columns import badge, stream
 from config.admin.commands import Command
-from config.admin.pages import AggregateAdmin, Lines, tab
+from config.admin.pages import Lines, tab
 from config.admin.queues import Queue, QueueFilter
 from config.admin.timeline import words
 from config.api.pdf import pdf
 from fulfillment import documents, selectors, serializers, services
+from fulfillment.admin.picking import PickScreen
 from fulfillment.models import Fulfillment, FulfillmentItem, Pick
 
 STATUS = badge(
@@ -89,7 +90,7 @@ class Picks(Lines):
 
 
 @admin.register(Fulfillment)
-class FulfillmentAdmin(AggregateAdmin):
+class FulfillmentAdmin(PickScreen):
     icon = "inventory_2"
     commands = {
         "start": Command(
@@ -143,7 +144,16 @@ class FulfillmentAdmin(AggregateAdmin):
             "search_off",
         ),
     )
-    list_display = ["id", STATUS, stream, "warehouse_id", HOLD, "assigned_to", "created_at"]
+    list_display = [
+        "id",
+        STATUS,
+        "to_pick",
+        stream,
+        "warehouse_id",
+        HOLD,
+        "assigned_to",
+        "created_at",
+    ]
     list_filter = [QueueFilter, "status", "created_at"]
     search_fields = [
         "id__exact",

@@ -1,0 +1,35 @@
+"""What a scan asks of the database does not grow with the lines that are picked."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from tests.factories import LineFactory, OrderFactory
+from tests.fulfillment.factories import fulfillments, reach
+
+pytestmark = pytest.mark.django_db
+
+LINES = (1, 12)
+
+
+def started(lines):
+    order = OrderFactory(status="confirmed", items=[LineFactory() for _ in range(lines)])
+    return reach(fulfillments(order)[0], "started")
+
+
+@pytest.mark.parametrize(("method", "budget"), [("get", 4), ("post", 29)])
+def test_the_pick_screen(operator, method, budget):
+    client, counted = operator(), []
+    for size in LINES:
+        row = started(size)
+        url = reverse("admin:fulfillment_fulfillment_pick", args=[row.pk])
+        for scan in range(2):  # what is cached for the process is there the second time
+            sent = {"code": row.lines[-1].variant_id, "scan_id": f"scan_{scan}"}
+            with CaptureQueriesContext(connection) as queries:
+                answer = getattr(client, method)(url, sent, headers={"Accept": "application/json"})
+            assert answer.status_code == 200
+        counted.append((len(queries), [query["sql"][:200] for query in queries]))
+    (small, _), (large, asked) = counted
+    assert small == large, asked
+    assert large <= budget, asked

@@ -1,0 +1,200 @@
+"""A phone and a scanner, in a real browser."""
+
+from collections import Counter
+from collections.abc import Callable
+from urllib.parse import parse_qs
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from fulfillment import selectors
+from fulfillment.models import Fulfillment, Pick
+from tests.factories import LineFactory, OrderFactory
+from tests.fulfillment.factories import fulfillments, reach
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TARGETS = "a, button, input:not([type=hidden]), select, summary"
+TOO_SMALL = """all => all.filter(e => e.offsetParent && (e.offsetHeight < 44 || e.offsetWidth < 44))
+    .map(e => e.outerHTML)"""
+
+
+@pytest.fixture
+def mugs(operator: Page) -> Fulfillment:
+    """Twenty mugs and two plates to pick, on the screen of a phone."""
+    items = [
+        LineFactory(variant_id="var_mug", title="Stoneware mug", quantity=20),
+        LineFactory(variant_id="var_plate", title="A very long name of a plate " * 5, quantity=2),
+    ]
+    order = OrderFactory(status="confirmed", items=items)
+    fulfillment = reach(fulfillments(order)[0], "started")
+    operator.set_viewport_size({"width": 390, "height": 844})
+    operator.goto(f"/admin/fulfillment/fulfillment/{fulfillment.id}/pick/")
+    return fulfillment
+
+
+@pytest.fixture
+def scan(operator: Page) -> Callable[..., None]:
+    """Return a function that types codes as a scanner does: wherever the focus is."""
+
+    def type_all(*codes: str) -> None:
+        for code in codes:
+            operator.keyboard.type(code)
+            operator.keyboard.press("Enter")
+
+    return type_all
+
+
+def line(page: Page, title: str):
+    return page.locator("main li", has_text=title)
+
+
+def result(page: Page):
+    return page.locator("#results li").first
+
+
+def picked(fulfillment: Fulfillment) -> list[int]:
+    return [row.picked for row in selectors.with_lines().get(pk=fulfillment.pk).lines]
+
+
+def test_scans_in_a_row_are_all_counted(operator: Page, mugs: Fulfillment, scan):
+    scan(*["var_mug"] * 20)
+    expect(operator.locator("#code")).to_have_value("")
+    expect(result(operator)).to_have_text("20 of 20: Stoneware mug")
+    expect(line(operator, "Stoneware mug")).to_contain_text("20 of 20 picked")
+    expect(line(operator, "Stoneware mug").get_by_role("button", name="Pick all")).to_be_hidden()
+    assert picked(mugs) == [20, 0]
+    assert Pick.objects.count() == 20
+    operator.reload()
+    expect(line(operator, "Stoneware mug")).to_contain_text("20 of 20 picked")
+    expect(operator.locator("header")).to_contain_text("20 of 22")
+
+
+def test_what_is_refused_is_told_and_the_next_scan_counts(operator: Page, mugs: Fulfillment, scan):
+    scan("var_cup")
+    expect(result(operator)).to_have_text("Nothing here has the code var_cup.")
+    expect(result(operator)).to_have_class("error")
+    expect(operator.locator("#code")).to_be_focused()
+    scan(*["var_plate"] * 3)
+    expect(result(operator)).to_contain_text("0 are still to be picked here; 1 were asked for")
+    scan("var_mug")
+    expect(result(operator)).to_have_text("1 of 20: Stoneware mug")
+    assert picked(mugs) == [1, 2]
+
+
+def test_a_scan_that_is_lost_on_its_way_is_sent_again_and_counts_once(
+    operator: Page, mugs: Fulfillment
+):
+    page = operator.context.new_page()  # where nobody listens for complaints: there will be some
+    sent: list[str] = []
+
+    def lose_two(route: Route) -> None:
+        """The first does not arrive; of the second, the answer does not."""
+        if route.request.method == "POST":
+            sent.append(parse_qs(route.request.post_data)["scan_id"][0])
+            if len(sent) == 2:
+                route.fetch()
+        if 1 <= len(sent) <= 2:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/pick/", lose_two)
+    page.goto(operator.url)
+    for code in ("var_mug", "var_plate"):
+        page.keyboard.type(code)
+        page.keyboard.press("Enter")
+    expect(page.locator("#waiting")).to_contain_text("Scans that wait: 2.")
+    expect(result(page)).to_contain_text("1 of 2: A very long name")
+    expect(page.locator("#waiting")).to_be_hidden()
+    assert sorted(Counter(sent).values()) == [1, 3]
+    assert picked(mugs) == [1, 1]
+
+
+def test_what_waits_is_sent_after_a_reload(operator: Page, mugs: Fulfillment, scan):
+    def lose(route: Route) -> None:
+        is_scan = route.request.method == "POST"
+        route.fulfill(status=204) if is_scan else route.continue_()
+
+    operator.route("**/pick/", lose)
+    scan("var_mug", "var_mug")
+    expect(operator.locator("#waiting")).to_contain_text("Scans that wait: 2.")
+    operator.reload()
+    expect(operator.locator("#waiting")).to_contain_text("Scans that wait: 2.")
+    operator.unroute("**/pick/")
+    expect(result(operator)).to_have_text("2 of 20: Stoneware mug")
+    assert picked(mugs) == [2, 0]
+
+
+def test_who_is_logged_out_loses_no_scan(operator: Page, mugs: Fulfillment, scan):
+    cookies = operator.context.cookies()
+    operator.context.clear_cookies(name="sessionid")
+    scan("var_mug")
+    expect(operator.locator("#waiting")).to_contain_text("You are logged out.")
+    operator.context.add_cookies(cookies)
+    operator.get_by_role("link", name="Load the page again").click()
+    expect(result(operator)).to_have_text("1 of 20: Stoneware mug")
+
+
+def test_the_rest_is_picked_or_reported_with_a_thumb_and_packed(
+    operator: Page, mugs: Fulfillment, scan
+):
+    mug, plate = line(operator, "Stoneware mug"), line(operator, "plate")
+    scan("var_mug")
+    expect(result(operator)).to_have_text("1 of 20: Stoneware mug")
+    mug.get_by_role("button", name="Pick all that is left").dblclick()
+    expect(mug).to_contain_text("20 of 20 picked")
+    expect(operator.locator("#code")).to_be_focused()
+    plate.get_by_text("Short…").click()
+    plate.get_by_label("Units").fill("1")
+    plate.get_by_label("Units").press("Enter")  # a scanner's, which is no decision
+    plate.get_by_label("Reason").select_option("Damaged")
+    plate.get_by_role("button", name="Report short").click()
+    expect(plate).to_contain_text("0 of 2 picked, 1 short")
+    expect(operator.get_by_role("link", name="Pack")).to_be_hidden()
+    scan("var_plate")
+    expect(plate).to_contain_text("1 of 2 picked, 1 short")
+    assert picked(mugs) == [20, 1]
+    assert list(Pick.objects.values_list("short_reason", flat=True)) == ["", "", "damaged", ""]
+    operator.get_by_role("link", name="Pack").click()
+    expect(operator.get_by_role("button", name="Pack")).to_be_visible()
+
+
+@pytest.mark.parametrize("page", ["light", "dark"], indirect=True)
+def test_everything_fits_and_can_be_hit(operator: Page, mugs: Fulfillment, scan):
+    scan("var_plate")
+    expect(result(operator)).to_contain_text("1 of 2")
+    line(operator, "plate").get_by_text("Short…").click()
+    for width in (320, 390, 1280):
+        operator.set_viewport_size({"width": width, "height": 700})
+        assert operator.evaluate("document.documentElement.scrollWidth") <= width
+        assert operator.eval_on_selector_all(TARGETS, TOO_SMALL) == []
+
+
+def test_the_focus_comes_back_and_the_keyboard_stays_away(operator: Page, mugs: Fulfillment, scan):
+    code, keyboard = operator.locator("#code"), operator.get_by_role("button", name="Keyboard")
+    expect(code).to_be_focused()
+    expect(code).to_have_attribute("inputmode", "none")
+    keyboard.click()
+    expect(code).to_be_focused()
+    expect(code).to_have_attribute("inputmode", "text")
+    operator.locator("header").click()
+    expect(code).to_be_focused()
+    operator.keyboard.press("Tab")
+    expect(keyboard).to_be_focused()
+    scan("var_mug")
+    expect(result(operator)).to_have_text("1 of 20: Stoneware mug")
+
+
+def test_without_a_script_the_forms_do(browser: Browser, operator: Page, mugs: Fulfillment):
+    state = operator.context.storage_state()
+    context = browser.new_context(java_script_enabled=False, storage_state=state)
+    page = context.new_page()
+    page.goto(operator.url)
+    page.get_by_label("Scan or type a code").fill("var_mug")
+    page.get_by_label("Scan or type a code").press("Enter")
+    expect(result(page)).to_have_text("1 of 20: Stoneware mug")
+    line(page, "Stoneware mug").get_by_role("button", name="Pick all that is left").click()
+    expect(result(page)).to_have_text("20 of 20: Stoneware mug")
+    expect(page.get_by_role("button", name="Keyboard")).to_be_hidden()
+    context.close()
