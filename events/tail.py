@@ -62,7 +62,7 @@ def line(
     stream = str(headers.get("x-stream", "-"))
     shown = (None, timestamp, stream, envelope.get("organization_id"))
     when = safe(timestamp[11:19])
-    what = safe(f"{name:<22}")
+    what = safe(f"{name:<23}")
     where = safe(f"{short(stream):<13} #{headers.get('x-sequence', '-'):<2}")
     rest = safe(" ".join(f"{k}={_brief(v)}" for k, v in data.items() if v not in shown))
     rest = _fit(rest, len(f"{when}  {what}  {where}  "), width)

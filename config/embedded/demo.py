@@ -46,7 +46,6 @@ def play(stage: Stage) -> None:
     three_mugs_come_back(stage, order)
     eva_changes_her_mind(stage)
     luis_leaves_a_cart_behind(stage)
-    stage.say_how_much_was_seen()
 
 
 def ana_fills_a_cart(stage: Stage) -> dict[str, Any]:

@@ -75,6 +75,8 @@ class Command(BaseCommand):
                 if not no_demo:
                     _play(stage)
                 _say_where_things_are(stage, url, password)
+                if not no_demo:
+                    stage.say_how_much_was_seen()
                 while True:
                     stage.show_next()
 
