@@ -24,7 +24,7 @@ def test_a_line_says_when_what_where_and_the_rest() -> None:
     data = f'{{"order_id":"{ORDER}","order_number":"ORD-2025-0001","total_amount":125.50}}'
 
     assert tail.line(body(data), HEADERS) == (
-        "15:00:00  order.created           order_…M4H7B6 #2   "
+        "15:00:00  order.created            order_…M4H7B6 #2   "
         "order_number=ORD-2025-0001 total_amount=125.50"
     )
 
