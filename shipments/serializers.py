@@ -47,7 +47,7 @@ class Past(serializers.DateTimeField):
         return moment
 
 
-class Units(StrictSerializer):
+class UnitsToShip(StrictSerializer):
     """Units of one of the order's lines."""
 
     order_item_id = ExternalId()
@@ -74,7 +74,7 @@ class NewShipment(Body):
     )
     signature_required = serializers.BooleanField(required=False, allow_null=True, default=None)
     items = serializers.ListField(
-        child=Units(),
+        child=UnitsToShip(),
         min_length=1,
         max_length=MAX_ITEMS,
         required=False,
@@ -177,7 +177,7 @@ class Weight(PlainDecimal):
         super().__init__(max_digits=9, decimal_places=3, **kwargs)
 
 
-class PackageOut(serializers.Serializer[Any]):
+class ParcelOut(serializers.Serializer[Any]):
     """A package: kilograms, and centimetres where they are known."""
 
     weight = serializers.CharField()
@@ -259,7 +259,7 @@ class ShipmentOut(serializers.Serializer[Any]):
     service = serializers.CharField()
     adapter = Choice(Adapter, "Adapter", help_text="Who makes the label: `manual` is you.")
     items = ShipmentItemOut(source="lines", many=True)
-    packages = PackageOut(many=True)
+    packages = ParcelOut(many=True)
     weight = Weight()
     shipping_cost = MoneyOut(help_text="What the customer pays, before tax.")
     currency = CurrencyCode()
