@@ -216,8 +216,7 @@ if not (JWT_SECRET or JWT_JWKS_URL):
 STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")  # the platform's
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
-# The sandbox takes any order for paid.
-PAYMENT_SANDBOX = env.bool("PAYMENT_SANDBOX", default=DEBUG)
+PAYMENT_SANDBOX = env.bool("PAYMENT_SANDBOX", default=DEBUG)  # it takes any order for paid
 
 # Shipments
 
@@ -261,6 +260,7 @@ CART_ABANDONED_AFTER = env.int("CART_ABANDONED_AFTER", default=24 * 60 * 60)  # 
 CART_EXPIRED_AFTER = env.int("CART_EXPIRED_AFTER", default=90 * 24 * 60 * 60)  # seconds
 RESERVATION_TTL_MINUTES = env.int("RESERVATION_TTL_MINUTES", default=15)
 MANUAL_PAYMENT_DAYS = env.int("MANUAL_PAYMENT_DAYS", default=7)
+RETURN_WINDOW_DAYS = env.int("RETURN_WINDOW_DAYS", default=30)
 
 # The rest of Django
 

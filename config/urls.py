@@ -13,6 +13,7 @@ urlpatterns = [
     path("api/v1/", include("payments.urls")),
     path("api/v1/", include("fulfillment.urls")),
     path("api/v1/", include("shipments.urls")),
+    path("api/v1/", include("returns.urls")),
     path("api/v1/", include("invoices.urls")),
     path("api/v1/", include("events.urls")),
     re_path(r"^api/schema/?$", documents.schema, name="schema"),

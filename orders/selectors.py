@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 import payments.selectors
 from orders.models import Dispatch, Order, Policy, UnknownShipment, WriteOff
@@ -71,6 +71,12 @@ def dispatches(order: Order, shipment_id: str) -> list[Dispatch]:
     if not rows:
         raise UnknownShipment(f"Nothing of {order.id} has left in {shipment_id}.")
     return rows
+
+
+def delivered_at(order: Order) -> dict[str, datetime]:
+    """Return when units of a line arrived the last time, by the line's id."""
+    arrived = order.dispatches.filter(delivered_at__isnull=False).values_list("order_item")
+    return dict(arrived.annotate(Max("delivered_at")))
 
 
 def unreleased(order: Order) -> list[WriteOff]:

@@ -4,15 +4,17 @@ from contextlib import suppress
 
 from celery import shared_task
 
+import returns.selectors
 import shipments.selectors
 from events.errors import Conflict
 from events.models import Event
 from events.reactions import reacts_to
 from events.timers import moment
 from fulfillment.events import FulfillmentStarted, FulfillmentUnitsShort
-from orders import services
+from orders import selectors, services
 from orders.models import Order
 from payments.events import PaymentFailed, PaymentMismatched, PaymentSucceeded
+from returns.events import ReturnReceived
 from shipments.events import (
     ShipmentDelivered,
     ShipmentDispatched,
@@ -98,6 +100,16 @@ def deliver_arrived_units(fact: ShipmentDelivered, about: Event) -> None:
 def reopen_lost_units(fact: ShipmentLost | ShipmentReturnedToSender, about: Event) -> None:
     """They have not left, after all: they are sent again, or written off."""
     services.reopen_units(order_id=fact.order_id, shipment_id=fact.shipment_id)
+
+
+@reacts_to(ReturnReceived)
+def count_returned_units(fact: ReturnReceived, about: Event) -> None:
+    """Whatever has come back and is not counted yet, of this receipt or of others."""
+    order = selectors.lock(fact.order_id)
+    received = returns.selectors.units_received(order.id)
+    units = {line.id: received[line.id] - line.returned for line in order.lines}
+    if units := {line: quantity for line, quantity in units.items() if quantity > 0}:
+        services.count_returned_units(order_id=order.id, units=units)
 
 
 @shared_task

@@ -76,6 +76,7 @@ class Refunds(Lines):
         amount("amount"),
         "reason",
         "method",
+        "cause",
         "requested_by",
         "requested_at",
         "settled_at",

@@ -162,6 +162,7 @@ class RefundFact(Event):
     currency: str
     reason: RefundReason
     method: RefundMethod
+    cause: Annotated[Id | None, Meta(description="The id of what asked for it, if it has one.")]
 
     @classmethod
     def of(cls, refund: "Refund", payment: "Payment", **more: Any) -> Self:
@@ -173,6 +174,7 @@ class RefundFact(Event):
             currency=refund.currency,
             reason=cast(RefundReason, refund.reason),
             method=cast(RefundMethod, refund.method),
+            cause=refund.cause,
             **more,
         )
 
@@ -193,3 +195,14 @@ class RefundFailed(RefundFact):
 
     error_code: str
     error_message: str
+
+
+@event("refund.fell_short", published=False)
+class RefundFellShort(Event):
+    """This much was to go back too, and nothing is left of the order's money."""
+
+    payment_id: Id
+    order_id: Id
+    cause: Annotated[Id | None, Meta(description="The id of what asked for it, if it has one.")]
+    amount: Money
+    currency: str

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
@@ -47,6 +48,37 @@ def received(order_id: str) -> Decimal:
     """Return what has come towards an order's total, whatever was given back since."""
     counting = Payment.objects.filter(order=order_id, counts=True)
     return sum(counting.values_list("captured", flat=True), Decimal(0))
+
+
+def refundable(order_id: str) -> Decimal:
+    """Return what is left of the money that counts towards an order's total."""
+    counting = Payment.objects.filter(order=order_id, counts=True)
+    return sum((payment.refundable for payment in counting), Decimal(0))
+
+
+class Caused(NamedTuple):
+    """What became of the refunds that one thing has asked for; the latest is told of."""
+
+    requested: Decimal  # in all, whatever became of it
+    pending: Decimal
+    succeeded: Decimal
+    method: str | None
+    settled_at: datetime | None
+
+
+def caused_by(cause: str) -> Caused:
+    """Return what became of the refunds that `cause` has asked for, by its id."""
+    refunds = list(Refund.objects.filter(cause=cause).order_by("settled_at"))
+    done = [refund for refund in refunds if refund.status == Refund.Status.SUCCEEDED]
+    latest = done[-1] if done else None
+    pending = (refund.amount for refund in refunds if refund.status == Refund.Status.PENDING)
+    return Caused(
+        requested=sum((refund.amount for refund in refunds), Decimal(0)),
+        pending=sum(pending, Decimal(0)),
+        succeeded=sum((refund.amount for refund in done), Decimal(0)),
+        method=latest.method if latest else None,
+        settled_at=latest.settled_at if latest else None,
+    )
 
 
 def counts(payment_id: str) -> bool:

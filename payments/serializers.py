@@ -131,6 +131,7 @@ class RefundOut(serializers.Serializer[Any]):
         "currency": "USD",
         "reason": "operator",
         "method": "original_payment",
+        "cause": None,
         "error_code": "",
         "error_message": "",
         "requested_by": "user_789",
@@ -144,6 +145,7 @@ class RefundOut(serializers.Serializer[Any]):
     currency = CurrencyCode()
     reason = Choice(Refund.Reason, "RefundReason")
     method = Choice(Refund.Method, "RefundMethod")
+    cause = serializers.CharField(allow_null=True, help_text="The return that asked for it.")
     error_code = serializers.CharField()
     error_message = serializers.CharField()
     requested_by = serializers.CharField()

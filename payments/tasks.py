@@ -9,6 +9,7 @@ from orders.events import OrderCancelled, OrderConfirmed, OrderUnitsWrittenOff
 from payments import services
 from payments.events import PaymentMismatched, PaymentSucceeded
 from payments.models import Refund
+from returns.events import ReturnRefundDue
 
 
 @reacts_to(PaymentSucceeded)
@@ -40,6 +41,18 @@ def refund_written_off_units(fact: OrderUnitsWrittenOff, about: Event) -> None:
     """What was paid for units that never ship goes back."""
     reason = Refund.Reason.UNITS_WRITTEN_OFF
     services.refund_order(order_id=fact.order_id, amount=fact.amount, reason=reason)
+
+
+@reacts_to(ReturnRefundDue)
+def refund_returned_units(fact: ReturnRefundDue, about: Event) -> None:
+    """What is owed for units that have come back goes back."""
+    services.refund_order(
+        order_id=fact.order_id,
+        amount=fact.amount,
+        reason=Refund.Reason.CUSTOMER_RETURN,
+        method=fact.refund_method,
+        cause=fact.return_id,
+    )
 
 
 @shared_task

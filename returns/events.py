@@ -1,10 +1,20 @@
 """What returns tell other services, in the contract's order, and what they keep to themselves."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self, cast
 
 from msgspec import Meta
 
+from events import origin
+from events.money import money
 from events.schema import Event, Id, Money, Payload, Quantity, Timestamp, event
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from returns.models import Receipt, ReceiptItem, Return, ReturnItem
+
+RefundMethod = Literal["original_payment", "store_credit", "manual"]
+Condition = Literal["good", "opened", "damaged", "defective", "wrong_item"]
 
 
 class RequestedItem(Payload):
@@ -14,14 +24,27 @@ class RequestedItem(Payload):
     variant_id: Id
     quantity: Quantity
 
+    @classmethod
+    def of(cls, line: "ReturnItem", quantity: int) -> Self:
+        return cls(order_item_id=line.order_item_id, variant_id=line.variant_id, quantity=quantity)
+
 
 class ReturnedItem(Payload):
     """Units that have come back, and what state they are in."""
 
     variant_id: Id
     quantity: Quantity
-    condition: Literal["good", "opened", "damaged", "defective", "wrong_item"]
+    condition: Condition
     return_reason: Annotated[str | None, Meta(description="The line's own, or the return's.")]
+
+    @classmethod
+    def of(cls, came: "ReceiptItem", return_request: "Return") -> Self:
+        return cls(
+            variant_id=came.item.variant_id,
+            quantity=came.quantity,
+            condition=cast(Condition, came.condition),
+            return_reason=came.item.reason or return_request.reason,
+        )
 
 
 @event("return.requested", moment="requested_at")
@@ -35,6 +58,17 @@ class ReturnRequested(Event):
     items: list[RequestedItem]
     requested_at: Timestamp
 
+    @classmethod
+    def of(cls, return_request: "Return") -> Self:
+        return cls(
+            return_id=return_request.id,
+            order_id=return_request.order_id,
+            rma_number=return_request.rma_number,
+            reason=return_request.reason,
+            items=[RequestedItem.of(line, line.quantity) for line in return_request.lines],
+            requested_at=return_request.requested_at,
+        )
+
 
 @event("return.approved")
 class ReturnApproved(Event):
@@ -45,6 +79,18 @@ class ReturnApproved(Event):
     approved_by: str
     return_shipping_label_url: Annotated[str | None, Meta(description="Null if we give none.")]
     refund_amount: Annotated[Money, Meta(description="The most that may be refunded.")]
+
+    @classmethod
+    def of(cls, return_request: "Return") -> Self:
+        assert return_request.approved_by, "nobody has approved it"
+        assert return_request.approved_amount is not None, "nor said how much may go back"
+        return cls(
+            return_id=return_request.id,
+            rma_number=return_request.rma_number,
+            approved_by=return_request.approved_by,
+            return_shipping_label_url=return_request.return_shipping_label_url,
+            refund_amount=money(return_request.approved_amount, return_request.currency),
+        )
 
 
 @event("return.received", moment="received_at")
@@ -58,6 +104,17 @@ class ReturnReceived(Event):
     warehouse_id: Id
     returned_items: Annotated[list[ReturnedItem], Meta(description="Of this receipt only.")]
 
+    @classmethod
+    def of(cls, return_request: "Return", receipt: "Receipt") -> Self:
+        return cls(
+            return_id=return_request.id,
+            order_id=return_request.order_id,
+            rma_number=return_request.rma_number,
+            received_at=receipt.received_at,
+            warehouse_id=receipt.warehouse_id,
+            returned_items=[ReturnedItem.of(came, return_request) for came in receipt.contents],
+        )
+
 
 @event("return.refunded", moment="refunded_at")
 class ReturnRefunded(Event):
@@ -65,8 +122,18 @@ class ReturnRefunded(Event):
 
     return_id: Id
     refund_amount: Money
-    refund_method: Literal["original_payment", "store_credit", "manual"]
+    refund_method: RefundMethod
     refunded_at: Timestamp
+
+    @classmethod
+    def of(cls, return_request: "Return") -> Self:
+        assert return_request.refunded_at, "nothing has gone back"
+        return cls(
+            return_id=return_request.id,
+            refund_amount=money(return_request.refunded, return_request.currency),
+            refund_method=cast(RefundMethod, return_request.refund_method),
+            refunded_at=return_request.refunded_at,
+        )
 
 
 @event("return.rejected", published=False)
@@ -78,6 +145,15 @@ class ReturnRejected(Event):
     rejected_by: str
     note: str
 
+    @classmethod
+    def of(cls, return_request: "Return") -> Self:
+        return cls(
+            return_id=return_request.id,
+            order_id=return_request.order_id,
+            rejected_by=origin.current().actor,
+            note=return_request.ending_note,
+        )
+
 
 @event("return.cancelled", published=False)
 class ReturnCancelled(Event):
@@ -87,6 +163,14 @@ class ReturnCancelled(Event):
     order_id: Id
     note: str
 
+    @classmethod
+    def of(cls, return_request: "Return") -> Self:
+        return cls(
+            return_id=return_request.id,
+            order_id=return_request.order_id,
+            note=return_request.ending_note,
+        )
+
 
 @event("return.cut_short", published=False)
 class ReturnCutShort(Event):
@@ -94,7 +178,18 @@ class ReturnCutShort(Event):
 
     return_id: Id
     order_id: Id
-    items: list[RequestedItem]
+    items: Annotated[list[RequestedItem], Meta(description="What will not come.")]
+    note: str
+
+    @classmethod
+    def of(cls, return_request: "Return", *, note: str) -> Self:
+        missing = [line for line in return_request.lines if line.outstanding]
+        return cls(
+            return_id=return_request.id,
+            order_id=return_request.order_id,
+            items=[RequestedItem.of(line, line.outstanding) for line in missing],
+            note=note,
+        )
 
 
 @event("return.refund_due", published=False)
@@ -105,7 +200,17 @@ class ReturnRefundDue(Event):
     order_id: Id
     amount: Money
     currency: str
-    refund_method: Literal["original_payment", "store_credit", "manual"]
+    refund_method: RefundMethod
+
+    @classmethod
+    def of(cls, return_request: "Return", *, amount: "Decimal") -> Self:
+        return cls(
+            return_id=return_request.id,
+            order_id=return_request.order_id,
+            amount=money(amount, return_request.currency),
+            currency=return_request.currency,
+            refund_method=cast(RefundMethod, return_request.refund_method),
+        )
 
 
 @event("return.closed", published=False)
@@ -115,3 +220,11 @@ class ReturnClosed(Event):
     return_id: Id
     order_id: Id
     note: str
+
+    @classmethod
+    def of(cls, return_request: "Return") -> Self:
+        return cls(
+            return_id=return_request.id,
+            order_id=return_request.order_id,
+            note=return_request.ending_note,
+        )

@@ -26,7 +26,8 @@ class Command:
     """`run(row, body)` calls the service with what the serializer `asks` for.
 
     `start(row)` says what the form holds at first, `choices(row)` what there is to choose from in
-    fields that take an id. `ends` marks what cannot be undone.
+    fields that take an id. `ends` marks what cannot be undone; `permission` is what an
+    operator needs besides the one to change such rows.
 
     One with `bulk` may also run on many rows of the list: `bulk(request)` is what would be typed
     into the form, each value under its field's name. Whoever sends a list twice runs it twice, so
@@ -40,6 +41,11 @@ class Command:
     icon: str = "play_arrow"
     ends: bool = False
     bulk: Callable[[HttpRequest], Mapping[str, str]] | None = None
+    permission: str | None = None
+
+    def is_open_to(self, user: Any) -> bool:
+        """Whether an operator who may change such rows may do this too."""
+        return self.permission is None or bool(user.has_perm(self.permission))
 
     def form(self, row: Any, data: Any = None) -> CommandForm:
         """Return the form, filled with what was sent if anything was."""

@@ -32,7 +32,7 @@ class CommandForm(forms.Form):
 
     Nothing is checked here twice: what was typed is put together as the JSON that a client would
     send, and the serializer's errors come back to the fields that they are about. A blank field
-    counts as not given, as does a row in which only fields with `choices` are filled.
+    counts as not given, as does a row in which only boxes and fields with `choices` are filled.
     """
 
     def __init__(
@@ -130,7 +130,8 @@ class CommandForm(forms.Form):
                     continue
             elif isinstance(each, serializers.ListField):
                 rows = [self._read(each.child, f"{where}[{n}].") for n in range(self._rows[where])]
-                given = {n: row for n, row in enumerate(rows) if row.keys() - self._choices.keys()}
+                by_itself = self._choices.keys() | _boxes(each.child)
+                given = {n: row for n, row in enumerate(rows) if row.keys() - by_itself}
                 self._given[where], value = list(given), list(given.values())
                 if not value and not each.required:
                     continue
@@ -172,3 +173,8 @@ class CommandForm(forms.Form):
 def _default(each: Any) -> Any:
     default = each.default
     return None if default is serializers.empty or callable(default) else default
+
+
+def _boxes(parent: Any) -> set[str]:
+    fields = parent.fields.items()
+    return {name for name, each in fields if isinstance(each, serializers.BooleanField)}

@@ -101,7 +101,11 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     ) -> HttpResponse:
         context["show_history"] = False  # the timeline says more
         if obj and self.may_command(request):
-            context["actions_detail"] = [self._button(obj, name) for name in self.allowed(obj)]
+            context["actions_detail"] = [
+                self._button(obj, name)
+                for name in self.allowed(obj)
+                if self.commands[name].is_open_to(request.user)
+            ]
         return cast(
             HttpResponse,
             super().render_change_form(request, context, *args, obj=obj, **kwargs),
@@ -128,6 +132,8 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
             raise PermissionDenied
         if command is None:
             raise Http404
+        if not command.is_open_to(request.user):
+            raise PermissionDenied
         if row is None:
             return cast(
                 HttpResponse,

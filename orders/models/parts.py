@@ -1,6 +1,6 @@
 """What an order is made of. Each part is saved by the order that it belongs to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cached_property
 
@@ -91,8 +91,12 @@ class OrderItem(models.Model):
 
     def paid_for_cancelled(self) -> Decimal:
         """Return what was paid for the units written off so far: the line's last ones."""
-        units = split(self.total, [1] * self.quantity, self.order.currency)
-        return sum(units[self.live :], Decimal(0))
+        return self.paid_for(range(self.live + 1, self.quantity + 1))
+
+    def paid_for(self, units: Iterable[int]) -> Decimal:
+        """Return what was paid for some of the units, by their numbers: 1 is the line's first."""
+        paid = split(self.total, [1] * self.quantity, self.order.currency)
+        return sum((paid[number - 1] for number in units), Decimal(0))
 
     def by_warehouse(self) -> dict[str | None, int]:
         """Return the live units by the warehouse allocated, else preferred, else None."""

@@ -63,6 +63,7 @@ class Refund(models.Model):
     currency = CurrencyField()
     reason = models.CharField(max_length=32, choices=Reason.choices)
     method = models.CharField(max_length=32, choices=Method.choices)
+    cause = models.CharField(max_length=64, null=True)  # the id of what asked for it
     requested_by = models.CharField(max_length=150)
     requested_at = models.DateTimeField(default=timezone.now)
     asked_at = models.DateTimeField(null=True)  # the first time that the gateway was asked
@@ -84,6 +85,7 @@ class Refund(models.Model):
         indexes = [
             models.Index(fields=["payment"], name="refund_open", condition=Q(status="pending")),
             models.Index(fields=["payment"], name="refund_failed", condition=Q(status="failed")),
+            models.Index(fields=["cause"], name="refund_cause", condition=Q(cause__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -141,7 +141,9 @@ class Payment(PaymentRecord):
         verb="refund",
         guards=[has_money_left],
     )
-    def request_refund(self, *, amount: Decimal, reason: str, method: str, at: datetime) -> Event:
+    def request_refund(
+        self, *, amount: Decimal, reason: str, method: str, cause: str | None, at: datetime
+    ) -> Event:
         """Money is to go back, at most what is left of it."""
         refund = Refund(
             payment=self,
@@ -149,6 +151,7 @@ class Payment(PaymentRecord):
             currency=self.held_currency,
             reason=reason,
             method=method,
+            cause=cause,
             requested_by=origin.current().actor,
             requested_at=at,
         )
@@ -203,6 +206,18 @@ class Payment(PaymentRecord):
         self.part(refund)
         return facts.RefundFailed.of(
             refund, self, error_code=refund.error_code, error_message=refund.error_message
+        )
+
+    def fall_short(self, *, amount: Decimal, cause: str | None) -> None:
+        """So much was to go back, and nothing is left of the order's money."""
+        self.record(
+            facts.RefundFellShort(
+                payment_id=self.id,
+                order_id=self.order_id,
+                cause=cause,
+                amount=money(amount, self.held_currency),
+                currency=self.held_currency,
+            )
         )
 
     def expect_refundable(self, amount: Decimal) -> None:

@@ -4,6 +4,6 @@ from events.errors import DomainError
 
 
 class RefundTooLarge(DomainError):
-    """More than is left of the captured money; `max_refundable` says how much that is."""
+    """More than can be given back; `max_refundable` says how much that is."""
 
     code = "refund_too_large"

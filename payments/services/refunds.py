@@ -86,16 +86,28 @@ def withdraw_refund(*, payment_id: str, refund_id: str) -> Payment:
 
 
 @transaction.atomic
-def refund_order(*, order_id: str, amount: Decimal, reason: str) -> None:
+def refund_order(
+    *,
+    order_id: str,
+    amount: Decimal,
+    reason: str,
+    method: str = ORIGINAL,
+    cause: str | None = None,
+) -> None:
     """Give back `amount` of what was paid for an order, the latest money first.
 
-    What an operator has given back before is not given twice: at most what is left goes.
+    What an operator has given back before is not given twice: at most what is left goes, and of
+    the rest it is told that it fell short.
     """
-    for payment in reversed(lock_payments(orders.selectors.lock_row(order_id))):
-        part = min(amount, payment.refundable)
-        if payment.counts and part > 0:
-            _refund(payment, part, reason)
+    payments = lock_payments(orders.selectors.lock_row(order_id))
+    counting = [payment for payment in reversed(payments) if payment.counts]
+    for payment in counting:
+        if part := min(amount, payment.refundable):
+            _refund(payment, part, reason, method, cause)
             amount -= part
+    if counting and amount:
+        counting[0].fall_short(amount=amount, cause=cause)
+        save(counting[0])
 
 
 @transaction.atomic
@@ -130,7 +142,15 @@ def _refund_rest(payment: Payment, reason: str) -> None:
         _refund(payment, payment.refundable, reason)
 
 
-def _refund(payment: Payment, amount: Decimal, reason: str, method: str = ORIGINAL) -> Refund:
-    payment.request_refund(amount=amount, reason=reason, method=method, at=timezone.now())
+def _refund(
+    payment: Payment,
+    amount: Decimal,
+    reason: str,
+    method: str = ORIGINAL,
+    cause: str | None = None,
+) -> Refund:
+    payment.request_refund(
+        amount=amount, reason=reason, method=method, cause=cause, at=timezone.now()
+    )
     save(payment)
     return payment.givebacks[-1]

@@ -12,11 +12,13 @@ from django.core.servers.basehttp import WSGIRequestHandler
 
 from config.api import tokens
 from events.models import Event, Publication
+from fulfillment.models import Fulfillment
 from invoices.files import signed_url
 from invoices.models import Document
 from invoices.tasks import deliver_documents
 from orders import services
 from payments.models import Payment
+from returns.models import Return
 from tests.api.test_routes import ROUTES
 from tests.factories import (
     STEPS,
@@ -27,6 +29,8 @@ from tests.factories import (
     credit,
     order_of,
 )
+from tests.fulfillment.factories import FulfillmentFactory
+from tests.returns.factories import ReturnFactory
 
 SCHEMATHESIS = Path(settings.BASE_DIR) / ".venv/schemathesis/bin/schemathesis"
 CONFIG = """
@@ -38,6 +42,8 @@ invoices.values = {invoices}
 tokens.values = {tokens}
 order_items.values = {order_items}
 payments.values = {payments}
+fulfillments.values = {fulfillments}
+returns.values = {returns}
 
 [[operations]]
 include-tag = "carts"
@@ -58,6 +64,20 @@ include-tag = "payments"
 [operations.parameters]
 "path.id".dictionary = "payments"
 "body.order_id".dictionary = "orders"
+
+[[operations]]
+include-tag = "fulfillments"
+[operations.parameters]
+"path.id".dictionary = "fulfillments"
+"body.order_item_id".dictionary = "order_items"
+"body.items[*].order_item_id".dictionary = "order_items"
+
+[[operations]]
+include-tag = "returns"
+[operations.parameters]
+"path.id".dictionary = "returns"
+"body.order_id".dictionary = "orders"
+"body.items[*].order_item_id".dictionary = "order_items"
 
 [[operations]]
 include-tag = "invoices"
@@ -81,6 +101,9 @@ def test_the_service_does_what_its_openapi_document_says(live_server, tmp_path, 
     orders = [OrderFactory(status=status) for status in [*STEPS, "cancelled"]]
     orders += [order_of(3, 2, status="processing"), OrderFactory(currency="JPY")]
     payments = [PaymentFactory(status=status) for status in Payment.Status]
+    fulfillments = [FulfillmentFactory(status=status) for status in Fulfillment.Status]
+    returns = [ReturnFactory(status=status) for status in Return.Status]
+    orders += [row.order for row in returns]
     services.hold_order(order_id=orders[1].id, reason="fraud")
     invoices = [InvoiceFactory(), credit(InvoiceFactory(status="sent"), "10.00")]
     deliver_documents()
@@ -95,8 +118,11 @@ def test_the_service_does_what_its_openapi_document_says(live_server, tmp_path, 
         "orders": [order.id for order in orders],
         "invoices": [invoice.id for invoice in invoices],
         "tokens": [signed_url(row).rpartition("/")[2] for row in rendered],
-        "order_items": [line.id for order in orders for line in order.lines],
+        "order_items": [line.id for order in orders for line in order.lines]
+        + [line.order_item_id for row in fulfillments for line in row.lines],
+        "fulfillments": [fulfillment.id for fulfillment in fulfillments],
         "payments": [payment.id for payment in payments],
+        "returns": [row.id for row in returns],
     }
     config.write_text(CONFIG.format_map({name: json.dumps(ids[name]) for name in ids}))
     token = tokens.issue(

@@ -13,6 +13,8 @@ from config.api import tokens
 from config.api.views import ContextViewSet
 from events.models import Event
 from tests.factories import CartFactory, InvoiceFactory, OrderFactory, PaymentFactory
+from tests.fulfillment.factories import FulfillmentFactory
+from tests.returns.factories import ReturnFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -40,6 +42,8 @@ OWN = {
     "cart": CartFactory,
     "order": OrderFactory,
     "payment": PaymentFactory,
+    "fulfillment": FulfillmentFactory,
+    "return": ReturnFactory,
     "invoice": InvoiceFactory,
 }
 
@@ -61,15 +65,24 @@ def send(client, method, url):
 
 
 def test_the_routes_are_those_of_the_documentation():
-    assert len(ROUTES) == 29
+    assert len(ROUTES) == 56
     scopes = {scope for _, _, scope in ROUTES}
-    assert scopes == {"carts", "orders", "payments", "invoices", "events"}
+    assert scopes == {
+        "carts",
+        "orders",
+        "payments",
+        "fulfillment",
+        "shipments",
+        "returns",
+        "invoices",
+        "events",
+    }
 
 
 @pytest.mark.parametrize(("method", "name", "scope"), ROUTES)
 def test_a_missing_scope_is_403_and_named(caller, method, name, scope):
     needed = f"{scope}:{'read' if method == 'get' else 'write'}"
-    other = f"{scope}:{'write' if method == 'get' else 'read'} returns:read"
+    other = f"{scope}:{'write' if method == 'get' else 'read'} nothing:read"
     answer = send(caller(scope=other), method, url_of(name))
     assert answer.status_code == 403
     assert (answer.json()["code"], needed in answer.json()["detail"]) == ("missing_scope", True)
@@ -98,10 +111,10 @@ def test_another_organization_s_row_is_404(caller, method, name, scope):
     assert Event.objects.count() == before
 
 
-@pytest.mark.parametrize("kind", ["cart", "order", "payment", "invoice", "publication"])
+@pytest.mark.parametrize("kind", [*OWN, "publication"])
 def test_lists_hold_the_organization_s_own_rows(caller, kind):
-    CartFactory(organization_id="org_2")
-    InvoiceFactory(organization_id="org_2")
+    for factory in OWN.values():
+        factory(organization_id="org_2")
     assert caller().get(reverse(f"{kind}-list")).json()["results"] == []
 
 

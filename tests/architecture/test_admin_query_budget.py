@@ -18,10 +18,11 @@ from invoices import tasks
 from orders import services as order_services
 from payments import services as payment_services
 from payments.models import Webhook
+from returns import services as return_services
+from tests.architecture.sizes import LINES, ROWS, lines
 from tests.factories import (
     CartFactory,
     InvoiceFactory,
-    LineFactory,
     OrderFactory,
     PaymentFactory,
     credit,
@@ -29,11 +30,10 @@ from tests.factories import (
     ship,
     write_off,
 )
+from tests.fulfillment.factories import FulfillmentFactory, pick, short
+from tests.returns.factories import ReturnFactory
 
 pytestmark = pytest.mark.django_db
-
-ROWS = (1, 100)
-LINES = {1: 1, 100: 12}
 
 
 @pytest.fixture
@@ -41,10 +41,6 @@ def client():
     client = Client()
     client.force_login(User.objects.create_superuser("olga"))
     return client
-
-
-def lines(size):
-    return [LineFactory() for _ in range(LINES[size])]
 
 
 def carts(size):
@@ -68,6 +64,11 @@ def payments(size):
     for n in range(LINES[size]):
         refund(row, "1", method="manual" if n % 2 else "original_payment")
     return row
+
+
+def returns(size):
+    [ReturnFactory() for _ in range(size - 1)]
+    return ReturnFactory(items=lines(size), status="received")
 
 
 def webhooks(size):
@@ -106,6 +107,16 @@ def invoices(size):
     return row
 
 
+def fulfillments(size):
+    """Fulfillments with everything that their pages show."""
+    [FulfillmentFactory() for _ in range(size - 1)]
+    row = FulfillmentFactory(items=lines(size), status="started")
+    for n in range(LINES[size]):
+        pick(row, n)
+        short(row, n)
+    return row
+
+
 def policies(set_policy, **value):
     return lambda size: [set_policy(organization_id=f"org_{n}", **value) for n in range(size)][-1]
 
@@ -124,12 +135,18 @@ SELLERS = policies(invoice_services.set_seller, name="Casa Luna")
 PAYMENT_ACCOUNTS = policies(
     payment_services.set_account, stripe_account="acct_1", manual_payment_days=7
 )
+RETURN_POLICIES = policies(
+    return_services.set_policy, window_days=14, restocking_fee=None, postage_paid_by="customer"
+)
 BUDGET = {  # of a list, of a row's page and of each command's; session and user included
     "orders_order": (orders, 5, 11, 7),
     "carts_cart": (carts, 4, 6, 5),
     "payments_payment": (payments, 5, 10, 7),
     "payments_paymentaccount": (PAYMENT_ACCOUNTS, 5, 3, 0),
     "payments_webhook": (webhooks, 4, 3, 0),
+    "fulfillment_fulfillment": (fulfillments, 4, 9, 6),
+    "returns_return": (returns, 7, 12, 8),
+    "returns_policy": (RETURN_POLICIES, 5, 3, 0),
     "invoices_invoice": (invoices, 7, 9, 7),
     "invoices_seller": (SELLERS, 5, 3, 0),
     "events_event": (events, 4, 4, 0),

@@ -9,11 +9,11 @@ from invoices import services as invoice_services
 from invoices import tasks
 from orders import services
 from tests.api.test_routes import ROUTES
+from tests.architecture.sizes import LINES, ROWS, lines
 from tests.factories import (
     ADDRESS,
     CartFactory,
     InvoiceFactory,
-    LineFactory,
     OrderFactory,
     PaymentFactory,
     credit,
@@ -22,17 +22,13 @@ from tests.factories import (
     ship,
     start_payment,
 )
+from tests.fulfillment import budget as fulfillment
+from tests.returns.factories import ReturnFactory
 
 pytestmark = pytest.mark.django_db
 
-ROWS = (1, 100)  # as many as a page has
-LINES = {1: 1, 100: 12}
 REFUND = {"amount": "1.00", "reason": "operator"}
 LINE = {"variant_id": "var_1", "title": "A shirt", "quantity": 1, "unit_price": "25.00"}
-
-
-def lines(size):
-    return [LineFactory() for _ in range(LINES[size])]
 
 
 def carts(api, size):
@@ -146,6 +142,41 @@ def by_hand(api, size):
     return lambda: api.post(f"/api/v1/payments/{row.id}/capture", {})
 
 
+def returned(size, status):
+    return ReturnFactory(items=lines(size), status=status)
+
+
+def returns(api, size):
+    [returned(1, "received") for _ in range(size - 1)]
+    returned(size, "received")
+    return lambda: api.get("/api/v1/returns?page_size=100")
+
+
+def new_return(api, size):
+    order = OrderFactory(items=lines(size), status="delivered")
+    body = {"order_id": order.id, "reason": "too_big", "items": everything(order)["items"]}
+    return lambda: api.post("/api/v1/returns", body)
+
+
+def receipt(row):
+    units = [
+        {"order_item_id": line.order_item_id, "quantity": 1, "condition": "good"}
+        for line in row.lines
+    ]
+    return {"warehouse_id": "wh_1", "items": units}
+
+
+def of_return(verb, body=None, method="post", status="requested"):
+    def endpoint(api, size):
+        row = returned(size, status)
+        sent = body(row) if callable(body) else body
+        json = {} if method == "get" else {"content_type": "application/json"}
+        url, headers = f"/api/v1/returns/{row.id}{verb}", {"Idempotency-Key": "key"}
+        return lambda: getattr(api, method)(url, sent, headers=headers, **json)
+
+    return endpoint
+
+
 def allocations(row):
     units = [
         {"order_item_id": line.id, "warehouse_id": "wh_1", "quantity": 2} for line in row.lines
@@ -189,11 +220,21 @@ BUDGET = {  # by method and route: how it is sent, and the queries, savepoints i
     ("post", "payment-retry"): (of_payment("/retry", {}, status="failed"), 46),
     ("post", "payment-capture"): (by_hand, 17),
     ("post", "payment-refunds"): (of_payment("/refunds", REFUND), 44),
+    ("get", "return-list"): (returns, 4),
+    ("post", "return-list"): (new_return, 22),
+    ("get", "return-detail"): (of_return("", method="get", status="received"), 4),
+    ("post", "return-approve"): (of_return("/approve", {}), 28),
+    ("post", "return-reject"): (of_return("/reject", {}), 28),
+    ("post", "return-cancel"): (of_return("/cancel", {}), 28),
+    ("post", "return-receive"): (of_return("/receive", receipt, status="approved"), 28),
+    ("post", "return-refund"): (of_return("/refund", {}, status="received"), 28),
+    ("post", "return-close"): (of_return("/close", {"note": "Worn."}, status="received"), 28),
     ("get", "invoice-list"): (invoices, 4),
     ("get", "invoice-detail"): (of_invoice(""), 4),
     ("get", "invoice-pdf"): (of_invoice("/pdf"), 4),
     ("post", "invoice-send"): (of_invoice("/send", "post"), 30),
     ("get", "publication-list"): (feed, 1),
+    **fulfillment.BUDGET,
 }
 
 

@@ -127,12 +127,50 @@ def test_the_latest_money_goes_back_first_and_never_more_than_is_left():
     assert of(payment) == ("succeeded", 45, 5)
 
 
+def test_of_what_is_not_left_it_is_told_that_it_fell_short():
+    payment = PaymentFactory()
+    refund(payment, "45")
+    asked = {"amount": Decimal(20), "reason": "customer_return", "method": "store_credit"}
+    services.refund_order(order_id=payment.order_id, cause="ret_1", **asked)
+    given = selectors.get(payment.id).givebacks[-1]
+    assert (given.amount, given.method, given.cause) == (5, "store_credit", "ret_1")
+    assert data(payment.order, "refund.requested")["cause"] == "ret_1"
+    assert data(payment.order, "refund.fell_short") == {
+        "payment_id": payment.id,
+        "order_id": payment.order_id,
+        "cause": "ret_1",
+        "amount": "15.00",
+        "currency": "USD",
+    }
+    assert selectors.refundable(payment.order_id) == 0
+
+
+def test_what_became_of_everything_that_one_cause_asked_for_is_told():
+    payment = PaymentFactory()
+    for amount in (10, 20, 5):
+        asked = {"amount": Decimal(amount), "reason": "customer_return", "cause": "ret_1"}
+        services.refund_order(order_id=payment.order_id, **asked)
+    fail(payment, selectors.get(payment.id).givebacks[-1])
+    first = selectors.get(payment.id).givebacks[0]
+    locked = lock_payment(payment.id)
+    take_payout(locked, locked.givebacks[0], Payout(state="succeeded"), now=payment.created_at)
+    save(locked)
+    came = selectors.caused_by("ret_1")
+    assert (came.requested, came.pending, came.succeeded) == (35, 20, 10)
+    assert (came.method, came.settled_at) == (first.method, payment.created_at)
+    assert selectors.caused_by("ret_2").requested == 0
+
+
 def test_nothing_goes_back_of_a_payment_that_is_all_refunded():
     payment = PaymentFactory(status="refunded")
     locked = lock_payment(payment.id)
     with pytest.raises(InvalidTransition, match="not refunded yet"):
         locked.request_refund(
-            amount=Decimal(1), reason="other", method="manual", at=payment.created_at
+            amount=Decimal(1),
+            reason="other",
+            method="manual",
+            cause=None,
+            at=payment.created_at,
         )
 
 

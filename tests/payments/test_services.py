@@ -111,6 +111,7 @@ class TestPaying:
             "currency": "USD",
             "reason": "other",
             "method": "original_payment",
+            "cause": None,
         }
         assert selectors.received(order.id) == 50
 

@@ -1,0 +1,218 @@
+"""Returns as operators see them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from config.admin.columns import amount, badge, stream
+from config.admin.commands import Command
+from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin, tab
+from config.admin.queues import Queue, QueueFilter
+from events.money import money
+from returns import selectors, serializers, services
+from returns.models import Policy, Receipt, Return, ReturnItem
+
+STATUS = badge(
+    "status",
+    {
+        "requested": "warning",
+        "approved": "info",
+        "received": "warning",
+        "refunded": "success",
+        "rejected": "danger",
+        "cancelled": "danger",
+        "closed": "success",
+    },
+)
+
+
+def items(return_request: Return) -> Mapping[str, list[tuple[str, str]]]:
+    """The return's lines, to choose from."""
+    return {
+        "order_item_id": [
+            (line.order_item_id, f"{line} ({line.title})") for line in return_request.lines
+        ]
+    }
+
+
+def outstanding(return_request: Return) -> Mapping[str, Any]:
+    """A row for each line of which units have yet to come."""
+    lines = (line for line in return_request.lines if line.outstanding)
+    return {"items": [{"order_item_id": line.order_item_id} for line in lines]}
+
+
+def most(return_request: Return) -> Mapping[str, Any]:
+    """As much as may go back."""
+    return {"amount": str(money(selectors.refundable(return_request), return_request.currency))}
+
+
+def worth(return_request: Return) -> Mapping[str, Any]:
+    """As much as may go back with permission."""
+    return {"amount": str(money(selectors.worth(return_request), return_request.currency))}
+
+
+class ReturnItems(Lines):
+    """What is sent back, and how much of it has come."""
+
+    model = ReturnItem
+    verbose_name_plural = "lines"
+    fields = readonly_fields = [
+        "title",
+        "variant_id",
+        "quantity",
+        "reason",
+        "received",
+        "accepted",
+        amount("value", currency="return_request.currency"),
+        amount("accepted_value", currency="return_request.currency"),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ReturnItem]:
+        rows: QuerySet[ReturnItem] = super().get_queryset(request)
+        return rows.select_related("return_request")
+
+
+class Receipts(Lines):
+    """What came, and when."""
+
+    model = Receipt
+    fields = readonly_fields = ["received_at", "warehouse_id", "received_by", "__str__"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Receipt]:
+        rows: QuerySet[Receipt] = super().get_queryset(request)
+        return rows.prefetch_related("items__item")
+
+
+@admin.register(Return)
+class ReturnAdmin(AggregateAdmin):
+    icon = "assignment_return"
+    adds = Command(
+        lambda _, body: services.request_return(**body),
+        serializers.ReturnByOperator,
+    )
+    commands = {
+        "approve": Command(
+            lambda row, body: services.approve_return(return_id=row.id, **body),
+            serializers.Approval,
+            icon="check",
+        ),
+        "reject": Command(
+            lambda row, body: services.reject_return(return_id=row.id, **body),
+            serializers.Ending,
+            icon="block",
+            ends=True,
+        ),
+        "receive": Command(
+            lambda row, body: services.receive_return(return_id=row.id, **body),
+            serializers.NewReceipt,
+            start=outstanding,
+            choices=items,
+            icon="inventory",
+        ),
+        "refund": Command(
+            lambda row, body: services.refund_return(return_id=row.id, **body),
+            serializers.NewReturnRefund,
+            start=most,
+            icon="undo",
+            ends=True,
+        ),
+        "refund-more": Command(
+            lambda row, body: services.refund_return(return_id=row.id, may_exceed=True, **body),
+            serializers.LargerRefund,
+            start=worth,
+            icon="currency_exchange",
+            ends=True,
+            permission="returns.override_return",
+        ),
+        "close": Command(
+            lambda row, body: services.close_return(return_id=row.id, **body),
+            serializers.Ending,
+            icon="done_all",
+            ends=True,
+        ),
+        "cancel": Command(
+            lambda row, body: services.cancel_return(return_id=row.id, **body),
+            serializers.Ending,
+            icon="cancel",
+            ends=True,
+        ),
+    }
+    queues = (
+        Queue(
+            "to-approve",
+            "Returns to approve",
+            lambda rows: rows.filter(selectors.TO_APPROVE),
+            "rule",
+        ),
+        Queue(
+            "to-receive",
+            "Returns to receive",
+            lambda rows: rows.filter(selectors.TO_RECEIVE),
+            "inventory",
+        ),
+        Queue(
+            "to-refund",
+            "Returns to refund",
+            lambda rows: rows.filter(selectors.TO_REFUND),
+            "undo",
+        ),
+    )
+    list_display = [
+        "rma_number",
+        STATUS,
+        stream,
+        "reason",
+        amount("value"),
+        amount("refunded"),
+        "created_at",
+    ]
+    list_filter = [QueueFilter, "status", "created_at"]
+    search_fields = [
+        "rma_number__exact",
+        "id__exact",
+        "order__id__exact",
+        "organization_id__exact",
+    ]
+    search_help_text = "A whole number, id, order or organization"
+    ordering = ["-id"]
+    inlines = [ReturnItems, Receipts]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    ("rma_number", STATUS),
+                    (stream, amount("value")),
+                    ("id", amount("accepted_value")),
+                    ("organization_id", amount("refundable")),
+                    ("reason", amount("refunding")),
+                    ("override_reason", amount("refunded")),
+                ]
+            },
+        ),
+        tab(
+            "Terms",
+            ("approved_by", "approved_at"),
+            ("approved_amount", "approval_note"),
+            ("restocking_fee", "postage_paid_by"),
+            (amount("return_shipping_cost"), "return_shipping_label_url"),
+        ),
+        tab("Refund", ("refund_method", "refunded_at")),
+        tab("Ending", ("ended_by", "ended_at"), ("ending_note",)),
+        tab("Origin", ("requested_by", "requested_at"), ("received_at", "updated_at")),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Return]:
+        return selectors.with_parts()
+
+    def meaning(self, name: str) -> str:
+        return "A customer sends units back." if name == "add" else super().meaning(name)
+
+
+@admin.register(Policy)
+class ReturnPolicyAdmin(PolicyAdmin):
+    save = services.set_policy
+    list_display = ["organization_id", "window_days", "restocking_fee", "postage_paid_by"]

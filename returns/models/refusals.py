@@ -1,0 +1,27 @@
+"""What a return refuses besides a transition that its state does not allow."""
+
+from events.errors import DomainError
+
+
+class WindowClosed(DomainError):
+    """It was delivered too long ago; an operator may take it back all the same."""
+
+    code = "return_window_closed"
+
+
+class NotInReturn(DomainError):
+    """The return has no such line."""
+
+    code = "not_in_return"
+
+
+class NoteRequired(DomainError):
+    """Who closes a return for which something is owed says why."""
+
+    code = "note_required"
+
+
+class RefundTooLarge(DomainError):
+    """More than can be given back; `max_refundable` says how much that is."""
+
+    code = "refund_too_large"

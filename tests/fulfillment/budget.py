@@ -1,0 +1,60 @@
+"""How each route of fulfillment is sent, and the queries that it may take."""
+
+from tests.architecture.sizes import lines
+from tests.fulfillment.factories import (
+    PACKAGE,
+    FulfillmentFactory,
+    pick_all,
+    short,
+)
+
+BASE = "/api/v1/fulfillments"
+
+
+def listed(api, size):
+    [FulfillmentFactory() for _ in range(size - 1)]
+    FulfillmentFactory(items=lines(size))
+    return lambda: api.get(f"{BASE}?page_size=100")
+
+
+def of(verb, body=None, method="post", status="started", before=None):
+    """A fulfillment of many lines, and what is asked of it."""
+
+    def endpoint(api, size):
+        row = FulfillmentFactory(items=lines(size), status=status)
+        if before:
+            before(row)
+        sent = body(row) if callable(body) else body
+        json = {} if method == "get" else {"content_type": "application/json"}
+        return lambda: getattr(api, method)(f"{BASE}/{row.id}{verb}", sent, **json)
+
+    return endpoint
+
+
+def all_short(row):
+    for n in range(len(row.lines)):
+        short(row, n)
+
+
+def one_scan(row):
+    return {"order_item_id": row.lines[0].order_item_id, "quantity": 1, "scan_id": "scan_1"}
+
+
+def one_of_each(row):
+    return {"items": [{"order_item_id": line.order_item_id, "quantity": 1} for line in row.lines]}
+
+
+BUDGET = {
+    ("get", "fulfillment-list"): (listed, 2),
+    ("get", "fulfillment-detail"): (of("", method="get"), 2),
+    ("get", "fulfillment-pick-list"): (of("/pick-list", method="get"), 2),
+    ("get", "fulfillment-packing-slip"): (of("/packing-slip", method="get"), 2),
+    ("post", "fulfillment-start"): (of("/start", {}, status="open"), 18),
+    ("post", "fulfillment-picks"): (of("/picks", one_scan), 19),
+    ("post", "fulfillment-pack"): (of("/pack", {"packages": [PACKAGE]}, before=pick_all), 17),
+    ("post", "fulfillment-move"): (
+        of("/move", lambda row: {"warehouse_id": "wh_2", **one_of_each(row)}),
+        20,
+    ),
+    ("post", "fulfillment-write-off"): (of("/write-off", one_of_each, before=all_short), 16),
+}

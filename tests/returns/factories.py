@@ -1,0 +1,108 @@
+"""Returns in every state, reached as users reach it: through the services."""
+
+from decimal import Decimal
+from typing import Any
+
+import factory
+
+from events import reactions
+from orders.models import Order
+from payments import selectors as payment_selectors
+from payments import services as payments
+from payments.models import Payment
+from returns import selectors
+from returns import services as returns
+from returns.models import Return
+from tests.factories import LineFactory, OrderFactory
+
+SEVEN = {  # for 46.67, a third of the price being off: not all of them cost the same
+    "items": [LineFactory(quantity=7, unit_price=Decimal("10.00"))],
+    "discount": {"amount": Decimal("23.33")},
+    "status": "delivered",
+}
+
+
+class ReturnFactory(factory.Factory):
+    """A return of both units of an order of 50.00; `status` is reached step by step."""
+
+    class Meta:
+        model = Return
+
+    organization_id = "org_1"
+    status = "requested"
+
+    @classmethod
+    def _create(cls, model: type[Return], *, status: str, **fields: Any) -> Return:
+        return_request = request(OrderFactory(status="delivered", **fields))
+        for step in WAYS[status]:
+            step(return_request)
+        return selectors.get(return_request.id)
+
+
+def request(order: Order, *quantities: int, **given: Any) -> Return:
+    """Ask to send so many units of each line back, or all."""
+    wanted = quantities or [line.quantity for line in order.lines]
+    items = [
+        {"order_item_id": line.id, "quantity": quantity, "reason": None}
+        for line, quantity in zip(order.lines, wanted, strict=False)
+        if quantity
+    ]
+    given = {"reason": "wrong_size", **given}
+    return returns.request_return(order_id=order.id, items=items, **given)
+
+
+def approve(return_request: Return, **given: Any) -> Return:
+    return returns.approve_return(return_id=return_request.id, **given)
+
+
+def receive(return_request: Return, *quantities: int, **given: Any) -> Return:
+    """So many units of each line come, or all that have not come."""
+    lines = selectors.get(return_request.id).lines
+    came = quantities or [line.outstanding for line in lines]
+    items = [
+        {
+            "order_item_id": line.order_item_id,
+            "quantity": quantity,
+            "condition": "good",
+            "accepted": True,
+            **given,
+        }
+        for line, quantity in zip(lines, came, strict=False)
+        if quantity
+    ]
+    return returns.receive_return(return_id=return_request.id, warehouse_id="wh_101", items=items)
+
+
+def refund(return_request: Return, amount: Any = None, **given: Any) -> Return:
+    """Ask for the money; payments have heard of it."""
+    amount = None if amount is None else Decimal(amount)
+    asked = returns.refund_return(return_id=return_request.id, amount=amount, **given)
+    reactions.settle(asked.order_id, "payments")
+    return asked
+
+
+def pay_out(return_request: Return) -> Return:
+    """What is asked for goes back, and whoever waits for that hears of it."""
+    order_id = return_request.order_id
+    reactions.settle(order_id, "payments")
+    for payment in payment_selectors.of_order(order_id):
+        payments.call_gateway(payment_id=payment.id)
+        for owed in Payment.objects.get(pk=payment.pk).owed_by_hand():
+            payments.record_refund(payment_id=payment.id, refund_id=owed.id)
+    reactions.settle(order_id, "returns")
+    return selectors.get(return_request.id)
+
+
+def close(return_request: Return, note: str = "It was worn.") -> Return:
+    return returns.close_return(return_id=return_request.id, note=note)
+
+
+WAYS: dict[str, list[Any]] = {
+    "requested": [],
+    "approved": [approve],
+    "received": [approve, receive],
+    "refunded": [approve, receive, refund, pay_out],
+    "rejected": [lambda row: returns.reject_return(return_id=row.id)],
+    "cancelled": [approve, lambda row: returns.cancel_return(return_id=row.id)],
+    "closed": [approve, receive, close],
+}

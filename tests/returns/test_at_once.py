@@ -1,0 +1,92 @@
+"""The same command from many processes at once has one effect, and no unit comes back twice."""
+
+from decimal import Decimal
+
+import pytest
+
+from events.errors import DomainError
+from returns import selectors, services
+from returns.models import Return
+from tests.factories import order_of
+from tests.facts import told
+from tests.parallel import at_once
+from tests.returns.factories import ReturnFactory, approve, receive, request
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def outcome(work, *args, **given):
+    try:
+        return work(*args, **given).status
+    except DomainError as error:
+        return error.code
+
+
+def test_the_last_unit_is_asked_for_once():
+    order = order_of(1, status="delivered")
+    answers = at_once(8, lambda n: outcome(request, order))
+    assert sorted(answers) == ["requested"] + ["too_many_units"] * 7
+    assert Return.objects.count() == 1
+
+
+def test_units_asked_for_at_once_are_different_ones_with_numbers_of_their_own():
+    order = order_of(6, status="delivered")
+    at_once(6, lambda n: outcome(request, order, 1))
+    rows = Return.objects.prefetch_related("items")
+    assert sorted(row.lines[0].units for row in rows) == [[1], [2], [3], [4], [5], [6]]
+    assert len({row.rma_number for row in rows}) == 6
+
+
+def test_approvals_at_once_are_one():
+    row = ReturnFactory()
+    assert at_once(8, lambda n: outcome(approve, row)) == ["approved"] * 8
+    assert told(row.order).count("return.approved") == 1
+
+
+def test_of_an_approval_and_a_cancellation_both_may_happen_and_not_the_other_way_round():
+    row = ReturnFactory()
+    commands = [approve, lambda row: services.cancel_return(return_id=row.id)] * 4
+    at_once(8, lambda n: outcome(commands[n], row))
+    facts = [name for name in told(row.order) if name.startswith("return.")]
+    assert facts in (
+        ["return.requested", "return.approved", "return.cancelled"],
+        ["return.requested", "return.cancelled"],
+    )
+
+
+def test_receipts_at_once_never_count_more_than_was_asked_for(settle):
+    order = order_of(3, status="delivered")
+    row = request(order, 3)
+    approve(row)
+    answers = at_once(8, lambda n: outcome(receive, row, 1))
+    assert sorted(answers) == ["approved"] * 2 + ["invalid_transition"] * 5 + ["received"]
+    row = selectors.get(row.id)
+    assert (row.accepted_value, len(row.arrivals)) == (75, 3)
+    settle()
+    order.refresh_from_db()
+    assert [line.returned for line in order.items.all()] == [3]
+
+
+def test_a_receipt_that_is_sent_twice_counts_once(caller):
+    row = ReturnFactory(status="approved")
+    line = row.lines[0].order_item_id
+    body = {
+        "warehouse_id": "wh_1",
+        "items": [{"order_item_id": line, "quantity": 1, "condition": "good"}],
+    }
+
+    def post(n):
+        url, key = f"/api/v1/returns/{row.id}/receive", {"Idempotency-Key": "same"}
+        return caller().post(url, body, headers=key).status_code
+
+    assert at_once(4, post) == [200] * 4
+    assert selectors.get(row.id).lines[0].received == 1
+
+
+def test_refunds_at_once_are_one():
+    row = ReturnFactory(status="received")
+    work = services.refund_return
+    answers = at_once(8, lambda n: outcome(work, return_id=row.id, amount=Decimal(30)))
+    assert answers == ["received"] * 8
+    assert told(row.order).count("return.refund_due") == 1
+    assert selectors.get(row.id).refunding == 30

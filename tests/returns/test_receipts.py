@@ -1,0 +1,147 @@
+"""Units come back, in one parcel or in several, or not all of them."""
+
+from decimal import Decimal
+
+import pytest
+
+from orders import selectors as orders
+from orders.models import TooManyUnits
+from returns import selectors, services
+from returns.models import NoteRequired, NotInReturn
+from tests.factories import OrderFactory, deliver, order_of, ship, start
+from tests.facts import data, mark, told
+from tests.returns.factories import ReturnFactory, approve, close, receive, refund, request
+
+pytestmark = pytest.mark.django_db
+
+
+def returned(order):
+    return [line.returned for line in orders.get(order.id).lines]
+
+
+def test_two_of_three_come_and_then_the_last_one(settle):
+    order = order_of(3, status="delivered")
+    row = request(order, 3)
+    approve(row)
+    assert receive(row, 2, condition="opened").status == "approved"
+    first = data(order, "return.received")
+    settle()
+    assert returned(order) == [2]
+    assert receive(row, 1).status == "received"
+    settle()
+    assert returned(order) == [3]
+    assert [first["returned_items"], data(order, "return.received")["returned_items"]] == [
+        [
+            {
+                "variant_id": "var_0",
+                "quantity": quantity,
+                "condition": condition,
+                "return_reason": "wrong_size",
+            }
+        ]
+        for quantity, condition in [(2, "opened"), (1, "good")]
+    ]
+    assert first["warehouse_id"] == "wh_101"
+
+
+def test_a_line_s_own_reason_goes_before_the_return_s():
+    order = order_of(1, 1, status="delivered")
+    lines = [line.id for line in order.lines]
+    items = [
+        {"order_item_id": lines[0], "quantity": 1, "reason": "torn"},
+        {"order_item_id": lines[1], "quantity": 1, "reason": None},
+    ]
+    row = services.request_return(order_id=order.id, reason="other", items=items)
+    approve(row)
+    receive(row)
+    came = data(order, "return.received")["returned_items"]
+    assert [item["return_reason"] for item in came] == ["torn", "other"]
+
+
+def test_units_of_a_line_may_come_in_different_states():
+    row = ReturnFactory(status="approved")
+    unit = {"order_item_id": row.lines[0].order_item_id, "quantity": 1}
+    items = [
+        {**unit, "condition": "good", "accepted": True},
+        {**unit, "condition": "damaged", "accepted": False},
+    ]
+    services.receive_return(return_id=row.id, warehouse_id="wh_1", items=items)
+    row = selectors.get(row.id)
+    assert (row.status, row.lines[0].received, row.lines[0].accepted) == ("received", 2, 1)
+    assert (row.accepted_value, row.refundable) == (25, 25)
+    assert str(row.arrivals[0]) == (
+        f"1 × {row.lines[0].variant_id} (good), "
+        f"1 × {row.lines[0].variant_id} (damaged, not accepted)"
+    )
+
+
+def test_no_more_comes_than_was_asked_for():
+    order = order_of(3, status="delivered")
+    row = request(order, 2)
+    approve(row)
+    receive(row, 1)
+    with pytest.raises(TooManyUnits, match="has 1 such units; 2 were asked for"):
+        receive(row, 2)
+
+
+def test_units_that_nobody_asked_to_send_back_are_refused():
+    order = order_of(1, 1, status="delivered")
+    row = request(order, 1)
+    approve(row)
+    other = {"order_item_id": order.lines[1].id, "condition": "good", "accepted": True}
+    with pytest.raises(NotInReturn):
+        services.receive_return(
+            return_id=row.id, warehouse_id="wh_1", items=[{**other, "quantity": 1}]
+        )
+
+
+def test_what_is_cut_short_is_refunded_for_what_came():
+    row = ReturnFactory(status="approved")
+    receive(row, 1)
+    assert close(row, "One is lost.").status == "received"
+    assert data(row.order, "return.cut_short")["items"] == [
+        {
+            "order_item_id": row.lines[0].order_item_id,
+            "variant_id": row.lines[0].variant_id,
+            "quantity": 1,
+        }
+    ]
+    assert selectors.get(row.id).refundable == 25
+
+
+def test_a_return_of_which_nothing_is_accepted_is_closed_without_a_word():
+    row = ReturnFactory(status="approved")
+    receive(row, accepted=False)
+    assert services.close_return(return_id=row.id).status == "closed"
+
+
+def test_whoever_refunds_nothing_of_what_is_owed_says_why():
+    row = ReturnFactory(status="received")
+    with pytest.raises(NoteRequired, match=r"50\.00 USD can be refunded"):
+        services.close_return(return_id=row.id)
+    before = mark()
+    for _ in range(2):
+        services.close_return(return_id=row.id, note="It was worn.")
+    assert told(row.order, after=before) == ["return.closed"]
+    assert data(row.order, "return.closed")["note"] == "It was worn."
+
+
+def test_a_free_unit_is_returned_and_nothing_is_owed_for_it():
+    order = OrderFactory(discount={"amount": Decimal("50.00")}, status="placed")
+    start(order), ship(order), deliver(order)
+    row = request(order)
+    approve(row)
+    receive(row)
+    assert selectors.get(row.id).allowed_actions() == ["close"]
+
+
+def test_every_return_of_an_order_counts(settle):
+    order = order_of(3, 2, status="delivered")
+    for quantities in ((1, 0), (2, 1)):
+        row = request(order, *quantities)
+        approve(row)
+        receive(row)
+        refund(row)
+    settle()
+    assert returned(order) == [3, 1]
+    assert told(order).count("order.units_returned") <= 2

@@ -1,0 +1,302 @@
+"""The money for what has come back: never more than that, and none of it twice."""
+
+from decimal import Decimal
+
+import pytest
+
+from events.aggregate import InvalidTransition
+from orders import services as orders
+from payments import selectors as payment_selectors
+from payments import services as payments
+from payments.gateways import Payout
+from payments.models import Payment, Refund
+from payments.services.answers import take_payout
+from payments.services.locks import lock_payment, save
+from returns import selectors, services
+from returns.models import RefundTooLarge, Return
+from tests import factories
+from tests.factories import OrderFactory, deliver, invoice_of, ship, start, start_payment
+from tests.facts import data, mark, told
+from tests.returns.factories import ReturnFactory, approve, close, pay_out, receive, refund, request
+
+pytestmark = pytest.mark.django_db
+
+
+def amounts(row):
+    row = selectors.get(row.id)
+    return row.status, row.refunding, row.refunded
+
+
+def fail(row, refund_id=None):
+    """The gateway cannot pay a refund out, or what it has paid out comes back."""
+    given = Refund.objects.get(pk=refund_id) if refund_id else Refund.objects.get(cause=row.id)
+    payment = lock_payment(given.payment_id)
+    payout = Payout(state="failed", error_code="expired_card", error_message="The card expired.")
+    take_payout(payment, payment.giveback(given.id), payout, now=given.requested_at)
+    save(payment)
+
+
+def of_two_payments():
+    """A delivered order of 50.00, of which 30.00 were paid first, and 20.00 later."""
+    order = OrderFactory()
+    first = factories.pay(order)
+    changed = "UPDATE payments_payment SET amount = 30, captured = 30 WHERE id = %s RETURNING id"
+    Payment.objects.raw(changed, [first.id])[0]
+    second = factories.pay(order)
+    orders.confirm_order(order_id=order.id, payment_id=second.id)
+    start(order), ship(order), deliver(order)
+    row = request(order)
+    approve(row)
+    receive(row)
+    return row, first, second
+
+
+class TestRefunding:
+    def test_it_is_refunded_when_the_payment_says_so(self, settle):
+        row = ReturnFactory(status="received")
+        settle()
+        before = mark()
+        services.refund_return(return_id=row.id)
+        settle()
+        assert told(row.order, after=before) == ["return.refund_due", "refund.requested"]
+        assert amounts(row) == ("received", 50, 0)
+        [payment] = payment_selectors.of_order(row.order_id)
+        payments.call_gateway(payment_id=payment.id)
+        settle()
+        assert told(row.order, after=before)[2:] == [
+            "payment.refunded",
+            "refund.succeeded",
+            "credit_note.issued",
+            "return.refunded",
+        ]
+        assert amounts(row) == ("refunded", 0, 50)
+        assert data(row.order, "payment.refunded")["refund_reason"] == "customer_return"
+        refunded = data(row.order, "return.refunded")
+        assert (refunded["refund_amount"], refunded["refund_method"]) == (
+            "50.00",
+            "original_payment",
+        )
+        [given] = payment_selectors.of_order(row.order_id)[0].givebacks
+        assert given.cause == row.id
+        assert invoice_of(row.order).creditable == 0
+
+    @pytest.mark.parametrize("method", ["store_credit", "manual"])
+    def test_what_an_operator_pays_out_is_refunded_when_that_is_recorded(self, method, settle):
+        row = ReturnFactory(status="received")
+        refund(row, "40", refund_method=method)
+        settle()
+        assert amounts(row) == ("received", 40, 0)
+        assert pay_out(row).status == "refunded"
+        refunded = data(row.order, "return.refunded")
+        assert (refunded["refund_amount"], refunded["refund_method"]) == ("40.00", method)
+        assert "payment.refunded" not in told(row.order), "the gateway has paid nothing out"
+
+    def test_the_same_request_again_changes_nothing(self):
+        row = ReturnFactory(status="received")
+        before = mark()
+        for amount in ("20", "20", None):
+            amount = amount and Decimal(amount)
+            services.refund_return(return_id=row.id, amount=amount)
+        assert told(row.order, after=before) == ["return.refund_due"]
+        with pytest.raises(InvalidTransition, match="no refund for it is under way"):
+            services.refund_return(return_id=row.id, amount=Decimal(10))
+        pay_out(row)
+        refund(row, "20")
+        assert told(row.order).count("return.refund_due") == 1
+
+    def test_nothing_changes_once_it_is_refunded(self, settle):
+        row = ReturnFactory(status="refunded")
+        settle()
+        before = mark()
+        fail(row)
+        settle()
+        assert amounts(row) == ("refunded", 0, 50)
+        assert told(row.order, after=before) == ["refund.failed"]
+
+
+class TestHowMuch:
+    def refused(self, row, amount, **given):
+        with pytest.raises(RefundTooLarge) as refused:
+            services.refund_return(return_id=row.id, amount=Decimal(amount), **given)
+        return refused.value.details["max_refundable"]
+
+    def test_no_more_than_was_approved(self):
+        row = ReturnFactory()
+        approve(row, refund_amount=Decimal(30))
+        receive(row)
+        assert self.refused(row, "30.01") == "30.00"
+
+    def test_with_permission_more_than_was_approved_and_no_more_than_came(self):
+        row = ReturnFactory()
+        approve(row, refund_amount=Decimal(10))
+        receive(row, 1)
+        close(row)
+        assert self.refused(row, "25.01", may_exceed=True) == "25.00"
+        refund(row, "25", may_exceed=True)
+        assert pay_out(row).refunded == 25
+
+    def test_with_permission_also_where_nothing_was_approved(self):
+        row = ReturnFactory()
+        approve(row, refund_amount=Decimal(0))
+        receive(row)
+        with pytest.raises(InvalidTransition, match="some of what was approved"):
+            refund(row, "1")
+        refund(row, "1", may_exceed=True)
+        assert pay_out(row).refunded == 1
+
+    def test_no_more_than_was_received_and_accepted(self):
+        row = ReturnFactory(status="approved")
+        receive(row, 1)
+        receive(row, 1, accepted=False)
+        for may_exceed in (False, True):
+            assert self.refused(row, "25.01", may_exceed=may_exceed) == "25.00"
+
+    def test_the_fee_and_the_postage_are_of_what_came(self):
+        services.set_policy(
+            organization_id="org_1",
+            window_days=None,
+            restocking_fee=Decimal("0.10"),
+            postage_paid_by="customer",
+        )
+        row = ReturnFactory()
+        approve(row, return_shipping_cost=Decimal("4.00"))
+        receive(row, 1)
+        close(row)
+        assert selectors.get(row.id).refundable == Decimal("18.50")
+
+    def test_no_more_than_the_payments_have_left(self):
+        row = ReturnFactory(status="received")
+        [payment] = payment_selectors.of_order(row.order_id)
+        factories.refund(payment, "15")
+        assert self.refused(row, "35.01") == "35.00"
+        refund(row)
+        assert amounts(row) == ("received", 35, 0)
+        assert pay_out(row).refunded == 35
+
+    def test_of_money_that_is_gone_nothing_is_asked_for(self):
+        row = ReturnFactory(status="received")
+        [payment] = payment_selectors.of_order(row.order_id)
+        factories.refund(payment, "50")
+        with pytest.raises(RefundTooLarge) as refused:
+            services.refund_return(return_id=row.id)
+        assert refused.value.details == {"max_refundable": "0.00"}
+
+    def test_nothing_goes_back_before_all_has_come(self):
+        row = ReturnFactory(status="approved")
+        receive(row, 1)
+        with pytest.raises(InvalidTransition, match="it is approved"):
+            refund(row)
+
+
+class TestWhatGoesWrong:
+    def test_a_failed_refund_may_be_asked_for_another_way(self, settle):
+        row = ReturnFactory(status="received")
+        refund(row)
+        fail(row)
+        settle()
+        assert amounts(row) == ("received", 0, 0)
+        refund(row, refund_method="store_credit")
+        assert pay_out(row).status == "refunded"
+        assert data(row.order, "return.refunded")["refund_method"] == "store_credit"
+
+    def test_what_comes_back_to_us_is_under_way_again(self, settle):
+        """It has been heard of only when the operator has paid it out by hand."""
+        row = ReturnFactory(status="received")
+        refund(row)
+        [payment] = payment_selectors.of_order(row.order_id)
+        payments.call_gateway(payment_id=payment.id)
+        fail(row)
+        settle()
+        assert amounts(row) == ("received", 50, 0)
+        done = pay_out(row)
+        assert (done.status, done.refund_method) == ("refunded", "manual")
+
+    def test_the_latest_money_goes_back_first(self, settle):
+        row, first, second = of_two_payments()
+        refund(row, "45")
+        parts = Refund.objects.filter(cause=row.id).order_by("id")
+        assert [(part.payment_id, part.amount) for part in parts] == [
+            (second.id, 20),
+            (first.id, 25),
+        ]
+        assert pay_out(row).refunded == 45
+        assert told(row.order).count("return.refunded") == 1
+
+    @pytest.mark.parametrize("is_heard_at_once", [True, False])
+    def test_of_two_refunds_one_may_fail(self, is_heard_at_once, settle):
+        row, first, second = of_two_payments()
+        refund(row)
+        lost = Refund.objects.get(payment=second)
+        payments.call_gateway(payment_id=first.id)
+        if is_heard_at_once:
+            settle()
+            assert amounts(row) == ("received", 20, 30)
+        fail(row, lost.id)
+        settle()
+        assert amounts(row) == ("received", 0, 30)
+        refund(row, refund_method="manual")
+        done = pay_out(row)
+        assert (done.status, done.refunded) == ("refunded", 50)
+
+    def test_what_could_not_go_back_may_be_left(self, settle):
+        row, first, second = of_two_payments()
+        refund(row)
+        payments.call_gateway(payment_id=first.id)
+        fail(row, Refund.objects.get(payment=second).id)
+        settle()
+        for _ in range(2):
+            assert close(row).status == "refunded"
+        assert data(row.order, "return.refunded")["refund_amount"] == "30.00"
+
+    def test_a_late_word_of_an_old_refund_ends_no_new_one(self, settle):
+        """Both parts have failed before anybody hears of it; then it is asked for again."""
+        row, _, _ = of_two_payments()
+        refund(row)
+        parts = Refund.objects.filter(cause=row.id).order_by("id")
+        for part in parts:
+            fail(row, part.id)
+        services.settle_refund(return_id=row.id)  # the word of the first part
+        services.refund_return(return_id=row.id, refund_method="manual")
+        services.settle_refund(return_id=row.id)  # of the second, before payments have heard
+        assert amounts(row) == ("received", 50, 0)
+        settle()
+        assert pay_out(row).status == "refunded"
+
+    @pytest.mark.parametrize(
+        ("quicker", "status", "gone"), [("20", "refunded", 30), ("50", "received", 0)]
+    )
+    def test_somebody_may_be_quicker(self, quicker, status, gone, settle):
+        row = ReturnFactory(status="received")
+        services.refund_return(return_id=row.id)
+        [payment] = payment_selectors.of_order(row.order_id)
+        factories.refund(payment, quicker)
+        settle()
+        assert data(row.order, "refund.fell_short") == {
+            "payment_id": payment.id,
+            "order_id": row.order_id,
+            "cause": row.id,
+            "amount": f"{quicker}.00",
+            "currency": "USD",
+        }
+        pay_out(row)
+        assert amounts(row) == (status, 0, gone)
+
+    def test_a_refund_of_something_else_is_none_of_a_return_s(self, settle):
+        row = ReturnFactory(status="received")
+        [payment] = payment_selectors.of_order(row.order_id)
+        factories.refund(payment, "15")
+        settle()
+        assert amounts(row) == ("received", 0, 0)
+
+    def test_money_by_hand_goes_back_by_hand(self, settle):
+        order = OrderFactory()
+        payment = start_payment(order, method="manual")
+        payments.capture_payment(payment_id=payment.id)
+        settle()
+        start(order), ship(order), deliver(order)
+        row = request(order)
+        approve(row)
+        receive(row)
+        refund(row)
+        assert pay_out(row).status == "refunded"
+        assert Return.objects.get(pk=row.pk).refunded_at

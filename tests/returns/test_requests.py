@@ -1,0 +1,206 @@
+"""Asking to send units back, and hearing whether that is all right."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from events.aggregate import InvalidTransition
+from events.models import Event
+from events.money import InexactAmount
+from orders.models import TooManyUnits
+from orders.models.refusals import UnknownItem
+from returns import selectors, services
+from returns.models import RefundTooLarge, Return, WindowClosed
+from tests.factories import LineFactory, OrderFactory, deliver, order_of, ship
+from tests.facts import data, mark, told
+from tests.returns.factories import SEVEN, ReturnFactory, approve, close, receive, request
+
+pytestmark = pytest.mark.django_db
+
+
+def units(row):
+    return [line.units for line in selectors.get(row.id).lines]
+
+
+def policy(**rules):
+    rules = {"window_days": None, "restocking_fee": None, "postage_paid_by": None, **rules}
+    services.set_policy(organization_id="org_1", **rules)
+
+
+class TestRequesting:
+    def test_a_request_tells_what_comes_back_and_why(self):
+        order = order_of(3, 2, status="delivered")
+        row = request(order, 2, 1, reason="too_big")
+        told_of = data(order, "return.requested")
+        assert told_of["rma_number"] == f"RMA-{timezone.now():%Y}-0001"
+        assert (told_of["return_id"], told_of["reason"]) == (row.id, "too_big")
+        assert [(item["variant_id"], item["quantity"]) for item in told_of["items"]] == [
+            ("var_0", 2),
+            ("var_1", 1),
+        ]
+        assert row.value == Decimal("75.00")
+
+    def test_only_what_has_been_delivered_is_sent_back(self):
+        order = order_of(3)
+        ship(order, units={order.lines[0].id: 2})
+        with pytest.raises(TooManyUnits, match="has 0 such units; 1 were asked for"):
+            request(order, 1)
+        deliver(order)
+        request(order, 2)
+        with pytest.raises(TooManyUnits):
+            request(order, 1)
+
+    def test_a_line_of_another_order_is_refused(self):
+        order = OrderFactory(status="delivered")
+        item = {"order_item_id": "item_no", "quantity": 1, "reason": None}
+        with pytest.raises(UnknownItem):
+            services.request_return(order_id=order.id, reason="other", items=[item])
+
+    def test_a_refused_request_takes_no_number(self):
+        order = OrderFactory(status="delivered")
+        with pytest.raises(TooManyUnits):
+            request(order, 3)
+        assert request(order).rma_number.endswith("-0001")
+
+    def test_each_return_takes_the_first_units_that_no_other_one_stands_for(self):
+        order = OrderFactory(**SEVEN)
+        first, second = request(order, 2), request(order, 3)
+        assert (units(first), units(second)) == ([[1, 2]], [[3, 4, 5]])
+        services.cancel_return(return_id=first.id)
+        assert units(request(order, 3)) == [[1, 2, 6]]
+
+    @pytest.mark.parametrize("end", [services.reject_return, services.cancel_return])
+    def test_what_is_not_sent_after_all_may_be_asked_for_again(self, end):
+        row = ReturnFactory()
+        end(return_id=row.id)
+        assert units(request(row.order)) == [[1, 2]]
+
+    def test_what_was_cut_short_may_be_asked_for_again(self):
+        order = OrderFactory(**SEVEN)
+        row = request(order, 4)
+        approve(row)
+        receive(row, 1)
+        close(row)
+        assert units(request(order, 6)) == [[2, 3, 4, 5, 6, 7]]
+
+    def test_what_came_and_was_not_accepted_does_not_come_a_second_time(self):
+        row = ReturnFactory(status="approved")
+        receive(row, accepted=False)
+        close(row)
+        with pytest.raises(TooManyUnits):
+            request(row.order, 1)
+
+    def test_a_return_leaves_its_order_as_it_was(self, settle):
+        row = ReturnFactory(status="refunded")
+        settle()
+        row.order.refresh_from_db()
+        assert row.order.status == "delivered"
+
+
+class TestTheWindow:
+    def delivered(self, days):
+        order = OrderFactory(status="shipped")
+        return deliver(order, at=timezone.now() - timedelta(days=days))
+
+    def test_it_is_thirty_days_long(self):
+        assert request(self.delivered(days=29)).status == "requested"
+        with pytest.raises(WindowClosed, match="it could be sent back for 30 days"):
+            request(self.delivered(days=31))
+
+    def test_each_line_has_its_own_by_its_latest_delivery(self):
+        order = order_of(2, 1)
+        first, second = order.lines
+        for n, (line, days) in enumerate([(first, 40), (second, 40), (first, 1)]):
+            ship(order, f"ship_{n}", units={line.id: 1})
+            deliver(order, f"ship_{n}", at=timezone.now() - timedelta(days=days))
+        assert request(order, 2).value == 50
+        with pytest.raises(WindowClosed, match=second.id):
+            request(order, 0, 1)
+
+    def test_an_operator_who_says_why_takes_back_what_is_late(self):
+        row = request(self.delivered(days=31), override_reason="It was in hospital.")
+        assert Return.objects.get(pk=row.id).override_reason == "It was in hospital."
+
+    @pytest.mark.parametrize(("days", "age"), [(5, 6), (0, 0.001)])
+    def test_an_organization_has_its_own(self, days, age):
+        policy(window_days=days)
+        with pytest.raises(WindowClosed):
+            request(self.delivered(days=age))
+
+    def test_the_settings_say_how_long_it_is(self, settings):
+        settings.RETURN_WINDOW_DAYS = 90
+        assert request(self.delivered(days=80)).status == "requested"
+
+
+class TestApproving:
+    def test_the_approval_says_how_much_may_go_back(self):
+        row = approve(ReturnFactory(), return_shipping_label_url="https://x.example/label")
+        told_of = data(row.order, "return.approved")
+        assert told_of["refund_amount"] == "50.00"
+        assert told_of["return_shipping_label_url"] == "https://x.example/label"
+        assert told_of["approved_by"] == "system"
+
+    @pytest.mark.parametrize(
+        ("rules", "cost", "most"),
+        [
+            ({}, "4.90", "50.00"),
+            ({"restocking_fee": Decimal("0.15")}, "0", "42.50"),
+            ({"postage_paid_by": "customer"}, "4.90", "45.10"),
+            ({"restocking_fee": Decimal("0.15"), "postage_paid_by": "customer"}, "4.90", "37.60"),
+            ({"restocking_fee": Decimal("0.0001")}, "0", "49.99"),  # half up
+            ({"restocking_fee": Decimal(1)}, "0", "0.00"),
+            ({"postage_paid_by": "customer"}, "60", "0.00"),
+        ],
+    )
+    def test_the_policy_decides_what_is_deducted(self, rules, cost, most):
+        policy(**rules)
+        row = approve(ReturnFactory(), return_shipping_cost=Decimal(cost))
+        assert data(row.order, "return.approved")["refund_amount"] == most
+
+    def test_a_policy_that_changes_later_changes_nothing(self):
+        row = ReturnFactory(status="approved")
+        policy(restocking_fee=Decimal("0.5"))
+        receive(row)
+        assert selectors.get(row.id).refundable == 50
+
+    def test_the_operator_may_lower_what_may_go_back_and_not_raise_it(self):
+        row = ReturnFactory()
+        with pytest.raises(RefundTooLarge) as refused:
+            approve(row, refund_amount=Decimal("50.01"))
+        assert refused.value.details == {"max_refundable": "50.00"}
+        with pytest.raises(InexactAmount):
+            approve(row, refund_amount=Decimal("0.001"))
+        approve(row, refund_amount=Decimal("20.00"))
+        assert data(row.order, "return.approved")["refund_amount"] == "20.00"
+
+    def test_a_currency_without_decimals_is_rounded_to_its_units(self):
+        policy(restocking_fee=Decimal("0.15"))
+        order = OrderFactory(
+            currency="JPY",
+            items=[LineFactory(quantity=1, unit_price=Decimal(1299))],
+            status="delivered",
+        )
+        approve(request(order))
+        body = Event.objects.get(stream=order.id, name="return.approved").body
+        assert '"refund_amount":1104}' in body
+
+    def test_the_same_approval_again_changes_nothing(self):
+        row, said = ReturnFactory(), {"refund_amount": Decimal(20), "note": "As a courtesy."}
+        approve(row, **said)
+        before = mark()
+        approve(row, **said)
+        assert told(row.order, after=before) == []
+        with pytest.raises(InvalidTransition, match="it is approved"):
+            approve(row, refund_amount=Decimal(30))
+
+    def test_a_rejection_says_who_and_why(self):
+        row = ReturnFactory()
+        services.reject_return(return_id=row.id, note="It was sold as seen.")
+        assert data(row.order, "return.rejected") == {
+            "return_id": row.id,
+            "order_id": row.order_id,
+            "rejected_by": "system",
+            "note": "It was sold as seen.",
+        }

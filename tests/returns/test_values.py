@@ -1,0 +1,83 @@
+"""However units are sent back, their values add up to what was paid for them."""
+
+from decimal import Decimal
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orders.models import OrderItem
+from payments import selectors as payments
+from returns import selectors
+from returns.models import Return
+from tests.factories import OrderFactory, order_of, write_off
+from tests.returns.factories import SEVEN, approve, close, pay_out, receive, refund, request
+
+pytestmark = pytest.mark.django_db
+
+PAID = Decimal("46.67")
+
+
+def send_back(order, data, *, may_refuse):
+    """Send everything back, in as many returns and receipts as there may be."""
+    left = 7
+    while left:
+        row = request(order, data.draw(st.integers(1, left), label="asked for"))
+        approve(row)
+        while (row := selectors.get(row.id)).status == "approved":
+            if row.arrivals and data.draw(st.booleans(), label="cut short"):
+                close(row)
+            else:
+                came = data.draw(st.integers(1, row.outstanding), label="came")
+                accepted = not (may_refuse and data.draw(st.booleans(), label="refused"))
+                receive(row, came, accepted=accepted)
+                left -= came
+        if row.refundable:
+            refund(row)
+            pay_out(row)
+
+
+def example(data, *, may_refuse):
+    with transaction.atomic():
+        order = OrderFactory(**SEVEN)
+        send_back(order, data, may_refuse=may_refuse)
+        rows = list(Return.objects.filter(order=order).prefetch_related("items"))
+        units = [number for row in rows for line in row.lines for number in row.held(line)]
+        assert sorted(units) == [1, 2, 3, 4, 5, 6, 7], "every unit came, and none twice"
+        refunded = sum(row.refunded for row in rows)
+        assert refunded == sum(row.accepted_value for row in rows)
+        [payment] = payments.of_order(order.id)
+        assert payment.refunded == refunded
+        transaction.set_rollback(True)
+    return refunded
+
+
+SETTINGS = settings(
+    max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), database=None
+)
+
+
+@given(data=st.data())
+@SETTINGS
+def test_all_that_was_paid_goes_back_to_the_cent(data):
+    assert example(data, may_refuse=False) == PAID
+
+
+@given(data=st.data())
+@SETTINGS
+def test_what_is_not_accepted_is_not_paid_for(data):
+    assert example(data, may_refuse=True) <= PAID
+
+
+def test_what_is_written_off_and_what_comes_back_are_all_of_the_line():
+    order = OrderFactory(**SEVEN | {"status": "processing"})
+    write_off(order, 0, 3)
+    [line] = OrderItem.objects.filter(order=order)
+    assert line.paid_for(range(1, 5)) + line.paid_for_cancelled() == PAID
+
+
+def test_a_unit_costs_the_same_whoever_asks():
+    [line] = order_of(3).lines
+    assert [line.paid_for([n]) for n in (1, 2, 3)] == [25, 25, 25]
+    assert line.paid_for([]) == 0

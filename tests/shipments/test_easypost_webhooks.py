@@ -1,0 +1,116 @@
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.http import HttpRequest
+
+from shipments.carriers import BadSignature, Notice, Scan
+from shipments.carriers.easypost import notice, verify
+from tests.shipments.easypost_peer import EasyPostPeer
+
+EVENT: dict[str, Any] = {
+    "id": "evt_1",
+    "object": "Event",
+    "description": "tracker.updated",
+    "result": {
+        "id": "trk_1",
+        "object": "Tracker",
+        "tracking_code": "9400",
+        "shipment_id": "shp_1",
+        "carrier": "USPS",
+        "status": "in_transit",
+        "signed_by": None,
+        "weight": 136.0,
+        "tracking_details": [
+            {
+                "object": "TrackingDetail",
+                "message": "Arrived at facility",
+                "status": "in_transit",
+                "datetime": "2026-11-24T08:25:26Z",
+                "tracking_location": {"city": "HOUSTON", "state": "TX"},
+            }
+        ],
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def peer(settings: Any) -> EasyPostPeer:
+    peer = EasyPostPeer()
+    settings.EASYPOST_WEBHOOK_SECRET = peer.secret
+    return peer
+
+
+def test_what_easypost_has_signed_is_believed(peer: EasyPostPeer) -> None:
+    body, headers = peer.signed(EVENT)
+    assert b'"weight":136.0' in body
+    verify(body, headers)
+    verify(body, {name.lower(): value for name, value in headers.items()})
+    request = HttpRequest()
+    request.META["HTTP_X_HMAC_SIGNATURE"] = headers["X-Hmac-Signature"]
+    verify(body, request.headers)
+
+
+def test_what_easypost_has_not_signed_is_not(peer: EasyPostPeer) -> None:
+    body, headers = peer.signed(EVENT)
+    signature = headers["X-Hmac-Signature"]
+    peer.secret = "of somebody else"
+    _, by_another = peer.signed(EVENT)
+    for received, signed in (
+        (body.replace(b"evt_1", b"evt_2"), headers),
+        (body.replace(b"136.0", b"136"), headers),
+        (body + b"\n", headers),
+        (b"", headers),
+        (body, by_another),
+        (body, {}),
+        (body, {"X-Hmac-Signature": ""}),
+        (body, {"X-Hmac-Signature": signature.removeprefix("hmac-sha256-hex=")}),
+        (body, {"X-Hmac-Signature": signature[:-1]}),
+        (body, {"X-Hmac-Signature": "é"}),
+    ):
+        with pytest.raises(BadSignature, match="check EASYPOST_WEBHOOK_SECRET"):
+            verify(received, signed)
+
+
+def test_without_a_secret_nothing_is_believed(peer: EasyPostPeer, settings: Any) -> None:
+    peer.secret = settings.EASYPOST_WEBHOOK_SECRET = ""
+    with pytest.raises(BadSignature):
+        verify(*peer.signed(EVENT))
+
+
+@pytest.mark.parametrize("kind", ["tracker.created", "tracker.updated"])
+def test_a_parcel_is_told_of(kind: str, peer: EasyPostPeer) -> None:
+    body, _ = peer.signed(EVENT | {"description": kind})
+    assert notice(body) == Notice(
+        event_id="evt_1",
+        tracking_number="9400",
+        reference="shp_1",
+        carrier="USPS",
+        scans=(
+            Scan(
+                scan_id=None,
+                status="in_transit",
+                occurred_at=datetime(2026, 11, 24, 8, 25, 26, tzinfo=UTC),
+                location="HOUSTON, TX",
+                description="Arrived at facility",
+            ),
+        ),
+    )
+
+
+def test_a_parcel_that_easypost_has_not_sold_is_told_of_by_its_number() -> None:
+    tracker = EVENT["result"] | {"shipment_id": None, "carrier": None, "tracking_details": []}
+    told = notice(json.dumps(EVENT | {"result": tracker}).encode())
+    assert told
+    assert (told.tracking_number, told.reference, told.carrier, told.scans) == (
+        "9400",
+        None,
+        None,
+        (),
+    )
+
+
+@pytest.mark.parametrize("kind", ["batch.updated", "refund.successful", "shipment.invoice.created"])
+def test_what_is_about_no_parcel_is_passed_over(kind: str) -> None:
+    assert notice(json.dumps(EVENT | {"description": kind, "result": {}}).encode()) is None
