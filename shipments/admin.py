@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from config.admin.columns import amount, badge, stream
-from config.admin.commands import Command
+from config.admin.commands import Command, no_input
 from config.admin.pages import AggregateAdmin, Lines, ReadOnlyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
 from events.money import money
@@ -121,12 +121,14 @@ class ShipmentAdmin(AggregateAdmin):
             lambda shipment, body: services.label_shipment(shipment_id=shipment.id, **body),
             serializers.NewLabel,
             icon="label",
+            bulk=no_input,
         ),
         "dispatch": Command(
             lambda shipment, body: services.dispatch_shipment(shipment_id=shipment.id, **body),
             serializers.Dispatch,
             start=lambda shipment: {"estimated_delivery": shipment.estimated_delivery},
             icon="local_shipping",
+            bulk=no_input,
         ),
         "scan": Command(
             lambda shipment, body: services.record_scan(shipment_id=shipment.id, **body),

@@ -24,11 +24,11 @@ from config.api.serializers import Body
 from config.api.views import ContextViewSet, refuse_large
 from events.errors import Conflict
 from shipments import files, selectors, serializers, services
-from shipments.carriers import BadSignature
+from shipments.carriers import BadSignature, easypost
 from shipments.filters import ShipmentFilters
-from shipments.models import Shipment
+from shipments.models import Adapter, Shipment
 
-WEBHOOKS: dict[str, ModuleType] = {}  # by the adapter's name, where it has some
+WEBHOOKS: dict[str, ModuleType] = {Adapter.EASYPOST: easypost}  # of carriers that send some
 
 
 class NoLabel(Conflict):

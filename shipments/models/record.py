@@ -204,6 +204,11 @@ class ShipmentRecord(Aggregate):
             self.parts_to_save.append(part)
 
     def save_parts(self) -> None:
-        for part in self.parts_to_save:
-            part.save(force_insert=part._state.adding)
+        for model in (ShipmentItem, Label, Scan):
+            rows: models.Manager[Any] = model._default_manager
+            parts = [part for part in self.parts_to_save if isinstance(part, model)]
+            changed = [part for part in parts if not part._state.adding]
+            rows.bulk_create(part for part in parts if part._state.adding)
+            for part in changed:
+                part.save()
         self.parts_to_save = []

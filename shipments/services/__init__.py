@@ -1,6 +1,7 @@
 """What can be done with shipments: one function per verb."""
 
 from shipments.services.account import set_account
+from shipments.services.calling import call_carrier, call_due_carriers
 from shipments.services.creating import (
     cancel_open_shipments,
     cancel_shipment,
@@ -11,8 +12,6 @@ from shipments.services.labels import (
     CarrierRefused,
     ask_again,
     buy_label,
-    call_carrier,
-    call_due_carriers,
     label_shipment,
 )
 from shipments.services.moving import deliver_shipment, dispatch_shipment, record_scan

@@ -15,6 +15,7 @@ from events.models import Event
 from tests.factories import CartFactory, InvoiceFactory, OrderFactory, PaymentFactory
 from tests.fulfillment.factories import FulfillmentFactory
 from tests.returns.factories import ReturnFactory
+from tests.shipments.factories import ShipmentFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +44,7 @@ OWN = {
     "order": OrderFactory,
     "payment": PaymentFactory,
     "fulfillment": FulfillmentFactory,
+    "shipment": ShipmentFactory,
     "return": ReturnFactory,
     "invoice": InvoiceFactory,
 }

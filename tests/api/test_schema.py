@@ -20,6 +20,8 @@ from orders.models import Order
 from orders.serializers.bodies import ITEM_ID
 from orders.services import hold_order
 from payments.serializers import ORDER_ID
+from shipments.files import signed_url as label_url
+from shipments.serializers.bodies import FULFILLMENT_ID
 from tests.api.test_routes import ROUTES, walk
 from tests.contract.test_samples import SAMPLES
 from tests.factories import (
@@ -31,6 +33,7 @@ from tests.factories import (
     start_payment,
 )
 from tests.returns.factories import ReturnFactory
+from tests.shipments.factories import ShipmentFactory, packed
 
 
 def generate():
@@ -52,13 +55,18 @@ OPEN = {
     for path, item in DOCUMENT["paths"].items()
     if "get" in item and not item["get"]["security"]
 }
-RETURNS = {  # the state of a return that each of these is asked of
+STATES = {  # in which these are asked of a return or a shipment
     "returns_approve": "requested",
     "returns_reject": "requested",
     "returns_cancel": "approved",
     "returns_receive": "approved",
     "returns_refund": "received",
     "returns_close": "received",
+    "shipments_label": "created",
+    "shipments_send": "label_created",
+    "shipments_scans": "dispatched",
+    "shipments_deliver": "dispatched",
+    "shipments_cancel": "label_created",
 }
 ADMIN = {pattern.name for pattern in walk(admin.site.urls[0])}
 
@@ -97,7 +105,7 @@ def test_every_route_is_in_it_and_nothing_else():
 def test_every_url_is_in_it_but_the_admin_and_the_documents_about_the_api():
     names = {pattern.name for pattern in walk(get_resolver().url_patterns)} - ADMIN
     of_contexts = {name for _, name, _ in ROUTES}
-    other = {"document", "stripe-webhook"}
+    other = {"document", "label-document", "stripe-webhook", "carrier-webhook"}
     assert names - of_contexts == {"asyncapi", "catalog"} | {"schema", "docs"} | other
     assert reverse("stripe-webhook") in DOCUMENT["paths"]
     probes = {"/health/live", "/health/ready", "/metrics"}
@@ -105,6 +113,7 @@ def test_every_url_is_in_it_but_the_admin_and_the_documents_about_the_api():
         reverse("asyncapi"),
         "/api/v1/events/catalog/",
         "/api/v1/documents/{token}",
+        "/api/v1/labels/{token}",
     }
 
 
@@ -116,7 +125,9 @@ def test_a_route_without_a_token_answers_as_it_says(client, path):
     (kind,) = responses["200"]["content"]
     document = InvoiceFactory().documents.get()
     deliver_documents()
-    answer = client.get(path.format(token=signed_url(document).rpartition("/")[2]))
+    label = ShipmentFactory(status="label_created").label
+    url = label_url(label) if "labels" in path else signed_url(document)
+    answer = client.get(path.format(token=url.rpartition("/")[2]))
     assert (answer.status_code, answer["Content-Type"].split(";")[0]) == (200, kind)
 
 
@@ -137,7 +148,8 @@ def test_every_operation_has_examples_that_its_own_schemas_accept(operation_id):
 @pytest.mark.parametrize(
     "operation_id", [name for name, (method, _, _) in OPERATIONS.items() if method != "get"]
 )
-def test_the_service_accepts_every_example_and_answers_as_it_shows(api, operation_id):
+def test_the_service_accepts_every_example_and_answers_as_it_shows(api, operation_id, settings):
+    settings.CARRIER_SANDBOX = False
     method, path, operation = OPERATIONS[operation_id]
     status = {"orders_place": "pending", "orders_write_off": "confirmed"}.get(operation_id)
     order = OrderFactory(status=status or "placed", items=[LineFactory(quantity=4)])
@@ -164,8 +176,12 @@ def test_the_service_accepts_every_example_and_answers_as_it_shows(api, operatio
     elif operation_id == "returns_create":
         order = OrderFactory(status="delivered")
         ids |= {ITEM_ID: order.lines[0].id, ORDER_ID: order.id}
-    elif operation_id in RETURNS:
-        row = ReturnFactory(status=RETURNS[operation_id], items=[LineFactory(quantity=1)])
+    elif operation_id == "shipments_create":
+        made = packed(4)
+        ids |= {ITEM_ID: made.lines[0].order_item_id, FULFILLMENT_ID: made.id}
+    elif operation_id in STATES:
+        factory = ReturnFactory if "returns" in path else ShipmentFactory
+        row = factory(status=STATES[operation_id], items=[LineFactory(quantity=1)])
         ids[ITEM_ID] = row.lines[0].order_item_id
     bodies = examples(operation.get("requestBody", {"content": {}})["content"])
     text = "".join(json.dumps(body) for body, _ in bodies)

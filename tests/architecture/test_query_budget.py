@@ -24,6 +24,7 @@ from tests.factories import (
 )
 from tests.fulfillment import budget as fulfillment
 from tests.returns.factories import ReturnFactory
+from tests.shipments import budget as shipments
 
 pytestmark = pytest.mark.django_db
 
@@ -235,6 +236,7 @@ BUDGET = {  # by method and route: how it is sent, and the queries, savepoints i
     ("post", "invoice-send"): (of_invoice("/send", "post"), 30),
     ("get", "publication-list"): (feed, 1),
     **fulfillment.BUDGET,
+    **shipments.BUDGET,
 }
 
 

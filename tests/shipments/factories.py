@@ -8,13 +8,11 @@ from uuid import uuid4
 import factory
 from django.utils import timezone
 
-from events import reactions
 from fulfillment.models import Fulfillment
 from orders import services as orders
 from shipments import selectors, services
 from shipments.models import Shipment
-from tests.factories import OrderFactory
-from tests.fulfillment.factories import fulfillments, order_in, reach
+from tests.fulfillment.factories import FulfillmentFactory, fulfillments, order_in, reach
 
 TO = {"carrier": "FedEx", "service": "Ground"}
 BY_HAND = {**TO, "carrier": "manual"}
@@ -31,6 +29,8 @@ WAYS = {  # to each state, from the one before it
 
 def packed(*quantities: int, **order: Any) -> Fulfillment:
     """What one warehouse has packed of an order; the fields are the order's."""
+    if "items" in order:
+        return FulfillmentFactory(status="packed", **order)
     made = order_in(*({"wh_1": quantity} for quantity in quantities or (2,)), **order)
     return reach(fulfillments(made)[0], "packed")
 
@@ -63,13 +63,6 @@ def scan(shipment: Shipment, status: str, at: datetime | None = None, **given: A
     """A scan of its own, unless its id is given, or None."""
     given = {"scan_id": str(uuid4()), "occurred_at": at or timezone.now(), **given}
     return services.record_scan(shipment_id=shipment.id, status=status, **given)
-
-
-def settle(shipment: Shipment) -> Shipment:
-    """Every context has heard of everything about the order."""
-    for context in ("fulfillment", "shipments", "orders", "fulfillment", "payments"):
-        reactions.settle(shipment.order_id, context)
-    return selectors.get(shipment.id)
 
 
 class ShipmentFactory(factory.Factory):
@@ -105,8 +98,3 @@ class ShipmentFactory(factory.Factory):
 def cancel_order(shipment: Shipment) -> None:
     """The shipment has not heard of it yet."""
     orders.cancel_order(order_id=shipment.order_id, reason="customer_request")
-
-
-def order_with_carrier(**fields: Any) -> Any:
-    """An order that says itself how it is to be sent."""
-    return OrderFactory(status="confirmed", shipping=dict(TO), **fields)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from shipments import selectors, services, tasks
 from shipments.carriers import Bought, NoAnswer, Quoted, Refused
 from shipments.models import Label
-from shipments.services import labels
+from shipments.services import calling
 from shipments.services.carriers import CARRIERS
 from tests.facts import data, told
 from tests.parallel import at_once
@@ -248,14 +248,14 @@ def test_who_answers_after_somebody_else_changes_nothing(carrier, late):
     """A caller that everybody thought was killed comes back."""
     shipment = ShipmentFactory()
     services.label_shipment(shipment_id=shipment.id)
-    call = labels._claim(shipment.id, timezone.now())
+    call = calling._claim(shipment.id, timezone.now())
     services.call_due_carriers(now=later())
     bought = now(shipment)
     if late == "sold":
         again = carrier.sandbox.label(replace(call.wanted, reference="sandbox_x"))
-        labels._record(shipment.id, call, again, "", "")
+        calling._record(shipment.id, call, again, "", "")
     else:
-        labels._record_refusal(shipment.id, call, "No.")
+        calling._record_refusal(shipment.id, call, "No.")
     assert now(shipment).label.status == "bought"
     assert told(bought.order).count("shipment.label_created") == 1
 
@@ -265,7 +265,7 @@ def test_who_answers_after_somebody_else_changes_nothing(carrier, late):
 def test_a_purchase_is_carried_on_where_its_caller_died(monkeypatch, where):
     shipment = ShipmentFactory()
     services.label_shipment(shipment_id=shipment.id)
-    place = (CARRIERS["sandbox"], "label") if where == "label" else (labels, where)
+    place = (CARRIERS["sandbox"], "label") if where == "label" else (calling, where)
     killed(lambda: services.call_carrier(shipment_id=shipment.id), place, monkeypatch)
     assert now(shipment).label.status == "wanted"
     assert services.call_due_carriers(now=timezone.now()) == 0, "somebody may still be at it"

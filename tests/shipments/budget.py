@@ -1,0 +1,42 @@
+"""How each route of shipments is sent, and the queries that it may take."""
+
+from tests.architecture.sizes import LINES, lines
+from tests.shipments.factories import BY_HAND, TO, ShipmentFactory, packed, scan
+
+BASE = "/api/v1/shipments"
+
+
+def listed(api, size):
+    [ShipmentFactory(items=lines(size)) for _ in range(size)]
+    return lambda: api.get(f"{BASE}?page_size=100")
+
+
+def new(api, size):
+    fulfillment = packed(*[2] * LINES[size])
+    return lambda: api.post(BASE, {"fulfillment_id": fulfillment.id, **TO})
+
+
+def of(verb, body=None, method="post", status="dispatched", by=TO):
+    """A shipment of many lines and with many scans, and what is asked of it."""
+
+    def endpoint(api, size):
+        row = ShipmentFactory(items=lines(size), status=status, by=by)
+        for _ in range(LINES[size] if status == "dispatched" else 0):
+            scan(row, "in_transit")
+        json = {} if method == "get" else {"content_type": "application/json"}
+        return lambda: getattr(api, method)(f"{BASE}/{row.id}{verb}", body, **json)
+
+    return endpoint
+
+
+BUDGET = {
+    ("get", "shipment-list"): (listed, 4),
+    ("post", "shipment-list"): (new, 24),
+    ("get", "shipment-detail"): (of("", method="get"), 4),
+    ("post", "shipment-label"): (of("/label", {}, status="created"), 75),
+    ("get", "shipment-label"): (of("/label", method="get"), 4),
+    ("post", "shipment-dispatch"): (of("/dispatch", {}, status="label_created"), 22),
+    ("post", "shipment-scans"): (of("/scans", {"status": "in_transit"}), 23),
+    ("post", "shipment-deliver"): (of("/deliver", {}), 22),
+    ("post", "shipment-cancel"): (of("/cancel", {}, status="created", by=BY_HAND), 22),
+}

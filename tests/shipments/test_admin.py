@@ -1,0 +1,147 @@
+"""What operators do with shipments, page by page."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from shipments import selectors, services
+from shipments.models import CarrierAccount, CarrierWebhook, Shipment
+from tests.facts import data, told
+from tests.shipments.factories import BY_HAND, ShipmentFactory, create, label, packed
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
+
+
+def page(shipment):
+    return reverse("admin:shipments_shipment_change", args=[shipment.id])
+
+
+def command(shipment, name):
+    return reverse("admin:shipments_shipment_command", args=[shipment.id, name])
+
+
+def queue(client, key):
+    url = reverse("admin:shipments_shipment_changelist")
+    return [row.pk for row in client.get(url, {"queue": key}).context["cl"].result_list]
+
+
+@pytest.mark.parametrize(
+    ("status", "by", "offered"),
+    [
+        ("created", BY_HAND, ["Label", "Dispatch", "Cancel"]),
+        ("label_created", BY_HAND, ["Dispatch", "Scan", "Cancel"]),
+        ("dispatched", BY_HAND, ["Scan", "Deliver", "Lost", "Returned to sender"]),
+        ("delivered", BY_HAND, []),
+    ],
+)
+def test_what_is_possible_now_are_buttons(operator, status, by, offered):
+    shown = operator().get(page(ShipmentFactory(status=status, by=by)))
+    assert [button["title"] for button in shown.context["actions_detail"]] == offered
+
+
+def test_an_operator_ships_what_is_packed(operator):
+    client, fulfillment = operator(username="olga"), packed()
+    add = reverse("admin:shipments_shipment_add")
+    sent = {"fulfillment_id": fulfillment.id, "carrier": "manual", "service": "Van", "key": "once"}
+    assert client.post(add, sent).status_code == 302
+    client.post(add, sent)
+    shipment = Shipment.objects.get()
+    typed = {"tracking_number": "1", "label_url": "https://x.test/1", "carrier_cost": "2.50"}
+    client.post(command(shipment, "label"), typed)
+    client.post(command(shipment, "dispatch"), {"estimated_delivery": "2099-01-01"})
+    client.post(command(shipment, "scan"), {"status": "in_transit", "location": "Memphis, TN"})
+    client.post(command(shipment, "deliver"), {"recipient": "Ana", "signature": "A."})
+    names = [name for name in told(shipment.order) if name.startswith("shipment.")]
+    assert names == [
+        "shipment.created",
+        "shipment.label_created",
+        "shipment.dispatched",
+        "shipment.in_transit",
+        "shipment.delivered",
+    ]
+    assert "Memphis, TN" in client.get(page(shipment)).content.decode()
+
+
+def test_a_label_wanted_in_the_admin_is_bought_at_once_by_a_worker(operator, nudges):
+    client, shipment = operator(), ShipmentFactory()
+    nudges.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("django.db.transaction.on_commit", lambda work, **kwargs: work())
+        client.post(command(shipment, "label"), {})
+    assert ("shipments.tasks.call_carrier", (shipment.id,)) in nudges
+    services.call_carrier(shipment_id=shipment.id)
+    assert "/api/v1/labels/" in client.get(page(shipment)).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "end"), [("lost", "lost"), ("returned-to-sender", "returned_to_sender")]
+)
+def test_what_will_not_arrive_is_recorded(operator, name, end):
+    shipment = ShipmentFactory(status="in_transit")
+    operator().post(command(shipment, name), {"description": "The van burnt."})
+    assert selectors.get(shipment.id).status == end
+    assert data(shipment.order, f"shipment.{end}")["status_description"] == "The van burnt."
+
+
+def test_a_refusal_is_shown_in_the_form(operator):
+    shipment = ShipmentFactory(by=BY_HAND)
+    refused = operator().post(command(shipment, "label"), {})
+    assert "give its tracking_number" in refused.content.decode()
+
+
+def test_shipments_that_wait_for_somebody_are_listed(operator):
+    client = operator()
+    new, labelled = ShipmentFactory(), ShipmentFactory(status="label_created")
+    yesterday = timezone.now().date() - timedelta(days=1)
+    late = services.dispatch_shipment(
+        shipment_id=ShipmentFactory(status="label_created").id, estimated_delivery=yesterday
+    )
+    refused, silent = label(create(service="Refused")), label(create(service="Silent"))
+    assert queue(client, "to-dispatch") == [silent.id, refused.id, labelled.id, new.id]
+    assert queue(client, "late") == [late.id]
+    assert queue(client, "labels") == [silent.id, refused.id]
+    services.cancel_shipment(shipment_id=refused.id)
+    assert queue(client, "labels") == [silent.id]
+
+
+def test_an_operator_asks_the_carrier_now(operator):
+    shipment = label(create(service="Timeout"))
+    operator().post(command(shipment, "ask-the-carrier"))
+    services.call_carrier(shipment_id=shipment.id)
+    assert selectors.get(shipment.id).status == "label_created"
+
+
+def test_many_are_dispatched_at_once(operator):
+    client, shipments = operator(), [ShipmentFactory(status="label_created") for _ in range(2)]
+    sent = {"action": "dispatch", "_selected_action": [each.id for each in shipments]}
+    client.post(reverse("admin:shipments_shipment_changelist"), sent)
+    assert {row.status for row in Shipment.objects.all()} == {"dispatched"}
+
+
+def test_an_account_decides_which_adapter_speaks_to_a_carrier(operator):
+    client, add = operator(), reverse("admin:shipments_carrieraccount_add")
+    sent = {"organization_id": "org_1", "carrier": "FedEx", "adapter": "easypost", "account": ""}
+    assert client.post(add, sent).status_code == 302
+    account = CarrierAccount.objects.get()
+    again = client.post(add, sent | {"carrier": "FEDEX"})
+    assert "has an account with this carrier" in again.content.decode()
+    change = reverse("admin:shipments_carrieraccount_change", args=[account.pk])
+    assert client.post(change, {"adapter": "manual", "account": "ca_1"}).status_code == 302
+    assert selectors.adapter_of("org_1", "fedex") == ("manual", "ca_1")
+
+
+def test_who_may_only_look_decides_nothing(operator):
+    client = operator("shipments.view_carrieraccount", "shipments.view_shipment")
+    assert client.get(reverse("admin:shipments_carrieraccount_add")).status_code == 403
+    assert client.get(reverse("admin:shipments_shipment_add")).status_code == 403
+
+
+def test_messages_about_parcels_that_nobody_knows_are_listed(operator):
+    webhook = CarrierWebhook.objects.create(
+        adapter="easypost", event_id="evt_1", tracking_number="1", notice="{}"
+    )
+    url = reverse("admin:shipments_carrierwebhook_changelist")
+    listed = operator().get(url, {"queue": "unknown"})
+    assert list(listed.context["cl"].result_list) == [webhook]

@@ -1,0 +1,80 @@
+"""What stands on a label, and how it is drawn."""
+
+from decimal import Decimal
+from io import BytesIO
+
+import pypdf
+import pytest
+
+from shipments import documents
+
+LABEL = {
+    "carrier": "FedEx",
+    "service": "Ground",
+    "tracking_number": "SB012345678901",
+    "order_number": "ORD-2025-0001",
+    "sender": {"name": "Casa Luna", "line1": "Avenida Reforma 145", "city": "Puebla"},
+    "recipient": {
+        "name": "Łukasz Żółć",
+        "company": "Ñandú & Söhne <GmbH>",
+        "line1": "Straße des 17. Juni 135",
+        "postal_code": "10623",
+        "city": "Berlin",
+        "country": "DE",
+    },
+    "weights": [Decimal("2.500")],
+    "signature_required": True,
+    "note": "For trying things out.",
+}
+
+
+def pages(**changes):
+    read = pypdf.PdfReader(BytesIO(documents.label(**LABEL | changes))).pages
+    return [" ".join(page.extract_text().split()) for page in read]
+
+
+def test_it_says_who_sends_what_to_whom():
+    (page,) = pages()
+    for value in (
+        *LABEL["sender"].values(),
+        *(LABEL["recipient"][name] for name in ("name", "company", "line1")),
+        "10623 Berlin DE",
+        "FedEx",
+        "Ground",
+        "Order ORD-2025-0001 · Parcel 1 of 1 · 2.5 kg · Signature required",
+        "SB012345678901",
+        "For trying things out.",
+    ):
+        assert value in page
+
+
+def test_each_parcel_has_a_page_with_its_weight():
+    first, second = pages(weights=[Decimal(1), Decimal("0.75")], signature_required=False)
+    assert "Parcel 1 of 2 · 1 kg" in first
+    assert "Parcel 2 of 2 · 0.75 kg" in second
+    assert "Signature" not in first
+
+
+def test_it_is_ten_by_fifteen_centimetres_with_its_fonts_in_it():
+    (page,) = pypdf.PdfReader(BytesIO(documents.label(**LABEL))).pages
+    assert [round(float(side) / 72 * 25.4) for side in page.mediabox[2:]] == [100, 150]
+    for font in page["/Resources"]["/Font"].values():
+        assert "/FontFile2" in font.get_object()["/FontDescriptor"]
+
+
+def test_the_same_shipment_gives_the_same_bytes():
+    assert documents.label(**LABEL) == documents.label(**LABEL)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sender": {}, "recipient": {}},
+        {"recipient": {"name": "山田 花子", "line1": "銀座1-2-3", "city": "東京"}},
+        {"recipient": dict.fromkeys(("name", "company", "line1", "line2", "city"), "W" * 200)},
+        {"carrier": "W" * 64, "service": "W" * 64, "tracking_number": "1" * 34},
+    ],
+    ids=["nothing", "japanese", "longest", "long names"],
+)
+def test_whatever_stands_on_it_fits_on_its_page(changes):
+    assert len(pages(**changes)) == 1

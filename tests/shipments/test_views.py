@@ -1,0 +1,271 @@
+"""The shipments' routes."""
+
+import hashlib
+import hmac
+import json
+from datetime import timedelta
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+from django.core import signing
+from django.test import Client
+from django.utils import timezone
+
+from shipments import carriers, selectors, services, views
+from shipments.models import CarrierWebhook, Shipment
+from tests.facts import data, mark, told
+from tests.shipments.factories import BY_HAND, ShipmentFactory, create, packed
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
+
+BASE = "/api/v1/shipments"
+
+
+def post(api, shipment, verb, body=None, **kwargs):
+    return api.post(f"{BASE}/{shipment.id}/{verb}", body or {}, **kwargs)
+
+
+def test_packed_units_are_shipped_from_creation_to_arrival(api):
+    fulfillment = packed()
+    body = {"fulfillment_id": fulfillment.id, "carrier": "FedEx", "service": "Ground"}
+    made = api.post(BASE, body)
+    assert made.status_code == 201
+    shipment = Shipment.objects.get()
+    assert made.json()["items"][0]["quantity"] == 2
+    assert made.json()["packages"][0] | {"weight": "2.5"} == {
+        "weight": "2.5",
+        "length": "30",
+        "width": "20",
+        "height": "10",
+    }
+    labelled = post(api, shipment, "label").json()
+    assert (labelled["status"], labelled["label"]["status"]) == ("label_created", "bought")
+    assert (labelled["carrier_cost"], labelled["carrier_currency"]) == ("9.50", "USD")
+    sent = post(api, shipment, "dispatch", {"estimated_delivery": "2099-01-01"})
+    assert (sent.status_code, sent.json()["estimated_delivery"]) == (200, "2099-01-01")
+    seen = post(api, shipment, "scans", {"status": "in_transit", "location": "Memphis, TN"})
+    assert (seen.status_code, seen.json()["location"]) == (201, "Memphis, TN")
+    arrived = post(api, shipment, "deliver", {"recipient": "Ana", "signature": "A."}).json()
+    assert (arrived["status"], arrived["recipient"]) == ("delivered", "Ana")
+    assert arrived["allowed_actions"] == []
+    assert api.get(f"{BASE}/{shipment.id}").json() == arrived
+
+
+def test_only_some_of_what_is_packed(api):
+    fulfillment = packed(3)
+    item = fulfillment.lines[0].order_item_id
+    body = {"fulfillment_id": fulfillment.id, "carrier": "FedEx", "service": "Ground"}
+    twice = [{"order_item_id": item, "quantity": 1}] * 2
+    assert api.post(BASE, body | {"items": twice}).json()["items"][0]["quantity"] == 2
+    answer = api.post(BASE, body | {"items": twice})
+    assert (answer.status_code, answer.json()["code"]) == (422, "too_many_packed_units")
+    api.post(BASE, body)
+    answer = api.post(BASE, body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "nothing_to_ship")
+
+
+def test_anothers_fulfillment_is_not_shipped(api):
+    answer = api.post(BASE, {"fulfillment_id": packed(organization_id="org_2").id})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["fulfillment_id"])
+
+
+class TestLabels:
+    def test_a_refusal_is_answered_with_the_carriers_words(self, api):
+        shipment = create(service="Refused")
+        answer = post(api, shipment, "label")
+        assert (answer.status_code, answer.json()["code"]) == (422, "carrier_refused")
+        assert "“Refused”" in answer.json()["detail"]
+        assert api.get(f"{BASE}/{shipment.id}").json()["label"]["status"] == "refused"
+
+    def test_an_answer_that_is_lost_leaves_it_wanted(self, api):
+        answer = post(api, create(service="Silent"), "label")
+        assert (answer.status_code, answer.json()["label"]["status"]) == (200, "wanted")
+        assert answer.json()["label"]["error"] == "The sandbox does not answer."
+
+    def test_a_repeat_finds_the_label_as_it_is_now(self, api):
+        shipment, key = create(service="Timeout"), {"Idempotency-Key": "key"}
+        assert post(api, shipment, "label", headers=key).json()["status"] == "created"
+        services.call_due_carriers(now=timezone.now() + timedelta(minutes=5))
+        before = mark()
+        again = post(api, shipment, "label", headers=key)
+        assert (again.json()["status"], again.headers["Idempotent-Replayed"]) == (
+            "label_created",
+            "true",
+        )
+        assert told(shipment.order, after=before) == []
+
+    def test_a_request_that_died_before_the_call_is_carried_on_by_its_repeat(
+        self, api, monkeypatch
+    ):
+        shipment = ShipmentFactory()
+
+        def kill(**given):
+            raise SystemExit("killed")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(services, "buy_label", kill)
+            with pytest.raises(SystemExit):
+                post(api, shipment, "label")
+        assert selectors.get(shipment.id).label.status == "wanted"
+        assert post(api, shipment, "label").json()["status"] == "label_created"
+
+    def test_the_label_of_ones_own_carrier_is_recorded(self, api):
+        body = {"tracking_number": "1", "label_url": "https://x.test/1", "carrier_cost": "3"}
+        shipment = ShipmentFactory(by=BY_HAND)
+        answer = post(api, shipment, "label", body).json()
+        assert (answer["tracking_number"], answer["carrier_cost"]) == ("1", "3.00")
+        assert answer["label_url"] == "https://x.test/1"
+        other = post(api, ShipmentFactory(by=BY_HAND), "label", body)
+        assert (other.status_code, other.json()["code"]) == (422, "tracking_number_taken")
+
+    def test_the_pdf_is_shown_with_a_token_and_by_its_url(self, api):
+        shipment = ShipmentFactory(status="label_created")
+        url = api.get(f"{BASE}/{shipment.id}").json()["label_url"]
+        path = url.removeprefix("http://localhost:8000")
+        for answer in (api.get(f"{BASE}/{shipment.id}/label"), Client().get(path)):
+            assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")
+            assert answer.content.startswith(b"%PDF")
+        assert data(shipment.order, "shipment.label_created")["label_url"].startswith(url[:50])
+
+    def test_a_link_is_good_for_thirty_days_and_for_its_label(self, api, monkeypatch):
+        shipment = ShipmentFactory(status="label_created")
+        url = api.get(f"{BASE}/{shipment.id}").json()["label_url"]
+        path = url.removeprefix("http://localhost:8000")
+        assert Client().get(f"{path}x").status_code == 404
+        signed_at = signing.time.time()
+        monkeypatch.setattr(signing.time, "time", lambda: signed_at + 31 * 86400)
+        late = Client().get(path)
+        assert (late.status_code, late.json()["code"]) == (410, "link_expired")
+
+    def test_where_the_carrier_keeps_it_is_said(self, api):
+        for status, detail in (
+            ("created", "no label"),
+            ("label_created", "https://x.test/l"),
+        ):
+            shipment = ShipmentFactory(status=status, by=BY_HAND)
+            answer = api.get(f"{BASE}/{shipment.id}/label")
+            assert (answer.status_code, answer.json()["code"]) == (409, "no_label")
+            assert detail in answer.json()["detail"]
+
+
+class TestWrongBodies:
+    @pytest.mark.parametrize(
+        ("verb", "body", "field"),
+        [
+            ("scans", {}, "status"),
+            ("scans", {"status": "pre_transit"}, "status"),
+            ("scans", {"status": "lost", "occurred_at": "2999-01-01T00:00:00Z"}, "occurred_at"),
+            (
+                "scans",
+                {"status": "lost", "occurred_at": "0001-01-01T00:00:00+14:00"},
+                "occurred_at",
+            ),
+            ("scans", {"status": "lost", "when": "now"}, "when"),
+            ("deliver", {"delivered_at": "2999-01-01T00:00:00Z"}, "delivered_at"),
+            ("deliver", {"delivery_photo_url": "photo"}, "delivery_photo_url"),
+            ("dispatch", {"estimated_delivery": "soon"}, "estimated_delivery"),
+            ("label", {"carrier_cost": "-1"}, "carrier_cost"),
+            ("cancel", {"reason": "x"}, "reason"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, api, verb, body, field):
+        answer = post(api, ShipmentFactory(status="label_created"), verb, body)
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+
+
+def test_what_the_state_does_not_allow_says_what_it_does(api):
+    answer = post(api, ShipmentFactory(), "scans", {"status": "in_transit"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "invalid_transition")
+    assert answer.json()["allowed_actions"] == ["label", "cancel"]
+
+
+def test_shipments_are_filtered_by_what_people_ask_for(api):
+    new, sent = ShipmentFactory(), ShipmentFactory(status="dispatched")
+    van = ShipmentFactory(by=BY_HAND)
+    late = services.dispatch_shipment(
+        shipment_id=ShipmentFactory(status="label_created").id,
+        estimated_delivery=timezone.now().date() - timedelta(days=1),
+    )
+
+    def ids(**query):
+        return [row["id"] for row in api.get(BASE, query).json()["results"]]
+
+    assert ids() == [late.id, van.id, sent.id, new.id]
+    assert ids(order=sent.order_id) == ids(fulfillment=sent.fulfillment_id) == [sent.id]
+    assert ids(status="dispatched", late="false") == [sent.id]
+    assert ids(late="true") == [late.id]
+    assert ids(carrier="MANUAL") == [van.id]
+    assert ids(warehouse="wh_2") == []
+    assert ids(tracking_number=sent.tracking_number) == [sent.id]
+    assert api.get(f"{BASE}/{late.id}").json()["is_late"]
+
+
+SECRET = b"a-secret-of-the-tests"
+
+
+def verify(body, headers):
+    digest = hmac.new(SECRET, body, hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(digest, headers.get("X-Signature", "")):
+        raise carriers.BadSignature("Nobody has signed this.")
+
+
+def notice(body):
+    return msgspec.json.decode(body, type=carriers.Notice | None)
+
+
+class TestWebhooks:
+    @pytest.fixture(autouse=True)
+    def _carrier(self, monkeypatch):
+        """A carrier whose messages are what we make of them."""
+        module = SimpleNamespace(verify=verify, notice=notice)
+        monkeypatch.setitem(views.WEBHOOKS, "sandbox", module)
+
+    def send(self, message, signature=None, carrier="sandbox"):
+        body = msgspec.json.encode(message)
+        signature = signature or hmac.new(SECRET, body, hashlib.sha256).hexdigest()
+        return Client(raise_request_exception=False).post(
+            f"/api/v1/webhooks/carriers/{carrier}",
+            body,
+            content_type="application/json",
+            headers={"X-Signature": signature},
+        )
+
+    def about(self, shipment):
+        seen = carriers.Scan(scan_id="s", status="in_transit", occurred_at=timezone.now())
+        return carriers.Notice(
+            event_id="evt_1",
+            tracking_number=shipment.tracking_number,
+            reference=None,
+            carrier=None,
+            scans=(seen,),
+        )
+
+    def test_what_is_signed_is_taken_once(self):
+        shipment, before = ShipmentFactory(status="dispatched"), mark()
+        for _ in range(3):
+            assert self.send(self.about(shipment)).status_code == 204
+        assert told(shipment.order, after=before) == ["shipment.in_transit"]
+
+    def test_what_is_not_signed_is_refused(self):
+        answer = self.send(self.about(ShipmentFactory(status="dispatched")), signature="no")
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_signature")
+        assert not CarrierWebhook.objects.exists()
+
+    def test_what_is_about_nothing_of_ours_is_not_kept(self):
+        assert self.send(None).status_code == 204
+        assert not CarrierWebhook.objects.exists()
+
+    @pytest.mark.parametrize("carrier", ["manual", "nobody"])
+    def test_a_carrier_that_sends_none_is_not_found(self, carrier):
+        answer = self.send(None, carrier=carrier)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+    def test_a_large_one_is_not_read(self):
+        answer = self.send("x" * 1024 * 1024)
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+def test_a_scan_may_name_the_person_who_made_it(api):
+    body = {"status": "in_transit", "actor": "driver_1"}
+    assert json.loads(post(api, ShipmentFactory(status="dispatched"), "scans", body).content)
