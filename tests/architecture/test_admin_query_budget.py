@@ -33,7 +33,7 @@ from tests.factories import (
     write_off,
 )
 from tests.fulfillment.factories import FulfillmentFactory, pick, short
-from tests.returns.factories import ReturnFactory
+from tests.returns.factories import return_in_parcels, returns_of_one_order
 from tests.shipments.factories import ShipmentFactory, scan
 
 pytestmark = pytest.mark.django_db
@@ -70,8 +70,9 @@ def payments(size):
 
 
 def returns(size):
-    [ReturnFactory() for _ in range(size - 1)]
-    return ReturnFactory(items=lines(size), status="received")
+    """Returns with everything that their pages show."""
+    returns_of_one_order(size - 1)
+    return return_in_parcels(LINES[size])
 
 
 def webhooks(size):
@@ -168,7 +169,7 @@ BUDGET = {  # of a list, of a row's page and of each command's; session and user
     "shipments_shipment": (shipments, 6, 12, 8),
     "shipments_carrieraccount": (CARRIER_ACCOUNTS, 5, 3, 0),
     "shipments_carrierwebhook": (carrier_webhooks, 4, 3, 0),
-    "returns_return": (returns, 7, 12, 8),
+    "returns_return": (returns, 6, 11, 7),
     "returns_policy": (RETURN_POLICIES, 5, 3, 0),
     "invoices_invoice": (invoices, 7, 9, 7),
     "invoices_seller": (SELLERS, 5, 3, 0),

@@ -23,7 +23,7 @@ from tests.factories import (
     start_payment,
 )
 from tests.fulfillment import budget as fulfillment
-from tests.returns.factories import ReturnFactory
+from tests.returns.factories import ReturnFactory, return_in_parcels, returns_of_one_order
 from tests.shipments import budget as shipments
 
 pytestmark = pytest.mark.django_db
@@ -143,14 +143,15 @@ def by_hand(api, size):
     return lambda: api.post(f"/api/v1/payments/{row.id}/capture", {})
 
 
-def returned(size, status):
-    return ReturnFactory(items=lines(size), status=status)
-
-
 def returns(api, size):
-    [returned(1, "received") for _ in range(size - 1)]
-    returned(size, "received")
+    returns_of_one_order(size - 1)
+    return_in_parcels(LINES[size])
     return lambda: api.get("/api/v1/returns?page_size=100")
+
+
+def one_return(api, size):
+    url = f"/api/v1/returns/{return_in_parcels(LINES[size]).id}"
+    return lambda: api.get(url)
 
 
 def new_return(api, size):
@@ -167,13 +168,12 @@ def receipt(row):
     return {"warehouse_id": "wh_1", "items": units}
 
 
-def of_return(verb, body=None, method="post", status="requested"):
+def of_return(verb, body, status="requested"):
     def endpoint(api, size):
-        row = returned(size, status)
+        row = ReturnFactory(items=lines(size), status=status)
         sent = body(row) if callable(body) else body
-        json = {} if method == "get" else {"content_type": "application/json"}
         url, headers = f"/api/v1/returns/{row.id}{verb}", {"Idempotency-Key": "key"}
-        return lambda: getattr(api, method)(url, sent, headers=headers, **json)
+        return lambda: api.post(url, sent, headers=headers)
 
     return endpoint
 
@@ -222,14 +222,14 @@ BUDGET = {  # by method and route: how it is sent, and the queries, savepoints i
     ("post", "payment-capture"): (by_hand, 17),
     ("post", "payment-refunds"): (of_payment("/refunds", REFUND), 44),
     ("get", "return-list"): (returns, 4),
-    ("post", "return-list"): (new_return, 22),
-    ("get", "return-detail"): (of_return("", method="get", status="received"), 4),
-    ("post", "return-approve"): (of_return("/approve", {}), 28),
-    ("post", "return-reject"): (of_return("/reject", {}), 28),
-    ("post", "return-cancel"): (of_return("/cancel", {}), 28),
-    ("post", "return-receive"): (of_return("/receive", receipt, status="approved"), 28),
-    ("post", "return-refund"): (of_return("/refund", {}, status="received"), 28),
-    ("post", "return-close"): (of_return("/close", {"note": "Worn."}, status="received"), 28),
+    ("post", "return-list"): (new_return, 16),
+    ("get", "return-detail"): (one_return, 4),
+    ("post", "return-approve"): (of_return("/approve", {}), 24),
+    ("post", "return-reject"): (of_return("/reject", {}), 23),
+    ("post", "return-cancel"): (of_return("/cancel", {}), 23),
+    ("post", "return-receive"): (of_return("/receive", receipt, status="approved"), 27),
+    ("post", "return-refund"): (of_return("/refund", {}, status="received"), 26),
+    ("post", "return-close"): (of_return("/close", {"note": "Worn."}, status="received"), 25),
     ("get", "invoice-list"): (invoices, 4),
     ("get", "invoice-detail"): (of_invoice(""), 4),
     ("get", "invoice-pdf"): (of_invoice("/pdf"), 4),

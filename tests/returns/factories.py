@@ -13,7 +13,7 @@ from payments.models import Payment
 from returns import selectors
 from returns import services as returns
 from returns.models import Return
-from tests.factories import LineFactory, OrderFactory
+from tests.factories import LineFactory, OrderFactory, order_of
 
 SEVEN = {  # for 46.67, a third of the price being off: not all of them cost the same
     "items": [LineFactory(quantity=7, unit_price=Decimal("10.00"))],
@@ -37,6 +37,20 @@ class ReturnFactory(factory.Factory):
         for step in WAYS[status]:
             step(return_request)
         return selectors.get(return_request.id)
+
+
+def returns_of_one_order(count: int) -> list[Return]:
+    """So many returns, of a unit each."""
+    order = order_of(count, status="delivered") if count else None
+    return [request(order, 1) for _ in range(count)]
+
+
+def return_in_parcels(count: int) -> Return:
+    """A return of so many lines, each of which has come in a parcel of its own."""
+    row = ReturnFactory(items=[LineFactory() for _ in range(count)], status="approved")
+    for n in range(count):
+        receive(row, *[0] * n, 2)
+    return selectors.get(row.id)
 
 
 def request(order: Order, *quantities: int, **given: Any) -> Return:
