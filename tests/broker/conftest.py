@@ -1,7 +1,13 @@
+import http.client
+import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
@@ -12,10 +18,13 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from config.api import tokens
 from events import publisher, relay
 from events.ids import new_id
 from events.models import Outbox
+from tests.mailbox import Mailbox
 
+CELERY = ("-m", "celery", "-A", "config")
 PATIENCE = 60  # seconds until something that must happen counts as lost
 
 
@@ -163,3 +172,61 @@ def environment(**changes: str) -> dict[str, str]:
     name = connection.settings_dict["NAME"]
     url = os.environ["DATABASE_URL"].rpartition("/")[0]
     return {**os.environ, "DATABASE_URL": f"{url}/{name}", **changes}
+
+
+@contextmanager
+def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run Python on this test's database and broker; killed at the end, if it still runs."""
+    running = subprocess.Popen(
+        [sys.executable, *arguments],
+        env=environment(DJANGO_SETTINGS_MODULE="config.settings"),
+        cwd=settings.BASE_DIR,
+    )
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.wait()
+
+
+@pytest.fixture
+def web(unused_tcp_port: int, broker: Any) -> Iterator[Callable[..., Any]]:
+    """Start everything; return a function that sends a request to the web processes."""
+    address = f"localhost:{unused_tcp_port}"
+    commands = (
+        ("-m", "gunicorn", "config.wsgi", "-b", address, "-w", "2", "--log-level", "warning"),
+        (*CELERY, "worker", "-n", "one", "--loglevel=WARNING", "--concurrency=2"),
+        (*CELERY, "worker", "-n", "two", "--loglevel=WARNING", "--concurrency=2"),
+        (*CELERY, "beat", "--loglevel=WARNING"),
+    )
+    token = tokens.issue(
+        organization_id="org_1", subject="user_1", scope="*", lifetime=timedelta(minutes=5)
+    )
+
+    def send(method: str, path: str, body: Any = None, **headers: str) -> Any:
+        connection = http.client.HTTPConnection(address, timeout=20)
+        headers |= {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        connection.request(method, f"/api/v1{path}", json.dumps(body) if body else None, headers)
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+        assert response.status < 400, answer
+        return answer
+
+    def is_up() -> bool:
+        try:
+            return bool(send("GET", "/orders"))
+        except ConnectionError:
+            return False
+
+    with ExitStack() as running:
+        for command in commands:
+            running.enter_context(process(*command))
+        wait_until(is_up, f"{sys.executable} -m gunicorn does not answer")
+        yield send
+
+
+@pytest.fixture
+def mails(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> Mailbox:
+    """What every process of the deployment mails."""
+    monkeypatch.setenv("EMAIL_URL", f"smtp://127.0.0.1:{settings.EMAIL_PORT}")
+    return mailbox

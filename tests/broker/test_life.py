@@ -1,10 +1,6 @@
 """The service as it is deployed: web, two workers and beat as processes of their own."""
 
-import http.client
-import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
@@ -15,59 +11,13 @@ from django.utils import timezone
 from pypdf import PdfReader
 
 from carts import services as carts
-from config.api import tokens
 from events.models import Event, Outbox
 from tests.broker.conftest import Consumer, in_order, wait_until
-from tests.broker.test_processes import process
 from tests.factories import ADDRESS, CartFactory
-from tests.mailbox import Mailbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
-CELERY = ("-m", "celery", "-A", "config")
+
 QUEUES = settings.CONSUMER_CONFIG[settings.EVENTS_EXCHANGE]["queues"]
-
-
-@pytest.fixture
-def web(unused_tcp_port: int, broker: Any) -> Iterator[Callable[..., Any]]:
-    """Start everything; return a function that sends a request to the web processes."""
-    address = f"localhost:{unused_tcp_port}"
-    commands = (
-        ("-m", "gunicorn", "config.wsgi", "-b", address, "-w", "2", "--log-level", "warning"),
-        (*CELERY, "worker", "-n", "one", "--loglevel=WARNING", "--concurrency=2"),
-        (*CELERY, "worker", "-n", "two", "--loglevel=WARNING", "--concurrency=2"),
-        (*CELERY, "beat", "--loglevel=WARNING"),
-    )
-    token = tokens.issue(
-        organization_id="org_1", subject="user_1", scope="*", lifetime=timedelta(minutes=5)
-    )
-
-    def send(method: str, path: str, body: Any = None, **headers: str) -> Any:
-        connection = http.client.HTTPConnection(address, timeout=20)
-        headers |= {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        connection.request(method, f"/api/v1{path}", json.dumps(body) if body else None, headers)
-        response = connection.getresponse()
-        answer = json.loads(response.read())
-        assert response.status < 400, answer
-        return answer
-
-    def is_up() -> bool:
-        try:
-            return bool(send("GET", "/orders"))
-        except ConnectionError:
-            return False
-
-    with ExitStack() as running:
-        for command in commands:
-            running.enter_context(process(*command))
-        wait_until(is_up, f"{sys.executable} -m gunicorn does not answer")
-        yield send
-
-
-@pytest.fixture
-def mails(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> Mailbox:
-    """What every process of the deployment mails."""
-    monkeypatch.setenv("EMAIL_URL", f"smtp://127.0.0.1:{settings.EMAIL_PORT}")
-    return mailbox
 
 
 def live(send: Callable[..., Any]) -> None:

@@ -2,17 +2,15 @@
 
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from django.conf import settings
 from django.db import transaction
 
 from events import relay, wake
 from events.models import Outbox, Publication
-from tests.broker.conftest import environment, in_order, publish, wait_until
+from tests.broker.conftest import in_order, process, publish, wait_until
 from tests.events.facts import added, created, happen
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,21 +36,6 @@ def deadly(*args, **kwargs):
 setattr(owner, name, deadly)
 relay.publish_owed(0)
 """
-
-
-@contextmanager
-def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Python on this test's database and broker; killed at the end, if it still runs."""
-    running = subprocess.Popen(
-        [sys.executable, *arguments],
-        env=environment(DJANGO_SETTINGS_MODULE="config.settings"),
-        cwd=settings.BASE_DIR,
-    )
-    try:
-        yield running
-    finally:
-        running.kill()
-        running.wait()
 
 
 @pytest.mark.parametrize(
