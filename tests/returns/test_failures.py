@@ -1,0 +1,153 @@
+"""Refunds that fail, come back to us, or find that somebody was quicker."""
+
+import pytest
+
+from orders import services as orders
+from payments import selectors as payment_selectors
+from payments import services as payments
+from payments.models import Payment, Refund
+from returns import services
+from returns.models import Return
+from tests import factories
+from tests.factories import OrderFactory, deliver, ship, start, start_payment
+from tests.facts import data, told
+from tests.returns.factories import ReturnFactory, approve, close, pay_out, receive, refund, request
+from tests.returns.test_refunds import amounts, fail
+
+pytestmark = pytest.mark.django_db
+
+
+def of_two_payments():
+    """A delivered order of 50.00, of which 30.00 were paid first, and 20.00 later."""
+    order = OrderFactory()
+    first = factories.pay(order)
+    changed = "UPDATE payments_payment SET amount = 30, captured = 30 WHERE id = %s RETURNING id"
+    Payment.objects.raw(changed, [first.id])[0]
+    second = factories.pay(order)
+    orders.confirm_order(order_id=order.id, payment_id=second.id)
+    start(order), ship(order), deliver(order)
+    row = request(order)
+    approve(row)
+    receive(row)
+    return row, first, second
+
+
+def test_a_failed_refund_may_be_asked_for_another_way(settle):
+    row = ReturnFactory(status="received")
+    refund(row)
+    fail(row)
+    settle()
+    assert amounts(row) == ("received", 0, 0)
+    refund(row, refund_method="store_credit")
+    assert pay_out(row).status == "refunded"
+    assert data(row.order, "return.refunded")["refund_method"] == "store_credit"
+
+
+def test_what_comes_back_to_us_is_under_way_again(settle):
+    """Before anybody here has heard that it went."""
+    row = ReturnFactory(status="received")
+    refund(row)
+    [payment] = payment_selectors.of_order(row.order_id)
+    payments.call_gateway(payment_id=payment.id)
+    fail(row)
+    settle()
+    assert amounts(row) == ("received", 50, 0)
+    done = pay_out(row)
+    assert (done.status, done.refund_method) == ("refunded", "manual")
+
+
+def test_the_latest_money_goes_back_first(settle):
+    row, first, second = of_two_payments()
+    refund(row, "45")
+    parts = Refund.objects.filter(cause=row.id).order_by("id")
+    assert [(part.payment_id, part.amount) for part in parts] == [
+        (second.id, 20),
+        (first.id, 25),
+    ]
+    assert pay_out(row).refunded == 45
+    assert told(row.order).count("return.refunded") == 1
+
+
+@pytest.mark.parametrize("is_heard_at_once", [True, False])
+def test_of_two_refunds_one_may_fail(is_heard_at_once, settle):
+    row, first, second = of_two_payments()
+    refund(row)
+    lost = Refund.objects.get(payment=second)
+    payments.call_gateway(payment_id=first.id)
+    if is_heard_at_once:
+        settle()
+        assert amounts(row) == ("received", 20, 30)
+    fail(row, lost.id)
+    settle()
+    assert amounts(row) == ("received", 0, 30)
+    refund(row, refund_method="manual")
+    done = pay_out(row)
+    assert (done.status, done.refunded) == ("refunded", 50)
+
+
+def test_what_could_not_go_back_may_be_left(settle):
+    row, first, second = of_two_payments()
+    refund(row)
+    payments.call_gateway(payment_id=first.id)
+    fail(row, Refund.objects.get(payment=second).id)
+    settle()
+    for _ in range(2):
+        assert close(row).status == "refunded"
+    assert data(row.order, "return.refunded")["refund_amount"] == "30.00"
+
+
+def test_a_late_word_of_an_old_refund_ends_no_new_one(settle):
+    """Both parts have failed before anybody hears of it; then it is asked for again."""
+    row, _, _ = of_two_payments()
+    refund(row)
+    parts = Refund.objects.filter(cause=row.id).order_by("id")
+    for part in parts:
+        fail(row, part.id)
+    services.settle_refund(return_id=row.id)  # the word of the first part
+    services.refund_return(return_id=row.id, refund_method="manual")
+    services.settle_refund(return_id=row.id)  # of the second, before payments have heard
+    assert amounts(row) == ("received", 50, 0)
+    settle()
+    assert pay_out(row).status == "refunded"
+
+
+@pytest.mark.parametrize(
+    ("quicker", "status", "gone"), [("20", "refunded", 30), ("50", "received", 0)]
+)
+def test_somebody_may_be_quicker(quicker, status, gone, settle):
+    row = ReturnFactory(status="received")
+    services.refund_return(return_id=row.id)
+    [payment] = payment_selectors.of_order(row.order_id)
+    factories.refund(payment, quicker)
+    settle()
+    assert data(row.order, "refund.fell_short") == {
+        "payment_id": payment.id,
+        "order_id": row.order_id,
+        "cause": row.id,
+        "amount": f"{quicker}.00",
+        "currency": "USD",
+    }
+    pay_out(row)
+    assert amounts(row) == (status, 0, gone)
+
+
+def test_a_refund_of_something_else_is_none_of_a_return_s(settle):
+    row = ReturnFactory(status="received")
+    [payment] = payment_selectors.of_order(row.order_id)
+    factories.refund(payment, "15")
+    settle()
+    assert amounts(row) == ("received", 0, 0)
+
+
+def test_money_by_hand_goes_back_by_hand(settle):
+    order = OrderFactory()
+    payment = start_payment(order, method="manual")
+    payments.capture_payment(payment_id=payment.id)
+    settle()
+    start(order), ship(order), deliver(order)
+    row = request(order)
+    approve(row)
+    receive(row)
+    refund(row)
+    assert pay_out(row).status == "refunded"
+    assert Return.objects.get(pk=row.pk).refunded_at
