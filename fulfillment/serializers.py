@@ -109,7 +109,7 @@ class Packing(Body):
     packages = serializers.ListField(child=Package(), min_length=1, max_length=MAX_PACKAGES)
 
 
-class Units(StrictSerializer):
+class UnitsToMove(StrictSerializer):
     """Units of a line."""
 
     order_item_id = ExternalId()
@@ -120,7 +120,7 @@ class SomeUnits(Body):
     """Units of some lines; a line that is named twice counts twice."""
 
     example = {"items": [{"order_item_id": ITEM_ID, "quantity": 1}]}
-    items = serializers.ListField(child=Units(), min_length=1, max_length=MAX_ITEMS)
+    items = serializers.ListField(child=UnitsToMove(), min_length=1, max_length=MAX_ITEMS)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         units = Counter[str]()

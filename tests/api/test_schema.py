@@ -123,10 +123,9 @@ def test_every_url_is_in_it_but_the_admin_and_the_documents_about_the_api():
 def test_a_route_without_a_token_answers_as_it_says(client, path):
     responses = OPEN[path]["responses"]
     (kind,) = responses["200"]["content"]
-    document = InvoiceFactory().documents.get()
+    document, shipment = InvoiceFactory().documents.get(), ShipmentFactory(status="label_created")
     deliver_documents()
-    label = ShipmentFactory(status="label_created").label
-    url = label_url(label) if "labels" in path else signed_url(document)
+    url = label_url(shipment.label) if "labels" in path else signed_url(document)
     answer = client.get(path.format(token=url.rpartition("/")[2]))
     assert (answer.status_code, answer["Content-Type"].split(";")[0]) == (200, kind)
 
