@@ -1,0 +1,114 @@
+"""Which warehouse is to send what, and when that changes."""
+
+import pytest
+
+from events.errors import Conflict
+from events.reactions import NotSettled
+from fulfillment import selectors, services
+from fulfillment.models import (
+    OrderNotFulfillable,
+    TooManyUnits,
+)
+from orders import services as orders
+from tests.factories import write_off
+from tests.fulfillment.factories import (
+    FulfillmentFactory,
+    fulfillments,
+    order_in,
+    pick,
+    reach,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def units(fulfillment):
+    return {line.order_item_id: line.quantity for line in fulfillment.lines if line.quantity}
+
+
+def again(fulfillment):
+    return selectors.with_lines().get(pk=fulfillment.pk)
+
+
+def test_each_warehouse_sends_what_is_allocated_to_it():
+    order = order_in({"wh_1": 2}, {"wh_1": 1, "wh_2": 3})
+    one, two = fulfillments(order)
+    first, second = (line.id for line in order.lines)
+    assert (one.warehouse_id, units(one)) == ("wh_1", {first: 2, second: 1})
+    assert (two.warehouse_id, units(two)) == ("wh_2", {second: 3})
+
+
+def test_without_an_allocation_the_preferred_warehouse_sends():
+    assert FulfillmentFactory().warehouse_id == "wh_101"
+
+
+def test_a_later_reservation_replaces_the_plan():
+    order = order_in({"wh_1": 2}, {"wh_2": 3})
+    fulfillments(order)
+    allocation = {
+        "order_item_id": order.lines[0].id,
+        "warehouse_id": "wh_2",
+        "quantity": 2,
+    }
+    orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[allocation])
+    by_warehouse = {each.warehouse_id: (each.status, units(each)) for each in fulfillments(order)}
+    assert by_warehouse == {
+        "wh_1": ("cancelled", {}),
+        "wh_2": ("open", {order.lines[0].id: 2}),
+        "wh_101": ("open", {order.lines[1].id: 3}),
+    }
+
+
+def test_once_somebody_has_started_the_allocation_is_fixed():
+    order = order_in({"wh_1": 2}, {"wh_2": 3})
+    reach(fulfillments(order)[0], "started")
+    with pytest.raises(orders.FulfillmentStarted):
+        orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[])
+
+
+def test_nobody_starts_while_a_reservation_is_on_its_way():
+    order = order_in({"wh_1": 2})
+    fulfillment = fulfillments(order)[0]
+    orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[])
+    with pytest.raises(NotSettled):
+        services.start_fulfillment(fulfillment_id=fulfillment.id)
+
+
+def test_a_cancelled_order_is_not_sent(settle):
+    order = order_in({"wh_1": 2}, {"wh_2": 3})
+    one, two = fulfillments(order)
+    reach(one, "started")
+    orders.cancel_order(order_id=order.id, reason="customer_request")
+    with pytest.raises(OrderNotFulfillable):
+        pick(one)
+    settle()
+    assert {again(one).status, again(two).status} == {"cancelled"}
+
+
+def test_what_is_written_off_is_taken_from_what_nobody_has_begun():
+    order = order_in({"wh_1": 2, "wh_2": 2})
+    one, two = fulfillments(order)
+    reach(one, "started")
+    write_off(order, 0, 3)
+    fulfillments(order)
+    assert (again(one).status, units(again(one))) == ("started", {order.lines[0].id: 1})
+    assert (again(two).status, units(again(two))) == ("cancelled", {})
+
+
+def test_what_is_picked_cannot_be_written_off():
+    order = order_in({"wh_1": 3})
+    fulfillment = reach(fulfillments(order)[0], "started")
+    pick(fulfillment, quantity=2)
+    with pytest.raises(Conflict, match="Report those") as refused:
+        write_off(order, 0, 2)
+    assert refused.value.code == "units_are_picked"
+    write_off(order, 0, 1)
+
+
+def test_what_was_written_off_a_moment_ago_cannot_be_picked():
+    order = order_in({"wh_1": 3})
+    fulfillment = reach(fulfillments(order)[0], "started")
+    write_off(order, 0, 2)
+    with pytest.raises(TooManyUnits, match="not written off"):
+        pick(fulfillment, quantity=2)
+    pick(fulfillment)
