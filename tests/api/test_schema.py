@@ -2,7 +2,6 @@
 
 import json
 import re
-from decimal import Decimal
 from io import StringIO
 
 import jsonschema
@@ -13,27 +12,17 @@ from django.test import Client
 from django.urls import get_resolver, resolve, reverse
 from drf_spectacular.generators import SchemaGenerator
 
-from carts.serializers import Merge
 from invoices.files import signed_url
 from invoices.tasks import deliver_documents
 from orders.models import Order
-from orders.serializers.bodies import ITEM_ID
-from orders.services import hold_order
-from payments.serializers import ORDER_ID
 from shipments.files import signed_url as label_url
-from shipments.serializers.bodies import FULFILLMENT_ID
+from tests.api.example_rows import row_for
 from tests.api.test_routes import ROUTES, walk
 from tests.contract.test_samples import SAMPLES
 from tests.factories import (
-    CartFactory,
     InvoiceFactory,
-    LineFactory,
-    OrderFactory,
-    PaymentFactory,
-    start_payment,
 )
-from tests.returns.factories import ReturnFactory
-from tests.shipments.factories import ShipmentFactory, packed
+from tests.shipments.factories import ShipmentFactory
 
 
 def generate():
@@ -54,19 +43,6 @@ OPEN = {
     path: item["get"]
     for path, item in DOCUMENT["paths"].items()
     if "get" in item and not item["get"]["security"]
-}
-STATES = {  # in which these are asked of a return or a shipment
-    "returns_approve": "requested",
-    "returns_reject": "requested",
-    "returns_cancel": "approved",
-    "returns_receive": "approved",
-    "returns_refund": "received",
-    "returns_close": "received",
-    "shipments_label": "created",
-    "shipments_send": "label_created",
-    "shipments_scans": "dispatched",
-    "shipments_deliver": "dispatched",
-    "shipments_cancel": "label_created",
 }
 ADMIN = {pattern.name for pattern in walk(admin.site.urls[0])}
 
@@ -150,43 +126,17 @@ def test_every_operation_has_examples_that_its_own_schemas_accept(operation_id):
 def test_the_service_accepts_every_example_and_answers_as_it_shows(api, operation_id, settings):
     settings.CARRIER_SANDBOX = False
     method, path, operation = OPERATIONS[operation_id]
-    status = {"orders_place": "pending", "orders_write_off": "confirmed"}.get(operation_id)
-    order = OrderFactory(status=status or "placed", items=[LineFactory(quantity=4)])
-    if operation_id == "orders_release":
-        hold_order(order_id=order.id, reason="fraud")
-    mugs = LineFactory(variant_id="var_mug", unit_price=Decimal("12.50"), tax_rate=Decimal("0.16"))
-    cart, into = CartFactory(lines=[mugs]), CartFactory(lines=[mugs])
-    ids = {
-        ITEM_ID: order.lines[0].id,
-        Merge.example["into"]: into.id,
-        ORDER_ID: order.id,
-        '"stripe"': '"sandbox"',
-        "pm_card_mastercard": "tok_ok",
-    }
-    row = cart if path.startswith("/api/v1/carts") else order
-    if operation_id == "payments_retry":
-        row = PaymentFactory(status="failed")
-    elif operation_id == "payments_capture":
-        row = start_payment(order, method="manual")
-    elif operation_id == "payments_refunds":
-        row = PaymentFactory()
-    elif operation_id == "invoices_send":
-        row = InvoiceFactory(status="sent")
-    elif operation_id == "returns_create":
-        order = OrderFactory(status="delivered")
-        ids |= {ITEM_ID: order.lines[0].id, ORDER_ID: order.id}
-    elif operation_id == "shipments_create":
-        made = packed(4)
-        ids |= {ITEM_ID: made.lines[0].order_item_id, FULFILLMENT_ID: made.id}
-    elif operation_id in STATES:
-        factory = ReturnFactory if "returns" in path else ShipmentFactory
-        row = factory(status=STATES[operation_id], items=[LineFactory(quantity=1)])
-        ids[ITEM_ID] = row.lines[0].order_item_id
+    row, ids = row_for(operation_id)
+    ids |= {'"stripe"': '"sandbox"', "pm_card_mastercard": "tok_ok"}
     bodies = examples(operation.get("requestBody", {"content": {}})["content"])
     text = "".join(json.dumps(body) for body, _ in bodies)
     for placeholder, real in ids.items():
         text = text.replace(placeholder, real)
-    url = path.format(id=row.id, item_id=cart.lines[0].id)
+    url = (
+        path.format(id=row.id, item_id=row.lines[0].id)
+        if "{item" in path
+        else path.format(id=row.id)
+    )
     answer = api.generic(
         method, url, text, content_type="application/json", headers={"Idempotency-Key": "key"}
     )
