@@ -16,7 +16,11 @@ _PICKED = Exists(_LINES.filter(picked__gt=0))
 # that are not to be found. What is on hold waits for those who hold it.
 TO_PICK = Q(status__in=Fulfillment.LIVE, order__held_at=None) & (Q(status="open") | _UNPICKED)
 TO_PACK = Q(status=Status.STARTED) & ~_UNPICKED & _PICKED
-WITH_SHORT_UNITS = Q(Exists(_LINES.filter(short__gt=0)), ~Q(status=Status.CANCELLED))
+WITH_SHORT_UNITS = Q(
+    Exists(_LINES.filter(short__gt=0)),
+    ~Q(status=Status.CANCELLED),
+    ~Q(order__status="cancelled"),
+)
 
 
 def with_lines() -> QuerySet[Fulfillment]:
@@ -60,11 +64,21 @@ def has_started(order_id: str) -> bool:
 
 def kept(order_id: str) -> Counter[str]:
     """Return how many units of an order are picked and not lost, by the order's line."""
+    return _count(order_id, "picked")
+
+
+def planned(order_id: str) -> Counter[str]:
+    """Return how many units of an order somebody is to send or has sent, by the order's line."""
+    return _count(order_id, "quantity")
+
+
+def _count(order_id: str, counter: str) -> Counter[str]:
+    """Add up a counter of an order's lines, less what is lost."""
     lines = FulfillmentItem.objects.filter(fulfillment__order=order_id)
     lines = lines.exclude(fulfillment__status=Status.CANCELLED)
     units = Counter[str]()
-    for item, picked, lost in lines.values_list("order_item_id", "picked", "lost"):
-        units[item] += picked - lost
+    for item, counted, lost in lines.values_list("order_item_id", counter, "lost"):
+        units[item] += counted - lost
     return units
 
 

@@ -11,9 +11,7 @@ from orders.models import Dispatch, Order, Policy, UnknownShipment, WriteOff
 
 # Orders that wait for somebody: to look at them before they are fulfilled; and to tell Inventory
 # about units that were written off.
-ON_HOLD = Q(held_at__isnull=False) & ~Q(
-    status__in=[Order.Status.SHIPPED, Order.Status.DELIVERED, Order.Status.CANCELLED]
-)
+ON_HOLD = Q(held_at__isnull=False) & ~Q(status__in=[Order.Status.DELIVERED, Order.Status.CANCELLED])
 WITH_UNRELEASED_UNITS = Exists(
     WriteOff.objects.filter(order=OuterRef("pk"), released_at__isnull=True)
 )

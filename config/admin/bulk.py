@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -68,4 +68,6 @@ def _refusal(command: Command, request: HttpRequest, row: Any) -> str | None:
             command.run(row, form.cleaned_data)
     except DomainError as error:
         return str(error)
+    except OperationalError:  # two locks that crossed, or the database has gone: the rest goes on
+        return "The database did not answer: try again."
     return None

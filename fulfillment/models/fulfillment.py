@@ -81,10 +81,11 @@ class Fulfillment(FulfillmentRecord):
         verb="pick",
     )
     def pick(self, *, order_item_id: str, quantity: int, scan_id: str, at: datetime) -> Event:
-        """Units were taken from the shelf. Raises UnknownItem, TooManyUnits."""
+        """Units were taken from the shelf, maybe after all. Raises UnknownItem, TooManyUnits."""
         line = self.line(order_item_id)
-        line.expect(quantity, at_most=line.unpicked, what="are still to be picked")
-        self.count(line, picked=quantity)
+        left = line.quantity - line.picked
+        line.expect(quantity, at_most=left, what="are still to be picked")
+        self.count(line, picked=quantity, short=-max(0, quantity - line.unpicked))
         self.keep_scan(scan_id, line, quantity=quantity, picked_at=at)
         return facts.FulfillmentItemPicked.of(self, line, quantity=quantity, picked_at=at)
 

@@ -50,6 +50,8 @@ def pick_item(
 ) -> Fulfillment:
     """Units were taken from the shelf; a scan that comes again counts once.
 
+    Units that were reported short may turn up.
+
     Raises UnknownItem, TooManyUnits, ScanReused, OrderNotFulfillable, InvalidTransition.
     """
     fulfillment = selectors.lock(fulfillment_id)

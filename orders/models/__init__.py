@@ -3,7 +3,13 @@
 from orders.models.order import Order
 from orders.models.parts import Allocation, Dispatch, OrderItem, WriteOff
 from orders.models.policy import Policy
-from orders.models.refusals import HasLeft, NotFullyPaid, TooManyUnits, UnknownShipment
+from orders.models.refusals import (
+    HasLeft,
+    NotFullyPaid,
+    TooManyUnits,
+    UnitsArePicked,
+    UnknownShipment,
+)
 
 __all__ = [
     "Allocation",
@@ -14,6 +20,7 @@ __all__ = [
     "OrderItem",
     "Policy",
     "TooManyUnits",
+    "UnitsArePicked",
     "UnknownShipment",
     "WriteOff",
 ]

@@ -116,11 +116,11 @@ class Order(OrderUnits):
         return self.end(self.CancellationReason.OUT_OF_STOCK, note, at, is_paid)
 
     @transition(
-        source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
+        source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED),
         target=None,
         emits=facts.OrderHeld,
         verb="hold",
-        guards=[is_not_held],
+        guards=[is_not_held, OrderUnits.has_units_to_ship],
     )
     def hold(self, *, reason: str, note: str, at: datetime) -> Event:
         """Somebody wants to look at it before fulfillment starts."""
@@ -129,7 +129,7 @@ class Order(OrderUnits):
         return facts.OrderHeld.of(self, reason=reason, note=note)
 
     @transition(
-        source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
+        source=[status for status in Status if status != "cancelled"],
         target=None,
         emits=facts.OrderReleased,
         verb="release",

@@ -231,7 +231,7 @@ def _expect_not_cancelled(order: Order) -> None:
 
 def _expect_nothing_has_left(order: Order) -> None:
     """The order itself hears of a dispatch a moment later."""
-    if shipments.selectors.has_left(order.id) and order.has_dispatched_nothing():
+    if order.has_dispatched_nothing() and shipments.selectors.has_left(order.id):
         raise HasLeft(f"A shipment of {order.id} has left: write off what has not.")
 
 

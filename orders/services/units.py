@@ -1,5 +1,6 @@
 """What becomes of a confirmed order's units."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -102,12 +103,15 @@ def write_off_units(*, order_id: str, units: Mapping[str, int], reason: str) -> 
 
 @transaction.atomic
 def write_off_short_units(*, order_id: str, units: Mapping[str, int]) -> None:
-    """Give up units that no warehouse has; those that were written off meanwhile only once."""
+    """Give up units that no warehouse has; those that were written off meanwhile only once.
+
+    What is planned nowhere is what nobody has written off yet.
+    """
     order = selectors.lock(order_id)
-    picked = fulfillment.selectors.kept(order_id)
-    left = {item: order.line(item).unpicked(picked) for item in units}
-    units = {item: min(quantity, left[item]) for item, quantity in units.items() if left[item]}
-    if units and order.is_fulfillable():
+    planned = fulfillment.selectors.planned(order_id)
+    left = Counter({line.id: line.live - planned[line.id] for line in order.lines})
+    if order.is_fulfillable() and (units := +(Counter(units) & left)):
+        picked = fulfillment.selectors.kept(order_id)
         _write_off(order, units, Order.CancellationReason.OUT_OF_STOCK, picked)
 
 

@@ -12,6 +12,7 @@ from fulfillment import services as fulfillment
 from fulfillment.models import Fulfillment
 from orders import selectors as order_selectors
 from orders import services as orders
+from orders.models import Order
 from payments import services as payments
 from payments.models import Payment
 from returns import services as returns
@@ -36,9 +37,13 @@ class Life:
         self.order_id = order.id
         self.items = [line.id for line in order.lines]
 
+    def rows(self, model: Any) -> list[Any]:
+        of_order = {"pk" if model is Order else "order": self.order_id}
+        return list(model.objects.filter(**of_order).order_by("id"))
+
     def one(self, model: Any, n: int) -> Any:
         """One of the rows of the order, or None while there is none."""
-        rows = list(model.objects.filter(order=self.order_id).order_by("id"))
+        rows = self.rows(model)
         return rows[n % len(rows)] if rows else None
 
     def item(self, n: int) -> str:
@@ -139,6 +144,12 @@ class Life:
             lambda pk: fulfillment.write_off_short_units(fulfillment_id=pk, units=units),
         )
 
+    def write_off_anywhere(self, a: int, b: int, c: int) -> None:
+        (self.write_off if b % 2 else self.write_off_short)(a, b, c)
+
+    def refund_anywhere(self, a: int, b: int, c: int) -> None:
+        (self.refund if b % 2 else self.refund_return)(a, b, c)
+
     def pack(self, a: int, b: int, c: int) -> None:
         self.of(
             Fulfillment,
@@ -191,6 +202,9 @@ class Life:
             ),
         )
 
+    def lose(self, a: int, b: int, c: int) -> None:
+        self.of(Shipment, a, lambda pk: shipments.record_scan(shipment_id=pk, status="lost"))
+
     def deliver(self, a: int, b: int, c: int) -> None:
         self.of(Shipment, a, lambda pk: shipments.deliver_shipment(shipment_id=pk))
 
@@ -227,7 +241,40 @@ class Life:
     def close_return(self, a: int, b: int, c: int) -> None:
         self.of(Return, a, lambda pk: returns.close_return(return_id=pk, note="worn"))
 
+    def go_on(self, a: int, b: int, c: int) -> None:
+        """Something that is allowed now, so that lives come far enough."""
+        may = [
+            (VERBS[verb], n)
+            for model in (Order, Payment, Fulfillment, Shipment, Return)
+            for n, row in enumerate(self.rows(model))
+            for verb in row.allowed_actions()
+            if verb in VERBS
+        ]
+        may += [("create_shipment", n) for n, _ in enumerate(self.rows(Fulfillment))]
+        may += [("request_return", n) for n in range(2)]
+        command, n = may[(a * 36 + b * 6 + c) % len(may)]
+        getattr(self, command)(n, b, c)
 
-COMMANDS = sorted(
-    name for name in vars(Life) if not name.startswith("_") and name not in ("one", "item", "of")
-)
+
+VERBS = {  # of all aggregates, and who asks for them here
+    "place": "reserve",
+    "reservation": "reserve",
+    "hold": "hold",
+    "release": "release",
+    "write-off": "write_off_anywhere",
+    "refund": "refund_anywhere",
+    "start": "start",
+    "pick": "pick",
+    "short": "report_short",
+    "pack": "pack",
+    "move": "move",
+    "label": "label",
+    "dispatch": "dispatch",
+    "scan": "scan",
+    "deliver": "deliver",
+    "approve": "approve",
+    "receive": "receive",
+    "close": "close_return",
+}
+HELP = ("one", "rows", "item", "of")
+COMMANDS = sorted(name for name in vars(Life) if not name.startswith("_") and name not in HELP)

@@ -6,18 +6,21 @@ from decimal import Decimal
 
 import pytest
 
+from events import reactions
 from events.aggregate import InvalidTransition
 from events.models import Event
 from fulfillment import services as fulfillment
+from fulfillment.models import Fulfillment, OrderNotFulfillable
+from fulfillment.selectors import WITH_SHORT_UNITS
 from orders import services as orders
-from orders.models import HasLeft, Order
-from orders.selectors import WITH_UNRELEASED_UNITS
+from orders.models import HasLeft, Order, UnitsArePicked
+from orders.selectors import ON_HOLD, WITH_UNRELEASED_UNITS
 from payments.models import Payment
 from returns import selectors as return_selectors
 from returns import services as returns
 from tests.facts import data, mark, told
 from tests.flows.goods import arrive, confirmed, lose, now, pack, pay_out, ship
-from tests.fulfillment.factories import fulfillments
+from tests.fulfillment.factories import fulfillments, reach, short
 from tests.returns.factories import approve, receive, request
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -156,6 +159,62 @@ def test_where_all_that_left_is_lost_and_written_off_the_order_is_cancelled(sett
     pay_out(order, settle=settle)
     assert (now(order).status, refunded(order)) == ("cancelled", Decimal("50.00"))
     assert {each.status for each in fulfillments(order)} == {"packed", "cancelled"}
+
+
+@pytest.mark.parametrize("first", ["the order", "the warehouse"])
+def test_units_that_both_sides_write_off_at_once_are_written_off_once(first, settle):
+    order = confirmed({"wh_1": 3}, settle=settle)
+    (item,) = (line.id for line in order.lines)
+    found = reach(fulfillments(order)[0], "started")
+    settle()
+    short(found, quantity=2)
+    acts = [
+        lambda: orders.write_off_units(order_id=order.id, units={item: 2}, reason="other"),
+        lambda: fulfillment.write_off_short_units(fulfillment_id=found.id, units={item: 2}),
+    ]
+    for act in acts if first == "the order" else reversed(acts):
+        act()
+    settle()
+    assert (now(order).status, now(order).lines[0].cancelled) == ("processing", 2)
+
+
+def test_what_is_written_off_of_a_lost_parcel_is_not_sent_again(settle):
+    """The order hears of it before the warehouse hears of the loss."""
+    order = confirmed({"wh_1": 3}, settle=settle)
+    (item,) = (line.id for line in order.lines)
+    (found,) = fulfillments(order)
+    pack(found, settle=settle)
+    lose(ship(found, settle=settle), settle=lambda: reactions.settle(order.id, "orders"))
+    with pytest.raises(UnitsArePicked):  # as far as anybody knows
+        orders.write_off_units(order_id=order.id, units={item: 1}, reason="other")
+    settle()
+    orders.write_off_units(order_id=order.id, units={item: 1}, reason="other")
+    settle()
+    assert fulfillments(order)[-1].units == {item: 2}
+
+
+def test_an_order_that_was_held_and_left_can_be_released_to_be_sent_again(settle):
+    order = confirmed({"wh_1": 2}, settle=settle)
+    (found,) = fulfillments(order)
+    pack(found, settle=settle)
+    orders.hold_order(order_id=order.id, reason="fraud")
+    lose(ship(found, settle=settle), settle=settle)
+    again = fulfillments(order)[-1]
+    with pytest.raises(OrderNotFulfillable, match="on hold"):
+        fulfillment.start_fulfillment(fulfillment_id=again.id)
+    assert Order.objects.filter(ON_HOLD).get() == order
+    orders.release_order(order_id=order.id)
+    assert fulfillment.start_fulfillment(fulfillment_id=again.id).status == "started"
+
+
+def test_short_units_of_a_cancelled_order_wait_for_nobody(settle):
+    order = confirmed({"wh_1": 3}, settle=settle)
+    (found,) = fulfillments(order)
+    pack(found, short={order.lines[0].id: 1}, settle=settle)
+    waiting = Fulfillment.objects.filter(WITH_SHORT_UNITS)
+    assert waiting.get() == found
+    orders.cancel_order(order_id=order.id, reason="customer_request")
+    assert not waiting.exists()
 
 
 def test_nothing_is_cancelled_behind_a_parcel_that_has_just_left(settle):

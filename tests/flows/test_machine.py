@@ -24,17 +24,23 @@ from tests.flows.life import COMMANDS, CONTEXTS, Life
 from tests.flows.truth import expect_the_truth
 
 NUMBERS = st.integers(0, 5)
-ASKED = st.tuples(st.sampled_from([*COMMANDS, *CONTEXTS]), NUMBERS, NUMBERS, NUMBERS)
+# Half of what is asked is allowed at that moment.
+NAMES = st.one_of(st.just("go_on"), st.sampled_from([*COMMANDS, *CONTEXTS]))
+ASKED = st.tuples(NAMES, NUMBERS, NUMBERS, NUMBERS)
+SENT = ["pick_and_pack", "create_shipment", "label", "dispatch"]
 BEGINNINGS = {
     "placed": [],
     "confirmed": ["pay"],
+    "in two warehouses": ["reserve", "pay"],
+    "started": ["pay", "start"],
+    "short": ["pay", "start", "report_short"],
     "packed": ["pay", "pick_and_pack"],
-    "sent": ["pay", "pick_and_pack", "create_shipment", "label", "dispatch"],
-    "delivered": ["pay", "pick_and_pack", "create_shipment", "label", "dispatch", "deliver"],
-    "come back": [
-        *["pay", "pick_and_pack", "create_shipment", "label", "dispatch", "deliver"],
-        *["request_return", "approve", "receive"],
-    ],
+    "labelled": ["pay", *SENT[:3]],
+    "sent": ["pay", *SENT],
+    "lost": ["pay", *SENT, "lose"],
+    "partly sent": ["reserve", "pay", *SENT],
+    "delivered": ["pay", *SENT, "deliver"],
+    "come back": ["pay", *SENT, "deliver", "request_return", "approve", "receive"],
 }
 
 

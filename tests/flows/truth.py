@@ -12,6 +12,7 @@ from orders.models import Order
 from payments.models import Payment, Refund
 from returns.models import Return
 from shipments.models import Shipment
+from shipments.selectors import units_of
 
 AGGREGATES: tuple[Any, ...] = (Payment, Fulfillment, Shipment, Return, Invoice)
 
@@ -20,6 +21,7 @@ def expect_the_truth(order_id: str) -> None:
     assert not Reaction.objects.filter(stream=order_id).exists()
     order = selectors.get(order_id)
     every_unit_is_in_one_place(order)
+    somebody_can_go_on(order)
     no_cent_goes_back_twice(order)
     the_counters_are_those_of_the_facts(order)
     every_state_is_explained(Order, order)
@@ -52,8 +54,27 @@ def every_unit_is_in_one_place(order: Any) -> None:
         ]
         assert chain == sorted(chain), (line.id, chain)
         assert line.shipped <= travelling[line.id] <= packed[line.id]
-        if order.confirmed_at and order.status != "cancelled":
+        if order.is_fulfillable():
             assert planned[line.id] == line.live, "nobody is to send it, or two are"
+
+
+def somebody_can_go_on(order: Any) -> None:
+    """What is still to be sent is in somebody's hands, who is allowed to do something."""
+    if order.is_fulfillable() and any(line.to_ship for line in order.lines):
+        rows = [
+            *Fulfillment.objects.filter(order=order.id, status__in=Fulfillment.LIVE),
+            *Shipment.objects.filter(order=order.id, status__in=Shipment.OPEN),
+        ]
+        packed = Fulfillment.objects.filter(order=order.id, status="packed")
+        rows += [each for each in packed if each.has_short_units() or has_room(each)]
+        assert rows, "nobody can do anything"
+        assert not order.held_at or "release" in order.allowed_actions()
+
+
+def has_room(fulfillment: Any) -> bool:
+    """Packed units are in no shipment yet."""
+    used = units_of(fulfillment.id)
+    return any(line.picked > used[line.order_item_id] for line in fulfillment.lines)
 
 
 def no_cent_goes_back_twice(order: Any) -> None:

@@ -71,7 +71,7 @@ CANCELLED = ("cancelled", ["fulfillment.cancelled"])
 TABLE = {
     #  open, started, all picked, one short, packed, cancelled
     "start": [("started", ["fulfillment.started"]), STANDS, STANDS, STANDS, STANDS, NO],
-    "pick": [NO, PICKED, NO, NO, NO, NO],
+    "pick": [NO, PICKED, NO, PICKED, NO, NO],
     "short": [NO, SHORT, SHORT, SHORT, SHORT, NO],
     "pack": [NO, NO, PACKED, PACKED, STANDS, NO],
     "move": [MOVED, MOVED, NO, MOVED, NO, NO],

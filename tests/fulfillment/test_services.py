@@ -193,6 +193,15 @@ class TestShortPicks:
         with pytest.raises(TooManyUnits):
             short(fulfillment, quantity=2)
 
+    def test_what_was_reported_short_may_turn_up(self):
+        fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
+        short(fulfillment, quantity=2)
+        pick(fulfillment, quantity=2)
+        line = again(fulfillment).lines[0]
+        assert (line.picked, line.short, line.unpicked) == (2, 1, 0)
+        with pytest.raises(TooManyUnits, match="1 are still to be picked"):
+            pick(fulfillment, quantity=2)
+
     def test_more_than_is_short_cannot_be_written_off_here(self):
         fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
         short(fulfillment)

@@ -2,7 +2,8 @@
    under an id of its own, so that it counts once. Without this script the forms work as they are. */
 "use strict";
 
-const KEPT = `scans ${location.pathname}`; // they outlive a reload, and end with the tab
+// Scans outlive a reload and end with the tab; they are those of whoever has scanned them.
+const KEPT = `scans ${location.pathname} ${document.body.dataset.user}`;
 const LATEST = 3; // results on the screen
 const PATIENCE = 15_000; // milliseconds for one answer
 const LONGEST_PAUSE = 10_000; // between two tries
@@ -62,7 +63,7 @@ async function sendAll() {
             trouble = isOver ? "You are logged out." : "No answer from the server, trying again.";
             waiting.querySelector("a").hidden = !isOver;
             showWaiting();
-            if (isOver) return;
+            if (isOver) break;
             await online(pause);
             pause = Math.min(pause * 2, LONGEST_PAUSE);
         }
@@ -109,9 +110,15 @@ function buzz() {
 
 function show({ lines, picked, quantity, status, is_all_looked_for: isAllLookedFor }) {
     if (!lines) return;
+    if (status !== "started") location.reload(); // there is nothing to scan any more
+    const known = new Set(lines.map((line) => line.id));
+    for (const row of document.querySelectorAll("[data-line]")) {
+        if (!known.has(row.dataset.line)) row.remove(); // it was moved or written off
+    }
     document.querySelector("#picked").textContent = picked;
     document.querySelector("#quantity").textContent = quantity;
-    document.querySelector("#finished").hidden = !(isAllLookedFor && status === "started");
+    document.querySelector("#finished").hidden = !(isAllLookedFor && picked);
+    document.querySelector("#nothing").hidden = !isAllLookedFor || picked > 0;
     for (const line of lines) {
         const row = document.querySelector(`[data-line="${CSS.escape(line.id)}"]`);
         if (row) showLine(row, line);
