@@ -1,7 +1,7 @@
 """Who sends what: one fulfillment for each warehouse, kept in line with the order."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
@@ -46,7 +46,7 @@ def withdraw_written_off(*, order_id: str) -> None:
     """
     order = orders.selectors.lock(order_id)
     fulfillments = selectors.lock_of_order(order_id)
-    over = -_missing(order, fulfillments)  # a Counter's minus keeps what is above 0
+    over = -_missing(order)  # a Counter's minus keeps what is above 0
     for fulfillment in sorted(fulfillments, key=_newest_last, reverse=True):
         fewer = Counter(
             {
@@ -81,7 +81,7 @@ def lose_units(*, fulfillment_id: str, shipment_id: str, units: Units) -> None:
     order = fulfillment.order
     if not order.is_fulfillable():
         return
-    if again := +(Counter(units) & _missing(order, selectors.lock_of_order(order.id))):
+    if again := +(Counter(units) & _missing(order)):
         assign(order, fulfillment.warehouse_id, again, reason="lost")
 
 
@@ -111,10 +111,8 @@ def _newest_last(fulfillment: Fulfillment) -> tuple[bool, str]:
     return fulfillment.status == Fulfillment.Status.OPEN, fulfillment.id
 
 
-def _missing(order: Any, fulfillments: Sequence[Fulfillment]) -> Counter[str]:
+def _missing(order: Any) -> Counter[str]:
     """How many live units of each line nobody is to send; below 0, how many too many are."""
     units = Counter({line.id: line.live for line in order.lines})
-    for fulfillment in fulfillments:
-        if fulfillment.status != Fulfillment.Status.CANCELLED:
-            units.subtract({line.order_item_id: line.planned for line in fulfillment.lines})
+    units.subtract(selectors.planned(order.id))
     return units

@@ -70,7 +70,7 @@ class Life:
         )
 
     def cancel(self, a: int, b: int, c: int) -> None:
-        if a % 4 == 0:
+        if b % 3 == 0:  # not so often that lives end early
             orders.cancel_order(order_id=self.order_id, reason="customer_request")
 
     def hold(self, a: int, b: int, c: int) -> None:
@@ -257,7 +257,7 @@ class Life:
 
 
 VERBS = {  # of all aggregates, and who asks for them here
-    "place": "reserve",
+    "cancel": "cancel",
     "reservation": "reserve",
     "hold": "hold",
     "release": "release",

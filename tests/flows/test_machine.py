@@ -51,10 +51,13 @@ class Whole(RuleBasedStateMachine):
         super().__init__()
         self.life = Life()
 
-    @initialize(beginning=st.sampled_from(sorted(BEGINNINGS)))
-    def begin(self, beginning):
+    @initialize(beginning=st.sampled_from(sorted(BEGINNINGS)), is_settled=st.booleans())
+    def begin(self, beginning, is_settled):
+        """Of what happened last, nobody may have heard yet."""
         for command in BEGINNINGS[beginning]:
+            self.settle()
             self.ask((command, 0, 1, 0))
+        if is_settled:
             self.settle()
 
     @rule(asked=st.lists(ASKED, min_size=1, max_size=3), twice=st.booleans())
