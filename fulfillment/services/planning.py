@@ -46,7 +46,8 @@ def withdraw_written_off(*, order_id: str) -> None:
     """
     order = orders.selectors.lock(order_id)
     fulfillments = selectors.lock_of_order(order_id)
-    over = -_missing(order)  # a Counter's minus keeps what is above 0
+    live = Counter({line.id: line.live for line in order.lines})
+    over = selectors.planned(order_id) - live  # a Counter's minus keeps what is above 0
     for fulfillment in sorted(fulfillments, key=_newest_last, reverse=True):
         fewer = Counter(
             {
@@ -71,18 +72,15 @@ def cancel_fulfillments(*, order_id: str) -> None:
 
 @transaction.atomic
 def lose_units(*, fulfillment_id: str, shipment_id: str, units: Units) -> None:
-    """A shipment with these units is lost or has come back: they are to be picked again.
+    """A shipment with these units is lost or has come back: its warehouse picks them again.
 
-    Unless they were written off, the same warehouse is to send them once more.
+    What of them is written off afterwards nobody looks for any more.
     """
     fulfillment = selectors.lock(fulfillment_id)
     fulfillment.lose(units=units, shipment_id=shipment_id)
     fulfillment.save()
-    order = fulfillment.order
-    if not order.is_fulfillable():
-        return
-    if again := +(Counter(units) & _missing(order)):
-        assign(order, fulfillment.warehouse_id, again, reason="lost")
+    if fulfillment.order.is_fulfillable():
+        assign(fulfillment.order, fulfillment.warehouse_id, units, reason="lost")
 
 
 def assign(order: Any, warehouse_id: str | None, units: Units, *, reason: str) -> None:
@@ -109,10 +107,3 @@ def end_if_empty(fulfillment: Fulfillment, *, reason: str) -> None:
 
 def _newest_last(fulfillment: Fulfillment) -> tuple[bool, str]:
     return fulfillment.status == Fulfillment.Status.OPEN, fulfillment.id
-
-
-def _missing(order: Any) -> Counter[str]:
-    """How many live units of each line nobody is to send; below 0, how many too many are."""
-    units = Counter({line.id: line.live for line in order.lines})
-    units.subtract(selectors.planned(order.id))
-    return units
