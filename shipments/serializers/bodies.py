@@ -109,7 +109,8 @@ class NewScan(Body):
     scan_id = ExternalId(
         required=False,
         allow_null=True,
-        help_text="One that comes again counts once; without it time, place and status decide.",
+        help_text="One that comes again counts once; without it time, place and status decide: "
+        "give it or `occurred_at`, else every call is a scan of its own.",
     )
     status = serializers.ChoiceField([s for s in Scan.Status.values if s != "pre_transit"])
     location = serializers.CharField(max_length=200, required=False, allow_null=True)

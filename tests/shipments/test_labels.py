@@ -168,6 +168,10 @@ def test_a_carrier_may_not_take_it_back(carrier):
     services.call_due_carriers(now=later(1))
     voided = now(shipment).label
     assert (voided.status, voided.last_error) == ("void_refused", "It has been used.")
+    assert failing() == [shipment.id], "somebody is to look into it"
+    services.ask_again(shipment_id=shipment.id)
+    services.call_carrier(shipment_id=shipment.id)
+    assert (now(shipment).label.status, failing()) == ("voided", [])
 
 
 def test_a_label_that_the_carrier_was_never_asked_for_is_not_voided(carrier):
@@ -230,8 +234,11 @@ def test_one_that_fails_does_not_keep_the_others_waiting(carrier, caplog):
     for shipment in (first, second):
         services.label_shipment(shipment_id=shipment.id)
     carrier.instead = [ValueError("a bug")]
-    assert services.call_due_carriers(now=later()) == 1
+    assert services.call_due_carriers(now=later()) == 2
     assert now(second).status == "label_created"
+    assert failing() == [first.id], "and operators see it"
+    assert "a bug" in now(first).label.last_error
+    assert services.call_due_carriers(now=timezone.now()) == 0, "not at once again"
 
 
 def test_an_operator_need_not_wait_for_the_timer(carrier):
@@ -243,7 +250,7 @@ def test_an_operator_need_not_wait_for_the_timer(carrier):
     assert now(shipment).status == "label_created"
 
 
-@pytest.mark.parametrize("late", ["sold", "refused"])
+@pytest.mark.parametrize("late", ["sold", "quoted", "refused"])
 def test_who_answers_after_somebody_else_changes_nothing(carrier, late):
     """A caller that everybody thought was killed comes back."""
     shipment = ShipmentFactory()
@@ -252,11 +259,14 @@ def test_who_answers_after_somebody_else_changes_nothing(carrier, late):
     services.call_due_carriers(now=later())
     bought = now(shipment)
     if late == "sold":
-        again = carrier.sandbox.label(replace(call.wanted, reference="sandbox_x"))
+        again = carrier.sandbox.label(replace(call.wanted, reference=bought.label.reference))
         calling._record(shipment.id, call, again, "", "")
+    elif late == "quoted":
+        calling._record(shipment.id, call, Quoted(reference="another"), "", "")
     else:
         calling._record_refusal(shipment.id, call, "No.")
-    assert now(shipment).label.status == "bought"
+    (after,) = now(shipment).tries
+    assert (after.status, after.reference) == ("bought", bought.label.reference)
     assert told(bought.order).count("shipment.label_created") == 1
 
 

@@ -10,7 +10,7 @@ from events.aggregate import InvalidTransition
 from shipments import selectors, services
 from tests.facts import data, mark, told
 from tests.parallel import at_once
-from tests.shipments.factories import ShipmentFactory, scan
+from tests.shipments.factories import ShipmentFactory, aged, scan
 
 pytestmark = pytest.mark.django_db
 
@@ -75,7 +75,7 @@ def test_an_older_scan_is_kept_and_not_told():
 
 @pytest.mark.parametrize("end", ["delivered", "lost", "returned_to_sender"])
 def test_an_end_counts_however_late_it_is_told(end):
-    shipment = ShipmentFactory(status="dispatched")
+    shipment = aged(ShipmentFactory(status="dispatched"))
     scan(shipment, "in_transit", hours(1))
     assert scan(shipment, end, hours(2)).status == end
 
@@ -91,13 +91,13 @@ def test_after_the_end_everything_is_kept_and_nothing_told(end):
 
 
 def test_what_the_carrier_has_seen_has_left_though_nobody_said_so():
-    shipment, at = ShipmentFactory(status="label_created"), hours(3)
+    shipment, at = aged(ShipmentFactory(status="label_created")), hours(3)
     assert scan(shipment, "in_transit", at).dispatched_at == at
     assert told(shipment.order)[-2:] == ["shipment.dispatched", "shipment.in_transit"]
 
 
 def test_a_label_that_the_carrier_knows_of_has_not_left():
-    shipment = ShipmentFactory(status="label_created")
+    shipment = aged(ShipmentFactory(status="label_created"))
     assert scan(shipment, "pre_transit").status == "label_created"
     assert scan(shipment, "in_transit", hours(1)).status == "in_transit", "it was not the latest"
 
@@ -115,7 +115,7 @@ def test_who_took_it_is_told_by_the_scan():
 
 @pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
 def test_in_whatever_order_they_come_it_ends_where_it_is(order):
-    shipment = ShipmentFactory(status="label_created")
+    shipment = aged(ShipmentFactory(status="label_created"))
     scans = [("in_transit", hours(3)), ("exception", hours(2)), ("delivered", hours(1))]
     for which in order:
         for _ in range(2):
@@ -141,7 +141,7 @@ def test_what_is_too_long_is_cut():
 
 @pytest.mark.django_db(transaction=True)
 def test_two_who_tell_the_same_at_once_have_one_effect():
-    shipment, at = ShipmentFactory(status="label_created"), hours(1)
+    shipment, at = aged(ShipmentFactory(status="label_created")), hours(1)
 
     def tell(n):
         return scan(shipment, "delivered", at, scan_id="scan_1").status
