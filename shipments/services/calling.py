@@ -72,9 +72,11 @@ def call_carrier(*, shipment_id: str, now: datetime | None = None) -> bool:
         except OSError as error:  # of the storage: the carrier gives the same label again
             logger.warning("The label %s is not stored: %r", call.label_id, error)
             _record_silence(shipment_id, call, f"The label could not be stored: {error!r}")
+            return True
         except Exception as error:  # a mistake of ours, which operators are to see
             logger.exception("The label %s could not be asked for", call.label_id)
             _record_silence(shipment_id, call, repr(error))
+            return True
     return True
 
 

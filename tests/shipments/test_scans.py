@@ -8,11 +8,15 @@ from django.utils import timezone
 
 from events.aggregate import InvalidTransition
 from shipments import selectors, services
+from shipments.services.moving import TooEarly
 from tests.facts import data, mark, told
 from tests.parallel import at_once
 from tests.shipments.factories import ShipmentFactory, aged, scan
 
 pytestmark = pytest.mark.django_db
+
+
+SEEN_THERE = [(state, "delivered") for state in ("label_created", "dispatched", "exception")]
 
 
 def now(shipment):
@@ -137,6 +141,24 @@ def test_what_is_too_long_is_cut():
         recipient="x" * 300,
     )
     assert len(now(shipment).recipient) == 200
+
+
+def test_a_carrier_whose_clock_is_wrong_blinds_nobody():
+    shipment, next_year = ShipmentFactory(status="dispatched"), hours(-24 * 365)
+    for _ in range(2):
+        scan(shipment, "in_transit", next_year, scan_id=None)
+    assert scan(shipment, "exception").status == "exception"
+    first, _ = now(shipment).sightings
+    assert first.occurred_at <= timezone.now()
+
+
+@pytest.mark.parametrize(("state", "status"), [("label_created", "in_transit"), *SEEN_THERE])
+def test_nothing_is_seen_before_it_can_be(state, status):
+    shipment, before = ShipmentFactory(status=state), mark()
+    with pytest.raises(TooEarly, match="it cannot have been seen at"):
+        scan(shipment, status, hours(24))
+    assert told(shipment.order, after=before) == []
+    assert scan(shipment, status, hours(0.1)).dispatched_at >= shipment.created_at
 
 
 @pytest.mark.django_db(transaction=True)
