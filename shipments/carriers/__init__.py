@@ -71,7 +71,10 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class Bought:
-    """A label as its carrier gives it: a `url` of the carrier's, or the PDF itself."""
+    """A label as its carrier gives it: a `url` of the carrier's, or the PDF itself.
+
+    `reference` is that of the Quoted before it, if there was one; under another it is another sale.
+    """
 
     tracking_number: str
     carrier_cost: Decimal

@@ -164,9 +164,9 @@ def _record(
     shipment, label, now = *_locked(shipment_id, call), timezone.now()
     if isinstance(answer, Quoted):
         # The first stays: whoever else was slow may be buying under it.
-        label.reference, label.last_error = label.reference or answer.reference[:255], ""
+        label.reference = label.reference or answer.reference[:255]
         if label.due_at and not label.is_claimed(now):
-            label.due_at = now
+            label.due_at, label.last_error = now, ""
     elif isinstance(answer, Bought):
         _take(shipment, label, answer, now, path=path, digest=digest)
     elif label.is_to_void and label.tracking_number == call.tracking_number:
@@ -184,7 +184,7 @@ def _take(
         label = _second(shipment, label, bought)
     if label.status == Status.BOUGHT:
         return
-    label.reference = label.reference or bought.reference
+    label.reference = label.reference or (bought.reference and bought.reference[:255])
     label.tracking_number = bought.tracking_number[:64]
     label.carrier_cost, label.carrier_currency = bounded(bought.carrier_cost), bought.currency
     label.path, label.sha256 = path, digest
