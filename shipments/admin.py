@@ -46,7 +46,7 @@ MEANINGS = {
     "what is on the label that you have.",
     LOST: "It will not arrive: its units are to be sent again, or written off.",
     RETURNED: "It has come back unopened: its units are to be sent again, or written off.",
-    ASK: "Ask now for the label, or where the parcel is, instead of waiting for the timer.",
+    ASK: "Ask now about the label, or where the parcel is, instead of waiting for the timer.",
 }
 
 
@@ -57,16 +57,14 @@ def late(rows: QuerySet[Any]) -> QuerySet[Any]:
 
 def see(status: Any, shipment: Shipment, body: Mapping[str, Any]) -> object:
     """Record what has become of a parcel that will not arrive."""
-    return services.record_scan(shipment_id=shipment.id, status=status, **body)
+    return services.report_scan(shipment_id=shipment.id, status=status, **body)
 
 
 @admin.display(description="label")
 def label_link(shipment: Shipment) -> SafeString | str:
     """The document, wherever it is kept."""
-    label = shipment.label
-    is_ours = label and label.path and shipment.tracking_number
-    url = files.signed_url(label) if label and is_ours else shipment.label_url
-    if not url:
+    url = files.label_url(shipment)
+    if url is None:
         return "-"
     return format_html('<a href="{}" class="console-link" target="_blank">Show the label</a>', url)
 
@@ -131,7 +129,7 @@ class ShipmentAdmin(AggregateAdmin):
             bulk=no_input,
         ),
         "scan": Command(
-            lambda shipment, body: services.record_scan(shipment_id=shipment.id, **body),
+            lambda shipment, body: services.report_scan(shipment_id=shipment.id, **body),
             serializers.NewScan,
             icon="barcode_scanner",
         ),
@@ -167,7 +165,7 @@ class ShipmentAdmin(AggregateAdmin):
         Queue("late", "Shipments that are late", late, "schedule"),
         Queue(
             "labels",
-            "Shipments whose carrier gives no label",
+            "Shipments whose carrier gives no label, or takes none back",
             lambda rows: rows.filter(selectors.with_failing_labels()),
             "label_off",
         ),
@@ -223,7 +221,7 @@ class ShipmentAdmin(AggregateAdmin):
         return selectors.with_parts()
 
     def allowed(self, row: Shipment) -> list[str]:  # type: ignore[override]
-        is_asked = row.track_at or (row.label and row.label.due_at)
+        is_asked = row.track_at or any(label.may_be_asked_again for label in row.tries)
         more = {LOST: row.is_under_way, RETURNED: row.is_under_way, ASK: is_asked}
         return [*super().allowed(row), *(name for name, wanted in more.items() if wanted)]
 

@@ -38,8 +38,10 @@ class ShipmentLabelCreated(Event):
 
     shipment_id: Id
     tracking_number: str
-    label_url: str
-    carrier_cost: Annotated[Money, Meta(description="What the carrier charges us.")]
+    label_url: Annotated[str | None, Meta(description="Null where none was given.")]
+    carrier_cost: Annotated[
+        Money | None, Meta(description="What the carrier charges us; null where that is unknown.")
+    ]
 
 
 @event("shipment.dispatched", moment="dispatched_at")

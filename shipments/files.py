@@ -1,7 +1,7 @@
 """The PDFs of labels that are ours to keep."""
 
 from config.paper import files
-from shipments.models import Label
+from shipments.models import Label, Shipment
 
 ROUTE = "label-document"
 
@@ -19,6 +19,15 @@ def read(label: Label) -> bytes:
 def signed_url(label: Label) -> str:
     """Return a URL that shows the PDF to whoever has it, for 30 days from now."""
     return files.signed_url(ROUTE, label.id)
+
+
+def label_url(shipment: Shipment) -> str | None:
+    """Return the URL of a label that may be used, which is ours or its carrier's."""
+    sold = shipment.sold_label
+    if sold and sold.path:
+        return signed_url(sold)
+    is_void = shipment.label is not None and sold is None
+    return None if is_void else shipment.label_url or None
 
 
 def label_id(token: str) -> str:

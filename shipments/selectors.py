@@ -10,10 +10,12 @@ from shipments.models import Adapter, CarrierAccount, CarrierWebhook, Label, Shi
 
 # Shipments that wait for somebody: to be labelled or dispatched, and those whose carrier refuses
 # a label or does not answer.
+_NUMBERED = (Shipment.Status.LABEL_CREATED, *Shipment.UNDER_WAY)  # while its number is its own
 TO_DISPATCH = Q(status__in=Shipment.OPEN)
 _LATER = Label.objects.filter(shipment=OuterRef("shipment"), pk__gt=OuterRef("pk"))
 _IS_WAITED_FOR = Q(shipment__status=Shipment.Status.CREATED) & ~Exists(_LATER)
-_REFUSED = Q(status=Label.Status.REFUSED) & _IS_WAITED_FOR
+_REFUSED = Q(status__in=[Label.Status.REFUSED, Label.Status.VOIDED]) & _IS_WAITED_FOR
+_KEPT = Q(status=Label.Status.VOID_REFUSED)
 _SILENT = Q(status__in=Label.TO_ASK) & ~Q(last_error="")
 
 
@@ -62,11 +64,11 @@ def late(today: date) -> Q:
 
 
 def with_failing_labels() -> Exists:
-    """Say, in a query of shipments, whether its carrier refuses its label, or does not answer.
+    """Say, in a query of shipments, whether its carrier refuses something, or does not answer.
 
-    A refusal is over once another label is asked for, or the shipment is cancelled.
+    A refusal of a label is over once another is asked for, or the shipment is cancelled.
     """
-    return Exists(Label.objects.filter(_REFUSED | _SILENT, shipment=OuterRef("pk")))
+    return Exists(Label.objects.filter(_REFUSED | _KEPT | _SILENT, shipment=OuterRef("pk")))
 
 
 def labels_due(*, now: datetime) -> QuerySet[Label]:
@@ -82,10 +84,37 @@ def to_track(*, now: datetime, organization_id: str | None = None) -> QuerySet[S
     return due.order_by("track_at")
 
 
-def known(*, adapter: str, tracking_number: str) -> Shipment | None:
-    """Return the shipment that a carrier means; of a number that was used again, the latest."""
+def known(
+    *, adapter: str, tracking_number: str, reference: str | None, carrier: str | None
+) -> Shipment | None:
+    """Return the shipment that a carrier means, of whose label `reference` is its own name.
+
+    Carriers use their numbers again: without a reference it is one under way with the carrier
+    that is named, if there is such, and the latest. None if it may be another organization's.
+    """
     meant = Shipment.objects.filter(adapter=adapter, tracking_number=tracking_number)
-    return meant.order_by("-id").first()
+    if reference:
+        meant = meant.filter(
+            Exists(Label.objects.filter(shipment=OuterRef("pk"), reference=reference))
+        )
+    found = list(meant.order_by("-id"))
+    found = [shipment for shipment in found if shipment.status in _NUMBERED] or found
+    if carrier:
+        name = carrier.casefold()
+        found = [each for each in found if name.startswith(each.carrier.casefold())] or found
+    organizations = {shipment.organization_id for shipment in found}
+    return found[0] if len(organizations) == 1 else None
+
+
+def is_number_in_use(shipment: Shipment, tracking_number: str) -> bool:
+    """Return whether another parcel is under way with the same carrier under this number."""
+    same = Shipment.objects.filter(
+        organization_id=shipment.organization_id,
+        carrier__iexact=shipment.carrier,
+        tracking_number=tracking_number,
+        status__in=_NUMBERED,
+    )
+    return same.exclude(pk=shipment.pk).exists()
 
 
 def adapter_of(organization_id: str, carrier: str) -> tuple[str, str | None]:
@@ -102,8 +131,9 @@ def adapter_of(organization_id: str, carrier: str) -> tuple[str, str | None]:
 
 
 def label(label_id: str) -> Label | None:
-    """Return a label whose PDF is here, if there is one of that id."""
-    return Label.objects.exclude(path="").filter(pk=label_id).first()
+    """Return a label that may be used and whose PDF is here, if there is one of that id."""
+    sold = Label.objects.filter(status=Label.Status.BOUGHT).exclude(path="")
+    return sold.filter(pk=label_id).first()
 
 
 def kept_webhooks(*, now: datetime) -> QuerySet[CarrierWebhook]:

@@ -29,6 +29,12 @@ def call_carrier(shipment_id: str) -> None:
 
 
 @shared_task
+def track_shipment(shipment_id: str) -> None:
+    """Ask a carrier where a parcel is now."""
+    services.track_shipment(shipment_id=shipment_id, now=moment(None))
+
+
+@shared_task
 def call_carriers(now: str | None = None) -> int:
     """Ask carriers what nobody has asked, or they have not answered; `now` is ISO 8601."""
     return services.call_due_carriers(now=moment(now))

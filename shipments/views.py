@@ -24,7 +24,7 @@ from config.api.serializers import Body
 from config.api.views import ContextViewSet, refuse_large
 from events.errors import Conflict
 from shipments import files, selectors, serializers, services
-from shipments.carriers import BadSignature, easypost
+from shipments.carriers import BadMessage, BadSignature, easypost
 from shipments.filters import ShipmentFilters
 from shipments.models import Adapter, Shipment
 
@@ -32,7 +32,7 @@ WEBHOOKS: dict[str, ModuleType] = {Adapter.EASYPOST: easypost}  # of carriers th
 
 
 class NoLabel(Conflict):
-    """There is no PDF here: no label yet, or the carrier keeps it, whose URL `detail` names."""
+    """There is no PDF here: no label, a lost file, or one that the carrier keeps; see `detail`."""
 
     code = "no_label"
 
@@ -75,11 +75,17 @@ class Shipments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     def label_pdf(self, request: Request, pk: str) -> HttpResponse:
         """The label as PDF, if the carrier does not keep it under a URL of its own."""
         shipment: Shipment = self.get_object()
-        label = shipment.label
-        if label and label.path and shipment.tracking_number:
-            return pdf(files.read(label), name=str(shipment.tracking_number))
-        if shipment.label_url:
-            raise NoLabel(f"The carrier keeps this label: {shipment.label_url}")
+        label = shipment.sold_label
+        if label and label.path:
+            try:
+                return pdf(files.read(label), name=str(label.tracking_number))
+            except FileNotFoundError:
+                raise NoLabel(
+                    f"The PDF of {label.id} is not in the storage any more: restore the file "
+                    f"{label.path}, or cancel the shipment and make another."
+                ) from None
+        if url := files.label_url(shipment):
+            raise NoLabel(f"The carrier keeps this label: {url}")
         raise NoLabel(f"There is no label of {shipment.id} to show.")
 
     @action(detail=True, methods=["post"], url_path="dispatch", url_name="dispatch")
@@ -120,7 +126,10 @@ def document(request: Request, token: str) -> HttpResponse:
     found = selectors.label(row_behind(token, files.label_id))
     if found is None:
         raise Http404
-    return pdf(files.read(found), name=str(found.tracking_number))
+    try:
+        return pdf(files.read(found), name=str(found.tracking_number))
+    except FileNotFoundError:
+        raise Http404 from None
 
 
 @api_view(["POST"])
@@ -136,8 +145,9 @@ def carrier_webhook(request: Request, carrier: str) -> HttpResponse:
     body = request._request.body
     try:
         adapter.verify(body, request.headers)
-    except BadSignature as error:
+        notice = adapter.notice(body)
+    except (BadMessage, BadSignature) as error:
         return problems.problem(400, error.code, str(error))
-    if notice := adapter.notice(body):
+    if notice:
         services.take_webhook(adapter=carrier, notice=notice)
     return HttpResponse(status=204)

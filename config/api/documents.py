@@ -85,6 +85,12 @@ UNSIGNED = refusals.Told(
     "Stripe has not signed this, or more than five minutes ago: "
     "check STRIPE_WEBHOOK_SECRET and the clock.",
 )
+UNSIGNED_BY_CARRIER = refusals.Told(
+    400,
+    "The signature is not the carrier's, or the message is not as it should be (`bad_message`).",
+    "bad_signature",
+    "EasyPost has not signed this: check EASYPOST_WEBHOOK_SECRET.",
+)
 DOWN = refusals.Told(
     503, "The database does not answer.", "database_unavailable", "The database does not answer."
 )
@@ -138,7 +144,11 @@ OPEN = {
 
 
 def _webhook(
-    name: str, summary: str, *errors: refusals.Told, parameters: Sequence[Any] = ()
+    name: str,
+    summary: str,
+    refused: refusals.Told,
+    *errors: refusals.Told,
+    parameters: Sequence[Any] = (),
 ) -> dict[str, Any]:
     return {
         "operationId": name,
@@ -149,7 +159,7 @@ def _webhook(
         "requestBody": {"required": True, "content": {JSON: {"schema": {"type": "object"}}}},
         "responses": {
             "204": {"description": "Taken, now or before."},
-            **_refused(UNSIGNED, refusals.STATUSES[413], DOWN, *errors),
+            **_refused(refused, refusals.STATUSES[413], DOWN, *errors),
         },
     }
 
@@ -163,11 +173,12 @@ CARRIER = {
 }
 WEBHOOKS = {
     "/api/v1/webhooks/stripe": _webhook(
-        "webhooks_stripe", "Messages of Stripe's, let in by their signature."
+        "webhooks_stripe", "Messages of Stripe's, let in by their signature.", UNSIGNED
     ),
     "/api/v1/webhooks/carriers/{carrier}": _webhook(
         "webhooks_carriers",
         "Messages of a carrier's, let in by their signature.",
+        UNSIGNED_BY_CARRIER,
         refusals.STATUSES[404],
         parameters=[CARRIER],
     ),

@@ -27,6 +27,12 @@ class BadSignature(DomainError):
     code = "bad_signature"
 
 
+class BadMessage(DomainError):
+    """A webhook that its carrier has signed, and that is not as its messages should be."""
+
+    code = "bad_message"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parcel:
     """A package: kilograms, and centimetres where they are known."""
@@ -43,7 +49,8 @@ class Wanted:
 
     `carrier` and `service` are as people write them: "FedEx", "Ground". `account` is the
     organization's at the carrier. `reference` is what the carrier called it in an earlier,
-    unfinished try, None if nothing is known of one. `asked_at` is when it was first asked for.
+    unfinished try, None if nothing is known of one. `asked_at` is when it was first asked for, and
+    `asked_last_at` when last: of a label that is to be voided, when it may have been sold.
     """
 
     label_id: str
@@ -59,11 +66,15 @@ class Wanted:
     signature_required: bool
     reference: str | None
     asked_at: datetime | None
+    asked_last_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bought:
-    """A label as its carrier gives it: a `url` of the carrier's, or the PDF itself."""
+    """A label as its carrier gives it: a `url` of the carrier's, or the PDF itself.
+
+    `reference` is that of the Quoted before it, if there was one; under another it is another sale.
+    """
 
     tracking_number: str
     carrier_cost: Decimal

@@ -47,6 +47,7 @@ class Label(models.Model):
         VOIDED = "voided"
         VOID_REFUSED = "void_refused"
 
+    IN_USE = (Status.WANTED, Status.BOUGHT)
     TO_ASK = (Status.WANTED, Status.VOID_WANTED)
 
     id = PublicIdField("lab")
@@ -55,6 +56,7 @@ class Label(models.Model):
     requested_by = models.CharField(max_length=150)
     requested_at = models.DateTimeField()
     asked_at = models.DateTimeField(null=True)  # the first time that the carrier was asked
+    asked_last_at = models.DateTimeField(null=True)  # the last time that it was to sell it
     reference = models.CharField(max_length=255, null=True)  # the carrier's name for it
     tracking_number = models.CharField(max_length=64, null=True)
     carrier_cost = MoneyField(null=True)
@@ -63,6 +65,7 @@ class Label(models.Model):
     sha256 = models.CharField(max_length=64, default="")
     settled_at = models.DateTimeField(null=True)  # when the carrier last said what came of it
     due_at = models.DateTimeField(null=True)  # when the carrier is to be asked next
+    claimed_until = models.DateTimeField(null=True)  # somebody asks the carrier at this moment
     calls = models.PositiveIntegerField(default=0)  # since something was wanted of it
     last_error = models.CharField(max_length=500, default="")
 
@@ -94,7 +97,7 @@ class Label(models.Model):
             models.Index(
                 fields=["shipment"],
                 name="label_failing",
-                condition=Q(status="refused")
+                condition=Q(status__in=["refused", "voided", "void_refused"])
                 | (Q(status__in=["wanted", "void_wanted"]) & ~Q(last_error="")),
             ),
         ]
@@ -103,13 +106,36 @@ class Label(models.Model):
         return str(self.pk)
 
     @property
+    def is_in_use(self) -> bool:
+        """It is the label of its shipment, or about to be."""
+        return self.status in self.IN_USE
+
+    @property
+    def may_be_asked_again(self) -> bool:
+        """Its carrier has not said what comes of it, or does not take it back."""
+        return self.due_at is not None or self.status == self.Status.VOID_REFUSED
+
+    @property
     def is_to_void(self) -> bool:
         """Nobody uses it: the carrier is to take it back."""
         return self.status == self.Status.VOID_WANTED
 
     def is_claimed(self, now: datetime) -> bool:
         """Somebody is asking the carrier at this moment, or has been killed while asking."""
-        return bool(self.calls and self.due_at and self.due_at > now)
+        return self.claimed_until is not None and self.claimed_until > now
+
+    def is_to_ask(self, now: datetime) -> bool:
+        """Something is wanted, nobody is asking for it, and it is not too soon to ask again."""
+        if self.due_at is None or self.is_claimed(now):
+            return False
+        return not self.calls or self.due_at <= now
+
+    def claim(self, now: datetime, until: datetime) -> None:
+        """Somebody asks the carrier now; the timer follows if nothing is heard of that."""
+        self.asked_at = self.asked_at or now
+        if not self.is_to_void:
+            self.asked_last_at = now
+        self.calls, self.claimed_until, self.due_at = self.calls + 1, until, until
 
     def want_call(self, now: datetime) -> None:
         """Something is wanted of the carrier: whoever wants it asks, else soon the timer."""
@@ -121,9 +147,16 @@ class Label(models.Model):
         self.due_at = now + doubled(repeats, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
         self.last_error = error[:500]
 
+    def void(self, now: datetime) -> None:
+        """Nobody uses it: the carrier is to take it back; a call under way is waited for."""
+        self.status = self.Status.VOID_WANTED
+        if not self.is_claimed(now):
+            self.want_call(now)
+
     def settle(self, status: str, now: datetime, error: str = "") -> None:
         """The carrier has said what comes of it."""
-        self.status, self.settled_at, self.due_at = status, now, None
+        self.status, self.settled_at = status, now
+        self.due_at = self.claimed_until = None
         self.last_error = error[:500]
 
 

@@ -20,7 +20,7 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)  # when it
 
 _PACKED = Q(dispatched_at=None, delivered_at=None, cancelled_at=None)
 _LEFT = Q(dispatched_at__isnull=False, cancelled_at__isnull=True)
-_LABELLED = Q(tracking_number__isnull=False, carrier_cost__isnull=False)
+_LABELLED = Q(tracking_number__isnull=False)
 STATUS_HAS_ITS_MOMENTS = (
     (Q(status="created", tracking_number=None) & _PACKED)
     | (Q(status="label_created") & _LABELLED & _PACKED)
@@ -172,8 +172,15 @@ class ShipmentRecord(Aggregate):
 
     @property
     def label(self) -> Label | None:
-        """The latest that was asked for, if one was."""
-        return self.tries[-1] if self.tries else None
+        """The one that is wanted or bought, else the latest that was asked for."""
+        latest = self.tries[-1] if self.tries else None
+        return next((label for label in self.tries if label.is_in_use), latest)
+
+    @property
+    def sold_label(self) -> Label | None:
+        """The one that a carrier has sold, and that nobody has given back."""
+        label = self.label
+        return label if label and label.status == Label.Status.BOUGHT else None
 
     @property
     def is_under_way(self) -> bool:

@@ -53,11 +53,11 @@ class Shipment(ShipmentRecord):
         guards=[is_labelled_by_hand],
     )
     def write_label(
-        self, *, tracking_number: str, label_url: str, carrier_cost: Decimal, currency: str
+        self, *, tracking_number: str, label_url: str, carrier_cost: Decimal | None
     ) -> Event:
         """Somebody has the carrier's label in hand."""
         self.label_url = label_url
-        return self.put_label(tracking_number, label_url, carrier_cost, currency)
+        return self.put_label(tracking_number, label_url, carrier_cost, self.currency)
 
     @transition(
         source=Status.CREATED,
@@ -193,29 +193,27 @@ class Shipment(ShipmentRecord):
         return facts.ShipmentCancelled(shipment_id=self.id, order_id=self.order_id, reason=reason)
 
     def put_label(
-        self, tracking_number: str, url: str, carrier_cost: Decimal, currency: str
+        self, tracking_number: str, url: str, carrier_cost: Decimal | None, currency: str
     ) -> Event:
-        """Note what is on the label, and what it costs."""
-        self.tracking_number = tracking_number
-        self.carrier_cost, self.carrier_currency = carrier_cost, currency
+        """Note what is on the label, and what it costs if that is known."""
+        self.tracking_number, self.carrier_cost = tracking_number, carrier_cost
+        self.carrier_currency = None if carrier_cost is None else currency
         return facts.ShipmentLabelCreated(
             shipment_id=self.id,
             tracking_number=tracking_number,
-            label_url=url,
-            carrier_cost=money(carrier_cost, currency),
+            label_url=url or None,
+            carrier_cost=None if carrier_cost is None else money(carrier_cost, currency),
         )
 
     def void_label(self, at: datetime) -> None:
         """Have the carrier take back what nobody needs; a call under way is waited for."""
         label = self.label
-        if label is None or label.status not in (Label.Status.WANTED, Label.Status.BOUGHT):
+        if label is None or not label.is_in_use:
             return
         if label.asked_at is None:
             label.settle(Label.Status.VOIDED, at)
         else:
-            label.status = Label.Status.VOID_WANTED
-            if not label.is_claimed(at):
-                label.want_call(at)
+            label.void(at)
         self.part(label)
 
     def leave(self, estimated_delivery: date | None, at: datetime) -> None:

@@ -177,10 +177,7 @@ class ShipmentOut(serializers.Serializer[Any]):
     }
 
     def get_label_url(self, shipment: Shipment) -> str | None:
-        label = shipment.label
-        if label and label.path and shipment.tracking_number:
-            return files.signed_url(label)
-        return shipment.label_url or None
+        return files.label_url(shipment)
 
     def get_is_late(self, shipment: Shipment) -> bool:
         return shipment.is_late(timezone.now().date())

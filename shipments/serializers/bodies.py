@@ -1,7 +1,7 @@
 """What the shipments' routes take."""
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django.utils import timezone
@@ -10,10 +10,10 @@ from rest_framework import serializers
 import fulfillment.selectors
 from config.api.serializers import Body, ExternalId, MoneyIn, OwnId, Quantity, StrictSerializer
 from shipments.models import Scan
+from shipments.services.moving import SKEW
 
 FULFILLMENT_ID = "ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5"  # in examples
 ITEM_ID = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF"
-SKEW = timedelta(minutes=10)  # of the clocks of those who tell
 MAX_ITEMS = 500
 
 
@@ -109,7 +109,8 @@ class NewScan(Body):
     scan_id = ExternalId(
         required=False,
         allow_null=True,
-        help_text="One that comes again counts once; without it time, place and status decide.",
+        help_text="One that comes again counts once; without it time, place and status decide: "
+        "give it or `occurred_at`, else every call is a scan of its own.",
     )
     status = serializers.ChoiceField([s for s in Scan.Status.values if s != "pre_transit"])
     location = serializers.CharField(max_length=200, required=False, allow_null=True)

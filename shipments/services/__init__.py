@@ -14,7 +14,12 @@ from shipments.services.labels import (
     buy_label,
     label_shipment,
 )
-from shipments.services.moving import deliver_shipment, dispatch_shipment, record_scan
+from shipments.services.moving import (
+    deliver_shipment,
+    dispatch_shipment,
+    record_scan,
+    report_scan,
+)
 from shipments.services.tracking import poll_due_carriers, track_shipment
 from shipments.services.webhooks import handle_kept_webhooks, take_webhook
 
@@ -33,6 +38,7 @@ __all__ = [
     "label_shipment",
     "poll_due_carriers",
     "record_scan",
+    "report_scan",
     "set_account",
     "ship_packed_units",
     "take_webhook",

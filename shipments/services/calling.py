@@ -19,7 +19,7 @@ from shipments import files, selectors
 from shipments.carriers import Bought, NoAnswer, Parcel, Quoted, Refused, Wanted
 from shipments.models import Label, Shipment
 from shipments.services.carriers import CARRIERS
-from shipments.services.locks import lock_shipment, save
+from shipments.services.locks import is_order_cancelled, lock_shipment, save
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class Call:
     wanted: Wanted
     is_void: bool
     tracking_number: str | None
+    claimed_until: datetime
 
     def ask(self) -> Quoted | Bought | Literal["void"]:
         """Return the answer. Raises NoAnswer, Refused."""
@@ -53,7 +54,8 @@ class Call:
 def call_carrier(*, shipment_id: str, now: datetime | None = None) -> bool:
     """Ask the carrier what is due about a shipment's labels, and record what it answers.
 
-    Return whether it answered. What somebody else is asking, or nobody wants to know now, is left.
+    Return False where no answer came. What somebody else is asking, or nobody wants to know now,
+    is left.
     """
     for _ in range(STEPS):
         if not (call := _claim(shipment_id, now or timezone.now())):
@@ -61,6 +63,7 @@ def call_carrier(*, shipment_id: str, now: datetime | None = None) -> bool:
         try:
             answer = call.ask()
             path, digest = _store(call, answer)
+            _record(shipment_id, call, answer, path, digest)
         except NoAnswer as silence:
             _record_silence(shipment_id, call, str(silence))
             return False
@@ -69,8 +72,11 @@ def call_carrier(*, shipment_id: str, now: datetime | None = None) -> bool:
         except OSError as error:  # of the storage: the carrier gives the same label again
             logger.warning("The label %s is not stored: %r", call.label_id, error)
             _record_silence(shipment_id, call, f"The label could not be stored: {error!r}")
-        else:
-            _record(shipment_id, call, answer, path, digest)
+            return True
+        except Exception as error:  # a mistake of ours, which operators are to see
+            logger.exception("The label %s could not be asked for", call.label_id)
+            _record_silence(shipment_id, call, repr(error))
+            return True
     return True
 
 
@@ -102,16 +108,19 @@ def call_due_carriers(*, now: datetime) -> int:
 def _claim(shipment_id: str, now: datetime) -> Call | None:
     """Return what to ask, which nobody else asks for a while: first what is due first."""
     shipment, now = lock_shipment(shipment_id), max(now, timezone.now())
-    due = (label for label in shipment.tries if label.due_at and not label.is_claimed(now))
+    if shipment.status == Shipment.Status.CREATED and is_order_cancelled(shipment):
+        shipment.void_label(now)
+        save(shipment)
+    due = (label for label in shipment.tries if label.is_to_ask(now))
     label = min(due, key=lambda label: str(label.due_at), default=None)
     if label is None:
         return None
-    wanted = _wanted(shipment, label)
-    label.asked_at = label.asked_at or now
-    label.calls, label.due_at = label.calls + 1, now + CLAIM
+    wanted, until = _wanted(shipment, label), now + CLAIM
+    label.claim(now, until)
     shipment.part(label)
     save(shipment)
-    return Call(label.id, shipment.adapter, wanted, label.is_to_void, label.tracking_number)
+    is_void, number = label.is_to_void, label.tracking_number
+    return Call(label.id, shipment.adapter, wanted, is_void, number, until)
 
 
 def _wanted(shipment: Shipment, label: Label) -> Wanted:
@@ -133,6 +142,7 @@ def _wanted(shipment: Shipment, label: Label) -> Wanted:
         signature_required=shipment.signature_required,
         reference=label.reference,
         asked_at=label.asked_at,
+        asked_last_at=label.asked_last_at,
     )
 
 
@@ -153,13 +163,16 @@ def _record(
 ) -> None:
     shipment, label, now = *_locked(shipment_id, call), timezone.now()
     if isinstance(answer, Quoted):
-        label.reference, label.last_error = answer.reference[:255], ""
-        if label.due_at:
-            label.due_at = now
+        # The first stays: whoever else was slow may be buying under it.
+        label.reference = label.reference or answer.reference[:255]
+        if label.due_at and not label.is_claimed(now):
+            label.due_at, label.last_error = now, ""
     elif isinstance(answer, Bought):
         _take(shipment, label, answer, now, path=path, digest=digest)
     elif label.is_to_void and label.tracking_number == call.tracking_number:
-        label.settle(Status.VOIDED, now)
+        # Where a label is still waited for, it is to be seen why there is none.
+        is_open = shipment.status == Shipment.Status.CREATED
+        label.settle(Status.VOIDED, now, label.last_error if is_open else "")
     save(shipment)
 
 
@@ -167,28 +180,63 @@ def _take(
     shipment: Shipment, label: Label, bought: Bought, now: datetime, *, path: str, digest: str
 ) -> None:
     """A label is sold; if nobody needs it any more, it goes back."""
+    if _is_another(label, bought):
+        label = _second(shipment, label, bought)
     if label.status == Status.BOUGHT:
         return
-    label.reference = bought.reference or label.reference
+    label.reference = label.reference or (bought.reference and bought.reference[:255])
     label.tracking_number = bought.tracking_number[:64]
     label.carrier_cost, label.carrier_currency = bounded(bought.carrier_cost), bought.currency
     label.path, label.sha256 = path, digest
-    if shipment.status == Shipment.Status.CREATED and label.status == Status.WANTED:
+    is_wanted = label.status == Status.WANTED and shipment.status == Shipment.Status.CREATED
+    if not is_wanted or is_order_cancelled(shipment):
+        label.last_error = ""
+        label.void(now)
+    elif selectors.is_number_in_use(shipment, label.tracking_number):
+        error = (
+            f"{shipment.carrier} gave the tracking number of another parcel under way, "
+            f"{label.tracking_number}: the label goes back, ask for another."
+        )
+        shipment.refuse_label(label=label, error=error, at=now)
+        label.void(now)
+    else:
         shipment.take_label(
             label=label,
             url=files.signed_url(label) if path else bought.url or "",
             estimated_delivery=bought.estimated_delivery,
             at=now,
         )
-    else:
-        label.status, label.last_error = Status.VOID_WANTED, ""
-        label.want_call(now)
+
+
+def _is_another(label: Label, bought: Bought) -> bool:
+    """Whether a carrier has sold something besides what the label stands for already."""
+    if label.reference and bought.reference:
+        return label.reference != bought.reference
+    return label.tracking_number not in (None, bought.tracking_number[:64])
+
+
+def _second(shipment: Shipment, label: Label, bought: Bought) -> Label:
+    """Return the label of a second sale, which nobody needs: it is paid, so it goes back."""
+    number = bought.tracking_number[:64]
+    second = next((each for each in shipment.tries if each.tracking_number == number), None)
+    if second is None:
+        second = Label(
+            shipment=shipment,
+            status=Status.VOID_WANTED,
+            requested_by=label.requested_by,
+            requested_at=label.requested_at,
+        )
+        shipment.tries.append(second)
+    shipment.part(second)
+    return second
 
 
 @transaction.atomic
 def _record_refusal(shipment_id: str, call: Call, error: str) -> None:
     """The carrier does not sell it, or does not take it back."""
     shipment, label, now = *_locked(shipment_id, call), timezone.now()
+    if label.is_claimed(now):
+        return  # somebody else asks again, and hears what holds
     if label.status == Status.WANTED and not call.is_void:
         shipment.refuse_label(label=label, error=error, at=now)
     elif label.is_to_void and call.is_void:
@@ -200,14 +248,17 @@ def _record_refusal(shipment_id: str, call: Call, error: str) -> None:
 
 @transaction.atomic
 def _record_silence(shipment_id: str, call: Call, error: str) -> None:
-    shipment, label = _locked(shipment_id, call)
-    if label.due_at and label.calls:
-        label.plan_call(error, timezone.now())
+    shipment, label, now = *_locked(shipment_id, call), timezone.now()
+    if label.due_at and not label.is_claimed(now):
+        label.plan_call(error, now)
     save(shipment)
 
 
 def _locked(shipment_id: str, call: Call) -> tuple[Shipment, Label]:
+    """Return what was asked about, of which the claim ends, unless it is somebody else's now."""
     shipment = lock_shipment(shipment_id)
     label = next(label for label in shipment.tries if label.id == call.label_id)
+    if label.claimed_until == call.claimed_until:
+        label.claimed_until = None
     shipment.part(label)
     return shipment, label

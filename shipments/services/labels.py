@@ -5,6 +5,7 @@ from decimal import Decimal
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from events import wake
 from events.errors import DomainError
 from events.money import exact
 from shipments import selectors
@@ -52,7 +53,9 @@ def label_shipment(
             f"Nobody can ask {shipment.carrier} for the label of {shipment.id}: give its "
             "tracking_number, and label_url and carrier_cost if there are such."
         )
-    label_url, carrier_cost = label_url or "", exact(carrier_cost or Decimal(0), shipment.currency)
+    label_url = label_url or ""
+    if carrier_cost is not None:
+        carrier_cost = exact(carrier_cost, shipment.currency)
     written = (shipment.tracking_number, shipment.label_url, shipment.carrier_cost)
     is_cancelled = shipment.status == Shipment.Status.CANCELLED
     if written == (tracking_number, label_url, carrier_cost) and not is_cancelled:
@@ -62,7 +65,6 @@ def label_shipment(
         tracking_number=tracking_number,
         label_url=label_url,
         carrier_cost=carrier_cost,
-        currency=shipment.currency,
     )
     try:
         with transaction.atomic():
@@ -76,21 +78,31 @@ def label_shipment(
 
 @transaction.atomic
 def ask_again(*, shipment_id: str) -> Shipment:
-    """Somebody wants to know at once what the timers would ask later."""
+    """Somebody wants to know at once what the timers would ask later.
+
+    What is being asked at this moment is not asked again. A carrier that has refused to take a
+    label back is asked once more.
+    """
     shipment, now = lock_shipment(shipment_id), timezone.now()
     for label in shipment.tries:
-        if label.due_at:
+        if label.status == Status.VOID_REFUSED:
+            label.void(now)
+            shipment.part(label)
+        elif label.due_at and not label.is_claimed(now):
             label.want_call(now)
             shipment.part(label)
     if shipment.track_at:
         shipment.track_at = now
+        transaction.on_commit(
+            lambda: wake.call("shipments.tasks.track_shipment", shipment_id), robust=True
+        )
     save(shipment)
     return shipment
 
 
 def _request_label(shipment: Shipment) -> Shipment:
     label = shipment.label
-    if label and label.status in (Status.WANTED, Status.BOUGHT):
+    if label and label.is_in_use:
         return shipment
     expect_order(shipment)
     shipment.request_label(at=timezone.now())
@@ -101,6 +113,7 @@ def _request_label(shipment: Shipment) -> Shipment:
 def buy_label(*, shipment_id: str) -> None:
     """Ask the carrier for the label that is wanted. Raises CarrierRefused."""
     call_carrier(shipment_id=shipment_id)
-    label = selectors.get(shipment_id).label
-    if label and label.status == Status.REFUSED:
+    shipment = selectors.get(shipment_id)
+    label, is_open = shipment.label, shipment.status == Shipment.Status.CREATED
+    if is_open and label and not label.is_in_use and label.last_error:
         raise CarrierRefused(label.last_error)

@@ -5,18 +5,28 @@ order. Each counts once, and none moves a parcel backwards.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
+from events.errors import DomainError
 from shipments import carriers
 from shipments.models import Scan, Shipment
 from shipments.services.locks import expect_order, is_order_cancelled, lock_shipment, save
 
 Status = Scan.Status
 ENDS = (Status.DELIVERED, Status.LOST, Status.RETURNED_TO_SENDER)
+SKEW = timedelta(minutes=10)  # of the clocks of those who tell
+
+
+class TooEarly(DomainError):
+    """It cannot have left before it was packed, nor arrived before it left: check the time."""
+
+    code = "too_early"
 
 
 @transaction.atomic
@@ -42,8 +52,11 @@ def deliver_shipment(
     delivery_photo_url: str | None = None,
     delivered_at: datetime | None = None,
 ) -> Shipment:
-    """Record that it has arrived, with the proof of it. Raises InvalidTransition."""
+    """Record that it has arrived, with the proof of it. Raises TooEarly, InvalidTransition."""
     shipment = lock_shipment(shipment_id)
+    if delivered_at and (left := shipment.dispatched_at):
+        _expect(delivered_at, left, f"{shipment.id} left at {left:%Y-%m-%d %H:%M} UTC")
+        delivered_at = max(delivered_at, left)
     proof = (recipient, signature, delivery_photo_url)
     is_same = proof == (shipment.recipient, shipment.signature, shipment.delivery_photo_url)
     if shipment.delivered_at and is_same and delivered_at in (None, shipment.delivered_at):
@@ -71,11 +84,16 @@ def record_scan(
 ) -> Shipment:
     """Record what somebody has seen of a parcel that has a label or is under way.
 
-    Raises InvalidTransition.
+    Raises TooEarly, InvalidTransition.
     """
     shipment = lock_shipment(shipment_id)
     if shipment.status == Shipment.Status.CREATED:
         shipment.be_collected(at=timezone.now())  # which is refused, with what is allowed
+    if occurred_at and shipment.status == Shipment.Status.LABEL_CREATED:
+        made = shipment.created_at
+        _expect(occurred_at, made, f"{shipment.id} was made at {made:%Y-%m-%d %H:%M} UTC")
+    if occurred_at and status == "delivered" and (left := shipment.dispatched_at):
+        _expect(occurred_at, left, f"{shipment.id} left at {left:%Y-%m-%d %H:%M} UTC")
     seen = carriers.Scan(
         scan_id=scan_id,
         status=status,
@@ -89,16 +107,34 @@ def record_scan(
     return shipment
 
 
+@transaction.atomic
+def report_scan(*, shipment_id: str, status: carriers.ScanStatus, **seen: Any) -> Shipment:
+    """Record what an operator has seen, who is to hear it where that changes nothing any more.
+
+    Raises TooEarly, OrderEnded, InvalidTransition.
+    """
+    shipment = lock_shipment(shipment_id)
+    if shipment.status == status and status in ENDS:
+        return shipment
+    if shipment.status == Shipment.Status.LABEL_CREATED:
+        expect_order(shipment)
+    elif not shipment.is_under_way:
+        shipment.travel(scan=None)  # which is refused, with what is allowed
+    return record_scan(shipment_id=shipment_id, status=status, **seen)
+
+
 def take_scans(shipment: Shipment, seen: Iterable[carriers.Scan], *, now: datetime) -> None:
     """Take scans of a shipment that is locked, the oldest first.
 
-    One that comes too late to mean anything is kept, and changes nothing.
+    One that comes too late to mean anything is kept, and changes nothing. Carriers' clocks may be
+    wrong: nothing is seen in the future, leaves before it is packed, or arrives before it leaves.
     """
     known = {scan.scan_id for scan in shipment.sightings}
     for told in sorted(seen, key=lambda each: each.occurred_at):
         if (scan_id := _scan_id(told)) in known:
             continue
         known.add(scan_id)
+        told = replace(told, occurred_at=min(told.occurred_at, now))
         scan = Scan(
             shipment=shipment,
             scan_id=scan_id,
@@ -113,6 +149,11 @@ def take_scans(shipment: Shipment, seen: Iterable[carriers.Scan], *, now: dateti
         shipment.part(scan)
         if scan.counts:
             _move(shipment, scan, told.recipient and told.recipient[:200])
+
+
+def _expect(at: datetime, earliest: datetime, why: str) -> None:
+    if at < earliest - SKEW:
+        raise TooEarly(f"{why}: it cannot have been seen at {at:%Y-%m-%d %H:%M} UTC.")
 
 
 def _scan_id(told: carriers.Scan) -> str:
@@ -135,7 +176,7 @@ def _counts(shipment: Shipment, told: carriers.Scan) -> bool:
 
 def _move(shipment: Shipment, scan: Scan, recipient: str | None) -> None:
     if shipment.status == Shipment.Status.LABEL_CREATED:
-        shipment.be_collected(at=scan.occurred_at)
+        shipment.be_collected(at=max(scan.occurred_at, shipment.created_at))
     match scan.status:
         case Status.IN_TRANSIT:
             shipment.travel(scan=scan)
@@ -143,8 +184,12 @@ def _move(shipment: Shipment, scan: Scan, recipient: str | None) -> None:
             shipment.meet_exception(scan=scan)
         case Status.DELIVERED:
             shipment.see(scan)
+            assert shipment.dispatched_at, "it is under way"
             shipment.deliver(
-                recipient=recipient, signature=None, delivery_photo_url=None, at=scan.occurred_at
+                recipient=recipient,
+                signature=None,
+                delivery_photo_url=None,
+                at=max(scan.occurred_at, shipment.dispatched_at),
             )
         case Status.LOST | Status.RETURNED_TO_SENDER:
             if shipment.status != Shipment.Status.EXCEPTION:

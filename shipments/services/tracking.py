@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from shipments import selectors
 from shipments.carriers import NoAnswer, Scan, Tracked
-from shipments.models import Label, Shipment
+from shipments.models import Shipment
 from shipments.services.carriers import CARRIERS
 from shipments.services.locks import lock_shipment, save
 from shipments.services.moving import take_scans
@@ -43,7 +43,7 @@ def poll_due_carriers(*, now: datetime, organization_id: str | None = None) -> i
 
 
 def track_shipment(*, shipment_id: str, now: datetime) -> bool:
-    """Ask where a shipment is at `now`, and record what is new; return whether an answer came.
+    """Ask where a shipment is at `now`, and record what is new; return False if no answer came.
 
     What somebody else is asking is left.
     """
@@ -51,11 +51,13 @@ def track_shipment(*, shipment_id: str, now: datetime) -> bool:
         return True
     adapter, tracked = claimed
     try:
-        scans = CARRIERS[adapter].track(tracked, now=now)
+        _record(shipment_id, CARRIERS[adapter].track(tracked, now=now), now)
     except NoAnswer as silence:
         _record(shipment_id, [], now, error=str(silence) or "no answer")
         return False
-    _record(shipment_id, scans, now)
+    except Exception as error:  # a mistake of ours, which operators are to see
+        logger.exception("The carrier of %s could not be asked where it is", shipment_id)
+        _record(shipment_id, [], now, error=repr(error))
     return True
 
 
@@ -71,7 +73,7 @@ def _claim(shipment_id: str, now: datetime) -> tuple[str, Tracked] | None:
 
 def _tracked(shipment: Shipment) -> Tracked:
     assert shipment.dispatched_at, "it is under way"
-    sold = (label for label in shipment.tries if label.status == Label.Status.BOUGHT)
+    sold = shipment.sold_label
     address = shipment.order.shipping_address or {}
     return Tracked(
         shipment_id=shipment.id,
@@ -79,7 +81,7 @@ def _tracked(shipment: Shipment) -> Tracked:
         service=shipment.service,
         account=shipment.account,
         tracking_number=str(shipment.tracking_number),
-        reference=next((label.reference for label in sold), None),
+        reference=sold.reference if sold else None,
         dispatched_at=shipment.dispatched_at,
         addressee=address.get("name"),
     )
@@ -88,6 +90,6 @@ def _tracked(shipment: Shipment) -> Tracked:
 @transaction.atomic
 def _record(shipment_id: str, scans: list[Scan], now: datetime, *, error: str = "") -> None:
     shipment = lock_shipment(shipment_id)
-    take_scans(shipment, scans, now=timezone.now())
+    take_scans(shipment, scans, now=max(now, timezone.now()))
     shipment.plan_tracking(now, error=error)
     save(shipment)

@@ -33,7 +33,7 @@ def take_webhook(*, adapter: str, notice: Notice) -> None:
         adapter=adapter,
         event_id=notice.event_id,
         defaults={
-            "tracking_number": notice.tracking_number[:64],
+            "tracking_number": notice.tracking_number,
             "notice": msgspec.json.encode(notice).decode(),
         },
     )
@@ -62,7 +62,12 @@ def _try_again(webhook_id: int, now: datetime) -> None:
 
 
 def _handle(webhook: CarrierWebhook, notice: Notice, now: datetime) -> None:
-    meant = selectors.known(adapter=webhook.adapter, tracking_number=notice.tracking_number)
+    meant = selectors.known(
+        adapter=webhook.adapter,
+        tracking_number=notice.tracking_number,
+        reference=notice.reference,
+        carrier=notice.carrier,
+    )
     if meant:
         shipment = lock_shipment(meant.id)
         take_scans(shipment, notice.scans, now=now)

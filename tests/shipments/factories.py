@@ -1,11 +1,12 @@
 """Shipments in every state, reached as warehouses, carriers and operators reach it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 import factory
+from django.db import connection
 from django.utils import timezone
 
 from fulfillment.models import Fulfillment
@@ -63,6 +64,17 @@ def scan(shipment: Shipment, status: str, at: datetime | None = None, **given: A
     """A scan of its own, unless its id is given, or None."""
     given = {"scan_id": str(uuid4()), "occurred_at": at or timezone.now(), **given}
     return services.record_scan(shipment_id=shipment.id, status=status, **given)
+
+
+def aged(shipment: Shipment, hours: float = 24) -> Shipment:
+    """Let it be made, and have left if it has, so many hours ago."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE shipments_shipment SET created_at = created_at - %(ago)s, "
+            "dispatched_at = dispatched_at - %(ago)s WHERE id = %(id)s",
+            {"ago": timedelta(hours=hours), "id": shipment.id},
+        )
+    return selectors.get(shipment.id)
 
 
 class ShipmentFactory(factory.Factory):

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from shipments import selectors, services
+from shipments.carriers import Refused
 from shipments.models import CarrierAccount, CarrierWebhook, Shipment
 from tests.facts import data, told
 from tests.shipments.factories import BY_HAND, ShipmentFactory, create, label, packed
@@ -83,6 +84,35 @@ def test_what_will_not_arrive_is_recorded(operator, name, end):
     operator().post(command(shipment, name), {"description": "The van burnt."})
     assert selectors.get(shipment.id).status == end
     assert data(shipment.order, f"shipment.{end}")["status_description"] == "The van burnt."
+
+
+@pytest.mark.parametrize("name", ["lost", "returned-to-sender", "scan"])
+def test_who_comes_too_late_is_told_what_happened(operator, name):
+    shipment = ShipmentFactory(status="delivered")
+    typed = {"status": "exception"} if name == "scan" else {"description": "The van burnt."}
+    shown = operator().post(command(shipment, name), typed, follow=True).content.decode()
+    assert "it is delivered" in shown
+    assert "done for" not in shown
+
+
+def test_what_two_have_seen_is_done_for_both(operator):
+    shipment = ShipmentFactory(status="lost")
+    shown = operator().post(command(shipment, "lost"), {}, follow=True).content.decode()
+    assert "done for" in shown
+    assert told(shipment.order).count("shipment.lost") == 1
+
+
+def test_an_operator_may_ask_again_for_what_was_not_taken_back(operator, carrier):
+    client, shipment = operator(), ShipmentFactory(status="label_created")
+    services.cancel_shipment(shipment_id=shipment.id)
+    carrier.instead = [Refused("It has been used.")]
+    services.call_carrier(shipment_id=shipment.id)
+    assert queue(client, "labels") == [shipment.id]
+    shown = client.get(page(shipment))
+    assert [button["title"] for button in shown.context["actions_detail"]] == ["Ask the carrier"]
+    client.post(command(shipment, "ask-the-carrier"))
+    services.call_carrier(shipment_id=shipment.id)
+    assert queue(client, "labels") == []
 
 
 def test_a_refusal_is_shown_in_the_form(operator):

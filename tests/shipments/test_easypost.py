@@ -182,8 +182,16 @@ def test_a_refusal_is_in_the_carriers_words(peer: EasyPostPeer) -> None:
     peer.funds = False
     with pytest.raises(Refused, match=r"^EasyPost: Insufficient funds, please add money\.$"):
         easypost.label(asked)
-    with pytest.raises(Refused, match="could not be found"):
-        easypost.label(wanted(reference="shp_of_another_account"))
+
+
+@pytest.mark.parametrize("fault", [403, 404])
+def test_who_is_not_let_look_does_not_know_what_was_sold(fault: int, peer: EasyPostPeer) -> None:
+    asked = wanted(reference=bought().reference)
+    for question in (easypost.label, lambda wanted: easypost.void(wanted, None)):
+        peer.faults.append(fault)
+        with pytest.raises(NoAnswer, match="Not with None"):
+            question(asked)
+    assert peer.purchases == 1
 
 
 @pytest.mark.parametrize(
@@ -200,6 +208,7 @@ def test_a_refusal_is_in_the_carriers_words(peer: EasyPostPeer) -> None:
         (403, '{"message": "of some proxy"}'),
         (200, "<html>Welcome to the hotel</html>"),
         (200, '"?"'),
+        (200, '{"id": "shp_1"}'),
         (422, '{"error": {"code": "SHIPMENT.POSTAGE.TIMED_OUT", "message": "Carrier timed out"}}'),
         "lost",
     ],

@@ -1,9 +1,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from shipments.carriers import NoAnswer, Refused, Scan
 from tests.shipments.easypost_asked import TRACKED, bought, easypost, peer_of, quoted, wanted
@@ -39,6 +40,19 @@ def test_what_was_never_bought_is_not_given_back(peer: EasyPostPeer) -> None:
     easypost.void(wanted(), None)
     easypost.void(quoted(), None)
     assert peer.asked() == ["shipments", "shp"]
+
+
+def test_one_that_may_yet_be_sold_is_waited_for(peer: EasyPostPeer) -> None:
+    """A purchase that ran into a timeout is carried on over there."""
+    asked = quoted()
+    just_now = replace(asked, asked_last_at=timezone.now())
+    with pytest.raises(NoAnswer, match="may yet"):
+        easypost.void(just_now, None)
+    peer.buy("shp_1")
+    easypost.void(just_now, None)
+    assert peer.shipments["shp_1"]["refund_status"] == "submitted"
+    long_ago = timezone.now() - timedelta(hours=2)
+    easypost.void(replace(quoted(), asked_last_at=long_ago), None)
 
 
 def test_a_label_that_is_billed_when_it_is_scanned_needs_no_refund(peer: EasyPostPeer) -> None:

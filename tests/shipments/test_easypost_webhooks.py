@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.http import HttpRequest
 
-from shipments.carriers import BadSignature, Notice, Scan
+from shipments.carriers import BadMessage, BadSignature, Notice, Scan
 from shipments.carriers.easypost import notice, verify
 from tests.shipments.easypost_peer import EasyPostPeer
 
@@ -114,3 +114,19 @@ def test_a_parcel_that_easypost_has_not_sold_is_told_of_by_its_number() -> None:
 @pytest.mark.parametrize("kind", ["batch.updated", "refund.successful", "shipment.invoice.created"])
 def test_what_is_about_no_parcel_is_passed_over(kind: str) -> None:
     assert notice(json.dumps(EVENT | {"description": kind, "result": {}}).encode()) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        json.dumps(EVENT | {"result": None}).encode(),
+        json.dumps(EVENT | {"result": {"tracking_code": None}}).encode(),
+        json.dumps(EVENT | {"result": EVENT["result"] | {"tracking_details": [{}]}}).encode(),
+    ],
+)
+def test_a_message_of_another_form_is_said_to_be(body: bytes) -> None:
+    with pytest.raises(BadMessage, match="not as its events"):
+        notice(body)

@@ -1,68 +1,19 @@
-"""Buying labels: once, however often it is asked, and whatever happens to who asks."""
+"""Buying labels, whatever the carrier answers."""
 
 import hashlib
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.utils import timezone
 
-from shipments import selectors, services, tasks
+from shipments import services, tasks
 from shipments.carriers import Bought, NoAnswer, Quoted, Refused
-from shipments.models import Label
-from shipments.services import calling
-from shipments.services.carriers import CARRIERS
-from tests.facts import data, told
-from tests.parallel import at_once
-from tests.payments.test_kills import killed
-from tests.shipments import factories
-from tests.shipments.factories import ShipmentFactory, create, label, packed
+from tests.facts import data
+from tests.shipments.factories import ShipmentFactory, create, label
+from tests.shipments.recorder import failing, later, now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
-
-
-class Recorder:
-    """The sandbox, which remembers what it was asked, and answers otherwise if told to."""
-
-    def __init__(self):
-        self.asked, self.instead = [], []
-        self.sandbox = CARRIERS["sandbox"]
-
-    def _answer(self, what, wanted, *more):
-        self.asked.append((what, wanted.label_id, *more))
-        if self.instead:
-            answer = self.instead.pop(0)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer() if callable(answer) else answer
-        return getattr(self.sandbox, what)(wanted, *more)
-
-    def label(self, wanted):
-        return self._answer("label", wanted)
-
-    def void(self, wanted, tracking_number):
-        return self._answer("void", wanted, tracking_number)
-
-
-@pytest.fixture
-def carrier(monkeypatch):
-    recorder = Recorder()
-    monkeypatch.setitem(CARRIERS, "sandbox", recorder)
-    return recorder
-
-
-def now(shipment):
-    return selectors.get(shipment.id)
-
-
-def later(minutes=5):
-    return timezone.now() + timedelta(minutes=minutes)
-
-
-def failing():
-    found = factories.Shipment.objects.filter(selectors.with_failing_labels())
-    return list(found.values_list("pk", flat=True))
 
 
 def test_the_sandbox_sells_a_label(media):
@@ -126,68 +77,6 @@ def test_the_sandbox_sells_nothing_where_it_is_off(settings):
     assert "CARRIER_SANDBOX=true" in shipment.label.last_error
 
 
-def test_asking_twice_buys_once(carrier):
-    shipment = label(label(ShipmentFactory()))
-    assert told(shipment.order).count("shipment.label_created") == 1
-    assert told(shipment.order).count("shipment.label_requested") == 1
-    assert len(shipment.tries) == 1
-
-
-def test_a_label_bought_for_a_shipment_cancelled_meanwhile_goes_back(carrier):
-    shipment = ShipmentFactory()
-
-    def cancelled_meanwhile():
-        services.cancel_shipment(shipment_id=shipment.id)
-        return Bought(
-            tracking_number="T1", carrier_cost=Decimal(1), currency="USD", url="https://x.test"
-        )
-
-    carrier.instead = [cancelled_meanwhile]
-    assert label(shipment).status == "cancelled"
-    assert carrier.asked[-1][::2] == ("void", "T1")
-    assert now(shipment).label.status == "voided"
-    assert "shipment.label_created" not in told(shipment.order)
-
-
-def test_the_label_of_a_cancelled_shipment_goes_back(carrier):
-    shipment = ShipmentFactory(status="label_created")
-    services.cancel_shipment(shipment_id=shipment.id)
-    carrier.instead = [NoAnswer("Away.")]
-    services.call_due_carriers(now=later(1))
-    assert (now(shipment).label.status, failing()) == ("void_wanted", [shipment.id])
-    services.call_due_carriers(now=later())
-    assert now(shipment).label.status == "voided"
-    assert carrier.asked[-1][::2] == ("void", shipment.tracking_number)
-    assert services.call_due_carriers(now=later(60)) == 0
-
-
-def test_a_carrier_may_not_take_it_back(carrier):
-    shipment = ShipmentFactory(status="label_created")
-    services.cancel_shipment(shipment_id=shipment.id)
-    carrier.instead = [Refused("It has been used.")]
-    services.call_due_carriers(now=later(1))
-    voided = now(shipment).label
-    assert (voided.status, voided.last_error) == ("void_refused", "It has been used.")
-
-
-def test_a_label_that_the_carrier_was_never_asked_for_is_not_voided(carrier):
-    shipment = ShipmentFactory()
-    services.label_shipment(shipment_id=shipment.id)
-    services.cancel_shipment(shipment_id=shipment.id)
-    assert now(shipment).label.status == "voided"
-    assert services.call_due_carriers(now=later()) == 0
-    assert carrier.asked == []
-
-
-def test_one_that_it_may_have_sold_is_voided_by_its_reference(carrier):
-    shipment = ShipmentFactory()
-    carrier.instead = [Quoted(reference="quote_1"), NoAnswer("Away.")]
-    label(shipment)
-    services.cancel_shipment(shipment_id=shipment.id)
-    services.call_due_carriers(now=later())
-    assert (carrier.asked[-1][::2], now(shipment).label.status) == (("void", None), "voided")
-
-
 def test_a_storage_that_is_away_gets_the_same_label_later(media):
     media.write_text("no directory")
     shipment = label(ShipmentFactory())
@@ -230,8 +119,11 @@ def test_one_that_fails_does_not_keep_the_others_waiting(carrier, caplog):
     for shipment in (first, second):
         services.label_shipment(shipment_id=shipment.id)
     carrier.instead = [ValueError("a bug")]
-    assert services.call_due_carriers(now=later()) == 1
+    assert services.call_due_carriers(now=later()) == 2
     assert now(second).status == "label_created"
+    assert failing() == [first.id], "and operators see it"
+    assert "a bug" in now(first).label.last_error
+    assert services.call_due_carriers(now=timezone.now()) == 0, "not at once again"
 
 
 def test_an_operator_need_not_wait_for_the_timer(carrier):
@@ -241,54 +133,3 @@ def test_an_operator_need_not_wait_for_the_timer(carrier):
     services.ask_again(shipment_id=shipment.id)
     services.call_carrier(shipment_id=shipment.id)
     assert now(shipment).status == "label_created"
-
-
-@pytest.mark.parametrize("late", ["sold", "refused"])
-def test_who_answers_after_somebody_else_changes_nothing(carrier, late):
-    """A caller that everybody thought was killed comes back."""
-    shipment = ShipmentFactory()
-    services.label_shipment(shipment_id=shipment.id)
-    call = calling._claim(shipment.id, timezone.now())
-    services.call_due_carriers(now=later())
-    bought = now(shipment)
-    if late == "sold":
-        again = carrier.sandbox.label(replace(call.wanted, reference="sandbox_x"))
-        calling._record(shipment.id, call, again, "", "")
-    else:
-        calling._record_refusal(shipment.id, call, "No.")
-    assert now(shipment).label.status == "bought"
-    assert told(bought.order).count("shipment.label_created") == 1
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("where", ["label", "_record"])
-def test_a_purchase_is_carried_on_where_its_caller_died(monkeypatch, where):
-    shipment = ShipmentFactory()
-    services.label_shipment(shipment_id=shipment.id)
-    place = (CARRIERS["sandbox"], "label") if where == "label" else (calling, where)
-    killed(lambda: services.call_carrier(shipment_id=shipment.id), place, monkeypatch)
-    assert now(shipment).label.status == "wanted"
-    assert services.call_due_carriers(now=timezone.now()) == 0, "somebody may still be at it"
-    assert services.call_due_carriers(now=later()) == 1
-    assert told(shipment.order).count("shipment.label_created") == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_operators_at_once_buy_one_label():
-    shipment = ShipmentFactory()
-
-    def ask(n):
-        return label(shipment).id
-
-    assert at_once(4, ask) == [shipment.id] * 4
-    assert now(shipment).status == "label_created"
-    assert Label.objects.count() == 1
-    assert told(shipment.order).count("shipment.label_created") == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_who_ship_the_same_units_at_once_make_one_shipment():
-    fulfillment = packed()
-    answers = at_once(4, lambda n: create(fulfillment).id)
-    assert sum(isinstance(answer, str) for answer in answers) == 1
-    assert {getattr(answer, "code", None) for answer in answers} == {None, "nothing_to_ship"}

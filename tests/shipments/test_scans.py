@@ -8,11 +8,15 @@ from django.utils import timezone
 
 from events.aggregate import InvalidTransition
 from shipments import selectors, services
+from shipments.services.moving import TooEarly
 from tests.facts import data, mark, told
 from tests.parallel import at_once
-from tests.shipments.factories import ShipmentFactory, scan
+from tests.shipments.factories import ShipmentFactory, aged, scan
 
 pytestmark = pytest.mark.django_db
+
+
+SEEN_THERE = [(state, "delivered") for state in ("label_created", "dispatched", "exception")]
 
 
 def now(shipment):
@@ -75,7 +79,7 @@ def test_an_older_scan_is_kept_and_not_told():
 
 @pytest.mark.parametrize("end", ["delivered", "lost", "returned_to_sender"])
 def test_an_end_counts_however_late_it_is_told(end):
-    shipment = ShipmentFactory(status="dispatched")
+    shipment = aged(ShipmentFactory(status="dispatched"))
     scan(shipment, "in_transit", hours(1))
     assert scan(shipment, end, hours(2)).status == end
 
@@ -91,13 +95,13 @@ def test_after_the_end_everything_is_kept_and_nothing_told(end):
 
 
 def test_what_the_carrier_has_seen_has_left_though_nobody_said_so():
-    shipment, at = ShipmentFactory(status="label_created"), hours(3)
+    shipment, at = aged(ShipmentFactory(status="label_created")), hours(3)
     assert scan(shipment, "in_transit", at).dispatched_at == at
     assert told(shipment.order)[-2:] == ["shipment.dispatched", "shipment.in_transit"]
 
 
 def test_a_label_that_the_carrier_knows_of_has_not_left():
-    shipment = ShipmentFactory(status="label_created")
+    shipment = aged(ShipmentFactory(status="label_created"))
     assert scan(shipment, "pre_transit").status == "label_created"
     assert scan(shipment, "in_transit", hours(1)).status == "in_transit", "it was not the latest"
 
@@ -115,7 +119,7 @@ def test_who_took_it_is_told_by_the_scan():
 
 @pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
 def test_in_whatever_order_they_come_it_ends_where_it_is(order):
-    shipment = ShipmentFactory(status="label_created")
+    shipment = aged(ShipmentFactory(status="label_created"))
     scans = [("in_transit", hours(3)), ("exception", hours(2)), ("delivered", hours(1))]
     for which in order:
         for _ in range(2):
@@ -139,9 +143,27 @@ def test_what_is_too_long_is_cut():
     assert len(now(shipment).recipient) == 200
 
 
+def test_a_carrier_whose_clock_is_wrong_blinds_nobody():
+    shipment, next_year = ShipmentFactory(status="dispatched"), hours(-24 * 365)
+    for _ in range(2):
+        scan(shipment, "in_transit", next_year, scan_id=None)
+    assert scan(shipment, "exception").status == "exception"
+    first, _ = now(shipment).sightings
+    assert first.occurred_at <= timezone.now()
+
+
+@pytest.mark.parametrize(("state", "status"), [("label_created", "in_transit"), *SEEN_THERE])
+def test_nothing_is_seen_before_it_can_be(state, status):
+    shipment, before = ShipmentFactory(status=state), mark()
+    with pytest.raises(TooEarly, match="it cannot have been seen at"):
+        scan(shipment, status, hours(24))
+    assert told(shipment.order, after=before) == []
+    assert scan(shipment, status, hours(0.1)).dispatched_at >= shipment.created_at
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_who_tell_the_same_at_once_have_one_effect():
-    shipment, at = ShipmentFactory(status="label_created"), hours(1)
+    shipment, at = aged(ShipmentFactory(status="label_created")), hours(1)
 
     def tell(n):
         return scan(shipment, "delivered", at, scan_id="scan_1").status

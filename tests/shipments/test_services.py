@@ -15,7 +15,15 @@ from shipments.services.creating import CarrierRequired, NothingToShip, NotPacke
 from tests.facts import data, mark, told
 from tests.fulfillment.factories import FulfillmentFactory
 from tests.shipments import factories
-from tests.shipments.factories import BY_HAND, ShipmentFactory, create, dispatch, label, packed
+from tests.shipments.factories import (
+    BY_HAND,
+    ShipmentFactory,
+    aged,
+    create,
+    dispatch,
+    label,
+    packed,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -199,7 +207,7 @@ def test_an_order_of_which_something_left_is_cancelled_no_more():
 def test_the_proof_of_delivery_is_kept_with_its_time():
     at = timezone.now() - timedelta(hours=2)
     shipment = services.deliver_shipment(
-        shipment_id=ShipmentFactory(status="in_transit").id,
+        shipment_id=aged(ShipmentFactory(status="in_transit")).id,
         recipient="Juan Pérez",
         signature="J. P.",
         delivery_photo_url="https://x.test/photo.jpg",

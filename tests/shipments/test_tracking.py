@@ -1,19 +1,28 @@
 """Asking carriers where parcels are, and hearing it of their own accord."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
 
 from orders.models import Order
 from shipments import selectors, services, tasks
-from shipments.carriers import NoAnswer, Notice, Scan
+from shipments.carriers import Bought, NoAnswer, Notice, Scan
 from shipments.models import CarrierWebhook
 from shipments.services import tracking
 from shipments.services.carriers import CARRIERS
 from tests.facts import data, mark, told
 from tests.parallel import at_once
-from tests.shipments.factories import BY_HAND, ShipmentFactory, create, dispatch, label, packed
+from tests.shipments.factories import (
+    BY_HAND,
+    ShipmentFactory,
+    create,
+    dispatch,
+    label,
+    packed,
+    scan,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
@@ -97,6 +106,30 @@ class TestPolling:
         services.poll_due_carriers(now=at)
         assert silent.asked == 1, "the account is away for the others too"
 
+    def test_a_mistake_of_ours_is_seen_and_keeps_nobody_else_waiting(self, monkeypatch):
+        broken, other = sent("Broken"), sent()
+
+        class Odd:
+            def track(self, tracked, *, now):
+                if tracked.shipment_id == broken.id:
+                    raise KeyError("datetime")
+                return sandbox.track(tracked, now=now)
+
+        sandbox = CARRIERS["sandbox"]
+        monkeypatch.setitem(CARRIERS, "sandbox", Odd())
+        poll(5)
+        assert (now(broken).track_error, now(broken).track_failures) == ("KeyError('datetime')", 1)
+        assert now(other).status == "delivered"
+
+    def test_an_operator_need_not_wait(self, nudges, django_capture_on_commit_callbacks):
+        shipment = sent()
+        with django_capture_on_commit_callbacks(execute=True):
+            services.ask_again(shipment_id=shipment.id)
+        assert ("shipments.tasks.track_shipment", (shipment.id,)) in nudges
+        before = now(shipment).track_at
+        tasks.track_shipment(shipment.id)
+        assert now(shipment).track_at > before + timedelta(minutes=25)
+
     @pytest.mark.django_db(transaction=True)
     def test_two_who_poll_at_once_have_one_effect(self):
         shipment = sent()
@@ -113,7 +146,62 @@ class TestPolling:
 def notice(shipment, status="in_transit", event_id="evt_1", **given):
     scan = Scan(scan_id=None, status=status, occurred_at=timezone.now(), location="Memphis, TN")
     about = {"tracking_number": shipment.tracking_number, "scans": (scan,), **given}
-    return Notice(event_id=event_id, reference=None, carrier="FedEx", **about)
+    return Notice(event_id=event_id, **{"reference": None, "carrier": "FedEx", **about})
+
+
+def relabelled(shipment, number, reference):
+    """The same shipment, whose carrier has given it this number and name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(CARRIERS, "sandbox", Named(number, reference))
+        return dispatch(label(shipment))
+
+
+class Named:
+    def __init__(self, number, reference):
+        self.number, self.reference = number, reference
+
+    def label(self, wanted):
+        return Bought(
+            tracking_number=self.number,
+            carrier_cost=Decimal(1),
+            currency="USD",
+            reference=self.reference,
+            url="https://x.test/l",
+        )
+
+
+class TestNumbersThatCarriersUseTwice:
+    def test_a_reference_says_whose_parcel_it_is(self):
+        mine, yours = (
+            relabelled(ShipmentFactory(organization_id=org), "9400", f"shp_{org}")
+            for org in ("org_1", "org_2")
+        )
+        services.take_webhook(adapter="sandbox", notice=notice(mine, reference="shp_org_1"))
+        assert (now(mine).status, now(yours).status) == ("in_transit", "dispatched")
+
+    def test_a_reference_that_nobody_knows_is_kept(self):
+        shipment = ShipmentFactory(status="dispatched")
+        services.take_webhook(adapter="sandbox", notice=notice(shipment, reference="shp_other"))
+        assert now(shipment).status == "dispatched"
+        assert CarrierWebhook.objects.get().due_at
+
+    def test_without_one_nothing_of_two_organizations_moves(self):
+        both = [
+            relabelled(ShipmentFactory(organization_id=org), "9400", None)
+            for org in ("org_1", "org_2")
+        ]
+        services.take_webhook(adapter="sandbox", notice=notice(both[0]))
+        assert [now(each).status for each in both] == ["dispatched"] * 2
+        assert CarrierWebhook.objects.get().due_at
+
+    def test_without_one_it_is_what_is_under_way_with_that_carrier(self):
+        under_way = relabelled(create(), "9400", None)
+        other = relabelled(create(carrier="UPS", service="Ground"), "9400", None)
+        arrived = ShipmentFactory(organization_id="org_2")
+        scan(relabelled(arrived, "9400", None), "delivered")
+        message = notice(under_way, carrier="FedExDefault")
+        services.take_webhook(adapter="sandbox", notice=message)
+        assert (now(under_way).status, now(other).status) == ("in_transit", "dispatched")
 
 
 class TestWebhooks:
@@ -156,10 +244,16 @@ class TestWebhooks:
         services.take_webhook(adapter="sandbox", notice=notice(shipment))
         assert now(shipment).status == "dispatched"
 
-    def test_what_the_carrier_has_seen_has_left(self):
+    @pytest.mark.parametrize("year", [None, 1970, 2999])
+    def test_what_the_carrier_has_seen_has_left(self, year):
         shipment = ShipmentFactory(status="label_created")
-        services.take_webhook(adapter="sandbox", notice=notice(shipment, "delivered"))
+        at = timezone.now() if year is None else datetime(year, 1, 1, tzinfo=UTC)
+        scans = (Scan(scan_id=None, status="delivered", occurred_at=at),)
+        services.take_webhook(adapter="sandbox", notice=notice(shipment, scans=scans))
         assert told(shipment.order)[-2:] == ["shipment.dispatched", "shipment.delivered"]
+        arrived = now(shipment)
+        moments = (arrived.created_at, arrived.dispatched_at, arrived.delivered_at, timezone.now())
+        assert moments == tuple(sorted(moments)), "whatever its clock says"
 
     @pytest.mark.django_db(transaction=True)
     def test_webhook_and_polling_at_once_have_one_effect(self):

@@ -8,14 +8,13 @@ from types import SimpleNamespace
 
 import msgspec
 import pytest
-from django.core import signing
 from django.test import Client
 from django.utils import timezone
 
-from shipments import carriers, selectors, services, views
+from shipments import carriers, services, views
 from shipments.models import CarrierWebhook, Shipment
-from tests.facts import data, mark, told
-from tests.shipments.factories import BY_HAND, ShipmentFactory, create, packed
+from tests.facts import mark, told
+from tests.shipments.factories import BY_HAND, ShipmentFactory, packed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
@@ -70,85 +69,6 @@ def test_anothers_fulfillment_is_not_shipped(api):
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["fulfillment_id"])
 
 
-class TestLabels:
-    def test_a_refusal_is_answered_with_the_carriers_words(self, api):
-        shipment = create(service="Refused")
-        answer = post(api, shipment, "label")
-        assert (answer.status_code, answer.json()["code"]) == (422, "carrier_refused")
-        assert "“Refused”" in answer.json()["detail"]
-        assert api.get(f"{BASE}/{shipment.id}").json()["label"]["status"] == "refused"
-
-    def test_an_answer_that_is_lost_leaves_it_wanted(self, api):
-        answer = post(api, create(service="Silent"), "label")
-        assert (answer.status_code, answer.json()["label"]["status"]) == (200, "wanted")
-        assert answer.json()["label"]["error"] == "The sandbox does not answer."
-
-    def test_a_repeat_finds_the_label_as_it_is_now(self, api):
-        shipment, key = create(service="Timeout"), {"Idempotency-Key": "key"}
-        assert post(api, shipment, "label", headers=key).json()["status"] == "created"
-        services.call_due_carriers(now=timezone.now() + timedelta(minutes=5))
-        before = mark()
-        again = post(api, shipment, "label", headers=key)
-        assert (again.json()["status"], again.headers["Idempotent-Replayed"]) == (
-            "label_created",
-            "true",
-        )
-        assert told(shipment.order, after=before) == []
-
-    def test_a_request_that_died_before_the_call_is_carried_on_by_its_repeat(
-        self, api, monkeypatch
-    ):
-        shipment = ShipmentFactory()
-
-        def kill(**given):
-            raise SystemExit("killed")
-
-        with monkeypatch.context() as patch:
-            patch.setattr(services, "buy_label", kill)
-            with pytest.raises(SystemExit):
-                post(api, shipment, "label")
-        assert selectors.get(shipment.id).label.status == "wanted"
-        assert post(api, shipment, "label").json()["status"] == "label_created"
-
-    def test_the_label_of_ones_own_carrier_is_recorded(self, api):
-        body = {"tracking_number": "1", "label_url": "https://x.test/1", "carrier_cost": "3"}
-        shipment = ShipmentFactory(by=BY_HAND)
-        answer = post(api, shipment, "label", body).json()
-        assert (answer["tracking_number"], answer["carrier_cost"]) == ("1", "3.00")
-        assert answer["label_url"] == "https://x.test/1"
-        other = post(api, ShipmentFactory(by=BY_HAND), "label", body)
-        assert (other.status_code, other.json()["code"]) == (422, "tracking_number_taken")
-
-    def test_the_pdf_is_shown_with_a_token_and_by_its_url(self, api):
-        shipment = ShipmentFactory(status="label_created")
-        url = api.get(f"{BASE}/{shipment.id}").json()["label_url"]
-        path = url.removeprefix("http://localhost:8000")
-        for answer in (api.get(f"{BASE}/{shipment.id}/label"), Client().get(path)):
-            assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")
-            assert answer.content.startswith(b"%PDF")
-        assert data(shipment.order, "shipment.label_created")["label_url"].startswith(url[:50])
-
-    def test_a_link_is_good_for_thirty_days_and_for_its_label(self, api, monkeypatch):
-        shipment = ShipmentFactory(status="label_created")
-        url = api.get(f"{BASE}/{shipment.id}").json()["label_url"]
-        path = url.removeprefix("http://localhost:8000")
-        assert Client().get(f"{path}x").status_code == 404
-        signed_at = signing.time.time()
-        monkeypatch.setattr(signing.time, "time", lambda: signed_at + 31 * 86400)
-        late = Client().get(path)
-        assert (late.status_code, late.json()["code"]) == (410, "link_expired")
-
-    def test_where_the_carrier_keeps_it_is_said(self, api):
-        for status, detail in (
-            ("created", "no label"),
-            ("label_created", "https://x.test/l"),
-        ):
-            shipment = ShipmentFactory(status=status, by=BY_HAND)
-            answer = api.get(f"{BASE}/{shipment.id}/label")
-            assert (answer.status_code, answer.json()["code"]) == (409, "no_label")
-            assert detail in answer.json()["detail"]
-
-
 class TestWrongBodies:
     @pytest.mark.parametrize(
         ("verb", "body", "field"),
@@ -172,6 +92,28 @@ class TestWrongBodies:
     def test_what_is_wrong_is_named(self, api, verb, body, field):
         answer = post(api, ShipmentFactory(status="label_created"), verb, body)
         assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [
+        ("deliver", {"delivered_at": "1970-01-01T00:00:00Z"}),
+        ("scans", {"status": "delivered", "occurred_at": "1970-01-01T00:00:00Z"}),
+    ],
+)
+def test_nothing_arrives_before_it_has_left(api, verb, body):
+    answer = post(api, ShipmentFactory(status="dispatched"), verb, body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "too_early")
+    assert "left at" in answer.json()["detail"]
+
+
+def test_a_clock_that_is_slow_by_a_minute_is_forgiven(api):
+    shipment = ShipmentFactory(status="dispatched")
+    body = {"delivered_at": (timezone.now() - timedelta(minutes=1)).isoformat()}
+    for _ in range(2):
+        answer = post(api, shipment, "deliver", body)
+        assert answer.status_code == 200
+        assert answer.json()["delivered_at"] == answer.json()["dispatched_at"]
 
 
 def test_what_the_state_does_not_allow_says_what_it_does(api):

@@ -1,11 +1,12 @@
 """What EasyPost is asked, and when it has not answered."""
 
-from collections.abc import Callable
-from contextlib import closing
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.utils import timezone
 
 from shipments.carriers import Bought, NoAnswer, Quoted, Refused, Scan, Tracked, Wanted
 from shipments.carriers.easypost.objects import (
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from easypost.errors.api.api_error import ApiError
 
 TIMEOUT = (5, 15)  # seconds to connect, and to read: a command takes up to three requests
+# A purchase that did not answer is sold within this time, or not at all.
+UNSETTLED = timedelta(hours=1)
 # Refusals of a request that may yet have bought, or that an earlier one has forestalled.
 UNDECIDED = {
     "SHIPMENT.POSTAGE.EXISTS",
@@ -33,9 +36,19 @@ UNDECIDED = {
 }
 
 
+@contextmanager
+def _making_sense() -> Iterator[None]:
+    """Take an answer that has not the form that it should have for none. Raises NoAnswer."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise NoAnswer(f"EasyPost: an answer that makes no sense, {error!r}") from error
+
+
 class EasyPost:
     """Labels and tracking through EasyPost, which sells the label of a shipment only once."""
 
+    @_making_sense()
     def label(self, wanted: Wanted) -> Quoted | Bought:
         """Have the label quoted, then buy it at the rate that is wanted.
 
@@ -53,31 +66,45 @@ class EasyPost:
             )
         return bought(shipment)
 
+    @_making_sense()
     def void(self, wanted: Wanted, tracking_number: str | None) -> None:
         """Ask for the label's money back, if there is one that was paid for."""
         reference = wanted.reference
         if reference is None:
             return
         shipment = _retrieve(reference)
-        if is_bought(shipment) and not is_given_back(shipment):
+        if not is_bought(shipment):
+            _expect_settled(wanted)
+        elif not is_given_back(shipment):
             shipment = _change(
                 reference, lambda client: client.shipment.refund(reference), is_given_back
             )
             if not is_given_back(shipment):
                 raise Refused("EasyPost: the carrier does not take this label back; try later.")
 
+    @_making_sense()
     def track(self, tracked: Tracked, *, now: datetime) -> list[Scan]:
         """Return the scans of a label that EasyPost has sold; for others it would charge."""
         if tracked.reference is None:
             return []
-        try:
-            return scans_of(_retrieve(tracked.reference).get("tracker") or {})
-        except Refused as refusal:
-            raise NoAnswer(str(refusal)) from None
+        return scans_of(_retrieve(tracked.reference).get("tracker") or {})
+
+
+def _expect_settled(wanted: Wanted) -> None:
+    """Raise NoAnswer where a label that is not there may yet be sold."""
+    asked = wanted.asked_last_at
+    if asked and timezone.now() < asked + UNSETTLED:
+        raise NoAnswer(
+            f"EasyPost has not sold the label, and may yet: it was asked at {asked:%H:%M} UTC."
+        )
 
 
 def _retrieve(reference: str) -> Json:
-    return _ask(lambda client: client.shipment.retrieve(reference))
+    """Return the shipment. Who is not let look knows nothing of what was sold: no answer."""
+    try:
+        return _ask(lambda client: client.shipment.retrieve(reference))
+    except Refused as refusal:
+        raise NoAnswer(str(refusal)) from None
 
 
 def _change(
@@ -116,8 +143,6 @@ def _ask(question: Callable[["EasyPostClient"], "EasyPostObject"]) -> Json:
             return question(client).to_dict()
         except ApiError as error:
             raise _failure(error) from None
-        except AttributeError:  # the SDK's, where an answer has not the form it should have
-            raise NoAnswer("EasyPost: an answer that makes no sense") from None
 
 
 def _failure(error: "ApiError") -> NoAnswer | Refused:

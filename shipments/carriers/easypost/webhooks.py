@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from django.conf import settings
 from django.utils.datastructures import CaseInsensitiveMapping
 
-from shipments.carriers import BadSignature, Notice
+from shipments.carriers import BadMessage, BadSignature, Notice
 from shipments.carriers.easypost.objects import scans_of
 
 ABOUT_PARCELS = {"tracker.created", "tracker.updated"}
@@ -29,15 +29,23 @@ def verify(body: bytes, headers: Mapping[str, str]) -> None:
 
 
 def notice(body: bytes) -> Notice | None:
-    """Return what a verified webhook tells of a parcel, None where it is about something else."""
-    event = json.loads(body)
-    if event["description"] not in ABOUT_PARCELS:
-        return None
-    tracker = event["result"]
-    return Notice(
-        event_id=event["id"],
-        tracking_number=tracker["tracking_code"],
-        reference=tracker.get("shipment_id"),
-        carrier=tracker.get("carrier"),
-        scans=tuple(scans_of(tracker)),
-    )
+    """Return what a verified webhook tells of a parcel, None where it is about something else.
+
+    Raises BadMessage.
+    """
+    try:
+        event = json.loads(body)
+        if event["description"] not in ABOUT_PARCELS:
+            return None
+        tracker = event["result"]
+        return Notice(
+            event_id=event["id"][:255],
+            tracking_number=tracker["tracking_code"][:64],
+            reference=tracker.get("shipment_id"),
+            carrier=tracker.get("carrier"),
+            scans=tuple(scans_of(tracker)),
+        )
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise BadMessage(
+            f"EasyPost's message is not as its events of trackers should be: {error!r}."
+        ) from error

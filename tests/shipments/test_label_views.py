@@ -1,0 +1,144 @@
+"""The routes that make labels and show them."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.core import signing
+from django.test import Client
+from django.utils import timezone
+
+from shipments import carriers, selectors, services
+from tests.facts import data, mark, told
+from tests.shipments.factories import BY_HAND, ShipmentFactory, create
+from tests.shipments.test_views import BASE, post
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
+
+
+def test_a_refusal_is_answered_with_the_carriers_words(api):
+    shipment = create(service="Refused")
+    answer = post(api, shipment, "label")
+    assert (answer.status_code, answer.json()["code"]) == (422, "carrier_refused")
+    assert "“Refused”" in answer.json()["detail"]
+    assert api.get(f"{BASE}/{shipment.id}").json()["label"]["status"] == "refused"
+
+
+def test_an_answer_that_is_lost_leaves_it_wanted(api):
+    answer = post(api, create(service="Silent"), "label")
+    assert (answer.status_code, answer.json()["label"]["status"]) == (200, "wanted")
+    assert answer.json()["label"]["error"] == "The sandbox does not answer."
+
+
+def test_a_repeat_finds_the_label_as_it_is_now(api):
+    shipment, key = create(service="Timeout"), {"Idempotency-Key": "key"}
+    assert post(api, shipment, "label", headers=key).json()["status"] == "created"
+    services.call_due_carriers(now=timezone.now() + timedelta(minutes=5))
+    before = mark()
+    again = post(api, shipment, "label", headers=key)
+    assert (again.json()["status"], again.headers["Idempotent-Replayed"]) == (
+        "label_created",
+        "true",
+    )
+    assert told(shipment.order, after=before) == []
+
+
+def test_a_request_that_died_before_the_call_is_carried_on_by_its_repeat(api, monkeypatch):
+    shipment = ShipmentFactory()
+
+    def kill(**given):
+        raise SystemExit("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "buy_label", kill)
+        with pytest.raises(SystemExit):
+            post(api, shipment, "label")
+    assert selectors.get(shipment.id).label.status == "wanted"
+    assert post(api, shipment, "label").json()["status"] == "label_created"
+
+
+def test_the_label_of_ones_own_carrier_is_recorded(api):
+    body = {"tracking_number": "1", "label_url": "https://x.test/1", "carrier_cost": "3"}
+    shipment = ShipmentFactory(by=BY_HAND)
+    answer = post(api, shipment, "label", body).json()
+    assert (answer["tracking_number"], answer["carrier_cost"]) == ("1", "3.00")
+    assert answer["label_url"] == "https://x.test/1"
+    other = post(api, ShipmentFactory(by=BY_HAND), "label", body)
+    assert (other.status_code, other.json()["code"]) == (422, "tracking_number_taken")
+
+
+def test_the_pdf_is_shown_with_a_token_and_by_its_url(api):
+    shipment = ShipmentFactory(status="label_created")
+    url = api.get(f"{BASE}/{shipment.id}").json()["label_url"]
+    path = url.removeprefix("http://localhost:8000")
+    for answer in (api.get(f"{BASE}/{shipment.id}/label"), Client().get(path)):
+        assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")
+        assert answer.content.startswith(b"%PDF")
+    assert data(shipment.order, "shipment.label_created")["label_url"].startswith(url[:50])
+
+
+def test_a_link_is_good_for_thirty_days_and_for_its_label(api, monkeypatch):
+    shipment = ShipmentFactory(status="label_created")
+    url = api.get(f"{BASE}/{shipment.id}").json()["label_url"]
+    path = url.removeprefix("http://localhost:8000")
+    assert Client().get(f"{path}x").status_code == 404
+    signed_at = signing.time.time()
+    monkeypatch.setattr(signing.time, "time", lambda: signed_at + 31 * 86400)
+    late = Client().get(path)
+    assert (late.status_code, late.json()["code"]) == (410, "link_expired")
+
+
+def test_a_label_that_went_back_is_shown_nowhere(api):
+    shipment = ShipmentFactory(status="label_created")
+    path = api.get(f"{BASE}/{shipment.id}").json()["label_url"]
+    path = path.removeprefix("http://localhost:8000")
+    services.cancel_shipment(shipment_id=shipment.id)
+    assert api.get(f"{BASE}/{shipment.id}").json()["label_url"] is None
+    assert api.get(f"{BASE}/{shipment.id}/label").status_code == 409
+    assert Client().get(path).status_code == 404
+
+
+def test_a_file_that_is_lost_is_said_to_be(api, media):
+    shipment = ShipmentFactory(status="label_created")
+    path = api.get(f"{BASE}/{shipment.id}").json()["label_url"]
+    for file in media.rglob("*.pdf"):
+        file.unlink()
+    answer = api.get(f"{BASE}/{shipment.id}/label")
+    assert (answer.status_code, answer.json()["code"]) == (409, "no_label")
+    assert "restore the file" in answer.json()["detail"]
+    assert Client().get(path.removeprefix("http://localhost:8000")).status_code == 404
+
+
+def test_of_ones_own_carrier_only_the_number_need_be_known(api):
+    shipment = ShipmentFactory(by=BY_HAND)
+    for _ in range(2):
+        answer = post(api, shipment, "label", {"tracking_number": "1"}).json()
+    assert (answer["status"], answer["carrier_cost"]) == ("label_created", None)
+    assert data(shipment.order, "shipment.label_created") == {
+        "shipment_id": shipment.id,
+        "tracking_number": "1",
+        "label_url": None,
+        "carrier_cost": None,
+    }
+
+
+def test_a_number_in_use_is_the_carriers_refusal(api, carrier):
+    sale = carriers.Bought(
+        tracking_number="1", carrier_cost=Decimal(1), currency="USD", url="https://x.test/l"
+    )
+    carrier.instead = [sale, sale]
+    post(api, ShipmentFactory(), "label")
+    answer = post(api, ShipmentFactory(), "label")
+    assert (answer.status_code, answer.json()["code"]) == (422, "carrier_refused")
+    assert "ask for another" in answer.json()["detail"]
+
+
+def test_where_the_carrier_keeps_it_is_said(api):
+    for status, detail in (
+        ("created", "no label"),
+        ("label_created", "https://x.test/l"),
+    ):
+        shipment = ShipmentFactory(status=status, by=BY_HAND)
+        answer = api.get(f"{BASE}/{shipment.id}/label")
+        assert (answer.status_code, answer.json()["code"]) == (409, "no_label")
+        assert detail in answer.json()["detail"]
