@@ -7,7 +7,7 @@ from payments import selectors as payment_selectors
 from payments import services as payments
 from payments.models import Payment, Refund
 from returns import services
-from returns.models import Return
+from returns.models import RefundOwed, Return
 from tests import factories
 from tests.factories import OrderFactory, deliver, ship, start, start_payment
 from tests.facts import data, told
@@ -91,6 +91,8 @@ def test_what_could_not_go_back_may_be_left(settle):
     payments.call_gateway(payment_id=first.id)
     fail(row, Refund.objects.get(payment=second).id)
     settle()
+    with pytest.raises(RefundOwed, match=r"20\.00 USD can be refunded"):
+        services.close_return(return_id=row.id)
     for _ in range(2):
         assert close(row).status == "refunded"
     assert data(row.order, "return.refunded")["refund_amount"] == "30.00"
