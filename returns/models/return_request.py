@@ -201,9 +201,11 @@ class Return(ReturnRecord):
     def settle(self, refunds: Any, *, fell_short: Decimal) -> None:
         """Look at what became of the `refunds` that it has asked for, less what fell short.
 
-        What has failed may be asked for again.
+        What has failed may be asked for again. What comes back to us once everything was settled
+        is paid out by hand, and still counts as refunded.
         """
-        was_under_way = self.refunding > 0
+        if not self.refunding:
+            return
         self.asked -= fell_short
         self.due -= fell_short
         self.refunded = refunds.succeeded
@@ -212,7 +214,7 @@ class Return(ReturnRecord):
         # Payments may not have heard yet of the latest that was asked for.
         if refunds.pending or refunds.requested != self.asked:
             return
-        if was_under_way and self.refunded == self.due > 0:
+        if self.refunded == self.due > 0:
             self.complete_refund()
         self.due = self.refunded
 

@@ -68,6 +68,19 @@ def test_the_latest_money_goes_back_first(settle):
     assert told(row.order).count("return.refunded") == 1
 
 
+def test_what_comes_back_to_us_later_ends_no_return_of_which_more_is_owed(settle):
+    row, first, second = of_two_payments()
+    refund(row)
+    payments.call_gateway(payment_id=first.id)
+    fail(row, Refund.objects.get(payment=second).id)
+    settle()
+    fail(row, Refund.objects.get(payment=first).id)
+    settle()
+    assert amounts(pay_out(row)) == ("received", 0, 30)
+    refund(row, refund_method="manual")
+    assert pay_out(row).refunded == 50
+
+
 @pytest.mark.parametrize("is_heard_at_once", [True, False])
 def test_of_two_refunds_one_may_fail(is_heard_at_once, settle):
     row, first, second = of_two_payments()
