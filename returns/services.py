@@ -215,7 +215,7 @@ def _expect_open_window(order: Any, lines: Sequence[ReturnItem], now: datetime) 
     delivered_at = orders.selectors.delivered_at(order)
     for line in lines:
         delivered = delivered_at[line.order_item_id]
-        if now - delivered > timedelta(days=days):
+        if (now - delivered) / timedelta(days=1) > days:  # which may be any number
             raise WindowClosed(
                 f"{line.order_item_id} was delivered on {delivered:%Y-%m-%d}; it could be sent "
                 f"back for {days} days."

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
             name='Policy',
             fields=[
                 ('organization_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('window_days', models.PositiveIntegerField(blank=True, help_text='For how many days after its delivery a unit may be sent back; 0 for never. Blank leaves it to the settings.', null=True, validators=[django.core.validators.MaxValueValidator(36500)])),
+                ('window_days', models.PositiveIntegerField(blank=True, help_text='For how many days after its delivery a unit may be sent back; 0 for never. Blank leaves it to the settings.', null=True)),
                 ('restocking_fee', events.money.TaxRateField(blank=True, decimal_places=6, default=None, help_text='The fraction of what was paid that is kept: 0.15 is 15 %. Blank is none.', max_digits=7, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0')), django.core.validators.MaxValueValidator(Decimal('1'))])),
                 ('postage_paid_by', models.CharField(blank=True, choices=[('seller', 'Seller'), ('customer', 'Customer')], help_text='Who pays for the way back. Blank is the seller.', max_length=16, null=True)),
             ],

@@ -24,7 +24,6 @@ class Policy(models.Model):
         blank=True,
         help_text="For how many days after its delivery a unit may be sent back; 0 for never. "
         "Blank leaves it to the settings.",
-        validators=[MaxValueValidator(36_500)],
     )
     restocking_fee = TaxRateField(
         null=True,
