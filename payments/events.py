@@ -152,7 +152,7 @@ class PaymentAbandoned(Event):
     reason: str
 
 
-class RefundFact(Event):
+class RefundFact(Event, kw_only=True):
     """A refund, as the facts about it tell it."""
 
     refund_id: Id
@@ -162,7 +162,10 @@ class RefundFact(Event):
     currency: str
     reason: RefundReason
     method: RefundMethod
-    cause: Annotated[Id | None, Meta(description="The id of what asked for it, if it has one.")]
+    # Facts that were recorded before refunds had causes are still reacted to.
+    cause: Annotated[Id | None, Meta(description="The id of what asked for it, if it has one.")] = (
+        None
+    )
 
     @classmethod
     def of(cls, refund: "Refund", payment: "Payment", **more: Any) -> Self:

@@ -29,6 +29,22 @@ STATUS = badge(
 )
 
 
+@admin.display(description="approved amount")
+def approved_amount(return_request: Return) -> str:
+    """The most that may go back, once somebody has said so."""
+    if return_request.approved_amount is None:
+        return "-"
+    approved = money(return_request.approved_amount, return_request.currency)
+    return f"{approved} {return_request.currency}"
+
+
+@admin.display(description="restocking fee", empty_value="-")
+def restocking_fee(row: Return | Policy) -> str | None:
+    """The part of what was paid that is kept."""
+    fee = row.restocking_fee
+    return None if fee is None else f"{(fee * 100).normalize():f} %"
+
+
 def items(return_request: Return) -> Mapping[str, list[tuple[str, str]]]:
     """The return's lines, to choose from."""
     return {
@@ -129,7 +145,7 @@ class ReturnAdmin(AggregateAdmin):
         ),
         "close": Command(
             lambda row, body: services.close_return(return_id=row.id, **body),
-            serializers.Ending,
+            serializers.EndingByOperator,
             icon="done_all",
             ends=True,
         ),
@@ -154,9 +170,9 @@ class ReturnAdmin(AggregateAdmin):
             "inventory",
         ),
         Queue(
-            "to-refund",
-            "Returns to refund",
-            lambda rows: rows.filter(selectors.TO_REFUND),
+            "to-settle",
+            "Returns to refund or close",
+            lambda rows: rows.filter(selectors.TO_SETTLE),
             "undo",
         ),
     )
@@ -196,8 +212,8 @@ class ReturnAdmin(AggregateAdmin):
         tab(
             "Terms",
             ("approved_by", "approved_at"),
-            ("approved_amount", "approval_note"),
-            ("restocking_fee", "postage_paid_by"),
+            (approved_amount, "approval_note"),
+            (restocking_fee, "postage_paid_by"),
             (amount("return_shipping_cost"), "return_shipping_label_url"),
         ),
         tab("Refund", ("refund_method", "refunded_at")),
@@ -215,4 +231,4 @@ class ReturnAdmin(AggregateAdmin):
 @admin.register(Policy)
 class ReturnPolicyAdmin(PolicyAdmin):
     save = services.set_policy
-    list_display = ["organization_id", "window_days", "restocking_fee", "postage_paid_by"]
+    list_display = ["organization_id", "window_days", restocking_fee, "postage_paid_by"]

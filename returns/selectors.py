@@ -10,10 +10,11 @@ from django.db.models import F, Prefetch, Q, QuerySet
 import payments.selectors
 from returns.models import PaidBy, Policy, ReceiptItem, Return, ReturnItem
 
-# Returns that wait for somebody: to be decided on, to be unpacked, and to be paid for.
+# Returns that wait for somebody: to be decided on, to be unpacked, and to be paid for or closed.
 TO_APPROVE = Q(status=Return.Status.REQUESTED)
 TO_RECEIVE = Q(status=Return.Status.APPROVED)
-TO_REFUND = Q(status=Return.Status.RECEIVED, accepted_value__gt=0, due=F("refunded"))
+TO_SETTLE = Q(status=Return.Status.RECEIVED, due=F("refunded"))
+TO_REFUND = TO_SETTLE & Q(accepted_value__gt=0)
 
 
 class Terms(NamedTuple):

@@ -136,14 +136,15 @@ def receive_return(
 
 
 @transaction.atomic
-def close_return(*, return_id: str, note: str = "") -> Return:
+def close_return(*, return_id: str, note: str = "", forgo_refund: bool = True) -> Return:
     """Wait for no more of it; or, once all has come, refund no more of it.
 
-    Raises NoteRequired, InvalidTransition.
+    Somebody may have done the first at the same time: whoever means no more than that does not
+    `forgo_refund`. Raises RefundOwed, InvalidTransition.
     """
     return_request = _lock(return_id)
     if not return_request.has_ended_as(Status.CLOSED, Status.REFUNDED, note=note):
-        return_request.close(note=note, at=timezone.now())
+        return_request.close(note=note, forgo_refund=forgo_refund, at=timezone.now())
         return_request.save()
     return return_request
 
@@ -214,7 +215,7 @@ def _expect_open_window(order: Any, lines: Sequence[ReturnItem], now: datetime) 
     delivered_at = orders.selectors.delivered_at(order)
     for line in lines:
         delivered = delivered_at[line.order_item_id]
-        if delivered + timedelta(days=days) < now:
+        if (now - delivered) / timedelta(days=1) > days:  # which may be any number
             raise WindowClosed(
                 f"{line.order_item_id} was delivered on {delivered:%Y-%m-%d}; it could be sent "
                 f"back for {days} days."

@@ -63,6 +63,11 @@ class OrderItem(models.Model):
         """Where Inventory has reserved units; the rest are nobody's yet."""
         return list(self.allocations.all())
 
+    @cached_property
+    def paid(self) -> list[Decimal]:
+        """What was paid for each unit."""
+        return split(self.total, [1] * self.quantity, self.order.currency)
+
     @property
     def live(self) -> int:
         """Units that are not written off."""
@@ -95,8 +100,7 @@ class OrderItem(models.Model):
 
     def paid_for(self, units: Iterable[int]) -> Decimal:
         """Return what was paid for some of the units, by their numbers: 1 is the line's first."""
-        paid = split(self.total, [1] * self.quantity, self.order.currency)
-        return sum((paid[number - 1] for number in units), Decimal(0))
+        return sum((self.paid[number - 1] for number in units), Decimal(0))
 
     def by_warehouse(self) -> dict[str | None, int]:
         """Return the live units by the warehouse allocated, else preferred, else None."""

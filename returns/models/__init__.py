@@ -2,16 +2,16 @@
 
 from returns.models.parts import Receipt, ReceiptItem, ReturnItem
 from returns.models.policy import PaidBy, Policy
-from returns.models.refusals import NoteRequired, NotInReturn, RefundTooLarge, WindowClosed
+from returns.models.refusals import NotInReturn, RefundOwed, RefundTooLarge, WindowClosed
 from returns.models.return_request import Return
 
 __all__ = [
     "NotInReturn",
-    "NoteRequired",
     "PaidBy",
     "Policy",
     "Receipt",
     "ReceiptItem",
+    "RefundOwed",
     "RefundTooLarge",
     "Return",
     "ReturnItem",

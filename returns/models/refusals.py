@@ -15,10 +15,10 @@ class NotInReturn(DomainError):
     code = "not_in_return"
 
 
-class NoteRequired(DomainError):
-    """Who closes a return for which something is owed says why."""
+class RefundOwed(DomainError):
+    """Who closes a return for which something is owed says in a `note` why it is not given."""
 
-    code = "note_required"
+    code = "refund_owed"
 
 
 class RefundTooLarge(DomainError):

@@ -13,7 +13,7 @@ from events.schema import Event
 from returns import events as facts
 from returns.models.parts import Receipt, ReceiptItem, ReturnItem
 from returns.models.record import ReturnRecord
-from returns.models.refusals import NoteRequired, NotInReturn, RefundTooLarge
+from returns.models.refusals import NotInReturn, RefundOwed, RefundTooLarge
 
 Items = Sequence[Mapping[str, Any]]  # order_item_id, quantity, condition, accepted each
 
@@ -128,14 +128,14 @@ class Return(ReturnRecord):
         """Every unit has come back."""
         return self.take(**receipt)
 
-    def close(self, *, note: str, at: datetime) -> None:
+    def close(self, *, note: str, forgo_refund: bool, at: datetime) -> None:
         """What has not come will not come; what has come is not refunded, or no more of it."""
         if self.status != self.Status.RECEIVED:
             self.cut_short(note=note)
         elif self.refunded:
-            self.close_refunded(note=note, at=at)
+            self.close_refunded(note=note, forgo_refund=forgo_refund, at=at)
         else:
-            self.close_unrefunded(note=note, at=at)
+            self.close_unrefunded(note=note, forgo_refund=forgo_refund, at=at)
 
     @transition(
         source=Status.APPROVED,
@@ -155,13 +155,9 @@ class Return(ReturnRecord):
         verb="close",
         guards=[no_refund_is_under_way, nothing_is_refunded],
     )
-    def close_unrefunded(self, *, note: str, at: datetime) -> None:
+    def close_unrefunded(self, *, note: str, forgo_refund: bool, at: datetime) -> None:
         """Nothing is owed for what has come, or somebody says why nothing is given."""
-        if self.refundable and not note:
-            owed = money(self.refundable, self.currency)
-            raise NoteRequired(
-                f"{owed} {self.currency} can be refunded for {self.id}: say in `note` why not."
-            )
+        self.expect_nothing_owed(note, forgo_refund)
         self.end(note, at)
 
     @transition(
@@ -171,8 +167,9 @@ class Return(ReturnRecord):
         verb="close",
         guards=[no_refund_is_under_way, something_is_refunded],
     )
-    def close_refunded(self, *, note: str, at: datetime) -> None:
+    def close_refunded(self, *, note: str, forgo_refund: bool, at: datetime) -> None:
         """What could be refunded is all that there will be."""
+        self.expect_nothing_owed(note, forgo_refund)
         self.end(note, at)
 
     @transition(
@@ -204,9 +201,11 @@ class Return(ReturnRecord):
     def settle(self, refunds: Any, *, fell_short: Decimal) -> None:
         """Look at what became of the `refunds` that it has asked for, less what fell short.
 
-        What has failed may be asked for again.
+        What has failed may be asked for again. What comes back to us once everything was settled
+        is paid out by hand, and still counts as refunded.
         """
-        was_under_way = self.refunding > 0
+        if not self.refunding:
+            return
         self.asked -= fell_short
         self.due -= fell_short
         self.refunded = refunds.succeeded
@@ -215,9 +214,16 @@ class Return(ReturnRecord):
         # Payments may not have heard yet of the latest that was asked for.
         if refunds.pending or refunds.requested != self.asked:
             return
-        if was_under_way and self.refunded == self.due > 0:
+        if self.refunded == self.due > 0:
             self.complete_refund()
         self.due = self.refunded
+
+    def expect_nothing_owed(self, note: str, forgo_refund: bool) -> None:
+        """Refuse to give less than is owed unless somebody means it, and says why."""
+        if self.refundable and not (note and forgo_refund):
+            owed = money(self.refundable, self.currency)
+            how = "say in `note` why not" if forgo_refund else "refund it, or forgo the refund"
+            raise RefundOwed(f"{owed} {self.currency} can be refunded for {self.id}: {how}.")
 
     def ask(self, amount: Decimal, most: Decimal, method: str) -> Event:
         """Have payments give this much back. Raises RefundTooLarge, InexactAmount."""

@@ -4,6 +4,7 @@ from returns.serializers.answers import ReturnOut
 from returns.serializers.bodies import (
     Approval,
     Ending,
+    EndingByOperator,
     LargerRefund,
     NewReceipt,
     NewReturn,
@@ -14,6 +15,7 @@ from returns.serializers.bodies import (
 __all__ = [
     "Approval",
     "Ending",
+    "EndingByOperator",
     "LargerRefund",
     "NewReceipt",
     "NewReturn",

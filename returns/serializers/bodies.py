@@ -103,6 +103,15 @@ class Ending(Body):
     note = Note()
 
 
+class EndingByOperator(Ending):
+    """Why it ends here, and whether that costs the customer money."""
+
+    forgo_refund = serializers.BooleanField(
+        default=False,
+        help_text="Needed where all has come, and money for it that is owed is not given.",
+    )
+
+
 class ReceivedUnits(StrictSerializer):
     """Units of a line that have come, in the same state."""
 

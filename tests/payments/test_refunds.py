@@ -5,7 +5,9 @@ from decimal import Decimal
 import pytest
 
 from events.aggregate import InvalidTransition
+from events.models import Event
 from events.money import InexactAmount
+from events.schema import parse
 from payments import selectors, services
 from payments.gateways import Payout
 from payments.models import Payment, Refund, RefundTooLarge
@@ -172,6 +174,16 @@ def test_nothing_goes_back_of_a_payment_that_is_all_refunded():
             cause=None,
             at=payment.created_at,
         )
+
+
+def test_a_fact_from_before_refunds_had_causes_is_still_understood():
+    """It may be owed to somebody when a new release starts."""
+    payment = PaymentFactory()
+    refund(payment, "10")
+    body = Event.objects.get(stream=payment.order_id, name="refund.requested").body
+    older = body.replace(',"cause":null', "")
+    assert older != body
+    assert parse("refund.requested", older) == parse("refund.requested", body)
 
 
 @pytest.mark.django_db(transaction=True)

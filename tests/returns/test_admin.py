@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from returns import selectors
+from returns import selectors, services
 from returns.models import Policy, Return
 from tests.factories import OrderFactory, deliver, order_of
 from tests.facts import data, told
@@ -75,17 +75,54 @@ def test_returns_wait_in_queues_for_whoever_is_next(operator):
     client, row = operator(), ReturnFactory()
 
     def waiting():
-        return [key for key in ("to-approve", "to-receive", "to-refund") if queue(client, key)]
+        return [key for key in ("to-approve", "to-receive", "to-settle") if queue(client, key)]
 
     assert waiting() == ["to-approve"]
     approve(row)
     assert waiting() == ["to-receive"]
     receive(row)
-    assert waiting() == ["to-refund"]
+    assert waiting() == ["to-settle"]
     refund(row)
     assert waiting() == []
     pay_out(row)
     assert waiting() == []
+
+
+def test_a_return_for_which_nothing_is_owed_waits_to_be_closed(operator):
+    client, row = operator(), ReturnFactory(status="approved")
+    receive(row, accepted=False)
+    assert queue(client, "to-settle") == [row.id]
+    client.post(command(row, "close"), {"key": "1"})
+    assert queue(client, "to-settle") == []
+
+
+def test_amounts_and_fees_are_shown_as_people_read_them(operator):
+    client, row = operator(), ReturnFactory()
+    assert "0 %" in client.get(page(row)).content.decode()
+    services.set_policy(
+        organization_id="org_1",
+        window_days=None,
+        restocking_fee=Decimal("0.125"),
+        postage_paid_by=None,
+    )
+    approve(row)
+    shown = client.get(page(row)).content.decode()
+    assert "43.75 USD" in shown
+    assert "12.5 %" in shown
+    assert "12.5 %" in client.get(reverse("admin:returns_policy_changelist")).content.decode()
+
+
+def test_whoever_cuts_a_return_short_a_moment_after_somebody_else_forgoes_no_refund(operator):
+    row = ReturnFactory(status="approved")
+    receive(row, 1)
+    url, note = command(row, "close"), {"note": "The other one is lost."}
+    one, other = operator(username="olga"), operator(username="otto")
+    assert one.post(url, note).status_code == 302
+    told_so = other.post(url, note).content.decode()
+    assert "25.00 USD can be refunded" in told_so
+    assert selectors.get(row.id).status == "received"
+    assert other.post(url, note | {"key": "2", "forgo_refund": "on"}).status_code == 302
+    assert selectors.get(row.id).status == "closed"
 
 
 def test_units_are_received_line_by_line(operator):
@@ -157,13 +194,14 @@ def test_more_than_was_approved_is_for_those_with_permission(operator):
 def test_each_command_has_its_form(operator, status, name, after):
     client, row = operator(username="olga"), ReturnFactory(status=status)
     assert client.get(command(row, name)).status_code == 200
-    assert client.post(command(row, name), {"note": "So be it."}).status_code == 302
+    sent = {"note": "So be it."} | ({"forgo_refund": "on"} if name == "close" else {})
+    assert client.post(command(row, name), sent).status_code == 302
     assert Return.objects.get(pk=row.pk).status == after
 
 
 def test_whoever_gives_nothing_for_what_came_is_asked_why(operator):
     client, row = operator(), ReturnFactory(status="received")
-    asked = client.post(command(row, "close"), {})
+    asked = client.post(command(row, "close"), {"forgo_refund": "on"})
     assert "say in `note` why not" in asked.content.decode()
 
 

@@ -7,7 +7,7 @@ from payments import selectors as payment_selectors
 from payments import services as payments
 from payments.models import Payment, Refund
 from returns import services
-from returns.models import Return
+from returns.models import RefundOwed, Return
 from tests import factories
 from tests.factories import OrderFactory, deliver, ship, start, start_payment
 from tests.facts import data, told
@@ -68,6 +68,19 @@ def test_the_latest_money_goes_back_first(settle):
     assert told(row.order).count("return.refunded") == 1
 
 
+def test_what_comes_back_to_us_later_ends_no_return_of_which_more_is_owed(settle):
+    row, first, second = of_two_payments()
+    refund(row)
+    payments.call_gateway(payment_id=first.id)
+    fail(row, Refund.objects.get(payment=second).id)
+    settle()
+    fail(row, Refund.objects.get(payment=first).id)
+    settle()
+    assert amounts(pay_out(row)) == ("received", 0, 30)
+    refund(row, refund_method="manual")
+    assert pay_out(row).refunded == 50
+
+
 @pytest.mark.parametrize("is_heard_at_once", [True, False])
 def test_of_two_refunds_one_may_fail(is_heard_at_once, settle):
     row, first, second = of_two_payments()
@@ -91,6 +104,8 @@ def test_what_could_not_go_back_may_be_left(settle):
     payments.call_gateway(payment_id=first.id)
     fail(row, Refund.objects.get(payment=second).id)
     settle()
+    with pytest.raises(RefundOwed, match=r"20\.00 USD can be refunded"):
+        services.close_return(return_id=row.id)
     for _ in range(2):
         assert close(row).status == "refunded"
     assert data(row.order, "return.refunded")["refund_amount"] == "30.00"

@@ -7,7 +7,7 @@ import pytest
 from orders import selectors as orders
 from orders.models import TooManyUnits
 from returns import selectors, services
-from returns.models import NoteRequired, NotInReturn
+from returns.models import NotInReturn, RefundOwed
 from tests.factories import OrderFactory, deliver, order_of, ship, start
 from tests.facts import data, mark, told
 from tests.returns.factories import ReturnFactory, approve, close, receive, refund, request
@@ -117,7 +117,7 @@ def test_a_return_of_which_nothing_is_accepted_is_closed_without_a_word():
 
 def test_whoever_refunds_nothing_of_what_is_owed_says_why():
     row = ReturnFactory(status="received")
-    with pytest.raises(NoteRequired, match=r"50\.00 USD can be refunded"):
+    with pytest.raises(RefundOwed, match=r"50\.00 USD can be refunded"):
         services.close_return(return_id=row.id)
     before = mark()
     for _ in range(2):

@@ -129,8 +129,9 @@ class TestTheWindow:
         with pytest.raises(WindowClosed):
             request(self.delivered(days=age))
 
-    def test_the_settings_say_how_long_it_is(self, settings):
-        settings.RETURN_WINDOW_DAYS = 90
+    @pytest.mark.parametrize("days", [90, 1_000_000, 2_147_483_647])
+    def test_the_settings_say_how_long_it_is(self, days, settings):
+        settings.RETURN_WINDOW_DAYS = days
         assert request(self.delivered(days=80)).status == "requested"
 
 
