@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from config.admin.columns import amount, badge, stream
-from config.admin.commands import Command
+from config.admin.commands import Command, no_input
 from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
 from events.money import money
@@ -114,6 +114,7 @@ class ReturnAdmin(AggregateAdmin):
             lambda row, body: services.approve_return(return_id=row.id, **body),
             serializers.Approval,
             icon="check",
+            bulk=no_input,
         ),
         "reject": Command(
             lambda row, body: services.reject_return(return_id=row.id, **body),

@@ -232,3 +232,12 @@ def test_the_policy_decides_for_returns_from_then_on(operator):
     assert (policy.window_days, policy.postage_paid_by) == (14, None)
     row = approve(ReturnFactory())
     assert (row.approved_amount, row.postage_paid_by) == (Decimal("42.50"), "seller")
+
+
+def test_several_returns_are_approved_at_once_and_what_is_refused_is_told(operator):
+    first, rejected = ReturnFactory(), ReturnFactory(status="rejected")
+    sent = {"action": "approve", "_selected_action": [first.id, rejected.id]}
+    told_ = operator().post(reverse("admin:returns_return_changelist"), sent, follow=True)
+    assert "Approve: done for 1 of 2." in told_.content.decode()
+    assert f"Cannot approve {rejected.id}: it is rejected." in told_.content.decode()
+    assert selectors.get(first.id).approved_by == "olga"
