@@ -86,11 +86,12 @@ def split(amount: Decimal, weights: Sequence[Decimal | int], currency: str) -> l
     part wins a tie. Weights that are all zero count as equal.
     """
     unit = Decimal(1).scaleb(-decimals(currency))
-    total = sum(weights) or len(weights)
-    shares = [weight if sum(weights) else 1 for weight in weights]
+    whole = sum(weights)
+    shares = weights if whole else [1] * len(weights)
+    total = whole or len(weights)
     units = int(money(amount, currency) / unit)
     parts = [divmod(units * share, total) for share in shares]
-    counts = [int(whole) for whole, _ in parts]
+    counts = [int(count) for count, _ in parts]
     by_remainder = sorted(range(len(parts)), key=lambda i: (-parts[i][1], i))
     for i in by_remainder[: units - sum(counts)]:
         counts[i] += 1

@@ -146,7 +146,7 @@ class ReturnAdmin(AggregateAdmin):
         ),
         "close": Command(
             lambda row, body: services.close_return(return_id=row.id, **body),
-            serializers.EndingByOperator,
+            serializers.Closing,
             icon="done_all",
             ends=True,
         ),

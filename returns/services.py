@@ -136,7 +136,7 @@ def receive_return(
 
 
 @transaction.atomic
-def close_return(*, return_id: str, note: str = "", forgo_refund: bool = True) -> Return:
+def close_return(*, return_id: str, note: str = "", forgo_refund: bool = False) -> Return:
     """Wait for no more of it; or, once all has come, refund no more of it.
 
     Somebody may have done the first at the same time: whoever means no more than that does not

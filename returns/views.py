@@ -65,7 +65,7 @@ class Returns(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         )
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Ending, shows=serializers.ReturnOut.closed)
+    @takes(serializers.Closing, shows=serializers.ReturnOut.closed)
     def close(self, request: Request, pk: str) -> Response:
         """Wait for no more of an approved return; of a received one, refund no more."""
         return self.answer(services.close_return(return_id=self.get_object().id, **self.body()))

@@ -3,8 +3,8 @@
 from returns.serializers.answers import ReturnOut
 from returns.serializers.bodies import (
     Approval,
+    Closing,
     Ending,
-    EndingByOperator,
     LargerRefund,
     NewReceipt,
     NewReturn,
@@ -14,8 +14,8 @@ from returns.serializers.bodies import (
 
 __all__ = [
     "Approval",
+    "Closing",
     "Ending",
-    "EndingByOperator",
     "LargerRefund",
     "NewReceipt",
     "NewReturn",

@@ -103,9 +103,10 @@ class Ending(Body):
     note = Note()
 
 
-class EndingByOperator(Ending):
+class Closing(Ending):
     """Why it ends here, and whether that costs the customer money."""
 
+    example = {"note": "The customer keeps the money's worth in vouchers.", "forgo_refund": True}
     forgo_refund = serializers.BooleanField(
         default=False,
         help_text="Needed where all has come, and money for it that is owed is not given.",

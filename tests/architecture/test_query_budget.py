@@ -28,6 +28,7 @@ from tests.shipments import budget as shipments
 
 pytestmark = pytest.mark.django_db
 
+WORN = {"note": "Worn.", "forgo_refund": True}
 REFUND = {"amount": "1.00", "reason": "operator"}
 LINE = {"variant_id": "var_1", "title": "A shirt", "quantity": 1, "unit_price": "25.00"}
 
@@ -229,7 +230,7 @@ BUDGET = {  # by method and route: how it is sent, and the queries, savepoints i
     ("post", "return-cancel"): (of_return("/cancel", {}), 23),
     ("post", "return-receive"): (of_return("/receive", receipt, status="approved"), 27),
     ("post", "return-refund"): (of_return("/refund", {}, status="received"), 26),
-    ("post", "return-close"): (of_return("/close", {"note": "Worn."}, status="received"), 25),
+    ("post", "return-close"): (of_return("/close", WORN, status="received"), 25),
     ("get", "invoice-list"): (invoices, 4),
     ("get", "invoice-detail"): (of_invoice(""), 4),
     ("get", "invoice-pdf"): (of_invoice("/pdf"), 4),

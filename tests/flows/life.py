@@ -239,7 +239,9 @@ class Life:
         self.of(Return, a, lambda pk: returns.refund_return(return_id=pk, refund_method=method))
 
     def close_return(self, a: int, b: int, c: int) -> None:
-        self.of(Return, a, lambda pk: returns.close_return(return_id=pk, note="worn"))
+        self.of(
+            Return, a, lambda pk: returns.close_return(return_id=pk, note="worn", forgo_refund=True)
+        )
 
     def go_on(self, a: int, b: int, c: int) -> None:
         """Something that is allowed now, so that lives come far enough."""

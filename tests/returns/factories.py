@@ -108,7 +108,7 @@ def pay_out(return_request: Return) -> Return:
 
 
 def close(return_request: Return, note: str = "It was worn.") -> Return:
-    return returns.close_return(return_id=return_request.id, note=note)
+    return returns.close_return(return_id=return_request.id, note=note, forgo_refund=True)
 
 
 WAYS: dict[str, list[Any]] = {

@@ -28,7 +28,7 @@ COMMANDS = {
     "cancel": lambda r: services.cancel_return(return_id=r.id),
     "receive one": lambda r: receive(r, 1),
     "receive all": receive_both,
-    "close": lambda r: services.close_return(return_id=r.id, note="kept"),
+    "close": lambda r: services.close_return(return_id=r.id, note="kept", forgo_refund=True),
     "refund": lambda r: services.refund_return(return_id=r.id),
     "refund in full": lambda r: services.refund_return(
         return_id=r.id, amount=r.value, may_exceed=True

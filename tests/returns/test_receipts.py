@@ -118,10 +118,12 @@ def test_a_return_of_which_nothing_is_accepted_is_closed_without_a_word():
 def test_whoever_refunds_nothing_of_what_is_owed_says_why():
     row = ReturnFactory(status="received")
     with pytest.raises(RefundOwed, match=r"50\.00 USD can be refunded"):
-        services.close_return(return_id=row.id)
+        services.close_return(return_id=row.id, note="It was worn.")
+    with pytest.raises(RefundOwed, match="say in `note` why not"):
+        services.close_return(return_id=row.id, forgo_refund=True)
     before = mark()
     for _ in range(2):
-        services.close_return(return_id=row.id, note="It was worn.")
+        services.close_return(return_id=row.id, note="It was worn.", forgo_refund=True)
     assert told(row.order, after=before) == ["return.closed"]
     assert data(row.order, "return.closed")["note"] == "It was worn."
 
