@@ -18,7 +18,7 @@ from tests.factories import (
 )
 from tests.fulfillment.factories import FulfillmentFactory, pick_all, short
 from tests.returns.factories import ReturnFactory
-from tests.shipments.factories import ShipmentFactory, packed
+from tests.shipments.factories import long_ago, packed
 
 ORDERS = {"orders_place": "pending", "orders_write_off": "confirmed"}
 STATES = {  # in which these are asked of a fulfillment, a return or a shipment
@@ -42,7 +42,7 @@ STATES = {  # in which these are asked of a fulfillment, a return or a shipment
 GOODS: dict[str, tuple[Any, int]] = {  # with how many units
     "fulfillments": (FulfillmentFactory, 4),
     "returns": (ReturnFactory, 1),
-    "shipments": (ShipmentFactory, 1),
+    "shipments": (long_ago, 1),
 }
 
 

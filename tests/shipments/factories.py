@@ -107,6 +107,11 @@ class ShipmentFactory(factory.Factory):
         return selectors.get(shipment.id)
 
 
+def long_ago(**given: Any) -> Shipment:
+    """One that was there before whatever the examples of bodies tell of it."""
+    return aged(ShipmentFactory(**given), hours=20 * 365 * 24)
+
+
 def cancel_order(shipment: Shipment) -> None:
     """The shipment has not heard of it yet."""
     orders.cancel_order(order_id=shipment.order_id, reason="customer_request")
