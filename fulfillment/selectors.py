@@ -28,8 +28,8 @@ def with_lines() -> QuerySet[Fulfillment]:
     return Fulfillment.objects.select_related("order").prefetch_related("items")
 
 
-def packed(fulfillment_id: str) -> Fulfillment:
-    """Return a fulfillment with its lines, of whose order nobody else changes anything now."""
+def get(fulfillment_id: str) -> Fulfillment:
+    """Return a fulfillment to show."""
     return with_lines().get(pk=fulfillment_id)
 
 

@@ -59,8 +59,8 @@ def create_shipment(
     shipment. Raises NotPacked, NothingToShip, TooManyPackedUnits, CarrierRequired, OrderEnded,
     InexactAmount.
     """
-    order = orders.selectors.lock_row(fulfillment.selectors.packed(fulfillment_id).order_id)
-    packed = fulfillment.selectors.packed(fulfillment_id)
+    order = orders.selectors.lock_row(fulfillment.selectors.get(fulfillment_id).order_id)
+    packed = fulfillment.selectors.get(fulfillment_id)
     if order.status == order.Status.CANCELLED:
         raise OrderEnded(f"{order.id} is cancelled: nothing of it is to be sent.")
     if packed.status != packed.Status.PACKED:
@@ -107,7 +107,7 @@ def create_shipment(
 def ship_packed_units(*, fulfillment_id: str) -> None:
     """Make the shipment that the order's carrier and service ask for, if there is one to make."""
     with suppress(NotPacked, NothingToShip, CarrierRequired, OrderEnded):
-        packed = fulfillment.selectors.packed(fulfillment_id)
+        packed = fulfillment.selectors.get(fulfillment_id)
         if packed.order.carrier and packed.order.service:
             create_shipment(fulfillment_id=fulfillment_id)
 

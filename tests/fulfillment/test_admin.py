@@ -77,7 +77,7 @@ def test_several_are_started_at_once_and_what_is_refused_is_told(olga):
     told = olga.post(LIST, body, follow=True).content.decode()
     assert "Start: done for 1 of 2." in told
     assert f"{held.order_id} is on hold (fraud): release it." in told
-    assert selectors.packed(first.id).assigned_to == "olga"
+    assert selectors.get(first.id).assigned_to == "olga"
 
 
 def test_what_is_short_is_moved_or_written_off(olga):
@@ -87,7 +87,7 @@ def test_what_is_short_is_moved_or_written_off(olga):
     one = {"items[0].order_item_id": item, "items[0].quantity": 1}
     assert "Move: done for" in do(olga, fulfillment, "move", {**one, "warehouse_id": "wh_2"})
     assert "Write off: done for" in do(olga, fulfillment, "write-off", one)
-    assert selectors.packed(fulfillment.id).lines[0].quantity == 1
+    assert selectors.get(fulfillment.id).lines[0].quantity == 1
 
 
 def test_lists_and_slips_are_printed_for_whoever_may_see_them(olga, operator, client):

@@ -94,7 +94,7 @@ def test_every_command_is_asked_in_every_state():
 @pytest.mark.parametrize("state", STATES)
 def test_what_a_command_does_in_a_state(command, state):
     row = make(state)
-    row = selectors.packed(row.id)
+    row = selectors.get(row.id)
     status, before = row.status, mark()
     expected = TABLE[command][STATES.index(state)]
     try:
@@ -103,7 +103,7 @@ def test_what_a_command_does_in_a_state(command, state):
         refused = False
     except DomainError:
         refused = True
-    after = selectors.packed(row.id)
+    after = selectors.get(row.id)
     happened = told(row.order, after=before)
     assert refused == (expected == NO)
     if expected in (NO, STANDS):
@@ -117,7 +117,7 @@ def test_what_a_command_does_in_a_state(command, state):
 
 @pytest.mark.parametrize("state", STATES)
 def test_what_is_said_to_be_allowed_is_not_refused_for_the_state(state):
-    row = selectors.packed(make(state).id)
+    row = selectors.get(make(state).id)
     allowed = set(row.allowed_actions())
     for command in ("start", "pick", "short", "pack", "move"):
         answer = TABLE[command][STATES.index(state)]

@@ -122,5 +122,5 @@ def test_the_packing_slip_names_what_is_inside_and_no_price(api):
     for part in ("Packing slip", "A shirt", "Juan Pérez", "1 Main Street", "2.5 kg"):
         assert part in text
     assert "25.00" not in text
-    order = selectors.packed(fulfillment.id).order
+    order = selectors.get(fulfillment.id).order
     assert order.number in text
