@@ -2,8 +2,9 @@
 
 from tests.factories import LineFactory
 
-ROWS = (1, 100)  # as many as a page has
-LINES = {1: 1, 100: 12}
+ROWS = (1, 30)  # of a list
+PARTS = (1, 12)  # lines of one row, whatever else there is
+LINES = {1: 1, 12: 12, 30: 12}
 
 
 def lines(size):
