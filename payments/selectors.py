@@ -9,7 +9,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Round
 
 from events.money import MAX_DECIMALS, MoneyField
-from payments.models import Payment, PaymentAccount, Refund, Webhook
+from payments.models import Payment, PaymentAccount, Refund
 
 # Payments that wait for somebody: of which nobody knows yet whether the money has come, of which
 # something else came than was asked for, or that cannot be given back as it was meant to.
@@ -136,11 +136,6 @@ def with_refunds_by_hand() -> Exists:
         status=Refund.Status.PENDING,
     )
     return Exists(by_hand)
-
-
-def kept_webhooks(*, now: datetime) -> QuerySet[Webhook]:
-    """Return the messages to be tried again at `now`."""
-    return Webhook.objects.filter(due_at__lte=now).order_by("due_at")
 
 
 def stripe_account(organization_id: str) -> str | None:

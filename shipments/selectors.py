@@ -6,7 +6,7 @@ from datetime import date, datetime
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from shipments.models import Adapter, CarrierAccount, CarrierWebhook, Label, Shipment, ShipmentItem
+from shipments.models import Adapter, CarrierAccount, Label, Shipment, ShipmentItem
 
 # Shipments that wait for somebody: to be labelled or dispatched, and those whose carrier refuses
 # a label or does not answer.
@@ -134,8 +134,3 @@ def label(label_id: str) -> Label | None:
     """Return a label that may be used and whose PDF is here, if there is one of that id."""
     sold = Label.objects.filter(status=Label.Status.BOUGHT).exclude(path="")
     return sold.filter(pk=label_id).first()
-
-
-def kept_webhooks(*, now: datetime) -> QuerySet[CarrierWebhook]:
-    """Return the messages to be tried again at `now`."""
-    return CarrierWebhook.objects.filter(due_at__lte=now).order_by("due_at")

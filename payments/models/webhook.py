@@ -2,23 +2,15 @@
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
+
+from events.kept import KeptMessage
 
 
-class Webhook(models.Model):
-    """One message of a gateway; while nobody knows its payment, it is kept and tried again.
-
-    Of the message only what we use is kept, no secret and nothing of the customer.
-    """
+class Webhook(KeptMessage):
+    """One message of a gateway, about a payment."""
 
     gateway = models.CharField(max_length=16)
-    event_id = models.CharField(max_length=255)
     kind = models.CharField(max_length=64)
-    notice = models.TextField()  # as JSON
-    received_at = models.DateTimeField(default=timezone.now)
-    handled_at = models.DateTimeField(null=True)
-    due_at = models.DateTimeField(null=True)  # null once handled, or given up
-    tries = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = [

@@ -2,23 +2,15 @@
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
+
+from events.kept import KeptMessage
 
 
-class CarrierWebhook(models.Model):
-    """One message of a carrier; while nobody knows its parcel, it is kept and tried again.
-
-    Of the message only what we use is kept.
-    """
+class CarrierWebhook(KeptMessage):
+    """One message of a carrier, about a parcel."""
 
     adapter = models.CharField(max_length=16)
-    event_id = models.CharField(max_length=255)
     tracking_number = models.CharField(max_length=64)
-    notice = models.TextField()  # as JSON
-    received_at = models.DateTimeField(default=timezone.now)
-    handled_at = models.DateTimeField(null=True)
-    due_at = models.DateTimeField(null=True)  # null once handled, or given up
-    tries = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = [

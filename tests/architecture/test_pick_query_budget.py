@@ -10,7 +10,7 @@ from tests.fulfillment.factories import fulfillments, reach
 
 pytestmark = pytest.mark.django_db
 
-LINES = (1, 12)
+LINES = (1, 5)
 
 
 def started(lines):

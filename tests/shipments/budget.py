@@ -1,6 +1,6 @@
 """How each route of shipments is sent, and the queries that it may take."""
 
-from tests.architecture.sizes import LINES, lines
+from tests.architecture.sizes import lines
 from tests.shipments.factories import BY_HAND, TO, ShipmentFactory, packed, scan
 
 BASE = "/api/v1/shipments"
@@ -12,7 +12,7 @@ def listed(api, size):
 
 
 def new(api, size):
-    fulfillment = packed(*[2] * LINES[size])
+    fulfillment = packed(*[2] * size)
     return lambda: api.post(BASE, {"fulfillment_id": fulfillment.id, **TO})
 
 
@@ -21,7 +21,7 @@ def of(verb, body=None, method="post", status="dispatched", by=TO):
 
     def endpoint(api, size):
         row = ShipmentFactory(items=lines(size), status=status, by=by)
-        for _ in range(LINES[size] if status == "dispatched" else 0):
+        for _ in range(size if status == "dispatched" else 0):
             scan(row, "in_transit")
         json = {} if method == "get" else {"content_type": "application/json"}
         return lambda: getattr(api, method)(f"{BASE}/{row.id}{verb}", body, **json)
