@@ -110,7 +110,7 @@ def test_no_order_of_commands_counts_a_unit_or_a_cent_twice():
         run_state_machine_as_test(
             Whole,
             settings=settings(
-                max_examples=25,
+                max_examples=12,
                 stateful_step_count=12,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
