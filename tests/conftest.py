@@ -156,6 +156,7 @@ def broker() -> Iterator[kombu.Connection]:
     with broker_.connect() as connection:
         broker_.declare_topology(connection)
         yield connection
+    with broker_.connect() as connection:  # the other may have been idle for too long
         channel = connection.channel()
         for queue in [q.name for q in broker_.queues()] + list(app.amqp.queues):
             channel.queue_delete(queue)

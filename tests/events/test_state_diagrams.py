@@ -44,7 +44,7 @@ def test_what_stays_is_in_the_table_only(orders):
 def test_the_table_names_what_clients_may_ask_for_and_what_it_needs(orders):
     assert "| **hold** |" in orders
     assert "| **write-off** | Some units will never ship" in orders
-    assert "| (order.held) | the order is not on hold |" in orders
+    assert "| (order.held) | the order is not on hold; some units have not left yet |" in orders
     assert "| confirm |" in orders
 
 
