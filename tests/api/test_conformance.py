@@ -161,7 +161,8 @@ def test_the_service_does_what_its_openapi_document_says(live_server, tmp_path, 
             f"--header=Authorization: Bearer {token}",
             f"--exclude-checks={UNDECIDABLE}",
             "--include-path-regex=^/api/",  # probes are no part of the API, and never refuse
-            "--max-examples=2",
+            "--phases=examples,fuzzing",
+            "--max-examples=8",
             "--generation-deterministic",
             "--no-color",
         ],
@@ -173,4 +174,4 @@ def test_the_service_does_what_its_openapi_document_says(live_server, tmp_path, 
     assert run.returncode == 0, run.stdout + run.stderr
     assert f"Tested: {len(ROUTES) + len(WITHOUT_A_TOKEN)}" in run.stdout
     (cases,) = re.findall(r"(\d+) generated", run.stdout)
-    assert int(cases) > 1_000
+    assert int(cases) > 500
