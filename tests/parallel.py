@@ -1,6 +1,9 @@
-"""Doing the same thing at once in several processes, as several web servers and workers would."""
+"""Other processes, as several web servers and workers are: at once, or killed at any line."""
 
+import itertools
 import multiprocessing
+import os
+import signal
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -37,3 +40,23 @@ def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
         process.join(LIMIT)
         assert process.exitcode == 0, "a process has hung or died"
     return [answers.get() for _ in processes]
+
+
+def killed(work: Callable[[], Any], owner: Any, name: str, *, turn: int = 1) -> None:
+    """Do the work in a process that is killed where it calls `owner.name` for the nth time."""
+    original, turns = getattr(owner, name), itertools.count(1)
+
+    def deadly(*args: Any, **kwargs: Any) -> Any:
+        if next(turns) == turn:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*args, **kwargs)
+
+    def run() -> None:
+        setattr(owner, name, deadly)  # of the child alone
+        work()
+
+    connections.close_all()
+    process = _fork.Process(target=run)
+    process.start()
+    process.join(LIMIT)
+    assert process.exitcode == -signal.SIGKILL

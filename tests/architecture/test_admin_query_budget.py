@@ -183,16 +183,6 @@ BUDGET = {  # of a list, of a row's page and of each command's; session and user
 }
 
 
-def pages():
-    """Every page of every admin that is registered: its name, and a command's."""
-    for model, page in admin.site._registry.items():
-        name = f"{model._meta.app_label}_{model._meta.model_name}"
-        yield name, "changelist", ""
-        yield name, "change", ""
-        for command in getattr(page, "commands", ()):
-            yield name, "command", command
-
-
 def count(client, url):
     client.get(url)  # what is cached for the process is there
     with CaptureQueriesContext(connection) as queries:
@@ -200,19 +190,31 @@ def count(client, url):
     return len(queries), [query["sql"][:200] for query in queries]
 
 
-@pytest.mark.parametrize(("name", "page", "command"), list(pages()))
+def pages(model, row):
+    """The list of a model, and of a row its page and each command's."""
+    yield "changelist", []
+    yield "change", [row.pk]
+    for command in getattr(admin.site._registry[model], "commands", ()):
+        yield "command", [row.pk, command]
+
+
+@pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: model._meta.label_lower)
 @pytest.mark.usefixtures("media")
-def test_queries(client, name, page, command):
+def test_queries(client, subtests, model):
+    name = f"{model._meta.app_label}_{model._meta.model_name}"
     rows, *budgets = BUDGET[name]
-    budget = budgets[["changelist", "change", "command"].index(page)]
-    counted = []
+    budget = dict(zip(("changelist", "change", "command"), budgets, strict=True))
+    counted = {}
     for size in SIZES:
         row = rows(size)
-        args = [] if page == "changelist" else [row.pk, *filter(None, [command])]
-        counted.append(count(client, reverse(f"admin:{name}_{page}", args=args)))
-    (small, _), (large, queries) = counted
-    assert small == large, queries
-    assert large <= budget, queries
+        for page, args in pages(model, row):
+            key = page, *args[1:]
+            url = reverse(f"admin:{name}_{page}", args=args)
+            counted.setdefault(key, []).append(count(client, url))
+    for key, ((small, _), (large, queries)) in counted.items():
+        with subtests.test(key):
+            assert small == large, queries
+            assert large <= budget[key[0]], queries
 
 
 def test_the_first_page(client):

@@ -1,6 +1,5 @@
 """Real processes, killed and stopped at bad moments."""
 
-import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,50 +9,32 @@ from django.db import transaction
 
 from events import relay, wake
 from events.models import Outbox, Publication
+from events.publisher import Publisher
 from tests.broker.conftest import in_order, process, publish, wait_until
 from tests.events.facts import added, created, happen
+from tests.parallel import killed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 # Seconds. A child of Celery's waits up to 30 s at its end for a parent that no longer listens.
 GRACE = 45
 NUDGE = wake._nudge  # before the tests' own patch
-RELAY = """
-import os, pkgutil, signal, sys
-import django; django.setup()
-from events import relay
-
-place, _, name = sys.argv[1].rpartition(".")
-owner, turns = pkgutil.resolve_name(place), int(sys.argv[2])
-original = getattr(owner, name)
-
-def deadly(*args, **kwargs):
-    global turns
-    turns -= 1
-    if not turns:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return original(*args, **kwargs)
-
-setattr(owner, name, deadly)
-relay.publish_owed(0)
-"""
 
 
 @pytest.mark.parametrize(
     ("where", "turn"),
     [
-        pytest.param("events.relay._publish", 1, id="after the select"),
-        pytest.param("events.publisher.Publisher._publish", 1, id="before the first message"),
-        pytest.param("events.publisher.Publisher._publish", 777, id="between two messages"),
-        pytest.param("events.relay._record", 1, id="after the first acks"),
-        pytest.param("events.relay._record", 2, id="after later acks"),
+        pytest.param((relay, "_publish"), 1, id="after the select"),
+        pytest.param((Publisher, "_publish"), 1, id="before the first message"),
+        pytest.param((Publisher, "_publish"), 777, id="between two messages"),
+        pytest.param((relay, "_record"), 1, id="after the first acks"),
+        pytest.param((relay, "_record"), 2, id="after later acks"),
     ],
 )
 def test_a_relay_that_is_killed_loses_nothing_and_keeps_the_order(consumer, settings, where, turn):
     settings.EVENTS_SHARDS = 1
     for n in range(20):
         happen(f"cart_{n}", *[added()] * 150)
-    with process("-c", RELAY, where, str(turn)) as killed:
-        assert killed.wait(timeout=20) == -signal.SIGKILL
+    killed(lambda: relay.publish_owed(0), *where, turn=turn)
     wait_until(lambda: publish() or not Outbox.objects.exists(), "still owed")
     assert in_order(consumer.places()) == {f"cart_{n}": 150 for n in range(20)}
     assert len(consumer.messages) <= 3000 + relay.BATCH, "more duplicates than were in flight"

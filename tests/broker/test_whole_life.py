@@ -4,22 +4,29 @@ Web, workers, beat, PostgreSQL, RabbitMQ and the mail server are real; pika list
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from io import BytesIO
 from itertools import count
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
+from pypdf import PdfReader
 
 from carts import services as carts
+from events.models import Event, Outbox
 from tests.broker.conftest import Consumer, Message, wait_until
 from tests.contract.test_samples import SAMPLES
 from tests.factories import ADDRESS
+from tests.mailbox import Mailbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+QUEUES = settings.CONSUMER_CONFIG[settings.EVENTS_EXCHANGE]["queues"]
 MUG = {
     "variant_id": "var_mug",
     "title": "Stoneware mug",
@@ -189,8 +196,16 @@ def leave_a_cart(shop: Shop) -> None:
     shop.expect(cart["id"], "cart.created", "cart.item_added", "cart.abandoned")
 
 
-def test_every_message_of_a_whole_life_is_as_its_sample(mails, web, consumers):
+def assert_the_invoice_came(mails: Mailbox) -> None:
+    """The mail of the first order's, with its PDF."""
+    (pdf,) = mails.mails[0].iter_attachments()
+    text = PdfReader(BytesIO(pdf.get_content())).pages[0].extract_text()
+    assert {"Stoneware", "50.00", "USD"} <= set(text.split())
+
+
+def test_a_whole_life_is_heard_as_the_samples_say(mails, web, consumers):
     shop = Shop(web, consumers("#"))
+    queues = {name: consumers(None, f"{settings.EVENTS_QUEUE_PREFIX}{name}") for name in QUEUES}
     order = check_out(shop)
     pay(shop, order)
     send_it(shop, order)
@@ -198,9 +213,11 @@ def test_every_message_of_a_whole_life_is_as_its_sample(mails, web, consumers):
     send_some_back(shop, order)
     cancel_another(shop)
     leave_a_cart(shop)
+    wait_until(lambda: not Outbox.objects.exists(), "something is still owed")
 
-    seen = set()
-    for message in shop.consumer.read():
+    messages = shop.consumer.read()
+    seen = Counter()
+    for message in messages:
         told = json.loads(message.body, parse_float=Decimal)
         sample = json.loads(SAMPLES[told["event"]], parse_float=Decimal)
         assert keys(told) == keys(sample), told
@@ -209,8 +226,15 @@ def test_every_message_of_a_whole_life_is_as_its_sample(mails, web, consumers):
         assert datetime.fromisoformat(told["timestamp"]).tzinfo
         assert message.routing_key == f"order.{told['event']}"
         assert message.properties.headers["CC"] == [told["event"]]
-        seen.add(told["event"])
-    assert seen == set(SAMPLES)
+        assert message.body == Event.objects.get(id=message.id).body.encode()
+        seen[told["event"]] += 1
+    assert seen.keys() == SAMPLES.keys()
     for stream, names in shop.expected.items():
         sequences = [message.place[1] for message in shop.of(stream)]
         assert sequences == list(range(1, len(names) + 1))
+    for name, wanted in QUEUES.items():
+        got = Counter(message.properties.type for message in queues[name].read())
+        assert got == {event: seen[event] for event in wanted}, name
+    feed = web("GET", "/events?page_size=100")["results"]
+    assert sorted(entry["id"] for entry in feed) == sorted(message.id for message in messages)
+    assert_the_invoice_came(mails)

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
+from django.test import Client
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 # Playwright runs an event loop in this thread, where Django would refuse the database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-PASSWORD = "a-password-of-the-tests"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
@@ -44,12 +45,10 @@ def page(request: pytest.FixtureRequest, browser: Browser, live_server: object) 
 
 
 @pytest.fixture
-def operator(page: Page, transactional_db: None) -> Page:
-    """The window of somebody who has just logged in."""
-    User.objects.create_superuser("olga", password=PASSWORD)
-    page.goto("/admin/")
-    page.get_by_label("Username").fill("olga")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Waiting for somebody")).to_be_visible()
+def operator(page: Page, transactional_db: None, live_server: object) -> Page:
+    """The window of somebody who has logged in."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("olga"))
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+    page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": str(live_server)}])
     return page

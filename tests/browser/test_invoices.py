@@ -15,7 +15,7 @@ def test_an_invoice_that_was_refused_is_found_looked_at_and_sent_elsewhere(opera
     invoice = InvoiceFactory()
     services.put_off(invoice.mails[0], error="550 no such mailbox", at=timezone.now())
     tasks.deliver_documents()
-    operator.reload()
+    operator.goto("/admin/")
     operator.get_by_role("link", name="Invoices whose mail or PDF fails").click()
     operator.get_by_role("link", name=invoice.number).click()
     expect(operator.get_by_text("550 no such mailbox")).to_be_visible()

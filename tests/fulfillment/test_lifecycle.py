@@ -5,11 +5,9 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, transaction
 
-from events.errors import DomainError
 from fulfillment import selectors, services
 from fulfillment.models import Fulfillment, FulfillmentItem
 from orders import services as orders
-from tests.facts import mark, told
 from tests.fulfillment.factories import (
     PACKAGE,
     FulfillmentFactory,
@@ -17,6 +15,7 @@ from tests.fulfillment.factories import (
     pick_all,
     short,
 )
+from tests.states import NO, STANDS, ask, column
 
 pytestmark = pytest.mark.django_db
 
@@ -61,7 +60,6 @@ COMMANDS = {
         fulfillment_id=f.id, shipment_id="ship_1", units=one(f)
     ),
 }
-NO, STANDS = "refused", "stands already"
 PICKED = ("same", ["fulfillment.item_picked"])
 SHORT = ("same", ["fulfillment.item_short"])
 MOVED = ("same", ["fulfillment.units_withdrawn", "fulfillment.opened"])
@@ -90,29 +88,9 @@ def test_every_command_is_asked_in_every_state():
     assert {len(row) for row in TABLE.values()} == {len(STATES)}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("state", STATES)
-def test_what_a_command_does_in_a_state(command, state):
-    row = make(state)
-    row = selectors.get(row.id)
-    status, before = row.status, mark()
-    expected = TABLE[command][STATES.index(state)]
-    try:
-        with transaction.atomic():
-            COMMANDS[command](row)
-        refused = False
-    except DomainError:
-        refused = True
-    after = selectors.get(row.id)
-    happened = told(row.order, after=before)
-    assert refused == (expected == NO)
-    if expected in (NO, STANDS):
-        assert (after.status, happened) == (status, [])
-    else:
-        assert (after.status, happened) == (
-            status if expected[0] == "same" else expected[0],
-            expected[1],
-        )
+def test_what_a_command_does_in_a_state(state, subtests):
+    ask(make(state), COMMANDS, column(TABLE, STATES.index(state)), subtests)
 
 
 @pytest.mark.parametrize("state", STATES)

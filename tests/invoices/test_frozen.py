@@ -49,11 +49,15 @@ STATEMENTS = [
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("sql", STATEMENTS)
-def test_postgresql_refuses(sql):
+def test_postgresql_refuses(subtests):
     credit(InvoiceFactory(), "1.00")
-    with pytest.raises(DatabaseError, match="is issued and never changes"), transaction.atomic():
-        connection.cursor().execute(sql)
+    for sql in STATEMENTS:
+        with (
+            subtests.test(sql),
+            pytest.raises(DatabaseError, match="is issued and never changes"),
+            transaction.atomic(),
+        ):
+            connection.cursor().execute(sql)
 
 
 @pytest.mark.django_db
@@ -90,6 +94,7 @@ def sqlite(tmp_path_factory):
     return directory / "var" / "orders.sqlite3"
 
 
+@pytest.mark.xdist_group("sqlite")
 @pytest.mark.parametrize("sql", STATEMENTS)
 def test_sqlite_refuses(sqlite, sql):
     with closing(sqlite3.connect(sqlite)) as database:
@@ -98,6 +103,7 @@ def test_sqlite_refuses(sqlite, sql):
             database.execute(sql)
 
 
+@pytest.mark.xdist_group("sqlite")
 @pytest.mark.parametrize("table", ["invoices_invoice", "invoices_creditnote"])
 def test_sqlite_refuses_to_replace_a_row_too(sqlite, table):
     with closing(sqlite3.connect(sqlite)) as database:

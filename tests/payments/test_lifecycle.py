@@ -5,7 +5,6 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
-from events.errors import DomainError
 from payments import services
 from payments.gateways import Charge, Payout
 from payments.models import Payment
@@ -14,6 +13,7 @@ from payments.services.locks import lock_payment, save
 from tests import factories
 from tests.factories import PaymentFactory
 from tests.facts import mark, told
+from tests.states import NO, STANDS, ask, column
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +47,6 @@ COMMANDS = {
     "hear cancelled": lambda p: hear(p, state="cancelled"),
     "cancel the order": lambda p: services.refund_cancelled_order(order_id=p.order_id),
 }
-NO, STANDS = "refused", "stands already"
 PENDING, GONE = "payment.pending", "payment.abandoned"
 CAME, OTHER = "payment.succeeded", "payment.mismatched"
 # What is asked: the answer in each state, in their order; or what happens, and the state after.
@@ -92,18 +91,8 @@ TABLE = {
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("command", COMMANDS)
-def test_state_and_command(command, state):
-    payment = PaymentFactory(status=state)
-    order, before, expected = payment.order, mark(), TABLE[command][STATES.index(state)]
-    if expected == NO:
-        with pytest.raises(DomainError), transaction.atomic():
-            COMMANDS[command](payment)
-    else:
-        COMMANDS[command](payment)
-    status, facts = expected if isinstance(expected, tuple) else ("same", [])
-    assert told(order, after=before) == facts
-    assert Payment.objects.get(pk=payment.pk).status == (state if status == "same" else status)
+def test_state_and_command(state, subtests):
+    ask(PaymentFactory(status=state), COMMANDS, column(TABLE, STATES.index(state)), subtests)
 
 
 def test_the_table_knows_every_transition():

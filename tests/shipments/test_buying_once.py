@@ -12,8 +12,7 @@ from shipments.models import Label
 from shipments.services import calling
 from shipments.services.carriers import CARRIERS
 from tests.facts import data, told
-from tests.parallel import at_once
-from tests.payments.test_kills import killed
+from tests.parallel import at_once, killed
 from tests.shipments.factories import ShipmentFactory, cancel_order, create, label, packed
 from tests.shipments.recorder import failing, later, now
 
@@ -49,11 +48,11 @@ def test_who_answers_after_somebody_else_changes_nothing(carrier, late):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("where", ["label", "_record"])
-def test_a_purchase_is_carried_on_where_its_caller_died(monkeypatch, where):
+def test_a_purchase_is_carried_on_where_its_caller_died(where):
     shipment = ShipmentFactory()
     services.label_shipment(shipment_id=shipment.id)
     place = (CARRIERS["sandbox"], "label") if where == "label" else (calling, where)
-    killed(lambda: services.call_carrier(shipment_id=shipment.id), place, monkeypatch)
+    killed(lambda: services.call_carrier(shipment_id=shipment.id), *place)
     assert now(shipment).label.status == "wanted"
     assert services.call_due_carriers(now=timezone.now()) == 0, "somebody may still be at it"
     assert services.call_due_carriers(now=later()) == 1

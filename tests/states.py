@@ -1,0 +1,52 @@
+"""Asking an aggregate in one state for everything that can be asked of it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from events.errors import DomainError
+from events.models import Event
+from tests.facts import mark
+
+NO, STANDS = "refused", "stands already"
+Answer = str | tuple[str, list[str]]  # or the status after it, or "same", and what happens
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What happens inside is undone: to make everything anew would take much longer."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def ask(
+    aggregate: Any,
+    commands: Mapping[str, Callable[[Any], object]],
+    answers: Mapping[str, Answer],
+    subtests: pytest.Subtests,
+) -> None:
+    """Give each command as if it were the only one, and compare what happens with `answers`."""
+    rows, before = type(aggregate).objects, mark()
+    status = rows.get(pk=aggregate.pk).status
+    for name, command in commands.items():
+        with subtests.test(name), undone():
+            expected = answers[name]
+            row = rows.get(pk=aggregate.pk)
+            if expected == NO:
+                with pytest.raises(DomainError), transaction.atomic():
+                    command(row)
+            else:
+                command(row)
+            after, facts = expected if isinstance(expected, tuple) else ("same", [])
+            told = Event.objects.filter(stream=row.stream, number__gt=before).order_by("number")
+            assert [event.name for event in told] == facts
+            assert rows.get(pk=row.pk).status == (status if after == "same" else after)
+
+
+def column(table: Mapping[str, list[Answer]], number: int) -> dict[str, Answer]:
+    """Return the answers in one state."""
+    return {command: answers[number] for command, answers in table.items()}
