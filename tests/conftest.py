@@ -12,10 +12,11 @@ import pytest
 from aiosmtpd.controller import Controller
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
-from django.db import connection
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.test import Client
+from django.test import Client, TransactionTestCase
 
 from config.api import tokens
 from config.celery import app
@@ -39,6 +40,22 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
         cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
         (deadlocks,) = cursor.fetchone()
     assert not deadlocks, f"PostgreSQL broke {deadlocks} deadlocks"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_end() -> Iterator[None]:
+    """Delete what a test has committed: Django's TRUNCATE takes ten times as long for few rows."""
+
+    def delete_all(test: TransactionTestCase) -> None:
+        tables = connection.introspection.django_table_names(include_views=False)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")  # no triggers
+            kept = {ContentType._meta.db_table, Permission._meta.db_table}  # made by migrations
+            cursor.execute("; ".join(f"DELETE FROM {table}" for table in {*tables} - kept))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", delete_all)
+        yield
 
 
 @pytest.fixture(autouse=True)

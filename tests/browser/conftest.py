@@ -3,13 +3,14 @@
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 # Playwright runs an event loop in this thread, where Django would refuse the database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -20,26 +21,38 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 expect.set_options(timeout=15_000)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One browser is enough."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The machine's Chromium, else the one that `playwright install chromium` brings."""
+def browser(live_server: object) -> Iterator[BrowserContext]:
+    """The machine's Chromium, else the one that `playwright install chromium` brings.
+
+    All tests share its cache, and nothing else.
+    """
     found = next(filter(None, map(shutil.which, NAMES)), None)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=found, args=QUIET)
-        yield chromium
+        yield chromium.new_context(base_url=str(live_server))
         chromium.close()
 
 
-@pytest.fixture(params=["light"])
-def page(request: pytest.FixtureRequest, browser: Browser, live_server: object) -> Iterator[Page]:
-    """A window in the colours of `param`; the test fails if a page complains or leaves the host."""
-    context = browser.new_context(base_url=str(live_server), color_scheme=request.param)
-    page, complaints, hosts = context.new_page(), [], set()
+@pytest.fixture
+def page(browser: BrowserContext, live_server: object) -> Iterator[Page]:
+    """A window; the test fails if a page complains or leaves the host."""
+    page, complaints, hosts = browser.new_page(), [], set()
     page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda sent: hosts.add(urlsplit(sent.url).netloc))
     yield page
-    context.close()
+    for each in browser.pages:
+        each.close()
+    browser.clear_cookies()
     assert hosts == {urlsplit(str(live_server)).netloc}
     assert complaints == []
 

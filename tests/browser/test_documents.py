@@ -1,12 +1,14 @@
 """The pages about the API and the events, as newcomers open them."""
 
+from typing import Literal
+
 import pytest
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.mark.parametrize("page", ["light", "dark"], indirect=True)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
@@ -15,9 +17,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
     ],
 )
 def test_a_page_shows_what_it_is_about_and_loads_nothing_from_elsewhere(
-    page: Page, url: str, shown: str
+    page: Page, url: str, shown: str, scheme: Literal["light", "dark"]
 ):
     """The fixture listens for complaints and other hosts."""
+    page.emulate_media(color_scheme=scheme)
     answer = page.goto(url)
     assert answer
     assert answer.status == 200

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from fulfillment import selectors
 from fulfillment.models import Fulfillment, Pick
@@ -160,7 +160,6 @@ def test_the_rest_is_picked_or_reported_with_a_thumb_and_packed(
     expect(operator.get_by_role("button", name="Pack")).to_be_visible()
 
 
-@pytest.mark.parametrize("page", ["light", "dark"], indirect=True)
 def test_everything_fits_and_can_be_hit(operator: Page, mugs: Fulfillment, scan):
     scan("var_plate")
     expect(result(operator)).to_contain_text("1 of 2")
@@ -186,8 +185,9 @@ def test_the_focus_comes_back_and_the_keyboard_stays_away(operator: Page, mugs: 
     expect(result(operator)).to_have_text("1 of 20: Stoneware mug")
 
 
-def test_without_a_script_the_forms_do(browser: Browser, operator: Page, mugs: Fulfillment):
-    state = operator.context.storage_state()
+def test_without_a_script_the_forms_do(operator: Page, mugs: Fulfillment):
+    state, browser = operator.context.storage_state(), operator.context.browser
+    assert browser
     context = browser.new_context(java_script_enabled=False, storage_state=state)
     page = context.new_page()
     page.goto(operator.url)

@@ -25,6 +25,8 @@ from django.conf import settings
 from config.api import tokens
 from config.embedded import demo
 
+pytestmark = pytest.mark.xdist_group("embedded")
+
 PATIENCE = 60  # seconds; then a run that hangs is killed, and its test fails
 DEMO = {  # how often each is seen
     "cart.created": 2,
@@ -72,6 +74,26 @@ def environment(directory: Path, **changes: str) -> dict[str, str]:
         "EVENTS_BROKER_URL": "memory://",
         **changes,
     }
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory whose database has its tables, and no rows."""
+    directory = tmp_path_factory.mktemp("migrated")
+    (directory / "var").mkdir()
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "-v0"],
+        env=environment(directory),
+        cwd=settings.BASE_DIR,
+        check=True,
+    )
+    return directory
+
+
+@pytest.fixture
+def directory(migrated: Path, tmp_path: Path) -> Path:
+    shutil.copytree(migrated, tmp_path, dirs_exist_ok=True)
+    return tmp_path
 
 
 def command(*arguments: str) -> list[str]:
@@ -178,12 +200,12 @@ def test_the_demo_shows_the_events_of_each_request_and_goes_on_serving(tmp_path:
     assert not re.search("WARNING|ERROR", run.output)
 
 
-def test_it_goes_on_where_it_left_off_and_publishes_what_it_owes(tmp_path: Path) -> None:
-    with running(tmp_path) as run:
+def test_it_goes_on_where_it_left_off_and_publishes_what_it_owes(directory: Path) -> None:
+    with running(directory) as run:
         first = run.read_until("Ctrl-C")
         run.end(signal.SIGTERM)
     assert run.process.returncode == 0
-    with closing(sqlite3.connect(tmp_path / "var" / "orders.sqlite3")) as database, database:
+    with closing(sqlite3.connect(directory / "var" / "orders.sqlite3")) as database, database:
         (event, stream) = database.execute(
             "SELECT number, stream FROM events_event WHERE name = 'order.cancelled'"
         ).fetchone()
@@ -194,7 +216,7 @@ def test_it_goes_on_where_it_left_off_and_publishes_what_it_owes(tmp_path: Path)
             [event, stream],
         )
 
-    with running(tmp_path, "--no-demo") as run:
+    with running(directory, "--no-demo") as run:
         run.read_until("order.cancelled")
         orders = json.loads(run.get("/api/v1/orders"))["results"]
         run.end(signal.SIGINT)
@@ -205,8 +227,8 @@ def test_it_goes_on_where_it_left_off_and_publishes_what_it_owes(tmp_path: Path)
     assert password.findall(run.output) == password.findall(first)
 
 
-def test_it_can_be_ended_in_the_middle_of_the_demo(tmp_path: Path) -> None:
-    with running(tmp_path) as run:
+def test_it_can_be_ended_in_the_middle_of_the_demo(directory: Path) -> None:
+    with running(directory) as run:
         run.read_until("cart.item_added")
         assert run.end(signal.SIGINT) < 3
 
@@ -214,8 +236,8 @@ def test_it_can_be_ended_in_the_middle_of_the_demo(tmp_path: Path) -> None:
     assert "Traceback" not in run.output
 
 
-def test_a_demo_that_is_refused_says_so_and_the_service_stays(tmp_path: Path) -> None:
-    with running(tmp_path, ALLOWED_HOSTS="orders.example.com") as run:
+def test_a_demo_that_is_refused_says_so_and_the_service_stays(directory: Path) -> None:
+    with running(directory, ALLOWED_HOSTS="orders.example.com") as run:
         run.read_until("Ctrl-C")
         run.end(signal.SIGINT)
 
@@ -223,11 +245,11 @@ def test_a_demo_that_is_refused_says_so_and_the_service_stays(tmp_path: Path) ->
     assert run.process.returncode == 0
 
 
-def test_two_runs_do_not_share_their_data(tmp_path: Path) -> None:
-    with running(tmp_path, "--no-demo") as run:
+def test_two_runs_do_not_share_their_data(directory: Path) -> None:
+    with running(directory, "--no-demo") as run:
         run.read_until("Ctrl-C")
 
-        assert "It runs already" in refused(tmp_path, "--port", "0")
+        assert "It runs already" in refused(directory, "--port", "0")
 
 
 def test_a_busy_port_is_one_clear_line(tmp_path: Path) -> None:
