@@ -48,6 +48,8 @@ def _nudge(nudge: Nudge) -> None:
 
 
 def _send_for_ever() -> None:
+    # Not a connection of Celery's pool, which has fewer of them after each failure.
+    connection = producer = None
     while True:
         with _changed:
             while not _pending:
@@ -55,15 +57,20 @@ def _send_for_ever() -> None:
             nudges = list(_pending)
             _pending.clear()
         try:
-            with current_app.producer_or_acquire() as producer:
-                for name, args in nudges:
-                    current_app.send_task(
-                        name, args, producer=producer, retry=False, expiration=NUDGE_LIVES
-                    )
+            if producer is None:
+                # Without heartbeats, which nobody would send between two nudges.
+                connection = current_app.connection_for_write(heartbeat=0)
+                producer = current_app.amqp.Producer(connection, auto_declare=False)
+            for name, args in nudges:
+                current_app.send_task(
+                    name, args, producer=producer, retry=False, expiration=NUDGE_LIVES
+                )
         except Exception as error:
             logger.warning("%d nudges left to the sweep: %r", len(nudges), error)
-            with suppress(Exception):  # of a broken connection, anything
-                current_app.pool.force_close_all()  # type: ignore[attr-defined]
+            if connection:
+                with suppress(Exception):  # of a broken connection, anything
+                    connection.collect()
+            connection = producer = None
 
 
 def _forget_after_fork() -> None:

@@ -66,6 +66,16 @@ def nudges(monkeypatch: pytest.MonkeyPatch) -> list[wake.Nudge]:
     return kept
 
 
+_nudge = wake._nudge
+
+
+@pytest.fixture
+def awake(monkeypatch: pytest.MonkeyPatch, nudges: object) -> None:
+    """Nudges are really sent, by a thread and a connection of this test's own."""
+    wake._forget_after_fork()
+    monkeypatch.setattr(wake, "_nudge", _nudge)
+
+
 @pytest.fixture
 def settle() -> Callable[[], None]:
     """Return a function that lets every context react, until nobody owes a reaction."""

@@ -1,5 +1,4 @@
 import threading
-from contextlib import contextmanager
 from queue import SimpleQueue
 
 import pytest
@@ -7,26 +6,26 @@ from celery import Celery
 from django.db import transaction
 
 from events import wake
+from tests.broker.conftest import wait_until
+from tests.broker.faults.proxy import Proxy
 from tests.events.facts import created, happen
 
-NUDGE = wake._nudge  # before the tests' own patch
-
-
-@pytest.fixture(autouse=True)
-def awake(monkeypatch, nudges):
-    monkeypatch.setattr(wake, "_nudge", NUDGE)
+pytestmark = pytest.mark.usefixtures("awake")
 
 
 class App:
     """Celery, with a door in front of the broker."""
 
     def __init__(self):
-        self.sent, self.pool = SimpleQueue(), self
+        self.sent, self.amqp = SimpleQueue(), self
         self.open, self.knocked = threading.Event(), threading.Event()
 
-    @contextmanager
-    def producer_or_acquire(self):
-        yield self
+    def connection_for_write(self, **options):
+        return self
+
+    def Producer(self, connection, **options):
+        self.connection = connection
+        return self
 
     def send_task(self, name, args, **options):
         self.knocked.set()
@@ -75,13 +74,41 @@ def test_a_broker_that_is_away_ends_neither_a_commit_nor_the_thread(
         pass  # what was still waiting comes first
 
 
+def test_after_an_outage_nudges_are_sent_again(broker, monkeypatch, settings):
+    wire = Proxy(settings.EVENTS_BROKER_URL)
+    monkeypatch.setenv("CELERY_BROKER_URL", wire.url)
+    app = Celery(set_as_current=False)
+    app.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    app.conf.task_default_queue = queue = f"{settings.EVENTS_QUEUE_PREFIX}outage"
+    monkeypatch.setattr(wake, "current_app", app)
+    failed = SimpleQueue()
+    monkeypatch.setattr(wake.logger, "warning", lambda *args: failed.put(args))
+
+    def length():
+        with broker.channel() as channel:
+            try:
+                return channel.queue_declare(queue, passive=True).message_count
+            except broker.channel_errors:
+                return 0
+
+    wake.relay(0)
+    wait_until(lambda: length() == 1, "nothing is sent")
+    wire.close()
+    wait_until(lambda: wake.relay(0) or not failed.empty(), "nobody has noticed")
+    wire.open()
+    wait_until(lambda: wake.relay(0) or length() > 1, "it is never sent again")
+    wire.close()
+    with broker.channel() as channel:
+        channel.queue_delete(queue)
+
+
 def test_whatever_the_library_raises_the_thread_survives(monkeypatch):
     class Broken(App):
-        def producer_or_acquire(self):
+        def send_task(self, name, args, **options):
             self.knocked.set()
             raise SystemError
 
-        def force_close_all(self):
+        def collect(self):
             raise OSError
 
     broken, app = Broken(), App()

@@ -12,14 +12,12 @@ from events.models import Outbox
 from tests.broker.conftest import wait_until
 from tests.factories import ADDRESS, CartFactory
 
-pytestmark = pytest.mark.django_db(transaction=True)
-NUDGE = wake._nudge  # before the tests' own patch
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("awake")]
 
 
 def test_a_checkout_succeeds_and_only_the_wake_s_thread_looks_for_the_broker(
     api, monkeypatch, unused_tcp_port
 ):
-    cart = CartFactory()
     looked, connect = [], socket.socket.connect
 
     def watched(self, address):
@@ -28,11 +26,11 @@ def test_a_checkout_succeeds_and_only_the_wake_s_thread_looks_for_the_broker(
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", watched)
-    monkeypatch.setattr(wake, "_nudge", NUDGE)
     monkeypatch.setenv("CELERY_BROKER_URL", f"amqp://127.0.0.1:{unused_tcp_port}//")
     away = Celery(set_as_current=False)
     away.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
     monkeypatch.setattr(wake, "current_app", away)
+    cart = CartFactory()
     answer = api.post(
         f"/api/v1/carts/{cart.id}/checkout",
         {"shipping_address": ADDRESS},
