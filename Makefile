@@ -15,7 +15,7 @@ PRODUCTION := env -u DEBUG \
 	CELERY_BROKER_URL=amqp://guest:guest@127.0.0.1:5672//
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench
+.PHONY: help run test check bench faults
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ check: .venv/installed-for-tests ## Lint, format, types, imports, migrations, de
 	@$(PRODUCTION) $(BIN)/lint-imports
 	@$(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+faults: .venv/installed-for-tests ## Break everything, and count what is lost (ARGS="--soak 20" for 20 minutes at random)
+	@tests/services.sh
+	@$(BIN)/python -m pytest tests/broker/faults --faults --quiet $(ARGS)
 
 bench: .venv/installed-for-tests ## Compare the service's speed with bare counterparts (ARGS="-k relay" for some)
 	@tests/services.sh

@@ -3,13 +3,13 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
 import kombu
 
 from tests.broker.conftest import wait_until
+from tests.conftest import free_port
 
 SCRIPTS = Path("/usr/lib/rabbitmq/bin")  # Debian's; the ones on the PATH want to be another user
 
@@ -24,7 +24,7 @@ def _script(name: str) -> str | None:
 
 class Node:
     def __init__(self, directory: Path) -> None:
-        self.port, dist_port = _free_port(), _free_port()
+        self.port, dist_port = free_port(), free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
         self.env = {
             **os.environ,
@@ -77,9 +77,3 @@ class Node:
             self.send(signal.SIGKILL)
             self._process.wait()
             self._process = None
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

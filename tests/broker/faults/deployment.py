@@ -1,0 +1,115 @@
+"""Workers, beat and producers as processes of their own, on a broker and a database."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import QuerySet
+
+from events.models import Outbox, Publication, Reaction
+from payments.models import Payment
+from tests.broker.conftest import CELERY, environment, publish, wait_until
+
+ALONE = ("--without-mingle", "--without-gossip", "--without-heartbeat", "--loglevel=ERROR")
+Process = subprocess.Popen[bytes]
+
+
+class Deployment:
+    """Everything ends with the test."""
+
+    def __init__(self) -> None:
+        self.workers: list[Process] = []
+        self.producers: list[Process] = []
+        self._all: list[Process] = []
+
+    def _start(self, *arguments: str, **changes: str) -> Process:
+        url = settings.EVENTS_BROKER_URL
+        database = connection.settings_dict
+        running = subprocess.Popen(
+            [sys.executable, *arguments],
+            env=environment(
+                DJANGO_SETTINGS_MODULE="config.settings",
+                CELERY_BROKER_URL=url,
+                EVENTS_BROKER_URL=url,
+                DATABASE_URL=f"postgres://postgres@{database['HOST']}:{database['PORT']}/{database['NAME']}",
+                PYTHONWARNINGS="ignore",
+                **changes,
+            ),
+            cwd=settings.BASE_DIR,
+            start_new_session=True,  # so that its children can be ended with it
+        )
+        self._all.append(running)
+        return running
+
+    def web(self, address: str) -> Process:
+        return self._start("-m", "gunicorn", "config.wsgi", "-b", address, "-w", "2", "-t", "60")
+
+    def beat(self) -> Process:
+        return self._start(*CELERY, "beat", "--loglevel=ERROR")
+
+    def worker(self, *starter: str, concurrency: int = 2) -> Process:
+        """Start one; `starter` are Python's arguments in place of `-m celery`."""
+        number = f"-n=worker-{len(self._all)}"
+        command = (*(starter or CELERY), "worker", number, f"--concurrency={concurrency}", *ALONE)
+        self.workers.append(self._start(*command))
+        return self.workers[-1]
+
+    def produce(self, count: int = 2, pause: float = 0.02) -> None:
+        for _ in range(count):
+            self.producers.append(self._start("-m", "tests.broker.faults.producer", str(pause)))
+
+    def children(self, process: Process) -> list[int]:
+        """Return the process ids of a worker's own processes."""
+        path = f"/proc/{process.pid}/task/{process.pid}/children"
+        with open(path) as file:
+            return [int(pid) for pid in file.read().split()]
+
+    @contextmanager
+    def load(self, *, workers: int = 2, producers: int = 2, pause: float = 0.02) -> Iterator[None]:
+        """Let everything run, and in the end until nobody owes anything."""
+        self.beat()
+        for _ in range(workers):
+            self.worker()
+        self.produce(producers, pause)
+        wait_until(grown(Publication.objects.all(), 50), "nothing is published")
+        yield
+        self.settle()
+
+    def settle(self) -> None:
+        """Stop producing, and wait until nobody owes anything."""
+        for producer in self.producers:
+            producer.terminate()
+        for producer in self.producers:
+            producer.wait(60)
+        self.producers.clear()
+        wait_until(is_settled, "something is still owed")
+
+    def stop(self) -> None:
+        for process in self._all:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def is_settled() -> bool:
+    return not (
+        Outbox.objects.exists()
+        or Reaction.objects.exists()
+        or Payment.objects.filter(status="opening").exists()
+    )
+
+
+def grown(rows: QuerySet, by: int):
+    """Return a function that says whether there are so many rows more than now."""
+    before = rows.count()
+    return lambda: rows.count() >= before + by
+
+
+def drain() -> None:
+    """Publish in this process until nothing is owed."""
+    wait_until(lambda: publish(retries=True) or not Outbox.objects.exists(), "still owed")

@@ -1,0 +1,53 @@
+"""Carts and orders, one life after the other, until the process is told to end.
+
+Half of what it begins is rolled back, and must never be heard of.
+"""
+
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from itertools import count
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup()
+
+from django.db import InterfaceError, OperationalError, connection, transaction  # noqa: E402
+
+from payments import services as payments  # noqa: E402
+from tests.factories import CartFactory, LineFactory, OrderFactory  # noqa: E402
+
+
+class ChangedMindError(Exception):
+    """Everything so far is rolled back."""
+
+
+def live(number: int) -> None:
+    CartFactory(lines=[LineFactory(), LineFactory()])
+    with suppress(ChangedMindError), transaction.atomic():
+        CartFactory()
+        raise ChangedMindError
+    if number % 4 == 0:
+        order = OrderFactory()  # workers pay, confirm and invoice it, and open its fulfillment
+        payments.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
+
+
+def main(pause: float) -> None:
+    stopped: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
+    for number in count():
+        if stopped:
+            return
+        try:
+            live(number)
+        except (OperationalError, InterfaceError):  # the database is away
+            connection.close()
+            time.sleep(0.2)
+        time.sleep(pause)
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]))

@@ -1,0 +1,167 @@
+"""The broker stopped, frozen, starved, cut off, and full."""
+
+import json
+import signal
+import time
+from http.client import HTTPConnection
+
+import pytest
+
+from events import metrics, relay
+from events import publisher as publisher_
+from events.broker import routing_key
+from events.models import Event, Outbox, Publication
+from events.schema import registry
+from tests.broker.conftest import Consumer, publish, wait_until
+from tests.broker.faults.conftest import own_channel, seconds_until
+from tests.broker.faults.deployment import drain, grown
+from tests.broker.faults.proxy import Proxy
+from tests.events.facts import abandoned, added, created, fill, happen
+from tests.factories import ADDRESS, CartFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+WINDOW = 4 * relay.BATCH  # messages that four shards can have in flight
+
+
+@pytest.mark.fault(3, "broker stopped and started under load")
+def test_stopped_and_started(node, deployment, prove):
+    with deployment.load():
+        node.stop()
+        wait_until(grown(Event.objects.all(), 100), "without a broker, facts are recorded too")
+        node.start()
+        recovery = seconds_until(grown(Publication.objects.all(), 50), "it does not resume")
+    prove(duplicates=WINDOW, recovery=recovery)
+
+
+@pytest.mark.long
+@pytest.mark.fault(4, "broker away for whole requests")
+def test_away_for_whole_requests(node, deployment, prove, caller, unused_tcp_port):
+    deployment.web(f"127.0.0.1:{unused_tcp_port}")
+    headers = {
+        "Authorization": caller().defaults["HTTP_AUTHORIZATION"],
+        "Content-Type": "application/json",
+    }
+
+    def send(path, body, key):
+        web = HTTPConnection("127.0.0.1", unused_tcp_port, timeout=20)
+        try:
+            web.request("POST", path, json.dumps(body), headers | {"Idempotency-Key": key})
+            return web.getresponse().status
+        except ConnectionError:
+            return None
+        finally:
+            web.close()
+
+    new = {"customer_id": "cust_1", "currency": "USD"}
+    wait_until(lambda: send("/api/v1/carts", new, "first") == 201, "the web does not answer")
+    carts = [CartFactory().id for _ in range(50)]
+    node.stop()
+    took = []
+    for cart in carts:
+        began = time.monotonic()
+        terms = {"shipping_address": ADDRESS}
+        assert send(f"/api/v1/carts/{cart}/checkout", terms, cart) == 201
+        took.append(time.monotonic() - began)
+    assert max(took) < 1, "a request has waited for the broker"
+    node.start()
+    deployment.worker()
+    deployment.beat()
+    recovery = seconds_until(lambda: not Outbox.objects.exists(), "still owed")
+    prove(recovery=recovery)
+
+
+@pytest.mark.long
+@pytest.mark.fault(5, "broker frozen for a minute")
+def test_frozen(node, deployment, prove):
+    with deployment.load():
+        node.send(signal.SIGSTOP)
+        try:
+            in_flight, confirmed = Outbox.objects.count(), Publication.objects.count()
+            time.sleep(60)
+            # A connection that hangs is given up after ten seconds, so nobody waits any more.
+            assert Publication.objects.count() - confirmed <= in_flight, "nobody confirmed that"
+            assert Event.objects.count() > confirmed + 500, "facts are recorded all the same"
+        finally:
+            node.send(signal.SIGCONT)
+        recovery = seconds_until(grown(Publication.objects.all(), 200), "it does not resume")
+    prove(duplicates=WINDOW, recovery=recovery)
+
+
+@pytest.mark.long
+@pytest.mark.fault(6, "broker short of memory")
+def test_short_of_memory(node, deployment, prove):
+    with deployment.load():
+        node.control("set_vm_memory_high_watermark", "absolute", "1")
+        wait_until(grown(Event.objects.all(), 1000), "facts are recorded all the same")
+        assert Outbox.objects.count() > 100
+        node.control("set_vm_memory_high_watermark", "0.4")
+        recovery = seconds_until(grown(Publication.objects.all(), 200), "it does not resume")
+    prove(duplicates=WINDOW, recovery=recovery)
+
+
+@pytest.mark.fault(7, "confirms that come after the timeout")
+def test_late_confirms(prove, settings, monkeypatch):
+    monkeypatch.setattr(publisher_, "DEADLINE", 0.5)
+    wire = Proxy(settings.EVENTS_BROKER_URL)
+    direct, settings.EVENTS_BROKER_URL = settings.EVENTS_BROKER_URL, wire.url
+    happen("cart_1", created())
+    publish()
+    fill(streams=20, each=3)
+    wire.hold()
+    publish()
+    wire.release()
+    assert Publication.objects.count() == 1, "a confirm that came too late was counted"
+    assert Outbox.objects.count() == 60
+    drain()
+    wire.close()
+    settings.EVENTS_BROKER_URL = direct
+    assert prove(duplicates=60).duplicates > 0, "nothing had been sent"
+
+
+@pytest.mark.fault(8, "nacks for a third of the messages")
+def test_nacks(queue, prove, settings):
+    nacks = metrics.published.labels("nacked")
+    before = nacks._value.get()
+    with own_channel() as channel:
+        full = f"{queue}-full"
+        limits = {"x-max-length": 3, "x-overflow": "reject-publish"}
+        channel.queue_declare(full, auto_delete=False, arguments=limits)
+        channel.queue_bind(full, settings.EVENTS_EXCHANGE, "cart.item_added")
+        for n in range(60):
+            happen(f"cart_{n}", created(), added(), abandoned())
+        publish()
+        refused = Outbox.objects.exclude(last_error="")
+        assert {row.event.name for row in refused} == {"cart.item_added"}
+        reader = Consumer(None, full)
+
+        def read():
+            reader.read()
+            publish(retries=True)
+            return not Outbox.objects.exists()
+
+        wait_until(read, "still owed")
+        reader.read()
+        reader.close()
+        channel.queue_delete(full)
+    assert not Outbox.objects.filter(parked_at__isnull=False).exists()
+    assert len({message.id for message in reader.messages}) == 60
+    # The other queue has taken what this one refused, and takes it again.
+    prove(duplicates=int(nacks._value.get() - before))
+
+
+@pytest.mark.long
+@pytest.mark.fault(9, "queue unbound, then exchange deleted, under load")
+def test_topology_deleted(node, deployment, prove, queue, settings, monkeypatch):
+    """The service makes again what it declares; so this test's queue is one of those."""
+    names = sorted(name for name, cls in registry.items() if cls.published)
+    short = queue.removeprefix(settings.EVENTS_QUEUE_PREFIX)
+    monkeypatch.setenv("EVENTS_CONSUMER_QUEUES", json.dumps({short: names}))
+    with deployment.load():
+        with own_channel() as channel:
+            for key in ("#", *map(routing_key, names)):
+                channel.queue_unbind(queue, settings.EVENTS_EXCHANGE, key)
+        wait_until(grown(Publication.objects.all(), 100), "it does not resume")
+        with own_channel() as channel:
+            channel.exchange_delete(settings.EVENTS_EXCHANGE)
+        recovery = seconds_until(grown(Publication.objects.all(), 100), "it does not resume")
+    prove(duplicates=WINDOW, recovery=recovery)

@@ -1,0 +1,133 @@
+"""Processes killed and stopped at bad moments, many at once, and forked."""
+
+import os
+import re
+import signal
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from events import relay, wake
+from events.models import Event, Outbox, Publication
+from events.publisher import Publisher
+from tests.broker.conftest import wait_until
+from tests.broker.faults.conftest import seconds_until
+from tests.broker.faults.deployment import drain, grown
+from tests.broker.faults.test_broker import WINDOW
+from tests.events.facts import added, at_once, created, fill, happen
+from tests.factories import CartFactory
+from tests.parallel import killed
+
+pytestmark = pytest.mark.django_db(transaction=True)
+POINTS = {
+    "after the select": (relay, "_publish", 1),
+    "before the first message": (Publisher, "_publish", 1),
+    "between two messages": (Publisher, "_publish", 777),
+    "after the first acks": (relay, "_record", 1),
+    "after later acks": (relay, "_record", 2),
+}
+# Seconds. A child of Celery's waits up to 30 s at its end for a parent that no longer listens.
+GRACE = 45
+
+
+@pytest.mark.fault(1, "relay killed at each of its steps")
+def test_relay_killed(prove, settings):
+    settings.EVENTS_SHARDS = 1
+    for owner, name, turn in POINTS.values():
+        for n in range(20):
+            happen(f"cart_{n}", *[added()] * (150 if turn == 2 else 50))
+        killed(lambda: relay.publish_owed(0), owner, name, turn=turn)
+    drain()
+    prove(duplicates=len(POINTS) * relay.BATCH)
+
+
+@pytest.mark.long
+@pytest.mark.fault(1, "workers killed under load, children and parents")
+def test_workers_killed(deployment, prove):
+    recovery = 0.0
+    with deployment.load():
+        for _ in range(4):
+            os.kill(deployment.children(deployment.workers[0])[0], signal.SIGKILL)
+            wait_until(grown(Event.objects.all(), 50), "nothing happens")
+            os.killpg(deployment.workers.pop().pid, signal.SIGKILL)
+            again = grown(Publication.objects.all(), 50)
+            deployment.worker()
+            recovery = max(recovery, seconds_until(again, "it does not resume"))
+    prove(duplicates=8 * WINDOW, recovery=recovery)
+
+
+@pytest.mark.long
+@pytest.mark.fault(2, "web killed between commit and wake")
+def test_web_killed_before_the_wake(deployment, prove):
+    deployment.worker()
+    deployment.beat()
+    CartFactory()
+    wait_until(lambda: not Outbox.objects.exists(), "nothing is published")
+    killed(CartFactory, wake, "_nudge")
+    assert Outbox.objects.exists(), "somebody was told"
+    recovery = seconds_until(lambda: not Outbox.objects.exists(), "the sweep finds nothing")
+    prove(recovery=recovery)
+
+
+@pytest.mark.fault(12, "twenty workers on one shard")
+def test_twenty_workers(prove, settings):
+    settings.EVENTS_SHARDS = 1
+    fill(streams=20, each=30)
+
+    def work():
+        relay.publish_owed(0)
+        relay._discard_publisher()
+
+    at_once(*[work] * 20)
+    assert not Outbox.objects.exists()
+    prove()
+
+
+def connections(pid: int, port: int) -> set[str]:
+    """Return the sockets of a process that are connected to the port."""
+    inodes = set()
+    for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if int(fields[2].partition(":")[2], 16) == port and fields[3] == "01":
+            inodes.add(fields[9])
+    links = [os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()]
+    return {inode for inode in inodes if f"socket:[{inode}]" in links}
+
+
+@pytest.mark.long
+@pytest.mark.fault(19, "prefork workers share no socket")
+def test_prefork(node, deployment, prove):
+    worker = deployment.worker(concurrency=4)
+    deployment.produce()
+
+    def everybody_publishes():
+        held = [connections(pid, node.port) for pid in deployment.children(worker)]
+        return len(held) == 4 and all(held) and held
+
+    wait_until(everybody_publishes, "not every process has a connection")
+    held = [*everybody_publishes(), connections(worker.pid, node.port)]
+    assert not any(one & other for one, other in combinations(held, 2))
+    deployment.beat()
+    deployment.settle()
+    prove()
+
+
+@pytest.mark.fault(20, "worker told to end")
+def test_worker_told_to_end(deployment, prove):
+    for n in range(4):
+        happen(f"cart_{n}", *[added()] * 500)
+    worker = deployment.worker()
+    deployment.beat()
+    happen("cart_4", created())
+    wait_until(Publication.objects.exists, "nothing is published")
+    worker.terminate()
+    assert worker.wait(GRACE) == 0
+    drain()
+    prove()
+
+
+def test_every_fault_of_the_list_is_here():
+    here = Path(__file__).parent
+    found = re.findall(r"mark\.fault\((\d+),", "".join(p.read_text() for p in here.glob("*.py")))
+    assert {int(number) for number in found} >= set(range(1, 21))

@@ -1,0 +1,73 @@
+"""What the database says has happened, compared with what a consumer has heard."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import pika
+
+from events.models import Event
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A message: its event's id, place and bytes."""
+
+    id: str
+    stream: str
+    sequence: int
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How the two differ. `invented` is heard of and never committed, or has other bytes."""
+
+    events: int
+    lost: int
+    invented: int
+    reordered: int
+    duplicates: int
+
+
+def hear(queue: str, url: str) -> list[Heard]:
+    """Take everything out of a queue."""
+    heard: list[Heard] = []
+    with pika.BlockingConnection(pika.URLParameters(url.removesuffix("//") + "/%2F")) as connection:
+        channel = connection.channel()
+        left = channel.queue_declare(queue, passive=True).method.message_count
+        consumed: Any = channel.consume(queue, auto_ack=True) if left else ()
+        for _, properties, body in consumed:
+            headers = properties.headers
+            place = headers["x-stream"], headers["x-sequence"]
+            heard.append(Heard(str(properties.message_id), *place, body))
+            if len(heard) == left:
+                break
+        if left:
+            channel.cancel()
+    return heard
+
+
+def compare(heard: list[Heard]) -> Verdict:
+    """Judge the messages, in the order in which they came."""
+    rows = Event.objects.filter(sequence__isnull=False)
+    facts = {
+        id: (stream, sequence, body.encode())
+        for id, stream, sequence, body in rows.values_list("id", "stream", "sequence", "body")
+    }
+    first: dict[str, Heard] = {}
+    for message in heard:
+        first.setdefault(message.id, message)
+    last: defaultdict[str, int] = defaultdict(int)
+    reordered = 0
+    for message in first.values():
+        reordered += message.sequence < last[message.stream]
+        last[message.stream] = max(last[message.stream], message.sequence)
+    told = {m.id: (m.stream, m.sequence, m.body) for m in first.values()}
+    return Verdict(
+        events=len(facts),
+        lost=len(facts.keys() - told.keys()),
+        invented=sum(facts.get(id) != message for id, message in told.items()),
+        reordered=reordered,
+        duplicates=len(heard) - len(first),
+    )
