@@ -4,11 +4,10 @@ import time
 
 import pytest
 
-from events import wake
 from events.models import Publication
 from tests.benchmarks.measure import Line, percentile, table
 from tests.broker.conftest import wait_until
-from tests.broker.test_processes import NUDGE, published, worker
+from tests.broker.test_processes import published, worker
 from tests.events.facts import created, happen
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -16,9 +15,8 @@ COUNT, WARM_UP = 300, 20
 PAUSE = 0.05  # seconds between two commits: idle, and looking for answers would be work
 
 
-def test_commit_to_confirm(broker, monkeypatch):
+def test_commit_to_confirm(broker, awake, monkeypatch):
     """With a worker process and its beat, as deployed; one machine, so one clock."""
-    monkeypatch.setattr(wake, "_nudge", NUDGE)
     monkeypatch.setenv("DEBUG", "false")  # the worker's
     committed = {}
     with worker("--beat") as running:

@@ -28,12 +28,12 @@ CELERY = ("-m", "celery", "-A", "config")
 PATIENCE = 60  # seconds until something that must happen counts as lost
 
 
-def wait_until(condition: Callable[[], object], why: str) -> None:
+def wait_until(condition: Callable[[], object], why: str, patience: float = PATIENCE) -> None:
     """Look again and again until the condition is true; fail when that takes too long.
 
     For what other processes do to the database, the broker or a port, of which nobody tells us.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, why
         time.sleep(0.005)

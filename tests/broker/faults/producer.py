@@ -30,7 +30,7 @@ def live(number: int) -> None:
     with suppress(ChangedMindError), transaction.atomic():
         CartFactory()
         raise ChangedMindError
-    if number % 4 == 0:
+    if number % 8 == 0:
         order = OrderFactory()  # workers pay, confirm and invoice it, and open its fulfillment
         payments.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
 

@@ -36,14 +36,14 @@ def test_stopped_and_started(node, deployment, prove):
 @pytest.mark.long
 @pytest.mark.fault(4, "broker away for whole requests")
 def test_away_for_whole_requests(node, deployment, prove, caller, unused_tcp_port):
-    deployment.web(f"127.0.0.1:{unused_tcp_port}")
+    deployment.web(f"localhost:{unused_tcp_port}")
     headers = {
         "Authorization": caller().defaults["HTTP_AUTHORIZATION"],
         "Content-Type": "application/json",
     }
 
     def send(path, body, key):
-        web = HTTPConnection("127.0.0.1", unused_tcp_port, timeout=20)
+        web = HTTPConnection("localhost", unused_tcp_port, timeout=20)
         try:
             web.request("POST", path, json.dumps(body), headers | {"Idempotency-Key": key})
             return web.getresponse().status

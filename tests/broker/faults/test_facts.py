@@ -81,7 +81,7 @@ def test_burst(deployment, prove):
     deployment.worker()
     deployment.beat()
     deployment.produce(count=3, pause=0.0)
-    wait_until(grown(Publication.objects.all(), 100_000), "the backlog stays")
+    wait_until(grown(Publication.objects.all(), 100_000), "the backlog stays", patience=300)
     deployment.settle()
     prove()
 
