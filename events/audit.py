@@ -14,7 +14,9 @@ from events.models import AuditEntry
 # What a worker does for an operator, by action; the answer is the entry's result.
 WORK: dict[str, Callable[[AuditEntry], str]] = {
     "reconcile_events": lambda entry: reconcile.reconcile().text,
-    "replay_events": lambda entry: replay.replay(entry.id, **entry.arguments),
+    "replay_events": lambda entry: replay.replay(
+        entry.id, tell=lambda text: note(entry, text), **entry.arguments
+    ),
 }
 
 
@@ -33,6 +35,12 @@ def recorded(action: str, arguments: dict[str, Any]) -> Iterator[AuditEntry]:
         )
     with _completed(entry):
         yield entry
+
+
+def note(entry: AuditEntry, result: str) -> None:
+    """Write how far it is."""
+    entry.result = result
+    entry.save(update_fields=["result"])
 
 
 def want(action: str, arguments: dict[str, Any]) -> AuditEntry:
@@ -59,7 +67,7 @@ def _completed(entry: AuditEntry) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        entry.result = str(error) or type(error).__name__
+        entry.result = f"{entry.result} {str(error) or type(error).__name__}".strip()
         raise
     finally:
         entry.finished_at = timezone.now()

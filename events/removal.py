@@ -31,7 +31,7 @@ def remove_old_events(now: datetime) -> int:
         for start in range(0, len(keys), BATCH):
             batch = _remove(due, keys[start : start + BATCH], now)
             streams, events = streams + batch[0], events + batch[1]
-            entry.result = f"{events} events of {streams} streams are removed."
+            audit.note(entry, f"{events} events of {streams} streams are removed.")
     return streams
 
 

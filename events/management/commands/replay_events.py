@@ -34,7 +34,12 @@ class Command(BaseCommand):
                 origin.acting_at_the_shell(),
                 audit.recorded("replay_events", arguments) as entry,
             ):
-                entry.result = replay.replay(entry.id, tell=self.stdout.write, **arguments)
+
+                def tell(text: str) -> None:
+                    audit.note(entry, text)
+                    self.stdout.write(text)
+
+                entry.result = replay.replay(entry.id, tell=tell, **arguments)
         except (DomainError, broker.Unavailable) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(entry.result)
