@@ -56,8 +56,8 @@ class Report:
 
     @property
     def text(self) -> str:
-        """Everything."""
-        return "\n".join([*self.lines, self.summary])
+        """Everything, the summary first."""
+        return "\n".join([self.summary, *self.lines])
 
 
 class Fact(NamedTuple):

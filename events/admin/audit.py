@@ -15,6 +15,14 @@ from events import audit
 from events.asyncapi import published
 from events.models import AuditEntry
 
+PROGRESS = badge(
+    "progress",
+    {"finished": "success", "unfinished": "warning", "waiting": "info"},
+    lambda entry: (
+        "finished" if entry.finished_at else "unfinished" if entry.begun_at else "waiting"
+    ),
+)
+
 
 class Wanted(StrictSerializer):
     """What a worker is to do; the rest is what a replay asks for."""
@@ -56,7 +64,7 @@ def _want(body: dict[str, Any]) -> AuditEntry:
 class AuditEntryAdmin(ReadOnlyAdmin):
     icon = "history"
     adds = Command(lambda row, body: _want(body), Wanted)
-    list_display = ["at", "action", "progress", "actor", "arguments", "result"]
+    list_display = ["at", "action", PROGRESS, "actor", "arguments", "summary"]
     ordering = ["-id"]
     fieldsets = [
         (
@@ -64,7 +72,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             {
                 "fields": [
                     ("action", "actor"),
-                    ("at", "progress"),
+                    ("at", PROGRESS),
                     ("begun_at", "finished_at"),
                     "arguments",
                     "outcome",
@@ -72,19 +80,16 @@ class AuditEntryAdmin(ReadOnlyAdmin):
             },
         )
     ]
-    progress = badge(
-        "progress",
-        {"finished": "success", "unfinished": "warning", "waiting": "info"},
-        lambda entry: (
-            "finished" if entry.finished_at else "unfinished" if entry.begun_at else "waiting"
-        ),
-    )
 
     def meaning(self, name: str) -> str:
         return (
             "A worker proves that the log is complete, or sends what was published again to one "
             "queue. What came of it is told in the audit entry."
         )
+
+    @admin.display(description="result")
+    def summary(self, entry: AuditEntry) -> str:
+        return entry.result.partition("\n")[0]
 
     @admin.display(description="result")
     def outcome(self, entry: AuditEntry) -> SafeString:

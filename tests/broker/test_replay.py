@@ -1,5 +1,6 @@
 """What was published is sent again: to one queue, the same in everything but how it gets there."""
 
+import getpass
 import socket
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from django.utils import timezone
 from events import origin, replay
 from events.models import AuditEntry, Publication
 from events.publisher import Publisher
-from tests.broker.conftest import in_order, publish
+from tests.broker.conftest import in_order, process, publish, wait_until
 from tests.broker.test_message import TRACE
 from tests.events.facts import added, created, fill, happen, internal
 
@@ -196,3 +197,18 @@ def test_a_queue_that_goes_away_ends_it(again, refill, cut):
     cut(lambda publisher: refill.channel.queue_delete(refill.queue))
     with pytest.raises(CommandError, match="after 2 of 3 messages: the queue is gone or full"):
         again()
+
+
+def test_one_that_is_killed_is_seen_as_unfinished(refill):
+    fill(streams=1, each=3)
+    publish()
+    options = ("--queue", refill.queue, "--rate", "1/s")
+    with process("manage.py", "replay_events", *options) as running:
+        wait_until(refill.read, "nothing arrives")
+        running.kill()
+        running.wait()
+    entry = AuditEntry.objects.get()
+    assert entry.actor == f"cli:{getpass.getuser()}"
+    assert (entry.action, entry.finished_at) == ("replay_events", None)
+    assert entry.arguments == {"queue": refill.queue, "rate": 1}
+    assert entry.begun_at
