@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,7 +14,7 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from events import schema
-from events.aggregate import Aggregate, aggregates
+from events.aggregate import Aggregate, Transition, aggregates
 from events.models import Event, Outbox, Reaction, Stream
 from events.parked import EventDiscarded
 
@@ -50,7 +51,7 @@ class Report:
             f"{seen['streams']} streams with {seen['events']} events ({seen['published']} "
             f"published, {seen['owed']} owed, {seen['discarded']} discarded, {seen['internal']} "
             f"internal) and {seen['aggregates']} aggregates: "
-            f"{f'{self.wrong} problems' if self.wrong else 'nothing is missing'}. Parked: "
+            f"{f'problems: {self.wrong}' if self.wrong else 'nothing is missing'}. Parked: "
             f"{seen['parked messages']} messages, {seen['parked reactions']} reactions."
         )
 
@@ -102,15 +103,23 @@ def unexplained(
         states = set(model.final)
     else:
         return f"does not begin with {model.opens_with.name}"
-    table = model.transitions()
     for name in names:
-        if moves := [move for move in table if move.emits.name == name]:
+        if moves := _moves(model).get(name):
             states = {
                 move.target or state for state in states for move in moves if state in move.source
             }
         if not states:
             return f"has {name}, which could not happen"
     return None if status in states else f"is {status}, which its events do not lead to"
+
+
+@cache
+def _moves(model: type[Aggregate]) -> dict[str, list[Transition]]:
+    """Return the transition table by the names of the events."""
+    moves = defaultdict[str, list[Transition]](list)
+    for move in model.transitions():
+        moves[move.emits.name].append(move)
+    return dict(moves)
 
 
 def _problems(seen: Counter[str]) -> Iterator[str]:

@@ -34,7 +34,7 @@ def test_an_operator_has_the_log_reconciled(operator, nudges):
     tasks.do_wanted(entry.id)
     page = client.get(answer.url).content.decode()
     assert "is neither published nor owed" in page
-    assert "1 problems" in page
+    assert "problems: 1" in page
     assert "finished" in client.get(reverse(LIST)).content.decode()
 
 

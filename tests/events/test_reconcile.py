@@ -138,12 +138,12 @@ def test_a_hundred_problems_are_told_and_the_rest_is_counted(capsys, monkeypatch
     monkeypatch.setattr(reconcile, "BATCH", 10)
     fill(streams=103, each=1)
     Outbox.objects.all().delete()
-    with pytest.raises(CommandError, match="103 problems"):
+    with pytest.raises(CommandError, match="problems: 103"):
         call_command("reconcile_events", skip_checks=True)
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 101
     assert told[-1] == "and 3 more"
-    assert "103 problems" in AuditEntry.objects.get().result
+    assert "problems: 103" in AuditEntry.objects.get().result
 
 
 def test_what_is_under_way_is_seen_as_a_whole_or_not_at_all(an_order, monkeypatch):
