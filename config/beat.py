@@ -19,5 +19,6 @@ SCHEDULE = {
     "poll carriers": _every(60, "shipments.tasks.poll_carriers"),
     "handle kept carrier webhooks": _every(60, "shipments.tasks.handle_kept_webhooks"),
     "render and mail invoices": _every(2, "invoices.tasks.deliver_documents"),
+    "remove old events": _every(3600, "events.tasks.remove_old_events"),
     "delete old idempotency records": _every(600, "config.api.tasks.delete_old_records"),
 }

@@ -161,6 +161,9 @@ CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 EVENTS_BROKER_URL = env.str("EVENTS_BROKER_URL", default=CELERY_BROKER_URL)
 EVENTS_EXCHANGE = env.str("EVENTS_EXCHANGE", default="order_events")
 EVENTS_SHARDS = env.int("EVENTS_SHARDS", default=4)
+EVENTS_KEEP_DAYS = env.int("EVENTS_KEEP_DAYS", default=None)  # None is for ever
+if EVENTS_KEEP_DAYS is not None and EVENTS_KEEP_DAYS < 1:
+    raise ImproperlyConfigured("EVENTS_KEEP_DAYS is 1 or more days; leave it out for ever.")
 if not DEBUG and any(url.startswith("memory:") for url in (CELERY_BROKER_URL, EVENTS_BROKER_URL)):
     raise ImproperlyConfigured(
         "memory:// is for `make run` only. Set CELERY_BROKER_URL, and EVENTS_BROKER_URL if it is "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NoReturn
 
+from django.apps import apps
 from django.db import models, transaction
 from django.utils import timezone
 
@@ -101,6 +102,8 @@ class Aggregate(models.Model):
     """A root: the unit of locking, of state, and of the facts that its context records."""
 
     opens_with: ClassVar[type[Event]]  # the fact with which one comes to be
+    final: ClassVar[frozenset[str]]  # statuses in which nobody waits for anything to happen
+    stream_column: ClassVar[str] = "pk"  # of the order or the cart whose story it is part of
     status: Any
     organization_id = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -118,7 +121,12 @@ class Aggregate(models.Model):
     @property
     def stream(self) -> str:
         """The stream that its facts go into."""
-        return str(self.pk)
+        return str(getattr(self, self.stream_column))
+
+    @classmethod
+    def unfinished(cls) -> models.Q:
+        """Return which rows are not at their end."""
+        return ~models.Q(status__in=cls.final)
 
     @property
     def has_news(self) -> bool:
@@ -156,3 +164,8 @@ class Aggregate(models.Model):
         """Return the verbs that would be accepted now."""
         verbs = [row.verb for row in self.transitions() if row.verb and not row.refusal(self)]
         return list(dict.fromkeys(verbs))
+
+
+def aggregates() -> list[type[Aggregate]]:
+    """Return the aggregates of all contexts."""
+    return [model for model in apps.get_models() if issubclass(model, Aggregate)]

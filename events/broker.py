@@ -8,6 +8,8 @@ from typing import Any
 import kombu
 from django.conf import settings
 
+from events.errors import Missing
+
 logger = logging.getLogger(__name__)
 
 HEARTBEAT = 60  # seconds
@@ -17,6 +19,12 @@ DELIVERY_LIMIT = 10  # deliveries of one message before it is a dead letter
 
 class Unavailable(Exception):
     """The broker is not there, does not answer in time, or wants no message now."""
+
+
+class NoSuchQueue(Missing):
+    """The broker has no queue of that name, or keeps it to somebody else."""
+
+    code = "no_such_queue"
 
 
 def routing_key(name: str) -> str:
@@ -123,6 +131,15 @@ def _declare(queue: kombu.Queue, connection: kombu.Connection) -> None:
 def _bind(queue: kombu.Queue) -> None:
     for binding in queue.bindings:
         binding.bind(queue)
+
+
+def expect_queue(name: str, connection: kombu.Connection) -> None:
+    """Raise NoSuchQueue unless there is one; nothing is declared."""
+    try:
+        with connection.channel() as channel:
+            kombu.Queue(name)(channel).queue_declare(passive=True)
+    except connection.channel_errors as error:
+        raise NoSuchQueue(f"The queue {name} cannot be sent to: {error}") from error
 
 
 def is_embedded() -> bool:

@@ -4,15 +4,22 @@ from typing import Any
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from events.ids import PublicIdField
 
 
 class Stream(models.Model):
-    """One order's or one cart's line of events, and the last number given out in it."""
+    """One order's or one cart's line of events, and the last number given out in it.
+
+    Once its events are removed the row is their tombstone, and what happens later goes on from it.
+    """
 
     key = models.CharField(max_length=64, primary_key=True)
     sequence = models.BigIntegerField()
+    last_at = models.DateTimeField(null=True, db_default=Now())  # null: the log has nothing of it
+    removed_at = models.DateTimeField(null=True)
+    removed_through = models.BigIntegerField(db_default=0)  # the last number that was removed
 
 
 class Event(models.Model):
@@ -122,6 +129,32 @@ class Reaction(Owed):
 
     def __str__(self) -> str:
         return f"{self.reaction} on {self.event}"
+
+
+class AuditEntry(models.Model):
+    """Work on the log as a whole: who wanted it, and what came of it.
+
+    Written before it begins, so one that was killed is seen as unfinished. One that is not begun
+    waits for a worker.
+    """
+
+    id = PublicIdField("run")
+    at = models.DateTimeField(default=timezone.now)
+    actor = models.CharField(max_length=150)
+    action = models.CharField(max_length=32)
+    arguments = models.JSONField(default=dict)
+    begun_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    result = models.TextField(default="")
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        indexes = [
+            models.Index(fields=["id"], name="audit_wanted", condition=models.Q(begun_at=None))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.id}"
 
 
 class Series(models.Model):

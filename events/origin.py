@@ -1,5 +1,7 @@
 """Who is acting, and in which request: ambient, so that no fact forgets to say it."""
 
+import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,7 +12,8 @@ SYSTEM = "system"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """`actor` is a person or a service, or `system` for timers and reactions."""
+    """`actor` is a person or a service, `cli:` and a login name, or `system` for timers and
+    reactions."""
 
     actor: str = SYSTEM
     organization_id: str | None = None
@@ -36,6 +39,17 @@ def acting(
         yield
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def acting_at_the_shell() -> Iterator[None]:
+    """Everything in the block is done by whoever runs this process."""
+    try:
+        login = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have a number only
+        login = str(os.getuid())
+    with acting(actor=f"cli:{login}"):
+        yield
 
 
 def act_as(actor: str, *, organization_id: str | None = None) -> None:

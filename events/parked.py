@@ -4,7 +4,8 @@ Each decision is a fact of the stream that it holds, so the timeline says who to
 """
 
 import logging
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -16,7 +17,7 @@ from events.schema import Id, event
 
 logger = logging.getLogger(__name__)
 
-Owed = TypeVar("Owed", Outbox, Reaction)
+Owed = Outbox | Reaction
 
 
 class NotOwed(Missing):
@@ -50,6 +51,31 @@ class EventDiscarded(schema.Event):
     reaction: str | None  # null is the message to the broker
     reason: str
     discarded_by: str
+
+
+def rows() -> Iterator[Owed]:
+    """Return what is parked: messages, then reactions, the oldest first."""
+    for model in (Outbox, Reaction):
+        parked = model.objects.filter(parked_at__isnull=False).select_related("event")
+        yield from parked.order_by("event")
+
+
+def name(row: Owed) -> str:
+    """Return what it can be found by as long as it is owed: `evt_…`, or `evt_…/<reaction>`."""
+    return f"{row.event.id}/{row.reaction}" if isinstance(row, Reaction) else row.event.id
+
+
+def find(name: str) -> Owed:
+    """Return what is owed under a name. Raises NotOwed."""
+    event_id, _, reaction = name.partition("/")
+    found: Owed | None
+    if reaction:
+        found = Reaction.objects.filter(event__id=event_id, reaction=reaction).first()
+    else:
+        found = Outbox.objects.filter(event__id=event_id).first()
+    if found is None:
+        raise NotOwed(f"{name} is not owed: it has succeeded, was discarded, or never was.")
+    return found
 
 
 @transaction.atomic
@@ -87,7 +113,7 @@ def _lock(owed: Owed) -> Owed:
     return row
 
 
-def _about(row: Outbox | Reaction) -> dict[str, Any]:
+def _about(row: Owed) -> dict[str, Any]:
     return {
         "event_id": row.event.id,
         "event_name": row.event.name,
@@ -95,7 +121,7 @@ def _about(row: Outbox | Reaction) -> dict[str, Any]:
     }
 
 
-def _record(row: Outbox | Reaction, fact: schema.Event) -> None:
+def _record(row: Owed, fact: schema.Event) -> None:
     outbox.record(
         [(fact, timezone.now())],
         organization_id=row.event.organization_id,

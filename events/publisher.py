@@ -13,9 +13,11 @@ from django.conf import settings
 
 from events import metrics
 from events.broker import (
+    NoSuchQueue,
     Unavailable,
     connect,
     declare_topology,
+    expect_queue,
     is_embedded,
     listeners,
     routing_key,
@@ -48,6 +50,13 @@ class Message(NamedTuple):
         return f"{self.name} {self.id}"
 
 
+class Replay(NamedTuple):
+    """Messages are sent a second time, to one queue only."""
+
+    queue: str
+    run: str  # told in the header x-replay
+
+
 class Outcome(Enum):
     """What the broker said about one message."""
 
@@ -59,15 +68,22 @@ class Outcome(Enum):
 class Publisher:
     """One thread's connection and its one channel in confirm mode.
 
+    It publishes to the exchange, or for a replay to its queue, past every exchange and binding.
+    Raises Unavailable, NoSuchQueue.
+
     Delivery tags are counted here: the library takes any ack for the message it waits for. After
     any error the connection is thrown away, without a goodbye that a frozen broker would not
     answer; what was not confirmed stays owed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, replay: Replay | None = None) -> None:
         self.connection = connect()
+        self._replay = replay
         try:
-            declare_topology(self.connection)
+            if replay:
+                expect_queue(replay.queue, self.connection)
+            else:
+                declare_topology(self.connection)
             self.channel: Any = self.connection.channel()
             self.blocked = False
             self._probe: tuple[int, float] | None = None  # a tag in flight, and when it was sent
@@ -86,7 +102,7 @@ class Publisher:
         except (*self.connection.connection_errors, *self.connection.channel_errors) as error:
             self.connection.collect()
             raise Unavailable(str(error)) from error
-        except Unavailable:
+        except (Unavailable, NoSuchQueue):
             self.connection.collect()
             raise
 
@@ -162,13 +178,20 @@ class Publisher:
 
     def _publish(self, message: Message) -> None:
         headers = {
-            "CC": [message.name],
             "x-stream": message.stream,
             "x-sequence": message.sequence,
             "x-version": message.version,
         }
         if message.traceparent:
             headers["traceparent"] = message.traceparent
+        if self._replay:
+            # No CC: the default exchange would take it for the names of further queues.
+            headers["x-replay"] = self._replay.run
+            exchange, key, mandatory = "", self._replay.queue, True
+        else:
+            headers["CC"] = [message.name]
+            exchange, key = self._exchange, routing_key(message.name)
+            mandatory = message.name in self._awaited
         prepared = self.channel.prepare_message(
             message.body.encode(),
             content_type="application/json",
@@ -182,9 +205,8 @@ class Publisher:
                 "timestamp": message.timestamp,
             },
         )
-        key = routing_key(message.name)
         if self._embedded:
-            self.channel.basic_publish(prepared, self._exchange, key)
+            self.channel.basic_publish(prepared, exchange, key)
             self._settle(message, Outcome.CONFIRMED)
             return
         self._in_flight[self._next_tag] = message
@@ -193,7 +215,7 @@ class Publisher:
         self._next_tag += 1
         # basic_publish would look for answers before each message, at a quarter of its cost; here
         # they are read when the window is full, or nothing is ready.
-        arguments = (0, self._exchange, key, message.name in self._awaited, False)
+        arguments = (0, exchange, key, mandatory, False)
         self.channel.send_method(Basic.Publish, "Bssbb", arguments, prepared)
 
     def _wait(self) -> None:

@@ -67,7 +67,7 @@ def _due() -> QuerySet[Outbox]:
     )
 
 
-class _Epoch(Func):
+class Epoch(Func):
     """POSIX seconds: to make a datetime of them and back takes Python longer than reading a row."""
 
     template = "FLOOR(EXTRACT(EPOCH FROM %(expressions)s))::bigint"
@@ -82,7 +82,7 @@ def _owed(shard: int) -> list[Message]:
     # The limit comes before the join: a long backlog must not be joined for each batch.
     due = _due().filter(shard=shard).order_by("event_id").values("event_id")[:BATCH]
     events = Event.objects.filter(number__in=due).order_by("number")
-    rows = events.annotate(timestamp=_Epoch("occurred_at")).values_list(*Message._fields)
+    rows = events.annotate(timestamp=Epoch("occurred_at")).values_list(*Message._fields)
     return [Message(*row) for row in rows]
 
 

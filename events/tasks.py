@@ -6,9 +6,10 @@ from celery import shared_task
 from django.db.models import Exists, Min, OuterRef, Q
 from django.db.models.functions import Now
 
-from events import reactions, wake
+from events import audit, reactions, removal, wake
 from events import relay as relay_
-from events.models import Reaction
+from events.models import AuditEntry, Reaction
+from events.timers import moment
 
 SWEPT_AT_ONCE = 200
 NUDGED_AGAIN_AFTER = timedelta(seconds=30)
@@ -27,10 +28,24 @@ def react(stream: str, context: str) -> None:
 
 
 @shared_task
+def do_wanted(entry_id: str) -> None:
+    """Do what an operator wants of the whole log."""
+    audit.do_wanted(entry_id)
+
+
+@shared_task
+def remove_old_events(now: str | None = None) -> None:
+    """Remove what was kept for long enough."""
+    removal.remove_old_events(moment(now))
+
+
+@shared_task
 def sweep() -> None:
     """Nudge what is owed and due: a nudge may have been lost with its process or its broker."""
     for shard in relay_.owing():
         wake.relay(shard)
+    for entry_id in AuditEntry.objects.filter(begun_at=None).values_list("pk", flat=True):
+        wake.call("events.tasks.do_wanted", entry_id)
     held = Reaction.objects.filter(
         Q(not_before__gt=Now()) | Q(parked_at__isnull=False),
         stream=OuterRef("stream"),

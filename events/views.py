@@ -1,6 +1,7 @@
 """Reading the log: what was published, for consumers that were away; and one stream's story."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, ClassVar, cast
 
 import msgspec
@@ -14,7 +15,7 @@ from config.api.operations import takes
 from config.api.serializers import ExternalId, StrictSerializer
 from config.api.views import ContextViewSet
 from events.asyncapi import published
-from events.models import Event, Publication
+from events.models import Event, Publication, Stream
 from events.schema import Envelope, Timestamp, whole_seconds
 
 # Copied as it went out: parsed and written again, 125.50 would be 125.5.
@@ -105,14 +106,19 @@ class RecordedEvent(msgspec.Struct):
     envelope: RawEnvelope
 
 
-class Timeline(msgspec.Struct):
-    """A page in the order in which it happened; `next` is the URL of the one after it."""
+class Timeline(msgspec.Struct, kw_only=True):
+    """A page in the order in which it happened; `next` is the URL of the one after it.
+
+    Where `removed_at` is given, earlier events were removed from the log then.
+    """
 
     next: str | None
+    removed_at: Timestamp | None
     results: list[RecordedEvent]
 
     example: ClassVar[dict[str, Any]] = {
         "next": None,
+        "removed_at": None,
         "results": [
             {
                 "position": 2210,
@@ -157,7 +163,9 @@ class Feed(ContextViewSet):
 
 def timeline(request: Request, query: dict[str, Any], stream: str) -> HttpResponse:
     """Answer with every event of a stream, internal ones too, in the order of what happened."""
-    return _answer(request, query, Event.objects.filter(stream=stream), _recorded, Timeline)
+    removed_at = Stream.objects.filter(pk=stream).values_list("removed_at", flat=True).first()
+    page = partial(Timeline, removed_at=removed_at and whole_seconds(removed_at))
+    return _answer(request, query, Event.objects.filter(stream=stream), _recorded, page)
 
 
 def _answer(

@@ -39,6 +39,7 @@ class Cart(Aggregate):
         MERGED = "merged"
 
     OPEN = (Status.ACTIVE, Status.ABANDONED)
+    final = frozenset({Status.CONVERTED, Status.EXPIRED, Status.MERGED})
     opens_with = CartCreated
 
     id = PublicIdField("cart")

@@ -226,6 +226,7 @@ class AggregateAdmin(ReadOnlyAdmin):
         **kwargs: Any,
     ) -> HttpResponse:
         context["timeline"], context["has_older"] = timeline.of(obj.stream)
+        context["removed_at"] = timeline.removed_at(obj.stream)
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def allowed(self, row: Aggregate) -> list[str]:

@@ -4,10 +4,11 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from events import schema
-from events.models import Event
+from events.models import Event, Stream
 
 LONGEST = 500  # facts; the API's timeline has pages
 
@@ -43,6 +44,12 @@ def of(stream: str) -> tuple[list[Entry], bool]:
     events = Event.objects.filter(stream=stream).select_related("publication", "outbox")
     found = [entry(event) for event in events.order_by("-number")[: LONGEST + 1]]
     return found[:LONGEST], len(found) > LONGEST
+
+
+def removed_at(stream: str) -> datetime | None:
+    """Return when the earlier events of a stream were removed from the log, if they were."""
+    found = Stream.objects.filter(pk=stream).values_list("removed_at", flat=True)
+    return found.first()
 
 
 def entry(event: Event) -> Entry:

@@ -39,6 +39,9 @@ class FulfillmentRecord(Aggregate):
         PACKED = "packed"
         CANCELLED = "cancelled"
 
+    final = frozenset({Status.PACKED, Status.CANCELLED})
+    stream_column = "order_id"
+
     items: Any  # the reverse of FulfillmentItem.fulfillment
     picks: Any  # the reverse of Pick.fulfillment
 
@@ -90,10 +93,6 @@ class FulfillmentRecord(Aggregate):
 
     def __str__(self) -> str:
         return str(self.pk)
-
-    @property
-    def stream(self) -> str:
-        return str(self.order_id)
 
     @cached_property
     def lines(self) -> list[FulfillmentItem]:

@@ -26,6 +26,8 @@ class Invoice(Aggregate):
         ISSUED = "issued"
         SENT = "sent"
 
+    final = frozenset({Status.ISSUED, Status.SENT})  # without an address it is never sent
+    stream_column = "order_id"
     opens_with = facts.InvoiceCreated
 
     id = PublicIdField("inv")
@@ -85,11 +87,6 @@ class Invoice(Aggregate):
 
     def __str__(self) -> str:
         return self.number
-
-    @property
-    def stream(self) -> str:
-        """An invoice is a part of its order's story."""
-        return str(self.order_id)
 
     @cached_property
     def notes(self) -> list[CreditNote]:

@@ -53,6 +53,8 @@ class OrderRecord(Aggregate):
         DELIVERED = "delivered"
         CANCELLED = "cancelled"
 
+    final = frozenset({Status.DELIVERED, Status.CANCELLED})
+
     class CancellationReason(models.TextChoices):
         CUSTOMER_REQUEST = "customer_request"
         OUT_OF_STOCK = "out_of_stock"

@@ -37,6 +37,8 @@ class PaymentRecord(Aggregate):
         SANDBOX = "sandbox"
 
     OPEN = (Status.OPENING, Status.PENDING)
+    final = frozenset({Status.SUCCEEDED, Status.FAILED, Status.REFUNDED})
+    stream_column = "order_id"
 
     attempts: Any  # the reverse of Attempt.payment
     refunds: Any  # the reverse of Refund.payment
@@ -128,10 +130,10 @@ class PaymentRecord(Aggregate):
     def __str__(self) -> str:
         return str(self.pk)
 
-    @property
-    def stream(self) -> str:
-        """Payments are part of their order's story."""
-        return str(self.order_id)
+    @classmethod
+    def unfinished(cls) -> Q:
+        """A refund that is not paid out yet is still to be heard of."""
+        return super().unfinished() | Q(refunding__gt=0)
 
     @cached_property
     def tries(self) -> list[Attempt]:

@@ -48,6 +48,8 @@ class ReturnRecord(Aggregate):
         STORE_CREDIT = "store_credit"
         MANUAL = "manual"
 
+    final = frozenset({Status.REFUNDED, Status.REJECTED, Status.CANCELLED, Status.CLOSED})
+    stream_column = "order_id"
     OPEN = (Status.REQUESTED, Status.APPROVED)  # when all of its units may yet come
 
     items: Any  # the reverse of ReturnItem.return_request
@@ -123,11 +125,6 @@ class ReturnRecord(Aggregate):
 
     def __str__(self) -> str:
         return self.rma_number
-
-    @property
-    def stream(self) -> str:
-        """Returns are part of their order's story."""
-        return str(self.order_id)
 
     @cached_property
     def lines(self) -> list[ReturnItem]:

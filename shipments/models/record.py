@@ -47,6 +47,8 @@ class ShipmentRecord(Aggregate):
 
     Adapter = Adapters
     OPEN = (Status.CREATED, Status.LABEL_CREATED)
+    final = frozenset({Status.DELIVERED, Status.LOST, Status.RETURNED_TO_SENDER, Status.CANCELLED})
+    stream_column = "order_id"
     UNDER_WAY = (Status.DISPATCHED, Status.IN_TRANSIT, Status.EXCEPTION)
     BOOKKEEPING = ("track_at", "track_failures", "track_error")
 
@@ -144,11 +146,6 @@ class ShipmentRecord(Aggregate):
 
     def __str__(self) -> str:
         return str(self.pk)
-
-    @property
-    def stream(self) -> str:
-        """Shipments are part of their order's story."""
-        return str(self.order_id)
 
     @cached_property
     def lines(self) -> list[ShipmentItem]:

@@ -209,7 +209,7 @@ BUDGET = {  # by method and route: how it is sent, and the queries, savepoints i
     ("get", "order-list"): (orders, 3),
     ("post", "order-list"): (new_order, 9),
     ("get", "order-detail"): (of_order("", method="get"), 3),
-    ("get", "order-timeline"): (timeline, 4),
+    ("get", "order-timeline"): (timeline, 5),
     ("post", "order-place"): (of_order("/place", {}, status="pending"), 14),
     ("post", "order-reservation"): (of_order("/reservation", allocations), 16),
     ("post", "order-cancel"): (of_order("/cancel", {"reason": "fraud"}), 15),

@@ -66,6 +66,11 @@ def test_a_rate_that_is_none_is_refused(rate):
     assert "API_THROTTLE" in load(API_THROTTLE=rate)
 
 
+def test_a_log_is_kept_for_days_or_for_ever():
+    assert "EVENTS_KEEP_DAYS is 1 or more" in load(EVENTS_KEEP_DAYS="0")
+    assert load(EVENTS_KEEP_DAYS="1") == ""
+
+
 def test_without_a_proxy_nobody_s_word_for_tls_is_taken():
     code = "import config.settings as s; assert not hasattr(s, 'SECURE_PROXY_SSL_HEADER'), 'taken'"
     assert load(code=code, TRUSTED_PROXIES="0") == ""

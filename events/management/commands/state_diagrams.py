@@ -3,11 +3,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 
-from events.aggregate import Aggregate, Transition
+from events.aggregate import Aggregate, Transition, aggregates
 from events.schema import Event
 
 PAGE = """\
@@ -37,8 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--to", type=Path, default=settings.BASE_DIR / "docs" / "states")
 
     def handle(self, *args: Any, check: bool, to: Path, **options: Any) -> None:
-        models = [model for model in apps.get_models() if issubclass(model, Aggregate)]
-        pages = {to / f"{model._meta.app_label}.md": page(model) for model in models}
+        pages = {to / f"{model._meta.app_label}.md": page(model) for model in aggregates()}
         found = {path: path.read_text() for path in to.glob("*.md")}
         stale = sorted(path for path in pages | found if pages.get(path) != found.get(path))
         if check and stale:

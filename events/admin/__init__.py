@@ -20,6 +20,7 @@ from config.admin.pages import ReadOnlyAdmin
 from config.admin.queues import Queue, QueueFilter
 from config.api.serializers import StrictSerializer
 from events import parked, schema
+from events.admin import audit  # noqa: F401  (it registers itself)
 from events.models import Event, Outbox, Reaction
 
 STATE = badge(

@@ -1,0 +1,51 @@
+import argparse
+import re
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError
+
+from events import audit, broker, origin, replay
+from events.errors import DomainError
+
+
+class Command(BaseCommand):
+    help = (
+        "Send what was published again, to one queue that exists: the same messages under the same "
+        "ids, with the header x-replay. Without further options, everything."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        bound = "a position, or a time of publication like 2025-11-23T15:00:00Z"
+        parser.add_argument("--queue", required=True, help="its whole name, prefix and all")
+        parser.add_argument("--from", dest="first", metavar="FROM", help=bound)
+        parser.add_argument("--to", dest="last", metavar="TO", help="the last one: " + bound)
+        parser.add_argument("--name", dest="names", nargs="+", default=[], metavar="EVENT")
+        parser.add_argument("--stream", help="the id of an order or a cart")
+        parser.add_argument("--organization")
+        parser.add_argument("--rate", type=_rate, metavar="N/s", help="so many a second at most")
+        parser.add_argument("--dry-run", action="store_true", help="only say what would be sent")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        asked = ("queue", "first", "last", "names", "stream", "organization", "rate", "dry_run")
+        arguments = {name: options[name] for name in asked if options[name]}
+        try:
+            with (
+                origin.acting_at_the_shell(),
+                audit.recorded("replay_events", arguments) as entry,
+            ):
+
+                def tell(text: str) -> None:
+                    audit.note(entry, text)
+                    self.stdout.write(text)
+
+                entry.result = replay.replay(entry.id, tell=tell, **arguments)
+        except (DomainError, broker.Unavailable) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(entry.result)
+
+
+def _rate(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,6}(/s)?", text):
+        raise argparse.ArgumentTypeError(f"“{text}” is no rate like 500/s.")
+    return int(text.removesuffix("/s"))

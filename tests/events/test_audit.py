@@ -1,0 +1,103 @@
+"""Work on the whole log that an operator starts and a worker does, and what came of it."""
+
+from uuid import uuid4
+
+import pytest
+from django.urls import reverse
+
+from events import tasks
+from events.models import AuditEntry, Outbox
+from tests.events.facts import created, happen
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ADD = "admin:events_auditentry_add"
+LIST = "admin:events_auditentry_changelist"
+
+
+def start(client, **fields):
+    sent = {"key": str(uuid4()), "action": "reconcile_events", **fields}
+    return client.post(reverse(ADD), sent)
+
+
+def test_an_operator_has_the_log_reconciled(operator, nudges):
+    happen("cart_1", created())
+    Outbox.objects.all().delete()
+    client = operator()
+    nudges.clear()
+    answer = start(client)
+    entry = AuditEntry.objects.get()
+    assert answer.status_code == 302
+    assert (entry.actor, entry.action, entry.begun_at) == ("olga", "reconcile_events", None)
+    assert nudges == [("events.tasks.do_wanted", (entry.id,))]
+    assert "waiting" in client.get(reverse(LIST)).content.decode()
+    tasks.do_wanted(entry.id)
+    page = client.get(answer.url).content.decode()
+    assert "is neither published nor owed" in page
+    assert "problems: 1" in page
+    assert "finished" in client.get(reverse(LIST)).content.decode()
+
+
+def test_a_replay_that_is_refused_says_so(operator):
+    start(operator(), action="replay_events", queue="no.such.queue", name="cart.created", rate="9")
+    entry = AuditEntry.objects.get()
+    arguments = {"queue": "no.such.queue", "names": ["cart.created"], "rate": 9}
+    assert entry.arguments == arguments
+    tasks.do_wanted(entry.id)
+    entry.refresh_from_db()
+    assert entry.result == "Nothing of this was published."
+    assert entry.finished_at
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"action": "replay_events"}, "queue"),
+        ({"action": ""}, "action"),
+        ({"action": "remove_events"}, "action"),
+        ({"queue": "q"}, "__all__"),
+        ({"dry_run": "on"}, "__all__"),
+        ({"action": "replay_events", "queue": "q", "name": "order.held"}, "name"),
+        ({"action": "replay_events", "queue": "q", "rate": "0"}, "rate"),
+    ],
+)
+def test_a_form_that_makes_no_sense_is_refused(operator, fields, wrong):
+    answer = start(operator(), **fields)
+    assert list(answer.context["form"].errors) == [wrong]
+    assert not AuditEntry.objects.exists()
+
+
+def test_who_may_only_look_starts_nothing(operator):
+    client = operator("events.view_auditentry")
+    assert client.get(reverse(LIST)).status_code == 200
+    assert start(client).status_code == 403
+    assert not AuditEntry.objects.exists()
+
+
+def test_a_nudge_that_is_lost_is_made_up_for_and_one_that_is_repeated_does_nothing(
+    operator, nudges
+):
+    start(operator())
+    entry = AuditEntry.objects.get()
+    nudges.clear()
+    tasks.sweep()
+    assert nudges == [("events.tasks.do_wanted", (entry.id,))]
+    tasks.do_wanted(entry.id)
+    finished = AuditEntry.objects.values().get()
+    tasks.do_wanted(entry.id)
+    assert AuditEntry.objects.values().get() == finished
+    nudges.clear()
+    tasks.sweep()
+    assert nudges == []
+
+
+def test_an_entry_is_read_and_never_changed(operator):
+    start(operator())
+    entry = AuditEntry.objects.get()
+    change = reverse("admin:events_auditentry_change", args=[entry.id])
+    client = operator(username="otto")
+    assert client.post(change, {"result": "all is well"}).status_code == 403
+    delete = reverse("admin:events_auditentry_delete", args=[entry.id])
+    assert client.post(delete, {"post": "yes"}).status_code == 403
+    entry.refresh_from_db()
+    assert entry.result == ""

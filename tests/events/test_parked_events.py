@@ -1,0 +1,127 @@
+"""What somebody decides about parked work at the shell."""
+
+import getpass
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from events.models import Event, Outbox, Reaction
+from tests.events.facts import added, created, happen
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def message():
+    """The name of a parked message, behind which another waits."""
+    happen("cart_1", created(), added())
+    first = Outbox.objects.select_related("event").earliest("event_id")
+    first.parked_at, first.attempts, first.last_error = timezone.now(), 5, "too \x1b[31mlarge"
+    first.save()
+    return first.event.id
+
+
+@pytest.fixture
+def reaction(message):
+    """The name of a parked reaction to the same event."""
+    event = Event.objects.get(id=message)
+    Reaction.objects.create(
+        event=event,
+        reaction="payments.refund",
+        stream="cart_1",
+        context="payments",
+        attempts=10,
+        parked_at=timezone.now(),
+    )
+    return f"{message}/payments.refund"
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*arguments):
+        call_command("parked_events", *arguments)
+        return capsys.readouterr().out
+
+    return call
+
+
+def is_parked(model):
+    return model.objects.filter(parked_at__isnull=False).exists()
+
+
+def last_fact():
+    event = Event.objects.latest("number")
+    return event.name, json.loads(event.body)["data"]
+
+
+def test_what_is_parked_is_listed_by_name(run, message, reaction):
+    first, second = run("list").splitlines()
+    assert first.startswith(f"{message}  cart.created  cart_1  ")
+    assert first.endswith(r"too \u001b[31mlarge"), "an error does not steer the terminal"
+    assert second.startswith(f"{reaction}  cart.created  cart_1  ")
+
+
+def test_one_is_shown_with_its_error_and_its_body(run, message):
+    shown = run("show", message)
+    assert "too \\u001b[31mlarge" in shown
+    assert Event.objects.get(id=message).body in shown
+
+
+@pytest.mark.parametrize(("what", "model"), [("message", Outbox), ("reaction", Reaction)])
+def test_one_is_tried_again(run, request, nudges, what, model):
+    name = request.getfixturevalue(what)
+    assert run("retry", name) == f"{name} is tried again.\n"
+    assert not is_parked(model)
+    fact, data = last_fact()
+    assert fact == "event.retried"
+    assert data["retried_by"] == f"cli:{getpass.getuser()}"
+    assert run("retry", name) == f"{name} is due anyway.\n"
+
+
+def test_all_are_tried_again(run, message, reaction):
+    assert run("retry", "--all").splitlines() == [
+        f"{message} is tried again.",
+        f"{reaction} is tried again.",
+    ]
+    assert run("list") == ""
+
+
+@pytest.mark.parametrize(("what", "model"), [("message", Outbox), ("reaction", Reaction)])
+def test_one_is_given_up_with_a_reason(run, request, what, model):
+    name = request.getfixturevalue(what)
+    assert run("discard", name, "--reason", "sent by hand") == f"{name} is discarded.\n"
+    assert not is_parked(model)
+    fact, data = last_fact()
+    assert fact == "event.discarded"
+    assert data["reason"] == "sent by hand"
+    assert data["discarded_by"] == Event.objects.latest("number").actor
+    assert data["discarded_by"] == f"cli:{getpass.getuser()}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["show", "evt_1"], "evt_1 is not owed"),
+        (["retry"], "Say which, or --all"),
+        (["retry", "MESSAGE", "--all"], "Say which, or --all"),
+        (["retry", "MESSAGE", "evt_1"], "evt_1 is not owed"),
+        (["discard", "MESSAGE"], "--reason"),
+        (["discard", "MESSAGE", "--reason", " "], "Say in --reason why"),
+        (["discard", "MESSAGE/x.y", "--reason", "x"], "is not owed"),
+        (["forget", "MESSAGE"], "invalid choice"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_nothing_is_done(run, message, arguments, why):
+    with pytest.raises(CommandError, match=why):
+        run(*[each.replace("MESSAGE", message) for each in arguments])
+    assert is_parked(Outbox)
+    assert last_fact()[0] == "cart.item_added"
+
+
+def test_what_is_not_parked_is_not_given_up(run, message):
+    waiting = Event.objects.latest("number").id
+    with pytest.raises(CommandError, match="It is not parked"):
+        run("discard", waiting, "--reason", "impatience")
+    assert Outbox.objects.count() == 2

@@ -1,0 +1,179 @@
+"""The log is proved to be complete, and what is wrong with it is found."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.utils import timezone
+
+from events import parked, reconcile
+from events.models import AuditEntry, Event, Outbox, Publication, Reaction, Stream
+from orders.models import Order
+from tests.events.facts import added, at_once, be_confirmed, cart, created, fill, happen, internal
+from tests.factories import CartFactory, OrderFactory, PaymentFactory
+from tests.returns.factories import ReturnFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def an_order():
+    """A delivered order, all of whose events are published, and a cart whose are owed."""
+    order = OrderFactory(status="delivered")
+    be_confirmed()
+    CartFactory()
+    return order
+
+
+def problems():
+    return reconcile.reconcile().lines
+
+
+def sql(statement, *values):
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+
+
+def test_a_log_without_a_fault_says_how_much_was_looked_at(an_order, settle, capsys):
+    settle()
+    PaymentFactory(status="refunded")
+    call_command("reconcile_events", skip_checks=True)
+    told = capsys.readouterr()
+    streams, events = Stream.objects.count(), Event.objects.count()
+    assert told.out.startswith(f"{streams} streams with {events} events")
+    assert "nothing is missing. Parked: 0 messages, 0 reactions." in told.out
+    assert told.err == ""
+    entry = AuditEntry.objects.get()
+    assert entry.result == told.out.strip()
+    assert entry.actor.startswith("cli:")
+
+
+def test_a_number_that_is_missing_is_found(an_order):
+    shipped = Event.objects.get(stream=an_order.id, name="order.shipped")
+    Publication.objects.get(event=shipped).delete()
+    shipped.delete()
+    assert problems() == [
+        f"{an_order.id}: the numbers {shipped.sequence} are missing",
+        f"{an_order.id}: has order.delivered, which could not happen",
+    ]
+
+
+def test_the_last_numbers_are_missed_too():
+    happen("cart_1", created(), internal())
+    Stream.objects.update(sequence=8)
+    assert problems() == ["cart_1: the numbers 2, 3, 4, 5, 6 and 2 more are missing"]
+    Stream.objects.update(sequence=0)
+    assert problems() == ["cart_1: has the number 1, after the last that it gave out"]
+
+
+def test_what_is_neither_owed_nor_published_is_found_unless_somebody_has_discarded_it():
+    happen("cart_1", created(), added())
+    lost, given_up = Outbox.objects.select_related("event").order_by("event_id")
+    given_up.parked_at = timezone.now()
+    given_up.save()
+    parked.discard(given_up, reason="too large")
+    Outbox.objects.all().delete()
+    assert problems() == [
+        f"cart_1: cart.created {lost.event.id} is neither published nor owed, and nobody has "
+        "discarded it"
+    ]
+
+
+def test_discarding_a_reaction_says_nothing_of_the_message():
+    happen("cart_1", created())
+    event = Event.objects.get()
+    reaction = Reaction.objects.create(
+        event=event, reaction="x.y", stream="cart_1", context="x", parked_at=timezone.now()
+    )
+    parked.discard(reaction, reason="done by hand")
+    Outbox.objects.all().delete()
+    (problem,) = problems()
+    assert "is neither published nor owed" in problem
+
+
+def test_what_is_published_and_owed_all_the_same_is_found():
+    happen("cart_1", created())
+    event = Event.objects.get()
+    Publication.objects.create(event=event, organization_id="org_1")
+    assert problems() == [f"cart_1: cart.created {event.id} is published, and owed all the same"]
+
+
+def test_a_state_that_its_events_do_not_lead_to_is_found(an_order):
+    sql("UPDATE orders_order SET status = 'shipped' WHERE id = %s", an_order.id)
+    assert problems() == [f"{an_order.id}: is shipped, which its events do not lead to"]
+
+
+def test_an_aggregate_without_events_is_found():
+    basket = cart()
+    basket.take_facts()
+    basket.save()
+    assert problems() == [f"{basket.id}: has no events"]
+    happen(basket.id, added())
+    assert problems() == [f"{basket.id}: does not begin with cart.created"]
+
+
+def test_events_without_a_stream_are_found():
+    happen("cart_1", created(), added())
+    Stream.objects.all().delete()
+    assert problems() == ["cart_1: has events, and is no stream"]
+
+
+def test_what_is_owed_for_too_long_is_found_and_what_is_parked_is_told_apart():
+    happen("cart_1", created(), added())
+    happen("cart_2", created("cart_2"))
+    assert problems() == []
+    Event.objects.update(recorded_at=timezone.now() - timedelta(minutes=2))
+    first = Outbox.objects.filter(stream="cart_1").order_by("event_id").first()
+    Outbox.objects.filter(pk=first.pk).update(parked_at=timezone.now())
+    report = reconcile.reconcile()
+    (problem,) = report.lines
+    assert problem.startswith("cart_2: cart.created evt_")
+    assert "is owed since" in problem
+    assert "Parked: 1 messages, 0 reactions." in report.summary
+
+
+def test_a_hundred_problems_are_told_and_the_rest_is_counted(capsys, monkeypatch):
+    monkeypatch.setattr(reconcile, "BATCH", 10)
+    fill(streams=103, each=1)
+    Outbox.objects.all().delete()
+    with pytest.raises(CommandError, match="problems: 103"):
+        call_command("reconcile_events", skip_checks=True)
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 101
+    assert told[-1] == "and 3 more"
+    assert "problems: 103" in AuditEntry.objects.get().result
+
+
+def test_what_is_under_way_is_seen_as_a_whole_or_not_at_all(an_order, monkeypatch):
+    """While it looks, somebody commits: of that it sees nothing, though it looks there later."""
+    look = reconcile._in_streams
+    began = threading.Event()
+
+    def meanwhile(streams, seen):
+        if not began.is_set():
+            began.set()
+            at_once(lambda: happen("zzz", created(), added()), lambda: OrderFactory())
+            at_once(be_confirmed)
+        return look(streams, seen)
+
+    monkeypatch.setattr(reconcile, "_in_streams", meanwhile)
+    monkeypatch.setattr(reconcile, "BATCH", 1)
+    with transaction.atomic():
+        happen("cart_open", created())
+        connection_of_its_own = []
+        at_once(lambda: connection_of_its_own.append(reconcile.reconcile()))
+    (report,) = connection_of_its_own
+    assert report.lines == []
+    assert report.seen["streams"] == 2
+    assert Stream.objects.count() == 5
+
+
+def test_every_kind_of_aggregate_is_looked_at(an_order, settle):
+    settle()
+    ReturnFactory()
+    settle()
+    seen = reconcile.reconcile().seen["aggregates"]
+    assert seen == sum(model.objects.count() for model in reconcile.aggregates())
+    assert Order.objects.count() < seen
