@@ -82,7 +82,6 @@ class Publisher:
             self._returned: set[str] = set()
             if not self._embedded:
                 self._track_confirms()
-            metrics.connections.inc()
         except (*self.connection.connection_errors, *self.connection.channel_errors) as error:
             self.connection.collect()
             raise Unavailable(str(error)) from error
