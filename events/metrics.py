@@ -45,13 +45,18 @@ commit_to_confirm_seconds = Histogram(
 )
 blocked = Gauge(
     "order_service_broker_blocked",
-    "Publishing connections that the broker has told to wait.",
+    "Connections that the broker has told to wait: a relay's, and those that send nudges.",
+    ["connection"],
     multiprocess_mode="livesum",
 )
 broker_failures = Counter(
     "order_service_broker_failures",
-    "Publishing connections refused, cut or silent for too long; after each the relay reconnects.",
+    "Connections refused, cut or silent for too long; each is made anew when it is needed.",
+    ["connection"],
 )
+for connection in ("relay", "nudge"):
+    blocked.labels(connection)
+    broker_failures.labels(connection)
 
 
 class Owed:

@@ -104,7 +104,7 @@ class Publisher:
         self.channel.confirm_select()
 
     def _block(self, blocked: bool) -> None:
-        metrics.blocked.inc(blocked - self.blocked)
+        metrics.blocked.labels("relay").inc(blocked - self.blocked)
         self.blocked = blocked
 
     def _answered(self, tag: int, many: bool, outcome: Outcome) -> None:
