@@ -6,10 +6,7 @@ database, and every web process tells the same of it.
 
 import os
 from collections.abc import Iterator
-from typing import Any
 
-from django.db.models import Exists, F, Min, OuterRef
-from django.db.models.functions import Now
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
@@ -23,7 +20,8 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from events.models import Event, Outbox, Reaction
+from events import backlog
+from events.models import Outbox, Reaction
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -47,13 +45,18 @@ commit_to_confirm_seconds = Histogram(
 )
 blocked = Gauge(
     "order_service_broker_blocked",
-    "Publishing connections that the broker has told to wait.",
+    "Connections that the broker has told to wait: a relay's, and those that send nudges.",
+    ["connection"],
     multiprocess_mode="livesum",
 )
-connections = Counter(
-    "order_service_broker_connections",
-    "Publishing connections opened; many in a short time mean that they break.",
+broker_failures = Counter(
+    "order_service_broker_failures",
+    "Connections refused, cut or silent for too long; each is made anew when it is needed.",
+    ["connection"],
 )
+for connection in ("relay", "nudge"):
+    blocked.labels(connection)
+    broker_failures.labels(connection)
 
 
 class Owed:
@@ -72,28 +75,15 @@ class Owed:
             "Age of the oldest event that is owed and not held by a parked one; 0 if none is.",
             labels=["kind"],
         )
-        for kind, model, line in (
-            ("message", Outbox, ["stream"]),
-            ("reaction", Reaction, ["stream", "context"]),
+        for kind, model, free in (
+            ("message", Outbox, backlog.messages()),
+            ("reaction", Reaction, backlog.reactions()),
         ):
-            counts, age = _count(model, line)
-            owed.add_metric([kind], counts["owed"])
-            parked.add_metric([kind], counts["parked"])
-            oldest.add_metric([kind], age)
+            rows, waiting = backlog.count(model)
+            owed.add_metric([kind], rows)
+            parked.add_metric([kind], waiting)
+            oldest.add_metric([kind], backlog.age(free))
         yield from (owed, parked, oldest)
-
-
-def _count(model: Any, line: list[str]) -> tuple[dict[str, int], float]:
-    """Return how much there is, and the age of the oldest; a parked row holds its `line`."""
-    rows = model.objects
-    parked = rows.filter(parked_at__isnull=False)
-    held = Exists(parked.filter(**{name: OuterRef(name) for name in line}))
-    counts = {"owed": rows.count(), "parked": parked.count()}
-    first = rows.filter(~held).aggregate(first=Min("event"))["first"]
-    if first is None:
-        return counts, 0.0
-    event = Event.objects.annotate(age=Now() - F("recorded_at")).get(pk=first)
-    return counts, float(event.age.total_seconds())
 
 
 def text() -> bytes:

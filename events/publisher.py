@@ -98,7 +98,6 @@ class Publisher:
             self._returned: set[str] = set()
             if not self._embedded:
                 self._track_confirms()
-            metrics.connections.inc()
         except (*self.connection.connection_errors, *self.connection.channel_errors) as error:
             self.connection.collect()
             raise Unavailable(str(error)) from error
@@ -121,7 +120,7 @@ class Publisher:
         self.channel.confirm_select()
 
     def _block(self, blocked: bool) -> None:
-        metrics.blocked.inc(blocked - self.blocked)
+        metrics.blocked.labels("relay").inc(blocked - self.blocked)
         self.blocked = blocked
 
     def _answered(self, tag: int, many: bool, outcome: Outcome) -> None:

@@ -206,6 +206,7 @@ def _discard_publisher() -> None:
 def _back_off() -> None:
     if time.monotonic() < getattr(_thread, "not_before", 0):
         return  # nudges during the wait must not prolong it
+    metrics.broker_failures.labels("relay").inc()
     _thread.failures = getattr(_thread, "failures", 0) + 1
     wait = min(backoff.seconds(_thread.failures), AWAY_LIMIT)
     _thread.not_before = time.monotonic() + wait

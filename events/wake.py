@@ -9,8 +9,11 @@ import logging
 import os
 import threading
 from contextlib import suppress
+from typing import Any
 
 from celery import current_app
+
+from events import metrics
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +52,9 @@ def _nudge(nudge: Nudge) -> None:
 
 def _send_for_ever() -> None:
     # Not a connection of Celery's pool, which has fewer of them after each failure.
-    connection = producer = None
+    connection: Any = None
+    producer = None
+    blocked = metrics.blocked.labels("nudge")
     while True:
         with _changed:
             while not _pending:
@@ -60,6 +65,9 @@ def _send_for_ever() -> None:
             if producer is None:
                 # Without heartbeats, which nobody would send between two nudges.
                 connection = current_app.connection_for_write(heartbeat=0)
+                # Under an alarm no nudge gets through, so no relay would notice it.
+                connection.connection.on_blocked = lambda reason: blocked.set(1)
+                connection.connection.on_unblocked = lambda: blocked.set(0)
                 producer = current_app.amqp.Producer(connection, auto_declare=False)
             for name, args in nudges:
                 current_app.send_task(
@@ -67,6 +75,8 @@ def _send_for_ever() -> None:
                 )
         except Exception as error:
             logger.warning("%d nudges left to the sweep: %r", len(nudges), error)
+            metrics.broker_failures.labels("nudge").inc()
+            blocked.set(0)
             if connection:
                 with suppress(Exception):  # of a broken connection, anything
                     connection.collect()

@@ -132,7 +132,17 @@ OPEN = {
         "events_catalog", "The events for people.", "text/html", "<!doctype html> …", *REFUSED
     ),
     "/health/live": _open("health_live", "The process answers.", JSON, {"status": "ok"}),
-    "/health/ready": _open("health_ready", "The database answers.", JSON, {"status": "ok"}, DOWN),
+    "/health/ready": _open(
+        "health_ready",
+        "The database answers. The status is `ok`, or `degraded` while messages do not go out: "
+        "requests are served all the same.",
+        JSON,
+        {
+            "status": "degraded",
+            "problems": [{"code": "messages_late", "detail": "The oldest message has waited …"}],
+        },
+        DOWN,
+    ),
     "/metrics": _open(
         "metrics",
         "Metrics for Prometheus.",

@@ -1,12 +1,14 @@
 """For whoever starts, stops and routes to this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from django.db import Error, connection
+from django.db import Error
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from config.api.problems import database_unavailable
-from events import metrics
+from events import backlog, metrics
+
+LATE = 10  # seconds; a message is confirmed in a fraction of one, or the broker is away
 
 
 class Probes:
@@ -39,9 +41,24 @@ def _if_the_database_answers(answer: Callable[[], HttpResponse]) -> HttpResponse
 
 def _ready() -> HttpResponse:
     """The database answers. Not the broker: without it events wait, and requests are served."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    if problems := [{"code": code, "detail": detail} for code, detail in _problems()]:
+        return JsonResponse({"status": "degraded", "problems": problems})
     return JsonResponse({"status": "ok"})
+
+
+def _problems() -> Iterator[tuple[str, str]]:
+    if (age := backlog.age(backlog.messages())) > LATE:
+        yield (
+            "messages_late",
+            f"The oldest message has waited for {age:.0f} s. Nothing is lost: it goes out as soon "
+            "as a worker runs and RabbitMQ takes it.",
+        )
+    if parked := backlog.parked_messages():
+        yield (
+            "messages_parked",
+            f"Messages that RabbitMQ has refused: {parked}. They hold their order or cart until "
+            "somebody has them tried again, or discards them, under Owed messages in the admin.",
+        )
 
 
 def _metrics() -> HttpResponse:

@@ -72,7 +72,9 @@ def test_processes_of_one_host_count_together(tmp_path):
     start = "import django; django.setup(); from events import metrics; "
     env["DJANGO_SETTINGS_MODULE"] = "config.settings"
     for _ in range(2):
-        count = "metrics.published.labels('confirmed').inc(3); metrics.blocked.set(1)"
+        count = (
+            "metrics.published.labels('confirmed').inc(3); metrics.blocked.labels('relay').set(1)"
+        )
         count += "; import os; metrics.forget(os.getpid())"
         subprocess.run([*run, start + count], env=env, cwd=settings.BASE_DIR, check=True)
     tell = "import prometheus_client as p; print(p.generate_latest(metrics._processes()).decode())"
@@ -80,4 +82,4 @@ def test_processes_of_one_host_count_together(tmp_path):
         [*run, start + tell], env=env, cwd=settings.BASE_DIR, check=True, capture_output=True
     )
     assert 'order_service_events_published_total{result="confirmed"} 6.0' in told.stdout.decode()
-    assert "order_service_broker_blocked 1" not in told.stdout.decode()
+    assert 'order_service_broker_blocked{connection="relay"} 1' not in told.stdout.decode()

@@ -5,7 +5,7 @@ import pytest
 from celery import Celery
 from django.db import transaction
 
-from events import wake
+from events import metrics, wake
 from tests.broker.conftest import wait_until
 from tests.broker.faults.proxy import Proxy
 from tests.events.facts import created, happen
@@ -17,14 +17,13 @@ class App:
     """Celery, with a door in front of the broker."""
 
     def __init__(self):
-        self.sent, self.amqp = SimpleQueue(), self
+        self.sent, self.amqp, self.connection = SimpleQueue(), self, self
         self.open, self.knocked = threading.Event(), threading.Event()
 
     def connection_for_write(self, **options):
         return self
 
     def Producer(self, connection, **options):
-        self.connection = connection
         return self
 
     def send_task(self, name, args, **options):
@@ -34,6 +33,22 @@ class App:
 
     def next(self):
         return self.sent.get(timeout=10)
+
+
+def told(name):
+    return metrics.REGISTRY.get_sample_value(f"order_service_{name}", {"connection": "nudge"})
+
+
+def test_a_broker_that_takes_no_nudges_is_told(monkeypatch):
+    app = App()
+    app.open.set()
+    monkeypatch.setattr(wake, "current_app", app)
+    wake.relay(0)
+    app.next()
+    app.connection.on_blocked("low on memory")
+    assert told("broker_blocked") == 1
+    app.connection.on_unblocked()
+    assert told("broker_blocked") == 0
 
 
 def test_nudges_that_wait_are_sent_once(monkeypatch):
@@ -93,8 +108,10 @@ def test_after_an_outage_nudges_are_sent_again(broker, monkeypatch, settings):
 
     wake.relay(0)
     wait_until(lambda: length() == 1, "nothing is sent")
+    failures = told("broker_failures_total")
     wire.close()
     wait_until(lambda: wake.relay(0) or not failed.empty(), "nobody has noticed")
+    wait_until(lambda: told("broker_failures_total") > failures, "it is not counted")
     wire.open()
     wait_until(lambda: wake.relay(0) or length() > 1, "it is never sent again")
     wire.close()
