@@ -4,8 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
 PARSER := tests/contract/parser
 PEERS := $(PARSER)/node_modules/.package-lock.json $(patsubst %,.venv/%/installed,schemathesis localstripe)
-# Two test processes more than there are cores, and at most four: some of them always wait for a server.
-WORKERS = $(shell $(BIN)/python -c 'import os; print(min(4, 2 + (os.cpu_count() or 1)))')
+# One test process more than there are cores, and at most four: some of them always wait for a server.
+WORKERS = $(shell $(BIN)/python -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
 # A production-like environment: the checks judge what is deployed.
 PRODUCTION := env -u DEBUG \
 	SECRET_KEY=Zk3vJ8qW1xT6yR0pL5mN9bC2hF7dS4gA-uE_oIzXwQvKtYjP7Hn2 \

@@ -89,7 +89,7 @@ def test_a_broker_that_is_away_ends_neither_a_commit_nor_the_thread(
         pass  # what was still waiting comes first
 
 
-def test_after_an_outage_nudges_are_sent_again(broker, monkeypatch, settings):
+def test_after_an_outage_nudges_are_sent_again(monkeypatch, settings):
     wire = Proxy(settings.EVENTS_BROKER_URL)
     monkeypatch.setenv("CELERY_BROKER_URL", wire.url)
     app = Celery(set_as_current=False)
@@ -100,10 +100,10 @@ def test_after_an_outage_nudges_are_sent_again(broker, monkeypatch, settings):
     monkeypatch.setattr(wake.logger, "warning", lambda *args: failed.put(args))
 
     def length():
-        with broker.channel() as channel:
+        with broker_.connect() as own, own.channel() as channel:
             try:
                 return channel.queue_declare(queue, passive=True).message_count
-            except broker.channel_errors:
+            except own.channel_errors:
                 return 0
 
     wake.relay(0)
@@ -115,8 +115,8 @@ def test_after_an_outage_nudges_are_sent_again(broker, monkeypatch, settings):
     wire.open()
     wait_until(lambda: wake.relay(0) or length() > 1, "it is never sent again")
     wire.close()
-    with broker.channel() as channel:
-        channel.queue_delete(queue)
+    with broker_.connect() as own:
+        own.channel().queue_delete(queue)
 
 
 def test_whatever_the_library_raises_the_thread_survives(monkeypatch):
