@@ -5,6 +5,7 @@ import pytest
 from celery import Celery
 from django.db import transaction
 
+from events import broker as broker_
 from events import metrics, wake
 from tests.broker.conftest import wait_until
 from tests.broker.faults.proxy import Proxy
