@@ -109,6 +109,7 @@ def _send(
     try:
         while batch := _after(confirmed, found, size):
             if rate:
+                # The consumer shall get no more than that.
                 time.sleep(max(begun + done / rate - time.monotonic(), 0))
             outcomes: dict[str, Outcome] = {}
             try:

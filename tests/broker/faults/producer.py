@@ -45,8 +45,8 @@ def main(pause: float) -> None:
             live(number)
         except (OperationalError, InterfaceError):  # the database is away
             connection.close()
-            time.sleep(0.2)
-        time.sleep(pause)
+            time.sleep(0.2)  # as a client that tries again
+        time.sleep(pause)  # so many lives a second are the load
 
 
 if __name__ == "__main__":

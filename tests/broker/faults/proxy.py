@@ -34,20 +34,16 @@ class Proxy:
     def release(self) -> None:
         self._open.set()
 
-    def cut(self) -> None:
-        """Every connection breaks; new ones are taken."""
-        for wire in list(self._wires):
-            with suppress(OSError):
-                wire.shutdown(socket.SHUT_RDWR)
-            wire.close()
-        self._wires.clear()
-
     def close(self) -> None:
         """Break every connection, and take no more."""
         self._listener.shutdown(socket.SHUT_RDWR)  # wakes who waits for a connection
         self._listener.close()
         self.release()
-        self.cut()
+        for wire in list(self._wires):
+            with suppress(OSError):
+                wire.shutdown(socket.SHUT_RDWR)
+            wire.close()
+        self._wires.clear()
 
     def _accept(self, listener: socket.socket) -> None:
         while True:

@@ -77,7 +77,7 @@ def test_frozen(node, deployment, prove):
         node.send(signal.SIGSTOP)
         try:
             in_flight, confirmed = Outbox.objects.count(), Publication.objects.count()
-            time.sleep(60)
+            time.sleep(60)  # the fault is that it lasts
             # A connection that hangs is given up after ten seconds, so nobody waits any more.
             assert Publication.objects.count() - confirmed <= in_flight, "nobody confirmed that"
             assert Event.objects.count() > confirmed + 500, "facts are recorded all the same"

@@ -95,7 +95,7 @@ def test_idle_transaction(cluster, deployment, prove):
         before = latency(since=0)
         foreign.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         foreign.execute("SELECT count(*) FROM events_outbox")
-        time.sleep(120)
+        time.sleep(120)  # the fault is that it lasts
         last = Publication.objects.latest("position").position - 500
         assert latency(since=last) < max(2 * before, 0.1)
     prove()

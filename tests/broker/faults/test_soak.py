@@ -22,7 +22,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Breaker:
-    """Everything that can be broken, each for some seconds; afterwards it works again."""
+    """Everything that can be broken, and works again afterwards.
+
+    What sleeps is the fault: it lasts for so many seconds.
+    """
 
     def __init__(self, node: Node, cluster: Cluster, deployment: Deployment) -> None:
         self.node, self.cluster, self.deployment = node, cluster, deployment
@@ -97,7 +100,7 @@ def test_soak(request, node, cluster, deployment, prove, capsys):
             fault(seconds)
             again = grown(Publication.objects.all(), 20)
             slowest, made = max(slowest, seconds_until(again, "it does not resume")), made + 1
-            time.sleep(pause)
+            time.sleep(pause)  # or nothing would be at work when the next one comes
     prove(duplicates=made * WINDOW, recovery=slowest)
 
 
