@@ -17,7 +17,7 @@ BATCH = 100  # streams in one transaction
 def remove_old_events(now: datetime) -> int:
     """Remove the events of streams that have been final for EVENTS_KEEP_DAYS at `now`.
 
-    Returns of how many streams. Nothing is left to remove after few of them: the next run goes on.
+    Returns of how many streams: at most so many in one run, and the next one goes on.
     """
     days = settings.EVENTS_KEEP_DAYS
     if days is None:
