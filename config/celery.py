@@ -2,9 +2,16 @@
 
 import logging
 import os
+from typing import Any
 
-from celery import Celery
-from celery.signals import beat_init, setup_logging, worker_process_shutdown, worker_ready
+from celery import Celery, Task
+from celery.signals import (
+    beat_init,
+    setup_logging,
+    task_postrun,
+    worker_process_shutdown,
+    worker_ready,
+)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -40,6 +47,15 @@ def serve_metrics(**kwargs: object) -> None:
 
     if settings.METRICS_PORT:
         metrics.serve(settings.METRICS_PORT)
+
+
+@task_postrun.connect
+def give_connection_back(sender: Task[..., Any], **kwargs: object) -> None:
+    """As after a request; Celery by itself ends the pool, and connecting takes half of a task."""
+    from django.db import close_old_connections
+
+    if not sender.request.is_eager:
+        close_old_connections()
 
 
 @worker_process_shutdown.connect

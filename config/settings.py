@@ -152,6 +152,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TIMEZONE = "UTC"
+CELERY_DB_REUSE_MAX = 2**62  # config/celery.py gives a task's connection back to the pool
 CELERY_BEAT_SCHEDULE = beat.SCHEDULE
 # Kept in memory: a file would have to be writable wherever beat runs.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Cast, Now
 from django.utils import timezone
 
 from events.ids import PublicIdField
@@ -17,16 +17,21 @@ class Stream(models.Model):
 
     key = models.CharField(max_length=64, primary_key=True)
     sequence = models.BigIntegerField()
-    last_at = models.DateTimeField(null=True, db_default=Now())  # null: the log has nothing of it
+    # A day, so that most updates change no index. Null: the log has nothing of it.
+    last_on = models.DateField(null=True, db_default=Cast(Now(), models.DateField()), db_index=True)
     removed_at = models.DateTimeField(null=True)
     removed_through = models.BigIntegerField(db_default=0)  # the last number that was removed
 
 
 class Event(models.Model):
-    """A fact, published or internal. Its body is the exact text that goes out and never changes."""
+    """A fact, published or internal. Its body is the exact text that goes out and never changes.
+
+    The rows below are about one, made by the statement that reads it or in its transaction. That
+    the database looks for it again would cost a third of recording it: db_constraint is off.
+    """
 
     number = models.BigAutoField(primary_key=True)  # ascending within a stream, internal facts too
-    id = PublicIdField("evt", primary_key=False, unique=True)
+    id = PublicIdField("evt", primary_key=False)
     organization_id = models.CharField(max_length=64)
     name = models.CharField(max_length=64)
     version = models.CharField(max_length=8)
@@ -42,7 +47,8 @@ class Event(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["stream", "sequence"], name="one_event_per_sequence")
+            models.UniqueConstraint(fields=["id"], name="one_event_per_id"),
+            models.UniqueConstraint(fields=["stream", "sequence"], name="one_event_per_sequence"),
         ]
         indexes = [models.Index(fields=["stream", "number"], name="event_stream")]
 
@@ -80,7 +86,9 @@ class Owed(models.Model):
 class Outbox(Owed):
     """An event owed to the broker; becomes a Publication when the broker has confirmed it."""
 
-    event = models.OneToOneField(Event, models.PROTECT, primary_key=True, related_name="outbox")
+    event = models.OneToOneField(
+        Event, models.PROTECT, primary_key=True, related_name="outbox", db_constraint=False
+    )
     stream = models.CharField(max_length=64)
     shard = models.PositiveSmallIntegerField()
 
@@ -103,7 +111,9 @@ class Publication(models.Model):
     """An event the broker has confirmed. Positions become visible in ascending order."""
 
     position = models.BigAutoField(primary_key=True)
-    event = models.OneToOneField(Event, models.PROTECT, related_name="publication")
+    event = models.OneToOneField(
+        Event, models.PROTECT, related_name="publication", db_constraint=False
+    )
     organization_id = models.CharField(max_length=64)
     published_at = models.DateTimeField(db_default=Now())
 
@@ -114,7 +124,9 @@ class Publication(models.Model):
 class Reaction(Owed):
     """What one context still has to do about a fact; deleted in the transaction that does it."""
 
-    event = models.ForeignKey(Event, models.PROTECT, related_name="reactions", db_index=False)
+    event = models.ForeignKey(
+        Event, models.PROTECT, related_name="reactions", db_index=False, db_constraint=False
+    )
     reaction = models.CharField(max_length=128)
     stream = models.CharField(max_length=64)
     context = models.CharField(max_length=32)

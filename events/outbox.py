@@ -16,7 +16,7 @@ from events.ids import new_id
 _STREAM = (
     "INSERT INTO events_stream (key, sequence) VALUES (%s, %s) ON CONFLICT (key)"
     " DO UPDATE SET sequence = events_stream.sequence + excluded.sequence,"
-    " last_at = excluded.last_at"
+    " last_on = excluded.last_on"
 )
 _EVENTS = (
     "INSERT INTO events_event (id, organization_id, name, version, stream, sequence, occurred_at,"

@@ -24,7 +24,7 @@ from events.publisher import Message, Outcome, Publisher, Refused
 
 logger = logging.getLogger(__name__)
 
-BATCH = 2000  # rows read at once: fewer would leave too few streams for a full window
+BATCH = 4000  # rows read at once: fewer would leave too few streams for a full window
 MAX_REFUSALS = 5  # of one message by itself, before it is parked
 AGE_LIMIT = 60.0  # seconds; connecting declares anew what somebody may have deleted meanwhile
 IDLE_LIMIT = 30.0  # seconds; a connection idle for longer may have died unnoticed

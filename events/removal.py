@@ -37,7 +37,7 @@ def remove_old_events(now: datetime) -> int:
 
 def _final_since(moment: datetime) -> QuerySet[Stream]:
     """Return the streams in which nothing has happened since, and nothing waits to happen."""
-    due = Stream.objects.filter(last_at__lt=moment)
+    due = Stream.objects.filter(last_on__lt=moment.date())
     for model in aggregates():
         unfinished = model.objects.filter(model.unfinished())
         due = due.filter(~Exists(unfinished.filter(**{model.stream_column: OuterRef("key")})))
@@ -60,6 +60,6 @@ def _remove(due: QuerySet[Stream], keys: list[str], now: datetime) -> tuple[int,
     Publication.objects.filter(event__in=events).delete()
     removed, _ = events.delete()
     Stream.objects.filter(key__in=streams).update(
-        removed_at=now, removed_through=F("sequence"), last_at=None
+        removed_at=now, removed_through=F("sequence"), last_on=None
     )
     return len(streams), removed

@@ -93,7 +93,7 @@ def compare(messages: list[Message], purge: Callable[[], object], window: int) -
     return ratios
 
 
-@pytest.mark.parametrize(("streams", "target"), [(500, 0.65), (8000, 0.80)])
+@pytest.mark.parametrize(("streams", "target"), [(500, 0.75), (8000, 0.90)])
 def test_backlog(purge, request, streams, target):
     ratios = compare(record(BACKLOG, streams), purge, window=500)
     kind = request.node.callspec.params["purge"]

@@ -171,7 +171,7 @@ def environment(**changes: str) -> dict[str, str]:
     """Return the environment of another process that works on this test's database."""
     name = connection.settings_dict["NAME"]
     url = os.environ["DATABASE_URL"].rpartition("/")[0]
-    return {**os.environ, "DATABASE_URL": f"{url}/{name}", **changes}
+    return {**os.environ, "DATABASE_URL": f"{url}/{name}", "DATABASE_POOL_SIZE": "10", **changes}
 
 
 @contextmanager
