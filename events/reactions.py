@@ -88,7 +88,7 @@ def settle(stream: str, context: str) -> None:
                 return
             if owed := _oldest_due(stream, context):
                 _do(owed)
-        if not owed and not _oldest_due(stream, context):
+        if not _oldest_due(stream, context):
             return
 
 

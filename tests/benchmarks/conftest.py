@@ -27,6 +27,14 @@ def purge(broker: kombu.Connection, request: pytest.FixtureRequest) -> Iterator[
     queue.delete()
 
 
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the processes that a benchmark starts have otherwise than the tests."""
+    changes = {"DEBUG": "false", "PUBLIC_URL": "https://orders.example.com"}
+    for name, value in changes.items():
+        monkeypatch.setenv(name, value)
+
+
 def empty(*tables: str) -> None:
     """Take all rows out of the tables, and the dead rows of earlier runs with them."""
     with connection.cursor() as cursor:

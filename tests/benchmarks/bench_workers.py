@@ -1,0 +1,62 @@
+"""What a second worker adds: how fast a backlog of messages, and one of reactions, goes down."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from time import perf_counter
+
+import pytest
+from celery import current_app
+from django.db.models import Model
+
+from events.models import Outbox, Reaction
+from events.relay import owing
+from tests.benchmarks.bench_relay import owe, record
+from tests.benchmarks.measure import Line, paired, spread, table
+from tests.broker.conftest import wait_until
+from tests.broker.test_processes import worker
+from tests.factories import OrderFactory, start_payment
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("broker", "media", "deployed"),
+]
+MESSAGES, ORDERS = 10_000, 50
+
+
+def compare(what: str, owed: type[Model], prepare: Callable[[], list]) -> None:
+    """Workers of one process each, on this machine's cores; `prepare` returns the nudges."""
+
+    def run(workers: int) -> float:
+        with ExitStack() as running:
+            for n in range(workers):
+                running.enter_context(worker("--concurrency=1", f"--hostname=worker-{n}"))
+            wait_until(lambda: len(current_app.control.ping()) == workers, "no worker answers")
+            nudges = prepare()
+            started = perf_counter()
+            for name, args in nudges:
+                current_app.send_task(name, args)
+            wait_until(lambda: not owed.objects.exists(), "something is still owed")
+            return perf_counter() - started
+
+    ratios = [one / two for two, one in paired(lambda: run(2), lambda: run(1))]
+    table.append(Line(f"{what}: speed of two workers to one's", spread(ratios)))
+
+
+def test_messages():
+    messages = record(MESSAGES, streams=8000)
+
+    def prepare() -> list:
+        owe(messages)
+        return [("events.tasks.relay", (shard,)) for shard in owing()]
+
+    compare("a backlog of messages", Outbox, prepare)
+
+
+def test_reactions():
+    def prepare() -> list:
+        for _ in range(ORDERS):
+            start_payment(OrderFactory(), token="tok_ok")  # and much follows
+        pairs = Reaction.objects.values_list("stream", "context").distinct()
+        return [("events.tasks.react", pair) for pair in pairs]
+
+    compare("what follows from a payment", Reaction, prepare)
