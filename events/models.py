@@ -27,7 +27,7 @@ class Event(models.Model):
     """A fact, published or internal. Its body is the exact text that goes out and never changes.
 
     The rows below are about one, made by the statement that reads it or in its transaction. That
-    the database looks for it again would cost a third of recording it: db_constraint is off.
+    the database looks for it again would cost a quarter of recording it: db_constraint is off.
     """
 
     number = models.BigAutoField(primary_key=True)  # ascending within a stream, internal facts too

@@ -59,9 +59,9 @@ class Deployment:
         self.workers.append(self._start(*command))
         return self.workers[-1]
 
-    def produce(self, count: int = 2, pause: float = 0.05) -> None:
-        for _ in range(count):
-            self.producers.append(self._start("-m", "tests.broker.faults.producer", str(pause)))
+    def produce(self, count: int = 2, pause: float = 0.05, what: str = "orders") -> None:
+        command = ("-m", "tests.broker.faults.producer", str(pause), what)
+        self.producers += [self._start(*command) for _ in range(count)]
 
     def children(self, process: Process) -> list[int]:
         """Return the process ids of a worker's own processes."""
@@ -70,12 +70,14 @@ class Deployment:
             return [int(pid) for pid in file.read().split()]
 
     @contextmanager
-    def load(self, *, workers: int = 2, producers: int = 2, pause: float = 0.05) -> Iterator[None]:
+    def load(
+        self, *, workers: int = 2, producers: int = 2, pause: float = 0.05, what: str = "orders"
+    ) -> Iterator[None]:
         """Let everything run, and in the end until nobody owes anything."""
         self.beat()
         for _ in range(workers):
             self.worker()
-        self.produce(producers, pause)
+        self.produce(producers, pause, what)
         wait_until(grown(Publication.objects.all(), 50), "nothing is published")
         yield
         self.settle()
