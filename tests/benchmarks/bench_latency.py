@@ -42,7 +42,7 @@ def published_of(committed: dict[str, float]) -> int:
 
 def test_idle():
     """With a worker process and its beat, as deployed; one machine, so one clock."""
-    with worker("--beat"):
+    with worker("--beat") as running:
         for n in range(WARM_UP):
             commit()
             wait_until(published(n + 1), "not published")
@@ -52,6 +52,8 @@ def test_idle():
             committed[stream] = at
             time.sleep(PAUSE)
         late = took(committed)
+        running.terminate()
+        running.wait()
     for percent, target in ((50, 10), (99, 100)):
         value = percentile(late, percent)
         what = f"commit to confirm, idle, with a worker process, p{percent}, in ms"
@@ -60,7 +62,7 @@ def test_idle():
 
 def test_half_load():
     """Half as many commits a second as this process and the worker get done without a pause."""
-    with worker("--beat"):
+    with worker("--beat") as running:
         commit()
         wait_until(published(1), "not published")
         started = time.perf_counter()
@@ -75,6 +77,8 @@ def test_half_load():
             stream, at = commit()
             committed[stream] = at
         late = took(committed)
+        running.terminate()
+        running.wait()
     for percent in (50, 99):
         what = f"commit to confirm, at {full / 2:.0f} commits a second, p{percent}, in ms"
         table.append(Line(what, f"{percentile(late, percent):.1f}"))

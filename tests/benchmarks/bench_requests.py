@@ -1,6 +1,7 @@
 """What a broker that is away costs a request."""
 
 import json
+from datetime import timedelta
 from http.client import HTTPConnection
 from itertools import count
 from statistics import median
@@ -8,6 +9,7 @@ from time import perf_counter
 
 import pytest
 
+from config.api import tokens
 from tests.benchmarks.measure import Line, paired, spread, table
 from tests.broker.conftest import wait_until
 from tests.broker.faults.deployment import Deployment
@@ -20,11 +22,14 @@ keys = count()
 
 @pytest.mark.usefixtures("deployed")
 @pytest.mark.skipif(not is_possible(), reason="rabbitmq-server is not installed here")
-def test_broker_stopped(tmp_path, settings, caller, unused_tcp_port, monkeypatch):
+def test_broker_stopped(tmp_path, settings, unused_tcp_port, monkeypatch):
     """Carts are opened in two web processes; each publishes an event, and says so to the broker."""
     monkeypatch.setenv("ALLOWED_HOSTS", "localhost")
+    token = tokens.issue(
+        organization_id="org_1", subject="user_1", scope="*", lifetime=timedelta(hours=1)
+    )
     headers = {
-        "Authorization": caller().defaults["HTTP_AUTHORIZATION"],
+        "Authorization": f"Bearer {token}",
         "Content-Type": "application/json",
         "X-Forwarded-Proto": "https",
     }

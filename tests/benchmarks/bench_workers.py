@@ -28,15 +28,21 @@ def compare(what: str, owed: type[Model], prepare: Callable[[], list]) -> None:
 
     def run(workers: int) -> float:
         with ExitStack() as running:
-            for n in range(workers):
+            processes = [
                 running.enter_context(worker("--concurrency=1", f"--hostname=worker-{n}"))
+                for n in range(workers)
+            ]
             wait_until(lambda: len(current_app.control.ping()) == workers, "no worker answers")
             nudges = prepare()
-            started = perf_counter()
+            began = perf_counter()
             for name, args in nudges:
                 current_app.send_task(name, args)
             wait_until(lambda: not owed.objects.exists(), "something is still owed")
-            return perf_counter() - started
+            took = perf_counter() - began
+            for each in processes:
+                each.terminate()
+                each.wait()
+            return took
 
     ratios = [one / two for two, one in paired(lambda: run(2), lambda: run(1))]
     table.append(Line(f"{what}: speed of two workers to one's", spread(ratios)))
