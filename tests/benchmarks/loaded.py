@@ -63,6 +63,8 @@ def is_complete() -> bool:
 def load() -> None:
     """Make the database, unless it is there; one that is half filled is made anew."""
     if is_complete():
+        with connected(NAME):
+            call_command("migrate", verbosity=0)
         _say(f"{NAME} is complete already.")
         return
     with connection.cursor() as cursor:
@@ -115,7 +117,7 @@ class Pattern:
     """A life's rows of each table as text for COPY, with %-placeholders for what is a copy's own.
 
     What has one value in a life and another in the next is a placeholder; what counts within a
-    life, such as the number of an event, is the life's number with two digits after it.
+    life, such as the number of an event, is the life's number with three digits after it.
     """
 
     def __init__(self, cursor: Any, life: Callable[[], Any]) -> None:
