@@ -15,7 +15,7 @@ PRODUCTION := env -u DEBUG \
 	CELERY_BROKER_URL=amqp://guest:guest@127.0.0.1:5672//
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench faults
+.PHONY: help run test check bench load faults
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,9 +39,13 @@ faults: .venv/installed-for-tests ## Break everything, and count what is lost (A
 	@tests/services.sh
 	@$(BIN)/python -m pytest tests/broker/faults --faults --quiet $(ARGS)
 
-bench: .venv/installed-for-tests ## Compare the service's speed with bare counterparts (ARGS="-k relay" for some)
+bench: .venv/installed-for-tests ## Compare the service's speed with bare counterparts (ARGS="-k relay" for some, --loaded on 1,000,000 orders)
 	@tests/services.sh
 	@$(BIN)/python -m pytest tests/benchmarks/bench_*.py --quiet $(ARGS)
+
+load: .venv/installed-for-tests ## Fill a database with 1,000,000 orders, once, for `make bench ARGS=--loaded`
+	@tests/services.sh
+	@$(BIN)/python -m tests.benchmarks.load
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

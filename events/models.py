@@ -50,7 +50,10 @@ class Event(models.Model):
             models.UniqueConstraint(fields=["id"], name="one_event_per_id"),
             models.UniqueConstraint(fields=["stream", "sequence"], name="one_event_per_sequence"),
         ]
-        indexes = [models.Index(fields=["stream", "number"], name="event_stream")]
+        indexes = [
+            models.Index(fields=["stream", "number"], name="event_stream"),
+            models.Index(fields=["name"], name="event_name"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} {self.id}"

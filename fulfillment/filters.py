@@ -3,9 +3,8 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django_filters import rest_framework as filters
 
-from config.api.filters import ContextFilters, FlagFilter, IdFilter
+from config.api.filters import AnyOf, ContextFilters, FlagFilter, IdFilter
 from fulfillment import selectors
 from fulfillment.models import Fulfillment
 
@@ -13,9 +12,7 @@ from fulfillment.models import Fulfillment
 class FulfillmentFilters(ContextFilters):
     """`?warehouse=wh_101&to_pick=true`."""
 
-    status = filters.MultipleChoiceFilter(
-        choices=Fulfillment.Status.choices, help_text="One of these."
-    )
+    status = AnyOf(choices=Fulfillment.Status.choices)
     order = IdFilter(field_name="order_id", help_text="The order's id.")
     warehouse = IdFilter(field_name="warehouse_id", help_text="The warehouse's id.")
     assigned_to = IdFilter(field_name="assigned_to", help_text="Who picks it.")

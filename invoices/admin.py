@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from config.admin.columns import address, amount, badge
 from config.admin.commands import Command
+from config.admin.filters import CreatedFilter
 from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
 from config.admin.timeline import words
@@ -106,7 +107,7 @@ class InvoiceAdmin(AggregateAdmin):
         "issued_at",
         "sent_at",
     ]
-    list_filter = [QueueFilter, "status", "issued_at"]
+    list_filter = [QueueFilter, "status", ("issued_at", CreatedFilter)]
     search_fields = [
         "number__exact",
         "id__exact",

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from config.admin.columns import address, amount, badge
 from config.admin.commands import Command, no_input
+from config.admin.filters import CreatedFilter
 from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
 from orders import selectors, serializers, services
@@ -171,7 +172,7 @@ class OrderAdmin(AggregateAdmin):
         HOLD,
         "created_at",
     ]
-    list_filter = [QueueFilter, "status", "created_at"]
+    list_filter = [QueueFilter, "status", ("created_at", CreatedFilter)]
     search_fields = [
         "number__exact",
         "id__exact",

@@ -5,7 +5,14 @@ from typing import Any
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
-from config.api.filters import ContextFilters, FlagFilter, IdFilter, MomentFilter
+from config.api.filters import (
+    AnyOf,
+    ContextFilters,
+    CreatedFilter,
+    FlagFilter,
+    IdFilter,
+    MomentFilter,
+)
 from orders import selectors
 from orders.models import Order
 
@@ -13,7 +20,7 @@ from orders.models import Order
 class OrderFilters(ContextFilters):
     """`?status=placed&status=confirmed&customer=cust_789`."""
 
-    status = filters.MultipleChoiceFilter(choices=Order.Status.choices, help_text="One of these.")
+    status = AnyOf(choices=Order.Status.choices)
     number = filters.CharFilter(
         field_name="number", help_text="As people read it: `ORD-2025-0001`."
     )
@@ -21,7 +28,8 @@ class OrderFilters(ContextFilters):
     local = IdFilter(field_name="local_id", help_text="The id of the shop or branch.")
     cart = IdFilter(field_name="cart_id", help_text="The id of the cart that it was.")
     placed_after = MomentFilter(field_name="placed_at", lookup_expr="gte")
-    placed_before = MomentFilter(field_name="placed_at", lookup_expr="lt")
+    # None is placed before it is made.
+    placed_before = CreatedFilter(field_name="placed_at", lookup_expr="lt")
     on_hold = FlagFilter(
         method="filter_on_hold",
         help_text="Somebody has to look at it before it is fulfilled.",

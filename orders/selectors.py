@@ -33,6 +33,11 @@ def get(order_id: str) -> Order:
     return to_show().get(pk=order_id)
 
 
+def numbered(number: str) -> list[str]:
+    """Return the ids of the orders of this number, of which each organization has one."""
+    return list(Order.objects.filter(number=number).values_list("pk", flat=True))
+
+
 def lock(order_id: str) -> Order:
     """Return an order of which nobody else changes anything until the transaction ends."""
     return with_lines().select_for_update(no_key=True).get(pk=order_id)

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from config.admin.columns import amount, badge, stream
 from config.admin.commands import Command, no_input
+from config.admin.filters import CreatedFilter
 from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin, ReadOnlyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
 from events.money import money
@@ -169,7 +170,7 @@ class PaymentAdmin(AggregateAdmin):
         amount("captured", currency="held_currency"),
         "created_at",
     ]
-    list_filter = [QueueFilter, "status", "method", "created_at"]
+    list_filter = [QueueFilter, "status", "method", ("created_at", CreatedFilter)]
     search_fields = [
         "id__exact",
         "order__id__exact",

@@ -3,9 +3,8 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django_filters import rest_framework as filters
 
-from config.api.filters import ContextFilters, FlagFilter, IdFilter
+from config.api.filters import AnyOf, ContextFilters, FlagFilter, IdFilter
 from payments import selectors
 from payments.models import Payment
 
@@ -13,11 +12,9 @@ from payments.models import Payment
 class PaymentFilters(ContextFilters):
     """`?order=order_456&status=pending`."""
 
-    status = filters.MultipleChoiceFilter(choices=Payment.Status.choices, help_text="One of these.")
+    status = AnyOf(choices=Payment.Status.choices)
     order = IdFilter(field_name="order_id", help_text="The order's id.")
-    payment_method = filters.MultipleChoiceFilter(
-        field_name="method", choices=Payment.Method.choices, help_text="One of these."
-    )
+    payment_method = AnyOf(field_name="method", choices=Payment.Method.choices)
     gateway_payment = IdFilter(
         field_name="gateway_payment_id", help_text="The payment's id at the gateway."
     )

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from config.admin.columns import amount, badge, stream
 from config.admin.commands import Command, no_input
+from config.admin.filters import CreatedFilter
 from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
 from events.money import money
@@ -186,7 +187,7 @@ class ReturnAdmin(AggregateAdmin):
         amount("refunded"),
         "created_at",
     ]
-    list_filter = [QueueFilter, "status", "created_at"]
+    list_filter = [QueueFilter, "status", ("created_at", CreatedFilter)]
     search_fields = [
         "rma_number__exact",
         "id__exact",

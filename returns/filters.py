@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
-from config.api.filters import ContextFilters, FlagFilter, IdFilter
+from config.api.filters import AnyOf, ContextFilters, FlagFilter, IdFilter
 from returns import selectors
 from returns.models import Return
 
@@ -13,7 +13,7 @@ from returns.models import Return
 class ReturnFilters(ContextFilters):
     """`?order=order_456&status=approved`."""
 
-    status = filters.MultipleChoiceFilter(choices=Return.Status.choices, help_text="One of these.")
+    status = AnyOf(choices=Return.Status.choices)
     order = IdFilter(field_name="order_id", help_text="The order's id.")
     rma_number = filters.CharFilter(help_text="As people read it: `RMA-2025-0001`.")
     to_receive = FlagFilter(

@@ -14,6 +14,7 @@ from unfold.admin import ModelAdmin
 
 from config.admin.columns import amount, badge, stream
 from config.admin.commands import Command, no_input
+from config.admin.filters import CreatedFilter
 from config.admin.pages import AggregateAdmin, Lines, ReadOnlyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
 from events.money import money
@@ -181,7 +182,7 @@ class ShipmentAdmin(AggregateAdmin):
         "estimated_delivery",
         "created_at",
     ]
-    list_filter = [QueueFilter, "status", "adapter", "created_at"]
+    list_filter = [QueueFilter, "status", "adapter", ("created_at", CreatedFilter)]
     search_fields = [
         "id__exact",
         "order__id__exact",

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django_filters import rest_framework as filters
 
-from config.api.filters import ContextFilters, FlagFilter, IdFilter
+from config.api.filters import AnyOf, ContextFilters, FlagFilter, IdFilter
 from shipments import selectors
 from shipments.models import Shipment
 
@@ -14,9 +14,7 @@ from shipments.models import Shipment
 class ShipmentFilters(ContextFilters):
     """`?order=order_456&status=dispatched`."""
 
-    status = filters.MultipleChoiceFilter(
-        choices=Shipment.Status.choices, help_text="One of these."
-    )
+    status = AnyOf(choices=Shipment.Status.choices)
     order = IdFilter(field_name="order_id", help_text="The order's id.")
     fulfillment = IdFilter(field_name="fulfillment_id", help_text="The fulfillment's id.")
     warehouse = IdFilter(field_name="warehouse_id", help_text="The warehouse's id.")

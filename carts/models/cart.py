@@ -82,6 +82,7 @@ class Cart(Aggregate):
                 name="cart_session",
                 condition=Q(session_id__isnull=False),
             ),
+            models.Index(fields=["status", "organization_id", "-id"], name="cart_status"),
             models.Index(fields=["organization_id", "updated_at"], name="cart_updated"),
             models.Index(
                 fields=["last_activity_at"],

@@ -4,11 +4,13 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from django_filters.fields import IsoDateTimeField
 from drf_spectacular.drainage import set_override
 
 from config.api.tokens import LONGEST_ID
+from events.ids import bounded
 
 
 class IdFilter(filters.CharFilter):
@@ -43,6 +45,22 @@ class MomentFilter(filters.IsoDateTimeFilter):
         super().__init__(help_text=self.bounds[kwargs["lookup_expr"]], **kwargs)
 
 
+class CreatedFilter(MomentFilter):
+    """The moment at which a row was made, which its id says too."""
+
+    def filter(self, qs: QuerySet[Any], value: datetime | None) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().filter(qs, value)
+        return bounded(rows, self.lookup_expr, value) if value else rows
+
+
+class AnyOf(filters.MultipleChoiceFilter):
+    """One of the values that are given."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        # DISTINCT would sort all that match before the first page, and nothing comes twice.
+        super().__init__(distinct=False, help_text="One of these.", **kwargs)
+
+
 class FlagFilter(filters.TypedChoiceFilter):
     """`true` or `false`; anything else is refused."""
 
@@ -59,6 +77,6 @@ def _describe(one: filters.Filter, schema: dict[str, Any]) -> None:
 class ContextFilters(filters.FilterSet):
     """What every list can be filtered by."""
 
-    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
-    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
+    created_after = CreatedFilter(field_name="created_at", lookup_expr="gte")
+    created_before = CreatedFilter(field_name="created_at", lookup_expr="lt")
     updated_since = MomentFilter(field_name="updated_at", lookup_expr="gte")

@@ -12,8 +12,10 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+import orders.selectors
 from config.admin.columns import badge, stream
 from config.admin.commands import Command
+from config.admin.filters import CreatedFilter
 from config.admin.pages import Lines, tab
 from config.admin.queues import Queue, QueueFilter
 from config.admin.timeline import words
@@ -154,11 +156,10 @@ class FulfillmentAdmin(PickScreen):
         "assigned_to",
         "created_at",
     ]
-    list_filter = [QueueFilter, "status", "created_at"]
+    list_filter = [QueueFilter, "status", ("created_at", CreatedFilter)]
     search_fields = [
         "id__exact",
         "order__id__exact",
-        "order__number__exact",
         "warehouse_id__exact",
         "organization_id__exact",
     ]
@@ -181,6 +182,15 @@ class FulfillmentAdmin(PickScreen):
         tab("Packages", ("packages_", "total_weight"), ("packed_by", "packed_at")),
         tab("Course", ("started_at", "cancelled_at"), ("cancellation_reason", "updated_at")),
     ]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Fulfillment], search_term: str
+    ) -> tuple[QuerySet[Fulfillment], bool]:
+        # Joined to the orders, every fulfillment would be looked at.
+        if search_term and (found := orders.selectors.numbered(search_term)):
+            return queryset.filter(order__in=found), False
+        rows, may_repeat = super().get_search_results(request, queryset, search_term)
+        return rows, may_repeat
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Fulfillment]:
         return selectors.with_lines()

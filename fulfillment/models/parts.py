@@ -24,6 +24,11 @@ class FulfillmentItem(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [
+            models.Index(
+                fields=["fulfillment"], name="fulfillment_short", condition=Q(short__gt=0)
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["fulfillment", "order_item"], name="one_fulfillment_item_per_line"

@@ -77,6 +77,13 @@ class FulfillmentRecord(Aggregate):
         ]
         indexes = [
             models.Index(fields=["organization_id", "-id"], name="fulfillment_list"),
+            models.Index(fields=["status", "organization_id", "-id"], name="fulfillment_status"),
+            models.Index(fields=["organization_id", "updated_at"], name="fulfillment_updated"),
+            models.Index(
+                fields=["assigned_to", "organization_id", "-id"],
+                name="fulfillment_assigned_to",
+                condition=Q(assigned_to__isnull=False),
+            ),
             models.Index(fields=["order"], name="fulfillment_order"),
             models.Index(fields=["warehouse_id", "-id"], name="fulfillment_warehouse"),
             models.Index(

@@ -72,6 +72,7 @@ class Invoice(Aggregate):
         indexes = [
             models.Index(fields=["organization_id", "-id"], name="invoice_list"),
             models.Index(fields=["customer_id", "organization_id", "-id"], name="invoice_customer"),
+            models.Index(fields=["status", "organization_id", "-id"], name="invoice_status"),
             models.Index(fields=["organization_id", "updated_at"], name="invoice_updated"),
             models.Index(fields=["organization_id", "issued_at"], name="invoice_issued"),
             models.Index(

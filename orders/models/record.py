@@ -149,6 +149,13 @@ class OrderRecord(Aggregate):
                 name="order_email",
                 condition=Q(customer_email__isnull=False),
             ),
+            models.Index(fields=["status", "organization_id", "-id"], name="order_status"),
+            models.Index(
+                fields=["local_id", "organization_id", "-id"],
+                name="order_local",
+                condition=Q(local_id__isnull=False),
+            ),
+            models.Index(fields=["organization_id", "placed_at"], name="order_placed"),
             models.Index(fields=["organization_id", "updated_at"], name="order_updated"),
             models.Index(
                 fields=["reservation_expires_at"],

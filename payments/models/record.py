@@ -104,6 +104,8 @@ class PaymentRecord(Aggregate):
         indexes = [
             models.Index(fields=["order"], name="payment_order"),
             models.Index(fields=["organization_id", "-id"], name="payment_list"),
+            models.Index(fields=["status", "organization_id", "-id"], name="payment_status"),
+            models.Index(fields=["method", "organization_id", "-id"], name="payment_method"),
             models.Index(fields=["organization_id", "updated_at"], name="payment_updated"),
             models.Index(
                 fields=["gateway_payment_id"],

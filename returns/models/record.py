@@ -110,6 +110,7 @@ class ReturnRecord(Aggregate):
         indexes = [
             models.Index(fields=["order"], name="return_order"),
             models.Index(fields=["organization_id", "-id"], name="return_list"),
+            models.Index(fields=["status", "organization_id", "-id"], name="return_status"),
             models.Index(fields=["organization_id", "updated_at"], name="return_updated"),
             models.Index(
                 fields=["status"],

@@ -5,8 +5,8 @@ from functools import cached_property
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models import F, Q
+from django.db.models.functions import Lower, Upper
 
 from events.aggregate import Aggregate
 from events.backoff import doubled
@@ -119,6 +119,14 @@ class ShipmentRecord(Aggregate):
             models.Index(fields=["order"], name="shipment_order"),
             models.Index(fields=["fulfillment"], name="shipment_fulfillment"),
             models.Index(fields=["organization_id", "-id"], name="shipment_list"),
+            models.Index(fields=["status", "organization_id", "-id"], name="shipment_status"),
+            models.Index(
+                fields=["warehouse_id", "organization_id", "-id"], name="shipment_warehouse"
+            ),
+            models.Index(
+                Upper("carrier"), F("organization_id"), F("id").desc(), name="shipment_carrier"
+            ),
+            models.Index(fields=["adapter"], name="shipment_adapter"),
             models.Index(fields=["organization_id", "updated_at"], name="shipment_updated"),
             models.Index(
                 fields=["tracking_number"],

@@ -21,6 +21,13 @@ COUNT = 300  # transactions in a run
 def test_recording(broker, monkeypatch):
     """A unit is added to a cart and saved, with the fact and without."""
     cart_id = CartFactory().id
+    costs = [cost(cart_id, monkeypatch) for _ in range(PAIRS)]
+    what = "recording an event in a request, p50, in ms"
+    table.append(Line(what, spread(costs), "≤ 0.50", median(costs) <= 0.5))
+
+
+def cost(cart_id: str, monkeypatch: pytest.MonkeyPatch) -> float:
+    """Return how many ms longer it takes with the fact than without."""
     put = outbox.put
 
     def seconds(put: Callable[[Cart], object]) -> float:
@@ -32,12 +39,8 @@ def test_recording(broker, monkeypatch):
             cart.save()
         return perf_counter() - started
 
-    def run() -> float:
-        # One of each in turn: a machine that is slower for a second is so for both.
-        pairs = [(seconds(put), seconds(Cart.take_facts)) for _ in range(COUNT)]
-        ours, bare = zip(*pairs, strict=True)
-        return (median(ours) - median(bare)) * 1000
-
-    costs = [run() for _ in range(PAIRS)]
-    what = "recording an event in a request, p50, in ms"
-    table.append(Line(what, spread(costs), "≤ 0.50", median(costs) <= 0.5))
+    # One of each in turn: a machine that is slower for a second is so for both.
+    pairs = [(seconds(put), seconds(Cart.take_facts)) for _ in range(COUNT)]
+    monkeypatch.setattr(outbox, "put", put)
+    ours, bare = zip(*pairs, strict=True)
+    return (median(ours) - median(bare)) * 1000

@@ -1,6 +1,9 @@
 """What the benchmarks share: the table at the end, and rows that are owed again and again."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import kombu
@@ -9,7 +12,27 @@ from django.conf import settings
 from django.db import connection
 
 from events import broker as broker_
+from tests.benchmarks import loaded as loaded_
 from tests.benchmarks.measure import Line, table
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--loaded", action="store_true", help="only what needs the loaded database")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted = bool(config.getoption("--loaded", False))
+    ours = [item for item in items if item.path.parent == Path(__file__).parent]
+    out = [item for item in ours if bool(item.get_closest_marker("loaded")) != wanted]
+    items[:] = [item for item in items if item not in out]
+
+
+@pytest.fixture
+def loaded(transactional_db: None) -> Callable[[], AbstractContextManager[Any]]:
+    """Return a function that has this process work on the loaded database for a while."""
+    if not loaded_.is_complete():
+        pytest.skip("There is no loaded database: make load first")
+    return partial(loaded_.connected, loaded_.NAME)
 
 
 @pytest.fixture(params=["classic", "quorum"])

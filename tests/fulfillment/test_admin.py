@@ -56,6 +56,13 @@ def test_each_queue_holds_what_waits_there(olga, settle):
     assert "To pick" in olga.get("/admin/").content.decode()
 
 
+def test_a_fulfillment_is_found_by_its_orders_number(olga):
+    wanted, _ = FulfillmentFactory(), FulfillmentFactory()
+    for quoted in (wanted.order.number, wanted.order_id, wanted.id):
+        listed = olga.get(LIST, {"q": quoted})
+        assert [row.pk for row in listed.context["cl"].result_list] == [wanted.id]
+
+
 def test_a_fulfillment_is_picked_by_hand_and_packed(olga):
     fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
     item = fulfillment.lines[0].order_item_id

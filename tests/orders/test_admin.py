@@ -1,5 +1,7 @@
 """What operators do with orders, page by page."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 
@@ -227,6 +229,20 @@ def test_an_order_is_found_by_what_people_quote(operator, by):
     OrderFactory()
     found = operator().get(reverse("admin:orders_order_changelist"), {"q": getattr(wanted, by)})
     assert [row.pk for row in found.context["cl"].result_list] == [wanted.id]
+
+
+def test_orders_are_found_by_the_day_on_which_they_were_made(operator):
+    client, order = operator(), OrderFactory()
+
+    def listed(**days):
+        bounds = {f"created_at__{bound}": f"{day} 00:00:00+00:00" for bound, day in days.items()}
+        found = client.get(reverse("admin:orders_order_changelist"), bounds)
+        return [row.pk for row in found.context["cl"].result_list]
+
+    today = order.created_at.date()
+    tomorrow = today + timedelta(days=1)
+    assert listed(gte=today, lt=tomorrow) == [order.id]
+    assert listed(gte=tomorrow, lt=tomorrow + timedelta(days=1)) == listed(lt=today) == []
 
 
 def test_the_page_shows_lines_with_their_counters_and_the_timeline(operator):

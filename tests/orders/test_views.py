@@ -195,6 +195,9 @@ def test_orders_are_filtered_by_what_people_ask_for(api):
     assert ids(on_hold="false") == [one.id]
     assert ids(placed_before=soon) == ids(created_before=soon) == [two.id, one.id]
     assert ids(placed_after=soon) == ids(updated_since=soon) == ids(created_after=soon) == []
+    first, last = "0001-01-02T00:00:00Z", "9999-12-31T00:00:00Z"
+    assert ids(created_after=first) == ids(created_before=last) == [two.id, one.id]
+    assert ids(created_before=first) == ids(created_after=last) == []
     # PostgreSQL knows no such time zone, and Python no such year in UTC.
     assert ids(created_after="2000-01-01T00:00:00+20:25") == [two.id, one.id]
     assert ids(customer=" cust_1") == ids(local="local_1 ") == ids(cart=" ") == []

@@ -1,0 +1,143 @@
+"""Whether every list, timer and count finds its rows by an index, on a large database."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
+from urllib.parse import unquote, urlencode
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from django_filters import IsoDateTimeFilter
+from rest_framework.mixins import ListModelMixin
+
+from config.api.views import ContextViewSet
+from config.beat import SCHEDULE
+from config.celery import app
+from config.urls import urlpatterns  # noqa: F401  all views are imported
+from events import removal
+from tests.benchmarks.loaded import PERIOD
+from tests.benchmarks.measure import Line, table
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.loaded]
+LARGE = 50_000  # rows
+JUDGED = ("SELECT", "UPDATE", "DELETE", "WITH")
+
+
+class Plans:
+    """The statements of a block: which scan a large table, and how long each has taken."""
+
+    def __init__(self, large: set[str]) -> None:
+        self.large = large  # tables
+        self.about = ""
+        self.scans: dict[str, str] = {}
+        self.took: list[tuple[float, str]] = []
+
+    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, *rest: Any) -> Any:
+        if sql.startswith(JUDGED) and sql not in self.scans:
+            for name in self._scanned(sql, params):
+                self.scans[sql] = f"{self.about} scans {name}: {sql}"
+        started = perf_counter()
+        try:
+            return execute(sql, params, *rest)
+        finally:
+            self.took.append((perf_counter() - started, self.about))
+
+    def _scanned(self, sql: str, params: Any) -> Iterator[str]:
+        with connection.connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
+            plans = [cursor.fetchone()[0][0]["Plan"]]
+            while plans:
+                plan = plans.pop()
+                plans += plan.get("Plans", [])
+                if plan["Node Type"] == "Seq Scan" and plan["Relation Name"] in self.large:
+                    yield plan["Relation Name"]
+
+    @contextmanager
+    def watch(self, about: str) -> Iterator[None]:
+        """Whatever happens in the block is undone."""
+        self.about = about
+        undone = transaction.atomic()
+        undone._from_testcase = True  # what has to be outermost may be within it
+        with undone, connection.execute_wrapper(self):
+            yield
+            transaction.set_rollback(True)
+
+
+@pytest.fixture
+def plans(loaded: Any) -> Iterator[Plans]:
+    with loaded() as cursor:
+        cursor.execute("SELECT relname FROM pg_class WHERE reltuples > %s", [LARGE])
+        plans = Plans({name for (name,) in cursor.fetchall()})
+        yield plans
+    took, about = max(plans.took)
+    table.append(Line(f"slowest statement, in ms: {unquote(about)}", f"{took * 1000:.1f}"))
+    assert not plans.scans, "\n\n".join(plans.scans.values())
+
+
+def test_lists(plans, api):
+    """Every list of the API, by each of its filters."""
+    for view in set(ListModelMixin.__subclasses__()) & set(ContextViewSet.__subclasses__()):
+        path = reverse(f"{view.queryset.model._meta.model_name}-list")
+        for query in ({}, *_queries(view.filterset_class.base_filters)):
+            with plans.watch(f"{path}?{urlencode(query)}"):
+                assert api.get(path, query).status_code == 200, query
+
+
+def _queries(filters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for name, each in filters.items():
+        if isinstance(each, IsoDateTimeFilter):
+            for moment in (timezone.now(), timezone.now() - PERIOD / 2):
+                yield {name: moment.isoformat()}
+        elif choices := each.extra.get("choices"):
+            yield from ({name: value} for value, _ in choices)
+        else:
+            yield {name: "order_01JCZ5B2QH8M3T6R9W1K4X7V0B"}
+
+
+def test_feed(plans, api):
+    """By a name that is everywhere in the log, and by one that is nowhere."""
+    names = ({"name": "order.delivered"}, {"name": "cart.abandoned"})
+    for query in ({}, *names, {"stream": "cart_x"}):
+        with plans.watch(f"the feed, {query}"):
+            assert api.get("/api/v1/events", query).status_code == 200, query
+
+
+def test_admin(plans):
+    """Every list of the admin: with each of its filters, which its queues are, and searched."""
+    client = Client()
+    with plans.watch("log in"):
+        client.force_login(User.objects.create_superuser("somebody who looks at every list"))
+        for model, page in admin.site._registry.items():
+            path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+            queries = ["", *(["?q=ORD-2026-4711"] if page.search_fields else [])]
+            for query in queries:
+                plans.about = path + query
+                answer = client.get(path + query)
+                assert answer.status_code == 200
+                if not query:
+                    changes = answer.context["cl"]
+                    for one in changes.filter_specs:
+                        queries += [choice["query_string"] for choice in one.choices(changes)]
+        plans.about = "overview"
+        client.get("/admin/")
+
+
+@pytest.mark.parametrize("timer", SCHEDULE)
+def test_timers(plans, timer, settings, monkeypatch):
+    app.loader.import_default_modules()
+    settings.EVENTS_KEEP_DAYS = 30
+    monkeypatch.setattr(removal, "AT_ONCE", 200)
+    with plans.watch(timer):
+        app.tasks[SCHEDULE[timer]["task"]]()
+
+
+def test_probes(plans, client):
+    for path in ("/health/ready", "/metrics"):
+        with plans.watch(path):
+            assert client.get(path).status_code == 200

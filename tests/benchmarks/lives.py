@@ -1,0 +1,90 @@
+"""Lives of orders, reached through the services: the patterns that `make load` copies."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connection
+
+from carts import services as carts
+from events import reactions
+from events.models import Reaction
+from invoices.tasks import deliver_documents
+from orders import services as orders
+from orders.models import Order
+from shipments.models import Shipment
+from tests.factories import ADDRESS, CartFactory, LineFactory, cancel, pay
+from tests.flows.goods import arrive, now, pack, ship
+from tests.fulfillment.factories import fulfillments
+
+CUSTOMER, EMAIL = "cust_789", "juan@example.com"
+
+
+def settle() -> None:
+    """Let every context react, until nobody owes a reaction."""
+    while owed := Reaction.objects.order_by("id").first():
+        assert not owed.attempts, owed.last_error
+        reactions.settle(owed.stream, owed.context)
+
+
+def placed() -> Order:
+    """A cart of two lines, checked out."""
+    cart = CartFactory(customer_id=CUSTOMER, lines=[LineFactory(), LineFactory()])
+    order_id, _ = carts.check_out(
+        cart_id=cart.id, customer_email=EMAIL, shipping_address=ADDRESS, shipping=None
+    )
+    settle()
+    return orders.reserve_stock(
+        order_id=order_id,
+        reservation_id="res_1",
+        allocations=[
+            {"order_item_id": line.id, "warehouse_id": "wh_1", "quantity": line.quantity}
+            for line in Order.objects.get(pk=order_id).lines
+        ],
+    )
+
+
+def cancelled() -> None:
+    """Nobody has paid."""
+    cancel(placed())
+
+
+def confirmed() -> Order:
+    """Paid, billed, and the invoice mailed."""
+    order = placed()
+    pay(order)
+    settle()
+    deliver_documents()
+    return now(order)
+
+
+def processing() -> Order:
+    order = confirmed()
+    (found,) = fulfillments(order)
+    pack(found, settle=settle)
+    return order
+
+
+def shipped() -> Shipment:
+    (found,) = fulfillments(processing())
+    return ship(found, settle=settle)
+
+
+def delivered() -> None:
+    arrive(shipped(), settle=settle)
+
+
+ENDED: tuple[Callable[[], Any], ...] = (delivered, cancelled, cancelled, cancelled)
+OPEN: tuple[Callable[[], Any], ...] = (placed, confirmed, processing, shipped)
+
+
+def live(life: Callable[[], Any]) -> None:
+    """Lead a life, and let all that happened in it be published."""
+    life()
+    settle()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO events_publication (event_id, organization_id)"
+            " SELECT number, organization_id FROM events_event"
+            " WHERE number IN (SELECT event_id FROM events_outbox) ORDER BY number"
+        )
+        cursor.execute("DELETE FROM events_outbox")
