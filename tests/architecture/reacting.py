@@ -1,0 +1,206 @@
+"""What happens to orders of few lines and of many, so that every context reacts to it."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from events import reactions
+from events.models import Event
+from fulfillment import services as fulfillment
+from orders import services as orders
+from orders.models import Order
+from payments import services as payments
+from payments.gateways import Charge, Notice
+from payments.models import Payment
+from returns import services as returns
+from returns.models import Return
+from shipments.models import Shipment
+from tests import factories
+from tests.architecture.sizes import lines
+from tests.factories import OrderFactory, start_payment
+from tests.flows.goods import Settle, arrive, confirmed, lose, now, pack, pay_out, ship
+from tests.fulfillment.factories import fulfillments, reach, short
+from tests.returns.factories import ReturnFactory
+from tests.returns.test_refunds import fail
+from tests.shipments.factories import TO, create, label, packed
+
+Story = Callable[[int, Settle], None]  # of an order of so many lines
+Counts = dict[str, list[int]]  # the queries of each call, by the reaction's name
+
+
+@contextmanager
+def counting(patch: pytest.MonkeyPatch) -> Iterator[Counts]:
+    """Count the queries of every reaction during the block, without those of `settle` itself."""
+    counts: Counts = defaultdict(list)
+
+    def counted(registered: reactions.Registered) -> reactions.Registered:
+        def handler(fact: Any, about: Event) -> None:
+            with CaptureQueriesContext(connection) as queries:
+                registered.handler(fact, about)
+            counts[registered.name].append(len(queries))
+
+        return replace(registered, handler=handler)
+
+    with patch.context() as patched:
+        by_name = {name: counted(each) for name, each in reactions._by_name.items()}
+        patched.setattr(reactions, "_by_name", by_name)
+        yield counts
+
+
+def order_of(size: int, **fields: object) -> Order:
+    return OrderFactory(items=lines(size), customer_email="juan@example.com", **fields)
+
+
+def paid(size: int, settle: Settle) -> None:
+    """By a payment that was given up, while another one was waited for."""
+    order = order_of(size)
+    first = start_payment(order)
+    start_payment(order)
+    charge = Charge(
+        gateway_payment_id=f"sandbox_{first.id}",
+        state="succeeded",
+        amount=first.amount,
+        currency=first.currency,
+        card_brand="visa",
+        card_last4="4242",
+    )
+    notice = Notice(
+        event_id=f"evt_{size}", kind="x", account=None, payment_id=first.id, charge=charge
+    )
+    payments.take_webhook(gateway="sandbox", notice=notice)
+    settle()
+    assert now(order).status == "confirmed"
+
+
+def declined(size: int, settle: Settle) -> None:
+    """Three times."""
+    order = order_of(size)
+    payment = start_payment(order, token="tok_declined")
+    for _ in range(2):
+        payments.retry_payment(payment_id=payment.id, token="tok_declined")
+        payments.call_gateway(payment_id=payment.id)
+    settle()
+    assert now(order).cancellation_reason == "payment_failed"
+
+
+def mismatched(size: int, settle: Settle) -> None:
+    order = order_of(size)
+    start_payment(order, token="tok_wrong_amount")
+    settle()
+    assert now(order).is_held()
+
+
+def paid_and_cancelled(size: int, settle: Settle) -> None:
+    """Before anybody has heard of the money."""
+    for token in ("tok_ok", "tok_wrong_amount"):
+        order = order_of(size)
+        start_payment(order, token=token)
+        orders.cancel_order(order_id=order.id, reason="fraud")
+        settle()
+        pay_out(order, settle=settle)
+
+
+def reserved_elsewhere(size: int, settle: Settle) -> None:
+    """Inventory thinks again after the order is confirmed, and nothing is picked yet."""
+    order = confirmed(*[{"wh_1": 1, "wh_2": 1}] * size, settle=settle)
+    allocations = [
+        {"order_item_id": line.id, "warehouse_id": "wh_2", "quantity": 2} for line in order.lines
+    ]
+    orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=allocations)
+    settle()
+    assert [each.status for each in fulfillments(order)] == ["cancelled", "open"]
+
+
+def cancelled(size: int, settle: Settle) -> None:
+    """What one warehouse has packed and labelled; another one has not begun."""
+    order = confirmed(*[{"wh_1": 1, "wh_2": 1}] * size, settle=settle)
+    label(create(reach(fulfillments(order)[0], "packed")))
+    settle()
+    orders.cancel_order(order_id=order.id, reason="fraud")
+    settle()
+    assert Shipment.objects.get(order=order).status == "cancelled"
+    pay_out(order, settle=settle)
+
+
+def written_off(size: int, settle: Settle) -> None:
+    """One unit of each line is not to be found; another one nobody has looked for."""
+    order = confirmed(*[{"wh_1": 2, "wh_2": 1}] * size, settle=settle)
+    found = reach(fulfillments(order)[0], "started")
+    for line in range(size):
+        short(found, line)
+    units = {line.order_item_id: 1 for line in found.lines}
+    fulfillment.write_off_short_units(fulfillment_id=found.id, units=units)
+    settle()
+    pay_out(order, settle=settle)
+    orders.write_off_units(order_id=order.id, units=units, reason="other")
+    settle()
+    pay_out(order, settle=settle)
+    assert [line.cancelled for line in now(order).lines] == [2] * size
+    assert [line.quantity for line in fulfillments(order)[1].lines] == [0] * size
+
+
+def sent(size: int, settle: Settle) -> Shipment:
+    order = confirmed(*[{"wh_1": 2}] * size, settle=settle)
+    (found,) = fulfillments(order)
+    pack(found, settle=settle)
+    return ship(found, settle=settle)
+
+
+def delivered(size: int, settle: Settle) -> None:
+    shipment = sent(size, settle)
+    arrive(shipment, settle=settle)
+    assert now(shipment.order).status == "delivered"
+
+
+def shipped_by_itself(size: int, settle: Settle) -> None:
+    """The order says by whom."""
+    found = packed(*[2] * size, shipping=TO)
+    settle()
+    assert Shipment.objects.filter(fulfillment=found).exists()
+
+
+def lost(size: int, settle: Settle) -> None:
+    lose(sent(size, settle), settle=settle)
+
+
+def returned_to_sender(size: int, settle: Settle) -> None:
+    lose(sent(size, settle), settle=settle, status="returned_to_sender")
+
+
+def came_back(size: int) -> Return:
+    """A return of all lines, that has come and of which the money is asked for."""
+    row = ReturnFactory(items=lines(size), status="received")
+    return returns.refund_return(return_id=row.id)
+
+
+def refunded(size: int, settle: Settle) -> None:
+    row = came_back(size)
+    settle()
+    pay_out(row.order, settle=settle)
+    row.refresh_from_db()
+    assert row.status == "refunded"
+
+
+def refund_failed(size: int, settle: Settle) -> None:
+    row = came_back(size)
+    settle()
+    fail(row)
+    settle()
+    row.refresh_from_db()
+    assert row.due == row.refunded == 0
+
+
+def refund_fell_short(size: int, settle: Settle) -> None:
+    """An operator has given a part back meanwhile."""
+    row = came_back(size)
+    factories.refund(Payment.objects.get(order=row.order), "10")
+    settle()
+    pay_out(row.order, settle=settle)
+    row.refresh_from_db()
+    assert row.status == "refunded"

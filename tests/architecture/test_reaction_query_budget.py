@@ -1,0 +1,61 @@
+"""What a reaction asks of the database does not grow with the order's lines, nor by accident."""
+
+import pytest
+
+from config.celery import app
+from events import reactions
+from tests.architecture import reacting
+from tests.architecture.sizes import SIZES
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
+
+BUDGET = {  # by name: when it has most to do, and the queries, savepoints included
+    "orders.confirm_paid_order": (reacting.paid, 8),
+    "orders.cancel_unpayable_order": (reacting.declined, 10),
+    "orders.hold_mismatched_order": (reacting.mismatched, 7),
+    "orders.start_processing": (reacting.delivered, 7),
+    "orders.write_off_short_units": (reacting.written_off, 13),
+    "orders.ship_dispatched_units": (reacting.delivered, 15),
+    "orders.deliver_arrived_units": (reacting.delivered, 14),
+    "orders.reopen_lost_units": (reacting.lost, 10),
+    "orders.count_returned_units": (reacting.refunded, 12),
+    "payments.refund_unwanted_money": (reacting.paid_and_cancelled, 10),
+    "payments.refund_unwanted_mismatch": (reacting.paid_and_cancelled, 10),
+    "payments.abandon_unneeded_payments": (reacting.paid, 6),
+    "payments.refund_cancelled_order": (reacting.cancelled, 9),
+    "payments.refund_written_off_units": (reacting.written_off, 9),
+    "payments.refund_returned_units": (reacting.refunded, 11),
+    "fulfillment.open_fulfillments": (reacting.paid, 12),
+    "fulfillment.follow_the_reservation": (reacting.reserved_elsewhere, 13),
+    "fulfillment.withdraw_written_off_units": (reacting.written_off, 11),
+    "fulfillment.cancel_fulfillments": (reacting.cancelled, 7),
+    "fulfillment.send_again": (reacting.returned_to_sender, 19),
+    "shipments.ship_packed_units": (reacting.shipped_by_itself, 17),
+    "shipments.cancel_open_shipments": (reacting.cancelled, 13),
+    "returns.complete_refunded_return": (reacting.refunded, 10),
+    "returns.free_failed_refund": (reacting.refund_failed, 9),
+    "returns.forgo_missing_money": (reacting.refund_fell_short, 9),
+    "invoices.bill_confirmed_order": (reacting.paid, 11),
+    "invoices.queue_new_invoice": (reacting.paid, 20),
+    "invoices.credit_refund": (reacting.written_off, 14),
+    "invoices.queue_new_credit_note": (reacting.written_off, 6),
+}
+STORIES = sorted({story for story, _ in BUDGET.values()}, key=lambda story: story.__name__)
+
+
+def test_every_reaction_has_a_budget():
+    app.loader.import_default_modules()
+    assert BUDGET.keys() == reactions._by_name.keys()
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_queries_of_the_reactions_to(story, settle, monkeypatch):
+    counted = []
+    for size in SIZES:
+        with reacting.counting(monkeypatch) as counts:
+            story(size, settle)
+        counted.append(dict(counts))
+    small, large = counted
+    assert small == large
+    assert {name for name, (where, _) in BUDGET.items() if where is story} <= large.keys()
+    assert {name: max(each) for name, each in large.items() if max(each) > BUDGET[name][1]} == {}

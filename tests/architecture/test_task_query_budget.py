@@ -1,0 +1,245 @@
+"""What a task asks of the database does not grow with what it is about, nor by accident.
+
+The reactions, of which `events.tasks.react` does one after the other, have a budget each in
+`test_reaction_query_budget.py`.
+"""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from config.api.models import IdempotencyRecord
+from config.celery import app
+from events import audit, relay
+from events.models import Outbox
+from events.publisher import Outcome
+from payments import gateways
+from payments import services as payments
+from payments.models import Webhook
+from shipments import carriers
+from shipments import services as shipments
+from shipments.models import CarrierWebhook
+from tests.architecture.sizes import SIZES, lines
+from tests.events.facts import be_confirmed
+from tests.factories import CartFactory, InvoiceFactory, OrderFactory, pay, start_payment
+from tests.shipments.factories import ShipmentFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
+
+app.loader.import_default_modules()
+
+
+@pytest.fixture(autouse=True)
+def broker(monkeypatch):
+    """One that confirms everything, and is asked nothing."""
+
+    class Publisher:
+        def send(self, events, outcomes):
+            outcomes |= {event.id: Outcome.CONFIRMED for event in events}
+
+    monkeypatch.setattr(relay, "_publisher", Publisher)
+
+
+@pytest.fixture(autouse=True)
+def thirty_days(settings):
+    settings.EVENTS_KEEP_DAYS = 30
+
+
+def in_days(days):
+    return {"now": (timezone.now() + timedelta(days=days)).isoformat()}
+
+
+def messages(size):
+    """So many of one shard, each of a stream of its own."""
+    Outbox.objects.all().delete()
+    [CartFactory(lines=[]) for _ in range(size)]
+    Outbox.objects.update(shard=3)
+    return {"shard": 3}
+
+
+def reaction(size):
+    order = OrderFactory(items=lines(size))
+    pay(order)
+    return {"stream": order.id, "context": "orders"}
+
+
+def log(size):
+    OrderFactory(items=lines(size))
+    return {"entry_id": audit.want("reconcile_events", {}).id}
+
+
+def old_stream(size):
+    CartFactory(lines=lines(size))
+    expire = app.tasks["carts.tasks.expire_idle_carts"]
+    assert expire(**in_days(100)) == 1
+    be_confirmed()
+    return in_days(200)
+
+
+def owed(size):
+    """Messages of one stream, and a reaction to one of them."""
+    pay(OrderFactory(items=lines(size)))
+    return {}
+
+
+def cart(size):
+    CartFactory(lines=lines(size))
+    return in_days(100)
+
+
+def unpaid_order(size):
+    OrderFactory(items=lines(size))
+    return in_days(1)
+
+
+def opened(size):
+    return payments.start_payment(
+        order_id=OrderFactory(items=lines(size)).id, method="sandbox", token="tok_ok"
+    )
+
+
+def payment(size):
+    return {"payment_id": opened(size).id}
+
+
+def payments_due(size):
+    opened(size)
+    return in_days(1)
+
+
+def gateway_message(size):
+    row = start_payment(OrderFactory(items=lines(size)))
+    charge = gateways.Charge(
+        gateway_payment_id=row.gateway_payment_id,
+        state="succeeded",
+        amount=row.amount,
+        currency=row.currency,
+        card_brand="visa",
+        card_last4="4242",
+    )
+    notice = gateways.Notice(
+        event_id=f"evt_{size}", kind="", account=None, payment_id=row.id, charge=charge
+    )
+    keep(Webhook(gateway="sandbox"), notice)
+    return in_days(1)
+
+
+def keep(row, notice):
+    """A message that came before what it is about was known."""
+    row.event_id, row.due_at = notice.event_id, timezone.now()
+    row.notice = msgspec.json.encode(notice).decode()
+    row.save()
+
+
+def to_label(size):
+    row = ShipmentFactory(items=lines(size))
+    shipments.label_shipment(shipment_id=row.id)
+    return row
+
+
+def label(size):
+    return {"shipment_id": to_label(size).id}
+
+
+def labels_due(size):
+    to_label(size)
+    return in_days(1)
+
+
+def under_way(size):
+    """A parcel of which its carrier has seen something since."""
+    return ShipmentFactory(items=lines(size), status="dispatched")
+
+
+def parcel(size):
+    row = under_way(size)
+    shipments.ask_again(shipment_id=row.id)
+    return {"shipment_id": row.id}
+
+
+def parcels_due(size):
+    under_way(size)
+    return in_days(4)
+
+
+def carrier_message(size):
+    row = under_way(size)
+    scan = carriers.Scan(scan_id="1", status="delivered", occurred_at=timezone.now())
+    notice = carriers.Notice(
+        event_id=f"evt_{size}",
+        tracking_number=row.tracking_number,
+        reference=None,
+        carrier=None,
+        scans=(scan,),
+    )
+    keep(CarrierWebhook(adapter="sandbox", tracking_number=row.tracking_number), notice)
+    return in_days(1)
+
+
+def invoice(size):
+    """A new one that is to be rendered and mailed."""
+    InvoiceFactory(items=lines(size))
+    return {}
+
+
+def old_answers(size):
+    for n in range(size):
+        IdempotencyRecord.objects.create(key=str(n))
+    return in_days(100)
+
+
+commits = pytest.mark.django_db(transaction=True)
+BUDGET = {  # by name: what it is about, and its queries; then those of a run that finds nothing
+    "events.tasks.relay": (messages, 11, 5),
+    "events.tasks.react": (reaction, 16, 5),
+    "events.tasks.do_wanted": (log, 28, 1),
+    "events.tasks.sweep": (owed, 5, 3),
+    "events.tasks.remove_old_events": (old_stream, 17, 1),
+    "carts.tasks.abandon_idle_carts": (cart, 9, 2),
+    "carts.tasks.expire_idle_carts": (cart, 8, 1),
+    "orders.tasks.expire_unpaid_orders": (unpaid_order, 11, 1),
+    "payments.tasks.call_gateway": (payment, 20, 7),
+    "payments.tasks.call_gateways": (payments_due, 21, 1),
+    "payments.tasks.handle_kept_webhooks": (gateway_message, 16, 2),
+    "shipments.tasks.call_carrier": (label, 44, 8),
+    "shipments.tasks.call_carriers": (labels_due, 45, 1),
+    "shipments.tasks.track_shipment": (parcel, 18, 8),
+    "shipments.tasks.poll_carriers": (parcels_due, 21, 1),
+    "shipments.tasks.handle_kept_webhooks": (carrier_message, 16, 2),
+    "invoices.tasks.deliver_documents": (invoice, 31, 6),
+    "config.api.tasks.delete_old_records": (old_answers, 3, 1),
+}
+
+
+def test_every_task_has_a_budget():
+    assert BUDGET.keys() == {name for name in app.tasks if not name.startswith("celery.")}
+
+
+def count(task, given):
+    with CaptureQueriesContext(connection) as queries:
+        answer = task(**given)
+    return len(queries), answer, [query["sql"][:150] for query in queries]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=commits if name.endswith("do_wanted") else ()) for name in BUDGET],
+)
+def test_queries(name):
+    prepare, budget, idle_budget = BUDGET[name]
+    task, counted = app.tasks[name], []
+    for size in SIZES:
+        given = prepare(size)
+        busy, done, asked = count(task, given)
+        assert done != 0, "it has found nothing"
+        idle, done, asked_again = count(task, given)
+        assert not done, "it does the same once more"
+        counted.append((busy, idle))
+    small, large = counted
+    assert small == large, asked
+    assert busy <= budget, asked
+    assert idle <= idle_budget, asked_again
