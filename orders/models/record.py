@@ -221,6 +221,7 @@ class OrderRecord(Aggregate):
         for model in (Dispatch, WriteOff):
             rows: models.Manager[Any] = model.objects
             parts = [part for part in self.parts_to_save if isinstance(part, model)]
+            changed = [part for part in parts if not part._state.adding]
             rows.bulk_create(part for part in parts if part._state.adding)
-            rows.bulk_update([part for part in parts if not part._state.adding], model.MOMENTS)
+            rows.bulk_update(changed, model.MOMENTS)
         self.lines_to_save, self.parts_to_save, self.is_reallocated = {}, [], False

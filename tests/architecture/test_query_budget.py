@@ -213,7 +213,7 @@ BUDGET = {  # by method and route: how it is sent, and the queries, savepoints i
     ("post", "order-place"): (of_order("/place", {}, status="pending"), 14),
     ("post", "order-reservation"): (of_order("/reservation", allocations), 16),
     ("post", "order-cancel"): (of_order("/cancel", {"reason": "fraud"}), 15),
-    ("post", "order-write-off"): (of_order("/write-off", everything, status="processing"), 18),
+    ("post", "order-write-off"): (of_order("/write-off", everything, status="processing"), 17),
     ("post", "order-hold"): (of_order("/hold", {"reason": "fraud"}), 13),
     ("post", "order-release"): (of_order("/release", {}, hold=True), 13),
     ("get", "payment-list"): (payments, 3),
