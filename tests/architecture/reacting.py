@@ -61,7 +61,7 @@ def paid(size: int, settle: Settle) -> None:
     """By a payment that was given up, while another one was waited for."""
     order = order_of(size)
     first = start_payment(order)
-    start_payment(order)
+    second = start_payment(order, method="manual")
     charge = Charge(
         gateway_payment_id=f"sandbox_{first.id}",
         state="succeeded",
@@ -76,6 +76,8 @@ def paid(size: int, settle: Settle) -> None:
     payments.take_webhook(gateway="sandbox", notice=notice)
     settle()
     assert now(order).status == "confirmed"
+    second.refresh_from_db()
+    assert second.abandoned_at
 
 
 def declined(size: int, settle: Settle) -> None:
