@@ -117,7 +117,9 @@ else:
     _database["CONN_HEALTH_CHECKS"] = True
     _pool_size = env.int("DATABASE_POOL_SIZE", default=10)
     if _pool_size:
-        _database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": _pool_size, "timeout": 10}
+        # Unless it soon begins anew, it comes back as long after the database as that was away.
+        _pool = {"min_size": 1, "max_size": _pool_size, "timeout": 10, "reconnect_timeout": 5}
+        _database["OPTIONS"]["pool"] = _pool
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Celery: its tasks only say "there is work", so losing or repeating one is harmless.

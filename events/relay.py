@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+from collections import defaultdict
 from typing import Any
 
 from django.db import connection, transaction
@@ -136,13 +137,13 @@ def _record(events: list[Message], outcomes: dict[str, Outcome], refusals: dict[
                 failed[event.number] = refusals[event.id]
     refused = {event.number for event in events if event.id in refusals}
     with transaction.atomic():
+        if failed:
+            _postpone(failed, refused)
         if confirmed:
-            _move(confirmed)
+            _move(confirmed)  # last, because all other relays wait for its lock
             oldest = Event.objects.filter(pk=confirmed[0])
             (age,) = oldest.values_list(Now() - F("recorded_at"), flat=True)
             metrics.commit_to_confirm_seconds.observe(age.total_seconds())
-        if failed:
-            _postpone(failed, refused)
     metrics.published.labels("confirmed").inc(len(confirmed))
     for event in events:
         if event.number in failed:
@@ -166,20 +167,26 @@ def _move(numbers: list[int]) -> None:
 
 def _postpone(failed: dict[int, str], refused: set[int]) -> None:
     """Try these later; only what is refused by itself is ever parked."""
-    rows = list(Outbox.objects.filter(pk__in=failed).select_related("event"))
-    for row in rows:
-        row.attempts += 1
-        row.last_error = failed[row.pk][:2000]
-        row.not_before = backoff.later(row.attempts)
-        if row.pk in refused and row.attempts >= MAX_REFUSALS:
-            row.parked_at = Now()
+    rows = Outbox.objects.filter(pk__in=failed)
+    alike = defaultdict(list)  # written together: a full queue may have nacked a whole batch
+    for number, attempts in rows.values_list("pk", "attempts"):
+        is_parked = number in refused and attempts + 1 >= MAX_REFUSALS
+        alike[failed[number][:2000], attempts + 1, is_parked].append(number)
+    for (error, attempts, is_parked), numbers in alike.items():
+        these = rows.filter(pk__in=numbers)
+        these.update(
+            last_error=error,
+            attempts=attempts,
+            not_before=backoff.later(attempts),
+            parked_at=Now() if is_parked else None,
+        )
+        for row in these.select_related("event") if is_parked else ():
             logger.error(
                 "%s is parked and holds its stream: %s",
                 row.event.name,
-                row.last_error,
+                error,
                 extra=row.event.to_log(),
             )
-    Outbox.objects.bulk_update(rows, ["attempts", "last_error", "not_before", "parked_at"])
 
 
 def _publisher() -> Publisher:

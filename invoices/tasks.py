@@ -19,7 +19,6 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 import payments.selectors
-from events import wake
 from events.models import Event as EventRow
 from events.reactions import reacts_to
 from events.timers import moment
@@ -31,7 +30,7 @@ from payments.events import RefundSucceeded
 
 logger = logging.getLogger(__name__)
 
-TURN = 5.0  # seconds; then what else waits for a worker goes first
+TURN = 2.0  # seconds for each kind of work; as often as beat starts a run, which goes on
 
 # Errors that the next mail would meet too.
 AWAY = (
@@ -88,22 +87,18 @@ def deliver_documents(now: str | None = None) -> int:
     def clock() -> datetime:  # a run may last longer than a claim
         return max(given, timezone.now())
 
-    turn_ends = time.monotonic() + TURN
-    done = _work_off(selectors.to_render, _render, clock, turn_ends)
-    done += _work_off(selectors.to_mail, _mail, clock, turn_ends)
-    if time.monotonic() > turn_ends:
-        wake.call("invoices.tasks.deliver_documents")
-    return done
+    rendered = _work_off(selectors.to_render, _render, clock)
+    return rendered + _work_off(selectors.to_mail, _mail, clock)
 
 
 def _work_off(
-    due: Callable[..., QuerySet[Any]],
-    act: Callable[[Any], None],
-    clock: Callable[[], datetime],
-    turn_ends: float,
+    due: Callable[..., QuerySet[Any]], act: Callable[[Any], None], clock: Callable[[], datetime]
 ) -> int:
-    """Act on one row after the other; what fails is due again later, and holds up no other."""
-    done = 0
+    """Act on one row after the other; what fails is due again later, and holds up no other.
+
+    It ends with its turn: relays and reactions wait for the same workers.
+    """
+    done, turn_ends = 0, time.monotonic() + TURN
     while time.monotonic() < turn_ends and (row := services.claim(due(now=clock()), now=clock())):
         try:
             act(row)

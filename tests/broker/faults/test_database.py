@@ -51,6 +51,7 @@ def test_crash(cluster, deployment, prove):
         wait_until(grown(Publication.objects.all(), 200), "it does not resume")
         cluster.stop()
         connection.close()
+        time.sleep(40)  # the fault is that it lasts: a pool asks ever more seldom
         cluster.start()
         recovery = seconds_until(grown(Publication.objects.all(), 50), "it does not resume")
     prove(duplicates=2 * WINDOW, recovery=recovery)
