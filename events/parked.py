@@ -1,6 +1,7 @@
 """What somebody decides about owed work that does not succeed: try it again, or give it up.
 
-Each decision is a fact of the stream that it holds, so the timeline says who took it.
+Each decision is a fact of the stream that it holds, so the timeline says who took it; and an audit
+entry, which stays when the stream leaves the log.
 """
 
 import logging
@@ -9,10 +10,11 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from msgspec import to_builtins
 
 from events import origin, outbox, schema, wake
 from events.errors import Conflict, Missing
-from events.models import Outbox, Reaction
+from events.models import AuditEntry, Outbox, Reaction
 from events.schema import Id, event
 
 logger = logging.getLogger(__name__)
@@ -122,8 +124,16 @@ def _about(row: Owed) -> dict[str, Any]:
 
 
 def _record(row: Owed, fact: schema.Event) -> None:
+    now = timezone.now()
+    AuditEntry.objects.create(
+        actor=origin.current().actor,
+        action=fact.name,
+        arguments=to_builtins(fact),
+        begun_at=now,
+        finished_at=now,
+    )
     outbox.record(
-        [(fact, timezone.now())],
+        [(fact, now)],
         organization_id=row.event.organization_id,
         stream=row.stream,
         subject=row.event.subject,

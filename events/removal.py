@@ -1,6 +1,6 @@
 """The log is kept for as long as it was asked for, and then removed, a whole stream at a time."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -37,7 +37,7 @@ def remove_old_events(now: datetime) -> int:
 
 def _final_since(moment: datetime) -> QuerySet[Stream]:
     """Return the streams in which nothing has happened since, and nothing waits to happen."""
-    due = Stream.objects.filter(last_on__lt=moment.date())
+    due = Stream.objects.filter(last_on__lt=moment.astimezone(UTC).date())
     for model in aggregates():
         unfinished = model.objects.filter(model.unfinished())
         due = due.filter(~Exists(unfinished.filter(**{model.stream_column: OuterRef("key")})))

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from events.models import Event, Outbox, Reaction
+from events.models import AuditEntry, Event, Outbox, Reaction
 from tests.events.facts import added, created, happen
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +77,7 @@ def test_one_is_tried_again(run, request, nudges, what, model):
     fact, data = last_fact()
     assert fact == "event.retried"
     assert data["retried_by"] == f"cli:{getpass.getuser()}"
+    assert AuditEntry.objects.get().action == "event.retried"
     assert run("retry", name) == f"{name} is due anyway.\n"
 
 
@@ -98,6 +99,9 @@ def test_one_is_given_up_with_a_reason(run, request, what, model):
     assert data["reason"] == "sent by hand"
     assert data["discarded_by"] == Event.objects.latest("number").actor
     assert data["discarded_by"] == f"cli:{getpass.getuser()}"
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.arguments, entry.actor) == (fact, data, data["discarded_by"])
+    assert entry.finished_at, "no worker is to do it"
 
 
 @pytest.mark.parametrize(
