@@ -5,6 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 from enum import Enum
 from itertools import takewhile
+from math import inf
 from typing import Any, NamedTuple
 
 from amqp.exceptions import ContentTooLarge, PreconditionFailed
@@ -141,11 +142,14 @@ class Publisher:
         if outcome is Outcome.CONFIRMED and (later := self._later.get(message.stream)):
             self._ready.append(later.popleft())
 
-    def send(self, messages: Iterable[Message], outcomes: dict[str, Outcome]) -> None:
+    def send(
+        self, messages: Iterable[Message], outcomes: dict[str, Outcome], seconds: float = inf
+    ) -> None:
         """Publish all, wait for all; `outcomes` gets each answer by event id, also on failure.
 
         At most one message of a stream is in flight, so that a nack of the first and an ack of the
-        second cannot reorder them; what follows a message that is not confirmed is not sent.
+        second cannot reorder them; what follows a message that is not confirmed is not sent, and
+        after so many seconds nothing is.
         Raises Unavailable for a connection lost, a deadline missed or an exchange that is gone,
         Refused for a message that the broker will never take.
         """
@@ -160,10 +164,11 @@ class Publisher:
             else:
                 begun.add(message.stream)
                 self._ready.append(message)
-        self._deadline = time.monotonic() + DEADLINE
+        now = time.monotonic()
+        self._deadline, until = now + DEADLINE, now + seconds
         try:
-            while self._ready or self._in_flight:
-                if self._ready and not self.blocked and self._unanswered < WINDOW:
+            while (more := self._has_more(until)) or self._in_flight:
+                if more and not self.blocked and self._unanswered < WINDOW:
                     self._publish(self._ready.popleft())
                 else:
                     self._wait()
@@ -174,6 +179,10 @@ class Publisher:
         except Exception as error:
             raise Refused(repr(error)) from error
         self.last_used = time.monotonic()
+
+    def _has_more(self, until: float) -> bool:
+        # While it is blocked nothing is sent anyway, and whoever waits learns that it is away.
+        return bool(self._ready) and (self.blocked or time.monotonic() < until)
 
     def _publish(self, message: Message) -> None:
         headers = {

@@ -2,8 +2,8 @@
 
 One relay at a time works on a shard. It reads what is owed, publishes it with at most one message
 of a stream in flight, and moves what the broker confirmed from Outbox to Publication. Killed
-anywhere, it leaves rows owed: consumers see a few messages twice, under the same id, and none too
-late.
+anywhere, it leaves rows owed: consumers see again what was sent and not yet moved, at most a BATCH
+of each shard, under the same id.
 """
 
 import logging
@@ -14,8 +14,8 @@ from collections import defaultdict
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import BigIntegerField, F, Func, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import BigIntegerField, Exists, F, Func, OuterRef, Q, QuerySet, Sum, Window
+from django.db.models.functions import Length, Now
 
 from events import backoff, metrics, wake
 from events.broker import Unavailable
@@ -26,11 +26,12 @@ from events.publisher import Message, Outcome, Publisher, Refused
 logger = logging.getLogger(__name__)
 
 BATCH = 4000  # rows read at once: fewer would leave too few streams for a full window
+LOAD = 16 * 1024 * 1024  # characters of their bodies read at once
 MAX_REFUSALS = 5  # of one message by itself, before it is parked
 AGE_LIMIT = 60.0  # seconds; connecting declares anew what somebody may have deleted meanwhile
 IDLE_LIMIT = 30.0  # seconds; a connection idle for longer may have died unnoticed
 AWAY_LIMIT = 5.0  # seconds; the longest wait before the broker is looked for again
-TURN = 5.0  # seconds; then another task goes on, so that a worker can stop soon
+TURN = 5.0  # seconds of sending; then another task goes on, so that a worker can stop soon
 
 _thread = threading.local()  # .publisher with its .pid, .failures and .not_before
 
@@ -49,7 +50,11 @@ def publish_owed(shard: int) -> None:
             events = _owed(shard)
             if events and not _publish(events):
                 return
-        if not _due().filter(shard=shard).exists():
+        due = _due().filter(shard=shard)
+        if not due.exists():
+            return
+        if not events and (lost := _lost(due)):
+            logger.error("Owed messages are not in the log: their numbers are %s", lost)
             return
         if time.monotonic() > turn_ends:
             wake.relay(shard)
@@ -82,9 +87,16 @@ class Epoch(Func):
 def _owed(shard: int) -> list[Message]:
     # The limit comes before the join: a long backlog must not be joined for each batch.
     due = _due().filter(shard=shard).order_by("event_id").values("event_id")[:BATCH]
-    events = Event.objects.filter(number__in=due).order_by("number")
-    rows = events.annotate(timestamp=Epoch("occurred_at")).values_list(*Message._fields)
-    return [Message(*row) for row in rows]
+    size = Length("body")
+    events = Event.objects.filter(number__in=due).alias(total=Window(Sum(size), order_by="number"))
+    rows = events.filter(total__lt=size + LOAD).annotate(timestamp=Epoch("occurred_at"))
+    return [Message(*row) for row in rows.order_by("number").values_list(*Message._fields)]
+
+
+def _lost(due: QuerySet[Outbox]) -> list[int]:
+    """Return the numbers of events that somebody has deleted by hand."""
+    log = Event.objects.filter(pk=OuterRef("pk"))
+    return list(due.filter(~Exists(log)).values_list("pk", flat=True)[:10])
 
 
 def _publish(events: list[Message]) -> bool:
@@ -94,7 +106,7 @@ def _publish(events: list[Message]) -> bool:
     reachable = True
     try:
         try:
-            _publisher().send(events, outcomes)
+            _publisher().send(events, outcomes, TURN)
         except Refused:
             # Which message it was about cannot be told from a pipeline.
             _discard_publisher()

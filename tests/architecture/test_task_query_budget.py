@@ -38,7 +38,7 @@ def broker(monkeypatch):
     """One that confirms everything, and is asked nothing."""
 
     class Publisher:
-        def send(self, events, outcomes):
+        def send(self, events, outcomes, *limit):
             outcomes |= {event.id: Outcome.CONFIRMED for event in events}
 
     monkeypatch.setattr(relay, "_publisher", Publisher)

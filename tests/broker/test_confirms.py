@@ -169,3 +169,15 @@ def test_a_batch_that_takes_longer_to_send_than_the_broker_may_be_silent_is_conf
     publisher.send([A, B, C], outcomes)
     assert set(outcomes.values()) == {Outcome.CONFIRMED}
     assert len(outcomes) == 3
+
+
+def test_after_so_many_seconds_what_is_in_flight_is_waited_for_and_nothing_more_is_sent(
+    broker, publisher, monkeypatch
+):
+    clock = SimpleNamespace(monotonic=lambda: len(broker.published) * 60.0)
+    monkeypatch.setattr(publisher_, "time", clock)
+    broker.ack(1)
+    broker.ack(2)
+    outcomes = {}
+    publisher.send([A, B, C], outcomes, 100)
+    assert outcomes == {A.id: Outcome.CONFIRMED, B.id: Outcome.CONFIRMED}

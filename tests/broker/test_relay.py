@@ -2,12 +2,15 @@
 
 import threading
 import time
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from events import metrics, relay
-from events.models import Outbox, Publication
+from events.models import Event, Outbox, Publication
 from events.publisher import Outcome, Publisher, Refused
 from tests.broker.conftest import in_order, publish, wait_until
 from tests.events.facts import added, at_once, created, fill, happen
@@ -23,8 +26,8 @@ def one_shard(settings):
 def test_a_nudge_that_finds_the_shard_busy_is_not_lost(consumer, monkeypatch):
     send = Publisher.send
 
-    def meanwhile(self, events, outcomes):
-        send(self, events, outcomes)
+    def meanwhile(self, events, outcomes, *limit):
+        send(self, events, outcomes, *limit)
         monkeypatch.setattr(Publisher, "send", send)
         # Another process commits, and its nudge finds this one still at work.
         at_once(lambda: happen("cart_late", created()), lambda: relay.publish_owed(0))
@@ -86,13 +89,45 @@ def test_the_wait_for_a_broker_has_a_limit(settings, unused_tcp_port):
 
 
 def test_a_long_turn_ends_with_a_nudge(monkeypatch, nudges):
-    monkeypatch.setattr(relay, "TURN", 0)
+    ticks = count(step=relay.TURN)
+    monkeypatch.setattr(relay, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
     monkeypatch.setattr(relay, "BATCH", 1)
     fill(streams=2, each=1)
     nudges.clear()
     relay.publish_owed(0)
     assert Outbox.objects.count() == 1
     assert nudges == [("events.tasks.relay", (0,))]
+
+
+def test_a_batch_has_a_limit_in_characters(monkeypatch, consumer):
+    """Thousands of large bodies would not fit into a worker; one that is too large goes alone."""
+    sizes, send = [], Publisher.send
+
+    def count_and_send(self, events, *rest):
+        sizes.append(len(events))
+        send(self, events, *rest)
+
+    monkeypatch.setattr(Publisher, "send", count_and_send)
+    fill(streams=1, each=7)
+    body = Event.objects.first().body
+    monkeypatch.setattr(relay, "LOAD", 2 * len(body) + 10)
+    publish()
+    assert in_order(consumer.places()) == {"cart_0": 7}
+    assert sizes == [3, 3, 1]
+    fill(streams=2, each=1)
+    monkeypatch.setattr(relay, "LOAD", 1)
+    publish()
+    assert sizes[3:] == [1, 1]
+
+
+def test_a_message_whose_event_was_deleted_by_hand_is_told_and_holds_nobody(caplog, consumer):
+    fill(streams=2, each=1)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM events_event WHERE stream = 'cart_0'")
+    publish()
+    assert consumer.places() == [("cart_1", 1)]
+    (number,) = Outbox.objects.values_list("pk", flat=True)
+    assert f"not in the log: their numbers are [{number}]" in caplog.text
 
 
 def test_the_embedded_broker_confirms_by_returning(settings):
@@ -120,7 +155,7 @@ def test_a_refusal_of_one_message_lets_no_stream_overtake_itself(monkeypatch, an
     class Picky:
         made_at = last_used = time.monotonic()
 
-        def send(self, events, outcomes):
+        def send(self, events, outcomes, *limit):
             for event in sorted(events, key=lambda event: event.sequence):
                 sent.append((event.stream, event.sequence))
                 if event.stream == "cart_2":

@@ -27,8 +27,8 @@ def test_connection_ended(prove, monkeypatch):
     fill(streams=3, each=2)
     send = Publisher.send
 
-    def lose(self, events, outcomes):
-        send(self, events, outcomes)
+    def lose(self, events, outcomes, *limit):
+        send(self, events, outcomes, *limit)
         monkeypatch.setattr(Publisher, "send", send)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
