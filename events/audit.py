@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from events import origin, reconcile, replay, wake
@@ -67,6 +67,7 @@ def _completed(entry: AuditEntry) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
+        connection.close_if_unusable_or_obsolete()
         entry.result = f"{entry.result} {str(error) or type(error).__name__}".strip()
         raise
     finally:

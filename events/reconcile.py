@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
-from events import schema
+from events import backlog, schema
 from events.aggregate import Aggregate, Transition, aggregates
-from events.models import Event, Outbox, Reaction, Stream
+from events.models import Event, Stream
 from events.parked import EventDiscarded
 
 BATCH = 500  # streams read at once
@@ -136,8 +136,8 @@ def _problems(seen: Counter[str]) -> Iterator[str]:
         for row in model.objects.filter(~Exists(streams)).values_list("pk", flat=True).iterator():
             seen["aggregates"] += 1
             yield f"{row}: has no events"
-    yield from _late(Outbox, ["stream"], "messages", seen)
-    yield from _late(Reaction, ["stream", "context"], "reactions", seen)
+    yield from _late(backlog.messages(), "messages", seen)
+    yield from _late(backlog.reactions(), "reactions", seen)
 
 
 def _in_streams(streams: dict[str, Stream], seen: Counter[str]) -> Iterator[str]:
@@ -213,12 +213,9 @@ def _gap(numbers: Sequence[int], stream: Stream) -> str:
     return "its numbers do not ascend"
 
 
-def _late(model: Any, line: list[str], kind: str, seen: Counter[str]) -> Iterator[str]:
-    """What is owed for too long, unless something parked holds its `line`."""
-    parked = model.objects.filter(parked_at__isnull=False)
-    seen[f"parked {kind}"] = parked.count()
-    held = Exists(parked.filter(**{name: OuterRef(name) for name in line}))
-    late = model.objects.filter(~held, event__recorded_at__lt=Now() - LATE)
-    rows = late.select_related("event").order_by("pk").defer("event__body")
-    for row in rows.iterator():
+def _late(rows: QuerySet[Any], kind: str, seen: Counter[str]) -> Iterator[str]:
+    """What is owed for too long; `rows` are without what something parked holds."""
+    _, seen[f"parked {kind}"] = backlog.count(rows.model)
+    late = rows.filter(event__recorded_at__lt=Now() - LATE).select_related("event")
+    for row in late.order_by("pk").defer("event__body").iterator():
         yield f"{row.stream}: {row} is owed since {row.event.recorded_at:%Y-%m-%d %H:%M:%S} UTC"

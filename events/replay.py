@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import Count, Max, Min, QuerySet
 
 from events import schema
@@ -94,15 +95,15 @@ def replay(
     try:
         if dry_run:
             return f"{what} would be sent to {queue}."
-        _send(found, publisher, rate, tell)
+        sent = _send(found, publisher, rate, tell)
     finally:
         publisher.discard()
-    return f"{what} were sent to {queue}."
+    return f"{sent} of {what} were sent to {queue}."
 
 
 def _send(
     found: Found, publisher: Publisher, rate: int | None, tell: Callable[[str], object]
-) -> None:
+) -> int:
     size = min(BATCH, max(rate // 10, 1)) if rate else BATCH
     begun = told = time.monotonic()
     confirmed, done = found.first - 1, 0
@@ -124,12 +125,13 @@ def _send(
             if time.monotonic() - told > TELL_EVERY:
                 told = time.monotonic()
                 tell(f"{done} of {found.messages} are confirmed, up to position {confirmed}.")
-    except (Unavailable, Refused, KeyboardInterrupt) as error:
+    except (Unavailable, Refused, OperationalError, InterfaceError, KeyboardInterrupt) as error:
         why = str(error) or "it was interrupted"
         raise Stopped(
             f"Stopped after {done} of {found.messages} messages: {why}. Everything up to position "
             f"{confirmed} is confirmed: go on from {confirmed + 1}."
         ) from error
+    return done
 
 
 def _after(position: int, found: Found, size: int) -> list[tuple[int, Message]]:

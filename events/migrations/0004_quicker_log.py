@@ -48,4 +48,8 @@ class Migration(migrations.Migration):
             model_name='event',
             constraint=models.UniqueConstraint(fields=('id',), name='one_event_per_id'),
         ),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(fields=['name'], name='event_name'),
+        ),
     ]

@@ -11,6 +11,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RemoveIndex(
+            model_name='return',
+            name='return_waiting',
+        ),
         migrations.AddIndex(
             model_name='return',
             index=models.Index(fields=['status', 'organization_id', '-id'], name='return_status'),

@@ -112,11 +112,6 @@ class ReturnRecord(Aggregate):
             models.Index(fields=["organization_id", "-id"], name="return_list"),
             models.Index(fields=["status", "organization_id", "-id"], name="return_status"),
             models.Index(fields=["organization_id", "updated_at"], name="return_updated"),
-            models.Index(
-                fields=["status"],
-                name="return_waiting",
-                condition=Q(status__in=["requested", "approved", "received"]),
-            ),
         ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

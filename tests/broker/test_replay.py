@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from events import origin, replay
@@ -158,8 +159,8 @@ def cut(monkeypatch):
     def arrange(act):
         send = Publisher.send
 
-        def then(self, messages, outcomes):
-            send(self, messages, outcomes)
+        def then(self, *arguments):
+            send(self, *arguments)
             monkeypatch.setattr(Publisher, "send", send)
             act(self)
 
@@ -173,11 +174,16 @@ def lose_connection(publisher):
     publisher.connection.connection.transport.sock.shutdown(socket.SHUT_RDWR)
 
 
+def lose_database(publisher):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
 def interrupt(publisher):
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("accident", [lose_connection, interrupt])
+@pytest.mark.parametrize("accident", [lose_connection, lose_database, interrupt])
 def test_one_that_is_cut_short_says_from_where_to_go_on(again, refill, cut, accident):
     fill(streams=1, each=5)
     publish()
@@ -186,7 +192,9 @@ def test_one_that_is_cut_short_says_from_where_to_go_on(again, refill, cut, acci
     with pytest.raises(CommandError, match=f"after 2 of 5 messages.*go on from {third}") as stopped:
         again()
     assert f"up to position {second} is confirmed" in str(stopped.value)
-    assert AuditEntry.objects.get().result == str(stopped.value)
+    entry = AuditEntry.objects.get()
+    assert entry.result == str(stopped.value)
+    assert entry.finished_at
     got = [message.place[1] for message in refill.read()]
     assert got + [message.place[1] for message in again("--from", third)] == [1, 2, 3, 4, 5]
 

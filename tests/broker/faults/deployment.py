@@ -16,6 +16,7 @@ from payments.models import Payment
 from tests.broker.conftest import CELERY, environment, publish, wait_until
 
 ALONE = ("--without-mingle", "--without-gossip", "--without-heartbeat", "--loglevel=ERROR")
+MEANWHILE = 20  # messages that become owed while they are counted
 Process = subprocess.Popen[bytes]
 
 
@@ -25,6 +26,7 @@ class Deployment:
     def __init__(self) -> None:
         self.workers: list[Process] = []
         self.producers: list[Process] = []
+        self.at_risk = 0  # messages that faults so far may have sent twice
         self._all: list[Process] = []
 
     def _start(self, *arguments: str, **changes: str) -> Process:
@@ -81,6 +83,13 @@ class Deployment:
         wait_until(grown(Publication.objects.all(), 50), "nothing is published")
         yield
         self.settle()
+
+    @contextmanager
+    def fault(self) -> Iterator[None]:
+        """What happens in the block: only what is owed then may be sent twice because of it."""
+        self.at_risk += Outbox.objects.count() + MEANWHILE
+        yield
+        self.at_risk += Outbox.objects.count()
 
     def settle(self) -> None:
         """Stop producing, and wait until nobody owes anything."""

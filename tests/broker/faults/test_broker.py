@@ -4,10 +4,12 @@ import json
 import signal
 import time
 from http.client import HTTPConnection
+from statistics import median
 
 import pytest
+from django.db import connection
 
-from events import metrics, relay
+from events import metrics
 from events import publisher as publisher_
 from events.broker import routing_key
 from events.models import Event, Outbox, Publication
@@ -20,17 +22,27 @@ from tests.events.facts import abandoned, added, created, fill, happen
 from tests.factories import ADDRESS, CartFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
-WINDOW = 4 * relay.BATCH  # messages that four shards can have in flight
+
+
+def longest_transaction() -> float:
+    """Return its seconds; a relay that publishes is in one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT extract(epoch FROM max(clock_timestamp() - xact_start))"
+            " FROM pg_stat_activity WHERE datname = current_database()"
+        )
+        return float(cursor.fetchone()[0])
 
 
 @pytest.mark.fault(3, "broker stopped and started under load")
 def test_stopped_and_started(node, deployment, prove):
     with deployment.load():
-        node.stop()
+        with deployment.fault():
+            node.stop()
         wait_until(grown(Event.objects.all(), 100), "without a broker, facts are recorded too")
         node.start()
         recovery = seconds_until(grown(Publication.objects.all(), 50), "it does not resume")
-    prove(duplicates=WINDOW, recovery=recovery)
+    prove(duplicates=deployment.at_risk, recovery=recovery)
 
 
 @pytest.mark.long
@@ -62,7 +74,8 @@ def test_away_for_whole_requests(node, deployment, prove, caller, unused_tcp_por
         terms = {"shipping_address": ADDRESS}
         assert send(f"/api/v1/carts/{cart}/checkout", terms, cart) == 201
         took.append(time.monotonic() - began)
-    assert max(took) < 1, "a request has waited for the broker"
+    # To try it costs 0.6 s, as long as nobody tries again.
+    assert median(took) < 0.3, "requests have waited for the broker"
     node.start()
     deployment.worker()
     deployment.beat()
@@ -74,29 +87,31 @@ def test_away_for_whole_requests(node, deployment, prove, caller, unused_tcp_por
 @pytest.mark.fault(5, "broker frozen for a minute")
 def test_frozen(node, deployment, prove):
     with deployment.load():
-        node.send(signal.SIGSTOP)
-        try:
-            in_flight, confirmed = Outbox.objects.count(), Publication.objects.count()
-            time.sleep(60)  # the fault is that it lasts
-            # A connection that hangs is given up after ten seconds, so nobody waits any more.
-            assert Publication.objects.count() - confirmed <= in_flight, "nobody confirmed that"
-            assert Event.objects.count() > confirmed + 500, "facts are recorded all the same"
-        finally:
-            node.send(signal.SIGCONT)
+        with deployment.fault():
+            node.send(signal.SIGSTOP)
+            try:
+                in_flight, confirmed = Outbox.objects.count(), Publication.objects.count()
+                time.sleep(60)  # the fault is that it lasts
+                assert Publication.objects.count() - confirmed <= in_flight, "nobody confirmed that"
+                assert Event.objects.count() > confirmed + 500, "facts are recorded all the same"
+                assert longest_transaction() < 2 * publisher_.DEADLINE, "a relay hangs"
+            finally:
+                node.send(signal.SIGCONT)
         recovery = seconds_until(grown(Publication.objects.all(), 200), "it does not resume")
-    prove(duplicates=WINDOW, recovery=recovery)
+    prove(duplicates=deployment.at_risk, recovery=recovery)
 
 
 @pytest.mark.long
 @pytest.mark.fault(6, "broker short of memory")
 def test_short_of_memory(node, deployment, prove):
     with deployment.load():
-        node.control("set_vm_memory_high_watermark", "absolute", "1")
-        wait_until(grown(Event.objects.all(), 1000), "facts are recorded all the same")
-        assert Outbox.objects.count() > 100
+        with deployment.fault():
+            node.control("set_vm_memory_high_watermark", "absolute", "1")
+            wait_until(grown(Event.objects.all(), 1000), "facts are recorded all the same")
+            assert Outbox.objects.count() > 100
         node.control("set_vm_memory_high_watermark", "0.4")
         recovery = seconds_until(grown(Publication.objects.all(), 200), "it does not resume")
-    prove(duplicates=WINDOW, recovery=recovery)
+    prove(duplicates=deployment.at_risk, recovery=recovery)
 
 
 @pytest.mark.fault(7, "confirms that come after the timeout")
@@ -160,11 +175,11 @@ def test_topology_deleted(node, deployment, prove, queue, settings, monkeypatch)
     short = queue.removeprefix(settings.EVENTS_QUEUE_PREFIX)
     monkeypatch.setenv("EVENTS_CONSUMER_QUEUES", json.dumps({short: names}))
     with deployment.load(what="carts"):
-        with own_channel() as channel:
+        with deployment.fault(), own_channel() as channel:
             for key in ("#", *map(routing_key, names)):
                 channel.queue_unbind(queue, settings.EVENTS_EXCHANGE, key)
         wait_until(grown(Publication.objects.all(), 100), "it does not resume")
-        with own_channel() as channel:
+        with deployment.fault(), own_channel() as channel:
             channel.exchange_delete(settings.EVENTS_EXCHANGE)
         recovery = seconds_until(grown(Publication.objects.all(), 100), "it does not resume")
-    prove(duplicates=WINDOW, recovery=recovery)
+    prove(duplicates=deployment.at_risk, recovery=recovery)

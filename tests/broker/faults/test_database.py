@@ -16,7 +16,6 @@ from events.publisher import Publisher
 from tests.broker.conftest import publish, wait_until
 from tests.broker.faults.conftest import seconds_until
 from tests.broker.faults.deployment import drain, grown
-from tests.broker.faults.test_broker import WINDOW
 from tests.events.facts import added, at_once, created, fill, happen
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,15 +45,17 @@ def test_connection_ended(prove, monkeypatch):
 @pytest.mark.fault(10, "database connections ended, then it crashes, under load")
 def test_crash(cluster, deployment, prove):
     with deployment.load():
-        assert cluster.terminate() > 0
-        connection.close()
+        with deployment.fault():
+            assert cluster.terminate() > 0
+            connection.close()
         wait_until(grown(Publication.objects.all(), 200), "it does not resume")
-        cluster.stop()
-        connection.close()
-        time.sleep(40)  # the fault is that it lasts: a pool asks ever more seldom
-        cluster.start()
+        with deployment.fault():
+            cluster.stop()
+            connection.close()
+            time.sleep(40)  # the fault is that it lasts: a pool asks ever more seldom
+            cluster.start()
         recovery = seconds_until(grown(Publication.objects.all(), 50), "it does not resume")
-    prove(duplicates=2 * WINDOW, recovery=recovery)
+    prove(duplicates=deployment.at_risk, recovery=recovery)
 
 
 @pytest.mark.fault(13, "a transaction that commits late")
@@ -119,10 +120,11 @@ def test_wrong_clocks(node, deployment, prove):
     deployment.beat()
     deployment.produce()
     wait_until(grown(Publication.objects.all(), 200), "nothing is published")
-    node.stop()
+    with deployment.fault():
+        node.stop()
     wait_until(grown(Event.objects.all(), 50), "facts are recorded all the same")
     node.start()
     recovery = seconds_until(grown(Publication.objects.all(), 50), "it does not resume")
     deployment.settle()
     assert not Publication.objects.filter(published_at__gt=Now()).exists()
-    prove(duplicates=WINDOW, recovery=recovery)
+    prove(duplicates=deployment.at_risk, recovery=recovery)

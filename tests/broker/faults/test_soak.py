@@ -16,7 +16,6 @@ from tests.broker.faults.cluster import Cluster
 from tests.broker.faults.conftest import own_channel, seconds_until
 from tests.broker.faults.deployment import Deployment, grown
 from tests.broker.faults.node import Node
-from tests.broker.faults.test_broker import WINDOW
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,7 +66,7 @@ class Breaker:
         time.sleep(seconds)
         self.cluster.start()
 
-    def unbind_a_consumer(self, seconds: float) -> None:
+    def delete_a_queue(self, seconds: float) -> None:
         with own_channel() as channel:
             queue = f"{settings.EVENTS_QUEUE_PREFIX}inventory_order_consumer"
             channel.queue_delete(queue)
@@ -89,7 +88,7 @@ def test_soak(request, node, cluster, deployment, prove, capsys):
         pytest.skip("--soak says for how many minutes")
     seed = request.config.getoption("--seed")
     seed = secrets.randbits(32) if seed is None else seed
-    slowest, made, ends = 0.0, 0, time.monotonic() + minutes * 60
+    slowest, ends = 0.0, time.monotonic() + minutes * 60
     with capsys.disabled(), deployment.load():
         tell = request.config.get_terminal_writer().line
         tell(f"\n--soak={minutes:g} --seed={seed}")
@@ -97,11 +96,12 @@ def test_soak(request, node, cluster, deployment, prove, capsys):
             if time.monotonic() > ends:
                 break
             tell(f"{fault.__name__} {seconds:.1f}")
-            fault(seconds)
+            with deployment.fault():
+                fault(seconds)
             again = grown(Publication.objects.all(), 20)
-            slowest, made = max(slowest, seconds_until(again, "it does not resume")), made + 1
+            slowest = max(slowest, seconds_until(again, "it does not resume"))
             time.sleep(pause)  # or nothing would be at work when the next one comes
-    prove(duplicates=made * WINDOW, recovery=slowest)
+    prove(duplicates=deployment.at_risk, recovery=slowest)
 
 
 def test_a_seed_repeats_its_faults():
