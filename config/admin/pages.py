@@ -48,11 +48,10 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     """Rows to look at; what changes them are commands, which call services.
 
     `commands` are offered in their order to whoever may change the model, where `allowed` names
-    them; `adds` makes a row; `queues` are the rows that wait for somebody.
+    them; `queues` are the rows that wait for somebody.
     """
 
     commands: ClassVar[Mapping[str, Command]] = {}
-    adds: ClassVar[Command | None] = None
     queues: ClassVar[tuple[Queue, ...]] = ()
     icon: ClassVar[str] = "table_rows"
 
@@ -60,15 +59,14 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     show_full_result_count = False
     list_per_page = 50
 
-    def may_command(self, request: HttpRequest) -> bool:
+    def has_command_permission(self, request: HttpRequest) -> bool:
         """Whether the operator may change what is shown here."""
         return bool(ModelAdmin.has_change_permission(self, request))
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return bool(super().has_view_permission(request, obj)) or self.may_command(request)
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return self.adds is not None and self.may_command(request)
+        return bool(super().has_view_permission(request, obj)) or self.has_command_permission(
+            request
+        )
 
     def allowed(self, row: Any) -> list[str]:
         """Return the names of the commands that would be accepted now."""
@@ -83,7 +81,9 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         return {
             name: (partial(bulk.run, name), name, timeline.words(name))
             for name, command in self.commands.items()
-            if command.bulk and self.may_command(request) and command.is_open_to(request.user)
+            if command.bulk
+            and self.has_command_permission(request)
+            and command.is_open_to(request.user)
         }
 
     def get_urls(self) -> list[URLPattern]:
@@ -100,7 +100,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         **kwargs: Any,
     ) -> HttpResponse:
         context["show_history"] = False  # the timeline says more
-        if obj and self.may_command(request):
+        if obj and self.has_command_permission(request):
             context["actions_detail"] = [
                 self.button(obj, name)
                 for name in self.allowed(obj)
@@ -129,7 +129,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     def command_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         """Ask for what a command needs, run it, and say what came of it."""
         command, row = self.commands.get(name), self.get_object(request, object_id)
-        if not self.may_command(request):
+        if not self.has_command_permission(request):
             raise PermissionDenied
         if command is None:
             raise Http404
@@ -140,15 +140,12 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
                 HttpResponse,
                 self._get_obj_does_not_exist_redirect(request, self.opts, object_id),
             )
-        return self._ask(request, command, name, row)
+        return self.ask(request, command, name, row)
 
-    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Ask for what a new row needs, and make it."""
-        if not (self.adds and self.has_add_permission(request)):
-            raise PermissionDenied
-        return self._ask(request, self.adds, "add", None)
-
-    def _ask(self, request: HttpRequest, command: Command, name: str, row: Any) -> HttpResponse:
+    def ask(
+        self, request: HttpRequest, command: Command, name: str, row: Any = None
+    ) -> HttpResponse:
+        """Show the form of a command, about a row or to make one, or run what was sent."""
         form = command.form(row, request.POST if request.method == "POST" else None)
         organization = row.organization_id if row else None
         if form.is_valid():
@@ -161,12 +158,12 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
             except DomainError as error:
                 form.add_error(None, str(error))
             else:
-                about = row or made  # of a form that added something and is sent again, neither
+                about = row or made  # of a form that made something and is sent again, neither
                 messages.success(request, f"{timeline.words(name)}: done for {about}.")
                 return redirect(self.after(about) if about else self._url("changelist"))
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{timeline.words(name)}: {row or self.opts.verbose_name}",
+            "title": f"{timeline.words(name)}: {row}" if row else timeline.words(name),
             "opts": self.opts,
             "row": row,
             "form": form,

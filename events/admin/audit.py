@@ -3,9 +3,11 @@
 from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from rest_framework import serializers
+from unfold.decorators import action
 
 from config.admin.columns import badge
 from config.admin.commands import Command
@@ -24,11 +26,10 @@ PROGRESS = badge(
 )
 
 
-class Wanted(StrictSerializer):
-    """What a worker is to do; the rest is what a replay asks for."""
+class Selection(StrictSerializer):
+    """What a replay asks for."""
 
-    action = serializers.ChoiceField(["reconcile_events", "replay_events"])
-    queue = ExternalId(max_length=255, required=False, help_text="Its whole name, prefix and all.")
+    queue = ExternalId(max_length=255, help_text="Its whole name, prefix and all.")
     first = ExternalId(
         required=False,
         help_text="A position, or a time of publication: 2025-11-23T15:00:00Z. Blank: the first.",
@@ -44,26 +45,22 @@ class Wanted(StrictSerializer):
     )
     dry_run = serializers.BooleanField(default=False, help_text="Only say what would be sent.")
 
-    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
-        if values["action"] == "replay_events":
-            if "queue" not in values:
-                raise serializers.ValidationError({"queue": "To which queue is it sent?"})
-        elif any(values[name] for name in values if name != "action"):
-            raise serializers.ValidationError("To reconcile, leave the other fields blank.")
-        return values
 
-
-def _want(body: dict[str, Any]) -> AuditEntry:
-    action, arguments = body.pop("action"), {key: value for key, value in body.items() if value}
+def _replay(row: None, body: dict[str, Any]) -> AuditEntry:
+    arguments = {key: value for key, value in body.items() if value}
     if "name" in arguments:
         arguments["names"] = [arguments.pop("name")]
-    return audit.want(action, arguments)
+    return audit.want("replay_events", arguments)
+
+
+RECONCILE = Command(lambda row, body: audit.want("reconcile_events", {}))
+REPLAY = Command(_replay, Selection)
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     icon = "history"
-    adds = Command(lambda row, body: _want(body), Wanted)
+    actions_list = ("reconcile_events", "replay_events")
     list_display = ["at", "action", PROGRESS, "actor", "arguments", "summary"]
     ordering = ["-id"]
     fieldsets = [
@@ -81,11 +78,20 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         )
     ]
 
+    @action(description="Reconcile events", icon="fact_check", permissions=["command"])  # type: ignore[untyped-decorator]
+    def reconcile_events(self, request: HttpRequest) -> HttpResponse:
+        return self.ask(request, RECONCILE, "reconcile_events")
+
+    @action(description="Replay events", icon="replay", permissions=["command"])  # type: ignore[untyped-decorator]
+    def replay_events(self, request: HttpRequest) -> HttpResponse:
+        return self.ask(request, REPLAY, "replay_events")
+
     def meaning(self, name: str) -> str:
-        return (
-            "A worker proves that the log is complete, or sends what was published again to one "
-            "queue. What came of it is told in the audit entry."
-        )
+        work = {
+            "reconcile_events": "A worker proves that the log is complete.",
+            "replay_events": "A worker sends what was published again, to one queue.",
+        }
+        return f"{work[name]} What came of it is told in the audit entry."
 
     @admin.display(description="result")
     def summary(self, entry: AuditEntry) -> str:

@@ -58,7 +58,7 @@ class PickScreen(AggregateAdmin):
 
         A script is answered in JSON, 200 for a refusal too: it is an outcome, not to be retried.
         """
-        if not self.may_command(request):
+        if not self.has_command_permission(request):
             raise PermissionDenied
         row = self.get_object(request, object_id)
         if row is None:
