@@ -8,7 +8,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from environ.fileaware_mapping import FileAwareMapping
 
-from config import beat, consumers, logs
+from config import beat, consumers, database, logs
 from config.admin import theme
 from config.api import openapi
 
@@ -106,20 +106,12 @@ if not (DEBUG or env.str("DATABASE_URL", default="")):
 _database = DATABASES["default"]
 _database.setdefault("OPTIONS", {})
 if _database["ENGINE"] == "django.db.backends.sqlite3":
-    # Without these, concurrent writers get "database is locked".
-    _database["OPTIONS"] |= {
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-    }
+    _database["OPTIONS"] |= database.SQLITE
 else:
     # A connection of the pool may have died with the server that it went to.
     _database["CONN_HEALTH_CHECKS"] = True
     _pool_size = env.int("DATABASE_POOL_SIZE", default=10)
-    if _pool_size:
-        # Unless it soon begins anew, it comes back as long after the database as that was away.
-        _pool = {"min_size": 1, "max_size": _pool_size, "timeout": 10, "reconnect_timeout": 5}
-        _database["OPTIONS"]["pool"] = _pool
+    _database["OPTIONS"] = database.postgresql(_pool_size) | _database["OPTIONS"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Celery: its tasks only say "there is work", so losing or repeating one is harmless.
@@ -152,6 +144,7 @@ CELERY_TASK_CREATE_MISSING_QUEUES = False  # a worker told to consume a misspelt
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_WORKER_CONSUMER = "config.worker:Consumer"
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TIMEZONE = "UTC"
 CELERY_DB_REUSE_MAX = 2**62  # config/celery.py gives a task's connection back to the pool

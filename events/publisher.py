@@ -47,9 +47,6 @@ class Message(NamedTuple):
     traceparent: str | None
     body: str
 
-    def __str__(self) -> str:
-        return f"{self.name} {self.id}"
-
 
 class Replay(NamedTuple):
     """Messages are sent a second time, to one queue only."""
@@ -96,6 +93,8 @@ class Publisher:
             self._next_tag = 1
             self._in_flight: dict[int, Message] = {}  # by tag, ascending
             self._unanswered = 0  # bytes of their bodies
+            # RabbitMQ tells of an alarm when it gets a message: so the first one goes alone.
+            self._is_tried = False
             self._returned: set[str] = set()
             if not self._embedded:
                 self._track_confirms()
@@ -129,6 +128,7 @@ class Publisher:
         for settled in tags:
             if message := self._in_flight.pop(settled, None):
                 self._unanswered -= len(message.body)
+                self._is_tried = True
                 # A return comes before its ack.
                 returned = message.id in self._returned
                 self._settle(message, Outcome.RETURNED if returned else outcome)
@@ -168,7 +168,8 @@ class Publisher:
         self._deadline, until = now + DEADLINE, now + seconds
         try:
             while (more := self._has_more(until)) or self._in_flight:
-                if more and not self.blocked and self._unanswered < WINDOW:
+                window = WINDOW if self._is_tried else 1
+                if more and not self.blocked and self._unanswered < window:
                     self._publish(self._ready.popleft())
                 else:
                     self._wait()

@@ -42,6 +42,8 @@ def publish_owed(shard: int) -> None:
     Somebody else may be at it: the holder looks once more after letting go, so that a nudge which
     found the lock taken is not lost.
     """
+    if time.monotonic() < getattr(_thread, "not_before", 0):
+        return  # the broker was away a moment ago
     turn_ends = time.monotonic() + TURN
     while True:
         with try_lock(f"relay:{shard}") as mine:
@@ -123,8 +125,10 @@ def _publish(events: list[Message]) -> bool:
 def _send_one_by_one(
     events: list[Message], outcomes: dict[str, Outcome], refusals: dict[str, str]
 ) -> None:
-    stopped = set()
+    stopped, turn_ends = set(), time.monotonic() + TURN
     for event in events:
+        if time.monotonic() > turn_ends:
+            return
         if event.stream in stopped:
             continue
         if event.id not in outcomes:
@@ -209,8 +213,6 @@ def _publisher() -> Publisher:
         if now - publisher.last_used < IDLE_LIMIT and now - publisher.made_at < AGE_LIMIT:
             return publisher
         _discard_publisher()
-    if time.monotonic() < getattr(_thread, "not_before", 0):
-        raise Unavailable("it was away a moment ago")
     publisher = Publisher()
     _thread.publisher, _thread.pid, _thread.failures = publisher, os.getpid(), 0
     return publisher
@@ -223,8 +225,6 @@ def _discard_publisher() -> None:
 
 
 def _back_off() -> None:
-    if time.monotonic() < getattr(_thread, "not_before", 0):
-        return  # nudges during the wait must not prolong it
     metrics.broker_failures.labels("relay").inc()
     _thread.failures = getattr(_thread, "failures", 0) + 1
     wait = min(backoff.seconds(_thread.failures), AWAY_LIMIT)

@@ -15,7 +15,7 @@ from events.models import Publication, Stream
 from events.publisher import Message, Outcome, Publisher, Refused, Replay
 from events.relay import Epoch
 
-BATCH = 2000  # messages read and sent at once
+BATCH = 500  # messages read and sent at once; a body has up to 256 KiB
 TELL_EVERY = 10.0  # seconds
 
 

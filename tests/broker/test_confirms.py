@@ -21,6 +21,7 @@ class Broker:
         self.events = defaultdict(set)
         self.answers = []
         self.published = []
+        self.answered = 0  # of an earlier batch
 
     def channel(self):
         return self
@@ -44,11 +45,11 @@ class Broker:
     def heartbeat_check(self):
         pass
 
-    def ack(self, tag, many=False):
-        self.answers.append(("basic_ack", tag, many))
+    def ack(self, nth, many=False):
+        self.answers.append(("basic_ack", self.answered + nth, many))
 
-    def nack(self, tag, many=False):
-        self.answers.append(("basic_nack", tag, many))
+    def nack(self, nth, many=False):
+        self.answers.append(("basic_nack", self.answered + nth, many))
 
     def give_back(self, event):
         returned = SimpleNamespace(properties={"message_id": event.id})
@@ -66,14 +67,20 @@ def broker(monkeypatch):
 
 @pytest.fixture
 def publisher(broker):
-    return Publisher()
+    """One whose first message is answered, so that it sends several at once."""
+    publisher = Publisher()
+    broker.ack(1)
+    publisher.send([FIRST], {})
+    broker.published.clear()
+    broker.answered = 1
+    return publisher
 
 
 def event(stream):
     return message(name="cart.created", stream=stream)
 
 
-A, B, C = event("cart_a"), event("cart_b"), event("cart_c")
+FIRST, A, B, C = (event(f"cart_{each}") for each in ("first", "a", "b", "c"))
 
 
 def test_each_message_has_the_answer_to_its_own_tag(broker, publisher):
@@ -155,6 +162,16 @@ def test_a_broker_that_is_blocked_meanwhile_gets_a_window_and_no_more(
     with pytest.raises(Unavailable):
         publisher.send([event(f"cart_{n}") for n in range(9)], {})
     assert len(broker.published) == 3
+
+
+def test_the_first_message_of_a_connection_goes_alone(broker):
+    """Under an alarm RabbitMQ says so only now, and keeps what it got before it said so."""
+    publisher = Publisher()
+    broker.events["blocked"].add(broker.connection.on_blocked)
+    broker.answers.append(("blocked", "memory alarm"))
+    with pytest.raises(Unavailable):
+        publisher.send([A, B, C], {})
+    assert broker.published == [A.id]
 
 
 def test_a_batch_that_takes_longer_to_send_than_the_broker_may_be_silent_is_confirmed(

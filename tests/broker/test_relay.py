@@ -89,7 +89,7 @@ def test_the_wait_for_a_broker_has_a_limit(settings, unused_tcp_port):
 
 
 def test_a_long_turn_ends_with_a_nudge(monkeypatch, nudges):
-    ticks = count(step=relay.TURN)
+    ticks = count(time.monotonic(), step=2 * relay.TURN)
     monkeypatch.setattr(relay, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
     monkeypatch.setattr(relay, "BATCH", 1)
     fill(streams=2, each=1)

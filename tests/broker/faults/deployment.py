@@ -49,7 +49,9 @@ class Deployment:
         return running
 
     def web(self, address: str) -> Process:
-        return self._start("-m", "gunicorn", "config.wsgi", "-b", address, "-w", "2", "-t", "60")
+        return self._start(
+            "-m", "gunicorn", "--config=python:config.gunicorn", f"--bind={address}", "config.wsgi"
+        )
 
     def beat(self) -> Process:
         return self._start(*CELERY, "beat", "--loglevel=ERROR")
@@ -101,6 +103,7 @@ class Deployment:
         with suppress(AssertionError):
             wait_until(lambda: not owed(), "something is still owed", patience=120)
         assert not owed(), owed()
+        self.stop()  # or timers would go on while the queue is compared with the database
 
     def stop(self) -> None:
         for process in self._all:

@@ -4,7 +4,6 @@ import json
 import signal
 import time
 from http.client import HTTPConnection
-from statistics import median
 
 import pytest
 from django.db import connection
@@ -46,7 +45,19 @@ def test_stopped_and_started(node, deployment, prove):
 
 
 @pytest.mark.long
-@pytest.mark.fault(4, "broker away for whole requests")
+@pytest.mark.fault(3, "broker away for a minute, under load")
+def test_away_for_a_minute(node, deployment, prove):
+    with deployment.load():
+        with deployment.fault():
+            node.stop()
+            time.sleep(60)  # the fault is that it lasts: who waits longer each time comes back late
+        node.start()
+        recovery = seconds_until(grown(Publication.objects.all(), 50), "it does not resume")
+    prove(duplicates=deployment.at_risk, recovery=recovery)
+
+
+@pytest.mark.long
+@pytest.mark.fault(4, "broker frozen, then away, for whole requests")
 def test_away_for_whole_requests(node, deployment, prove, caller, unused_tcp_port):
     deployment.web(f"localhost:{unused_tcp_port}")
     headers = {
@@ -67,15 +78,17 @@ def test_away_for_whole_requests(node, deployment, prove, caller, unused_tcp_por
     new = {"customer_id": "cust_1", "currency": "USD"}
     wait_until(lambda: send("/api/v1/carts", new, "first") == 201, "the web does not answer")
     carts = [CartFactory().id for _ in range(50)]
-    node.stop()
+    node.send(signal.SIGSTOP)
     took = []
-    for cart in carts:
+    for number, cart in enumerate(carts):
+        if number == len(carts) // 2:
+            node.stop()
         began = time.monotonic()
         terms = {"shipping_address": ADDRESS}
         assert send(f"/api/v1/carts/{cart}/checkout", terms, cart) == 201
         took.append(time.monotonic() - began)
-    # To try it costs 0.6 s, as long as nobody tries again.
-    assert median(took) < 0.3, "requests have waited for the broker"
+    # To send anything costs 0.6 s if nobody is there, and ten if it does not answer.
+    assert max(took) < 0.5, "a request has waited for the broker"
     node.start()
     deployment.worker()
     deployment.beat()

@@ -61,6 +61,26 @@ def test_workers_killed(deployment, prove):
 
 
 @pytest.mark.long
+@pytest.mark.fault(1, "worker frozen in the middle of a batch, for longer than its session lives")
+def test_worker_frozen(deployment, prove):
+    """As one whose host has vanished: nobody tells the database that its locks are nobody's."""
+    for n in range(4):
+        happen(f"cart_{n}", *[added()] * 3000)
+    frozen = deployment.worker()
+    deployment.beat()
+    wait_until(Publication.objects.exists, "nothing is published")
+    with deployment.fault():
+        os.killpg(frozen.pid, signal.SIGSTOP)
+    assert Outbox.objects.exists(), "nothing was at work"
+    deployment.worker()
+    wait_until(lambda: not Outbox.objects.exists(), "it keeps the shard for ever", patience=90)
+    os.killpg(frozen.pid, signal.SIGCONT)
+    happen("cart_0", added())
+    deployment.settle()
+    prove(duplicates=deployment.at_risk)
+
+
+@pytest.mark.long
 @pytest.mark.fault(2, "web killed between commit and wake")
 def test_web_killed_before_the_wake(deployment, prove):
     deployment.worker()
@@ -88,8 +108,10 @@ def test_twenty_workers(prove, settings):
 
 
 def connections(pid: int, port: int) -> set[str]:
-    """Return the sockets of a process that are connected to the port."""
+    """Return the sockets of a process that are connected to the port; of one that has ended, none."""
     inodes = set()
+    if not Path(f"/proc/{pid}/fd").exists():
+        return inodes
     for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
         if int(fields[2].partition(":")[2], 16) == port and fields[3] == "01":
@@ -104,12 +126,14 @@ def test_prefork(node, deployment, prove):
     worker = deployment.worker(concurrency=4)
     deployment.produce()
 
+    held: list[set[str]] = []
+
     def everybody_publishes():
-        held = [connections(pid, node.port) for pid in deployment.children(worker)]
-        return len(held) == 4 and all(held) and held
+        held[:] = [connections(pid, node.port) for pid in deployment.children(worker)]
+        return len(held) == 4 and all(held)
 
     wait_until(everybody_publishes, "not every process has a connection")
-    held = [*everybody_publishes(), connections(worker.pid, node.port)]
+    held.append(connections(worker.pid, node.port))
     assert not any(one & other for one, other in combinations(held, 2))
     deployment.beat()
     deployment.settle()
@@ -119,12 +143,12 @@ def test_prefork(node, deployment, prove):
 @pytest.mark.fault(20, "worker told to end")
 def test_worker_told_to_end(deployment, prove):
     for n in range(4):
-        happen(f"cart_{n}", *[added()] * 500)
+        happen(f"cart_{n}", *[added()] * 3000)
     worker = deployment.worker()
     deployment.beat()
-    happen("cart_4", created())
     wait_until(Publication.objects.exists, "nothing is published")
     worker.terminate()
+    assert Outbox.objects.exists(), "nothing was at work"
     assert worker.wait(GRACE) == 0
     drain()
     prove()

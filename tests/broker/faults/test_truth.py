@@ -42,6 +42,10 @@ def test_a_message_has_other_bytes(heard):
     assert compare([*heard[:2], replace(heard[2], body=b"{}")]).invented == 1
 
 
+def test_a_message_has_other_bytes_the_second_time(heard):
+    assert compare([*heard, replace(heard[2], body=b"{}")]).invented == 1
+
+
 def test_two_messages_are_swapped(heard):
     assert compare([heard[0], heard[2], heard[1]]).reordered == 1
 

@@ -63,11 +63,11 @@ def compare(heard: list[Heard]) -> Verdict:
     for message in first.values():
         reordered += message.sequence < last[message.stream]
         last[message.stream] = max(last[message.stream], message.sequence)
-    told = {m.id: (m.stream, m.sequence, m.body) for m in first.values()}
+    told = {(m.id, (m.stream, m.sequence, m.body)) for m in heard}
     return Verdict(
         events=len(facts),
-        lost=len(facts.keys() - told.keys()),
-        invented=sum(facts.get(id) != message for id, message in told.items()),
+        lost=len(facts.keys() - first.keys()),
+        invented=sum(facts.get(id) != message for id, message in told),
         reordered=reordered,
         duplicates=len(heard) - len(first),
     )
