@@ -11,9 +11,8 @@ from django.db.models import Count, Max, Min, QuerySet
 from events import schema
 from events.broker import Unavailable, is_embedded
 from events.errors import Conflict, DomainError, Missing
-from events.models import Publication, Stream
+from events.models import Event, Publication, Stream
 from events.publisher import Message, Outcome, Publisher, Refused, Replay
-from events.relay import Epoch
 
 BATCH = 500  # messages read and sent at once; a body has up to 256 KiB
 TELL_EVERY = 10.0  # seconds
@@ -136,9 +135,13 @@ def _send(
 
 def _after(position: int, found: Found, size: int) -> list[tuple[int, Message]]:
     rows = found.rows.filter(position__gt=position, position__lte=found.last)
-    rows = rows.order_by("position").annotate(timestamp=Epoch("event__occurred_at"))
-    fields = [name if name == "timestamp" else f"event__{name}" for name in Message._fields]
-    return [(row[0], Message(*row[1:])) for row in rows.values_list("position", *fields)[:size]]
+    rows = rows.order_by("position").select_related("event")[:size]
+    return [(row.position, _message(row.event)) for row in rows]
+
+
+def _message(event: Event) -> Message:
+    sent = {name: getattr(event, name) for name in Message._fields if name != "timestamp"}
+    return Message(**sent, timestamp=int(event.occurred_at.timestamp()))
 
 
 def _bound(lookup: str, given: str | None) -> dict[str, int | datetime]:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from celery import shared_task
-from django.db.models import Exists, Min, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from events import audit, reactions, removal, wake
@@ -55,8 +55,8 @@ def sweep() -> None:
         ~Exists(held),
         Q(nudged_at__isnull=True) | Q(nudged_at__lte=Now() - NUDGED_AGAIN_AFTER),
     )
-    pairs = due.values("stream", "context").annotate(oldest=Min("id")).order_by("oldest")
-    for pair in pairs[:SWEPT_AT_ONCE]:
-        stream, context = pair["stream"], pair["context"]
+    # Many may be of one pair, but to look for pairs reads the whole backlog.
+    oldest = due.order_by("id").values_list("stream", "context")[:SWEPT_AT_ONCE]
+    for stream, context in dict.fromkeys(oldest):
         Reaction.objects.filter(stream=stream, context=context).update(nudged_at=Now())
         wake.react(stream, context)

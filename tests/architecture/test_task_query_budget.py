@@ -197,7 +197,7 @@ BUDGET = {  # by name: what it is about, and its queries; then those of a run th
     "events.tasks.relay": (messages, 11, 5),
     "events.tasks.react": (reaction, 16, 5),
     "events.tasks.do_wanted": (log, 28, 1),
-    "events.tasks.sweep": (owed, 5, 3),
+    "events.tasks.sweep": (owed, 6, 4),
     "events.tasks.remove_old_events": (old_stream, 17, 1),
     "carts.tasks.abandon_idle_carts": (cart, 9, 2),
     "carts.tasks.expire_idle_carts": (cart, 8, 1),

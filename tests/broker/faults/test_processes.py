@@ -14,7 +14,7 @@ from events.publisher import Publisher
 from tests.broker.conftest import wait_until
 from tests.broker.faults.conftest import seconds_until
 from tests.broker.faults.deployment import drain, grown
-from tests.events.facts import added, at_once, created, fill, happen
+from tests.events.facts import added, at_once, fill, happen
 from tests.factories import CartFactory
 from tests.parallel import killed
 
@@ -108,10 +108,10 @@ def test_twenty_workers(prove, settings):
 
 
 def connections(pid: int, port: int) -> set[str]:
-    """Return the sockets of a process that are connected to the port; of one that has ended, none."""
-    inodes = set()
+    """Return the sockets of a process that are connected to the port."""
+    inodes: set[str] = set()
     if not Path(f"/proc/{pid}/fd").exists():
-        return inodes
+        return inodes  # it has ended
     for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
         if int(fields[2].partition(":")[2], 16) == port and fields[3] == "01":
