@@ -52,7 +52,7 @@ class Event(models.Model):
         ]
         indexes = [
             models.Index(fields=["stream", "number"], name="event_stream"),
-            models.Index(fields=["name", "number"], name="event_name"),
+            models.Index(fields=["name"], name="event_name"),
         ]
 
     def __str__(self) -> str:

@@ -50,6 +50,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='event',
-            index=models.Index(fields=['name', 'number'], name='event_name'),
+            index=models.Index(fields=['name'], name='event_name'),
         ),
     ]

@@ -29,4 +29,12 @@ class Migration(migrations.Migration):
             model_name='shipment',
             index=models.Index(fields=['adapter'], name='shipment_adapter'),
         ),
+        migrations.RemoveIndex(
+            model_name='shipment',
+            name='shipment_expected',
+        ),
+        migrations.AddIndex(
+            model_name='shipment',
+            index=models.Index(condition=models.Q(('status__in', ['dispatched', 'in_transit', 'exception'])), fields=['-id'], name='shipment_underway'),
+        ),
     ]

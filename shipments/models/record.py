@@ -139,8 +139,8 @@ class ShipmentRecord(Aggregate):
                 condition=Q(status__in=["created", "label_created"]),
             ),
             models.Index(
-                fields=["estimated_delivery"],
-                name="shipment_expected",
+                fields=["-id"],
+                name="shipment_underway",
                 condition=Q(status__in=["dispatched", "in_transit", "exception"]),
             ),
             models.Index(
