@@ -61,11 +61,11 @@ class Plans:
             plan = plans.pop()
             plans += plan.get("Plans", [])
             table = plan.get("Relation Name")
+            removed = plan.get("Rows Removed by Filter", 0) * plan["Actual Loops"]
             if plan["Node Type"] == "Seq Scan" and table in self.large:
                 yield f"scans {table}"
-            elif (removed := plan.get("Rows Removed by Filter", 0) * plan["Actual Loops"]) > LARGE:
-                if not self.about.startswith(PATIENT):
-                    yield f"reads {removed} rows too many of {table}"
+            elif removed > LARGE and not self.about.startswith(PATIENT):
+                yield f"reads {removed} rows too many of {table}"
 
     @contextmanager
     def watch(self, about: str, *, owed: bool = False) -> Iterator[None]:
