@@ -93,7 +93,7 @@ def test_whole_life(api, nudges):
     before = Publication.objects.count()
     clocks = {
         "the service": time.process_time,
-        "PostgreSQL": lambda: seconds_of(database),
+        "its session of PostgreSQL": lambda: seconds_of(database),
         "RabbitMQ": lambda: seconds_of(brokers()),
     }
     spent: dict[str, list[float]] = {name: [] for name in clocks}

@@ -11,6 +11,7 @@ from django.db.models import Model
 from events.models import Outbox, Reaction
 from events.relay import owing
 from tests.benchmarks.bench_relay import owe, record
+from tests.benchmarks.conftest import empty
 from tests.benchmarks.measure import Line, paired, spread, table
 from tests.broker.conftest import wait_until
 from tests.broker.test_processes import worker
@@ -52,6 +53,7 @@ def test_messages():
     messages = record(MESSAGES, streams=8000)
 
     def prepare() -> list:
+        empty("events_outbox", "events_publication")
         owe(messages)
         return [("events.tasks.relay", (shard,)) for shard in owing()]
 
