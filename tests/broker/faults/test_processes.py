@@ -61,7 +61,7 @@ def test_workers_killed(deployment, prove):
 
 
 @pytest.mark.long
-@pytest.mark.fault(1, "worker frozen in the middle of a batch, for longer than its session lives")
+@pytest.mark.fault(1, "worker frozen in the middle of a batch")
 def test_worker_frozen(deployment, prove):
     """As one whose host has vanished: nobody tells the database that its locks are nobody's."""
     for n in range(4):
