@@ -48,10 +48,11 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     """Rows to look at; what changes them are commands, which call services.
 
     `commands` are offered in their order to whoever may change the model, where `allowed` names
-    them; `queues` are the rows that wait for somebody.
+    them; `adds` makes a row; `queues` are the rows that wait for somebody.
     """
 
     commands: ClassVar[Mapping[str, Command]] = {}
+    adds: ClassVar[Command | None] = None
     queues: ClassVar[tuple[Queue, ...]] = ()
     icon: ClassVar[str] = "table_rows"
 
@@ -67,6 +68,9 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         return bool(super().has_view_permission(request, obj)) or self.has_command_permission(
             request
         )
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self.adds is not None and self.has_command_permission(request)
 
     def allowed(self, row: Any) -> list[str]:
         """Return the names of the commands that would be accepted now."""
@@ -142,6 +146,12 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
             )
         return self.ask(request, command, name, row)
 
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Ask for what a new row needs, and make it."""
+        if not (self.adds and self.has_add_permission(request)):
+            raise PermissionDenied
+        return self.ask(request, self.adds, "add")
+
     def ask(
         self, request: HttpRequest, command: Command, name: str, row: Any = None
     ) -> HttpResponse:
@@ -161,9 +171,10 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
                 about = row or made  # of a form that made something and is sent again, neither
                 messages.success(request, f"{timeline.words(name)}: done for {about}.")
                 return redirect(self.after(about) if about else self._url("changelist"))
+        subject = self.opts.verbose_name if command is self.adds else row
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{timeline.words(name)}: {row}" if row else timeline.words(name),
+            "title": f"{timeline.words(name)}: {subject}" if subject else timeline.words(name),
             "opts": self.opts,
             "row": row,
             "form": form,
