@@ -111,7 +111,7 @@ else:
     # A connection of the pool may have died with the server that it went to.
     _database["CONN_HEALTH_CHECKS"] = True
     _pool_size = env.int("DATABASE_POOL_SIZE", default=10)
-    _database["OPTIONS"] = database.postgresql(_pool_size) | _database["OPTIONS"]
+    _database["OPTIONS"] = database.postgresql(_pool_size, **_database["OPTIONS"])
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Celery: its tasks only say "there is work", so losing or repeating one is harmless.

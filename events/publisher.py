@@ -138,7 +138,7 @@ class Publisher:
 
     def _settle(self, message: Message, outcome: Outcome) -> None:
         self._outcomes[message.id] = outcome
-        self._deadline = time.monotonic() + DEADLINE
+        self._deadline = min(time.monotonic() + DEADLINE, self._latest)
         if outcome is Outcome.CONFIRMED and (later := self._later.get(message.stream)):
             self._ready.append(later.popleft())
 
@@ -166,6 +166,7 @@ class Publisher:
                 self._ready.append(message)
         now = time.monotonic()
         self._deadline, until = now + DEADLINE, now + seconds
+        self._latest: float = until + DEADLINE  # however slowly the answers drip in
         try:
             while (more := self._has_more(until)) or self._in_flight:
                 window = WINDOW if self._is_tried else 1

@@ -70,7 +70,11 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         )
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return self.adds is not None and self.has_command_permission(request)
+        return (
+            self.adds is not None
+            and self.has_command_permission(request)
+            and self.adds.is_open_to(request.user)
+        )
 
     def allowed(self, row: Any) -> list[str]:
         """Return the names of the commands that would be accepted now."""

@@ -39,6 +39,8 @@ class Broker:
         if not self.answers:
             raise TimeoutError
         kind, *arguments = self.answers.pop(0)
+        if kind == "silence":
+            raise TimeoutError
         for callback in self.events[kind]:
             callback(*arguments)
 
@@ -198,3 +200,16 @@ def test_after_so_many_seconds_what_is_in_flight_is_waited_for_and_nothing_more_
     outcomes = {}
     publisher.send([A, B, C], outcomes, 100)
     assert outcomes == {A.id: Outcome.CONFIRMED, B.id: Outcome.CONFIRMED}
+
+
+def test_answers_that_drip_in_do_not_keep_the_shard_for_ever(broker, publisher, monkeypatch):
+    for nth in range(1, 10):
+        broker.ack(nth)
+        broker.answers.append(("silence",))
+    clock = SimpleNamespace(monotonic=lambda: 4.0 * (18 - len(broker.answers)))
+    monkeypatch.setattr(publisher_, "time", clock)
+    monkeypatch.setattr(publisher_, "DEADLINE", 10)
+    outcomes = {}
+    with pytest.raises(Unavailable):
+        publisher.send([event(f"cart_{n}") for n in range(9)], outcomes, 5)
+    assert len(outcomes) == 3, "what was confirmed counts"

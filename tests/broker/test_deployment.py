@@ -13,8 +13,12 @@ from urllib.request import Request, urlopen
 
 import pytest
 import yaml
+from celery.utils.imports import symbol_by_name
 from django.conf import settings
+from django.db import connection
 
+from config import database
+from config.celery import app
 from events import metrics
 from tests.broker.conftest import environment, wait_until
 from tests.promql import asked, told
@@ -147,3 +151,27 @@ def test_compose_sets_what_the_service_reads():
     for service in OURS:
         for name in COMPOSE["services"][service]["environment"]:
             assert name.removesuffix("_FILE") in text, name
+
+
+@pytest.mark.django_db
+def test_who_holds_locks_and_is_silent_is_ended_whatever_else_is_asked_for():
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW idle_in_transaction_session_timeout")
+        assert cursor.fetchone() == ("1min",)
+    asked = database.postgresql(10, options="-c search_path=shop", sslmode="require")
+    assert asked["options"] == f"{database.SERVER} -c search_path=shop"
+    assert asked["sslmode"] == "require"
+
+
+def test_a_worker_asks_for_a_broker_that_is_away_every_few_seconds():
+    asked = {}
+
+    class Connection:
+        def ensure_connection(self, *args, **pauses):
+            asked.update(pauses)
+
+    consumer = symbol_by_name(app.conf.worker_consumer)
+    reader = object.__new__(consumer)
+    reader.app, reader.first_connection_attempt = app, True
+    reader.ensure_connected(Connection())
+    assert asked["interval_max"] == 5

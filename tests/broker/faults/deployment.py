@@ -53,8 +53,8 @@ class Deployment:
             "-m", "gunicorn", "--config=python:config.gunicorn", f"--bind={address}", "config.wsgi"
         )
 
-    def beat(self) -> Process:
-        return self._start(*CELERY, "beat", "--loglevel=ERROR")
+    def beat(self) -> None:
+        self.scheduler = self._start(*CELERY, "beat", "--loglevel=ERROR")
 
     def worker(self, *starter: str, concurrency: int = 2) -> Process:
         """Start one; `starter` are Python's arguments in place of `-m celery`."""
@@ -100,10 +100,17 @@ class Deployment:
         for producer in self.producers:
             producer.wait(60)
         self.producers.clear()
+        self._wait_until_nothing_is_owed()
+        # Timers must not go on while the queue is compared with the database.
+        self.scheduler.kill()
+        self.scheduler.wait()
+        self._wait_until_nothing_is_owed()
+        self.stop()
+
+    def _wait_until_nothing_is_owed(self) -> None:
         with suppress(AssertionError):
             wait_until(lambda: not owed(), "something is still owed", patience=120)
         assert not owed(), owed()
-        self.stop()  # or timers would go on while the queue is compared with the database
 
     def stop(self) -> None:
         for process in self._all:
