@@ -67,7 +67,7 @@ def _completed(entry: AuditEntry) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        connection.close_if_unusable_or_obsolete()
+        connection.close_if_unusable_or_obsolete()  # it may be the database that went away
         entry.result = f"{entry.result} {str(error) or type(error).__name__}".strip()
         raise
     finally:

@@ -88,7 +88,7 @@ class Deployment:
 
     @contextmanager
     def fault(self) -> Iterator[None]:
-        """What happens in the block: only what is owed then may be sent twice because of it."""
+        """Put at risk what is owed before and after the block: no more may be sent twice."""
         self.at_risk += Outbox.objects.count() + MEANWHILE
         yield
         self.at_risk += Outbox.objects.count()
@@ -132,6 +132,20 @@ def grown(rows: QuerySet, by: int):
     """Return a function that says whether there are so many rows more than now."""
     before = rows.count()
     return lambda: rows.count() >= before + by
+
+
+def silent_for() -> float:
+    """Return for how many seconds somebody has been in a transaction that is silent now.
+
+    A relay that publishes is; 0 if nobody is.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(extract(epoch FROM max(clock_timestamp() - xact_start)), 0)"
+            " FROM pg_stat_activity"
+            " WHERE datname = current_database() AND state = 'idle in transaction'"
+        )
+        return float(cursor.fetchone()[0])
 
 
 def drain() -> None:

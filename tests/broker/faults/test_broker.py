@@ -6,7 +6,6 @@ import time
 from http.client import HTTPConnection
 
 import pytest
-from django.db import connection
 
 from events import metrics
 from events import publisher as publisher_
@@ -15,22 +14,12 @@ from events.models import Event, Outbox, Publication
 from events.schema import registry
 from tests.broker.conftest import Consumer, publish, wait_until
 from tests.broker.faults.conftest import own_channel, seconds_until
-from tests.broker.faults.deployment import drain, grown
+from tests.broker.faults.deployment import drain, grown, silent_for
 from tests.broker.faults.proxy import Proxy
 from tests.events.facts import abandoned, added, created, fill, happen
 from tests.factories import ADDRESS, CartFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def longest_transaction() -> float:
-    """Return its seconds; a relay that publishes is in one."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT extract(epoch FROM max(clock_timestamp() - xact_start))"
-            " FROM pg_stat_activity WHERE datname = current_database()"
-        )
-        return float(cursor.fetchone()[0])
 
 
 @pytest.mark.fault(3, "broker stopped and started under load")
@@ -107,7 +96,7 @@ def test_frozen(node, deployment, prove):
                 time.sleep(60)  # the fault is that it lasts
                 assert Publication.objects.count() - confirmed <= in_flight, "nobody confirmed that"
                 assert Event.objects.count() > confirmed + 500, "facts are recorded all the same"
-                assert longest_transaction() < 2 * publisher_.DEADLINE, "a relay hangs"
+                assert silent_for() < 2 * publisher_.DEADLINE, "a relay hangs"
             finally:
                 node.send(signal.SIGCONT)
         recovery = seconds_until(grown(Publication.objects.all(), 200), "it does not resume")

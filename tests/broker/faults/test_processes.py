@@ -8,14 +8,13 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
 from events import relay, wake
 from events.models import Event, Outbox, Publication
 from events.publisher import Publisher
 from tests.broker.conftest import wait_until
 from tests.broker.faults.conftest import seconds_until
-from tests.broker.faults.deployment import drain, grown
+from tests.broker.faults.deployment import drain, grown, silent_for
 from tests.events.facts import added, at_once, fill, happen
 from tests.factories import CartFactory
 from tests.parallel import killed
@@ -62,16 +61,6 @@ def test_workers_killed(deployment, prove):
     prove(duplicates=deployment.at_risk, recovery=recovery)
 
 
-def somebody_publishes() -> bool:
-    """Whether a process of ours is in a transaction and silent, as a relay that publishes is."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) > 0 FROM pg_stat_activity"
-            " WHERE datname = current_database() AND state = 'idle in transaction'"
-        )
-        return bool(cursor.fetchone()[0])
-
-
 @pytest.mark.long
 @pytest.mark.fault(1, "worker frozen in the middle of a batch")
 def test_worker_frozen(deployment, prove):
@@ -84,7 +73,7 @@ def test_worker_frozen(deployment, prove):
 
     def holds_its_shard():
         os.killpg(frozen.pid, signal.SIGSTOP)
-        if somebody_publishes():
+        if silent_for():
             return True
         os.killpg(frozen.pid, signal.SIGCONT)
         return False
