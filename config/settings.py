@@ -65,6 +65,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.api.middleware.RequestOrigin",
+    "config.api.middleware.BodyLimit",
     "config.api.health.Probes",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -184,7 +185,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["config.api.authentication.BearerToken"],
     "DEFAULT_PERMISSION_CLASSES": ["config.api.permissions.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["config.api.parsers.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "config.api.pagination.NewestFirst",
     "DEFAULT_THROTTLE_CLASSES": ["config.api.throttling.PerCaller"],
     "DEFAULT_METADATA_CLASS": None,  # so OPTIONS is 405: the OpenAPI document tells more
@@ -195,7 +196,6 @@ REST_FRAMEWORK = {
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
 }
 SPECTACULAR_SETTINGS = openapi.SETTINGS
-API_MAX_BODY = 1024 * 1024  # bytes
 API_THROTTLE = env.str("API_THROTTLE", default="600/min")
 if API_THROTTLE and not re.fullmatch(r"[1-9][0-9]*/(sec|min|hour|day)", API_THROTTLE):
     raise ImproperlyConfigured("API_THROTTLE is a rate like 600/min, or empty for no limit.")
@@ -268,6 +268,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 FORMAT_MODULE_PATH = "config.formats"
 STATIC_URL = "static/"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # bytes of a request body
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000  # an order's lines, in a form of the admin
 STATIC_ROOT = env.path("STATIC_ROOT", default=BASE_DIR / "var" / "static")
 if not DEBUG:  # else the development server serves them

@@ -1,9 +1,34 @@
 """The web process: `gunicorn config.wsgi`."""
 
+import io
 import os
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = get_wsgi_application()
+django = get_wsgi_application()
+
+from django.conf import settings  # noqa: E402  (after Django has been set up)
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Give Django every request body with its length, and close connections that it gives up.
+
+    Django reads CONTENT_LENGTH bytes of the body: without that header, as with
+    `Transfer-Encoding: chunked`, it would drop the body. At most one byte more than
+    DATA_UPLOAD_MAX_MEMORY_SIZE is read, which `config.api.middleware.BodyLimit` refuses.
+    """
+    if environ.get("wsgi.input_terminated") and environ.pop("HTTP_TRANSFER_ENCODING", None):
+        body = environ["wsgi.input"].read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+        environ |= {"CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
+
+    def respond(*args: Any) -> Any:
+        # gunicorn decides by itself about `Connection` and ignores the application's header.
+        if environ.get("close_connection"):
+            start_response.__self__.force_close()  # type: ignore[attr-defined]
+        return start_response(*args)
+
+    return django(environ, respond)

@@ -5,8 +5,10 @@ import re
 import time
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from config.api import problems
 from events import origin
 from events.ids import new_id
 
@@ -49,3 +51,26 @@ class RequestOrigin:
                 )
         response["X-Request-ID"] = request_id
         return response
+
+
+class BodyLimit:
+    """Refuse a request body that is too long, or whose length is unknown.
+
+    A body that the server cannot hand over whole is never treated as empty: optional fields would
+    silently take their defaults. The connection is closed, since the rest of the body is unread.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "HTTP_TRANSFER_ENCODING" in request.META:
+            refused = problems.problem(
+                411, "length_required", "Send the body with a Content-Length header."
+            )
+        elif int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            refused = problems.body_too_large()
+        else:
+            return self.get_response(request)
+        request.META["close_connection"] = True
+        return refused

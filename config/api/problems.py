@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.conf import settings
 from django.core import exceptions as django_errors
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError, connection
@@ -69,7 +70,7 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> JsonResponse:
         case django_errors.PermissionDenied():
             return problem(403, "permission_denied", "This is not allowed.")
         case django_errors.RequestDataTooBig():
-            return problem(413, "body_too_large", "The body is too large.")
+            return body_too_large()
         case django_errors.SuspiciousOperation():
             return bad_request()
         case InterfaceError() | OperationalError() if is_away():
@@ -86,6 +87,13 @@ def database_unavailable() -> JsonResponse:
     """Nothing can be done before the database is back; nothing is half done."""
     detail = "The database does not answer. Try again later."
     return problem(503, "database_unavailable", detail, headers={"Retry-After": "5"})
+
+
+def body_too_large() -> JsonResponse:
+    """The body is longer than DATA_UPLOAD_MAX_MEMORY_SIZE; nothing of it was processed."""
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    detail = f"The request body is longer than {limit} bytes. The connection is closed."
+    return problem(413, "body_too_large", detail)
 
 
 def _headers(exc: Any) -> dict[str, str]:

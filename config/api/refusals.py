@@ -64,7 +64,12 @@ _TOLD = (
         "Cannot cancel order_01JCZ5B2QH8M3T6R9W1K4X7V0B: it is delivered.",
         {"allowed_actions": []},
     ),
-    Told(413, "The body is too large.", "body_too_large", "The body has more than 1048576 bytes."),
+    Told(
+        413,
+        "The body is too large.",
+        "body_too_large",
+        "The request body is longer than 1048576 bytes. The connection is closed.",
+    ),
     Told(
         415,
         "The body is not JSON.",

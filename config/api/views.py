@@ -4,12 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
 
-from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.http import Http404
 from django_filters.rest_framework import DjangoFilterBackend, MultipleChoiceFilter
 from rest_framework import viewsets
-from rest_framework.exceptions import APIException, ParseError, ValidationError
+from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,22 +22,6 @@ from events import origin
 
 DELEGATE = "actors:delegate"
 M = TypeVar("M", bound=Model)
-
-
-class BodyTooLarge(APIException):
-    """Refused before it is read."""
-
-    status_code = 413
-    default_code = "body_too_large"
-
-    def __init__(self) -> None:
-        super().__init__(f"The body has more than {settings.API_MAX_BODY} bytes.")
-
-
-def refuse_large(request: Request) -> None:
-    """Raise BodyTooLarge for a body that is not worth reading."""
-    if int(request.META.get("CONTENT_LENGTH") or 0) > settings.API_MAX_BODY:
-        raise BodyTooLarge
 
 
 class ContextViewSet(viewsets.GenericViewSet[Any]):
@@ -64,6 +47,10 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         if str(request.method).lower() not in self.action_map:
             self.http_method_not_allowed(request)  # whatever its query and body are
         self._check_query(request)
+        if request.method in ("GET", "HEAD", "DELETE") and int(
+            request.META.get("CONTENT_LENGTH") or 0
+        ):
+            raise ValidationError(f"A {request.method} request takes no body.")
         if request.method not in SAFE_METHODS:
             self._take_body(request)
             self._take_actor(request)
@@ -152,15 +139,12 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         return repeatable | dict.fromkeys(("cursor", "page_size"), False)
 
     def _take_body(self, request: Request) -> None:
-        refuse_large(request)
         try:
             is_object = isinstance(request.data, dict)
         except RecursionError as error:
             raise ParseError("The JSON is nested too deeply.") from error
         if not is_object:
             raise ValidationError("The body must be a JSON object.")
-        if request.method == "DELETE" and request.data:
-            raise ValidationError("A DELETE has no body.")
 
     def _take_actor(self, request: Request) -> None:
         """A service that acts for a person says so; the facts then name the person."""

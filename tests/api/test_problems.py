@@ -103,7 +103,7 @@ def test_a_method_that_is_not_there(api):
 
 
 def test_a_body_that_is_too_large(api, settings):
-    settings.API_MAX_BODY = 100
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
     check(api.post("/api/v1/things", {"currency": "x" * 100}), 413, "body_too_large")
 
 
