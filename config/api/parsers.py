@@ -1,6 +1,5 @@
 """How request bodies are read."""
 
-import codecs
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -21,8 +20,7 @@ class StrictJSONParser(JSONParser):
     ) -> Any:
         encoding = (parser_context or {}).get("encoding", settings.DEFAULT_CHARSET)
         try:
-            text = codecs.getreader(encoding)(stream)
-            return json.load(text, object_pairs_hook=_object)
+            return json.loads(stream.read().decode(encoding), object_pairs_hook=_object)
         except ValueError as error:
             raise ParseError(f"JSON parse error - {error}") from error
 
