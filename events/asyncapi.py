@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from config import __version__
 from events.broker import exchange, listeners, routing_key
 from events.publisher import APP_ID
 from events.schema import VERSION, Envelope, Event, registry
@@ -98,7 +99,7 @@ def document() -> dict[str, Any]:
         schemas |= objects
     return {
         "asyncapi": "3.0.0",
-        "info": {"title": "Order Service", "version": VERSION, "description": DESCRIPTION},
+        "info": {"title": "Order Service", "version": __version__, "description": DESCRIPTION},
         "defaultContentType": "application/json",
         "channels": {name: _channel(name) for name in messages},
         "operations": {f"send {name}": _operation(name) for name in messages},

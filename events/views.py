@@ -23,7 +23,17 @@ RawEnvelope = Annotated[
     msgspec.Raw,
     msgspec.Meta(
         description="As it was recorded, to the byte; so it goes out if it is published.",
-        extra_json_schema={"type": "object", "required": list(Envelope.__struct_fields__)},
+        extra_json_schema={
+            "type": "object",
+            "required": list(Envelope.__struct_fields__),
+            "properties": {
+                "event": {"type": "string", "description": "The event's name."},
+                "version": {"type": "string", "description": "The version of its payload."},
+                "timestamp": {"type": "string", "format": "date-time"},
+                "organization_id": {"type": "string"},
+                "data": {"type": "object", "description": "Described in the event catalog."},
+            },
+        },
     ),
 ]
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpResponse
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
@@ -30,7 +31,10 @@ def _document() -> bytes:
 
 
 def complete(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Add what no view of a context knows: the codes of all, and the routes without a token."""
+    """Add what no view of a context knows: the server, the contact, the codes, the open routes."""
+    result["servers"] = [{"url": settings.PUBLIC_URL}]
+    seller = settings.DEFAULT_SELLER
+    result["info"]["contact"] = {key: seller[key] for key in ("name", "email") if key in seller}
     meanings = refusals.codes()
     result["components"]["schemas"]["Problem"]["properties"]["code"] |= {
         "enum": list(meanings),
@@ -44,6 +48,7 @@ def complete(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
 def _open(
     name: str,
     summary: str,
+    description: str,
     kind: str,
     example: Any,
     *errors: refusals.Told,
@@ -54,6 +59,7 @@ def _open(
     return {
         "operationId": name,
         "summary": summary,
+        "description": description,
         "tags": [name.partition("_")[0]],
         "security": [],
         "parameters": list(parameters),
@@ -78,6 +84,7 @@ def _shown(kind: str, schema: dict[str, str], example: Any) -> dict[str, Any]:
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 JSON = "application/json"
 REFUSED = (refusals.STATUSES[406], refusals.STATUSES[429])
+TOO_LARGE = refusals.STATUSES[413]  # refused before the request reaches a probe
 UNSIGNED = refusals.Told(
     400,
     "The signature is not the sender's, or older than five minutes.",
@@ -107,7 +114,8 @@ TOKEN = {
 OPEN = {
     "/api/v1/documents/{token}": _open(
         "invoices_document",
-        "An invoice or a credit note as PDF, for whoever has its `pdf_url`.",
+        "Download an invoice or a credit note as PDF.",
+        "Needs no token: the signed URL in `pdf_url` grants access for 30 days.",
         Pdf.media_type,
         Pdf.example,
         refusals.STATUSES[404],
@@ -117,7 +125,8 @@ OPEN = {
     ),
     "/api/v1/labels/{token}": _open(
         "shipments_document",
-        "A label as PDF, for whoever has its `label_url`.",
+        "Download a shipping label as PDF.",
+        "Needs no token: the signed URL in `label_url` grants access for 30 days.",
         Pdf.media_type,
         Pdf.example,
         refusals.STATUSES[404],
@@ -126,28 +135,49 @@ OPEN = {
         parameters=[TOKEN],
     ),
     "/api/v1/events/asyncapi.json": _open(
-        "events_asyncapi", "The events for machines.", JSON, {"asyncapi": "3.0.0"}, *REFUSED
+        "events_asyncapi",
+        "Show the AsyncAPI document.",
+        "Describes the channel, the headers and the payload schema of every published event.",
+        JSON,
+        {"asyncapi": "3.0.0"},
+        *REFUSED,
     ),
-    "/api/v1/events/catalog/": _open(
-        "events_catalog", "The events for people.", "text/html", "<!doctype html> …", *REFUSED
+    "/api/v1/events/catalog": _open(
+        "events_catalog",
+        "Show the event catalog.",
+        "A page that explains every published event, with an example of each.",
+        "text/html",
+        "<!doctype html> …",
+        *REFUSED,
     ),
-    "/health/live": _open("health_live", "The process answers.", JSON, {"status": "ok"}),
+    "/health/live": _open(
+        "health_live",
+        "Check that the process responds.",
+        "Uses neither the database nor the broker.",
+        JSON,
+        {"status": "ok"},
+        TOO_LARGE,
+    ),
     "/health/ready": _open(
         "health_ready",
-        "The database answers. The status is `ok`, or `degraded` while messages do not go out: "
-        "requests are served all the same.",
+        "Check that the service can handle requests.",
+        "Responds with 200 while the database is available. `status` is `degraded` while events "
+        "wait to be published; requests are still served.",
         JSON,
         {
             "status": "degraded",
             "problems": [{"code": "messages_late", "detail": "The oldest message has waited …"}],
         },
+        TOO_LARGE,
         DOWN,
     ),
     "/metrics": _open(
         "metrics",
-        "Metrics for Prometheus.",
+        "Show the metrics.",
+        "In the text format of Prometheus.",
         "text/plain",
         'order_service_owed{kind="message"} 0.0',
+        TOO_LARGE,
         DOWN,
     ),
 }
@@ -156,6 +186,7 @@ OPEN = {
 def _webhook(
     name: str,
     summary: str,
+    description: str,
     refused: refusals.Told,
     *errors: refusals.Told,
     parameters: Sequence[Any] = (),
@@ -163,6 +194,7 @@ def _webhook(
     return {
         "operationId": name,
         "summary": summary,
+        "description": description,
         "tags": ["webhooks"],
         "security": [],
         "parameters": list(parameters),
@@ -183,11 +215,15 @@ CARRIER = {
 }
 WEBHOOKS = {
     "/api/v1/webhooks/stripe": _webhook(
-        "webhooks_stripe", "Messages of Stripe's, let in by their signature.", UNSIGNED
+        "webhooks_stripe",
+        "Receive an event from Stripe.",
+        "Needs no token: the `Stripe-Signature` header proves the sender.",
+        UNSIGNED,
     ),
     "/api/v1/webhooks/carriers/{carrier}": _webhook(
         "webhooks_carriers",
-        "Messages of a carrier's, let in by their signature.",
+        "Receive a tracking update from a carrier.",
+        "Needs no token: the carrier's signature header proves the sender.",
         UNSIGNED_BY_CARRIER,
         refusals.STATUSES[404],
         parameters=[CARRIER],

@@ -1,12 +1,28 @@
-"""What drf-spectacular is told: `config.api.schema` derives the rest from the views."""
+"""drf-spectacular's settings; `config.api.schema` derives the rest from the views."""
+
+from config import __version__
 
 SETTINGS = {
     "TITLE": "Order Service",
-    "VERSION": "1",
+    "VERSION": __version__,
     "DESCRIPTION": (
-        "Carts and orders, whose life is told in events. Every error is a problem document "
-        "(RFC 9457) with a stable `code`; a field or parameter that is not known is refused."
+        "Carts, orders, payments, fulfillments, shipments, returns and invoices. State changes "
+        "are published as events. Every error is a problem document (RFC 9457) with a "
+        "stable `code`. Unknown fields and parameters are rejected."
     ),
+    "TAGS": [
+        {"name": "carts", "description": "Collect items and check out; checkout opens an order."},
+        {"name": "orders", "description": "Place, hold, cancel and follow orders."},
+        {"name": "payments", "description": "Charge, capture and refund the money of an order."},
+        {"name": "fulfillments", "description": "Pick and pack the items of an order."},
+        {"name": "shipments", "description": "Buy labels, dispatch packages and track them."},
+        {"name": "returns", "description": "Take items back and refund them."},
+        {"name": "invoices", "description": "Invoices and credit notes, as data and as PDF."},
+        {"name": "events", "description": "The published events, and their documentation."},
+        {"name": "webhooks", "description": "Called by payment gateways and carriers."},
+        {"name": "health", "description": "Probes for load balancers and orchestrators."},
+        {"name": "metrics", "description": "Metrics for Prometheus."},
+    ],
     "OAS_VERSION": "3.1.1",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_AUTHENTICATION": [],

@@ -158,6 +158,7 @@ def test_the_service_does_what_its_openapi_document_says(live_server, tmp_path, 
             f"--config-file={config}",
             "run",
             f"{live_server.url}/api/schema/",
+            f"--url={live_server.url}",  # the document names PUBLIC_URL
             f"--header=Authorization: Bearer {token}",
             f"--exclude-checks={UNDECIDABLE}",
             "--include-path-regex=^/api/",  # probes are no part of the API, and never refuse

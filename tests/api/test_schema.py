@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import get_resolver, resolve, reverse
 from drf_spectacular.generators import SchemaGenerator
 
+import config
 from invoices.files import signed_url
 from invoices.tasks import deliver_documents
 from orders.models import Order
@@ -62,6 +63,34 @@ def test_it_is_served_without_a_token(url):
     assert DOCUMENT["openapi"].startswith("3.1")
 
 
+def test_its_version_is_the_projects(client):
+    assert DOCUMENT["info"]["version"] == config.__version__
+    events = client.get("/api/v1/events/asyncapi.json").json()
+    assert events["info"]["version"] == config.__version__
+
+
+def test_it_names_its_server_and_a_contact(settings):
+    settings.PUBLIC_URL = "https://orders.example.com"
+    settings.DEFAULT_SELLER = {"name": "A Market", "email": "api@example.com", "tax_id": "T-1"}
+    document = generate()
+    assert document["servers"] == [{"url": "https://orders.example.com"}]
+    assert document["info"]["contact"] == {"name": "A Market", "email": "api@example.com"}
+
+
+def test_every_tag_is_described_and_used():
+    used = {
+        tag for item in DOCUMENT["paths"].values() for one in item.values() for tag in one["tags"]
+    }
+    assert {tag["name"] for tag in DOCUMENT["tags"]} == used
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])
+def test_a_probe_refuses_a_body_that_is_too_large(client, path):
+    answer = client.get(path, CONTENT_LENGTH=2**21)
+    assert answer.status_code == 413
+    assert "413" in OPEN[path]["responses"]
+
+
 def test_it_is_made_once_and_without_spaces(monkeypatch):
     before = Client().get("/api/schema/").content
     monkeypatch.setattr(SchemaGenerator, "get_schema", None)
@@ -87,7 +116,7 @@ def test_every_url_is_in_it_but_the_admin_and_the_documents_about_the_api():
     probes = {"/health/live", "/health/ready", "/metrics"}
     assert set(OPEN) - probes == {
         reverse("asyncapi"),
-        "/api/v1/events/catalog/",
+        "/api/v1/events/catalog",
         "/api/v1/documents/{token}",
         "/api/v1/labels/{token}",
     }
