@@ -2,8 +2,8 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
-PARSER := tests/contract/parser
-PEERS := $(PARSER)/node_modules/.package-lock.json $(patsubst %,.venv/%/installed,schemathesis localstripe)
+NODE := $(patsubst %,tests/%/node_modules/.package-lock.json,contract/parser api/linters)
+PEERS := $(NODE) $(patsubst %,.venv/%/installed,schemathesis localstripe)
 # One test process more than there are cores, and at most four: some of them always wait for a server.
 WORKERS = $(shell $(BIN)/python -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
 # A production-like environment: the checks judge what is deployed.
@@ -64,9 +64,9 @@ load: .venv/installed-for-tests ## Fill a database with 1,000,000 orders, once, 
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
-$(PARSER)/node_modules/.package-lock.json: $(PARSER)/package-lock.json | .venv/installed-for-tests
-	@echo "Installing the reference parser of AsyncAPI …"
-	@$(BIN)/npm ci --loglevel error --prefix $(PARSER)
+$(NODE): %/node_modules/.package-lock.json: %/package-lock.json | .venv/installed-for-tests
+	@echo "Installing $* …"
+	@$(BIN)/npm ci --loglevel error --prefix $*
 
 # Apart, because they need other versions of what the service and its tests run on.
 .venv/%/installed: tests/%.txt .venv/bin/python
