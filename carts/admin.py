@@ -59,30 +59,30 @@ class CartAdmin(AggregateAdmin):
     icon = "shopping_cart"
     commands = {
         "add-item": Command(
-            lambda cart, body: services.add_item(cart_id=cart.id, **body),
+            services.add_item,
             NewItem,
             icon="add_shopping_cart",
         ),
         "change-item": Command(
-            lambda cart, body: services.change_item(cart_id=cart.id, **body),
+            services.change_item,
             LineChange,
             choices=items,
             icon="edit",
         ),
         "remove-item": Command(
-            lambda cart, body: services.remove_item(cart_id=cart.id, **body),
+            services.remove_item,
             LineRemoval,
             choices=items,
             icon="remove_shopping_cart",
         ),
         "merge": Command(
-            lambda cart, body: services.merge_cart(cart_id=cart.id, **body),
+            services.merge_cart,
             serializers.Merge,
             icon="merge",
             ends=True,
         ),
         "checkout": Command(
-            lambda cart, body: services.check_out(cart_id=cart.id, **body),
+            services.check_out,
             Terms,
             icon="shopping_cart_checkout",
         ),

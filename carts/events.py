@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from msgspec import Meta
 
-from events.money import money
+from config.core.money import money
 from events.schema import Event, Id, Money, Quantity, Timestamp, event
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class CartEvent(Event):
     """Carts have streams of their own: most never become an order."""
 
-    story: ClassVar[str] = "cart"
+    stream_type: ClassVar[str] = "cart"
 
 
 @event("cart.created")

@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from carts import selectors
 from carts.models import CannotMerge, Cart, CartItem, Policy
-from events.errors import DomainError, Missing
-from events.ids import new_id
-from events.money import exact
-from events.timers import for_each
+from config.core.exceptions import DomainError, Missing
+from config.core.ids import new_id
+from config.core.money import exact
+from config.core.timers import for_each
 from orders.services import open_order
 
 

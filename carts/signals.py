@@ -1,4 +1,4 @@
-"""A saved cart hands its facts to the outbox."""
+"""A saved cart hands its events to the outbox."""
 
 from typing import Any
 
@@ -9,7 +9,8 @@ from carts.models import Cart
 from events import outbox
 
 
-@receiver(post_save, sender=Cart, dispatch_uid="carts.hand_over_facts")
-def hand_over_facts(instance: Cart, raw: bool, **kwargs: Any) -> None:
+@receiver(post_save, sender=Cart, dispatch_uid="carts.write_to_outbox")
+def write_to_outbox(instance: Cart, raw: bool, **kwargs: Any) -> None:
+    """Append the cart's new events to the outbox; `events.tasks.relay` publishes them."""
     if not raw:
-        outbox.put(instance)
+        outbox.write(instance)

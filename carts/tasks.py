@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from carts import services
-from events.timers import moment
+from config.core.timers import moment
 
 
 @shared_task

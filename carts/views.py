@@ -8,7 +8,7 @@ from rest_framework.response import Response
 import orders.selectors
 from carts import selectors, serializers, services
 from carts.filters import CartFilters
-from config.api.operations import takes
+from config.api.operations import endpoint
 from config.api.views import ContextViewSet
 from orders.serializers import NewItem, OrderOut, Terms
 
@@ -22,42 +22,42 @@ class Carts(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     filterset_class = CartFilters
     idempotency_key_required = frozenset({"checkout"})
 
-    @takes(serializers.NewCart, 201, shows=serializers.CartOut.empty)
+    @endpoint(request=serializers.NewCart, status=201, example=serializers.CartOut.empty)
     def create(self, request: Request) -> Response:
         """Open a cart for a customer, a session, or both."""
         organization_id = self.caller.organization_id
         return self.answer(services.open_cart(organization_id=organization_id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(NewItem, 201)
+    @endpoint(request=NewItem, status=201)
     def items(self, request: Request, pk: str) -> Response:
         """Add units; they join the line with the same variant, price and tax rate."""
         cart = self.get_object()
         return self.answer(services.add_item(cart_id=cart.id, **self.body()))
 
     @action(detail=True, methods=["patch"], url_path=r"items/(?P<item_id>[A-Za-z0-9_-]{1,64})")
-    @takes(serializers.ItemChange, shows=serializers.CartOut.changed)
+    @endpoint(request=serializers.ItemChange, example=serializers.CartOut.changed)
     def item(self, request: Request, pk: str, item_id: str) -> Response:
         """Set the quantity of a line."""
         cart = self.get_object()
         return self.answer(services.change_item(cart_id=cart.id, item_id=item_id, **self.body()))
 
     @item.mapping.delete
-    @takes(None, shows=serializers.CartOut.empty)
+    @endpoint(example=serializers.CartOut.empty)
     def remove_item(self, request: Request, pk: str, item_id: str) -> Response:
         """Remove a line."""
         cart = self.get_object()
         return self.answer(services.remove_item(cart_id=cart.id, item_id=item_id))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Merge)
+    @endpoint(request=serializers.Merge)
     def merge(self, request: Request, pk: str) -> Response:
         """Join the cart into a customer's, and answer with the customer's."""
         cart = self.get_object()
         return self.answer(services.merge_cart(cart_id=cart.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(Terms, 201, 200, answers=OrderOut, shows=OrderOut.placed)
+    @endpoint(request=Terms, response=OrderOut, status=(201, 200), example=OrderOut.placed)
     def checkout(self, request: Request, pk: str) -> Response:
         """Place the order: 201, and 200 with the same order for a cart that was checked out."""
         cart = self.get_object()

@@ -28,7 +28,7 @@ def keep_logging(**kwargs: object) -> None:
 @worker_ready.connect
 def declare_topology(**kwargs: object) -> None:
     """A consumer finds its queue as soon as one worker has started."""
-    from events import broker
+    from events.delivery import broker
 
     try:
         broker.declare_topology()
@@ -43,7 +43,7 @@ def serve_metrics(**kwargs: object) -> None:
     """Where METRICS_PORT is set, whoever reaches it sees that the process runs, and how."""
     from django.conf import settings
 
-    from events import metrics
+    from events.operations import metrics
 
     if settings.METRICS_PORT:
         metrics.serve(settings.METRICS_PORT)
@@ -61,6 +61,6 @@ def give_connection_back(sender: Task[..., Any], **kwargs: object) -> None:
 @worker_process_shutdown.connect
 def forget_process(pid: int, **kwargs: object) -> None:
     """What a dead process counted stays counted; what it had at that moment does not."""
-    from events import metrics
+    from events.operations import metrics
 
     metrics.forget(pid)

@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from events import origin
+from config.core import request_context
 
 # What a line may say besides its message; anything else that a library adds is left out.
 FIELDS = ("event_id", "stream", "organization_id", "status", "duration_ms")
@@ -79,7 +79,7 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
 
 
 def _add_origin(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:
-    now = origin.current()
+    now = request_context.current()
     for name in ("request_id", "organization_id"):
         if value := getattr(now, name):
             line.setdefault(name, value)

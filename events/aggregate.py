@@ -10,7 +10,7 @@ from django.apps import apps
 from django.db import models, transaction
 from django.utils import timezone
 
-from events.errors import Conflict
+from config.core.exceptions import Conflict
 from events.schema import Event
 
 
@@ -35,7 +35,7 @@ class Transition:
     verb: str | None
     guards: tuple[Callable[[Any], bool], ...]
 
-    def refusal(self, aggregate: "Aggregate") -> str | None:
+    def blocked_by(self, aggregate: "Aggregate") -> str | None:
         """Return why it is not allowed now, or None."""
         if aggregate.status not in self.source:
             return f"it is {aggregate.status}"
@@ -70,7 +70,7 @@ def transition(
 
         @functools.wraps(method)
         def move(self: "Aggregate", **kwargs: Any) -> None:
-            if why := row.refusal(self):
+            if why := row.blocked_by(self):
                 raise InvalidTransition(
                     f"Cannot {row.name.replace('_', ' ')} {self.pk}: {why}.",
                     allowed_actions=self.allowed_actions(),
@@ -101,9 +101,11 @@ class AggregateQuerySet(models.QuerySet[Any]):
 class Aggregate(models.Model):
     """A root: the unit of locking, of state, and of the facts that its context records."""
 
-    opens_with: ClassVar[type[Event]]  # the fact with which one comes to be
-    final: ClassVar[frozenset[str]]  # statuses in which nobody waits for anything to happen
-    stream_column: ClassVar[str] = "pk"  # of the order or the cart whose story it is part of
+    created_event: ClassVar[type[Event]]  # the fact with which one comes to be
+    terminal_statuses: ClassVar[
+        frozenset[str]
+    ]  # statuses in which nobody waits for anything to happen
+    stream_field: ClassVar[str] = "pk"  # of the order or the cart whose story it is part of
     status: Any
     organization_id = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -121,15 +123,15 @@ class Aggregate(models.Model):
     @property
     def stream(self) -> str:
         """The stream that its facts go into."""
-        return str(getattr(self, self.stream_column))
+        return str(getattr(self, self.stream_field))
 
     @classmethod
     def unfinished(cls) -> models.Q:
         """Return which rows are not at their end."""
-        return ~models.Q(status__in=cls.final)
+        return ~models.Q(status__in=cls.terminal_statuses)
 
     @property
-    def has_news(self) -> bool:
+    def has_pending_events(self) -> bool:
         """Whether something has happened since the last save."""
         return bool(self._facts)
 
@@ -137,7 +139,7 @@ class Aggregate(models.Model):
         """Remember what happened until the aggregate is saved."""
         self._facts.append((fact, fact.happened_at or timezone.now()))
 
-    def take_facts(self) -> list[tuple[Event, datetime]]:
+    def pull_events(self) -> list[tuple[Event, datetime]]:
         """Hand over what happened since the last save, with when; once."""
         facts, self._facts = self._facts, []
         return facts
@@ -162,7 +164,7 @@ class Aggregate(models.Model):
 
     def allowed_actions(self) -> list[str]:
         """Return the verbs that would be accepted now."""
-        verbs = [row.verb for row in self.transitions() if row.verb and not row.refusal(self)]
+        verbs = [row.verb for row in self.transitions() if row.verb and not row.blocked_by(self)]
         return list(dict.fromkeys(verbs))
 
 

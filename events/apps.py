@@ -5,4 +5,5 @@ class EventsConfig(AppConfig):
     name = "events"
 
     def ready(self) -> None:
-        from events import checks, parked  # noqa: F401  (they register themselves)
+        from events import checks, signals  # noqa: F401
+        from events.operations import parked  # noqa: F401

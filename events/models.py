@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models.functions import Cast, Now
 from django.utils import timezone
 
-from events.ids import PublicIdField
+from config.core.ids import PublicIdField
 
 
 class Stream(models.Model):
@@ -23,7 +23,7 @@ class Stream(models.Model):
     removed_through = models.BigIntegerField(db_default=0)  # the last number that was removed
 
 
-class Event(models.Model):
+class EventRecord(models.Model):
     """A fact, published or internal. Its body is the exact text that goes out and never changes.
 
     The rows below are about one, made by the statement that reads it or in its transaction. That
@@ -90,7 +90,7 @@ class Outbox(Owed):
     """An event owed to the broker; becomes a Publication when the broker has confirmed it."""
 
     event = models.OneToOneField(
-        Event, models.PROTECT, primary_key=True, related_name="outbox", db_constraint=False
+        EventRecord, models.PROTECT, primary_key=True, related_name="outbox", db_constraint=False
     )
     stream = models.CharField(max_length=64)
     shard = models.PositiveSmallIntegerField()
@@ -115,7 +115,7 @@ class Publication(models.Model):
 
     position = models.BigAutoField(primary_key=True)
     event = models.OneToOneField(
-        Event, models.PROTECT, related_name="publication", db_constraint=False
+        EventRecord, models.PROTECT, related_name="publication", db_constraint=False
     )
     organization_id = models.CharField(max_length=64)
     published_at = models.DateTimeField(db_default=Now())
@@ -128,7 +128,7 @@ class Reaction(Owed):
     """What one context still has to do about a fact; deleted in the transaction that does it."""
 
     event = models.ForeignKey(
-        Event, models.PROTECT, related_name="reactions", db_index=False, db_constraint=False
+        EventRecord, models.PROTECT, related_name="reactions", db_index=False, db_constraint=False
     )
     reaction = models.CharField(max_length=128)
     stream = models.CharField(max_length=64)
@@ -170,19 +170,3 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.id}"
-
-
-class Series(models.Model):
-    """The last number given out in a series of an organization and year."""
-
-    organization_id = models.CharField(max_length=64)
-    series = models.CharField(max_length=8)
-    year = models.PositiveSmallIntegerField()
-    last = models.PositiveIntegerField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["organization_id", "series", "year"], name="one_counter_per_series"
-            )
-        ]

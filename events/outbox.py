@@ -6,11 +6,13 @@ from typing import Any
 from zlib import crc32
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
-from events import origin, reactions, schema, wake
+from config.core import request_context
+from config.core.ids import new_id
+from events import reactions, schema, tasks
 from events.aggregate import Aggregate
-from events.ids import new_id
+from events.delivery import notify
 
 # The rows are written past the ORM, which takes four times as long, in every request.
 _STREAM = (
@@ -19,8 +21,8 @@ _STREAM = (
     " last_on = excluded.last_on"
 )
 _EVENTS = (
-    "INSERT INTO events_event (id, organization_id, name, version, stream, sequence, occurred_at,"
-    " subject, actor, request_id, traceparent, body) VALUES "
+    "INSERT INTO events_eventrecord (id, organization_id, name, version, stream, sequence,"
+    " occurred_at, subject, actor, request_id, traceparent, body) VALUES "
 )
 _EVENT = (
     "(%s, %s, %s, %s, %s, (SELECT sequence FROM events_stream WHERE key = %s) - %s,"
@@ -28,19 +30,19 @@ _EVENT = (
 )
 _OUTBOX = (
     "INSERT INTO events_outbox (event_id, stream, shard, attempts, last_error)"
-    " SELECT number, stream, %s, 0, '' FROM events_event"
+    " SELECT number, stream, %s, 0, '' FROM events_eventrecord"
     " WHERE id IN ({}) AND sequence IS NOT NULL"
 )
 _REACTIONS = (
     "INSERT INTO events_reaction (event_id, reaction, stream, context, attempts, last_error)"
     " VALUES "
 )
-_REACTION = "((SELECT number FROM events_event WHERE id = %s), %s, %s, %s, 0, '')"
+_REACTION = "((SELECT number FROM events_eventrecord WHERE id = %s), %s, %s, %s, 0, '')"
 
 
-def put(aggregate: Aggregate) -> None:
+def write(aggregate: Aggregate) -> None:
     """Write what the aggregate recorded, in the transaction of its save()."""
-    if facts := aggregate.take_facts():
+    if facts := aggregate.pull_events():
         record(
             facts,
             organization_id=aggregate.organization_id,
@@ -63,7 +65,7 @@ def record(
     """
     published = sum(fact.published for fact, _ in facts)
     shard = crc32(stream.encode()) % settings.EVENTS_SHARDS
-    by = origin.current()
+    by = request_context.current()
     events, reacting = [], []
     ahead = published  # published facts from here on
     for fact, at in facts:
@@ -95,13 +97,10 @@ def record(
         statements.append(_rows(_REACTIONS, _REACTION, reacting))
     _execute(statements)
 
-    def nudge() -> None:
-        if published:
-            wake.relay(shard)
-        for context in {context for *_, context in reacting}:
-            wake.react(stream, context)
-
-    transaction.on_commit(nudge, robust=True)
+    if published:
+        notify.enqueue(tasks.relay, shard)
+    for context in {context for *_, context in reacting}:
+        notify.enqueue(tasks.react, stream, context)
 
 
 def _rows(insert: str, row: str, values: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:

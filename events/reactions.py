@@ -10,17 +10,17 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from events import origin, schema
-from events.backoff import later
-from events.errors import Conflict
-from events.locks import try_lock
-from events.models import Event as EventRow
-from events.models import Reaction
+from config.core import request_context
+from config.core.exceptions import Conflict
+from config.core.locks import try_lock
+from config.core.retry import later
+from events import schema
+from events.models import EventRecord, Reaction
 
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 10
-Handler = Callable[[Any, EventRow], None]
+Handler = Callable[[Any, EventRecord], None]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _oldest_due(stream: str, context: str) -> Reaction | None:
 def _do(owed: Reaction) -> None:
     about = owed.event
     try:
-        with transaction.atomic(), origin.acting(traceparent=about.traceparent):
+        with transaction.atomic(), request_context.use(traceparent=about.traceparent):
             # Deleted first: a twin that reads it later finds it gone or waits for this commit.
             if not Reaction.objects.filter(pk=owed.pk).delete()[0]:
                 return

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar
 import msgspec
 from msgspec import Meta
 
-from events.errors import DomainError
+from config.core.exceptions import DomainError
 
 VERSION = "1.0"
 MAX_BODY = 256 * 1024  # bytes; a broker and its consumers must be able to hold many of them
@@ -49,10 +49,10 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Event(Payload, frozen=True, kw_only=True):
     """Base of all facts. A subclass is the event's `data`: its fields are the keys, in order.
 
-    `story` says whose stream it goes into: an order's, unless a context has streams of its own.
+    `stream_type` is `order`, unless a context has streams of its own.
     """
 
-    story: ClassVar[str] = "order"
+    stream_type: ClassVar[str] = "order"
     name: ClassVar[str]
     published: ClassVar[bool]
     moment: ClassVar[str | None]

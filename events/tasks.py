@@ -6,10 +6,12 @@ from celery import shared_task
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from events import audit, reactions, removal, wake
-from events import relay as relay_
+from config.core.timers import moment
+from events import reactions
+from events.delivery import notify
+from events.delivery import relay as relay_
 from events.models import AuditEntry, Reaction
-from events.timers import moment
+from events.operations import audit, retention
 
 SWEPT_AT_ONCE = 200
 NUDGED_AGAIN_AFTER = timedelta(seconds=30)
@@ -17,8 +19,9 @@ NUDGED_AGAIN_AFTER = timedelta(seconds=30)
 
 @shared_task
 def relay(shard: int) -> None:
-    """Publish what a shard owes."""
-    relay_.publish_owed(shard)
+    """Publish the shard's pending messages; if time is up, go on in another task."""
+    if relay_.publish_owed(shard):
+        notify.enqueue(relay, shard)
 
 
 @shared_task
@@ -36,16 +39,16 @@ def do_wanted(entry_id: str) -> None:
 @shared_task
 def remove_old_events(now: str | None = None) -> None:
     """Remove what was kept for long enough."""
-    removal.remove_old_events(moment(now))
+    retention.remove_old_events(moment(now))
 
 
 @shared_task
 def sweep() -> None:
     """Nudge what is owed and due: a nudge may have been lost with its process or its broker."""
     for shard in relay_.owing():
-        wake.relay(shard)
+        notify.enqueue(relay, shard)
     for entry_id in AuditEntry.objects.filter(begun_at=None).values_list("pk", flat=True):
-        wake.call("events.tasks.do_wanted", entry_id)
+        notify.enqueue(do_wanted, entry_id)
     held = Reaction.objects.filter(
         Q(not_before__gt=Now()) | Q(parked_at__isnull=False),
         stream=OuterRef("stream"),
@@ -59,4 +62,4 @@ def sweep() -> None:
     oldest = due.order_by("id").values_list("stream", "context")[:SWEPT_AT_ONCE]
     for stream, context in dict.fromkeys(oldest):
         Reaction.objects.filter(stream=stream, context=context).update(nudged_at=Now())
-        wake.react(stream, context)
+        notify.enqueue(react, stream, context)

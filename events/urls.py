@@ -1,7 +1,7 @@
 from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
-from events.catalog import asyncapi, catalog
+from events.contract.catalog import asyncapi, catalog
 from events.views import Feed
 
 router = SimpleRouter(trailing_slash=False)

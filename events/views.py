@@ -11,11 +11,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
-from config.api.operations import takes
+from config.api.operations import endpoint
 from config.api.serializers import ExternalId, StrictSerializer
 from config.api.views import ContextViewSet
-from events.asyncapi import published
-from events.models import Event, Publication, Stream
+from events.contract.asyncapi import published
+from events.models import EventRecord, Publication, Stream
 from events.schema import Envelope, Timestamp, whole_seconds
 
 # Copied as it went out: parsed and written again, 125.50 would be 125.5.
@@ -162,7 +162,7 @@ class Feed(ContextViewSet):
     scope = "events"
     queryset = Publication.objects.select_related("event")
 
-    @takes(FeedPage, answers=Publications)
+    @endpoint(request=FeedPage, response=Publications)
     def list(self, request: Request) -> HttpResponse:
         """Published events in the order in which the broker confirmed them."""
         query = self.query()
@@ -175,7 +175,7 @@ def timeline(request: Request, query: dict[str, Any], stream: str) -> HttpRespon
     """Answer with every event of a stream, internal ones too, in the order of what happened."""
     removed_at = Stream.objects.filter(pk=stream).values_list("removed_at", flat=True).first()
     page = partial(Timeline, removed_at=removed_at and whole_seconds(removed_at))
-    return _answer(request, query, Event.objects.filter(stream=stream), _recorded, page)
+    return _answer(request, query, EventRecord.objects.filter(stream=stream), _recorded, page)
 
 
 def _answer(
@@ -206,7 +206,7 @@ def _published(row: Publication) -> PublishedEvent:
     )
 
 
-def _recorded(row: Event) -> RecordedEvent:
+def _recorded(row: EventRecord) -> RecordedEvent:
     return RecordedEvent(
         position=row.number,
         id=row.id,

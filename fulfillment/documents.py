@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from config.paper.layout import Flow, Paper, address, table, text
+from config.pdf.layout import Flow, Paper, address, table, text
 from fulfillment.models import Fulfillment, FulfillmentItem
 
 

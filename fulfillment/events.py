@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from msgspec import Meta
 
-from events import origin
+from config.core import request_context
 from events.schema import Event, Id, Kilograms, Payload, Quantity, Timestamp, event
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class FulfillmentItemPicked(Event):
             order_item_id=line.order_item_id,
             variant_id=line.variant_id,
             quantity_picked=quantity,
-            picked_by=origin.current().actor,
+            picked_by=request_context.current().actor,
             picked_at=picked_at,
         )
 

@@ -1,4 +1,4 @@
-"""A saved fulfillment hands its facts to the outbox."""
+"""A saved fulfillment hands its events to the outbox."""
 
 from typing import Any
 
@@ -9,7 +9,8 @@ from events import outbox
 from fulfillment.models import Fulfillment
 
 
-@receiver(post_save, sender=Fulfillment, dispatch_uid="fulfillment.hand_over_facts")
-def hand_over_facts(instance: Fulfillment, raw: bool, **kwargs: Any) -> None:
+@receiver(post_save, sender=Fulfillment, dispatch_uid="fulfillment.write_to_outbox")
+def write_to_outbox(instance: Fulfillment, raw: bool, **kwargs: Any) -> None:
+    """Append the fulfillment's new events to the outbox; `events.tasks.relay` publishes them."""
     if not raw:
-        outbox.put(instance)
+        outbox.write(instance)

@@ -6,7 +6,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.operations import takes
+from config.api.operations import endpoint
 from config.api.pdf import RENDERERS, Pdf, pdf
 from config.api.views import ContextViewSet
 from fulfillment import documents, selectors, serializers, services
@@ -22,14 +22,14 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     filterset_class = FulfillmentFilters
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Start)
+    @endpoint(request=serializers.Start)
     def start(self, request: Request, pk: str) -> Response:
         """Somebody goes to pick it. Not while the order is on hold."""
         fulfillment = self.get_object()
         return self.answer(services.start_fulfillment(fulfillment_id=fulfillment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.NewPick, 201)
+    @endpoint(request=serializers.NewPick, status=201)
     def picks(self, request: Request, pk: str) -> Response:
         """Count units as picked or, with a `short_reason`, as not to be found here."""
         fulfillment, body = self.get_object(), self.body()
@@ -40,21 +40,21 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         return self.answer(services.pick_item(fulfillment_id=fulfillment.id, **body))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Packing, shows=serializers.FulfillmentOut.packed)
+    @endpoint(request=serializers.Packing, example=serializers.FulfillmentOut.packed)
     def pack(self, request: Request, pk: str) -> Response:
         """Everything that was found is in its packages."""
         fulfillment = self.get_object()
         return self.answer(services.pack_fulfillment(fulfillment_id=fulfillment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Move)
+    @endpoint(request=serializers.Move)
     def move(self, request: Request, pk: str) -> Response:
         """Have another warehouse send units that are not picked here."""
         fulfillment = self.get_object()
         return self.answer(services.move_units(fulfillment_id=fulfillment.id, **self.body()))
 
     @action(detail=True, methods=["post"], url_path="write-off")
-    @takes(serializers.SomeUnits)
+    @endpoint(request=serializers.SomeUnits)
     def write_off(self, request: Request, pk: str) -> Response:
         """No warehouse has what is short here: the order writes it off, and refunds it."""
         fulfillment = self.get_object()
@@ -63,14 +63,14 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         )
 
     @action(detail=True, url_path="pick-list", renderer_classes=RENDERERS)
-    @takes(None, answers=Pdf)
+    @endpoint(response=Pdf)
     def pick_list(self, request: Request, pk: str) -> HttpResponse:
         """What to take from the shelf, to print."""
         fulfillment = self.get_object()
         return pdf(documents.pick_list(fulfillment), name=f"pick-list-{fulfillment.id}")
 
     @action(detail=True, url_path="packing-slip", renderer_classes=RENDERERS)
-    @takes(None, answers=Pdf)
+    @endpoint(response=Pdf)
     def packing_slip(self, request: Request, pk: str) -> HttpResponse:
         """What the customer finds in the packages, to print and put in."""
         fulfillment = self.get_object()

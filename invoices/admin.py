@@ -76,7 +76,7 @@ class InvoiceAdmin(AggregateAdmin):
     icon = "description"
     commands = {
         "send": Command(
-            lambda invoice, body: services.send_invoice(invoice_id=invoice.id, **body),
+            services.send_invoice,
             serializers.Sending,
             start=lambda invoice: {"recipient_email": invoice.customer_email},
             icon="mail",

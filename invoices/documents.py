@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from config.paper.layout import Flow, Paper, address, sums, table, text
-from events.money import money
+from config.core.money import money
+from config.pdf.layout import Flow, Paper, address, sums, table, text
 from invoices.models import CreditNote, Document, Invoice
 
 REASONS = {

@@ -2,8 +2,8 @@
 
 from hashlib import sha256
 
-from config.paper import files
-from events.errors import Conflict
+from config.core.exceptions import Conflict
+from config.pdf import files
 from invoices import documents
 from invoices.models import Document
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from events.models import Series
+from config.core.models import NumberSeries
 from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery, Seller
 from orders import selectors as orders
 
@@ -77,7 +77,7 @@ def to_mail(*, now: datetime) -> QuerySet[InvoiceDelivery]:
     return due.select_related("invoice").order_by("due_at")
 
 
-class NumberSeries(NamedTuple):
+class YearSeries(NamedTuple):
     """The numbers of an organization in a year: those of `INV-2025` or `CN-2025`."""
 
     organization_id: str
@@ -85,23 +85,23 @@ class NumberSeries(NamedTuple):
     year: int
 
 
-def number_series(organization_id: str | None = None) -> list[NumberSeries]:
+def number_series(organization_id: str | None = None) -> list[YearSeries]:
     """Return every series that numbers have been taken from, or that a number pretends to be of."""
     mine = Q(organization_id=organization_id) if organization_id else Q()
-    counted = Series.objects.filter(mine, series__in=NUMBERED)
+    counted = NumberSeries.objects.filter(mine, series__in=NUMBERED)
     found = set(counted.values_list("organization_id", "series", "year"))
     for series, model in NUMBERED.items():
         years = model.objects.filter(mine).values_list("organization_id", "issued_at__year")
         found |= {(organization, series, year) for organization, year in years.distinct()}
-    return [NumberSeries(*each) for each in sorted(found)]
+    return [YearSeries(*each) for each in sorted(found)]
 
 
-def check_numbers(of: NumberSeries) -> tuple[int, list[str]]:
+def check_numbers(of: YearSeries) -> tuple[int, list[str]]:
     """Return how many numbers a series has given out, and what is wrong with them.
 
     Numbers may be taken meanwhile: each is there from the moment at which it counts as taken.
     """
-    series = Series.objects.filter(**of._asdict())
+    series = NumberSeries.objects.filter(**of._asdict())
     last = sum(series.values_list("last", flat=True))
     rows = NUMBERED[of.series].objects.filter(
         organization_id=of.organization_id, issued_at__year=of.year

@@ -1,15 +1,27 @@
-"""A saved invoice hands its facts to the outbox."""
+"""What follows a saved invoice: its events are published, its documents are delivered."""
 
 from typing import Any
 
 from django.db.models.signals import post_save
 from django.dispatch import receiver
+from django.utils import timezone
 
 from events import outbox
-from invoices.models import Invoice
+from events.delivery import notify
+from invoices import tasks
+from invoices.models import Document, Invoice, InvoiceDelivery
 
 
-@receiver(post_save, sender=Invoice, dispatch_uid="invoices.hand_over_facts")
-def hand_over_facts(instance: Invoice, raw: bool, **kwargs: Any) -> None:
+@receiver(post_save, sender=Invoice, dispatch_uid="invoices.write_to_outbox")
+def write_to_outbox(instance: Invoice, raw: bool, **kwargs: Any) -> None:
+    """Append the invoice's new events to the outbox; `events.tasks.relay` publishes them."""
     if not raw:
-        outbox.put(instance)
+        outbox.write(instance)
+
+
+@receiver(post_save, sender=Document, dispatch_uid="invoices.deliver_document")
+@receiver(post_save, sender=InvoiceDelivery, dispatch_uid="invoices.deliver_mail")
+def deliver_documents(instance: Document | InvoiceDelivery, raw: bool, **kwargs: Any) -> None:
+    """Enqueue `invoices.tasks.deliver_documents` for a PDF or a mail that is due now."""
+    if instance.due_at and instance.due_at <= timezone.now() and not raw:
+        notify.enqueue(tasks.deliver_documents)

@@ -18,15 +18,9 @@ from celery import shared_task
 from django.db.models import QuerySet
 from django.utils import timezone
 
-import payments.selectors
-from events.models import Event as EventRow
-from events.reactions import reacts_to
-from events.timers import moment
+from config.core.timers import moment
 from invoices import files, mail, selectors, services
-from invoices.events import CreditNoteIssued, InvoiceCreated
 from invoices.models import Document, InvoiceDelivery
-from orders.events import OrderConfirmed
-from payments.events import RefundSucceeded
 
 logger = logging.getLogger(__name__)
 
@@ -42,41 +36,6 @@ AWAY = (
     SMTPServerDisconnected,
 )
 REFUSED = (SMTPRecipientsRefused, SMTPResponseException)  # this mail, for what it is
-
-
-@reacts_to(OrderConfirmed)
-def bill_confirmed_order(fact: OrderConfirmed, about: EventRow) -> None:
-    """What is sold is billed, a free order too."""
-    services.issue_invoice(order_id=fact.order_id)
-
-
-@reacts_to(InvoiceCreated)
-def queue_new_invoice(fact: InvoiceCreated, about: EventRow) -> None:
-    """The customer gets it without asking."""
-    services.queue_invoice(invoice_id=fact.invoice_id)
-
-
-@reacts_to(RefundSucceeded)
-def credit_refund(fact: RefundSucceeded, about: EventRow) -> None:
-    """What was billed and went back is no sale any more, by whatever way it went.
-
-    Money that never counted, because it came twice or by mistake, was not billed either.
-    """
-    if not payments.selectors.counts(fact.payment_id):
-        return
-    services.issue_credit_note(
-        order_id=fact.order_id,
-        refund_id=fact.refund_id,
-        amount=fact.amount,
-        currency=fact.currency,
-        reason=fact.reason,
-    )
-
-
-@reacts_to(CreditNoteIssued)
-def queue_new_credit_note(fact: CreditNoteIssued, about: EventRow) -> None:
-    """Accountants file it beside its invoice."""
-    services.queue_document(invoice_id=fact.invoice_id, credit_note_id=fact.credit_note_id)
 
 
 @shared_task

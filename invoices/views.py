@@ -12,7 +12,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.operations import takes
+from config.api.operations import endpoint
 from config.api.pdf import RENDERERS, Pdf, pdf, row_behind
 from config.api.views import ContextViewSet
 from invoices import files, selectors, serializers, services
@@ -28,14 +28,14 @@ class Invoices(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     filterset_class = InvoiceFilters
 
     @action(detail=True, renderer_classes=RENDERERS)
-    @takes(None, answers=Pdf)
+    @endpoint(response=Pdf)
     def pdf(self, request: Request, pk: str) -> HttpResponse:
         """The invoice as PDF. That of a credit note is under its `pdf_url`."""
         invoice = self.get_object()
         return pdf(files.read(invoice.document()), name=invoice.number)
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Sending)
+    @endpoint(request=serializers.Sending)
     def send(self, request: Request, pk: str) -> Response:
         """Mail it, for the first time or again: to the buyer, or to whom the body names."""
         invoice = self.get_object()

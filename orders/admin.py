@@ -112,34 +112,32 @@ class WriteOffs(Lines):
 class OrderAdmin(AggregateAdmin):
     icon = "receipt_long"
     commands = {
-        "place": Command(
-            lambda order, body: services.place_order(order_id=order.id), icon="shopping_bag"
-        ),
+        "place": Command(services.place_order, icon="shopping_bag"),
         "reservation": Command(
-            lambda order, body: services.answer_reservation(order_id=order.id, **body),
+            services.answer_reservation,
             serializers.Reservation,
             start=allocation,
             choices=items,
             icon="warehouse",
         ),
         "cancel": Command(
-            lambda order, body: services.cancel_order(order_id=order.id, **body),
+            services.cancel_order,
             serializers.Cancellation,
             icon="cancel",
             ends=True,
         ),
         "hold": Command(
-            lambda order, body: services.hold_order(order_id=order.id, **body),
+            services.hold_order,
             serializers.Hold,
             icon="pause",
         ),
         "release": Command(
-            lambda order, body: services.release_order(order_id=order.id),
+            services.release_order,
             icon="resume",
             bulk=no_input,
         ),
         "write-off": Command(
-            lambda order, body: services.write_off_units(order_id=order.id, **body),
+            services.write_off_units,
             serializers.WriteOff,
             start=unshipped,
             choices=items,
@@ -147,7 +145,7 @@ class OrderAdmin(AggregateAdmin):
             ends=True,
         ),
         "release-units": Command(
-            lambda order, body: services.release_written_off_units(order_id=order.id),
+            services.release_written_off_units,
             icon="inventory",
             bulk=no_input,
         ),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, cast
 
 from msgspec import Meta
 
-from events import origin
-from events.money import money
+from config.core import request_context
+from config.core.money import money
 from events.schema import Event, Id, Money, Payload, Quantity, Timestamp, event
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class OrderCancelled(Event):
             order_id=order.id,
             reservation_id=order.reservation_id,
             cancellation_reason=cast(CancellationReason, reason),
-            cancelled_by=origin.current().actor,
+            cancelled_by=request_context.current().actor,
             refund_required=refund_required,
             stock_to_release=StockItem.live(order) if order.placed_at else [],
         )
@@ -236,7 +236,7 @@ class OrderHeld(Event):
             order_id=order.id,
             reason=reason,
             note=note,
-            held_by=origin.current().actor,
+            held_by=request_context.current().actor,
         )
 
 
@@ -249,7 +249,7 @@ class OrderReleased(Event):
 
     @classmethod
     def of(cls, order: "Order") -> Self:
-        return cls(order_id=order.id, released_by=origin.current().actor)
+        return cls(order_id=order.id, released_by=request_context.current().actor)
 
 
 @event("order.part_delivered", published=False)

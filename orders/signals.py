@@ -1,4 +1,4 @@
-"""A saved order hands its facts to the outbox."""
+"""A saved order hands its events to the outbox."""
 
 from typing import Any
 
@@ -9,7 +9,8 @@ from events import outbox
 from orders.models import Order
 
 
-@receiver(post_save, sender=Order, dispatch_uid="orders.hand_over_facts")
-def hand_over_facts(instance: Order, raw: bool, **kwargs: Any) -> None:
+@receiver(post_save, sender=Order, dispatch_uid="orders.write_to_outbox")
+def write_to_outbox(instance: Order, raw: bool, **kwargs: Any) -> None:
+    """Append the order's new events to the outbox; `events.tasks.relay` publishes them."""
     if not raw:
-        outbox.put(instance)
+        outbox.write(instance)

@@ -6,7 +6,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.operations import takes
+from config.api.operations import endpoint
 from config.api.serializers import Body
 from config.api.views import ContextViewSet
 from events.views import Page, Timeline, timeline
@@ -22,55 +22,55 @@ class Orders(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     serializer_class = serializers.OrderOut
     filterset_class = OrderFilters
 
-    @takes(serializers.NewOrder, 201, shows=serializers.OrderOut.opened)
+    @endpoint(request=serializers.NewOrder, status=201, example=serializers.OrderOut.opened)
     def create(self, request: Request) -> Response:
         """Open an order that was no cart before. Nothing is reserved until it is placed."""
         organization_id = self.caller.organization_id
         return self.answer(services.open_order(organization_id=organization_id, **self.body()))
 
     @action(detail=True)
-    @takes(Page, answers=Timeline)
+    @endpoint(request=Page, response=Timeline)
     def timeline(self, request: Request, pk: str) -> HttpResponse:
         """Every event of every context about this order, internal ones too, in order."""
         return timeline(request, self.query(), self.get_object().stream)
 
     @action(detail=True, methods=["post"])
-    @takes(Body, shows=serializers.OrderOut.placed)
+    @endpoint(request=Body, example=serializers.OrderOut.placed)
     def place(self, request: Request, pk: str) -> Response:
         """The customer commits: stock is reserved for as long as paying may take."""
         self.body()
         return self.answer(services.place_order(order_id=self.get_object().id))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Reservation)
+    @endpoint(request=serializers.Reservation)
     def reservation(self, request: Request, pk: str) -> Response:
         """Inventory's answer: where the units come from, or that there are none."""
         order = self.get_object()
         return self.answer(services.answer_reservation(order_id=order.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Cancellation, shows=serializers.OrderOut.cancelled)
+    @endpoint(request=serializers.Cancellation, example=serializers.OrderOut.cancelled)
     def cancel(self, request: Request, pk: str) -> Response:
         """Cancel an order of which nothing has been dispatched."""
         order = self.get_object()
         return self.answer(services.cancel_order(order_id=order.id, **self.body()))
 
     @action(detail=True, methods=["post"], url_path="write-off")
-    @takes(serializers.WriteOff, shows=serializers.OrderOut.written_off)
+    @endpoint(request=serializers.WriteOff, example=serializers.OrderOut.written_off)
     def write_off(self, request: Request, pk: str) -> Response:
         """Give up units that will never ship."""
         order = self.get_object()
         return self.answer(services.write_off_units(order_id=order.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Hold, shows=serializers.OrderOut.held)
+    @endpoint(request=serializers.Hold, example=serializers.OrderOut.held)
     def hold(self, request: Request, pk: str) -> Response:
         """Keep fulfillment from starting until somebody has looked at it."""
         order = self.get_object()
         return self.answer(services.hold_order(order_id=order.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(Body)
+    @endpoint(request=Body)
     def release(self, request: Request, pk: str) -> Response:
         """Lift the hold."""
         self.body()

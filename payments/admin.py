@@ -1,6 +1,7 @@
 """Payments as operators see them."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -12,7 +13,7 @@ from config.admin.commands import Command, no_input
 from config.admin.filters import CreatedFilter
 from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin, ReadOnlyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
-from events.money import money
+from config.core.money import money
 from payments import selectors, serializers, services
 from payments.models import Attempt, Payment, PaymentAccount, Refund, Webhook
 
@@ -89,48 +90,48 @@ class Refunds(Lines):
 class PaymentAdmin(AggregateAdmin):
     icon = "payments"
     adds = Command(
-        lambda _, body: services.start_payment(method=Payment.Method.MANUAL, **body),
+        partial(services.start_payment, method=Payment.Method.MANUAL),
         serializers.ByHand,
     )
     commands = {
         "retry": Command(
-            lambda payment, body: services.retry_payment(payment_id=payment.id, **body),
+            services.retry_payment,
             serializers.Retry,
             icon="replay",
         ),
         "capture": Command(
-            lambda payment, body: services.capture_payment(payment_id=payment.id, **body),
+            services.capture_payment,
             serializers.Capture,
             icon="payments",
         ),
         "refund": Command(
-            lambda payment, body: services.request_refund(payment_id=payment.id, **body),
+            services.request_refund,
             serializers.RefundByOperator,
             start=most,
             icon="undo",
             ends=True,
         ),
         RECORD: Command(
-            lambda payment, body: services.record_refund(payment_id=payment.id, **body),
+            services.record_refund,
             serializers.RefundByHand,
             choices=by_hand,
             icon="price_check",
             ends=True,
         ),
         WITHDRAW: Command(
-            lambda payment, body: services.withdraw_refund(payment_id=payment.id, **body),
+            services.withdraw_refund,
             serializers.RefundByHand,
             choices=by_hand,
             icon="undo",
         ),
         "abandon": Command(
-            lambda payment, body: services.abandon_payment(payment_id=payment.id),
+            services.abandon_payment,
             icon="block",
             ends=True,
             bulk=no_input,
         ),
         ASK: Command(
-            lambda payment, body: services.ask_again(payment_id=payment.id),
+            services.ask_again,
             icon="sync",
             bulk=no_input,
         ),

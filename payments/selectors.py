@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Round
 
-from events.money import MAX_DECIMALS, MoneyField
+from config.core.money import MAX_DECIMALS, MoneyField
 from payments.models import Payment, PaymentAccount, Refund
 
 # Payments that wait for somebody: of which nobody knows yet whether the money has come, of which

@@ -1,4 +1,4 @@
-"""A saved payment hands its facts to the outbox."""
+"""What follows a saved payment: its events are published, its gateway is called."""
 
 from typing import Any
 
@@ -6,10 +6,20 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from events import outbox
+from events.delivery import notify
+from payments import tasks
 from payments.models import Payment
 
 
-@receiver(post_save, sender=Payment, dispatch_uid="payments.hand_over_facts")
-def hand_over_facts(instance: Payment, raw: bool, **kwargs: Any) -> None:
+@receiver(post_save, sender=Payment, dispatch_uid="payments.write_to_outbox")
+def write_to_outbox(instance: Payment, raw: bool, **kwargs: Any) -> None:
+    """Append the payment's new events to the outbox; `events.tasks.relay` publishes them."""
     if not raw:
-        outbox.put(instance)
+        outbox.write(instance)
+
+
+@receiver(post_save, sender=Payment, dispatch_uid="payments.call_gateway")
+def call_gateway(instance: Payment, raw: bool, **kwargs: Any) -> None:
+    """Enqueue `payments.tasks.call_gateway` for a payment whose gateway has not been called yet."""
+    if instance.due_at and not instance.calls and not raw:
+        notify.enqueue(tasks.call_gateway, instance.id)

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api import problems
-from config.api.operations import operation_of, takes
+from config.api.operations import endpoint, operation_of
 from config.api.views import ContextViewSet
 from payments import selectors, serializers, services
 from payments.filters import PaymentFilters
@@ -33,27 +33,27 @@ class Payments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     idempotency_key_required = frozenset({"create", "retry", "refunds"})
     calls_outside = frozenset({"create", "retry", "refunds"})
 
-    @takes(serializers.NewPayment, 201, shows=serializers.PaymentOut.waiting)
+    @endpoint(request=serializers.NewPayment, status=201, example=serializers.PaymentOut.waiting)
     def create(self, request: Request) -> Response:
         """Ask for what is still due; if that is being asked already, the payment is answered."""
         return self._asked(lambda: services.start_payment(**self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Retry)
+    @endpoint(request=serializers.Retry)
     def retry(self, request: Request, pk: str) -> Response:
         """Try once more to take what the gateway has declined."""
         payment = self.get_object()
         return self._asked(lambda: services.retry_payment(payment_id=payment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Capture, shows=serializers.PaymentOut.by_hand)
+    @endpoint(request=serializers.Capture, example=serializers.PaymentOut.by_hand)
     def capture(self, request: Request, pk: str) -> Response:
         """Record money that came by hand: `manual` payments only."""
         payment = self.get_object()
         return self.answer(services.capture_payment(payment_id=payment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.NewRefund, 201, answers=serializers.RefundOut)
+    @endpoint(request=serializers.NewRefund, response=serializers.RefundOut, status=201)
     def refunds(self, request: Request, pk: str) -> Response:
         """Give money back, never more than is left: `max_refundable` says how much that is."""
         payment = self.get_object()

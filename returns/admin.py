@@ -1,6 +1,7 @@
 """Returns as operators see them."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -12,7 +13,7 @@ from config.admin.commands import Command, no_input
 from config.admin.filters import CreatedFilter
 from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
-from events.money import money
+from config.core.money import money
 from returns import selectors, serializers, services
 from returns.models import Policy, Receipt, Return, ReturnItem
 
@@ -107,38 +108,38 @@ class Receipts(Lines):
 class ReturnAdmin(AggregateAdmin):
     icon = "assignment_return"
     adds = Command(
-        lambda _, body: services.request_return(**body),
+        services.request_return,
         serializers.ReturnByOperator,
     )
     commands = {
         "approve": Command(
-            lambda row, body: services.approve_return(return_id=row.id, **body),
+            services.approve_return,
             serializers.Approval,
             icon="check",
             bulk=no_input,
         ),
         "reject": Command(
-            lambda row, body: services.reject_return(return_id=row.id, **body),
+            services.reject_return,
             serializers.Ending,
             icon="block",
             ends=True,
         ),
         "receive": Command(
-            lambda row, body: services.receive_return(return_id=row.id, **body),
+            services.receive_return,
             serializers.NewReceipt,
             start=outstanding,
             choices=items,
             icon="inventory",
         ),
         "refund": Command(
-            lambda row, body: services.refund_return(return_id=row.id, **body),
+            services.refund_return,
             serializers.NewReturnRefund,
             start=most,
             icon="undo",
             ends=True,
         ),
         "refund-more": Command(
-            lambda row, body: services.refund_return(return_id=row.id, may_exceed=True, **body),
+            partial(services.refund_return, may_exceed=True),
             serializers.LargerRefund,
             start=worth,
             icon="currency_exchange",
@@ -146,13 +147,13 @@ class ReturnAdmin(AggregateAdmin):
             permission="returns.override_return",
         ),
         "close": Command(
-            lambda row, body: services.close_return(return_id=row.id, **body),
+            services.close_return,
             serializers.Closing,
             icon="done_all",
             ends=True,
         ),
         "cancel": Command(
-            lambda row, body: services.cancel_return(return_id=row.id, **body),
+            services.cancel_return,
             serializers.Ending,
             icon="cancel",
             ends=True,

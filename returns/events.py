@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, cast
 
 from msgspec import Meta
 
-from events import origin
-from events.money import money
+from config.core import request_context
+from config.core.money import money
 from events.schema import Event, Id, Money, Payload, Quantity, Timestamp, event
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class ReturnRejected(Event):
         return cls(
             return_id=return_request.id,
             order_id=return_request.order_id,
-            rejected_by=origin.current().actor,
+            rejected_by=request_context.current().actor,
             note=return_request.ending_note,
         )
 

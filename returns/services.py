@@ -10,7 +10,7 @@ from django.utils import timezone
 
 import orders.selectors
 import payments.selectors
-from events.numbers import next_number
+from config.core.numbering import next_number
 from returns import selectors
 from returns.models import Policy, Return, ReturnItem, WindowClosed
 

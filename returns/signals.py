@@ -1,4 +1,4 @@
-"""A saved return hands its facts to the outbox."""
+"""A saved return hands its events to the outbox."""
 
 from typing import Any
 
@@ -9,7 +9,8 @@ from events import outbox
 from returns.models import Return
 
 
-@receiver(post_save, sender=Return, dispatch_uid="returns.hand_over_facts")
-def hand_over_facts(instance: Return, raw: bool, **kwargs: Any) -> None:
+@receiver(post_save, sender=Return, dispatch_uid="returns.write_to_outbox")
+def write_to_outbox(instance: Return, raw: bool, **kwargs: Any) -> None:
+    """Append the return's new events to the outbox; `events.tasks.relay` publishes them."""
     if not raw:
-        outbox.put(instance)
+        outbox.write(instance)

@@ -5,7 +5,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.operations import takes
+from config.api.operations import endpoint
 from config.api.views import ContextViewSet
 from returns import selectors, serializers, services
 from returns.filters import ReturnFilters
@@ -23,37 +23,37 @@ class Returns(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     # Two receipts of one unit each look like one that is sent twice, and so do two closings.
     idempotency_key_required = frozenset({"receive", "refund", "close"})
 
-    @takes(serializers.NewReturn, 201, shows=serializers.ReturnOut.requested)
+    @endpoint(request=serializers.NewReturn, status=201, example=serializers.ReturnOut.requested)
     def create(self, request: Request) -> Response:
         """Ask to send delivered units back, while the time for it lasts."""
         return self.answer(services.request_return(**self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Approval, shows=serializers.ReturnOut.approved)
+    @endpoint(request=serializers.Approval, example=serializers.ReturnOut.approved)
     def approve(self, request: Request, pk: str) -> Response:
         """Let the customer send it, and say how much may go back at most."""
         return self.answer(services.approve_return(return_id=self.get_object().id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Ending, shows=serializers.ReturnOut.rejected)
+    @endpoint(request=serializers.Ending, example=serializers.ReturnOut.rejected)
     def reject(self, request: Request, pk: str) -> Response:
         """Do not let the customer send it."""
         return self.answer(services.reject_return(return_id=self.get_object().id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Ending, shows=serializers.ReturnOut.cancelled)
+    @endpoint(request=serializers.Ending, example=serializers.ReturnOut.cancelled)
     def cancel(self, request: Request, pk: str) -> Response:
         """Nothing will be sent after all; once something has come, close it instead."""
         return self.answer(services.cancel_return(return_id=self.get_object().id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.NewReceipt)
+    @endpoint(request=serializers.NewReceipt)
     def receive(self, request: Request, pk: str) -> Response:
         """Record units that have come, in one receipt or in several."""
         return self.answer(services.receive_return(return_id=self.get_object().id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.NewReturnRefund, shows=serializers.ReturnOut.under_way)
+    @endpoint(request=serializers.NewReturnRefund, example=serializers.ReturnOut.under_way)
     def refund(self, request: Request, pk: str) -> Response:
         """Have the money given back; it is refunded once the payments say that it has gone."""
         return_request = self.get_object()
@@ -65,7 +65,7 @@ class Returns(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         )
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Closing, shows=serializers.ReturnOut.closed)
+    @endpoint(request=serializers.Closing, example=serializers.ReturnOut.closed)
     def close(self, request: Request, pk: str) -> Response:
         """Wait for no more of an approved return; of a received one, refund no more."""
         return self.answer(services.close_return(return_id=self.get_object().id, **self.body()))

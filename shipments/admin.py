@@ -1,6 +1,5 @@
 """Shipments as operators see them."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -17,7 +16,7 @@ from config.admin.commands import Command, no_input
 from config.admin.filters import CreatedFilter
 from config.admin.pages import AggregateAdmin, Lines, ReadOnlyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
-from events.money import money
+from config.core.money import money
 from shipments import files, selectors, serializers, services
 from shipments.models import CarrierAccount, CarrierWebhook, Label, Scan, Shipment, ShipmentItem
 
@@ -54,11 +53,6 @@ MEANINGS = {
 def late(rows: QuerySet[Any]) -> QuerySet[Any]:
     """Those that should have arrived before today."""
     return rows.filter(selectors.late(timezone.now().date()))
-
-
-def see(status: Any, shipment: Shipment, body: Mapping[str, Any]) -> object:
-    """Record what has become of a parcel that will not arrive."""
-    return services.report_scan(shipment_id=shipment.id, status=status, **body)
 
 
 @admin.display(description="label")
@@ -112,49 +106,50 @@ class Scans(Lines):
 @admin.register(Shipment)
 class ShipmentAdmin(AggregateAdmin):
     icon = "local_shipping"
-    adds = Command(
-        lambda _, body: services.create_shipment(**body), serializers.NewShipment, icon="add"
-    )
+    adds = Command(services.create_shipment, serializers.NewShipment, icon="add")
     commands = {
         "label": Command(
-            lambda shipment, body: services.label_shipment(shipment_id=shipment.id, **body),
+            services.label_shipment,
             serializers.NewLabel,
             icon="label",
             bulk=no_input,
         ),
         "dispatch": Command(
-            lambda shipment, body: services.dispatch_shipment(shipment_id=shipment.id, **body),
+            services.dispatch_shipment,
             serializers.Dispatch,
             start=lambda shipment: {"estimated_delivery": shipment.estimated_delivery},
             icon="local_shipping",
             bulk=no_input,
         ),
         "scan": Command(
-            lambda shipment, body: services.report_scan(shipment_id=shipment.id, **body),
+            services.report_scan,
             serializers.NewScan,
             icon="barcode_scanner",
         ),
         "deliver": Command(
-            lambda shipment, body: services.deliver_shipment(shipment_id=shipment.id, **body),
+            services.deliver_shipment,
             serializers.Delivery,
             icon="home_pin",
             ends=True,
         ),
-        LOST: Command(partial(see, Scan.Status.LOST), serializers.Seen, icon="help", ends=True),
+        LOST: Command(
+            partial(services.report_scan, status="lost"),
+            serializers.Seen,
+            icon="help",
+            ends=True,
+        ),
         RETURNED: Command(
-            partial(see, Scan.Status.RETURNED_TO_SENDER),
+            partial(services.report_scan, status="returned_to_sender"),
             serializers.Seen,
             icon="assignment_return",
             ends=True,
         ),
         "cancel": Command(
-            lambda shipment, body: services.cancel_shipment(shipment_id=shipment.id),
+            services.cancel_shipment,
             icon="block",
             ends=True,
         ),
-        ASK: Command(
-            lambda shipment, body: services.ask_again(shipment_id=shipment.id), icon="sync"
-        ),
+        ASK: Command(services.ask_again, icon="sync"),
     }
     queues = (
         Queue(

@@ -10,7 +10,7 @@ from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import KeepInFrame
 
-from config.paper.layout import BOLD, INK, REGULAR, Flow, register_fonts, text
+from config.pdf.layout import BOLD, INK, REGULAR, Flow, register_fonts, text
 
 SIZE = (100 * mm, 150 * mm)
 MARGIN = 6 * mm

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from msgspec import Meta
 
-from events.money import money
+from config.core.money import money
 from events.schema import Event, Id, Money, Timestamp, event
 
 if TYPE_CHECKING:

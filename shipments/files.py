@@ -1,6 +1,6 @@
 """The PDFs of labels that are ours to keep."""
 
-from config.paper import files
+from config.pdf import files
 from shipments.models import Label, Shipment
 
 ROUTE = "label-document"

@@ -1,15 +1,30 @@
-"""A saved shipment hands its facts to the outbox."""
+"""What follows a saved shipment: its events are published, its carrier is called."""
 
 from typing import Any
 
 from django.db.models.signals import post_save
 from django.dispatch import receiver
+from django.utils import timezone
 
 from events import outbox
+from events.delivery import notify
+from shipments import tasks
 from shipments.models import Shipment
 
 
-@receiver(post_save, sender=Shipment, dispatch_uid="shipments.hand_over_facts")
-def hand_over_facts(instance: Shipment, raw: bool, **kwargs: Any) -> None:
+@receiver(post_save, sender=Shipment, dispatch_uid="shipments.write_to_outbox")
+def write_to_outbox(instance: Shipment, raw: bool, **kwargs: Any) -> None:
+    """Append the shipment's new events to the outbox; `events.tasks.relay` publishes them."""
     if not raw:
-        outbox.put(instance)
+        outbox.write(instance)
+
+
+@receiver(post_save, sender=Shipment, dispatch_uid="shipments.call_carrier")
+def call_carrier(instance: Shipment, raw: bool, **kwargs: Any) -> None:
+    """Enqueue the carrier's calls that are due: for a new label, and for the tracking."""
+    if raw:
+        return
+    if any(label.due_at and not label.calls for label in instance.tries):
+        notify.enqueue(tasks.call_carrier, instance.id)
+    if instance.track_at and instance.track_at <= timezone.now():
+        notify.enqueue(tasks.track_shipment, instance.id)

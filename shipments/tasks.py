@@ -2,24 +2,8 @@
 
 from celery import shared_task
 
-from events.models import Event
-from events.reactions import reacts_to
-from events.timers import moment
-from fulfillment.events import FulfillmentPacked
-from orders.events import OrderCancelled
+from config.core.timers import moment
 from shipments import services
-
-
-@reacts_to(FulfillmentPacked)
-def ship_packed_units(fact: FulfillmentPacked, about: Event) -> None:
-    """If the order names its carrier and service, nobody has to."""
-    services.ship_packed_units(fulfillment_id=about.subject)
-
-
-@reacts_to(OrderCancelled)
-def cancel_open_shipments(fact: OrderCancelled, about: Event) -> None:
-    """What has not left stays here, and its labels go back."""
-    services.cancel_open_shipments(order_id=fact.order_id)
 
 
 @shared_task

@@ -18,11 +18,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api import problems
-from config.api.operations import takes
+from config.api.operations import endpoint
 from config.api.pdf import RENDERERS, Pdf, pdf, row_behind
 from config.api.serializers import Body
 from config.api.views import ContextViewSet
-from events.errors import Conflict
+from config.core.exceptions import Conflict
 from shipments import files, selectors, serializers, services
 from shipments.carriers import BadMessage, BadSignature, easypost
 from shipments.filters import ShipmentFilters
@@ -51,13 +51,13 @@ class Shipments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
             return [renderer() for renderer in RENDERERS]
         return super().get_renderers()
 
-    @takes(serializers.NewShipment, 201, shows=serializers.ShipmentOut.created)
+    @endpoint(request=serializers.NewShipment, status=201, example=serializers.ShipmentOut.created)
     def create(self, request: Request) -> Response:
         """Let packed units travel together: those of the body, or all that are in no shipment."""
         return self.answer(services.create_shipment(**self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.NewLabel, shows=serializers.ShipmentOut.labelled)
+    @endpoint(request=serializers.NewLabel, example=serializers.ShipmentOut.labelled)
     def label(self, request: Request, pk: str) -> Response:
         """Buy the carrier's label, or with the adapter `manual` record the one that you have."""
         shipment = self.get_object()
@@ -71,7 +71,7 @@ class Shipments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         return Response({"id": services.label_shipment(shipment_id=shipment_id, **self.body()).pk})
 
     @label.mapping.get
-    @takes(None, answers=Pdf)
+    @endpoint(response=Pdf)
     def label_pdf(self, request: Request, pk: str) -> HttpResponse:
         """The label as PDF, if the carrier does not keep it under a URL of its own."""
         shipment: Shipment = self.get_object()
@@ -89,28 +89,28 @@ class Shipments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         raise NoLabel(f"There is no label of {shipment.id} to show.")
 
     @action(detail=True, methods=["post"], url_path="dispatch", url_name="dispatch")
-    @takes(serializers.Dispatch)
+    @endpoint(request=serializers.Dispatch)
     def send(self, request: Request, pk: str) -> Response:
         """It has left the warehouse."""
         shipment = self.get_object()
         return self.answer(services.dispatch_shipment(shipment_id=shipment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.NewScan, 201, shows=serializers.ShipmentOut.scanned)
+    @endpoint(request=serializers.NewScan, status=201, example=serializers.ShipmentOut.scanned)
     def scans(self, request: Request, pk: str) -> Response:
         """Somebody has seen it. One that comes too late to mean anything is kept, and no more."""
         shipment = self.get_object()
         return self.answer(services.record_scan(shipment_id=shipment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(serializers.Delivery, shows=serializers.ShipmentOut.delivered)
+    @endpoint(request=serializers.Delivery, example=serializers.ShipmentOut.delivered)
     def deliver(self, request: Request, pk: str) -> Response:
         """It has arrived."""
         shipment = self.get_object()
         return self.answer(services.deliver_shipment(shipment_id=shipment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @takes(Body, shows=serializers.ShipmentOut.cancelled)
+    @endpoint(request=Body, example=serializers.ShipmentOut.cancelled)
     def cancel(self, request: Request, pk: str) -> Response:
         """Cancel a shipment that has not left: what is in it stays packed, its label goes back."""
         self.body()

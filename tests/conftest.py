@@ -20,8 +20,9 @@ from django.test import Client, TransactionTestCase
 
 from config.api import tokens
 from config.celery import app
-from events import broker as broker_
-from events import reactions, wake
+from events import reactions
+from events.delivery import broker as broker_
+from events.delivery import notify
 from events.models import Reaction
 from tests.mailbox import Mailbox
 
@@ -59,21 +60,21 @@ def quick_end() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def nudges(monkeypatch: pytest.MonkeyPatch) -> list[wake.Nudge]:
+def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[notify.Notification]:
     """Nudges are kept here instead of being sent; `settle` and the relay are called by hand."""
-    kept: list[wake.Nudge] = []
-    monkeypatch.setattr(wake, "_nudge", kept.append)
+    kept: list[notify.Notification] = []
+    monkeypatch.setattr(notify, "_put", kept.append)
     return kept
 
 
-_nudge = wake._nudge
+_put = notify._put
 
 
 @pytest.fixture
-def awake(monkeypatch: pytest.MonkeyPatch, nudges: object) -> None:
+def awake(monkeypatch: pytest.MonkeyPatch, enqueued: object) -> None:
     """Nudges are really sent, by a thread and a connection of this test's own."""
-    wake._forget_after_fork()
-    monkeypatch.setattr(wake, "_nudge", _nudge)
+    notify._forget_after_fork()
+    monkeypatch.setattr(notify, "_put", _put)
 
 
 @pytest.fixture

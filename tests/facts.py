@@ -3,22 +3,22 @@
 import json
 from typing import Any
 
-from events.models import Event
+from events.models import EventRecord
 
 
 def told(stream: Any, *, after: int = 0) -> list[str]:
     """Return the names of what happened to an order or a cart, internal facts too."""
-    events = Event.objects.filter(stream=stream.id, number__gt=after).order_by("number")
+    events = EventRecord.objects.filter(stream=stream.id, number__gt=after).order_by("number")
     return list(events.values_list("name", flat=True))
 
 
 def mark() -> int:
     """Return where the log ends now."""
-    last = Event.objects.order_by("-number").first()
+    last = EventRecord.objects.order_by("-number").first()
     return last.number if last else 0
 
 
 def data(stream: Any, name: str) -> dict[str, Any]:
     """Return the data of the latest event of that name, its numbers as text."""
-    event = Event.objects.filter(stream=stream.id, name=name).latest("number")
+    event = EventRecord.objects.filter(stream=stream.id, name=name).latest("number")
     return json.loads(event.body, parse_float=str)["data"]

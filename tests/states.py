@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from events.errors import DomainError
-from events.models import Event
+from config.core.exceptions import DomainError
+from events.models import EventRecord
 from tests.facts import mark
 
 NO, STANDS = "refused", "stands already"
@@ -42,7 +42,9 @@ def ask(
             else:
                 command(row)
             after, facts = expected if isinstance(expected, tuple) else ("same", [])
-            told = Event.objects.filter(stream=row.stream, number__gt=before).order_by("number")
+            told = EventRecord.objects.filter(stream=row.stream, number__gt=before).order_by(
+                "number"
+            )
             assert [event.name for event in told] == facts
             assert rows.get(pk=row.pk).status == (status if after == "same" else after)
 

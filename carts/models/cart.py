@@ -19,11 +19,11 @@ from carts.events import (
     CartItemsAbsorbed,
     CartMerged,
 )
+from carts.exceptions import CannotMerge, TooMany
 from carts.models.item import MAX_QUANTITY, CartItem
-from carts.models.refusals import CannotMerge, TooMany
+from config.core.ids import PublicIdField
+from config.core.money import CurrencyField, money
 from events.aggregate import Aggregate, transition
-from events.ids import PublicIdField
-from events.money import CurrencyField, money
 
 MAX_ITEMS = 500
 
@@ -39,8 +39,8 @@ class Cart(Aggregate):
         MERGED = "merged"
 
     OPEN = (Status.ACTIVE, Status.ABANDONED)
-    final = frozenset({Status.CONVERTED, Status.EXPIRED, Status.MERGED})
-    opens_with = CartCreated
+    terminal_statuses = frozenset({Status.CONVERTED, Status.EXPIRED, Status.MERGED})
+    created_event = CartCreated
 
     id = PublicIdField("cart")
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)

@@ -6,8 +6,8 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
-from events.ids import PublicIdField
-from events.money import MoneyField, TaxRateField
+from config.core.ids import PublicIdField
+from config.core.money import MoneyField, TaxRateField
 
 MAX_QUANTITY = 9_999
 

@@ -10,8 +10,8 @@ from django.http import HttpRequest
 
 from config.admin.commands import Command
 from config.admin.timeline import words
-from events import origin
-from events.errors import DomainError
+from config.core import request_context
+from config.core.exceptions import DomainError
 
 if TYPE_CHECKING:
     from config.admin.pages import ReadOnlyAdmin
@@ -62,7 +62,7 @@ def _refusal(command: Command, request: HttpRequest, row: Any) -> str | None:
         return "; ".join(
             f"{words(field)}: {error}" for field, errors in form.errors.items() for error in errors
         )
-    origin.act_as(request.user.get_username(), organization_id=row.organization_id)
+    request_context.set_actor(request.user.get_username(), organization_id=row.organization_id)
     try:
         with transaction.atomic():
             command.run(row, form.cleaned_data)

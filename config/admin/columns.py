@@ -9,8 +9,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from config.core.money import money
 from events.aggregate import Aggregate
-from events.money import money
 
 Column = Callable[[Any], Any]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from rest_framework.serializers import Serializer
 
@@ -23,25 +23,30 @@ def no_input(request: HttpRequest) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Command:
-    """`run(row, body)` calls the service with what the serializer `asks` for.
+    """A service that an operator may run on a row, with a form for its other arguments.
 
-    `start(row)` says what the form holds at first, `choices(row)` what there is to choose from in
-    fields that take an id. `ends` marks what cannot be undone; `permission` is what an
-    operator needs besides the one to change such rows.
+    The service gets the row's id under the name of its model (`order_id`), and what the form's
+    serializer has validated. `start(row)` returns the form's initial values, `choices(row)` the
+    options of its id fields. `ends` marks what cannot be undone. `permission` is required in
+    addition to the permission to change the row.
 
-    One with `bulk` may also run on many rows of the list: `bulk(request)` is what would be typed
-    into the form, each value under its field's name. Whoever sends a list twice runs it twice, so
-    it must be a command of which a repeat is no harm.
+    A command with `bulk` may also run on many rows of a list: `bulk(request)` returns the form's
+    values. A list that is sent twice runs twice, so such a command must be safe to repeat.
     """
 
-    run: Callable[[Any, dict[str, Any]], object]
-    asks: type[Serializer[Any]] = StrictSerializer
+    service: Callable[..., object]
+    form_serializer: type[Serializer[Any]] = StrictSerializer
     start: Callable[[Any], Mapping[str, Any]] = _nothing
     choices: Callable[[Any], Choices] = _nothing
     icon: str = "play_arrow"
     ends: bool = False
     bulk: Callable[[HttpRequest], Mapping[str, str]] | None = None
     permission: str | None = None
+
+    def run(self, row: Model | None, body: Mapping[str, Any]) -> Any:
+        """Call the service; `row` is None for a command that adds one."""
+        row_id = {f"{row._meta.model_name}_id": row.pk} if row else {}
+        return self.service(**row_id, **body)
 
     def is_open_to(self, user: Any) -> bool:
         """Whether an operator who may change such rows may do this too."""
@@ -50,7 +55,7 @@ class Command:
     def form(self, row: Any, data: Any = None) -> CommandForm:
         """Return the form, filled with what was sent if anything was."""
         return CommandForm(
-            self.asks,
+            self.form_serializer,
             start=self.start(row),
             choices=self.choices(row),
             context={"view": _SameOrganization(row)},

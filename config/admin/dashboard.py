@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from config.admin import timeline
-from events.models import Event
+from events.models import EventRecord
 
 LATEST = 20  # events on the first page
 
@@ -48,9 +48,9 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         for model in app["models"]
         for queue in getattr(_page(model), "queues", ())
     ]
-    latest: list[Event] = []
-    if request.user.has_perm("events.view_event"):
-        latest = list(Event.objects.order_by("-number")[:LATEST])
+    latest: list[EventRecord] = []
+    if request.user.has_perm("events.view_eventrecord"):
+        latest = list(EventRecord.objects.order_by("-number")[:LATEST])
     return context | {
         "title": "Overview",
         "cards": cards,

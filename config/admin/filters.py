@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from events.ids import bounded
+from config.core.ids import bounded
 
 
 class CreatedFilter(admin.DateFieldListFilter):

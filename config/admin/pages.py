@@ -24,9 +24,9 @@ from config.admin.commands import Command
 from config.admin.queues import Queue
 from config.api import idempotency
 from config.api.models import IdempotencyRecord
-from events import origin
+from config.core import request_context
+from config.core.exceptions import DomainError
 from events.aggregate import Aggregate, Transition
-from events.errors import DomainError
 
 UNJUDGED = ("csrfmiddlewaretoken", "key")  # fields of a form that are not its values
 
@@ -163,7 +163,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         form = command.form(row, request.POST if request.method == "POST" else None)
         organization = row.organization_id if row else None
         if form.is_valid():
-            origin.act_as(request.user.get_username(), organization_id=organization)
+            request_context.set_actor(request.user.get_username(), organization_id=organization)
             try:
                 with transaction.atomic():
                     made = None
@@ -242,7 +242,7 @@ class AggregateAdmin(ReadOnlyAdmin):
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def allowed(self, row: Aggregate) -> list[str]:
-        names = (_name(each) for each in row.transitions() if not each.refusal(row))
+        names = (_name(each) for each in row.transitions() if not each.blocked_by(row))
         return [name for name in dict.fromkeys(names) if name in self.commands]
 
     def meaning(self, name: str) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from events import schema
-from events.models import Event, Stream
+from events.models import EventRecord, Stream
 
 LONGEST = 500  # facts; the API's timeline has pages
 
@@ -31,7 +31,7 @@ ICONS = {
 class Entry(NamedTuple):
     """One fact, as a page shows it."""
 
-    event: Event
+    event: EventRecord
     title: str
     meaning: str
     details: list[tuple[str, str]]
@@ -41,7 +41,7 @@ class Entry(NamedTuple):
 
 def of(stream: str) -> tuple[list[Entry], bool]:
     """Return what happened in a stream, the latest first, and whether there is more."""
-    events = Event.objects.filter(stream=stream).select_related("publication", "outbox")
+    events = EventRecord.objects.filter(stream=stream).select_related("publication", "outbox")
     found = [entry(event) for event in events.order_by("-number")[: LONGEST + 1]]
     return found[:LONGEST], len(found) > LONGEST
 
@@ -52,7 +52,7 @@ def removed_at(stream: str) -> datetime | None:
     return found.first()
 
 
-def entry(event: Event) -> Entry:
+def entry(event: EventRecord) -> Entry:
     """Return one fact. A name that nobody declares any more, or a damaged body, hides no other."""
     kind = schema.registry.get(event.name)
     return Entry(
@@ -65,7 +65,7 @@ def entry(event: Event) -> Entry:
     )
 
 
-def state(event: Event) -> str:
+def state(event: EventRecord) -> str:
     """Return `internal`, `published`, `owed`, `parked`, or `discarded` for one never sent."""
     if event.sequence is None:
         return "internal"
@@ -81,7 +81,7 @@ def words(name: str) -> str:
     return name.replace("_", " ").replace("-", " ").capitalize()
 
 
-def _details(event: Event) -> Iterator[tuple[str, str]]:
+def _details(event: EventRecord) -> Iterator[tuple[str, str]]:
     """What the payload says besides what the page shows anyway."""
     try:
         envelope = json.loads(event.body, parse_float=str)

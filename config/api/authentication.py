@@ -9,7 +9,7 @@ from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.request import Request
 
 from config.api import tokens
-from events import origin
+from config.core import request_context
 
 
 @dataclass
@@ -64,7 +64,7 @@ class BearerToken(BaseAuthentication):
             scopes=frozenset(claims.get("scope", "").split()),
             actor=claims["sub"],
         )
-        origin.act_as(caller.actor, organization_id=caller.organization_id)
+        request_context.set_actor(caller.actor, organization_id=caller.organization_id)
         return caller, text
 
     def authenticate_header(self, request: Request) -> str:

@@ -10,7 +10,7 @@ from django_filters.fields import IsoDateTimeField
 from drf_spectacular.drainage import set_override
 
 from config.api.tokens import LONGEST_ID
-from events.ids import bounded
+from config.core.ids import bounded
 
 
 class IdFilter(filters.CharFilter):

@@ -6,7 +6,7 @@ from django.db import Error
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from config.api.problems import database_unavailable
-from events import backlog, metrics
+from events.operations import metrics, statistics
 
 LATE = 10  # seconds; a message is confirmed in a fraction of one, or the broker is away
 
@@ -47,13 +47,13 @@ def _ready() -> HttpResponse:
 
 
 def _problems() -> Iterator[tuple[str, str]]:
-    if (age := backlog.age(backlog.messages())) > LATE:
+    if (age := statistics.age(statistics.messages())) > LATE:
         yield (
             "messages_late",
             f"The oldest message has waited for {age:.0f} s. Nothing is lost: it goes out as soon "
             "as a worker runs and RabbitMQ takes it.",
         )
-    if parked := backlog.parked_messages():
+    if parked := statistics.parked_messages():
         yield (
             "messages_parked",
             f"Messages that RabbitMQ has refused: {parked}. They hold their order or cart until "

@@ -22,7 +22,7 @@ from rest_framework.status import is_success
 
 from config.api.authentication import caller_of
 from config.api.models import IdempotencyRecord
-from events.errors import Conflict, DomainError
+from config.core.exceptions import Conflict, DomainError
 
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from config.api import problems
-from events import origin
-from events.ids import new_id
+from config.core import request_context
+from config.core.ids import new_id
 
 access = logging.getLogger("access")
 UNLOGGED = ("/health/", "/metrics", "/static/")
@@ -32,7 +32,7 @@ class RequestOrigin:
         request_id = given if _SANE_ID.fullmatch(given) else new_id("req")
         traceparent = request.headers.get("traceparent", "")
         request.request_id = request_id  # type: ignore[attr-defined]
-        with origin.acting(
+        with request_context.use(
             request_id=request_id,
             traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
         ):

@@ -1,4 +1,4 @@
-"""What an action takes and answers, said once: the view works by it and the schema shows it."""
+"""The declaration of an endpoint, which both the view and the OpenAPI document use."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,28 +11,31 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Operation:
-    """`takes` is the body's serializer, or a GET's query's; `answers` None is the view's own."""
+    """See `endpoint`. The first status is the default of `ContextViewSet.answer`."""
 
-    takes: Any = None
-    answers: Any = None
+    request: type[Serializer[Any]] | None = None
+    response: type[Any] | None = None
     statuses: tuple[int, ...] = (200,)
-    shows: Mapping[str, Any] | None = None
+    example: Mapping[str, Any] | None = None
 
 
-def takes(
-    serializer: type[Serializer[Any]] | None,
-    *statuses: int,
-    answers: type[Any] | None = None,
-    shows: Mapping[str, Any] | None = None,
+def endpoint(
+    *,
+    request: type[Serializer[Any]] | None = None,
+    response: type[Any] | None = None,
+    status: int | tuple[int, ...] = 200,
+    example: Mapping[str, Any] | None = None,
 ) -> Callable[[F], F]:
-    """Declare an action: `body()` or `query()` parse what it takes, `answer()` has its status.
+    """Declare what an action of a ContextViewSet accepts and returns.
 
-    `answers` is a serializer or a msgspec.Struct. Both sides have an `example` for the schema;
-    `shows` is what differs from it in the answer.
+    `request` parses the body, or the query of a GET. `response` is a serializer or a
+    msgspec.Struct; the default is the view's serializer. Both have an `example`; `example` here
+    holds the members of the response that differ from it.
     """
+    statuses = (status,) if isinstance(status, int) else status
 
     def decorate(action: F) -> F:
-        action.operation = Operation(serializer, answers, statuses or (200,), shows)  # type: ignore[attr-defined]
+        action.operation = Operation(request, response, statuses, example)  # type: ignore[attr-defined]
         return action
 
     return decorate

@@ -17,8 +17,8 @@ from rest_framework.serializers import as_serializer_error
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
-from events import origin
-from events.errors import Conflict, DomainError, Missing
+from config.core import request_context
+from config.core.exceptions import Conflict, DomainError, Missing
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -41,7 +41,7 @@ def problem(
             "status": status,
             "detail": detail,
             "code": code,
-            "request_id": origin.current().request_id,
+            "request_id": request_context.current().request_id,
         },
         status=status,
         headers=headers,

@@ -11,8 +11,8 @@ from msgspec import UNSET, Meta, UnsetType
 from rest_framework.exceptions import APIException
 
 from config.api import problems
-from events.errors import Conflict, DomainError
-from events.parked import NotOwed, NotParked
+from config.core.exceptions import Conflict, DomainError
+from events.operations.parked import NotOwed, NotParked
 
 
 class Told(NamedTuple):

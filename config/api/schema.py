@@ -1,7 +1,7 @@
 """OpenAPI: what all routes share is derived here; what is a route's own its action `takes`."""
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from drf_spectacular.extensions import (
@@ -79,7 +79,7 @@ class Schema(AutoSchema):
         return f"Needs the scope `{scope_for(self.view, self.method)}`."
 
     def get_request_serializer(self) -> Any:
-        return self.operation.takes
+        return self.operation.request
 
     def get_response_serializers(self) -> Any:
         if self._answers() is Pdf:
@@ -87,11 +87,11 @@ class Schema(AutoSchema):
         return dict.fromkeys(self.operation.statuses, self._answers())
 
     def _answers(self) -> Any:
-        return self.operation.answers or self.view.get_serializer_class()
+        return self.operation.response or self.view.get_serializer_class()
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         """Paged and filtered as all rows of a context are; what `takes` a query is not."""
-        return self.view.action == "list" and self.operation.takes is None
+        return self.view.action == "list" and self.operation.request is None
 
     def _get_format_parameters(self) -> list[Any]:
         """What is answered is a matter of `Accept`: no query parameter has a say in it."""
@@ -99,14 +99,14 @@ class Schema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         if self.method == "GET":
-            return [self.operation.takes, *HEADERS] if self.operation.takes else HEADERS
+            return [self.operation.request, *HEADERS] if self.operation.request else HEADERS
         if self.method != "POST":
             return HEADERS
         required = self.view.action in self.view.idempotency_key_required
         return [idempotency_key(required=required), REPLAYED, *HEADERS]
 
     def get_examples(self) -> list[OpenApiExample]:
-        answers, shows = self._answers(), self.operation.shows
+        answers, shows = self._answers(), self.operation.example
         examples = [
             OpenApiExample(
                 "answer",
@@ -116,8 +116,10 @@ class Schema(AutoSchema):
                 media_type=getattr(answers, "media_type", None),
             )
         ]
-        if self.operation.takes and self.method != "GET":
-            body = OpenApiExample("body", self.operation.takes.example, request_only=True)
+        if self.operation.request and self.method != "GET":
+            body = OpenApiExample(
+                "body", cast(Any, self.operation.request).example, request_only=True
+            )
             examples.append(body)
         return examples
 

@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty, get_attribute
 
-from events import money
+from config.core import money
 from events.aggregate import Aggregate
 
 

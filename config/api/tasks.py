@@ -4,7 +4,7 @@ from celery import shared_task
 
 from config.api.idempotency import KEPT
 from config.api.models import IdempotencyRecord
-from events.timers import moment
+from config.core.timers import moment
 
 BATCH = 1000  # rows per transaction, so that no lock is held for long
 

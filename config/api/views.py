@@ -18,7 +18,7 @@ from config.api.authentication import Caller, caller_of
 from config.api.operations import operation_of
 from config.api.permissions import MissingScope
 from config.api.serializers import ExternalId
-from events import origin
+from config.core import request_context
 
 DELEGATE = "actors:delegate"
 M = TypeVar("M", bound=Model)
@@ -47,11 +47,10 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         if str(request.method).lower() not in self.action_map:
             self.http_method_not_allowed(request)  # whatever its query and body are
         self._check_query(request)
-        if request.method in ("GET", "HEAD", "DELETE") and int(
-            request.META.get("CONTENT_LENGTH") or 0
-        ):
-            raise ValidationError(f"A {request.method} request takes no body.")
-        if request.method not in SAFE_METHODS:
+        if request.method in SAFE_METHODS:
+            if int(request.META.get("CONTENT_LENGTH") or 0):
+                raise ValidationError(f"A {request.method} request takes no body.")
+        else:
             self._take_body(request)
             self._take_actor(request)
         handler = getattr(self, "post", None)
@@ -87,7 +86,7 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
 
     def _parsed(self, data: Any, *, is_json: bool) -> dict[str, Any]:
         context = {**self.get_serializer_context(), "is_json": is_json}
-        parsed = operation_of(self).takes(data=data, context=context)
+        parsed = cast(Any, operation_of(self).request)(data=data, context=context)
         parsed.is_valid(raise_exception=True)
         return dict(parsed.validated_data)
 
@@ -127,7 +126,7 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
 
     def _parameters(self) -> dict[str, bool]:
         """What the action's query may hold; true for what may be repeated."""
-        if (takes := operation_of(self).takes) and self.request.method in SAFE_METHODS:
+        if (takes := operation_of(self).request) and self.request.method in SAFE_METHODS:
             return dict.fromkeys(takes().fields, False)
         if self.action != "list":
             return {}
@@ -145,6 +144,8 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
             raise ParseError("The JSON is nested too deeply.") from error
         if not is_object:
             raise ValidationError("The body must be a JSON object.")
+        if request.method == "DELETE" and request.data:
+            raise ValidationError("A DELETE request takes no body.")
 
     def _take_actor(self, request: Request) -> None:
         """A service that acts for a person says so; the facts then name the person."""
@@ -158,4 +159,4 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         except ValidationError as error:
             raise ValidationError({"actor": error.detail}) from error
         self.caller.actor = actor
-        origin.act_as(actor)
+        request_context.set_actor(actor)

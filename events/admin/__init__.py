@@ -19,9 +19,10 @@ from config.admin.commands import Command, no_input
 from config.admin.pages import ReadOnlyAdmin
 from config.admin.queues import Queue, QueueFilter
 from config.api.serializers import StrictSerializer
-from events import parked, schema
+from events import schema
 from events.admin import audit  # noqa: F401  (it registers itself)
-from events.models import Event, Outbox, Reaction
+from events.models import EventRecord, Outbox, Reaction
+from events.operations import parked
 
 STATE = badge(
     "state",
@@ -43,7 +44,7 @@ class NameFilter(admin.SimpleListFilter):
         return queryset.filter(name=self.value()) if self.value() else queryset
 
 
-@admin.register(Event)
+@admin.register(EventRecord)
 class EventAdmin(ReadOnlyAdmin):
     icon = "event_note"
     list_display = ["occurred_at", "name", STATE, stream, "sequence", "organization_id", "actor"]
@@ -72,27 +73,27 @@ class EventAdmin(ReadOnlyAdmin):
         )
     ]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
-        rows = Event.objects.select_related("publication", "outbox")
+    def get_queryset(self, request: HttpRequest) -> QuerySet[EventRecord]:
+        rows = EventRecord.objects.select_related("publication", "outbox")
         return rows.prefetch_related("reactions")
 
     @admin.display(description="published at")
-    def published_at(self, event: Event) -> Any:
+    def published_at(self, event: EventRecord) -> Any:
         if not hasattr(event, "publication"):
             return None
         return date_format(event.publication.published_at, "DATETIME_FORMAT")
 
     @admin.display(description="what it means")
-    def what_it_means(self, event: Event) -> str:
+    def what_it_means(self, event: EventRecord) -> str:
         return timeline.entry(event).meaning
 
     @admin.display(description="owed to")
-    def owed_to(self, event: Event) -> str:
+    def owed_to(self, event: EventRecord) -> str:
         owed = ["the broker"] if hasattr(event, "outbox") else []
         return ", ".join([*owed, *(row.reaction for row in event.reactions.all())]) or "nobody"
 
     @admin.display(description="envelope")
-    def envelope(self, event: Event) -> SafeString:
+    def envelope(self, event: EventRecord) -> SafeString:
         text = msgspec.json.format(event.body.encode(), indent=2).decode()
         return format_html('<pre class="console-code">{}</pre>', text)
 
@@ -110,14 +111,23 @@ class Discarding(StrictSerializer):
     reason = serializers.CharField(max_length=500)
 
 
+def _row(outbox_id: int | None = None, reaction_id: int | None = None) -> Outbox | Reaction:
+    return Outbox(pk=outbox_id) if outbox_id else Reaction(pk=reaction_id)
+
+
 class OwedAdmin(ReadOnlyAdmin):
     """Work that is tried until it is done. What is parked holds what comes after it."""
 
     meanings: Mapping[str, str]
     commands = {
-        "try-again": Command(lambda row, body: parked.try_again(row), icon="replay", bulk=no_input),
+        "try-again": Command(
+            lambda **row_id: parked.try_again(_row(**row_id)), icon="replay", bulk=no_input
+        ),
         "discard": Command(
-            lambda row, body: parked.discard(row, **body), Discarding, icon="delete", ends=True
+            lambda reason, **row_id: parked.discard(_row(**row_id), reason=reason),
+            Discarding,
+            icon="delete",
+            ends=True,
         ),
     }
     list_filter = [QueueFilter]
@@ -141,7 +151,7 @@ class OwedAdmin(ReadOnlyAdmin):
 
     @admin.display(description="event")
     def event_link(self, row: Outbox | Reaction) -> SafeString:
-        url = reverse("admin:events_event_change", args=[row.event_id])
+        url = reverse("admin:events_eventrecord_change", args=[row.event_id])
         return format_html('<a href="{}" class="console-link">{}</a>', url, row.event)
 
     @admin.display(description="last error")

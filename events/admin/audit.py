@@ -1,5 +1,6 @@
 """Work on the log as a whole: what was done, and starting more of it."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -13,9 +14,9 @@ from config.admin.columns import badge
 from config.admin.commands import Command
 from config.admin.pages import ReadOnlyAdmin
 from config.api.serializers import ExternalId, StrictSerializer
-from events import audit
-from events.asyncapi import published
+from events.contract.asyncapi import published
 from events.models import AuditEntry
+from events.operations import audit
 
 PROGRESS = badge(
     "progress",
@@ -46,14 +47,14 @@ class Selection(StrictSerializer):
     dry_run = serializers.BooleanField(default=False, help_text="Only say what would be sent.")
 
 
-def _replay(row: None, body: dict[str, Any]) -> AuditEntry:
+def _replay(**body: Any) -> AuditEntry:
     arguments = {key: value for key, value in body.items() if value}
     if "name" in arguments:
         arguments["names"] = [arguments.pop("name")]
     return audit.want("replay_events", arguments)
 
 
-RECONCILE = Command(lambda row, body: audit.want("reconcile_events", {}))
+RECONCILE = Command(partial(audit.want, "reconcile_events", {}))
 REPLAY = Command(_replay, Selection)
 
 

@@ -96,39 +96,39 @@ class FulfillmentAdmin(PickScreen):
     icon = "inventory_2"
     commands = {
         "start": Command(
-            lambda row, body: services.start_fulfillment(fulfillment_id=row.id, **body),
+            services.start_fulfillment,
             serializers.Start,
             icon="play_arrow",
             bulk=lambda request: {"assigned_to": request.user.get_username()},
         ),
         "pick": Command(
-            lambda row, body: services.pick_item(fulfillment_id=row.id, **body),
+            services.pick_item,
             serializers.PickByHand,
             start=a_scan,
             choices=lines,
             icon="barcode_scanner",
         ),
         "short": Command(
-            lambda row, body: services.report_short(fulfillment_id=row.id, **body),
+            services.report_short,
             serializers.Short,
             start=a_scan,
             choices=lines,
             icon="search_off",
         ),
         "pack": Command(
-            lambda row, body: services.pack_fulfillment(fulfillment_id=row.id, **body),
+            services.pack_fulfillment,
             serializers.Packing,
             icon="package_2",
         ),
         "move": Command(
-            lambda row, body: services.move_units(fulfillment_id=row.id, **body),
+            services.move_units,
             serializers.Move,
             start=unpicked,
             choices=lines,
             icon="move_up",
         ),
         "write-off": Command(
-            lambda row, body: services.write_off_short_units(fulfillment_id=row.id, **body),
+            services.write_off_short_units,
             serializers.SomeUnits,
             start=not_found,
             choices=lines,

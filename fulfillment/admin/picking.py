@@ -18,8 +18,8 @@ from config.admin.pages import AggregateAdmin
 from config.admin.timeline import words
 from config.api import problems
 from config.api.serializers import ExternalId, Quantity, StrictSerializer
-from events import origin
-from events.errors import DomainError
+from config.core import request_context
+from config.core.exceptions import DomainError
 from fulfillment import selectors, services
 from fulfillment.models import Fulfillment, FulfillmentItem, UnknownItem
 
@@ -68,7 +68,7 @@ class PickScreen(AggregateAdmin):
             )
         if request.method != "POST":
             return TemplateResponse(request, "fulfillment/pick.html", self._shown(request, row))
-        origin.act_as(request.user.get_username(), organization_id=row.organization_id)
+        request_context.set_actor(request.user.get_username(), organization_id=row.organization_id)
         text, is_refused = _take(row.pk, request.POST.dict())
         if request.get_preferred_type(["text/html", JSON]) == JSON:
             now = selectors.with_lines().get(pk=row.pk)

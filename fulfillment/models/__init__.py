@@ -1,8 +1,6 @@
 """Fulfillment: the aggregate, its lines, and the picks that it has taken."""
 
-from fulfillment.models.fulfillment import Fulfillment
-from fulfillment.models.parts import FulfillmentItem, Pick
-from fulfillment.models.refusals import (
+from fulfillment.exceptions import (
     OrderNotFulfillable,
     OtherWarehouse,
     ScanReused,
@@ -10,6 +8,8 @@ from fulfillment.models.refusals import (
     UnknownItem,
     WarehouseRequired,
 )
+from fulfillment.models.fulfillment import Fulfillment
+from fulfillment.models.parts import FulfillmentItem, Pick
 
 __all__ = [
     "Fulfillment",

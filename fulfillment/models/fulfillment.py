@@ -5,13 +5,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from events import origin
+from config.core import request_context
 from events.aggregate import transition
 from events.schema import Event
-from fulfillment import events as facts
+from fulfillment import events
+from fulfillment.exceptions import OtherWarehouse, WarehouseRequired
 from fulfillment.models.parts import FulfillmentItem
 from fulfillment.models.record import FulfillmentRecord
-from fulfillment.models.refusals import OtherWarehouse, WarehouseRequired
 
 Units = Mapping[str, int]  # how many of which line, by the id of the order's line
 
@@ -19,7 +19,7 @@ Units = Mapping[str, int]  # how many of which line, by the id of the order's li
 class Fulfillment(FulfillmentRecord):
     """What one warehouse sends of an order."""
 
-    opens_with = facts.FulfillmentOpened
+    created_event = events.FulfillmentOpened
     Status = FulfillmentRecord.Status
 
     def is_all_looked_for(self) -> bool:
@@ -48,11 +48,11 @@ class Fulfillment(FulfillmentRecord):
         for item, quantity in units.items():
             fulfillment.add(order.line(item), quantity)
         fulfillment.record(
-            facts.FulfillmentOpened(
+            events.FulfillmentOpened(
                 fulfillment_id=fulfillment.id,
                 order_id=order.id,
                 warehouse_id=warehouse_id,
-                items=facts.LineUnits.of(units),
+                items=events.LineUnits.of(units),
             )
         )
         return fulfillment
@@ -60,7 +60,7 @@ class Fulfillment(FulfillmentRecord):
     @transition(
         source=Status.OPEN,
         target=Status.STARTED,
-        emits=facts.FulfillmentStarted,
+        emits=events.FulfillmentStarted,
         verb="start",
     )
     def start(self, *, assigned_to: str, warehouse_id: str | None, at: datetime) -> None:
@@ -77,7 +77,7 @@ class Fulfillment(FulfillmentRecord):
     @transition(
         source=Status.STARTED,
         target=None,
-        emits=facts.FulfillmentItemPicked,
+        emits=events.FulfillmentItemPicked,
         verb="pick",
     )
     def pick(self, *, order_item_id: str, quantity: int, scan_id: str, at: datetime) -> Event:
@@ -87,12 +87,12 @@ class Fulfillment(FulfillmentRecord):
         line.expect(quantity, at_most=left, what="are still to be picked")
         self.count(line, picked=quantity, short=-max(0, quantity - line.unpicked))
         self.keep_scan(scan_id, line, quantity=quantity, picked_at=at)
-        return facts.FulfillmentItemPicked.of(self, line, quantity=quantity, picked_at=at)
+        return events.FulfillmentItemPicked.of(self, line, quantity=quantity, picked_at=at)
 
     @transition(
         source=(Status.STARTED, Status.PACKED),
         target=None,
-        emits=facts.FulfillmentItemShort,
+        emits=events.FulfillmentItemShort,
         verb="short",
     )
     def report_short(
@@ -115,31 +115,31 @@ class Fulfillment(FulfillmentRecord):
         put_back = max(0, quantity - line.unpicked)
         self.count(line, short=quantity, picked=-put_back)
         self.keep_scan(scan_id, line, quantity=quantity, short_reason=reason, picked_at=at)
-        return facts.FulfillmentItemShort(
+        return events.FulfillmentItemShort(
             fulfillment_id=self.id,
             order_id=self.order_id,
             order_item_id=order_item_id,
             quantity=quantity,
             reason=reason,
-            reported_by=origin.current().actor,
+            reported_by=request_context.current().actor,
         )
 
-    @transition(source=FulfillmentRecord.LIVE, target=None, emits=facts.FulfillmentUnitsAssigned)
+    @transition(source=FulfillmentRecord.LIVE, target=None, emits=events.FulfillmentUnitsAssigned)
     def assign(self, *, order: Any, units: Units, reason: Any) -> Event:
         """More units of the order's lines are to be sent from here."""
         for item, quantity in units.items():
             self.add(order.line(item), quantity)
-        return facts.FulfillmentUnitsAssigned(
+        return events.FulfillmentUnitsAssigned(
             fulfillment_id=self.id,
             order_id=self.order_id,
             reason=reason,
-            items=facts.LineUnits.of(units),
+            items=events.LineUnits.of(units),
         )
 
     @transition(
         source=(Status.OPEN, Status.STARTED, Status.PACKED),
         target=None,
-        emits=facts.FulfillmentUnitsWithdrawn,
+        emits=events.FulfillmentUnitsWithdrawn,
         verb="move",
         guards=[has_units_to_move],
     )
@@ -148,17 +148,17 @@ class Fulfillment(FulfillmentRecord):
         for line, quantity in self.lines_of(units):
             line.expect(quantity, at_most=line.quantity - line.picked, what="are not picked")
             self.forgo(line, quantity)
-        return facts.FulfillmentUnitsWithdrawn(
+        return events.FulfillmentUnitsWithdrawn(
             fulfillment_id=self.id,
             order_id=self.order_id,
             reason=reason,
-            items=facts.LineUnits.of(units),
+            items=events.LineUnits.of(units),
         )
 
     @transition(
         source=(Status.STARTED, Status.PACKED),
         target=None,
-        emits=facts.FulfillmentUnitsShort,
+        emits=events.FulfillmentUnitsShort,
         verb="write-off",
         guards=[has_short_units],
     )
@@ -167,16 +167,16 @@ class Fulfillment(FulfillmentRecord):
         for line, quantity in self.lines_of(units):
             line.expect(quantity, at_most=line.short, what="are reported short")
             self.forgo(line, quantity)
-        return facts.FulfillmentUnitsShort(
+        return events.FulfillmentUnitsShort(
             fulfillment_id=self.id,
             order_id=self.order_id,
-            items=facts.LineUnits.of(units),
+            items=events.LineUnits.of(units),
         )
 
     @transition(
         source=Status.STARTED,
         target=Status.PACKED,
-        emits=facts.FulfillmentPacked,
+        emits=events.FulfillmentPacked,
         verb="pack",
         guards=[is_all_looked_for, has_picked_something],
     )
@@ -184,29 +184,29 @@ class Fulfillment(FulfillmentRecord):
         """Everything that was found is in its packages: kilograms, and centimetres if known."""
         self.packages = [dict(package) for package in packages]
         self.total_weight = sum((Decimal(package["weight"]) for package in packages), Decimal(0))
-        self.packed_by, self.packed_at = origin.current().actor, at
+        self.packed_by, self.packed_at = request_context.current().actor, at
 
-    @transition(source=Status.PACKED, target=None, emits=facts.FulfillmentUnitsLost)
+    @transition(source=Status.PACKED, target=None, emits=events.FulfillmentUnitsLost)
     def lose(self, *, units: Units, shipment_id: str) -> Event:
         """A shipment with these units is lost, or has come back: they are packed no more."""
         for line, quantity in self.lines_of(units):
             self.count(line, lost=quantity)
-        return facts.FulfillmentUnitsLost(
+        return events.FulfillmentUnitsLost(
             fulfillment_id=self.id,
             order_id=self.order_id,
             shipment_id=shipment_id,
-            items=facts.LineUnits.of(units),
+            items=events.LineUnits.of(units),
         )
 
     @transition(
         source=FulfillmentRecord.LIVE,
         target=Status.CANCELLED,
-        emits=facts.FulfillmentCancelled,
+        emits=events.FulfillmentCancelled,
     )
     def cancel(self, *, reason: str, at: datetime) -> Event:
         """Nothing is to be sent from here any more."""
         self.cancelled_at, self.cancellation_reason = at, reason
-        return facts.FulfillmentCancelled(
+        return events.FulfillmentCancelled(
             fulfillment_id=self.id, order_id=self.order_id, reason=reason
         )
 

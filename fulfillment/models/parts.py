@@ -3,8 +3,8 @@
 from django.db import models
 from django.db.models import F, Q
 
-from events.ids import PublicIdField
-from fulfillment.models.refusals import TooManyUnits
+from config.core.ids import PublicIdField
+from fulfillment.exceptions import TooManyUnits
 
 
 class FulfillmentItem(models.Model):

@@ -8,11 +8,11 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
-from events import origin
+from config.core import request_context
+from config.core.ids import PublicIdField
 from events.aggregate import Aggregate
-from events.ids import PublicIdField
+from fulfillment.exceptions import UnknownItem
 from fulfillment.models.parts import FulfillmentItem, Pick
-from fulfillment.models.refusals import UnknownItem
 
 STATUS_HAS_ITS_MOMENTS = (
     Q(status="open", started_at=None, packed_at=None, cancelled_at=None)
@@ -39,8 +39,8 @@ class FulfillmentRecord(Aggregate):
         PACKED = "packed"
         CANCELLED = "cancelled"
 
-    final = frozenset({Status.PACKED, Status.CANCELLED})
-    stream_column = "order_id"
+    terminal_statuses = frozenset({Status.PACKED, Status.CANCELLED})
+    stream_field = "order_id"
 
     items: Any  # the reverse of FulfillmentItem.fulfillment
     picks: Any  # the reverse of Pick.fulfillment
@@ -150,7 +150,7 @@ class FulfillmentRecord(Aggregate):
 
     def keep_scan(self, scan_id: str, line: FulfillmentItem, **what: Any) -> None:
         """Remember a scan, so that it counts once."""
-        by = origin.current().actor
+        by = request_context.current().actor
         pick = Pick(
             fulfillment_id=self.pk,
             scan_id=scan_id,

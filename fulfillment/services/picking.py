@@ -7,7 +7,8 @@ from django.db import transaction
 from django.utils import timezone
 
 import shipments.selectors
-from events import origin, reactions
+from config.core import request_context
+from events import reactions
 from fulfillment import selectors
 from fulfillment.models import (
     Fulfillment,
@@ -28,7 +29,7 @@ def start_fulfillment(
     Raises OrderNotFulfillable, NotSettled, WarehouseRequired, OtherWarehouse, InvalidTransition.
     """
     fulfillment = selectors.lock(fulfillment_id)
-    assigned_to = assigned_to or origin.current().actor
+    assigned_to = assigned_to or request_context.current().actor
     is_known = warehouse_id in (None, fulfillment.warehouse_id)
     if fulfillment.started_at and fulfillment.assigned_to == assigned_to and is_known:
         return fulfillment

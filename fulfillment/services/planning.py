@@ -32,7 +32,7 @@ def plan_fulfillments(*, order_id: str) -> None:
                 fulfillment.assign(order=order, units=more, reason="reserved")
             if fewer := +(fulfillment.units - units):
                 withdraw(fulfillment, fewer, reason="reserved")
-            if fulfillment.has_news:
+            if fulfillment.has_pending_events:
                 fulfillment.save()
     for warehouse_id, units in wanted.items():
         Fulfillment.open(order=order, warehouse_id=warehouse_id, units=units).save()

@@ -7,8 +7,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Round
 
-from events.ids import PublicIdField
-from events.money import MAX_DECIMALS, MoneyField, money, split
+from config.core.ids import PublicIdField
+from config.core.money import MAX_DECIMALS, MoneyField, money, split
 
 Rates = list[dict[str, str]]  # of each tax rate: tax_rate, net, tax and total
 

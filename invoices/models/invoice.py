@@ -10,11 +10,11 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Round
 
+from config.core.ids import PublicIdField
+from config.core.money import MAX_DECIMALS, CurrencyField, MoneyField, money
 from events.aggregate import Aggregate, transition
-from events.ids import PublicIdField
-from events.money import MAX_DECIMALS, CurrencyField, MoneyField, money
 from events.schema import Event
-from invoices import events as facts
+from invoices import events
 from invoices.models.credit_note import CreditNote, Rates, credited
 from invoices.models.outgoing import Document, InvoiceDelivery
 
@@ -26,9 +26,11 @@ class Invoice(Aggregate):
         ISSUED = "issued"
         SENT = "sent"
 
-    final = frozenset({Status.ISSUED, Status.SENT})  # without an address it is never sent
-    stream_column = "order_id"
-    opens_with = facts.InvoiceCreated
+    terminal_statuses = frozenset(
+        {Status.ISSUED, Status.SENT}
+    )  # without an address it is never sent
+    stream_field = "order_id"
+    created_event = events.InvoiceCreated
 
     id = PublicIdField("inv")
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.ISSUED)
@@ -128,7 +130,7 @@ class Invoice(Aggregate):
             **fields,
         )
         invoice.record(
-            facts.InvoiceCreated(
+            events.InvoiceCreated(
                 invoice_id=invoice.id,
                 order_id=invoice.stream,
                 invoice_number=invoice.number,
@@ -139,31 +141,31 @@ class Invoice(Aggregate):
         return invoice
 
     @transition(
-        source=(Status.ISSUED, Status.SENT), target=None, emits=facts.InvoiceQueued, verb="send"
+        source=(Status.ISSUED, Status.SENT), target=None, emits=events.InvoiceQueued, verb="send"
     )
     def send(self, *, recipient_email: str, at: datetime) -> Event:
         """Mail the invoice with its PDF, for the first time or again."""
         mail = InvoiceDelivery(invoice=self, recipient_email=recipient_email, queued_at=at)
         self.parts_to_save.append(mail)
-        return facts.InvoiceQueued(
+        return events.InvoiceQueued(
             invoice_id=self.id, delivery_id=mail.id, recipient_email=recipient_email
         )
 
-    @transition(source=(Status.ISSUED, Status.SENT), target=Status.SENT, emits=facts.InvoiceSent)
+    @transition(source=(Status.ISSUED, Status.SENT), target=Status.SENT, emits=events.InvoiceSent)
     def deliver(self, *, mail: InvoiceDelivery, pdf_url: str, at: datetime) -> Event:
         """The mail server has accepted it."""
         mail.status, mail.sent_at = mail.Status.SENT, at
         mail.due_at, mail.last_error = None, ""
         self.parts_to_save.append(mail)
         self.sent_at = at
-        return facts.InvoiceSent(
+        return events.InvoiceSent(
             invoice_id=self.id,
             recipient_email=mail.recipient_email,
             pdf_url=pdf_url,
             sent_at=at,
         )
 
-    @transition(source=(Status.ISSUED, Status.SENT), target=None, emits=facts.CreditNoteIssued)
+    @transition(source=(Status.ISSUED, Status.SENT), target=None, emits=events.CreditNoteIssued)
     def credit(
         self, *, number: str, refund_id: str, amount: Decimal, reason: str, at: datetime
     ) -> Event:
@@ -187,7 +189,7 @@ class Invoice(Aggregate):
             issued_at=at,
         )
         self.parts_to_save.append(note)
-        return facts.CreditNoteIssued(
+        return events.CreditNoteIssued(
             credit_note_id=note.id,
             credit_note_number=number,
             invoice_id=self.id,

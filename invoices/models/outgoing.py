@@ -6,8 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from events.backoff import doubled
-from events.ids import PublicIdField
+from config.core.ids import PublicIdField
+from config.core.retry import doubled
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=1)
 MOST_ATTEMPTS = 80  # in some three days

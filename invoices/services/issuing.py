@@ -8,8 +8,8 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from events.locks import lock
-from events.numbers import next_number
+from config.core.locks import lock
+from config.core.numbering import next_number
 from invoices import selectors
 from invoices.models import CreditNote, Invoice
 from orders import selectors as orders

@@ -7,8 +7,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from events import wake
-from events.errors import DomainError
+from config.core.exceptions import DomainError
 from invoices import selectors
 from invoices.models import Document, Invoice, InvoiceDelivery
 from invoices.models.outgoing import Wanted
@@ -38,7 +37,6 @@ def queue_document(*, invoice_id: str, credit_note_id: str | None = None) -> Doc
     document, _ = Document.objects.get_or_create(
         invoice_id=invoice_id, credit_note_id=credit_note_id
     )
-    transaction.on_commit(_nudge)
     return document
 
 
@@ -61,7 +59,6 @@ def send_invoice(*, invoice_id: str, recipient_email: str | None = None) -> Invo
     else:
         invoice.send(recipient_email=recipient, at=now)
         invoice.save()
-    transaction.on_commit(_nudge)
     return invoice
 
 
@@ -112,7 +109,3 @@ def hold_back(due: QuerySet[W], *, error: str, at: datetime) -> None:
     free = due.select_related(None).select_for_update(no_key=True, skip_locked=True)
     rows = due.model._default_manager.filter(pk__in=free.values("pk"))
     rows.update(due_at=at + FOR_A_MINUTE, last_error=error[:2000])
-
-
-def _nudge() -> None:
-    wake.call("invoices.tasks.deliver_documents")

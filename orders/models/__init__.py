@@ -1,15 +1,15 @@
 """Orders: the aggregate, its parts, and the organization's policy."""
 
-from orders.models.order import Order
-from orders.models.parts import Allocation, Dispatch, OrderItem, WriteOff
-from orders.models.policy import Policy
-from orders.models.refusals import (
+from orders.exceptions import (
     HasLeft,
     NotFullyPaid,
     TooManyUnits,
     UnitsArePicked,
     UnknownShipment,
 )
+from orders.models.order import Order
+from orders.models.parts import Allocation, Dispatch, OrderItem, WriteOff
+from orders.models.policy import Policy
 
 __all__ = [
     "Allocation",

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from events import origin
+from config.core import request_context
+from config.core.money import money
 from events.aggregate import transition
-from events.money import money
 from events.schema import Event
-from orders import events as facts
+from orders import events
+from orders.exceptions import NoItems, NotFullyPaid
 from orders.models.parts import Dispatch, OrderItem, WriteOff
-from orders.models.refusals import NoItems, NotFullyPaid
 from orders.models.units import OrderUnits
 
 Units = Mapping[str, int]  # how many of which line, by the line's id
@@ -21,7 +21,7 @@ Units = Mapping[str, int]  # how many of which line, by the line's id
 class Order(OrderUnits):
     """What somebody buys. Lines and prices are fixed; a change is cancel-and-replace."""
 
-    opens_with = facts.OrderCreated
+    created_event = events.OrderCreated
     Status = OrderUnits.Status
 
     def has_a_destination(self) -> bool:
@@ -49,13 +49,13 @@ class Order(OrderUnits):
         for line in order.lines:
             line.allocated = []
         order.price()
-        order.record(facts.OrderCreated.of(order))
+        order.record(events.OrderCreated.of(order))
         return order
 
     @transition(
         source=Status.PENDING,
         target=Status.PLACED,
-        emits=facts.OrderPlaced,
+        emits=events.OrderPlaced,
         verb="place",
         guards=[has_a_destination],
     )
@@ -64,25 +64,25 @@ class Order(OrderUnits):
         self.placed_at = at
         self.reservation_expires_at = at + timedelta(minutes=reservation_ttl_minutes)
         self.expect_to_fit()
-        return facts.OrderPlaced.of(self, reservation_ttl_minutes=reservation_ttl_minutes)
+        return events.OrderPlaced.of(self, reservation_ttl_minutes=reservation_ttl_minutes)
 
     @transition(
         source=(Status.PLACED, Status.CONFIRMED),
         target=None,
-        emits=facts.OrderReserved,
+        emits=events.OrderReserved,
         verb="reservation",
     )
     def reserve(self, *, reservation_id: str, allocations: Sequence[Mapping[str, Any]]) -> Event:
         """Inventory says where the units come from; a later word replaces an earlier one."""
         self.reservation_id = reservation_id
         self.allocate(allocations)
-        return facts.OrderReserved(
+        return events.OrderReserved(
             order_id=self.id,
             reservation_id=reservation_id,
-            allocations=[facts.AllocatedUnits(**allocation) for allocation in allocations],
+            allocations=[events.AllocatedUnits(**allocation) for allocation in allocations],
         )
 
-    @transition(source=Status.PLACED, target=Status.CONFIRMED, emits=facts.OrderConfirmed)
+    @transition(source=Status.PLACED, target=Status.CONFIRMED, emits=events.OrderConfirmed)
     def confirm(self, *, payment_id: str | None, captured: Decimal, at: datetime) -> Event:
         """The amount due is captured and the stock is committed."""
         if captured < self.total:
@@ -91,12 +91,12 @@ class Order(OrderUnits):
                 f"of which {money(captured, self.currency)} is paid."
             )
         self.payment_id, self.confirmed_at = payment_id, at
-        return facts.OrderConfirmed.of(self, payment_id=payment_id, confirmed_at=at)
+        return events.OrderConfirmed.of(self, payment_id=payment_id, confirmed_at=at)
 
     @transition(
         source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
         target=Status.CANCELLED,
-        emits=facts.OrderCancelled,
+        emits=events.OrderCancelled,
         verb="cancel",
         guards=[OrderUnits.has_dispatched_nothing],
     )
@@ -107,7 +107,7 @@ class Order(OrderUnits):
     @transition(
         source=(Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
         target=Status.CANCELLED,
-        emits=facts.OrderCancelled,
+        emits=events.OrderCancelled,
         verb="reservation",
         guards=[OrderUnits.has_dispatched_nothing],
     )
@@ -118,20 +118,20 @@ class Order(OrderUnits):
     @transition(
         source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED),
         target=None,
-        emits=facts.OrderHeld,
+        emits=events.OrderHeld,
         verb="hold",
         guards=[is_not_held, OrderUnits.has_units_to_ship],
     )
     def hold(self, *, reason: str, note: str, at: datetime) -> Event:
         """Somebody wants to look at it before fulfillment starts."""
         self.hold_reason, self.hold_note = reason, note
-        self.held_by, self.held_at = origin.current().actor, at
-        return facts.OrderHeld.of(self, reason=reason, note=note)
+        self.held_by, self.held_at = request_context.current().actor, at
+        return events.OrderHeld.of(self, reason=reason, note=note)
 
     @transition(
         source=[status for status in Status if status != "cancelled"],
         target=None,
-        emits=facts.OrderReleased,
+        emits=events.OrderReleased,
         verb="release",
         guards=[is_held],
     )
@@ -142,12 +142,12 @@ class Order(OrderUnits):
     @transition(
         source=Status.CONFIRMED,
         target=Status.PROCESSING,
-        emits=facts.OrderProcessing,
+        emits=events.OrderProcessing,
     )
     def start_processing(self, *, warehouse_id: str | None, at: datetime) -> Event:
         """The first warehouse has begun to pick."""
         self.processing_at = at
-        return facts.OrderProcessing(
+        return events.OrderProcessing(
             order_id=self.id, warehouse_id=warehouse_id, fulfillment_started_at=at
         )
 
@@ -160,17 +160,17 @@ class Order(OrderUnits):
         else:
             self.ship_part(units=units, **shipment)
 
-    @transition(source=Status.PROCESSING, target=None, emits=facts.OrderShipped)
+    @transition(source=Status.PROCESSING, target=None, emits=events.OrderShipped)
     def ship_part(self, **shipment: Any) -> Event:
         """Some units have left, others have not."""
         return self.dispatch(**shipment)
 
-    @transition(source=Status.PROCESSING, target=Status.SHIPPED, emits=facts.OrderShipped)
+    @transition(source=Status.PROCESSING, target=Status.SHIPPED, emits=events.OrderShipped)
     def ship_rest(self, **shipment: Any) -> Event:
         """With this shipment every live unit has left."""
         return self.dispatch(**shipment)
 
-    @transition(source=Status.SHIPPED, target=None, emits=facts.OrderShipped)
+    @transition(source=Status.SHIPPED, target=None, emits=events.OrderShipped)
     def ship_again(self, **shipment: Any) -> Event:
         """Units that were lost or came back have left once more."""
         return self.dispatch(**shipment)
@@ -184,22 +184,22 @@ class Order(OrderUnits):
             self.deliver_part(dispatches=dispatches, **proof)
 
     @transition(
-        source=(Status.PROCESSING, Status.SHIPPED), target=None, emits=facts.OrderPartDelivered
+        source=(Status.PROCESSING, Status.SHIPPED), target=None, emits=events.OrderPartDelivered
     )
     def deliver_part(self, *, dispatches: Sequence[Dispatch], at: datetime, **proof: Any) -> Event:
         """Some units have arrived, others have not."""
         self.arrive(dispatches, at=at, **proof)
-        return facts.OrderPartDelivered(
+        return events.OrderPartDelivered(
             order_id=self.id, shipment_id=dispatches[0].shipment_id, delivered_at=at
         )
 
-    @transition(source=Status.SHIPPED, target=Status.DELIVERED, emits=facts.OrderDelivered)
+    @transition(source=Status.SHIPPED, target=Status.DELIVERED, emits=events.OrderDelivered)
     def deliver_rest(self, *, dispatches: Sequence[Dispatch], **proof: Any) -> None:
         """With this shipment every live unit has arrived."""
         self.arrive(dispatches, **proof)
 
     @transition(
-        source=(Status.PROCESSING, Status.SHIPPED), target=None, emits=facts.OrderUnitsReopened
+        source=(Status.PROCESSING, Status.SHIPPED), target=None, emits=events.OrderUnitsReopened
     )
     def reopen_units(self, *, dispatches: Sequence[Dispatch], at: datetime) -> Event:
         """A shipment was lost or came back: its units are to be sent again or written off."""
@@ -207,10 +207,10 @@ class Order(OrderUnits):
             self.count(dispatch.order_item_id, shipped=-dispatch.quantity)
             dispatch.reopened_at = at
         self.parts_to_save += dispatches
-        return facts.OrderUnitsReopened(
+        return events.OrderUnitsReopened(
             order_id=self.id,
             shipment_id=dispatches[0].shipment_id,
-            items=facts.LineUnits.of({d.order_item_id: d.quantity for d in dispatches}),
+            items=events.LineUnits.of({d.order_item_id: d.quantity for d in dispatches}),
         )
 
     def write_off(
@@ -234,7 +234,7 @@ class Order(OrderUnits):
     @transition(
         source=(Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED),
         target=None,
-        emits=facts.OrderUnitsWrittenOff,
+        emits=events.OrderUnitsWrittenOff,
         verb="write-off",
         guards=[OrderUnits.has_units_to_ship],
     )
@@ -245,7 +245,7 @@ class Order(OrderUnits):
     @transition(
         source=Status.PROCESSING,
         target=Status.SHIPPED,
-        emits=facts.OrderUnitsWrittenOff,
+        emits=events.OrderUnitsWrittenOff,
         verb="write-off",
         guards=[OrderUnits.has_units_to_ship],
     )
@@ -256,7 +256,7 @@ class Order(OrderUnits):
     @transition(
         source=Status.SHIPPED,
         target=Status.DELIVERED,
-        emits=facts.OrderDelivered,
+        emits=events.OrderDelivered,
         guards=[OrderUnits.has_arrived],
     )
     def complete(self) -> None:
@@ -265,7 +265,7 @@ class Order(OrderUnits):
     @transition(
         source=(Status.CONFIRMED, Status.SHIPPED),
         target=Status.CANCELLED,
-        emits=facts.OrderCancelled,
+        emits=events.OrderCancelled,
         guards=[OrderUnits.has_no_live_unit],
     )
     def give_up(self, *, reason: str, at: datetime, is_paid: bool) -> Event:
@@ -275,19 +275,19 @@ class Order(OrderUnits):
     @transition(
         source=(Status.PROCESSING, Status.SHIPPED, Status.DELIVERED),
         target=None,
-        emits=facts.OrderUnitsReturned,
+        emits=events.OrderUnitsReturned,
     )
     def count_returned(self, *, units: Units) -> Event:
         """The customer has sent units back; what the order was stays what it was."""
         for line, quantity in self.lines_of(units):
             line.expect(quantity, at_most=line.delivered - line.returned)
             self.count(line.id, returned=quantity)
-        return facts.OrderUnitsReturned(order_id=self.id, items=facts.LineUnits.of(units))
+        return events.OrderUnitsReturned(order_id=self.id, items=events.LineUnits.of(units))
 
     @transition(
         source=Status,
         target=None,
-        emits=facts.OrderUnitsReleased,
+        emits=events.OrderUnitsReleased,
         guards=[OrderUnits.has_unreleased_units],
     )
     def release_units(self, *, write_offs: Sequence[WriteOff], at: datetime) -> Event:
@@ -297,4 +297,4 @@ class Order(OrderUnits):
             units[write_off.order_item_id] += write_off.quantity
             write_off.released_at = at
         self.parts_to_save += write_offs
-        return facts.OrderUnitsReleased(order_id=self.id, items=facts.LineUnits.of(units))
+        return events.OrderUnitsReleased(order_id=self.id, items=events.LineUnits.of(units))

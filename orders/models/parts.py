@@ -8,9 +8,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Round
 
-from events.ids import PublicIdField
-from events.money import MAX_DECIMALS, MoneyField, TaxRateField, money, split
-from orders.models.refusals import TooManyUnits
+from config.core.ids import PublicIdField
+from config.core.money import MAX_DECIMALS, MoneyField, TaxRateField, money, split
+from orders.exceptions import TooManyUnits
 
 
 class OrderItem(models.Model):

@@ -9,10 +9,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Round
 
-from events import origin
-from events.aggregate import Aggregate
-from events.ids import PublicIdField
-from events.money import (
+from config.core import request_context
+from config.core.ids import PublicIdField
+from config.core.money import (
     MAX_DECIMALS,
     CurrencyField,
     MoneyField,
@@ -22,9 +21,10 @@ from events.money import (
     money,
     split,
 )
+from events.aggregate import Aggregate
 from orders.events import OrderCancelled
+from orders.exceptions import DiscountTooLarge
 from orders.models.parts import Allocation, Dispatch, OrderItem, WriteOff
-from orders.models.refusals import DiscountTooLarge
 
 # Which moments a status implies: reached, and not left out on the way.
 _NEVER_CANCELLED = Q(cancelled_at=None)
@@ -53,7 +53,7 @@ class OrderRecord(Aggregate):
         DELIVERED = "delivered"
         CANCELLED = "cancelled"
 
-    final = frozenset({Status.DELIVERED, Status.CANCELLED})
+    terminal_statuses = frozenset({Status.DELIVERED, Status.CANCELLED})
 
     class CancellationReason(models.TextChoices):
         CUSTOMER_REQUEST = "customer_request"
@@ -205,7 +205,7 @@ class OrderRecord(Aggregate):
     def end(self, reason: str, note: str, at: datetime, is_paid: bool) -> OrderCancelled:
         """Remember who cancelled it, when and why; what was paid is to be given back."""
         self.cancellation_reason, self.cancellation_note = reason, note
-        self.cancelled_by, self.cancelled_at = origin.current().actor, at
+        self.cancelled_by, self.cancelled_at = request_context.current().actor, at
         return OrderCancelled.of(self, reason=reason, refund_required=is_paid)
 
     def save_parts(self) -> None:

@@ -6,13 +6,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from events import origin
-from events.money import money
+from config.core import request_context
+from config.core.money import money
 from events.schema import MAX_BODY
 from orders.events import LineUnits, OrderShipped, OrderUnitsWrittenOff, StockItem
+from orders.exceptions import OrderTooLarge, UnitsArePicked, UnknownItem
 from orders.models.parts import Allocation, Dispatch, OrderItem, WriteOff
 from orders.models.record import OrderRecord
-from orders.models.refusals import OrderTooLarge, UnitsArePicked, UnknownItem
 
 PLACE = 64  # bytes of JSON around the ids of a unit's place
 
@@ -169,7 +169,7 @@ class OrderUnits(OrderRecord):
                     reason=reason,
                     amount=line.paid_for_cancelled() - before,
                     written_off_at=at,
-                    written_off_by=origin.current().actor,
+                    written_off_by=request_context.current().actor,
                 )
             )
         self.parts_to_save += written_off

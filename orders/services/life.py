@@ -11,9 +11,9 @@ from django.utils import timezone
 import fulfillment.selectors
 import payments.selectors
 import shipments.selectors
-from events.errors import Conflict
-from events.numbers import next_number
-from events.timers import for_each
+from config.core.exceptions import Conflict
+from config.core.numbering import next_number
+from config.core.timers import for_each
 from orders import selectors
 from orders.models import HasLeft, Order
 

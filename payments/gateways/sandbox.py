@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from events.money import decimals
+from config.core.money import decimals
 from payments.gateways import Asked, AskedBack, Charge, NoAnswer, Payout
 
 TOKENS = {

@@ -4,8 +4,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from events.ids import PublicIdField
-from events.money import CurrencyField, MoneyField
+from config.core.ids import PublicIdField
+from config.core.money import CurrencyField, MoneyField
 
 
 class Attempt(models.Model):

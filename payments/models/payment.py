@@ -4,20 +4,20 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from events import origin
+from config.core import request_context
+from config.core.money import exact, money
 from events.aggregate import transition
-from events.money import exact, money
 from events.schema import Event
-from payments import events as facts
+from payments import events
+from payments.exceptions import RefundTooLarge
 from payments.models.parts import Attempt, Refund
 from payments.models.record import PaymentRecord
-from payments.models.refusals import RefundTooLarge
 
 
 class Payment(PaymentRecord):
     """Money for an order: asked for, captured, and given back."""
 
-    opens_with = facts.PaymentOpened
+    created_event = events.PaymentOpened
     Status = PaymentRecord.Status
 
     def may_be_retried(self) -> bool:
@@ -42,13 +42,13 @@ class Payment(PaymentRecord):
         payment = cls(**fields)
         payment.tries, payment.givebacks = [], []
         payment.try_again(token, at)
-        payment.record(facts.PaymentOpened.of(payment))
+        payment.record(events.PaymentOpened.of(payment))
         return payment
 
     @transition(
         source=Status.FAILED,
         target=Status.OPENING,
-        emits=facts.PaymentOpened,
+        emits=events.PaymentOpened,
         verb="retry",
         guards=[may_be_retried],
     )
@@ -60,7 +60,7 @@ class Payment(PaymentRecord):
     @transition(
         source=(Status.OPENING, Status.FAILED),
         target=Status.PENDING,
-        emits=facts.PaymentPending,
+        emits=events.PaymentPending,
     )
     def accept(self, *, at: datetime) -> None:
         """The gateway knows of the attempt; the money is the customer's to give."""
@@ -72,7 +72,7 @@ class Payment(PaymentRecord):
     @transition(
         source=(Status.OPENING, Status.PENDING),
         target=Status.FAILED,
-        emits=facts.PaymentFailed,
+        emits=events.PaymentFailed,
     )
     def decline(self, *, charge_id: str, code: str, message: str, at: datetime) -> Event:
         """The gateway does not take this card; after three attempts nobody waits any more."""
@@ -83,7 +83,7 @@ class Payment(PaymentRecord):
         self.keeps_order = False
         if not self.retries_remaining:
             self.give_up(at)
-        return facts.PaymentFailed(
+        return events.PaymentFailed(
             payment_id=self.id,
             order_id=self.order_id,
             error_code=attempt.error_code,
@@ -94,7 +94,7 @@ class Payment(PaymentRecord):
     @transition(
         source=(Status.PENDING, Status.FAILED),
         target=Status.SUCCEEDED,
-        emits=facts.PaymentSucceeded,
+        emits=events.PaymentSucceeded,
         verb="capture",
         guards=[is_manual],
     )
@@ -105,7 +105,7 @@ class Payment(PaymentRecord):
     @transition(
         source=(Status.PENDING, Status.FAILED),
         target=Status.SUCCEEDED,
-        emits=facts.PaymentSucceeded,
+        emits=events.PaymentSucceeded,
     )
     def succeed(self, *, is_wanted: bool, at: datetime, **card: str | None) -> None:
         """The gateway has captured what was asked for."""
@@ -114,7 +114,7 @@ class Payment(PaymentRecord):
     @transition(
         source=(Status.PENDING, Status.FAILED),
         target=Status.SUCCEEDED,
-        emits=facts.PaymentMismatched,
+        emits=events.PaymentMismatched,
     )
     def mismatch(
         self, *, captured: Decimal, currency: str, at: datetime, **card: str | None
@@ -126,18 +126,18 @@ class Payment(PaymentRecord):
     @transition(
         source=(Status.OPENING, Status.PENDING, Status.FAILED),
         target=Status.FAILED,
-        emits=facts.PaymentAbandoned,
+        emits=events.PaymentAbandoned,
         guards=[is_waited_for],
     )
     def abandon(self, *, reason: str, at: datetime) -> Event:
         """Nobody waits for it any more; the gateway is told to take nothing."""
         self.give_up(at)
-        return facts.PaymentAbandoned(payment_id=self.id, order_id=self.order_id, reason=reason)
+        return events.PaymentAbandoned(payment_id=self.id, order_id=self.order_id, reason=reason)
 
     @transition(
         source=(Status.SUCCEEDED, Status.REFUNDED),
         target=None,
-        emits=facts.RefundRequested,
+        emits=events.RefundRequested,
         verb="refund",
         guards=[has_money_left],
     )
@@ -152,7 +152,7 @@ class Payment(PaymentRecord):
             reason=reason,
             method=method,
             cause=cause,
-            requested_by=origin.current().actor,
+            requested_by=request_context.current().actor,
             requested_at=at,
         )
         self.givebacks.append(refund)
@@ -160,7 +160,7 @@ class Payment(PaymentRecord):
         self.refunding += amount
         if not self.goes_by_hand(refund):
             self.want_call(at)
-        return facts.RefundRequested.of(refund, self)
+        return events.RefundRequested.of(refund, self)
 
     def complete_refund(self, *, refund: Refund, **settled: Any) -> None:
         """The money has gone back, of which the rest is given."""
@@ -169,32 +169,32 @@ class Payment(PaymentRecord):
         else:
             self.complete_part_refund(refund=refund, **settled)
 
-    @transition(source=Status.SUCCEEDED, target=None, emits=facts.RefundSucceeded)
+    @transition(source=Status.SUCCEEDED, target=None, emits=events.RefundSucceeded)
     def complete_part_refund(self, **settled: Any) -> Event:
         """Some of the money has gone back."""
         return self.settle_refund(**settled)
 
-    @transition(source=Status.SUCCEEDED, target=Status.REFUNDED, emits=facts.RefundSucceeded)
+    @transition(source=Status.SUCCEEDED, target=Status.REFUNDED, emits=events.RefundSucceeded)
     def complete_last_refund(self, **settled: Any) -> Event:
         """All of the money has gone back."""
         self.keeps_order = False
         return self.settle_refund(**settled)
 
-    @transition(source=Status.SUCCEEDED, target=None, emits=facts.RefundFailed)
+    @transition(source=Status.SUCCEEDED, target=None, emits=events.RefundFailed)
     def fail_refund(self, *, refund: Refund, code: str, message: str, at: datetime) -> Event:
         """The gateway could not pay it out: the amount can be refunded again."""
         refund.status, refund.settled_at = Refund.Status.FAILED, at
         refund.error_code, refund.error_message = code[:100], message[:500]
         self.refunding -= refund.amount
         self.part(refund)
-        return facts.RefundFailed.of(
+        return events.RefundFailed.of(
             refund, self, error_code=refund.error_code, error_message=refund.error_message
         )
 
     @transition(
         source=(Status.SUCCEEDED, Status.REFUNDED),
         target=Status.SUCCEEDED,
-        emits=facts.RefundFailed,
+        emits=events.RefundFailed,
     )
     def bounce_refund(self, *, refund: Refund, code: str, message: str) -> Event:
         """What was paid out has come back: an operator has to find another way."""
@@ -204,14 +204,14 @@ class Payment(PaymentRecord):
         self.refunded -= refund.amount
         self.refunding += refund.amount
         self.part(refund)
-        return facts.RefundFailed.of(
+        return events.RefundFailed.of(
             refund, self, error_code=refund.error_code, error_message=refund.error_message
         )
 
     def fall_short(self, *, amount: Decimal, cause: str | None) -> None:
         """So much was to go back, and nothing is left of the order's money."""
         self.record(
-            facts.RefundFellShort(
+            events.RefundFellShort(
                 payment_id=self.id,
                 order_id=self.order_id,
                 cause=cause,
@@ -240,8 +240,8 @@ class Payment(PaymentRecord):
         self.refunded += refund.amount
         self.part(refund)
         if refund.method == Refund.Method.ORIGINAL_PAYMENT:
-            self.record(facts.PaymentRefunded.of(refund, self))
-        return facts.RefundSucceeded.of(refund, self)
+            self.record(events.PaymentRefunded.of(refund, self))
+        return events.RefundSucceeded.of(refund, self)
 
     def try_again(self, token: str | None, at: datetime) -> None:
         """Begin an attempt."""

@@ -9,10 +9,10 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Round
 
+from config.core.ids import PublicIdField
+from config.core.money import MAX_DECIMALS, CurrencyField, MoneyField
+from config.core.retry import doubled
 from events.aggregate import Aggregate
-from events.backoff import doubled
-from events.ids import PublicIdField
-from events.money import MAX_DECIMALS, CurrencyField, MoneyField
 from payments.models.parts import Attempt, Refund
 
 MAX_ATTEMPTS = 3
@@ -37,8 +37,8 @@ class PaymentRecord(Aggregate):
         SANDBOX = "sandbox"
 
     OPEN = (Status.OPENING, Status.PENDING)
-    final = frozenset({Status.SUCCEEDED, Status.FAILED, Status.REFUNDED})
-    stream_column = "order_id"
+    terminal_statuses = frozenset({Status.SUCCEEDED, Status.FAILED, Status.REFUNDED})
+    stream_field = "order_id"
 
     attempts: Any  # the reverse of Attempt.payment
     refunds: Any  # the reverse of Refund.payment

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from events.kept import KeptMessage
+from config.core.inbox import KeptMessage
 
 
 class Webhook(KeptMessage):

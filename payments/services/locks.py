@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from django.db import transaction
-
 import orders.selectors
-from events import wake
 from payments import selectors
 from payments.models import Payment
 
@@ -39,12 +36,8 @@ def lock_payments(order: Any) -> list[Payment]:
 
 
 def save(payment: Payment) -> None:
-    """Save a payment; if something is wanted of its gateway, say so after the commit.
+    """Save a payment; `payments.signals` enqueues the call of its gateway.
 
     What nobody is told of is no update: who asks for payments `updated_since` need not see it.
     """
-    payment.save(update_fields=None if payment.has_news else BOOKKEEPING)
-    if payment.due_at and not payment.calls:
-        transaction.on_commit(
-            lambda: wake.call("payments.tasks.call_gateway", payment.id), robust=True
-        )
+    payment.save(update_fields=None if payment.has_pending_events else BOOKKEEPING)

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 import orders.selectors
-from events.errors import Conflict, Missing
+from config.core.exceptions import Conflict, Missing
 from payments.models import Payment, Refund
 from payments.services.locks import lock_payment, lock_payments, save
 from payments.services.taking import abandon

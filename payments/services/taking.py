@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 import orders.selectors
-from events.errors import Conflict, DomainError
+from config.core.exceptions import Conflict, DomainError
 from payments import selectors
 from payments.gateways.sandbox import TOKENS
 from payments.models import Payment

@@ -7,7 +7,7 @@ import msgspec
 from django.db import transaction
 from django.utils import timezone
 
-from events import kept
+from config.core import inbox
 from payments.gateways import Charge, Notice
 from payments.models import Payment, Webhook
 from payments.services.answers import take_charge, take_payout
@@ -34,7 +34,7 @@ def take_webhook(*, gateway: str, notice: Notice) -> None:
 
 def handle_kept_webhooks(*, now: datetime) -> int:
     """Try again what is due at `now`; return how many."""
-    return kept.try_again(Webhook, _tell_again, now=now)
+    return inbox.try_again(Webhook, _tell_again, now=now)
 
 
 def _tell_again(webhook: Webhook, now: datetime) -> bool:

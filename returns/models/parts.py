@@ -6,8 +6,8 @@ from functools import cached_property
 from django.db import models
 from django.db.models import F, Q
 
-from events.ids import PublicIdField
-from events.money import MoneyField
+from config.core.ids import PublicIdField
+from config.core.money import MoneyField
 
 
 class ReturnItem(models.Model):

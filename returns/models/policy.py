@@ -5,7 +5,7 @@ from decimal import Decimal
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from events.money import TaxRateField
+from config.core.money import TaxRateField
 
 
 class PaidBy(models.TextChoices):

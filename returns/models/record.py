@@ -8,10 +8,10 @@ from typing import Any
 from django.db import models
 from django.db.models import F, Q
 
-from events import origin
+from config.core import request_context
+from config.core.ids import PublicIdField
+from config.core.money import CurrencyField, MoneyField, TaxRateField, money
 from events.aggregate import Aggregate
-from events.ids import PublicIdField
-from events.money import CurrencyField, MoneyField, TaxRateField, money
 from returns.models.parts import Receipt, ReceiptItem, ReturnItem
 from returns.models.policy import PaidBy
 
@@ -48,8 +48,10 @@ class ReturnRecord(Aggregate):
         STORE_CREDIT = "store_credit"
         MANUAL = "manual"
 
-    final = frozenset({Status.REFUNDED, Status.REJECTED, Status.CANCELLED, Status.CLOSED})
-    stream_column = "order_id"
+    terminal_statuses = frozenset(
+        {Status.REFUNDED, Status.REJECTED, Status.CANCELLED, Status.CLOSED}
+    )
+    stream_field = "order_id"
     OPEN = (Status.REQUESTED, Status.APPROVED)  # when all of its units may yet come
 
     items: Any  # the reverse of ReturnItem.return_request
@@ -199,7 +201,7 @@ class ReturnRecord(Aggregate):
 
     def end(self, note: str, at: datetime) -> None:
         """Remember who has ended it, when and why."""
-        self.ended_at, self.ended_by, self.ending_note = at, origin.current().actor, note
+        self.ended_at, self.ended_by, self.ending_note = at, request_context.current().actor, note
 
     def save_parts(self) -> None:
         ReturnItem.objects.bulk_create(

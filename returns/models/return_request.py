@@ -6,14 +6,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from events import origin
+from config.core import request_context
+from config.core.money import exact, money
 from events.aggregate import transition
-from events.money import exact, money
 from events.schema import Event
-from returns import events as facts
+from returns import events
+from returns.exceptions import NotInReturn, RefundOwed, RefundTooLarge
 from returns.models.parts import Receipt, ReceiptItem, ReturnItem
 from returns.models.record import ReturnRecord
-from returns.models.refusals import NotInReturn, RefundOwed, RefundTooLarge
 
 Items = Sequence[Mapping[str, Any]]  # order_item_id, quantity, condition, accepted each
 
@@ -21,7 +21,7 @@ Items = Sequence[Mapping[str, Any]]  # order_item_id, quantity, condition, accep
 class Return(ReturnRecord):
     """Units that a customer sends back, and the money for them."""
 
-    opens_with = facts.ReturnRequested
+    created_event = events.ReturnRequested
     Status = ReturnRecord.Status
 
     def nothing_has_come(self) -> bool:
@@ -56,19 +56,19 @@ class Return(ReturnRecord):
     def request(cls, *, lines: Sequence[ReturnItem], **fields: Any) -> "Return":
         """Somebody wants to send units back."""
         value = sum((line.value for line in lines), Decimal(0))
-        requested_by = origin.current().actor
+        requested_by = request_context.current().actor
         return_request = cls(value=value, requested_by=requested_by, **fields)
         return_request.lines = list(lines)
         for line in lines:
             line.return_request = return_request
             return_request.lines_to_save[line.id] = line
-        return_request.record(facts.ReturnRequested.of(return_request))
+        return_request.record(events.ReturnRequested.of(return_request))
         return return_request
 
     @transition(
         source=Status.REQUESTED,
         target=Status.APPROVED,
-        emits=facts.ReturnApproved,
+        emits=events.ReturnApproved,
         verb="approve",
     )
     def approve(
@@ -88,11 +88,11 @@ class Return(ReturnRecord):
         self.return_shipping_cost = exact(return_shipping_cost, self.currency)
         most = self.most(self.value)
         self.approved_amount = most if refund_amount is None else self.fitting(refund_amount, most)
-        self.approved_at, self.approved_by = at, origin.current().actor
+        self.approved_at, self.approved_by = at, request_context.current().actor
         self.approval_note = note
 
     @transition(
-        source=Status.REQUESTED, target=Status.REJECTED, emits=facts.ReturnRejected, verb="reject"
+        source=Status.REQUESTED, target=Status.REJECTED, emits=events.ReturnRejected, verb="reject"
     )
     def reject(self, *, note: str, at: datetime) -> None:
         """The customer may not send it."""
@@ -101,7 +101,7 @@ class Return(ReturnRecord):
     @transition(
         source=(Status.REQUESTED, Status.APPROVED),
         target=Status.CANCELLED,
-        emits=facts.ReturnCancelled,
+        emits=events.ReturnCancelled,
         verb="cancel",
         guards=[nothing_has_come],
     )
@@ -116,13 +116,13 @@ class Return(ReturnRecord):
         else:
             self.receive_part(items=items, **receipt)
 
-    @transition(source=Status.APPROVED, target=None, emits=facts.ReturnReceived, verb="receive")
+    @transition(source=Status.APPROVED, target=None, emits=events.ReturnReceived, verb="receive")
     def receive_part(self, **receipt: Any) -> Event:
         """Some units have come back, others have not."""
         return self.take(**receipt)
 
     @transition(
-        source=Status.APPROVED, target=Status.RECEIVED, emits=facts.ReturnReceived, verb="receive"
+        source=Status.APPROVED, target=Status.RECEIVED, emits=events.ReturnReceived, verb="receive"
     )
     def receive_rest(self, **receipt: Any) -> Event:
         """Every unit has come back."""
@@ -140,18 +140,18 @@ class Return(ReturnRecord):
     @transition(
         source=Status.APPROVED,
         target=Status.RECEIVED,
-        emits=facts.ReturnCutShort,
+        emits=events.ReturnCutShort,
         verb="close",
         guards=[something_has_come],
     )
     def cut_short(self, *, note: str) -> Event:
         """The rest will not come: what has come is all there is to refund."""
-        return facts.ReturnCutShort.of(self, note=note)
+        return events.ReturnCutShort.of(self, note=note)
 
     @transition(
         source=Status.RECEIVED,
         target=Status.CLOSED,
-        emits=facts.ReturnClosed,
+        emits=events.ReturnClosed,
         verb="close",
         guards=[no_refund_is_under_way, nothing_is_refunded],
     )
@@ -163,7 +163,7 @@ class Return(ReturnRecord):
     @transition(
         source=Status.RECEIVED,
         target=Status.REFUNDED,
-        emits=facts.ReturnRefunded,
+        emits=events.ReturnRefunded,
         verb="close",
         guards=[no_refund_is_under_way, something_is_refunded],
     )
@@ -175,7 +175,7 @@ class Return(ReturnRecord):
     @transition(
         source=Status.RECEIVED,
         target=None,
-        emits=facts.ReturnRefundDue,
+        emits=events.ReturnRefundDue,
         verb="refund",
         guards=[no_refund_is_under_way, something_may_be_refunded],
     )
@@ -187,14 +187,14 @@ class Return(ReturnRecord):
     @transition(
         source=Status.RECEIVED,
         target=None,
-        emits=facts.ReturnRefundDue,
+        emits=events.ReturnRefundDue,
         guards=[no_refund_is_under_way, something_is_worth_more],
     )
     def refund_more(self, *, amount: Decimal, method: str, left: Decimal) -> Event:
         """More goes back than was approved, and no more than was paid for what has come."""
         return self.ask(amount, min(self.worth, left), method)
 
-    @transition(source=Status.RECEIVED, target=Status.REFUNDED, emits=facts.ReturnRefunded)
+    @transition(source=Status.RECEIVED, target=Status.REFUNDED, emits=events.ReturnRefunded)
     def complete_refund(self) -> None:
         """All that was asked for has gone back."""
 
@@ -231,7 +231,7 @@ class Return(ReturnRecord):
         self.asked += amount
         self.due += amount
         self.refund_method = method
-        return facts.ReturnRefundDue.of(self, amount=amount)
+        return events.ReturnRefundDue.of(self, amount=amount)
 
     def fitting(self, amount: Decimal, most: Decimal) -> Decimal:
         """Return an amount that is to go back. Raises RefundTooLarge, InexactAmount."""
@@ -255,7 +255,7 @@ class Return(ReturnRecord):
             return_request=self,
             warehouse_id=warehouse_id,
             received_at=at,
-            received_by=origin.current().actor,
+            received_by=request_context.current().actor,
         )
         receipt.contents = []
         for item in items:
@@ -274,7 +274,7 @@ class Return(ReturnRecord):
         self.accepted_value = sum((line.accepted_value for line in self.lines), Decimal(0))
         self.received_at = at
         self.receipts_to_save.append(receipt)
-        return facts.ReturnReceived.of(self, receipt)
+        return events.ReturnReceived.of(self, receipt)
 
     def line(self, order_item_id: str) -> ReturnItem:
         """Return the units of one of the order's lines. Raises NotInReturn."""

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
-from events.errors import DomainError
+from config.core.exceptions import DomainError
 
 ScanStatus = Literal[
     "pre_transit", "in_transit", "exception", "delivered", "lost", "returned_to_sender"

@@ -7,7 +7,7 @@ from hashlib import sha256
 from django.conf import settings
 from django.utils import timezone
 
-from events.money import money
+from config.core.money import money
 from shipments import documents
 from shipments.carriers import Bought, NoAnswer, Quoted, Refused, Scan, ScanStatus, Tracked, Wanted
 

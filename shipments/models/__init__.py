@@ -1,12 +1,12 @@
 """Shipments: the aggregate, its parts, the organization's carriers, and what carriers sent."""
 
-from shipments.models.account import Adapter, CarrierAccount
-from shipments.models.parts import Label, Scan, ShipmentItem
-from shipments.models.refusals import (
+from shipments.exceptions import (
     LabelNotByHand,
     TrackingNumberRequired,
     TrackingNumberTaken,
 )
+from shipments.models.account import Adapter, CarrierAccount
+from shipments.models.parts import Label, Scan, ShipmentItem
 from shipments.models.shipment import Shipment
 from shipments.models.webhook import CarrierWebhook
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from django.db import models
 from django.db.models import Q
 
-from events.backoff import doubled
-from events.ids import PublicIdField
-from events.money import CurrencyField, MoneyField
+from config.core.ids import PublicIdField
+from config.core.money import CurrencyField, MoneyField
+from config.core.retry import doubled
 
 GRACE = timedelta(seconds=5)  # in which whoever wants a call makes it, before the timer does
 FIRST_PAUSE = timedelta(seconds=10)  # between two calls, doubled each time

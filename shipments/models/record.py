@@ -8,10 +8,10 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Upper
 
+from config.core.ids import PublicIdField
+from config.core.money import CurrencyField, MoneyField
+from config.core.retry import doubled
 from events.aggregate import Aggregate
-from events.backoff import doubled
-from events.ids import PublicIdField
-from events.money import CurrencyField, MoneyField
 from shipments.models.account import Adapter as Adapters
 from shipments.models.parts import Label, Scan, ShipmentItem
 
@@ -47,8 +47,10 @@ class ShipmentRecord(Aggregate):
 
     Adapter = Adapters
     OPEN = (Status.CREATED, Status.LABEL_CREATED)
-    final = frozenset({Status.DELIVERED, Status.LOST, Status.RETURNED_TO_SENDER, Status.CANCELLED})
-    stream_column = "order_id"
+    terminal_statuses = frozenset(
+        {Status.DELIVERED, Status.LOST, Status.RETURNED_TO_SENDER, Status.CANCELLED}
+    )
+    stream_field = "order_id"
     UNDER_WAY = (Status.DISPATCHED, Status.IN_TRANSIT, Status.EXCEPTION)
     BOOKKEEPING = ("track_at", "track_failures", "track_error")
 

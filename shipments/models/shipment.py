@@ -5,11 +5,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from events import origin
+from config.core import request_context
+from config.core.money import money
 from events.aggregate import transition
-from events.money import money
 from events.schema import Event
-from shipments import events as facts
+from shipments import events
 from shipments.models.parts import Label, Scan, ShipmentItem
 from shipments.models.record import ShipmentRecord
 
@@ -17,7 +17,7 @@ from shipments.models.record import ShipmentRecord
 class Shipment(ShipmentRecord):
     """Packed units that travel together, under one tracking number."""
 
-    opens_with = facts.ShipmentCreated
+    created_event = events.ShipmentCreated
     Status = ShipmentRecord.Status
 
     def is_labelled_by_hand(self) -> bool:
@@ -42,13 +42,13 @@ class Shipment(ShipmentRecord):
         for line in lines:
             line.shipment = shipment
             shipment.part(line)
-        shipment.record(facts.ShipmentCreated.of(shipment))
+        shipment.record(events.ShipmentCreated.of(shipment))
         return shipment
 
     @transition(
         source=Status.CREATED,
         target=Status.LABEL_CREATED,
-        emits=facts.ShipmentLabelCreated,
+        emits=events.ShipmentLabelCreated,
         verb="label",
         guards=[is_labelled_by_hand],
     )
@@ -62,19 +62,19 @@ class Shipment(ShipmentRecord):
     @transition(
         source=Status.CREATED,
         target=None,
-        emits=facts.ShipmentLabelRequested,
+        emits=events.ShipmentLabelRequested,
         verb="label",
         guards=[has_no_label_under_way],
     )
     def request_label(self, *, at: datetime) -> None:
         """The carrier is to sell a label."""
-        label = Label(shipment=self, requested_by=origin.current().actor, requested_at=at)
+        label = Label(shipment=self, requested_by=request_context.current().actor, requested_at=at)
         label.want_call(at)
         self.tries.append(label)
         self.part(label)
 
     @transition(
-        source=Status.CREATED, target=Status.LABEL_CREATED, emits=facts.ShipmentLabelCreated
+        source=Status.CREATED, target=Status.LABEL_CREATED, emits=events.ShipmentLabelCreated
     )
     def take_label(
         self, *, label: Label, url: str, estimated_delivery: date | None, at: datetime
@@ -90,19 +90,19 @@ class Shipment(ShipmentRecord):
         cost, currency = label.carrier_cost, label.carrier_currency
         return self.put_label(label.tracking_number, url, cost, currency)
 
-    @transition(source=Status.CREATED, target=None, emits=facts.ShipmentLabelRefused)
+    @transition(source=Status.CREATED, target=None, emits=events.ShipmentLabelRefused)
     def refuse_label(self, *, label: Label, error: str, at: datetime) -> Event:
         """The carrier sells none for it as it is; another may be asked for."""
         label.settle(Label.Status.REFUSED, at, error)
         self.part(label)
-        return facts.ShipmentLabelRefused(
+        return events.ShipmentLabelRefused(
             shipment_id=self.id, order_id=self.order_id, error=label.last_error
         )
 
     @transition(
         source=(Status.CREATED, Status.LABEL_CREATED),
         target=Status.DISPATCHED,
-        emits=facts.ShipmentDispatched,
+        emits=events.ShipmentDispatched,
         verb="dispatch",
         guards=[may_leave],
     )
@@ -113,7 +113,7 @@ class Shipment(ShipmentRecord):
     @transition(
         source=Status.LABEL_CREATED,
         target=Status.DISPATCHED,
-        emits=facts.ShipmentDispatched,
+        emits=events.ShipmentDispatched,
         verb="scan",
     )
     def be_collected(self, *, at: datetime) -> None:
@@ -123,29 +123,29 @@ class Shipment(ShipmentRecord):
     @transition(
         source=ShipmentRecord.UNDER_WAY,
         target=Status.IN_TRANSIT,
-        emits=facts.ShipmentInTransit,
+        emits=events.ShipmentInTransit,
         verb="scan",
     )
     def travel(self, *, scan: Scan) -> Event:
         """The carrier has seen it on its way."""
         self.see(scan)
-        return facts.ShipmentInTransit.of(self, description=scan.description)
+        return events.ShipmentInTransit.of(self, description=scan.description)
 
     @transition(
         source=ShipmentRecord.UNDER_WAY,
         target=Status.EXCEPTION,
-        emits=facts.ShipmentException,
+        emits=events.ShipmentException,
         verb="scan",
     )
     def meet_exception(self, *, scan: Scan) -> Event:
         """The carrier has a problem with it; it may yet arrive."""
         self.see(scan)
-        return self.told(facts.ShipmentException, scan)
+        return self.told(events.ShipmentException, scan)
 
     @transition(
         source=ShipmentRecord.UNDER_WAY,
         target=Status.DELIVERED,
-        emits=facts.ShipmentDelivered,
+        emits=events.ShipmentDelivered,
         verb="deliver",
     )
     def deliver(
@@ -161,36 +161,36 @@ class Shipment(ShipmentRecord):
         self.delivery_photo_url, self.delivered_at = delivery_photo_url, at
         self.track_at = None
 
-    @transition(source=Status.EXCEPTION, target=Status.LOST, emits=facts.ShipmentLost, verb="scan")
+    @transition(source=Status.EXCEPTION, target=Status.LOST, emits=events.ShipmentLost, verb="scan")
     def be_lost(self, *, scan: Scan) -> Event:
         """It will not arrive: its units are sent again, or written off."""
         self.see(scan)
         self.track_at = None
-        return self.told(facts.ShipmentLost, scan)
+        return self.told(events.ShipmentLost, scan)
 
     @transition(
         source=Status.EXCEPTION,
         target=Status.RETURNED_TO_SENDER,
-        emits=facts.ShipmentReturnedToSender,
+        emits=events.ShipmentReturnedToSender,
         verb="scan",
     )
     def come_back(self, *, scan: Scan) -> Event:
         """It is here again, unopened: its units are sent again, or written off."""
         self.see(scan)
         self.track_at = None
-        return self.told(facts.ShipmentReturnedToSender, scan)
+        return self.told(events.ShipmentReturnedToSender, scan)
 
     @transition(
         source=(Status.CREATED, Status.LABEL_CREATED),
         target=Status.CANCELLED,
-        emits=facts.ShipmentCancelled,
+        emits=events.ShipmentCancelled,
         verb="cancel",
     )
     def cancel(self, *, reason: str, at: datetime) -> Event:
         """It will not travel; what is in it stays packed, and its label goes back."""
         self.cancelled_at = at
         self.void_label(at)
-        return facts.ShipmentCancelled(shipment_id=self.id, order_id=self.order_id, reason=reason)
+        return events.ShipmentCancelled(shipment_id=self.id, order_id=self.order_id, reason=reason)
 
     def put_label(
         self, tracking_number: str, url: str, carrier_cost: Decimal | None, currency: str
@@ -198,7 +198,7 @@ class Shipment(ShipmentRecord):
         """Note what is on the label, and what it costs if that is known."""
         self.tracking_number, self.carrier_cost = tracking_number, carrier_cost
         self.carrier_currency = None if carrier_cost is None else currency
-        return facts.ShipmentLabelCreated(
+        return events.ShipmentLabelCreated(
             shipment_id=self.id,
             tracking_number=tracking_number,
             label_url=url or None,

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 import invoices.selectors
-from events.money import bounded
+from config.core.money import bounded
 from shipments import files, selectors
 from shipments.carriers import Bought, NoAnswer, Parcel, Quoted, Refused, Wanted
 from shipments.models import Label, Shipment

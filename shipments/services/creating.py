@@ -10,8 +10,8 @@ from django.utils import timezone
 
 import fulfillment.selectors
 import orders.selectors
-from events.errors import Conflict, DomainError
-from events.money import exact
+from config.core.exceptions import Conflict, DomainError
+from config.core.money import exact
 from shipments import selectors
 from shipments.models import Shipment, ShipmentItem
 from shipments.services.locks import OrderEnded, lock_shipment, save

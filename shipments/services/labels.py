@@ -5,9 +5,8 @@ from decimal import Decimal
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from events import wake
-from events.errors import DomainError
-from events.money import exact
+from config.core.exceptions import DomainError
+from config.core.money import exact
 from shipments import selectors
 from shipments.models import (
     Label,
@@ -93,9 +92,6 @@ def ask_again(*, shipment_id: str) -> Shipment:
             shipment.part(label)
     if shipment.track_at:
         shipment.track_at = now
-        transaction.on_commit(
-            lambda: wake.call("shipments.tasks.track_shipment", shipment_id), robust=True
-        )
     save(shipment)
     return shipment
 

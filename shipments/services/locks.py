@@ -1,10 +1,7 @@
 """One order, one lock: whoever changes a shipment holds its order first."""
 
-from django.db import transaction
-
 import orders.selectors
-from events import wake
-from events.errors import Conflict
+from config.core.exceptions import Conflict
 from shipments import selectors
 from shipments.models import Shipment
 
@@ -40,12 +37,8 @@ def is_order_cancelled(shipment: Shipment) -> bool:
 
 
 def save(shipment: Shipment) -> None:
-    """Save a shipment; if something is wanted of its carrier, say so after the commit.
+    """Save a shipment; `shipments.signals` enqueues the call of its carrier.
 
     What nobody is told of is no update: who asks for shipments `updated_since` need not see it.
     """
-    shipment.save(update_fields=None if shipment.has_news else Shipment.BOOKKEEPING)
-    if any(label.due_at and not label.calls for label in shipment.tries):
-        transaction.on_commit(
-            lambda: wake.call("shipments.tasks.call_carrier", shipment.id), robust=True
-        )
+    shipment.save(update_fields=None if shipment.has_pending_events else Shipment.BOOKKEEPING)

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from events.errors import DomainError
+from config.core.exceptions import DomainError
 from shipments import carriers
 from shipments.models import Scan, Shipment
 from shipments.services.locks import expect_order, is_order_cancelled, lock_shipment, save

@@ -6,7 +6,7 @@ import msgspec
 from django.db import transaction
 from django.utils import timezone
 
-from events import kept
+from config.core import inbox
 from shipments import selectors
 from shipments.carriers import Notice
 from shipments.models import CarrierWebhook
@@ -35,7 +35,7 @@ def take_webhook(*, adapter: str, notice: Notice) -> None:
 
 def handle_kept_webhooks(*, now: datetime) -> int:
     """Try again what is due at `now`; return how many."""
-    return kept.try_again(CarrierWebhook, _tell_again, now=now)
+    return inbox.try_again(CarrierWebhook, _tell_again, now=now)
 
 
 def _tell_again(webhook: CarrierWebhook, now: datetime) -> bool:

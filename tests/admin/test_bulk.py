@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from config.admin import bulk
-from events.models import Event
+from events.models import EventRecord
 from orders import services
 from orders.admin import OrderAdmin
 from orders.models import Order
@@ -41,7 +41,7 @@ def test_each_row_is_done_or_told_why_not(operator):
         "Abandon: done for 2 of 3.",
         f"{paid.id}: Cannot abandon {paid.id}: it is succeeded.",
     ]
-    abandoned = Event.objects.filter(name="payment.abandoned").order_by("number")
+    abandoned = EventRecord.objects.filter(name="payment.abandoned").order_by("number")
     assert [(row.subject, row.actor) for row in abandoned] == [
         (pending.id, "olga"),
         (failed.id, "olga"),
@@ -118,7 +118,7 @@ def test_the_whole_list_is_what_the_filter_leaves(operator):
     failed, pending = [PaymentFactory(status=status) for status in ("failed", "pending")]
     said = run(operator(), f"{PAYMENTS}?status=pending", "abandon", failed, select_across=1)
     assert said == ["Abandon: done for 1 of 1."]
-    assert Event.objects.get(name="payment.abandoned").subject == pending.id
+    assert EventRecord.objects.get(name="payment.abandoned").subject == pending.id
 
 
 def test_a_long_list_is_done_in_parts(operator, monkeypatch):

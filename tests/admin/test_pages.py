@@ -12,7 +12,7 @@ from carts.models import Cart, Policy
 from config.admin import timeline
 from config.admin.pages import AggregateAdmin, ReadOnlyAdmin
 from events.aggregate import aggregates
-from events.models import Event, Outbox
+from events.models import EventRecord, Outbox
 from orders import services
 from orders.models import Order
 from payments.models import Payment, Webhook
@@ -76,7 +76,7 @@ def test_who_may_only_look_finds_no_button_and_is_refused(operator):
     assert asked.status_code == 403
     assert Order.objects.get(pk=order.id).status == "placed"
     assert client.get(url(Cart, "changelist")).status_code == 403
-    assert client.get(url(Event, "changelist")).status_code == 403
+    assert client.get(url(EventRecord, "changelist")).status_code == 403
 
 
 def test_who_is_nobody_is_asked_to_log_in(client):
@@ -132,7 +132,7 @@ def test_who_may_change_users_gives_no_permissions(operator):
 @pytest.mark.parametrize("body", ["x", "[]", '{"data": 1}'])
 def test_a_body_that_is_no_envelope_does_not_hide_its_order(operator, body):
     order = OrderFactory()
-    Event.objects.filter(stream=order.id, name="order.created").update(body=body)
+    EventRecord.objects.filter(stream=order.id, name="order.created").update(body=body)
     page = operator().get(url(Order, "change", order.id))
     assert "cannot be read" in page.content.decode()
     assert "Order placed" in page.content.decode()
@@ -142,11 +142,11 @@ def test_a_body_that_is_no_envelope_does_not_hide_its_order(operator, body):
 def test_a_value_of_another_type_does_not_hide_its_order(operator, reason):
     order = OrderFactory()
     body = f'{{"timestamp": "x", "data": {{"reason": {reason}}}}}'
-    Event.objects.filter(stream=order.id, name="order.created").update(body=body)
+    EventRecord.objects.filter(stream=order.id, name="order.created").update(body=body)
     client = operator()
     assert "Order placed" in client.get(url(Order, "change", order.id)).content.decode()
-    event = Event.objects.get(stream=order.id, name="order.created")
-    assert client.get(url(Event, "change", event.pk)).status_code == 200
+    event = EventRecord.objects.get(stream=order.id, name="order.created")
+    assert client.get(url(EventRecord, "change", event.pk)).status_code == 200
 
 
 def test_a_long_timeline_says_where_the_rest_is(operator, monkeypatch):
@@ -162,7 +162,7 @@ def test_a_long_timeline_says_where_the_rest_is(operator, monkeypatch):
 
 
 def test_free_text_is_shown_as_it_was_written():
-    event = Event(stream="s", subject="s", organization_id="o", name="x")
+    event = EventRecord(stream="s", subject="s", organization_id="o", name="x")
     data = {"reason": "Ask ACME-Corp, see JIRA-12_b", "cancellation_reason": "out_of_stock"}
     event.body = json.dumps({"timestamp": "t", "data": data})
     assert timeline.entry(event).details == [

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.servers.basehttp import WSGIRequestHandler
 
 from config.api import tokens
-from events.models import Event, Publication
+from events.models import EventRecord, Publication
 from fulfillment.models import Fulfillment
 from invoices.files import signed_url
 from invoices.models import Document
@@ -131,7 +131,7 @@ def test_the_service_does_what_its_openapi_document_says(live_server, tmp_path, 
     deliver_documents()
     rendered = list(Document.objects.all())
     invoices.append(InvoiceFactory(customer_email=None))
-    for event in Event.objects.filter(sequence__isnull=False).order_by("number"):
+    for event in EventRecord.objects.filter(sequence__isnull=False).order_by("number"):
         Publication.objects.create(event=event, organization_id=event.organization_id)
     config = tmp_path / "schemathesis.toml"
     ids = {

@@ -6,7 +6,7 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from events.models import Event, Outbox
+from events.models import EventRecord, Outbox
 from tests.events.facts import added, created, happen
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ def health(client, settings, unused_tcp_port, django_assert_num_queries):
 
 
 def waits_for(seconds, stream):
-    Event.objects.filter(stream=stream).update(
+    EventRecord.objects.filter(stream=stream).update(
         recorded_at=F("recorded_at") - timedelta(seconds=seconds)
     )
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from config.api import idempotency, tasks
 from config.api.models import IdempotencyRecord
-from events.errors import DomainError
+from config.core.exceptions import DomainError
 from tests.api import urls
 from tests.api.test_problems import check
 

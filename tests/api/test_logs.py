@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, connection
 
 from config import logs
-from events import origin
+from config.core import request_context
 from tests.factories import OrderFactory
 
 SECRETS = [
@@ -127,7 +127,7 @@ def test_a_failure_is_found_by_the_request_that_the_client_knows(api):
 
 
 def test_only_named_extras_are_kept():
-    with production_log() as lines, origin.acting(request_id="req_1"):
+    with production_log() as lines, request_context.use(request_id="req_1"):
         logging.getLogger("x").info("hello", extra={"event_id": "evt_1", "address": "Calle 12"})
     assert lines[0]["event_id"] == "evt_1"
     assert lines[0]["request_id"] == "req_1"

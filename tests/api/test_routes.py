@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from config.api import tokens
 from config.api.views import ContextViewSet
-from events.models import Event
+from events.models import EventRecord
 from tests.factories import CartFactory, InvoiceFactory, OrderFactory, PaymentFactory
 from tests.fulfillment.factories import FulfillmentFactory
 from tests.returns.factories import ReturnFactory
@@ -106,11 +106,11 @@ def test_no_token_and_a_forged_one_are_401(client, method, name, scope):
 )
 def test_another_organization_s_row_is_404(caller, method, name, scope):
     url = url_of(name, organization_id="org_2")
-    before = Event.objects.count()
+    before = EventRecord.objects.count()
     answer = send(caller(), method, url)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
-    assert Event.objects.count() == before
+    assert EventRecord.objects.count() == before
 
 
 @pytest.mark.parametrize("kind", [*OWN, "publication"])
@@ -122,11 +122,11 @@ def test_lists_hold_the_organization_s_own_rows(caller, kind):
 
 @pytest.mark.parametrize(("method", "name", "scope"), ROUTES)
 def test_a_query_parameter_that_the_route_does_not_know_is_refused(caller, method, name, scope):
-    url, before = url_of(name), Event.objects.count()
+    url, before = url_of(name), EventRecord.objects.count()
     answer = send(caller(), method, f"{url}?dry_run=true")
     assert answer.status_code == 400
     assert answer.json()["errors"] == {"dry_run": ["Unknown parameter."]}
-    assert Event.objects.count() == before
+    assert EventRecord.objects.count() == before
 
 
 def test_an_expired_token_is_401(caller, client):

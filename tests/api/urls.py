@@ -15,7 +15,7 @@ from rest_framework.throttling import BaseThrottle
 
 from config.api import problems
 from config.api.models import IdempotencyRecord
-from config.api.operations import takes
+from config.api.operations import endpoint
 from config.api.serializers import (
     Address,
     Body,
@@ -26,9 +26,9 @@ from config.api.serializers import (
     StrictSerializer,
 )
 from config.api.views import ContextViewSet
-from events import origin
+from config.core import request_context
+from config.core.exceptions import DomainError
 from events.aggregate import InvalidTransition
-from events.errors import DomainError
 
 
 class Line(StrictSerializer):
@@ -64,15 +64,15 @@ class Things(ContextViewSet):
     def retrieve(self, request: Request, key: str) -> Response:
         return Response({"key": self.get_object().key})
 
-    @takes(Order)
+    @endpoint(request=Order)
     def create(self, request: Request) -> Response:
         """The answer shows what was understood; the row shows how often it was done."""
         body = self.body()
         Group.objects.create(name=f"group {Group.objects.count()}")
         self.work()
         answer = {
-            "actor": origin.current().actor,
-            "request_id": origin.current().request_id,
+            "actor": request_context.current().actor,
+            "request_id": request_context.current().request_id,
             "unit_price": str(body["items"][0]["unit_price"]),
         }
         return Response(answer, status=201)

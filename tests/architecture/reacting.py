@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from events import reactions
-from events.models import Event
+from events.models import EventRecord
 from fulfillment import services as fulfillment
 from orders import services as orders
 from orders.models import Order
@@ -40,7 +40,7 @@ def counting(patch: pytest.MonkeyPatch) -> Iterator[Counts]:
     counts: Counts = defaultdict(list)
 
     def counted(registered: reactions.Registered) -> reactions.Registered:
-        def handler(fact: Any, about: Event) -> None:
+        def handler(fact: Any, about: EventRecord) -> None:
             with CaptureQueriesContext(connection) as queries:
                 registered.handler(fact, about)
             counts[registered.name].append(len(queries))

@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from carts import services as cart_services
-from events import audit
-from events.models import Event, Outbox, Reaction
+from events.models import EventRecord, Outbox, Reaction
+from events.operations import audit
 from invoices import services as invoice_services
 from invoices import tasks
 from orders import services as order_services
@@ -83,7 +83,7 @@ def webhooks(size):
 
 def events(size):
     orders(size)
-    return Event.objects.latest("number")
+    return EventRecord.objects.latest("number")
 
 
 def audit_entries(size):
@@ -98,7 +98,7 @@ def messages(size):
 
 def reactions(size):
     events(size)
-    for n, event in enumerate(Event.objects.order_by("number")[:size]):
+    for n, event in enumerate(EventRecord.objects.order_by("number")[:size]):
         Reaction.objects.create(
             event=event, reaction=f"r{size}_{n}", stream=event.stream, context="payments"
         )
@@ -179,7 +179,7 @@ BUDGET = {  # of a list, of a row's page and of each command's; session and user
     "invoices_invoice": (invoices, 7, 10, 7),
     "invoices_seller": (SELLERS, 5, 3, 0),
     "events_auditentry": (audit_entries, 4, 3, 0),
-    "events_event": (events, 4, 4, 0),
+    "events_eventrecord": (events, 4, 4, 0),
     "events_outbox": (messages, 4, 4, 4),
     "events_reaction": (reactions, 4, 4, 4),
     "orders_policy": (ORDER_POLICIES, 5, 3, 0),

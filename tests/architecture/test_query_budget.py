@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from events.models import Event, Publication
+from events.models import EventRecord, Publication
 from invoices import services as invoice_services
 from invoices import tasks
 from orders import services
@@ -45,7 +45,7 @@ def orders(api, size):
 
 def feed(api, size):
     for _ in range(size):
-        for event in Event.objects.filter(stream=OrderFactory().id):
+        for event in EventRecord.objects.filter(stream=OrderFactory().id):
             Publication.objects.create(event=event, organization_id="org_1")
     return lambda: api.get("/api/v1/events?page_size=100")
 

@@ -14,9 +14,10 @@ from django.utils import timezone
 
 from config.api.models import IdempotencyRecord
 from config.celery import app
-from events import audit, relay
+from events.delivery import relay
+from events.delivery.publisher import Outcome
 from events.models import Outbox
-from events.publisher import Outcome
+from events.operations import audit
 from payments import gateways
 from payments import services as payments
 from payments.models import Webhook

@@ -6,8 +6,8 @@ from typing import Any
 import amqp
 from django.conf import settings
 
-from events.broker import connect, routing_key
-from events.publisher import APP_ID, Message
+from events.delivery.broker import connect, routing_key
+from events.delivery.publisher import APP_ID, Message
 
 
 class Bare:

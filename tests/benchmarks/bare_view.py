@@ -17,8 +17,8 @@ from rest_framework.response import Response
 
 from carts.models import Cart
 from config.api.models import IdempotencyRecord
-from events.ids import new_id
-from events.models import Event, Outbox, Series, Stream
+from config.core.ids import new_id
+from events.models import EventRecord, Outbox, Series, Stream
 from orders.models import Order
 
 finished: dict[str, Any] = {}  # the rows of a checkout, to be inserted again under other ids
@@ -26,7 +26,7 @@ finished: dict[str, Any] = {}  # the rows of a checkout, to be inserted again un
 
 def remember(order: Order) -> None:
     """Take this order's checkout as the pattern. Its cart must be like all others."""
-    events = Event.objects.filter(stream=order.id) | Event.objects.filter(
+    events = EventRecord.objects.filter(stream=order.id) | EventRecord.objects.filter(
         stream=order.cart_id, name="cart.converted"
     )
     finished.update(

@@ -26,8 +26,8 @@ keys = count()
 class Shop(script.Shop):
     """The script's client, without a network: whatever is nudged is done here, at once."""
 
-    def __init__(self, api: Any, nudges: list[Any]) -> None:
-        self.api, self.nudges = api, nudges
+    def __init__(self, api: Any, enqueued: list[Any]) -> None:
+        self.api, self.enqueued = api, enqueued
         super().__init__(self.ask, None)
         self.numbers = keys
 
@@ -41,10 +41,10 @@ class Shop(script.Shop):
         return answer.json()
 
     def work(self) -> None:
-        while self.nudges:
-            nudges = list(dict.fromkeys(self.nudges))
-            self.nudges.clear()
-            for name, args in nudges:
+        while self.enqueued:
+            enqueued = list(dict.fromkeys(self.enqueued))
+            self.enqueued.clear()
+            for name, args in enqueued:
                 import_string(name)(*args)
 
     def expect(self, stream: str, *names: str) -> None:
@@ -53,8 +53,8 @@ class Shop(script.Shop):
         self.work()
 
 
-def live(api: Any, nudges: list[Any]) -> None:
-    shop = Shop(api, nudges)
+def live(api: Any, enqueued: list[Any]) -> None:
+    shop = Shop(api, enqueued)
     order = script.check_out(shop)
     script.pay(shop, order)
     script.send_it(shop, order)
@@ -84,9 +84,9 @@ def brokers() -> list[int]:
     return found
 
 
-def test_whole_life(api, nudges):
+def test_whole_life(api, enqueued):
     """Its requests, its reactions, its PDFs and its messages, in one process."""
-    live(api, nudges)
+    live(api, enqueued)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         database = [cursor.fetchone()[0]]
@@ -100,7 +100,7 @@ def test_whole_life(api, nudges):
     for _ in range(PAIRS):
         started = {name: clock() for name, clock in clocks.items()}
         for _ in range(LIVES):
-            live(api, nudges)
+            live(api, enqueued)
         for name, clock in clocks.items():
             spent[name].append((clock() - started[name]) / LIVES)
     messages = (Publication.objects.count() - before) // (PAIRS * LIVES)

@@ -20,7 +20,7 @@ from config.api.views import ContextViewSet
 from config.beat import SCHEDULE
 from config.celery import app
 from config.urls import urlpatterns  # noqa: F401  all views are imported
-from events import removal
+from events.operations import retention
 from tests.benchmarks.loaded import PERIOD
 from tests.benchmarks.measure import Line, table
 
@@ -84,7 +84,7 @@ class Plans:
                 cursor.execute("VACUUM ANALYZE events_outbox, events_reaction")
 
     def _owe(self) -> None:
-        latest = "FROM events_event WHERE sequence > 0 ORDER BY number DESC LIMIT 200000"
+        latest = "FROM events_eventrecord WHERE sequence > 0 ORDER BY number DESC LIMIT 200000"
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO events_outbox (event_id, stream, shard, attempts, last_error)"
@@ -162,7 +162,7 @@ def test_admin(plans):
 def test_timers(plans, timer, settings, monkeypatch):
     app.loader.import_default_modules()
     settings.EVENTS_KEEP_DAYS = 30
-    monkeypatch.setattr(removal, "AT_ONCE", 200)
+    monkeypatch.setattr(retention, "AT_ONCE", 200)
     with plans.watch(timer, owed=timer == "sweep"):
         app.tasks[SCHEDULE[timer]["task"]]()
 

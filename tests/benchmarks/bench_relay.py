@@ -8,10 +8,10 @@ from zlib import crc32
 import pytest
 from django.conf import settings
 
+from config.core.ids import new_id
 from events import schema
-from events.ids import new_id
-from events.models import Event, Outbox, Publication
-from events.publisher import Message
+from events.delivery.publisher import Message
+from events.models import EventRecord, Outbox, Publication
 from tests.benchmarks.bare import Bare
 from tests.benchmarks.conftest import empty
 from tests.benchmarks.measure import Line, paired, spread, table
@@ -42,7 +42,7 @@ def record(count: int, streams: int) -> list[Message]:
             )
         )
     rows = [
-        Event(
+        EventRecord(
             occurred_at=NOON,
             organization_id="org_1",
             subject=message.stream,
@@ -51,7 +51,7 @@ def record(count: int, streams: int) -> list[Message]:
         )
         for message in messages
     ]
-    made = Event.objects.bulk_create(rows, batch_size=2000)
+    made = EventRecord.objects.bulk_create(rows, batch_size=2000)
     return [m._replace(number=row.number) for m, row in zip(messages, made, strict=True)]
 
 

@@ -8,8 +8,8 @@ import pytest
 from celery import current_app
 from django.db.models import Model
 
+from events.delivery.relay import owing
 from events.models import Outbox, Reaction
-from events.relay import owing
 from tests.benchmarks.bench_relay import owe, record
 from tests.benchmarks.conftest import empty
 from tests.benchmarks.measure import Line, paired, spread, table
@@ -25,7 +25,7 @@ MESSAGES, ORDERS = 10_000, 50
 
 
 def compare(what: str, owed: type[Model], prepare: Callable[[], list]) -> None:
-    """Workers of one process each, on this machine's cores; `prepare` returns the nudges."""
+    """Workers of one process each, on this machine's cores; `prepare` returns the enqueued."""
 
     def run(workers: int) -> float:
         with ExitStack() as running:
@@ -34,9 +34,9 @@ def compare(what: str, owed: type[Model], prepare: Callable[[], list]) -> None:
                 for n in range(workers)
             ]
             wait_until(lambda: len(current_app.control.ping()) == workers, "no worker answers")
-            nudges = prepare()
+            enqueued = prepare()
             began = perf_counter()
-            for name, args in nudges:
+            for name, args in enqueued:
                 current_app.send_task(name, args)
             wait_until(lambda: not owed.objects.exists(), "something is still owed")
             took = perf_counter() - began

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from events import broker as broker_
+from events.delivery import broker as broker_
 from tests.benchmarks import loaded as loaded_
 from tests.benchmarks.measure import Line, table
 

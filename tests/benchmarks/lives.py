@@ -84,7 +84,7 @@ def live(life: Callable[[], Any]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO events_publication (event_id, organization_id)"
-            " SELECT number, organization_id FROM events_event"
+            " SELECT number, organization_id FROM events_eventrecord"
             " WHERE number IN (SELECT event_id FROM events_outbox) ORDER BY number"
         )
         cursor.execute("DELETE FROM events_outbox")

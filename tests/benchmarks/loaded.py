@@ -19,9 +19,9 @@ from django.db import connection, transaction
 from django.db.models import AutoField, Model
 from ulid import ULID
 
-from events import wake
+from config.core.models import NumberSeries
 from events.aggregate import aggregates
-from events.models import Series
+from events.delivery import notify
 from tests.benchmarks.lives import CUSTOMER, EMAIL, ENDED, OPEN, live
 
 NAME = "order_service_loaded"
@@ -70,7 +70,7 @@ def load() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {NAME}")
         cursor.execute(f"CREATE DATABASE {NAME}")
-    wake._nudge = lambda nudge: None
+    notify._put = lambda nudge: None
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     settings.RESERVATION_TTL_MINUTES = 365 * 24 * 60  # what is placed stays so, however old it gets
     with connected(NAME) as cursor:
@@ -87,7 +87,7 @@ def load() -> None:
             cursor.execute(sql)
         for sql in connection.ops.sequence_reset_sql(no_style(), _models()):
             cursor.execute(sql)
-        Series.objects.update(last=ORDERS)
+        NumberSeries.objects.update(last=ORDERS)
         _say("Analyzing")
         cursor.execute("VACUUM ANALYZE")
         cursor.execute(f"COMMENT ON DATABASE {NAME} IS '{COMPLETE}'")
@@ -104,8 +104,8 @@ def _say(what: str) -> None:
 
 def _models() -> list[type[Model]]:
     """What may belong to a life. A series is everybody's."""
-    own = {model._meta.app_label for model in aggregates()} | {Series._meta.app_label}
-    return [m for m in apps.get_models() if m._meta.app_label in own and m is not Series]
+    own = {model._meta.app_label for model in aggregates()} | {NumberSeries._meta.app_label}
+    return [m for m in apps.get_models() if m._meta.app_label in own and m is not NumberSeries]
 
 
 def _truncate(cursor: Any) -> None:

@@ -19,8 +19,8 @@ from django.db import connection
 from django.utils import timezone
 
 from config.api import tokens
-from events import publisher, relay
-from events.ids import new_id
+from config.core.ids import new_id
+from events.delivery import publisher, relay
 from events.models import Outbox
 from tests.mailbox import Mailbox
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from events import publisher as publisher_
-from events.broker import Unavailable
-from events.publisher import Outcome, Publisher
+from events.delivery import publisher as publisher_
+from events.delivery.broker import Unavailable
+from events.delivery.publisher import Outcome, Publisher
 from tests.broker.conftest import message
 
 

@@ -19,7 +19,7 @@ from django.db import connection
 
 from config import database
 from config.celery import app
-from events import metrics
+from events.operations import metrics
 from tests.broker.conftest import environment, wait_until
 from tests.promql import asked, told
 

@@ -2,10 +2,10 @@ from datetime import timedelta
 
 import pytest
 
-from events import broker as broker_
-from events import origin
-from events.models import Event, Publication
-from events.publisher import Outcome, Publisher
+from config.core import request_context
+from events.delivery import broker as broker_
+from events.delivery.publisher import Outcome, Publisher
+from events.models import EventRecord, Publication
 from events.schema import registry
 from tests.broker.conftest import message, publish
 from tests.events.facts import NOON, added, created, happen, internal
@@ -42,7 +42,7 @@ LISTENERS = {
 
 @pytest.mark.django_db
 def test_a_message_is_what_the_contract_says(consumer):
-    with origin.acting(traceparent=TRACE):
+    with request_context.use(traceparent=TRACE):
         happen("cart_1", created(), added(2))
     publish()
     first, second = consumer.read()
@@ -57,7 +57,7 @@ def test_a_message_is_what_the_contract_says(consumer):
         "content_type": "application/json",
         "content_encoding": "utf-8",
         "delivery_mode": 2,
-        "message_id": Event.objects.get(name="cart.item_added").id,
+        "message_id": EventRecord.objects.get(name="cart.item_added").id,
         "type": "cart.item_added",
         "app_id": "order-service",
         "timestamp": int(NOON.timestamp()),
@@ -83,7 +83,7 @@ def test_without_a_trace_there_is_no_header(consumer):
 @pytest.mark.django_db
 def test_the_timestamp_is_the_second_that_had_begun(consumer):
     happen("cart_1", created())
-    Event.objects.update(occurred_at=NOON + timedelta(milliseconds=900))
+    EventRecord.objects.update(occurred_at=NOON + timedelta(milliseconds=900))
     publish()
     (only,) = consumer.read()
     assert only.properties.timestamp == int(NOON.timestamp())
@@ -115,7 +115,7 @@ def test_what_the_broker_confirmed_is_a_publication():
     happen("cart_2", created("cart_2"))
     publish()
     published = Publication.objects.order_by("position").values_list("event__id", flat=True)
-    assert set(published) == set(Event.objects.values_list("id", flat=True))
+    assert set(published) == set(EventRecord.objects.values_list("id", flat=True))
     of_one_stream = Publication.objects.filter(event__stream="cart_1").order_by("position")
     assert list(of_one_stream.values_list("event__sequence", flat=True)) == [1, 2]
 

@@ -9,9 +9,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from events import metrics, relay
-from events.models import Event, Outbox, Publication
-from events.publisher import Outcome, Publisher, Refused
+from events import tasks
+from events.delivery import relay
+from events.delivery.publisher import Outcome, Publisher, Refused
+from events.models import EventRecord, Outbox, Publication
+from events.operations import metrics
 from tests.broker.conftest import in_order, publish, wait_until
 from tests.events.facts import added, at_once, created, fill, happen
 
@@ -88,15 +90,15 @@ def test_the_wait_for_a_broker_has_a_limit(settings, unused_tcp_port):
     assert relay._thread.not_before - time.monotonic() <= relay.AWAY_LIMIT
 
 
-def test_a_long_turn_ends_with_a_nudge(monkeypatch, nudges):
+def test_a_long_turn_ends_with_a_nudge(monkeypatch, enqueued):
     ticks = count(time.monotonic(), step=2 * relay.TURN)
     monkeypatch.setattr(relay, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
     monkeypatch.setattr(relay, "BATCH", 1)
     fill(streams=2, each=1)
-    nudges.clear()
-    relay.publish_owed(0)
+    enqueued.clear()
+    tasks.relay(0)
     assert Outbox.objects.count() == 1
-    assert nudges == [("events.tasks.relay", (0,))]
+    assert enqueued == [("events.tasks.relay", (0,))]
 
 
 def test_a_batch_has_a_limit_in_characters(monkeypatch, consumer):
@@ -109,7 +111,7 @@ def test_a_batch_has_a_limit_in_characters(monkeypatch, consumer):
 
     monkeypatch.setattr(Publisher, "send", count_and_send)
     fill(streams=1, each=7)
-    body = Event.objects.first().body
+    body = EventRecord.objects.first().body
     monkeypatch.setattr(relay, "LOAD", 2 * len(body) + 10)
     publish()
     assert in_order(consumer.places()) == {"cart_0": 7}
@@ -123,7 +125,7 @@ def test_a_batch_has_a_limit_in_characters(monkeypatch, consumer):
 def test_a_message_whose_event_was_deleted_by_hand_is_told_and_holds_nobody(caplog, consumer):
     fill(streams=2, each=1)
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM events_event WHERE stream = 'cart_0'")
+        cursor.execute("DELETE FROM events_eventrecord WHERE stream = 'cart_0'")
     publish()
     assert consumer.places() == [("cart_1", 1)]
     (number,) = Outbox.objects.values_list("pk", flat=True)

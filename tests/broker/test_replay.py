@@ -10,9 +10,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from events import origin, replay
+from config.core import request_context
+from events.delivery.publisher import Publisher
 from events.models import AuditEntry, Publication
-from events.publisher import Publisher
+from events.operations import replay
 from tests.broker.conftest import in_order, process, publish, wait_until
 from tests.broker.test_message import TRACE
 from tests.events.facts import added, created, fill, happen, internal
@@ -48,7 +49,7 @@ def positions(**filters):
 
 
 def test_a_message_is_the_same_but_for_the_way(consumer, again, refill):
-    with origin.acting(traceparent=TRACE):
+    with request_context.use(traceparent=TRACE):
         happen("cart_1", created(), internal(), added(2))
     publish()
     before = consumer.read()[:]

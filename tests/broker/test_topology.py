@@ -2,9 +2,9 @@
 
 import pytest
 
-from events import broker as broker_
-from events import relay
-from events.models import Event, Outbox, Publication
+from events.delivery import broker as broker_
+from events.delivery import relay
+from events.models import EventRecord, Outbox, Publication
 from tests.broker.conftest import publish, wait_until
 from tests.events.facts import abandoned, added, created, fill, happen
 
@@ -24,7 +24,7 @@ def test_a_binding_that_is_missing_is_made_again(consumers, settings):
     happen("cart_0", created())
     publish()
     happen("cart_1", created())
-    Event.objects.filter(stream="cart_1").update(name="order.shipped")
+    EventRecord.objects.filter(stream="cart_1").update(name="order.shipped")
     for listener in ("customer_app", "notification", "inventory"):
         name = f"{settings.EVENTS_QUEUE_PREFIX}{listener}_order_consumer"
         probe.channel.queue_unbind(name, settings.EVENTS_EXCHANGE, "order.order.shipped")
@@ -32,7 +32,7 @@ def test_a_binding_that_is_missing_is_made_again(consumers, settings):
     assert Outbox.objects.get().last_error == "returned by the broker"
     wait_until(lambda: publish() or not Outbox.objects.exists(), "still owed")
     _, properties, _ = probe.channel.basic_get(queue, auto_ack=True)
-    assert properties.message_id == Event.objects.get(stream="cart_1").id
+    assert properties.message_id == EventRecord.objects.get(stream="cart_1").id
 
 
 def test_an_event_that_nobody_waits_for_needs_no_binding():

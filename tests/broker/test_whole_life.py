@@ -18,7 +18,7 @@ from django.utils import timezone
 from pypdf import PdfReader
 
 from carts import services as carts
-from events.models import Event, Outbox
+from events.models import EventRecord, Outbox
 from tests.broker.conftest import Consumer, Message, wait_until
 from tests.contract.test_samples import SAMPLES
 from tests.factories import ADDRESS
@@ -226,7 +226,7 @@ def test_a_whole_life_is_heard_as_the_samples_say(mails, web, consumers):
         assert datetime.fromisoformat(told["timestamp"]).tzinfo
         assert message.routing_key == f"order.{told['event']}"
         assert message.properties.headers["CC"] == [told["event"]]
-        assert message.body == Event.objects.get(id=message.id).body.encode()
+        assert message.body == EventRecord.objects.get(id=message.id).body.encode()
         seen[told["event"]] += 1
     assert seen.keys() == SAMPLES.keys()
     for stream, names in shop.expected.items():

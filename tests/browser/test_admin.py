@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from events import relay
-from events.models import Event, Outbox, Publication
+from events.delivery import relay
+from events.models import EventRecord, Outbox, Publication
 from orders import services
 from orders.models import Order, WriteOff
 from tests.factories import CartFactory, OrderFactory, order_of, write_off
@@ -66,7 +66,7 @@ def test_a_parked_message_is_explained_retried_and_published(operator: Page, bro
     assert Publication.objects.filter(event__stream=order.id).count() == 2
     operator.goto(reverse("admin:orders_order_change", args=[order.id]))
     timeline = operator.locator(".console-timeline li")
-    expect(timeline.first).to_contain_text("Event retried")
+    expect(timeline.first).to_contain_text("EventRecord retried")
     expect(timeline.last).to_contain_text("published #1")
 
 
@@ -128,7 +128,7 @@ def test_every_page_opens_without_a_complaint_or_another_host(operator: Page):
             assert is_dark == (scheme == "dark"), (url, background)
             opened += 1
     assert opened > 20
-    assert {order.id, cart.id} <= set(Event.objects.values_list("stream", flat=True))
+    assert {order.id, cart.id} <= set(EventRecord.objects.values_list("stream", flat=True))
 
 
 def test_the_orders_of_a_queue_are_released_together(operator: Page):

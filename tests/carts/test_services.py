@@ -8,8 +8,8 @@ from django.utils import timezone
 from carts import services
 from carts.models import CannotMerge, Cart, CartItem, Policy, TooMany
 from carts.services import AddressRequired, UnknownItem
+from config.core.money import InexactAmount
 from events.aggregate import InvalidTransition
-from events.money import InexactAmount
 from orders.models import Order
 from tests.factories import ADDRESS, CartFactory, LineFactory
 from tests.facts import data, mark, told

@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from carts.services import abandon_idle_carts, check_out
-from events.models import Event
+from events.models import EventRecord
 from events.schema import registry
 from tests.contract.test_samples import SAMPLES
 from tests.factories import ADDRESS, CartFactory, OrderFactory
@@ -84,7 +84,7 @@ def test_what_real_lives_publish_fits_the_schemas(document):
     assert abandon_idle_carts(now=in_two_days) == 1
     OrderFactory(status="delivered")
     OrderFactory(status="cancelled")
-    published = Event.objects.filter(sequence__isnull=False)
+    published = EventRecord.objects.filter(sequence__isnull=False)
     assert {row.name for row in published if row.name.startswith("cart.")} == {
         name for name in SAMPLES if name.startswith("cart.")
     }
@@ -93,4 +93,4 @@ def test_what_real_lives_publish_fits_the_schemas(document):
     }
     for row in published:
         assert problems(document, row.name, json.loads(row.body)) == [], row.name
-        assert row.stream.startswith(f"{registry[row.name].story}_"), row.name
+        assert row.stream.startswith(f"{registry[row.name].stream_type}_"), row.name

@@ -10,7 +10,8 @@ from django.db import connections, transaction
 
 from carts.events import CartAbandoned, CartCreated, CartItemAdded, CartItemChanged
 from carts.models import Cart
-from events import outbox, relay
+from events import outbox
+from events.delivery import relay
 from events.models import Outbox
 from events.schema import Event
 
@@ -59,14 +60,14 @@ class Source:
         self.stream = self.pk = stream
         self._facts = facts
 
-    def take_facts(self) -> list[tuple[Event, datetime]]:
+    def pull_events(self) -> list[tuple[Event, datetime]]:
         return [(fact, fact.happened_at or NOON) for fact in self._facts]
 
 
 def happen(stream: str, *facts: Event) -> None:
     """Record facts in a stream, and commit."""
     with transaction.atomic():
-        outbox.put(Source(stream, facts))  # type: ignore[arg-type]
+        outbox.write(Source(stream, facts))  # type: ignore[arg-type]
 
 
 def fill(streams: int, each: int) -> None:

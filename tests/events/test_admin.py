@@ -6,8 +6,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from events import parked, reactions
-from events.models import Event, Outbox, Publication, Reaction
+from events import reactions
+from events.models import EventRecord, Outbox, Publication, Reaction
+from events.operations import parked
 from orders.models import Order
 from tests.factories import OrderFactory
 from tests.facts import data, told
@@ -70,10 +71,10 @@ def test_a_parked_message_is_listed_with_its_error(operator, message):
 
 @pytest.mark.parametrize("what", ["message", "reaction"])
 def test_trying_again_is_recorded_and_nudged(
-    operator, request, nudges, what, django_capture_on_commit_callbacks
+    operator, request, enqueued, what, django_capture_on_commit_callbacks
 ):
     row = request.getfixturevalue(what)
-    nudges.clear()
+    enqueued.clear()
     with django_capture_on_commit_callbacks(execute=True):
         assert operator().post(command(row, "try-again")).status_code == 302
     row.refresh_from_db()
@@ -86,7 +87,7 @@ def test_trying_again_is_recorded_and_nudged(
         "retried_by": "olga",
     }
     waked = ("events.tasks.react", (row.stream, "payments"))
-    assert nudges == [waked if what == "reaction" else ("events.tasks.relay", (row.shard,))]
+    assert enqueued == [waked if what == "reaction" else ("events.tasks.relay", (row.shard,))]
 
 
 @pytest.mark.parametrize("what", ["message", "reaction"])
@@ -100,7 +101,7 @@ def test_discarding_needs_a_reason_and_is_recorded(operator, request, what):
     fact = data(order_of(row), "event.discarded")
     assert (fact["reason"], fact["discarded_by"]) == ("sent by hand", "olga")
     assert fact["reaction"] == getattr(row, "reaction", None)
-    assert Event.objects.get(stream=row.stream, name="event.discarded").sequence is None
+    assert EventRecord.objects.get(stream=row.stream, name="event.discarded").sequence is None
     assert not Publication.objects.exists()
 
 
@@ -185,9 +186,9 @@ def test_an_event_s_page_shows_the_bytes_and_to_whom_it_is_owed(operator, reacti
 @pytest.mark.parametrize("query", [{"q": "stream"}, {"q": "id"}, {"name": "order.placed"}])
 def test_the_log_is_searched(operator, message, query):
     OrderFactory()
-    event = Event.objects.get(stream=message.stream, name="order.placed")
+    event = EventRecord.objects.get(stream=message.stream, name="order.placed")
     query = {key: getattr(event, value, value) for key, value in query.items()}
-    listed = operator().get(reverse("admin:events_event_changelist"), query)
+    listed = operator().get(reverse("admin:events_eventrecord_changelist"), query)
     rows = list(listed.context["cl"].result_list)
     assert event in rows
     assert len(rows) == (1 if query.get("q") == event.id else 2)
@@ -196,7 +197,8 @@ def test_the_log_is_searched(operator, message, query):
 def test_states_of_events_are_told_apart(operator, message):
     client = operator()
     Publication.objects.create(
-        event=Event.objects.get(stream=message.stream, name="order.placed"), organization_id="org_1"
+        event=EventRecord.objects.get(stream=message.stream, name="order.placed"),
+        organization_id="org_1",
     )
     Outbox.objects.exclude(pk=message.pk).delete()
     client.post(command(message, "discard"), {"reason": "too large"})

@@ -41,8 +41,8 @@ def test_a_transition_moves_and_records_what_happened():
     door.swing()
     door.knock(times=2)
     assert door.status == "open"
-    assert [fact for fact, _ in door.take_facts()] == [created("door_1"), added(2)]
-    assert door.take_facts() == []
+    assert [fact for fact, _ in door.pull_events()] == [created("door_1"), added(2)]
+    assert door.pull_events() == []
 
 
 def test_a_transition_from_another_state_is_refused():
@@ -50,7 +50,7 @@ def test_a_transition_from_another_state_is_refused():
     with pytest.raises(InvalidTransition, match=r"Cannot swing door_1: it is open\.") as refused:
         door.swing()
     assert refused.value.details == {"allowed_actions": ["knock"]}
-    assert door.take_facts() == []
+    assert door.pull_events() == []
 
 
 def test_a_guard_says_what_is_missing():
@@ -67,7 +67,7 @@ def test_a_transition_that_fails_moves_nothing():
     with pytest.raises(ValueError, match="stuck"):
         door.fall_shut()
     assert door.status == "open"
-    assert door.take_facts() == []
+    assert door.pull_events() == []
 
 
 def test_the_table_tells_every_transition():
@@ -85,7 +85,7 @@ def test_the_moment_of_a_fact_is_its_own_where_it_has_one():
         CartConverted(cart_id="cart_1", order_id="order_1", converted_at=NOON, cart_value=1)
     )
     door.record(created())
-    (_, told), (_, now) = door.take_facts()
+    (_, told), (_, now) = door.pull_events()
     assert told == NOON
     assert now > NOON
 

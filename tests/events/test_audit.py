@@ -20,16 +20,16 @@ def start(client, action="reconcile_events", **fields):
     )
 
 
-def test_an_operator_has_the_log_reconciled(operator, nudges):
+def test_an_operator_has_the_log_reconciled(operator, enqueued):
     happen("cart_1", created())
     Outbox.objects.all().delete()
     client = operator()
-    nudges.clear()
+    enqueued.clear()
     answer = start(client)
     entry = AuditEntry.objects.get()
     assert answer.status_code == 302
     assert (entry.actor, entry.action, entry.begun_at) == ("olga", "reconcile_events", None)
-    assert nudges == [("events.tasks.do_wanted", (entry.id,))]
+    assert enqueued == [("events.tasks.do_wanted", (entry.id,))]
     page = client.get(reverse(LIST)).content.decode()
     assert "waiting" in page
     assert "Replay events" in page
@@ -74,20 +74,20 @@ def test_who_may_only_look_starts_nothing(operator):
 
 
 def test_a_nudge_that_is_lost_is_made_up_for_and_one_that_is_repeated_does_nothing(
-    operator, nudges
+    operator, enqueued
 ):
     start(operator())
     entry = AuditEntry.objects.get()
-    nudges.clear()
+    enqueued.clear()
     tasks.sweep()
-    assert nudges == [("events.tasks.do_wanted", (entry.id,))]
+    assert enqueued == [("events.tasks.do_wanted", (entry.id,))]
     tasks.do_wanted(entry.id)
     finished = AuditEntry.objects.values().get()
     tasks.do_wanted(entry.id)
     assert AuditEntry.objects.values().get() == finished
-    nudges.clear()
+    enqueued.clear()
     tasks.sweep()
-    assert nudges == []
+    assert enqueued == []
 
 
 def test_an_entry_is_read_and_never_changed(operator):

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from events import catalog
+from events.contract import catalog
 from events.schema import Event, Payload, Quantity, registry
 from tests.contract.test_samples import SAMPLES
 

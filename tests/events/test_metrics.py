@@ -10,8 +10,8 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from events import metrics
-from events.models import Event, Outbox, Reaction
+from events.models import EventRecord, Outbox, Reaction
+from events.operations import metrics
 from tests.factories import OrderFactory
 
 pytestmark = pytest.mark.django_db
@@ -28,11 +28,11 @@ def scrape(client):
 def test_what_is_owed_and_parked_and_since_when(client):
     stuck, order = OrderFactory(), OrderFactory()
     now = timezone.now()
-    parked, held = Event.objects.filter(stream=stuck.id).order_by("number")
+    parked, held = EventRecord.objects.filter(stream=stuck.id).order_by("number")
     Outbox.objects.filter(event=parked).update(parked_at=now)
-    oldest = Event.objects.filter(stream=order.id).earliest("number")
+    oldest = EventRecord.objects.filter(stream=order.id).earliest("number")
     for event, hours in ((parked, 9), (held, 9), (oldest, 1)):
-        Event.objects.filter(pk=event.pk).update(recorded_at=now - timedelta(hours=hours))
+        EventRecord.objects.filter(pk=event.pk).update(recorded_at=now - timedelta(hours=hours))
     Reaction.objects.create(event=oldest, reaction="r", stream=order.id, context="payments")
     # What one context has parked holds nothing of another's.
     for event, context, at in ((oldest, "orders", now), (parked, "orders", None)):
@@ -69,7 +69,7 @@ def test_processes_of_one_host_count_together(tmp_path):
     """One process counts, another tells; the first has ended."""
     env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     run = [sys.executable, "-c"]
-    start = "import django; django.setup(); from events import metrics; "
+    start = "import django; django.setup(); from events.operations import metrics; "
     env["DJANGO_SETTINGS_MODULE"] = "config.settings"
     for _ in range(2):
         count = (

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.money import decimals, money, split
+from config.core.money import decimals, money, split
 
 D = Decimal
 

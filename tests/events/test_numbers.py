@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from django.db import transaction
 
-from events.models import Series
-from events.numbers import next_number
+from config.core.models import NumberSeries
+from config.core.numbering import next_number
 from tests.events.facts import NOON, at_once
 
 
@@ -28,7 +28,7 @@ def test_the_year_is_that_of_utc():
 
 @pytest.mark.django_db
 def test_four_digits_grow_to_five():
-    Series.objects.create(organization_id="org_1", series="ORD", year=2025, last=9998)
+    NumberSeries.objects.create(organization_id="org_1", series="ORD", year=2025, last=9998)
     assert [take(), take()] == ["ORD-2025-9999", "ORD-2025-10000"]
 
 

@@ -8,14 +8,15 @@ from django.core.management import call_command
 from django.db import IntegrityError, transaction
 
 from carts.models import Cart
-from events import origin, outbox
-from events.models import Event, Outbox, Reaction, Stream
+from config.core import request_context
+from events import outbox
+from events.models import EventRecord, Outbox, Reaction, Stream
 from events.schema import InvalidEvent
 from tests.events.facts import added, at_once, cart, created, happen, internal
 
 
 def log():
-    return list(Event.objects.order_by("number").values_list("name", "sequence"))
+    return list(EventRecord.objects.order_by("number").values_list("name", "sequence"))
 
 
 @pytest.mark.django_db
@@ -23,7 +24,7 @@ def test_two_facts_before_one_save_are_two_events_in_order(settings):
     basket = cart()
     basket.record(added(2, cart_id=basket.id))
     basket.save()
-    first, second = Event.objects.order_by("number")
+    first, second = EventRecord.objects.order_by("number")
     assert [(e.name, e.sequence) for e in (first, second)] == log()
     assert log() == [("cart.created", 1), ("cart.item_added", 2)]
     assert first.stream == first.subject == basket.id
@@ -58,39 +59,39 @@ def test_a_stream_may_begin_with_an_internal_fact():
 
 @pytest.mark.django_db
 def test_the_log_says_who_did_it_in_which_request():
-    with origin.acting(request_id="req_1", traceparent="00-a-b-01"):
-        origin.act_as("user_1")
+    with request_context.use(request_id="req_1", traceparent="00-a-b-01"):
+        request_context.set_actor("user_1")
         happen("cart_1", created())
     happen("cart_1", added())
-    done = Event.objects.order_by("number").values_list("actor", "request_id", "traceparent")
+    done = EventRecord.objects.order_by("number").values_list("actor", "request_id", "traceparent")
     assert list(done) == [("user_1", "req_1", "00-a-b-01"), ("system", None, None)]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_nudge_comes_after_the_commit_and_once_for_a_shard(nudges, settings):
+def test_the_nudge_comes_after_the_commit_and_once_for_a_shard(enqueued, settings):
     settings.EVENTS_SHARDS = 1
     with transaction.atomic():
         happen("cart_1", created(), added())
-        assert nudges == []
-    assert nudges == [("events.tasks.relay", (0,))]
-    nudges.clear()
+        assert enqueued == []
+    assert enqueued == [("events.tasks.relay", (0,))]
+    enqueued.clear()
     happen("cart_1", internal())
-    assert nudges == []
+    assert enqueued == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_rolled_back_never_happened(nudges):
+def test_what_is_rolled_back_never_happened(enqueued):
     with transaction.atomic():
         cart().save()
         transaction.set_rollback(True)
-    assert not Event.objects.exists()
+    assert not EventRecord.objects.exists()
     assert not Outbox.objects.exists()
     assert not Stream.objects.exists()
-    assert nudges == []
+    assert enqueued == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_savepoint_that_is_rolled_back_leaves_no_gap(nudges):
+def test_a_savepoint_that_is_rolled_back_leaves_no_gap(enqueued):
     with transaction.atomic():
         happen("cart_1", created())
         with suppress(IntegrityError), transaction.atomic():
@@ -101,7 +102,7 @@ def test_a_savepoint_that_is_rolled_back_leaves_no_gap(nudges):
     assert log() == [("cart.created", 1), ("cart.item_added", 2)]
     assert Stream.objects.filter(key="cart_2").count() == 0
     shard = Outbox.objects.values_list("shard", flat=True).distinct().get()
-    assert set(nudges) == {("events.tasks.relay", (shard,))}
+    assert set(enqueued) == {("events.tasks.relay", (shard,))}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -142,7 +143,9 @@ def test_many_writers_leave_no_gap_in_a_stream():
 
     at_once(*[write] * 6)
     for stream, count in (("cart_1", 96), ("cart_2", 48)):
-        events = Event.objects.filter(stream=stream, sequence__isnull=False).order_by("number")
+        events = EventRecord.objects.filter(stream=stream, sequence__isnull=False).order_by(
+            "number"
+        )
         assert list(events.values_list("sequence", flat=True)) == list(range(1, count + 1))
         assert Stream.objects.get(key=stream).sequence == count
     assert Outbox.objects.count() == 96 + 48

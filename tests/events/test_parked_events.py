@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from events.models import AuditEntry, Event, Outbox, Reaction
+from events.models import AuditEntry, EventRecord, Outbox, Reaction
 from tests.events.facts import added, created, happen
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +26,7 @@ def message():
 @pytest.fixture
 def reaction(message):
     """The name of a parked reaction to the same event."""
-    event = Event.objects.get(id=message)
+    event = EventRecord.objects.get(id=message)
     Reaction.objects.create(
         event=event,
         reaction="payments.refund",
@@ -52,7 +52,7 @@ def is_parked(model):
 
 
 def last_fact():
-    event = Event.objects.latest("number")
+    event = EventRecord.objects.latest("number")
     return event.name, json.loads(event.body)["data"]
 
 
@@ -66,11 +66,11 @@ def test_what_is_parked_is_listed_by_name(run, message, reaction):
 def test_one_is_shown_with_its_error_and_its_body(run, message):
     shown = run("show", message)
     assert "too \\u001b[31mlarge" in shown
-    assert Event.objects.get(id=message).body in shown
+    assert EventRecord.objects.get(id=message).body in shown
 
 
 @pytest.mark.parametrize(("what", "model"), [("message", Outbox), ("reaction", Reaction)])
-def test_one_is_tried_again(run, request, nudges, what, model):
+def test_one_is_tried_again(run, request, enqueued, what, model):
     name = request.getfixturevalue(what)
     assert run("retry", name) == f"{name} is tried again.\n"
     assert not is_parked(model)
@@ -97,7 +97,7 @@ def test_one_is_given_up_with_a_reason(run, request, what, model):
     fact, data = last_fact()
     assert fact == "event.discarded"
     assert data["reason"] == "sent by hand"
-    assert data["discarded_by"] == Event.objects.latest("number").actor
+    assert data["discarded_by"] == EventRecord.objects.latest("number").actor
     assert data["discarded_by"] == f"cli:{getpass.getuser()}"
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.arguments, entry.actor) == (fact, data, data["discarded_by"])
@@ -125,7 +125,7 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_done(run, message, argume
 
 
 def test_what_is_not_parked_is_not_given_up(run, message):
-    waiting = Event.objects.latest("number").id
+    waiting = EventRecord.objects.latest("number").id
     with pytest.raises(CommandError, match="It is not parked"):
         run("discard", waiting, "--reason", "impatience")
     assert Outbox.objects.count() == 2

@@ -7,9 +7,10 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from carts.events import CartCreated, CartItemAdded, CartItemChanged
-from events import backoff, reactions
-from events.models import Event, Reaction
-from events.origin import current
+from config.core import retry
+from config.core.request_context import current
+from events import reactions
+from events.models import EventRecord, Reaction
 from tests.events.facts import added, at_once, created, happen, internal
 
 
@@ -64,9 +65,9 @@ def test_facts_are_settled_in_their_order_internal_ones_too(seen):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_reacts_is_nudged_after_the_commit(seen, nudges):
+def test_who_reacts_is_nudged_after_the_commit(seen, enqueued):
     happen("cart_1", internal(), internal())
-    assert nudges == [("events.tasks.react", ("cart_1", "tests"))]
+    assert enqueued == [("events.tasks.react", ("cart_1", "tests"))]
 
 
 @pytest.mark.django_db
@@ -76,9 +77,9 @@ def test_what_a_reaction_does_is_done_by_the_system_in_the_same_trace(reacts_to)
         happen("cart_1", internal())
 
     happen("cart_1", created())
-    Event.objects.update(actor="user_1", traceparent="00-a-b-01")
+    EventRecord.objects.update(actor="user_1", traceparent="00-a-b-01")
     settle()
-    done = Event.objects.get(name="cart.item_changed")
+    done = EventRecord.objects.get(name="cart.item_changed")
     assert (done.actor, done.traceparent) == ("system", "00-a-b-01")
     assert current().traceparent is None
 
@@ -153,7 +154,7 @@ def test_a_failure_is_undone_kept_and_tried_again_later(failing):
 
 def test_each_failure_waits_longer_up_to_a_limit():
     for failures, limit in ((0, 0.1), (3, 0.8), (8, 25.6), (9, 30), (1000, 30)):
-        assert limit / 2 <= backoff.seconds(failures) <= limit
+        assert limit / 2 <= retry.seconds(failures) <= limit
 
 
 @pytest.mark.django_db

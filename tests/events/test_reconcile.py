@@ -8,8 +8,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from events import parked, reconcile
-from events.models import AuditEntry, Event, Outbox, Publication, Reaction, Stream
+from events.models import AuditEntry, EventRecord, Outbox, Publication, Reaction, Stream
+from events.operations import parked, reconcile
 from orders.models import Order
 from tests.events.facts import added, at_once, be_confirmed, cart, created, fill, happen, internal
 from tests.factories import CartFactory, OrderFactory, PaymentFactory
@@ -41,7 +41,7 @@ def test_a_log_without_a_fault_says_how_much_was_looked_at(an_order, settle, cap
     PaymentFactory(status="refunded")
     call_command("reconcile_events", skip_checks=True)
     told = capsys.readouterr()
-    streams, events = Stream.objects.count(), Event.objects.count()
+    streams, events = Stream.objects.count(), EventRecord.objects.count()
     assert told.out.startswith(f"{streams} streams with {events} events")
     assert "nothing is missing. Parked: 0 messages, 0 reactions." in told.out
     assert told.err == ""
@@ -51,7 +51,7 @@ def test_a_log_without_a_fault_says_how_much_was_looked_at(an_order, settle, cap
 
 
 def test_a_number_that_is_missing_is_found(an_order):
-    shipped = Event.objects.get(stream=an_order.id, name="order.shipped")
+    shipped = EventRecord.objects.get(stream=an_order.id, name="order.shipped")
     Publication.objects.get(event=shipped).delete()
     shipped.delete()
     assert problems() == [
@@ -83,7 +83,7 @@ def test_what_is_neither_owed_nor_published_is_found_unless_somebody_has_discard
 
 def test_discarding_a_reaction_says_nothing_of_the_message():
     happen("cart_1", created())
-    event = Event.objects.get()
+    event = EventRecord.objects.get()
     reaction = Reaction.objects.create(
         event=event, reaction="x.y", stream="cart_1", context="x", parked_at=timezone.now()
     )
@@ -95,7 +95,7 @@ def test_discarding_a_reaction_says_nothing_of_the_message():
 
 def test_what_is_published_and_owed_all_the_same_is_found():
     happen("cart_1", created())
-    event = Event.objects.get()
+    event = EventRecord.objects.get()
     Publication.objects.create(event=event, organization_id="org_1")
     assert problems() == [f"cart_1: cart.created {event.id} is published, and owed all the same"]
 
@@ -107,7 +107,7 @@ def test_a_state_that_its_events_do_not_lead_to_is_found(an_order):
 
 def test_an_aggregate_without_events_is_found():
     basket = cart()
-    basket.take_facts()
+    basket.pull_events()
     basket.save()
     assert problems() == [f"{basket.id}: has no events"]
     happen(basket.id, added())
@@ -124,7 +124,7 @@ def test_what_is_owed_for_too_long_is_found_and_what_is_parked_is_told_apart():
     happen("cart_1", created(), added())
     happen("cart_2", created("cart_2"))
     assert problems() == []
-    Event.objects.update(recorded_at=timezone.now() - timedelta(minutes=2))
+    EventRecord.objects.update(recorded_at=timezone.now() - timedelta(minutes=2))
     first = Outbox.objects.filter(stream="cart_1").order_by("event_id").first()
     Outbox.objects.filter(pk=first.pk).update(parked_at=timezone.now())
     report = reconcile.reconcile()

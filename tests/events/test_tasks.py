@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from events import reactions, tasks
-from events.models import Event, Outbox, Reaction
+from events.models import EventRecord, Outbox, Reaction
 from tests.events.facts import added, created, happen
 
 pytestmark = pytest.mark.django_db
@@ -12,22 +12,23 @@ pytestmark = pytest.mark.django_db
 
 def owe(stream, context="tests", **fields):
     happen(stream, created(stream))
-    event = Event.objects.latest("number")
+    event = EventRecord.objects.latest("number")
     return Reaction.objects.create(
         event=event, reaction=f"{context}.x", stream=stream, context=context, **fields
     )
 
 
-def reacting(nudges):
-    return [args for name, args in nudges if name == "events.tasks.react"]
+def reacting(enqueued):
+    return [args for name, args in enqueued if name == "events.tasks.react"]
 
 
 @pytest.fixture
-def swept(nudges):
+def swept(enqueued, django_capture_on_commit_callbacks):
     def sweep():
-        nudges.clear()
-        tasks.sweep()
-        return nudges
+        enqueued.clear()
+        with django_capture_on_commit_callbacks(execute=True):
+            tasks.sweep()
+        return enqueued
 
     return sweep
 
@@ -93,7 +94,7 @@ def test_a_held_stream_needs_no_relay(swept):
 
 def test_the_tasks_do_what_they_are_nudged_for(monkeypatch):
     done = []
-    monkeypatch.setattr("events.relay.publish_owed", lambda shard: done.append(shard))
+    monkeypatch.setattr("events.delivery.relay.publish_owed", lambda shard: done.append(shard))
     monkeypatch.setattr("events.reactions.settle", lambda *pair: done.append(pair))
     tasks.relay(2)
     tasks.react("cart_1", "tests")

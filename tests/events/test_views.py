@@ -1,6 +1,6 @@
 import pytest
 
-from events.models import Event, Publication
+from events.models import EventRecord, Publication
 from tests.factories import CartFactory, OrderFactory
 
 pytestmark = pytest.mark.django_db
@@ -8,7 +8,9 @@ pytestmark = pytest.mark.django_db
 
 def publish(*streams):
     for row in streams:
-        for event in Event.objects.filter(stream=row.id, sequence__isnull=False).order_by("number"):
+        for event in EventRecord.objects.filter(stream=row.id, sequence__isnull=False).order_by(
+            "number"
+        ):
             Publication.objects.create(event=event, organization_id=event.organization_id)
 
 
@@ -23,12 +25,12 @@ def test_the_feed_tells_what_was_published_in_the_order_of_publication(api):
     assert positions == sorted(positions)
     assert feed.json()["results"][3] | {"envelope": None} == {
         "position": positions[3],
-        "id": Event.objects.get(stream=order.id, sequence=2).id,
+        "id": EventRecord.objects.get(stream=order.id, sequence=2).id,
         "stream": order.id,
         "sequence": 2,
         "envelope": None,
     }
-    assert Event.objects.get(stream=order.id, sequence=1).body.encode() in feed.content
+    assert EventRecord.objects.get(stream=order.id, sequence=1).body.encode() in feed.content
 
 
 def test_a_consumer_that_was_away_goes_on_where_it_stopped(api):

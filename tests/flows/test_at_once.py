@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from carts import services as carts
 from events.aggregate import InvalidTransition
-from events.models import Event
+from events.models import EventRecord
 from orders.models import Order
 from tests.factories import ADDRESS, CartFactory, LineFactory, OrderFactory, cancel
 from tests.facts import told
@@ -36,7 +36,7 @@ def test_two_abandonment_workers_give_one_event_per_cart():
     idle = [CartFactory() for _ in range(20)]
     now = timezone.now() + timedelta(days=2)
     assert sum(at_once(2, lambda n: carts.abandon_idle_carts(now=now))) == 20
-    abandoned = Event.objects.filter(name="cart.abandoned").values_list("stream", flat=True)
+    abandoned = EventRecord.objects.filter(name="cart.abandoned").values_list("stream", flat=True)
     assert sorted(abandoned) == sorted(cart.id for cart in idle)
 
 
@@ -46,7 +46,7 @@ def test_units_added_at_once_are_all_there():
     at_once(8, lambda n: carts.add_item(cart_id=cart.id, **line).id)
     cart.refresh_from_db()
     assert (cart.items_count, len(cart.lines)) == (8, 1)
-    sequences = Event.objects.filter(stream=cart.id).order_by("number")
+    sequences = EventRecord.objects.filter(stream=cart.id).order_by("number")
     assert list(sequences.values_list("sequence", flat=True)) == list(range(1, 10))
 
 
@@ -59,7 +59,7 @@ def test_merges_in_opposite_directions_do_not_deadlock():
     other.refresh_from_db()
     assert sorted([one.status, other.status]) == ["active", "merged"]
     assert set(answers) <= {one.id, other.id, "refused"}
-    assert Event.objects.filter(name="cart.items_absorbed").count() == 1
+    assert EventRecord.objects.filter(name="cart.items_absorbed").count() == 1
 
 
 def _merge(cart_id, into):

@@ -8,7 +8,7 @@ import pytest
 
 from events import reactions
 from events.aggregate import InvalidTransition
-from events.models import Event
+from events.models import EventRecord
 from fulfillment import services as fulfillment
 from fulfillment.models import Fulfillment, OrderNotFulfillable
 from fulfillment.selectors import WITH_SHORT_UNITS
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 
 def every(order, name):
-    rows = Event.objects.filter(stream=order.id, name=name).order_by("number")
+    rows = EventRecord.objects.filter(stream=order.id, name=name).order_by("number")
     return [json.loads(row.body, parse_float=Decimal)["data"] for row in rows]
 
 

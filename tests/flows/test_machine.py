@@ -17,8 +17,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from config.core.exceptions import DomainError
 from events import reactions
-from events.errors import DomainError
 from events.models import Reaction
 from tests.flows.life import COMMANDS, CONTEXTS, Life
 from tests.flows.truth import expect_the_truth

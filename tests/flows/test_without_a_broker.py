@@ -7,7 +7,7 @@ import pytest
 from celery import Celery
 from django.conf import settings
 
-from events import wake
+from events.delivery import notify
 from events.models import Outbox
 from tests.broker.conftest import wait_until
 from tests.factories import ADDRESS, CartFactory
@@ -29,7 +29,7 @@ def test_a_checkout_succeeds_and_only_the_wake_s_thread_looks_for_the_broker(
     monkeypatch.setenv("CELERY_BROKER_URL", f"amqp://127.0.0.1:{unused_tcp_port}//")
     away = Celery(set_as_current=False)
     away.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
-    monkeypatch.setattr(wake, "current_app", away)
+    monkeypatch.setattr(notify, "current_app", away)
     cart = CartFactory()
     answer = api.post(
         f"/api/v1/carts/{cart.id}/checkout",
@@ -38,6 +38,6 @@ def test_a_checkout_succeeds_and_only_the_wake_s_thread_looks_for_the_broker(
     )
     assert answer.status_code == 201
     wait_until(lambda: looked, "nobody has looked for the broker")
-    assert set(looked) == {"wake"}
+    assert set(looked) == {"notify"}
     owed = Outbox.objects.filter(stream__in=[cart.id, answer.json()["id"]])
     assert owed.count() == 5

@@ -4,8 +4,8 @@ import json
 from collections import Counter
 from typing import Any
 
-from events.models import Event, Reaction
-from events.reconcile import unexplained
+from events.models import EventRecord, Reaction
+from events.operations.reconcile import unexplained
 from fulfillment.models import Fulfillment
 from invoices.models import Invoice
 from orders import selectors
@@ -116,7 +116,7 @@ def every_state_is_explained(model: Any, row: Any) -> None:
 
 
 def facts_of(subject: str, *, stream: str) -> list[tuple[str, dict[str, Any]]]:
-    rows = Event.objects.filter(stream=stream, subject=subject).order_by("number")
+    rows = EventRecord.objects.filter(stream=stream, subject=subject).order_by("number")
     return [(row.name, json.loads(row.body)["data"]) for row in rows]
 
 

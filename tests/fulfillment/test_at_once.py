@@ -2,7 +2,7 @@
 
 import pytest
 
-from events.errors import DomainError
+from config.core.exceptions import DomainError
 from fulfillment import selectors, services
 from orders import services as orders
 from tests.factories import write_off

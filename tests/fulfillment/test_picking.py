@@ -5,7 +5,7 @@ import re
 import pytest
 from django.urls import reverse
 
-from events.models import Event
+from events.models import EventRecord
 from fulfillment import selectors
 from tests.factories import LineFactory, OrderFactory
 from tests.facts import told
@@ -68,7 +68,7 @@ def test_a_scan_is_counted_for_whoever_has_scanned(operator, started):
         "short": 0,
         "unpicked": 1,
     }
-    assert Event.objects.get(name="fulfillment.item_picked").actor == "olga"
+    assert EventRecord.objects.get(name="fulfillment.item_picked").actor == "olga"
 
 
 def test_a_scan_that_comes_again_counts_once(operator, started):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from events.errors import Conflict
+from config.core.exceptions import Conflict
 from events.reactions import NotSettled
 from fulfillment import selectors, services
 from fulfillment.models import (

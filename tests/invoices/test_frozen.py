@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
 from invoices.models import CreditNote, Invoice
-from tests.embedded.conftest import environment
+from tests.devserver.conftest import environment
 from tests.factories import InvoiceFactory, credit
 
 CHANGES = {

@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from events.models import Event
+from events.models import EventRecord
 from invoices import services
 from invoices.models import Invoice
 from tests.factories import InvoiceFactory, credit
@@ -45,7 +45,9 @@ def test_state_and_command(command, state):
 
 
 def told_of(invoice, after):
-    found = Event.objects.filter(stream=invoice.order_id, subject=invoice.id, number__gt=after)
+    found = EventRecord.objects.filter(
+        stream=invoice.order_id, subject=invoice.id, number__gt=after
+    )
     return list(found.order_by("number").values_list("name", flat=True))
 
 

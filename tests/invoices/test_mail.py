@@ -7,7 +7,7 @@ import pypdf
 import pytest
 from django.utils import timezone
 
-from events.models import Event
+from events.models import EventRecord
 from invoices import mail, selectors, services, tasks
 from invoices.models import Invoice, InvoiceDelivery
 from tests.factories import InvoiceFactory
@@ -203,7 +203,7 @@ def test_many_workers_mail_each_invoice_once(mailbox):
     invoices = [InvoiceFactory(customer_email=f"c{n}@example.com") for n in range(12)]
     at_once(4, lambda n: deliver())
     assert len(mailbox.mails) == len({mail["To"] for mail in mailbox.mails}) == len(invoices)
-    assert Event.objects.filter(name="invoice.sent").count() == len(invoices)
+    assert EventRecord.objects.filter(name="invoice.sent").count() == len(invoices)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from events.models import Series
+from config.core.models import NumberSeries
 from invoices import services
 from invoices.models import CreditNote, Invoice
 from invoices.services import issuing
@@ -56,7 +56,7 @@ def test_an_order_confirmed_twice_at_once_has_one_invoice():
     order = OrderFactory(status="confirmed")
     answers = at_once(8, lambda n: services.issue_invoice(order_id=order.id).number)
     assert len(set(answers)) == 1
-    assert Series.objects.get(series="INV").last == 1
+    assert NumberSeries.objects.get(series="INV").last == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -109,8 +109,8 @@ def test_the_command_says_which_number_is_missing(travel):
         InvoiceFactory()
     credit(InvoiceFactory(organization_id="org_2"), "1.00")
     assert check() == "5 numbers: none is missing, none is there twice.\n"
-    Series.objects.filter(organization_id="org_1").update(last=5)
-    Series.objects.filter(organization_id="org_2", series="CN").delete()
+    NumberSeries.objects.filter(organization_id="org_1").update(last=5)
+    NumberSeries.objects.filter(organization_id="org_2", series="CN").delete()
     assert faults() == [
         "org_1: INV-2025-0004 is missing.",
         "org_1: INV-2025-0005 is missing.",
@@ -125,6 +125,6 @@ def test_the_command_says_which_number_is_there_twice(travel):
     with connection.cursor() as cursor:  # a database that was mended by hand
         cursor.execute("ALTER TABLE invoices_invoice DROP CONSTRAINT invoice_number")
     InvoiceFactory()
-    Series.objects.filter(series="INV").update(last=0)
+    NumberSeries.objects.filter(series="INV").update(last=0)
     InvoiceFactory()
     assert faults() == ["org_1: INV-2025-0001 is there 2 times."]

@@ -102,7 +102,7 @@ def test_the_buyer_is_whom_the_bill_goes_to():
     assert InvoiceFactory(shipping_address=None, local_id="local_1").buyer == {}
 
 
-def test_a_new_invoice_is_rendered_and_mailed_to_the_buyer(nudges):
+def test_a_new_invoice_is_rendered_and_mailed_to_the_buyer(enqueued):
     invoice = InvoiceFactory()
     assert [mail.recipient_email for mail in invoice.mails] == ["juan@example.com"]
     assert Document.objects.get().invoice_id == invoice.id
@@ -110,9 +110,9 @@ def test_a_new_invoice_is_rendered_and_mailed_to_the_buyer(nudges):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_worker_is_told_once_what_is_queued_is_committed(nudges):
+def test_the_worker_is_told_once_what_is_queued_is_committed(enqueued):
     InvoiceFactory()
-    assert ("invoices.tasks.deliver_documents", ()) in nudges
+    assert ("invoices.tasks.deliver_documents", ()) in enqueued
 
 
 def data_of(invoice, name):

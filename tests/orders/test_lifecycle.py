@@ -3,7 +3,7 @@
 import pytest
 from django.db import IntegrityError, transaction
 
-from events.errors import DomainError
+from config.core.exceptions import DomainError
 from orders import services
 from orders.models import Order
 from payments.models import Payment

@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from events import origin
+from config.core import request_context
 from events.aggregate import InvalidTransition
 from orders import selectors, services
+from orders.exceptions import NoItems, OrderTooLarge, UnknownItem
 from orders.models import NotFullyPaid, Order, Policy, TooManyUnits
-from orders.models.refusals import NoItems, OrderTooLarge, UnknownItem
 from orders.services import OrderIsCancelled
 from tests.factories import (
     LineFactory,
@@ -171,7 +171,7 @@ class TestConfirming:
 class TestCancelling:
     def test_stock_is_released_where_it_was_taken_and_who_did_it_is_named(self):
         order = order_of(2, 1, status="confirmed")
-        with origin.acting(actor="user_789"):
+        with request_context.use(actor="user_789"):
             cancel(order)
         assert data(order, "order.cancelled") == {
             "order_id": order.id,
@@ -213,7 +213,7 @@ class TestCancelling:
 class TestHolding:
     def test_an_order_is_held_by_whoever_holds_it(self):
         order = OrderFactory(status="confirmed")
-        with origin.acting(actor="user_1"):
+        with request_context.use(actor="user_1"):
             services.hold_order(order_id=order.id, reason="fraud", note="odd address")
         order.refresh_from_db()
         assert (order.status, order.held_by, order.hold_note) == (

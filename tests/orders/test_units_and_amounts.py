@@ -7,11 +7,11 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from events.models import Event
-from events.money import AmountTooLarge, InexactAmount
+from config.core.money import AmountTooLarge, InexactAmount
+from events.models import EventRecord
 from orders import selectors, services
+from orders.exceptions import DiscountTooLarge
 from orders.models import OrderItem, TooManyUnits, UnknownShipment
-from orders.models.refusals import DiscountTooLarge
 from tests.factories import LineFactory, OrderFactory, deliver, order_of, ship, write_off
 from tests.facts import data, mark, told
 
@@ -46,7 +46,7 @@ class TestAmounts:
             currency="JPY", items=[LineFactory(unit_price=Decimal(1299), tax_rate=Decimal("0.1"))]
         )
         assert order.total == 2858
-        body = Event.objects.get(stream=order.id, name="order.created").body
+        body = EventRecord.objects.get(stream=order.id, name="order.created").body
         assert '"total_amount":2858,' in body
 
     @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from events.models import Event
+from events.models import EventRecord
 from orders import services
 from tests.factories import ADDRESS, OrderFactory
 
@@ -228,4 +228,4 @@ def test_the_timeline_tells_everything_in_order_and_the_exact_bytes(api):
     (held,) = api.get(page["next"]).json()["results"]
     assert held["envelope"]["event"] == "order.held"
     assert (held["published"], held["sequence"], held["actor"]) == (False, None, "user_1")
-    assert Event.objects.get(pk=held["position"]).request_id == held["request_id"]
+    assert EventRecord.objects.get(pk=held["position"]).request_id == held["request_id"]

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from events.models import Event
+from events.models import EventRecord
 from payments import selectors, services
 from payments.models import PaymentAccount, Webhook
 from tests.factories import OrderFactory, PaymentFactory, cancel, refund, start_payment
@@ -56,14 +56,14 @@ def test_the_refund_form_starts_with_the_most_that_can_go_back(operator):
     assert (given.amount, given.requested_by, given.status) == (37.5, "olga", "pending")
 
 
-def test_a_refund_wanted_in_the_admin_is_called_for_at_once(operator, nudges):
+def test_a_refund_wanted_in_the_admin_is_called_for_at_once(operator, enqueued):
     client, payment = operator(), PaymentFactory()
     sent = {"amount": "1", "reason": "operator", "method": "original_payment"}
-    nudges.clear()
+    enqueued.clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("django.db.transaction.on_commit", lambda work, **kwargs: work())
         client.post(command(payment, "refund"), sent)
-    assert ("payments.tasks.call_gateway", (payment.id,)) in nudges
+    assert ("payments.tasks.call_gateway", (payment.id,)) in enqueued
 
 
 def test_store_credit_is_recorded_when_it_has_been_given(operator):
@@ -101,7 +101,7 @@ def test_an_operator_asks_for_a_transfer_and_captures_it(operator, settle):
     settle()
     order.refresh_from_db()
     assert order.status == "confirmed"
-    opened = Event.objects.get(stream=order.id, name="payment.opened")
+    opened = EventRecord.objects.get(stream=order.id, name="payment.opened")
     assert opened.actor == "olga"
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from events.errors import DomainError
+from config.core.exceptions import DomainError
 from orders import services as orders
 from payments import services
 from payments.gateways import Charge, Notice, Payout

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
+from config.core.money import InexactAmount
 from events.aggregate import InvalidTransition
-from events.models import Event
-from events.money import InexactAmount
+from events.models import EventRecord
 from events.schema import parse
 from payments import selectors, services
 from payments.gateways import Payout
@@ -180,7 +180,7 @@ def test_a_fact_from_before_refunds_had_causes_is_still_understood():
     """It may be owed to somebody when a new release starts."""
     payment = PaymentFactory()
     refund(payment, "10")
-    body = Event.objects.get(stream=payment.order_id, name="refund.requested").body
+    body = EventRecord.objects.get(stream=payment.order_id, name="refund.requested").body
     older = body.replace(',"cause":null', "")
     assert older != body
     assert parse("refund.requested", older) == parse("refund.requested", body)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from events.errors import DomainError
+from config.core.exceptions import DomainError
 from returns import selectors, services
 from returns.models import Return
 from tests.factories import order_of

@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from config.core.money import InexactAmount
 from events.aggregate import InvalidTransition
-from events.models import Event
-from events.money import InexactAmount
+from events.models import EventRecord
+from orders.exceptions import UnknownItem
 from orders.models import TooManyUnits
-from orders.models.refusals import UnknownItem
 from returns import selectors, services
 from returns.models import RefundTooLarge, Return, WindowClosed
 from tests.factories import LineFactory, OrderFactory, deliver, order_of, ship
@@ -184,7 +184,7 @@ class TestApproving:
             status="delivered",
         )
         approve(request(order))
-        body = Event.objects.get(stream=order.id, name="return.approved").body
+        body = EventRecord.objects.get(stream=order.id, name="return.approved").body
         assert '"refund_amount":1104}' in body
 
     def test_the_same_approval_again_changes_nothing(self):

@@ -65,13 +65,13 @@ def test_an_operator_ships_what_is_packed(operator):
     assert "Memphis, TN" in client.get(page(shipment)).content.decode()
 
 
-def test_a_label_wanted_in_the_admin_is_bought_at_once_by_a_worker(operator, nudges):
+def test_a_label_wanted_in_the_admin_is_bought_at_once_by_a_worker(operator, enqueued):
     client, shipment = operator(), ShipmentFactory()
-    nudges.clear()
+    enqueued.clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("django.db.transaction.on_commit", lambda work, **kwargs: work())
         client.post(command(shipment, "label"), {})
-    assert ("shipments.tasks.call_carrier", (shipment.id,)) in nudges
+    assert ("shipments.tasks.call_carrier", (shipment.id,)) in enqueued
     services.call_carrier(shipment_id=shipment.id)
     assert "/api/v1/labels/" in client.get(page(shipment)).content.decode()
 

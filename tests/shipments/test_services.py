@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from config.core.exceptions import Conflict, DomainError
+from config.core.money import InexactAmount
 from events.aggregate import InvalidTransition
-from events.errors import Conflict, DomainError
-from events.money import InexactAmount
 from shipments import selectors, services
 from shipments.models import TrackingNumberTaken
 from shipments.services.creating import CarrierRequired, NothingToShip, NotPacked

@@ -121,11 +121,11 @@ class TestPolling:
         assert (now(broken).track_error, now(broken).track_failures) == ("KeyError('datetime')", 1)
         assert now(other).status == "delivered"
 
-    def test_an_operator_need_not_wait(self, nudges, django_capture_on_commit_callbacks):
+    def test_an_operator_need_not_wait(self, enqueued, django_capture_on_commit_callbacks):
         shipment = sent()
         with django_capture_on_commit_callbacks(execute=True):
             services.ask_again(shipment_id=shipment.id)
-        assert ("shipments.tasks.track_shipment", (shipment.id,)) in nudges
+        assert ("shipments.tasks.track_shipment", (shipment.id,)) in enqueued
         before = now(shipment).track_at
         tasks.track_shipment(shipment.id)
         assert now(shipment).track_at > before + timedelta(minutes=25)

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from events import broker
+from events.delivery import broker
 
 
 class Command(BaseCommand):

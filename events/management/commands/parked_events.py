@@ -4,9 +4,10 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from events import origin, parked
-from events.errors import DomainError
-from events.tail import safe
+from config.core import request_context
+from config.core.exceptions import DomainError
+from events.operations import parked
+from events.operations.console import safe
 
 
 class Command(BaseCommand):
@@ -32,7 +33,7 @@ class Command(BaseCommand):
             "discard": self._discard,
         }
         try:
-            with origin.acting_at_the_shell():
+            with request_context.use_shell_user():
                 commands[command](**options)
         except DomainError as error:
             raise CommandError(str(error)) from error

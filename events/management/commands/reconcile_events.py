@@ -2,14 +2,15 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from events import audit, origin, reconcile
+from config.core import request_context
+from events.operations import audit, reconcile
 
 
 class Command(BaseCommand):
     help = "Prove that the log has no gap, and that it tells of every order, cart and message."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with origin.acting_at_the_shell(), audit.recorded("reconcile_events", {}) as entry:
+        with request_context.use_shell_user(), audit.recorded("reconcile_events", {}) as entry:
             report = reconcile.reconcile()
             entry.result = report.text
         for problem in report.lines:

@@ -5,8 +5,10 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from events import audit, broker, origin, replay
-from events.errors import DomainError
+from config.core import request_context
+from config.core.exceptions import DomainError
+from events.delivery import broker
+from events.operations import audit, replay
 
 
 class Command(BaseCommand):
@@ -31,7 +33,7 @@ class Command(BaseCommand):
         arguments = {name: options[name] for name in asked if options[name]}
         try:
             with (
-                origin.acting_at_the_shell(),
+                request_context.use_shell_user(),
                 audit.recorded("replay_events", arguments) as entry,
             ):
 

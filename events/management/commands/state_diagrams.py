@@ -70,7 +70,7 @@ def _arrows(model: type[Aggregate]) -> Iterator[str]:
                 told = moves.setdefault((source, str(transition.target)), {})
                 names = told.setdefault(_event(transition.emits), [])
                 names.append(transition.verb or transition.name)
-    yield f"[*] --> {_status(model).default}: {_event(model.opens_with)}"
+    yield f"[*] --> {_status(model).default}: {_event(model.created_event)}"
     for (source, target), told in moves.items():
         labels = (f"{', '.join(names)}<br/>{event}" for event, names in told.items())
         yield f"{source} --> {target}: {'<br/>'.join(labels)}"

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from events import broker, tail
+from events.delivery import broker
+from events.operations import console
 
 
 class Command(BaseCommand):
@@ -22,14 +23,14 @@ class Command(BaseCommand):
                 "memory:// cannot be heard from another process. `make run` prints its events "
                 "itself; to listen to RabbitMQ, set EVENTS_BROKER_URL to amqp://…"
             )
-        colour = tail.wants_colour(self.stdout) and not options["no_color"]
+        colour = console.wants_colour(self.stdout) and not options["no_color"]
         width = shutil.get_terminal_size().columns if self.stdout.isatty() else None
 
         def show(body: bytes, headers: Mapping[str, Any]) -> None:
             if full:
-                text = tail.full(body, headers, colour=colour)
+                text = console.full(body, headers, colour=colour)
             else:
-                text = tail.line(body, headers, colour=colour, width=width)
+                text = console.line(body, headers, colour=colour, width=width)
             try:
                 self.stdout.write(text)
                 self.stdout.flush()

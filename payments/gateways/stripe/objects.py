@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import stripe
 
-from events.money import decimals, money
+from config.core.money import decimals, money
 from payments.gateways import Asked, Charge, Payout
 
 Json = dict[str, Any]

@@ -5,7 +5,7 @@ import json
 import stripe
 from django.conf import settings
 
-from events.errors import DomainError
+from config.core.exceptions import DomainError
 from payments.gateways import Notice
 from payments.gateways.stripe.objects import charge_of, payout_of
 

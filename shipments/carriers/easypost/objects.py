@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import ROUND_UP, Decimal
 from typing import Any
 
-from events.money import money
+from config.core.money import money
 from shipments.carriers import Bought, NoAnswer, Parcel, Refused, Scan, ScanStatus, Wanted
 
 Json = dict[str, Any]

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
-from events import broker as broker_
+from events.delivery import broker as broker_
 from tests.broker.conftest import wait_until
 from tests.broker.faults import cluster as cluster_
 from tests.broker.faults import node as node_

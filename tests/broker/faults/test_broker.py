@@ -7,10 +7,10 @@ from http.client import HTTPConnection
 
 import pytest
 
-from events import metrics
-from events import publisher as publisher_
-from events.broker import routing_key
-from events.models import Event, Outbox, Publication
+from events.delivery import publisher as publisher_
+from events.delivery.broker import routing_key
+from events.models import EventRecord, Outbox, Publication
+from events.operations import metrics
 from events.schema import registry
 from tests.broker.conftest import Consumer, publish, wait_until
 from tests.broker.faults.conftest import own_channel, seconds_until
@@ -27,7 +27,9 @@ def test_stopped_and_started(node, deployment, prove):
     with deployment.load():
         with deployment.fault():
             node.stop()
-        wait_until(grown(Event.objects.all(), 100), "without a broker, facts are recorded too")
+        wait_until(
+            grown(EventRecord.objects.all(), 100), "without a broker, facts are recorded too"
+        )
         node.start()
         recovery = seconds_until(grown(Publication.objects.all(), 50), "it does not resume")
     prove(duplicates=deployment.at_risk, recovery=recovery)
@@ -95,7 +97,9 @@ def test_frozen(node, deployment, prove):
                 in_flight, confirmed = Outbox.objects.count(), Publication.objects.count()
                 time.sleep(60)  # the fault is that it lasts
                 assert Publication.objects.count() - confirmed <= in_flight, "nobody confirmed that"
-                assert Event.objects.count() > confirmed + 500, "facts are recorded all the same"
+                assert EventRecord.objects.count() > confirmed + 500, (
+                    "facts are recorded all the same"
+                )
                 assert silent_for() < 2 * publisher_.DEADLINE, "a relay hangs"
             finally:
                 node.send(signal.SIGCONT)
@@ -109,7 +113,7 @@ def test_short_of_memory(node, deployment, prove):
     with deployment.load():
         with deployment.fault():
             node.control("set_vm_memory_high_watermark", "absolute", "1")
-            wait_until(grown(Event.objects.all(), 1000), "facts are recorded all the same")
+            wait_until(grown(EventRecord.objects.all(), 1000), "facts are recorded all the same")
             assert Outbox.objects.count() > 100
         node.control("set_vm_memory_high_watermark", "0.4")
         recovery = seconds_until(grown(Publication.objects.all(), 200), "it does not resume")

@@ -11,8 +11,8 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from events.models import Event, Outbox, Publication
-from events.publisher import Publisher
+from events.delivery.publisher import Publisher
+from events.models import EventRecord, Outbox, Publication
 from tests.broker.conftest import publish, wait_until
 from tests.broker.faults.conftest import seconds_until
 from tests.broker.faults.deployment import drain, grown
@@ -122,7 +122,7 @@ def test_wrong_clocks(node, deployment, prove):
     wait_until(grown(Publication.objects.all(), 200), "nothing is published")
     with deployment.fault():
         node.stop()
-    wait_until(grown(Event.objects.all(), 50), "facts are recorded all the same")
+    wait_until(grown(EventRecord.objects.all(), 50), "facts are recorded all the same")
     node.start()
     recovery = seconds_until(grown(Publication.objects.all(), 50), "it does not resume")
     deployment.settle()

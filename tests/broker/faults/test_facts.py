@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from carts.models import Cart
 from events import schema
-from events.models import Event, Outbox, Publication
+from events.models import EventRecord, Outbox, Publication
 from events.schema import InvalidEvent
 from tests.broker.conftest import publish, wait_until
 from tests.broker.faults.deployment import drain, grown
@@ -24,21 +24,21 @@ class ChangedMindError(Exception):
 
 
 @pytest.mark.fault(11, "rollback, savepoint, IntegrityError")
-def test_rolled_back(prove, nudges):
+def test_rolled_back(prove, enqueued):
     with suppress(ChangedMindError), transaction.atomic():
         CartFactory()
         raise ChangedMindError
     with suppress(IntegrityError), transaction.atomic():
         CartFactory()
-        Event.objects.create(number=Event.objects.latest("number").pk)
-    assert (Event.objects.count(), Outbox.objects.count(), nudges) == (0, 0, [])
+        EventRecord.objects.create(number=EventRecord.objects.latest("number").pk)
+    assert (EventRecord.objects.count(), Outbox.objects.count(), enqueued) == (0, 0, [])
     with transaction.atomic():
         happen("cart_1", created())
         with suppress(ChangedMindError), transaction.atomic():
             happen("cart_1", added())
             raise ChangedMindError
         happen("cart_1", added())
-    assert len(nudges) == 2, "one for each fact that is committed"
+    assert len(enqueued) == 2, "one for each fact that is committed"
     drain()
     assert prove().events == 2
 
@@ -55,9 +55,9 @@ def test_poison(prove):
         with pytest.raises(InvalidEvent), transaction.atomic():
             happen("cart_0", poison)
     fill(streams=3, each=2)
-    damaged = Event.objects.filter(stream="cart_1").earliest("number")
+    damaged = EventRecord.objects.filter(stream="cart_1").earliest("number")
     before = damaged.occurred_at
-    Event.objects.filter(pk=damaged.pk).update(occurred_at=before.replace(year=1900))
+    EventRecord.objects.filter(pk=damaged.pk).update(occurred_at=before.replace(year=1900))
     for attempt in range(1, 6):
         publish(retries=True)
         owed = Outbox.objects.get(pk=damaged.pk)
@@ -66,7 +66,7 @@ def test_poison(prove):
     publish(retries=True)
     held = Outbox.objects.order_by("event_id").values_list("event__stream", flat=True)
     assert list(held) == ["cart_1"] * 3, "its stream waits, and no other"
-    Event.objects.filter(pk=damaged.pk).update(occurred_at=before)
+    EventRecord.objects.filter(pk=damaged.pk).update(occurred_at=before)
     Outbox.objects.update(parked_at=None, not_before=None)  # what an operator's retry does
     publish()
     prove(duplicates=5 * 6)
@@ -93,11 +93,11 @@ def test_past_the_models(prove, tmp_path):
         Cart.objects.bulk_create([cart()])
     with pytest.raises(TypeError, match="changes only by its transitions"):
         Cart.objects.update(status="expired")
-    before = Event.objects.count()
+    before = EventRecord.objects.count()
     file = tmp_path / "carts.json"
     basket.updated_at = basket.created_at
     file.write_text(serializers.serialize("json", [basket]))
     call_command("loaddata", file, verbosity=0)
-    assert Event.objects.count() == before, "what is loaded has not happened now"
+    assert EventRecord.objects.count() == before, "what is loaded has not happened now"
     drain()
     assert prove().events == before

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from events import relay, wake
-from events.models import Event, Outbox, Publication
-from events.publisher import Publisher
+from events.delivery import notify, relay
+from events.delivery.publisher import Publisher
+from events.models import EventRecord, Outbox, Publication
 from tests.broker.conftest import wait_until
 from tests.broker.faults.conftest import seconds_until
 from tests.broker.faults.deployment import drain, grown, silent_for
@@ -52,7 +52,7 @@ def test_workers_killed(deployment, prove):
         for _ in range(4):
             with deployment.fault():
                 os.kill(deployment.children(deployment.workers[0])[0], signal.SIGKILL)
-            wait_until(grown(Event.objects.all(), 50), "nothing happens")
+            wait_until(grown(EventRecord.objects.all(), 50), "nothing happens")
             with deployment.fault():
                 os.killpg(deployment.workers.pop().pid, signal.SIGKILL)
             again = grown(Publication.objects.all(), 50)
@@ -94,7 +94,7 @@ def test_web_killed_before_the_wake(deployment, prove):
     deployment.beat()
     CartFactory()
     wait_until(lambda: not Outbox.objects.exists(), "nothing is published")
-    killed(CartFactory, wake, "_nudge")
+    killed(CartFactory, notify, "_put")
     assert Outbox.objects.exists(), "somebody was told"
     recovery = seconds_until(lambda: not Outbox.objects.exists(), "the sweep finds nothing")
     prove(recovery=recovery)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from events.models import Event
+from events.models import EventRecord
 from tests.broker.faults.truth import Heard, compare
 from tests.events.facts import added, created, happen
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 def heard():
     """Three messages as they are to be heard."""
     happen("cart_1", created(), added(), added())
-    rows = Event.objects.order_by("number")
+    rows = EventRecord.objects.order_by("number")
     return [Heard(row.id, row.stream, row.sequence, row.body.encode()) for row in rows]
 
 

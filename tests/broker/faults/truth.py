@@ -6,7 +6,7 @@ from typing import Any
 
 import pika
 
-from events.models import Event
+from events.models import EventRecord
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def hear(queue: str, url: str) -> list[Heard]:
 
 def compare(heard: list[Heard]) -> Verdict:
     """Judge the messages, in the order in which they came."""
-    rows = Event.objects.filter(sequence__isnull=False)
+    rows = EventRecord.objects.filter(sequence__isnull=False)
     facts = {
         id: (stream, sequence, body.encode())
         for id, stream, sequence, body in rows.values_list("id", "stream", "sequence", "body")

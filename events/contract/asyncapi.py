@@ -1,0 +1,181 @@
+"""The events' contract for machines: an AsyncAPI 3.0 document, made from the payload classes."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from config import __version__
+from events.delivery.broker import exchange, listeners, routing_key
+from events.delivery.publisher import APP_ID
+from events.schema import VERSION, Envelope, Event, registry
+
+BINDING = "0.3.0"  # of AMQP 0-9-1
+DESCRIPTION = """\
+What happens to carts and orders. Each event comes at least once, and none that was rolled back.
+
+- **Deduplicate** by the AMQP property `message_id`: it stays the same when a message comes again.
+- **Order:** `x-stream` names the order or cart, and `x-sequence` counts its events from 1 without
+  gaps. They arrive in that order. `timestamp` says when the fact happened and is not monotonic.
+- **Routing:** every message carries two routing keys, and a queue may bind either:
+  `order.{entity}.{action}` and, in `CC`, the bare name.
+- **Money** is a number with exactly the decimals of its currency: read it as a decimal.
+- **Nothing is left out:** a value that is not known is null.
+"""
+HEADERS: dict[str, Any] = {
+    "type": "object",
+    "required": ["x-stream", "x-sequence", "x-version"],
+    "properties": {
+        "x-stream": {"type": "string", "description": "The order or cart: `order_…` or `cart_…`."},
+        "x-sequence": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "Counts the stream's events, without gaps.",
+        },
+        "x-version": {"const": VERSION, "description": "As in the envelope."},
+        "traceparent": {
+            "type": "string",
+            "description": "W3C trace context of the request that caused it, where it had one.",
+        },
+        "x-replay": {"type": "string", "description": "The run's id; on replays only."},
+    },
+}
+PROPERTIES: dict[str, dict[str, Any]] = {
+    "message_id": {
+        "type": "string",
+        "pattern": "^evt_",
+        "description": "The event's id, the same whenever it is sent: what to deduplicate on.",
+    },
+    "type": {"type": "string", "description": "The event's name."},
+    "app_id": {"const": APP_ID},
+    "timestamp": {"type": "integer", "description": "When it happened, in POSIX seconds."},
+}
+
+
+def published() -> list[type[Event]]:
+    """Return the events that travel, each context's in the contract's order."""
+    return [cls for cls in registry.values() if cls.published]
+
+
+def sample(cls: type[Event]) -> str:
+    """Return the contract's example of an event, an envelope as it goes out but for the spaces."""
+    path = Path(inspect.getfile(cls)).with_name("samples") / f"{cls.name}.json"
+    return path.read_text(encoding="utf-8")
+
+
+def envelope_schema(
+    cls: type[Event], ref_template: str
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the JSON Schema of an event's body, and those of the objects in it by their names."""
+    envelope: Any = Envelope[cls]  # type: ignore[valid-type]
+    (ref,), objects = msgspec.json.schema_components([envelope], ref_template=ref_template)
+    objects = _with_numbers(objects)
+    schema = objects.pop(ref["$ref"].rpartition("/")[2])
+    schema |= {"title": cls.name, "description": "Exactly these five keys, in this order."}
+    schema["properties"] |= {"event": {"const": cls.name}, "version": {"const": VERSION}}
+    return schema, objects
+
+
+def _with_numbers(schema: Any) -> Any:
+    """A Decimal is written as a number; msgspec's schemas say string."""
+    match schema:
+        case {"format": "decimal", **rest}:
+            return rest | {"type": "number"}
+        case dict():
+            return {key: _with_numbers(value) for key, value in schema.items()}
+        case list():
+            return [_with_numbers(value) for value in schema]
+    return schema
+
+
+def document() -> dict[str, Any]:
+    """Return the AsyncAPI document; msgspec encodes it and leaves the samples as they are."""
+    messages: dict[str, dict[str, Any]] = {}
+    schemas: dict[str, dict[str, Any]] = {}
+    for cls in published():
+        payload, objects = envelope_schema(cls, "#/components/schemas/{name}")
+        messages[cls.name] = _message(cls, payload)
+        schemas |= objects
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Order Service", "version": __version__, "description": DESCRIPTION},
+        "defaultContentType": "application/json",
+        "channels": {name: _channel(name) for name in messages},
+        "operations": {f"send {name}": _operation(name) for name in messages},
+        "components": {
+            "messages": messages,
+            "messageTraits": {
+                "envelope": {
+                    "contentType": "application/json",
+                    "headers": HEADERS,
+                    "correlationId": {
+                        "location": "$message.header#/x-stream",
+                        "description": "All events of one order, or of one cart.",
+                    },
+                    "x-amqp-properties": PROPERTIES,
+                }
+            },
+            "schemas": schemas,
+        },
+    }
+
+
+def _message(cls: type[Event], payload: dict[str, Any]) -> dict[str, Any]:
+    summary = inspect.cleandoc(cls.__doc__ or "")
+    queues = listeners(cls.name)
+    heard = f"Listening: {', '.join(f'`{queue}`' for queue in queues) or 'nobody yet'}."
+    return {
+        "name": cls.name,
+        "title": cls.__name__,
+        "summary": summary,
+        "description": f"{summary}\n\nIn the stream of the {cls.stream_type}. {heard}",
+        "tags": [{"name": cls.name.partition(".")[0]}],
+        "traits": [{"$ref": "#/components/messageTraits/envelope"}],
+        "payload": payload,
+        "bindings": {
+            "amqp": {
+                "contentEncoding": "utf-8",
+                "messageType": cls.name,
+                "bindingVersion": BINDING,
+            }
+        },
+        "examples": [{"name": "sample", "payload": msgspec.Raw(sample(cls).encode())}],
+        "x-consumers": queues,
+    }
+
+
+def _channel(name: str) -> dict[str, Any]:
+    target = exchange()
+    return {
+        "address": routing_key(name),
+        "messages": {name: {"$ref": f"#/components/messages/{name}"}},
+        "bindings": {
+            "amqp": {
+                "is": "routingKey",
+                "exchange": {
+                    "name": target.name,
+                    "type": target.type,
+                    "durable": target.durable,
+                    "autoDelete": target.auto_delete,
+                },
+                "bindingVersion": BINDING,
+            }
+        },
+    }
+
+
+def _operation(name: str) -> dict[str, Any]:
+    return {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{name}"},
+        "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
+        "bindings": {
+            "amqp": {
+                "cc": [name],
+                "deliveryMode": 2,
+                "timestamp": True,
+                "bindingVersion": BINDING,
+            }
+        },
+    }

@@ -1,0 +1,16 @@
+"""What an operator requests of the whole log leads to `events.tasks.do_wanted`."""
+
+from typing import Any
+
+from django.db.models.signals import post_save
+from django.dispatch import receiver
+
+from events import tasks
+from events.delivery import notify
+from events.models import AuditEntry
+
+
+@receiver(post_save, sender=AuditEntry, dispatch_uid="events.enqueue_requested")
+def enqueue_requested(instance: AuditEntry, created: bool, raw: bool, **kwargs: Any) -> None:
+    if created and instance.begun_at is None and not raw:
+        notify.enqueue(tasks.do_wanted, instance.id)

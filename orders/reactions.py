@@ -1,0 +1,109 @@
+"""What other contexts' events make orders do."""
+
+from contextlib import suppress
+
+import returns.selectors
+import shipments.selectors
+from config.core.exceptions import Conflict
+from events.models import EventRecord
+from events.reactions import reacts_to
+from fulfillment.events import FulfillmentStarted, FulfillmentUnitsShort
+from orders import selectors, services
+from orders.models import Order
+from payments.events import PaymentFailed, PaymentMismatched, PaymentSucceeded
+from returns.events import ReturnReceived
+from shipments.events import (
+    ShipmentDelivered,
+    ShipmentDispatched,
+    ShipmentLost,
+    ShipmentReturnedToSender,
+)
+
+
+@reacts_to(PaymentSucceeded)
+def confirm_paid_order(event: PaymentSucceeded, about: EventRecord) -> None:
+    """One that was cancelled meanwhile, or paid before, payments give the money back for."""
+    with suppress(Conflict):
+        services.confirm_order(order_id=event.order_id, payment_id=event.payment_id)
+
+
+@reacts_to(PaymentFailed)
+def cancel_unpayable_order(event: PaymentFailed, about: EventRecord) -> None:
+    """After the last attempt."""
+    if not event.retries_remaining:
+        services.cancel_unpayable_order(order_id=event.order_id)
+
+
+@reacts_to(PaymentMismatched)
+def hold_mismatched_order(event: PaymentMismatched, about: EventRecord) -> None:
+    """Somebody has to decide, unless the order has ended, or waits for somebody already."""
+    note = (
+        f"{event.payment_id} brought {event.captured} {event.captured_currency} instead of "
+        f"{event.amount} {event.currency}."
+    )
+    with suppress(Conflict):
+        services.hold_order(order_id=event.order_id, reason=Order.HoldReason.PAYMENT, note=note)
+
+
+@reacts_to(FulfillmentStarted)
+def start_processing(event: FulfillmentStarted, about: EventRecord) -> None:
+    """The first warehouse to start; one that is cancelled meanwhile stays so."""
+    with suppress(Conflict):
+        services.start_processing(
+            order_id=event.order_id, warehouse_id=event.warehouse_id, at=event.started_at
+        )
+
+
+@reacts_to(FulfillmentUnitsShort)
+def write_off_short_units(event: FulfillmentUnitsShort, about: EventRecord) -> None:
+    """No warehouse has them, so their money goes back."""
+    services.write_off_short_units(
+        order_id=event.order_id,
+        units={item.order_item_id: item.quantity for item in event.items},
+    )
+
+
+@reacts_to(ShipmentDispatched)
+def ship_dispatched_units(event: ShipmentDispatched, about: EventRecord) -> None:
+    """The customer hears what has left, and Inventory what to deduct."""
+    shipment = shipments.selectors.get(event.shipment_id)
+    services.ship_units(
+        order_id=shipment.order_id,
+        shipment_id=event.shipment_id,
+        warehouse_id=event.warehouse_id,
+        carrier=shipment.carrier,
+        tracking_number=shipment.tracking_number,
+        estimated_delivery=shipment.estimated_delivery,
+        units=shipment.units,
+        at=event.dispatched_at,
+    )
+
+
+@reacts_to(ShipmentDelivered)
+def deliver_arrived_units(event: ShipmentDelivered, about: EventRecord) -> None:
+    """The proof of delivery becomes the order's."""
+    shipment = shipments.selectors.get(event.shipment_id)
+    services.deliver_units(
+        order_id=shipment.order_id,
+        shipment_id=event.shipment_id,
+        signature=shipment.signature,
+        photo_url=shipment.delivery_photo_url,
+        at=event.delivered_at,
+    )
+
+
+@reacts_to(ShipmentLost)
+@reacts_to(ShipmentReturnedToSender)
+def reopen_lost_units(event: ShipmentLost | ShipmentReturnedToSender, about: EventRecord) -> None:
+    """They have not left, after all: they are sent again, or written off."""
+    services.reopen_units(order_id=event.order_id, shipment_id=event.shipment_id)
+
+
+@reacts_to(ReturnReceived)
+def count_returned_units(event: ReturnReceived, about: EventRecord) -> None:
+    """Whatever has come back and is not counted yet, of this receipt or of others."""
+    order = selectors.lock(event.order_id)
+    received = returns.selectors.units_received(order.id)
+    units = {line.id: received[line.id] - line.returned for line in order.lines}
+    if units := {line: quantity for line, quantity in units.items() if quantity > 0}:
+        services.count_returned_units(order_id=order.id, units=units)

@@ -1,0 +1,141 @@
+"""What people see who watch events go by; nobody vouches for what is in them."""
+
+import io
+import json
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from events.operations import console
+
+ORDER = "order_01KAVT5XK1Q8R5N3J2Z9M4H7B6"
+HEADERS = {"x-stream": ORDER, "x-sequence": 2}
+
+
+def body(data: str, event: str = "order.created") -> bytes:
+    return (
+        f'{{"event":"{event}","version":"1.0","timestamp":"2025-11-23T15:00:00Z",'
+        f'"organization_id":"org_1","data":{data}}}'
+    ).encode()
+
+
+def test_a_line_says_when_what_where_and_the_rest() -> None:
+    data = f'{{"order_id":"{ORDER}","order_number":"ORD-2025-0001","total_amount":125.50}}'
+
+    assert console.line(body(data), HEADERS) == (
+        "15:00:00  order.created            order_…M4H7B6 #2   "
+        "order_number=ORD-2025-0001 total_amount=125.50"
+    )
+
+
+def test_numbers_are_shown_as_they_were_sent() -> None:
+    assert console.line(body('{"a":10.00,"b":1300,"c":0.001}'), HEADERS).endswith(
+        "a=10.00 b=1300 c=0.001"
+    )
+
+
+def test_what_the_line_says_already_and_what_is_unknown_is_left_out() -> None:
+    data = '{"a":null,"at":"2025-11-23T15:00:00Z","organization_id":"org_1","b":true}'
+
+    assert console.line(body(data), HEADERS).endswith("#2   b=true")
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        ('{"items":[{"variant_id":"var_1","quantity":2},{"variant_id":"var_2","quantity":1}]}',
+         "items=2×var_1,1×var_2"),
+        ('{"stock_to_release":[]}', "stock_to_release=none"),
+        ('{"why":"Your card was declined"}', 'why="Your card was declined"'),
+        ('{"cart_id":"cart_01KAVT5XK1Q8R5N3J2Z9ABCDEF"}', "cart_id=cart_…ABCDEF"),
+        ('{"unforeseen":{"a":1},"list":[[1],{"b":2}]}', "unforeseen={…} list=1,{…}"),
+    ],
+)  # fmt: skip
+def test_values_are_brief(data: str, shown: str) -> None:
+    assert console.line(body(data), HEADERS).endswith(shown)
+
+
+def test_data_that_has_no_room_goes_below_and_is_cut_after_three_lines() -> None:
+    few = console.line(
+        body('{"first":"' + "x" * 20 + '","second":"' + "y" * 20 + '"}'), HEADERS, width=60
+    )
+    many = console.line(body('{"a":"' + "x" * 400 + '"}'), HEADERS, width=60)
+
+    assert few.split("\n")[1:] == [" " * 10 + "first=" + "x" * 20, " " * 10 + "second=" + "y" * 20]
+    assert len(many.split("\n")) == 4
+    assert many.endswith("…")
+    assert all(len(part) <= 60 and part == part.rstrip() for part in f"{few}\n{many}".split("\n"))
+
+
+HOSTILE = "\x1b]0;title\x07\x1b[2J\x9b31m\u202e\u2028\r\n\x7f\u200b"
+
+
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("show", [console.line, console.full])
+@pytest.mark.parametrize("place", ["name", "key", "value", "stream", "sequence", "not json"])
+def test_nothing_in_an_event_steers_the_terminal(show: Any, place: str, colour: bool) -> None:
+    text = json.dumps(HOSTILE)[1:-1]
+    hostile = {
+        "name": body("{}", event=text),
+        "key": body(f'{{"{text}":1}}'),
+        "value": body(json.dumps({"a": HOSTILE, "b": [HOSTILE]}, ensure_ascii=False)),
+        "not json": HOSTILE.encode(),
+    }.get(place, body("{}"))
+    headers = dict(HEADERS)
+    if place in ("stream", "sequence"):
+        headers[f"x-{place}"] = HOSTILE
+
+    shown = show(hostile, headers, colour=colour)
+
+    for rendition in ("0", "1", "2", "36"):
+        shown = shown.replace(f"\x1b[{rendition}m", "")
+    assert all(part.isprintable() for part in shown.split("\n"))
+    assert len(shown.split("\n")) == 1 or show is console.full
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"[1]", b"null", b'"text"', b"\xff\xfe", b'{"event":"a"}', b"[" * 100_000]
+)
+@pytest.mark.parametrize("show", [console.line, console.full])
+def test_what_is_no_envelope_is_shown_as_it_is(sent: bytes, show: Any) -> None:
+    assert show(sent, {}).startswith("not an envelope: ")
+
+
+def test_the_whole_message_keeps_every_value() -> None:
+    shown = console.full(body('{"amount":125.50,"name":"Pérez","none":null}'), HEADERS)
+
+    message = shown.split("\n", 1)[1]
+    assert '"amount": 125.50' in message
+    assert '"name": "Pérez"' in message
+    assert '"none": null' in message
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_colour_is_for_terminals_and_for_people_who_want_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert console.wants_colour(Terminal())
+    assert not console.wants_colour(io.StringIO())
+
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not console.wants_colour(Terminal())
+
+
+def test_the_embedded_broker_cannot_be_heard_from_outside(settings: Any) -> None:
+    settings.EVENTS_BROKER_URL = "memory://"
+
+    with pytest.raises(CommandError, match=r"`make run` prints its events\s+itself"):
+        call_command("tail_events", skip_checks=True)
+
+
+def test_a_broker_that_is_away_is_one_clear_line(settings: Any) -> None:
+    settings.EVENTS_BROKER_URL = "amqp://127.0.0.1:1//"
+
+    with pytest.raises(CommandError, match="The broker does not answer: "):
+        call_command("tail_events", skip_checks=True)

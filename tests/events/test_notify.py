@@ -1,0 +1,141 @@
+import threading
+from queue import SimpleQueue
+
+import pytest
+from celery import Celery
+from django.db import transaction
+
+from events import tasks
+from events.delivery import broker as broker_
+from events.delivery import notify
+from events.operations import metrics
+from tests.broker.conftest import wait_until
+from tests.broker.faults.proxy import Proxy
+from tests.events.facts import created, happen
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("awake")]
+
+
+class App:
+    """Celery, with a door in front of the broker."""
+
+    def __init__(self):
+        self.sent, self.amqp, self.connection = SimpleQueue(), self, self
+        self.open, self.knocked = threading.Event(), threading.Event()
+
+    def connection_for_write(self, **options):
+        return self
+
+    def Producer(self, connection, **options):
+        return self
+
+    def send_task(self, name, args, **options):
+        self.knocked.set()
+        assert self.open.wait(timeout=10)
+        self.sent.put((name, args))
+
+    def next(self):
+        return self.sent.get(timeout=10)
+
+
+def told(name):
+    return metrics.REGISTRY.get_sample_value(f"order_service_{name}", {"connection": "nudge"})
+
+
+def test_a_broker_that_takes_no_nudges_is_told(monkeypatch):
+    app = App()
+    app.open.set()
+    monkeypatch.setattr(notify, "current_app", app)
+    notify.enqueue(tasks.relay, 0)
+    app.next()
+    app.connection.on_blocked("low on memory")
+    assert told("broker_blocked") == 1
+    app.connection.on_unblocked()
+    assert told("broker_blocked") == 0
+
+
+def test_nudges_that_wait_are_sent_once(monkeypatch):
+    app = App()
+    monkeypatch.setattr(notify, "current_app", app)
+    notify.enqueue(tasks.relay, 0)
+    assert app.knocked.wait(timeout=10)
+    for _ in range(50):
+        notify.enqueue(tasks.relay, 1)
+        notify.enqueue(tasks.react, "cart_1", "tests")
+    app.open.set()
+    assert [app.next() for _ in range(3)] == [
+        ("events.tasks.relay", (0,)),
+        ("events.tasks.relay", (1,)),
+        ("events.tasks.react", ("cart_1", "tests")),
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broker_that_is_away_ends_neither_a_commit_nor_the_thread(
+    monkeypatch, settings, unused_tcp_port
+):
+    monkeypatch.setenv("CELERY_BROKER_URL", f"amqp://127.0.0.1:{unused_tcp_port}//")
+    away = Celery(set_as_current=False)
+    away.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    monkeypatch.setattr(notify, "current_app", away)
+    given_up = threading.Event()
+    monkeypatch.setattr(notify.logger, "warning", lambda *args: given_up.set())
+    for n in range(20):
+        with transaction.atomic():
+            happen(f"cart_{n}", created())
+    assert given_up.wait(timeout=10)
+    app = App()
+    app.open.set()
+    monkeypatch.setattr(notify, "current_app", app)
+    notify.enqueue(tasks.relay, 9)
+    while app.next() != ("events.tasks.relay", (9,)):
+        pass  # what was still waiting comes first
+
+
+def test_after_an_outage_nudges_are_sent_again(monkeypatch, settings):
+    wire = Proxy(settings.EVENTS_BROKER_URL)
+    monkeypatch.setenv("CELERY_BROKER_URL", wire.url)
+    app = Celery(set_as_current=False)
+    app.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    app.conf.task_default_queue = queue = f"{settings.EVENTS_QUEUE_PREFIX}outage"
+    monkeypatch.setattr(notify, "current_app", app)
+    failed = SimpleQueue()
+    monkeypatch.setattr(notify.logger, "warning", lambda *args: failed.put(args))
+
+    def length():
+        with broker_.connect() as own, own.channel() as channel:
+            try:
+                return channel.queue_declare(queue, passive=True).message_count
+            except own.channel_errors:
+                return 0
+
+    notify.enqueue(tasks.relay, 0)
+    wait_until(lambda: length() == 1, "nothing is sent")
+    failures = told("broker_failures_total")
+    wire.close()
+    wait_until(lambda: notify.enqueue(tasks.relay, 0) or not failed.empty(), "nobody has noticed")
+    wait_until(lambda: told("broker_failures_total") > failures, "it is not counted")
+    wire.open()
+    wait_until(lambda: notify.enqueue(tasks.relay, 0) or length() > 1, "it is never sent again")
+    wire.close()
+    with broker_.connect() as own:
+        own.channel().queue_delete(queue)
+
+
+def test_whatever_the_library_raises_the_thread_survives(monkeypatch):
+    class Broken(App):
+        def send_task(self, name, args, **options):
+            self.knocked.set()
+            raise SystemError
+
+        def collect(self):
+            raise OSError
+
+    broken, app = Broken(), App()
+    monkeypatch.setattr(notify, "current_app", broken)
+    notify.enqueue(tasks.relay, 0)
+    assert broken.knocked.wait(timeout=10)
+    app.open.set()
+    monkeypatch.setattr(notify, "current_app", app)
+    notify.enqueue(tasks.relay, 1)
+    assert app.next() == ("events.tasks.relay", (1,))
