@@ -11,6 +11,8 @@ import pytest
 from django.conf import settings
 from django.core.management import get_commands
 
+import config
+
 ROOT = Path(settings.BASE_DIR)
 TRACKED = subprocess.run(
     ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
@@ -97,6 +99,12 @@ def test_the_code_logs_what_the_runbook_searches_for():
     )
     source = "".join(path.read_text() for path in (ROOT / "events/delivery").glob("*.py"))
     assert [text for text in pattern.split("|") if text not in source] == []
+
+
+def test_the_changelog_begins_with_the_version_of_the_code():
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    versions = re.findall(r"^## \[(\d[^\]]*)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
+    assert versions[0] == config.__version__
 
 
 def test_the_readme_is_short():

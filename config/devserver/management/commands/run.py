@@ -44,8 +44,8 @@ class Command(BaseCommand):
     def _run(self, port: int, no_demo: bool, colour: bool) -> None:
         if not settings.DEBUG:
             raise CommandError(
-                "This is for a first look and needs DEBUG=true. README.md says how to run it for "
-                "real."
+                "`manage.py run` is for development and needs DEBUG=true. "
+                "docs/operations/README.md explains the deployment."
             )
         for noisy in ("access", "celery", "kombu"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
@@ -92,8 +92,8 @@ def _directory() -> Path:
     """Return where the database is, made and writable."""
     if connection.vendor != "sqlite":
         raise CommandError(
-            "This runs on SQLite. With DATABASE_URL set to a server, start the processes one by "
-            "one: README.md says how."
+            "`manage.py run` needs SQLite, and DATABASE_URL names a server. To use it, start web, "
+            "worker and scheduler: docs/operations/README.md explains how."
         )
     directory = Path(settings.DATABASES["default"]["NAME"]).parent
     try:
