@@ -175,7 +175,7 @@ def test_a_directory_that_cannot_be_written_is_one_clear_line(tmp_path: Path) ->
 def test_a_database_server_is_one_clear_line(tmp_path: Path) -> None:
     line = refused(tmp_path, DATABASE_URL="postgres://nobody@127.0.0.1:1/nothing")
 
-    assert "This runs on SQLite." in line
+    assert "`manage.py run` needs SQLite" in line
 
 
 def test_an_old_python_is_one_clear_line(tmp_path: Path) -> None:
