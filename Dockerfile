@@ -1,5 +1,5 @@
-# One image for web, worker and scheduler: the command says which it is. It runs as nobody's user
-# on a read-only root; only /tmp is written to, which may be a tmpfs, and the volume of documents.
+# One image for web, worker and scheduler: the command decides. It runs as an unprivileged user on a
+# read-only root file system, and writes only to /tmp, which may be a tmpfs, and to the documents.
 
 FROM python:3.11-slim-bookworm AS build
 COPY requirements.txt .
@@ -9,14 +9,14 @@ FROM python:3.11-slim-bookworm
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    # Processes of one container count together; their files go with the container.
+    # The processes of one container share their metrics, in files that end with the container.
     PROMETHEUS_MULTIPROC_DIR=/tmp
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin orders && \
     install --directory --owner 10001 /var/lib/order-service
 COPY --from=build /venv /venv
 WORKDIR /srv/order-service
 COPY . .
-# The keys are needed to load the settings, not for the files, and stay out of the image.
+# The keys are needed to load the settings, not for the files. They do not stay in the image.
 RUN SECRET_KEY=only-while-the-image-is-being-built-and-never-afterwards \
     DATABASE_URL=postgres:// CELERY_BROKER_URL=amqp:// JWT_JWKS_URL=https:// PUBLIC_URL=https:// \
     python manage.py collectstatic --no-input --verbosity 0 && \

@@ -1,12 +1,12 @@
-# What one does with this repository. `make` alone lists it.
+# Commands for development. `make` lists them.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 BIN := .venv/bin
 NODE := $(patsubst %,tests/%/node_modules/.package-lock.json,contract/parser api/linters)
 PEERS := $(NODE) $(patsubst %,.venv/%/installed,schemathesis localstripe)
-# One test process more than there are cores, and at most four: some of them always wait for a server.
+# One more test process than cores, and at most four: some of them always wait for a server.
 WORKERS = $(shell $(BIN)/python -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
-# A production-like environment: the checks judge what is deployed.
+# An environment like production's, because the checks judge a deployment.
 PRODUCTION := env -u DEBUG \
 	SECRET_KEY=Zk3vJ8qW1xT6yR0pL5mN9bC2hF7dS4gA-uE_oIzXwQvKtYjP7Hn2 \
 	JWT_SECRET=pT7rX2mK9wQ4vB6nH1cL8zD3fG5sJ0yA \
@@ -35,7 +35,7 @@ check: .venv/installed-for-tests ## Lint, format, types, imports, migrations, de
 	@$(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
-faults: .venv/installed-for-tests ## Break everything, and count what is lost (ARGS="--soak 20" for 20 minutes at random)
+faults: .venv/installed-for-tests ## Inject faults, and count lost messages (ARGS="--soak 20" for 20 minutes at random)
 	@tests/services.sh
 	@$(BIN)/python -m pytest tests/broker/faults --faults --quiet $(ARGS)
 
@@ -68,7 +68,7 @@ $(NODE): %/node_modules/.package-lock.json: %/package-lock.json | .venv/installe
 	@echo "Installing $* …"
 	@$(BIN)/npm ci --loglevel error --prefix $*
 
-# Apart, because they need other versions of what the service and its tests run on.
+# Separate environments, because these need other versions of the service's packages.
 .venv/%/installed: tests/%.txt .venv/bin/python
 	@echo "Installing $* …"
 	@$(BIN)/python -m venv .venv/$*

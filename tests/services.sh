@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that there is a browser, and that PostgreSQL and RabbitMQ answer where the tests expect
-# them; installs and starts what is missing.
+# Checks that a browser is installed and that PostgreSQL and RabbitMQ answer where the tests expect
+# them. Installs and starts what is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -54,10 +54,10 @@ install() {
         </dev/null >/dev/null
 }
 
-# A cluster of the tests' own that trusts local connections; one that is there stays as it is.
+# Creates a cluster for the tests that trusts local connections. An existing one is not changed.
 start_postgresql() {
     local data=/var/lib/postgresql/order-service-tests bin
-    install postgresql && service postgresql stop >/dev/null # it would take the port
+    install postgresql && service postgresql stop >/dev/null # it would use the same port
     bin=$(find /usr/lib/postgresql/*/bin -maxdepth 0 | sort -V | tail -1)
     [ -d "$data" ] || su postgres -c "$bin/initdb --auth=trust -D $data" >/dev/null
     su postgres -c "$bin/pg_ctl -s -w -D $data -l $data/log \
@@ -69,7 +69,7 @@ start_rabbitmq() {
     service rabbitmq-server start >/dev/null 2>&1 || rabbitmq-server -detached >/dev/null 2>&1
 }
 
-# The machine's browser, else Debian's, else the one that Playwright brings.
+# Use an installed browser, else install Debian's, else Playwright's.
 command -v chromium chromium-browser google-chrome >/dev/null ||
     { on_debian_as_root && install chromium; } ||
     .venv/bin/playwright install chromium
