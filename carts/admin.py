@@ -12,7 +12,6 @@ from config.admin.columns import amount, badge
 from config.admin.commands import Command
 from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin
 from config.api.serializers import ExternalId, StrictSerializer
-from orders.serializers import NewItem, Terms
 
 STATUS = badge(
     "status",
@@ -26,7 +25,7 @@ class LineRemoval(StrictSerializer):
     item_id = ExternalId()
 
 
-class LineChange(LineRemoval, serializers.ItemChange):
+class LineChange(LineRemoval, serializers.CartItemUpdate):
     """A line, and the quantity that it is to have."""
 
 
@@ -60,7 +59,7 @@ class CartAdmin(AggregateAdmin):
     commands = {
         "add-item": Command(
             services.add_item,
-            NewItem,
+            serializers.CartItemCreate,
             icon="add_shopping_cart",
         ),
         "change-item": Command(
@@ -77,13 +76,13 @@ class CartAdmin(AggregateAdmin):
         ),
         "merge": Command(
             services.merge_cart,
-            serializers.Merge,
+            serializers.CartMerge,
             icon="merge",
             ends=True,
         ),
         "checkout": Command(
             services.check_out,
-            Terms,
+            serializers.Checkout,
             icon="shopping_cart_checkout",
         ),
     }

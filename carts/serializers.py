@@ -1,10 +1,10 @@
-"""Carts as JSON."""
+"""The requests and responses of the carts' API."""
 
 from typing import Any
 
 from rest_framework import serializers
 
-from carts.models import Cart
+from carts import models
 from config.api.serializers import (
     AllowedActions,
     Body,
@@ -16,9 +16,10 @@ from config.api.serializers import (
     Quantity,
     TaxRate,
 )
+from orders.serializers import OrderItemCreate, OrderTerms
 
 
-class NewCart(Body):
+class CartCreate(Body):
     """Whose cart it is: a customer's, a session's, or both."""
 
     example = {"customer_id": "cust_ana", "currency": "USD"}
@@ -33,32 +34,31 @@ class NewCart(Body):
         return attrs
 
 
-class ItemChange(Body):
+class CartItemCreate(OrderItemCreate, Body):
+    """Units of a variant for a cart."""
+
+
+class CartItemUpdate(Body):
     """The quantity that the line is to have."""
 
     example = {"quantity": 3}
     quantity = Quantity()
 
 
-class Merge(Body):
+class CartMerge(Body):
     """The customer's cart that takes over the lines."""
 
     example = {"into": "cart_01JCZ4Q8M3V7T2R9K5X1B6N0AW"}
-    into = OwnId(Cart.objects.all)
+    into = OwnId(models.Cart.objects.all)
 
 
-class CartItemOut(serializers.Serializer[Any]):
+class Checkout(OrderTerms):
+    """What the order needs besides the cart's lines."""
+
+
+class CartItem(serializers.Serializer[Any]):
     """A line."""
 
-    example = {
-        "id": "item_01JCZ4R5F8D2G6H0J4K7M1N3PQ",
-        "variant_id": "var_mug",
-        "title": "Stoneware mug",
-        "quantity": 4,
-        "unit_price": "12.50",
-        "tax_rate": "0.16",
-        "preferred_warehouse_id": "wh_north",
-    }
     id = serializers.CharField()
     variant_id = serializers.CharField()
     title = serializers.CharField()
@@ -68,45 +68,16 @@ class CartItemOut(serializers.Serializer[Any]):
     preferred_warehouse_id = serializers.CharField(allow_null=True)
 
 
-class CartOut(serializers.Serializer[Any]):
+class Cart(serializers.Serializer[Any]):
     """A cart."""
 
-    example = {
-        "id": "cart_01JCZ4Q8M3V7T2R9K5X1B6N0AW",
-        "status": "active",
-        "customer_id": "cust_ana",
-        "session_id": None,
-        "local_id": None,
-        "currency": "USD",
-        "items": [CartItemOut.example],
-        "items_count": 4,
-        "value": "50.00",
-        "order_id": None,
-        "merged_into": None,
-        "last_activity_at": "2025-11-23T15:02:00Z",
-        "abandoned_at": None,
-        "created_at": "2025-11-23T15:00:00Z",
-        "updated_at": "2025-11-23T15:02:00Z",
-        "allowed_actions": ["add_item", "change_item", "remove_item", "merge", "checkout"],
-    }
-    empty = {
-        "items": [],
-        "items_count": 0,
-        "value": "0.00",
-        "allowed_actions": ["add_item", "change_item", "remove_item", "merge"],
-    }
-    changed = {
-        "items": [{**CartItemOut.example, **ItemChange.example}],
-        "items_count": 3,
-        "value": "37.50",
-    }
     id = serializers.CharField()
-    status = Choice(Cart.Status, "CartStatus")
+    status = Choice(models.Cart.Status, "CartStatus")
     customer_id = serializers.CharField(allow_null=True)
     session_id = serializers.CharField(allow_null=True)
     local_id = serializers.CharField(allow_null=True)
     currency = CurrencyCode()
-    items = CartItemOut(source="lines", many=True)
+    items = CartItem(source="lines", many=True)
     items_count = serializers.IntegerField()
     value = MoneyOut()
     order_id = serializers.CharField(allow_null=True)
@@ -115,4 +86,4 @@ class CartOut(serializers.Serializer[Any]):
     abandoned_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
-    allowed_actions = AllowedActions(Cart)
+    allowed_actions = AllowedActions(models.Cart)

@@ -10,7 +10,7 @@ from carts import selectors, serializers, services
 from carts.filters import CartFilters
 from config.api.operations import endpoint
 from config.api.views import ContextViewSet
-from orders.serializers import NewItem, OrderOut, Terms
+from orders.serializers import Order
 
 
 class Carts(ListModelMixin, RetrieveModelMixin, ContextViewSet):
@@ -18,49 +18,51 @@ class Carts(ListModelMixin, RetrieveModelMixin, ContextViewSet):
 
     scope = "carts"
     queryset = selectors.with_lines()
-    serializer_class = serializers.CartOut
+    serializer_class = serializers.Cart
     filterset_class = CartFilters
     idempotency_key_required = frozenset({"checkout"})
 
-    @endpoint(request=serializers.NewCart, status=201, example=serializers.CartOut.empty)
+    @endpoint(request=serializers.CartCreate, status=201, example="cart_empty")
     def create(self, request: Request) -> Response:
         """Open a cart for a customer, a session, or both."""
         organization_id = self.caller.organization_id
         return self.answer(services.open_cart(organization_id=organization_id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=NewItem, status=201)
+    @endpoint(request=serializers.CartItemCreate, status=201)
     def items(self, request: Request, pk: str) -> Response:
         """Add units; they join the line with the same variant, price and tax rate."""
         cart = self.get_object()
         return self.answer(services.add_item(cart_id=cart.id, **self.body()))
 
     @action(detail=True, methods=["patch"], url_path=r"items/(?P<item_id>[A-Za-z0-9_-]{1,64})")
-    @endpoint(request=serializers.ItemChange, example=serializers.CartOut.changed)
+    @endpoint(request=serializers.CartItemUpdate, example="cart_changed")
     def item(self, request: Request, pk: str, item_id: str) -> Response:
         """Set the quantity of a line."""
         cart = self.get_object()
         return self.answer(services.change_item(cart_id=cart.id, item_id=item_id, **self.body()))
 
     @item.mapping.delete
-    @endpoint(example=serializers.CartOut.empty)
+    @endpoint(example="cart_empty")
     def remove_item(self, request: Request, pk: str, item_id: str) -> Response:
         """Remove a line."""
         cart = self.get_object()
         return self.answer(services.remove_item(cart_id=cart.id, item_id=item_id))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.Merge)
+    @endpoint(request=serializers.CartMerge)
     def merge(self, request: Request, pk: str) -> Response:
         """Join the cart into a customer's, and answer with the customer's."""
         cart = self.get_object()
         return self.answer(services.merge_cart(cart_id=cart.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=Terms, response=OrderOut, status=(201, 200), example=OrderOut.placed)
+    @endpoint(
+        request=serializers.Checkout, response=Order, status=(201, 200), example="order_placed"
+    )
     def checkout(self, request: Request, pk: str) -> Response:
         """Place the order: 201, and 200 with the same order for a cart that was checked out."""
         cart = self.get_object()
         order_id, is_new = services.check_out(cart_id=cart.id, **self.body())
-        order = OrderOut(orders.selectors.get(order_id))
+        order = Order(orders.selectors.get(order_id))
         return Response(order.data, status=201 if is_new else 200)

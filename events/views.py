@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, ClassVar, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 from django.db.models import QuerySet
@@ -71,35 +71,11 @@ class PublishedEvent(msgspec.Struct):
     envelope: RawEnvelope
 
 
-class Publications(msgspec.Struct):
+class PublishedEventList(msgspec.Struct):
     """A page in the order of `position`; `next` is the URL of the one after it."""
 
     next: str | None
     results: list[PublishedEvent]
-
-    example: ClassVar[dict[str, Any]] = {
-        "next": None,
-        "results": [
-            {
-                "position": 1042,
-                "id": "evt_01JCZ4Q8M9P2S5V8Y1B4E7H0KM",
-                "stream": "cart_01JCZ4Q8M3V7T2R9K5X1B6N0AW",
-                "sequence": 1,
-                "envelope": {
-                    "event": "cart.created",
-                    "version": "1.0",
-                    "timestamp": "2025-11-23T15:00:00Z",
-                    "organization_id": "org_demo",
-                    "data": {
-                        "cart_id": "cart_01JCZ4Q8M3V7T2R9K5X1B6N0AW",
-                        "customer_id": "cust_ana",
-                        "session_id": None,
-                        "organization_id": "org_demo",
-                    },
-                },
-            }
-        ],
-    }
 
 
 class RecordedEvent(msgspec.Struct):
@@ -126,35 +102,6 @@ class Timeline(msgspec.Struct, kw_only=True):
     removed_at: Timestamp | None
     results: list[RecordedEvent]
 
-    example: ClassVar[dict[str, Any]] = {
-        "next": None,
-        "removed_at": None,
-        "results": [
-            {
-                "position": 2210,
-                "id": "evt_01JCZ5C7T1W4Z7C0F3J6M9Q2RS",
-                "sequence": None,
-                "published": False,
-                "subject": "order_01JCZ5B2QH8M3T6R9W1K4X7V0B",
-                "actor": "user_789",
-                "request_id": "req_01JCZ5C7SX8B1D4G7K0N3R6T9V",
-                "recorded_at": "2025-11-23T15:07:00Z",
-                "envelope": {
-                    "event": "order.held",
-                    "version": "1.0",
-                    "timestamp": "2025-11-23T15:07:00Z",
-                    "organization_id": "org_demo",
-                    "data": {
-                        "order_id": "order_01JCZ5B2QH8M3T6R9W1K4X7V0B",
-                        "reason": "address",
-                        "note": "There is no such street in Puebla.",
-                        "held_by": "user_789",
-                    },
-                },
-            }
-        ],
-    }
-
 
 class Feed(ContextViewSet):
     """The organization's published events, in the order in which the broker confirmed them."""
@@ -162,13 +109,13 @@ class Feed(ContextViewSet):
     scope = "events"
     queryset = Publication.objects.select_related("event")
 
-    @endpoint(request=FeedPage, response=Publications)
+    @endpoint(request=FeedPage, response=PublishedEventList)
     def list(self, request: Request) -> HttpResponse:
         """Published events in the order in which the broker confirmed them."""
         query = self.query()
         given = {f"event__{name}": query[name] for name in ("name", "stream") if name in query}
         rows = self.get_queryset().filter(**given)
-        return _answer(request, query, rows, _published, Publications)
+        return _answer(request, query, rows, _published, PublishedEventList)
 
 
 def timeline(request: Request, query: dict[str, Any], stream: str) -> HttpResponse:
@@ -183,7 +130,7 @@ def _answer(
     query: dict[str, Any],
     rows: QuerySet[Any],
     entry: Callable[[Any], Any],
-    page: Callable[..., Publications | Timeline],
+    page: Callable[..., PublishedEventList | Timeline],
 ) -> HttpResponse:
     size = query["page_size"]
     found = list(rows.filter(pk__gt=query["after"]).order_by("pk")[: size + 1])

@@ -1,8 +1,8 @@
-"""What the fulfillments' routes take and answer."""
+"""The requests and responses of the fulfillments' API."""
 
 from collections import Counter
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
 from rest_framework import serializers
 
@@ -11,11 +11,12 @@ from config.api.serializers import (
     Body,
     Choice,
     ExternalId,
+    Package,
     PlainDecimal,
     Quantity,
     StrictSerializer,
 )
-from fulfillment.models import Fulfillment
+from fulfillment import models
 
 ORDER_ID = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B"  # in examples
 ITEM_ID = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF"
@@ -55,7 +56,7 @@ class Centimetres(Measure):
         super().__init__(max_digits=5, decimal_places=1, **kwargs)
 
 
-class Start(Body):
+class FulfillmentStart(Body):
     """Who picks it; where no warehouse is known yet, also where."""
 
     example = {"assigned_to": "picker_user_123"}
@@ -67,7 +68,7 @@ class Start(Body):
     )
 
 
-class PickByHand(Body):
+class ManualPick(Body):
     """Units that were taken from the shelf."""
 
     order_item_id = ExternalId()
@@ -75,7 +76,7 @@ class PickByHand(Body):
     scan_id = ExternalId(help_text="One for each scan: whatever comes twice under it counts once.")
 
 
-class NewPick(PickByHand):
+class PickCreate(ManualPick):
     """Units that were taken from the shelf, or are not to be found there."""
 
     example = {"order_item_id": ITEM_ID, "quantity": 2, "scan_id": "scan_5f1c"}
@@ -84,13 +85,13 @@ class NewPick(PickByHand):
     )
 
 
-class Short(PickByHand):
+class ShortReport(ManualPick):
     """Units that are not to be found, or unfit."""
 
     reason = serializers.CharField(max_length=200)
 
 
-class Package(StrictSerializer):
+class PackageCreate(StrictSerializer):
     """A package: kilograms, and centimetres."""
 
     weight = Kilograms()
@@ -102,25 +103,25 @@ class Package(StrictSerializer):
         return {name: f"{value.normalize():f}" for name, value in attrs.items() if value}
 
 
-class Packing(Body):
+class FulfillmentPack(Body):
     """In what it is packed."""
 
     example = {"packages": [{"weight": "2.5", "length": "30", "width": "20", "height": "10"}]}
-    packages = serializers.ListField(child=Package(), min_length=1, max_length=MAX_PACKAGES)
+    packages = serializers.ListField(child=PackageCreate(), min_length=1, max_length=MAX_PACKAGES)
 
 
-class UnitsToMove(StrictSerializer):
+class MoveItem(StrictSerializer):
     """Units of a line."""
 
     order_item_id = ExternalId()
     quantity = Quantity()
 
 
-class SomeUnits(Body):
+class FulfillmentWriteOff(Body):
     """Units of some lines; a line that is named twice counts twice."""
 
     example = {"items": [{"order_item_id": ITEM_ID, "quantity": 1}]}
-    items = serializers.ListField(child=UnitsToMove(), min_length=1, max_length=MAX_ITEMS)
+    items = serializers.ListField(child=MoveItem(), min_length=1, max_length=MAX_ITEMS)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         units = Counter[str]()
@@ -129,14 +130,14 @@ class SomeUnits(Body):
         return {**attrs, "units": dict(units)}
 
 
-class Move(SomeUnits):
+class FulfillmentMove(FulfillmentWriteOff):
     """Units that another warehouse is to send."""
 
-    example = {"warehouse_id": "wh_south", **SomeUnits.example}
+    example = {"warehouse_id": "wh_south", **FulfillmentWriteOff.example}
     warehouse_id = ExternalId()
 
 
-class FulfillmentItemOut(serializers.Serializer[Any]):
+class FulfillmentItem(serializers.Serializer[Any]):
     """A line's units that the warehouse is to send, and how far they have come there."""
 
     order_item_id = serializers.CharField()
@@ -148,56 +149,9 @@ class FulfillmentItemOut(serializers.Serializer[Any]):
     lost = serializers.IntegerField(help_text="Of those picked: they left, and did not arrive.")
 
 
-class PackageOut(serializers.Serializer[Any]):
-    """A package: kilograms, and centimetres where they are known."""
-
-    weight = serializers.CharField()
-    length = serializers.CharField(default=None, allow_null=True)
-    width = serializers.CharField(default=None, allow_null=True)
-    height = serializers.CharField(default=None, allow_null=True)
-
-
-class FulfillmentOut(serializers.Serializer[Any]):
+class Fulfillment(serializers.Serializer[Any]):
     """What one warehouse sends of an order."""
 
-    example = {
-        "id": "ful_01JCZ5E7M2P5S8V1Y4B7D0F3H6",
-        "order_id": ORDER_ID,
-        "order_number": "ORD-2025-0001",
-        "on_hold": False,
-        "warehouse_id": "wh_north",
-        "status": "started",
-        "assigned_to": "picker_user_123",
-        "items": [
-            {
-                "order_item_id": ITEM_ID,
-                "variant_id": "var_mug",
-                "title": "Stoneware mug",
-                "quantity": 4,
-                "picked": 2,
-                "short": 0,
-                "lost": 0,
-            }
-        ],
-        "packages": [],
-        "total_weight": None,
-        "packed_by": None,
-        "started_at": "2025-11-23T16:00:00Z",
-        "packed_at": None,
-        "cancellation_reason": "",
-        "created_at": "2025-11-23T15:06:00Z",
-        "updated_at": "2025-11-23T16:15:00Z",
-        "allowed_actions": ["pick", "short", "move"],
-    }
-    packed: ClassVar[dict[str, Any]] = {
-        "status": "packed",
-        "items": [{**example["items"][0], "picked": 4}],  # type: ignore[index]
-        "packages": Packing.example["packages"],
-        "total_weight": "2.5",
-        "packed_by": "packer_user_456",
-        "packed_at": "2025-11-23T16:30:00Z",
-        "allowed_actions": ["short"],
-    }
     id = serializers.CharField()
     order_id = serializers.CharField()
     order_number = serializers.CharField(source="order.number")
@@ -205,10 +159,10 @@ class FulfillmentOut(serializers.Serializer[Any]):
         source="order.is_held", help_text="Nobody may start before it is released."
     )
     warehouse_id = serializers.CharField(allow_null=True)
-    status = Choice(Fulfillment.Status, "FulfillmentState")
+    status = Choice(models.Fulfillment.Status, "FulfillmentState")
     assigned_to = serializers.CharField(allow_null=True)
-    items = FulfillmentItemOut(source="lines", many=True)
-    packages = PackageOut(many=True)
+    items = FulfillmentItem(source="lines", many=True)
+    packages = Package(many=True)
     total_weight = serializers.SerializerMethodField(help_text="Kilograms, of all packages.")
     packed_by = serializers.CharField(allow_null=True)
     started_at = serializers.DateTimeField(allow_null=True)
@@ -216,8 +170,8 @@ class FulfillmentOut(serializers.Serializer[Any]):
     cancellation_reason = serializers.CharField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
-    allowed_actions = AllowedActions(Fulfillment)
+    allowed_actions = AllowedActions(models.Fulfillment)
 
-    def get_total_weight(self, fulfillment: Fulfillment) -> str | None:
+    def get_total_weight(self, fulfillment: models.Fulfillment) -> str | None:
         weight = fulfillment.total_weight
         return None if weight is None else f"{weight.normalize():f}"

@@ -18,18 +18,18 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
 
     scope = "fulfillment"
     queryset = selectors.with_lines()
-    serializer_class = serializers.FulfillmentOut
+    serializer_class = serializers.Fulfillment
     filterset_class = FulfillmentFilters
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.Start)
+    @endpoint(request=serializers.FulfillmentStart)
     def start(self, request: Request, pk: str) -> Response:
         """Somebody goes to pick it. Not while the order is on hold."""
         fulfillment = self.get_object()
         return self.answer(services.start_fulfillment(fulfillment_id=fulfillment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.NewPick, status=201)
+    @endpoint(request=serializers.PickCreate, status=201)
     def picks(self, request: Request, pk: str) -> Response:
         """Count units as picked or, with a `short_reason`, as not to be found here."""
         fulfillment, body = self.get_object(), self.body()
@@ -40,21 +40,21 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         return self.answer(services.pick_item(fulfillment_id=fulfillment.id, **body))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.Packing, example=serializers.FulfillmentOut.packed)
+    @endpoint(request=serializers.FulfillmentPack, example="fulfillment_packed")
     def pack(self, request: Request, pk: str) -> Response:
         """Everything that was found is in its packages."""
         fulfillment = self.get_object()
         return self.answer(services.pack_fulfillment(fulfillment_id=fulfillment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.Move)
+    @endpoint(request=serializers.FulfillmentMove)
     def move(self, request: Request, pk: str) -> Response:
         """Have another warehouse send units that are not picked here."""
         fulfillment = self.get_object()
         return self.answer(services.move_units(fulfillment_id=fulfillment.id, **self.body()))
 
     @action(detail=True, methods=["post"], url_path="write-off")
-    @endpoint(request=serializers.SomeUnits)
+    @endpoint(request=serializers.FulfillmentWriteOff)
     def write_off(self, request: Request, pk: str) -> Response:
         """No warehouse has what is short here: the order writes it off, and refunds it."""
         fulfillment = self.get_object()

@@ -77,7 +77,7 @@ class InvoiceAdmin(AggregateAdmin):
     commands = {
         "send": Command(
             services.send_invoice,
-            serializers.Sending,
+            serializers.InvoiceSend,
             start=lambda invoice: {"recipient_email": invoice.customer_email},
             icon="mail",
         ),

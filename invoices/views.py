@@ -24,7 +24,7 @@ class Invoices(ListModelMixin, RetrieveModelMixin, ContextViewSet):
 
     scope = "invoices"
     queryset = selectors.with_parts()
-    serializer_class = serializers.InvoiceOut
+    serializer_class = serializers.Invoice
     filterset_class = InvoiceFilters
 
     @action(detail=True, renderer_classes=RENDERERS)
@@ -35,7 +35,7 @@ class Invoices(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         return pdf(files.read(invoice.document()), name=invoice.number)
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.Sending)
+    @endpoint(request=serializers.InvoiceSend)
     def send(self, request: Request, pk: str) -> Response:
         """Mail it, for the first time or again: to the buyer, or to whom the body names."""
         invoice = self.get_object()

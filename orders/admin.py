@@ -115,20 +115,20 @@ class OrderAdmin(AggregateAdmin):
         "place": Command(services.place_order, icon="shopping_bag"),
         "reservation": Command(
             services.answer_reservation,
-            serializers.Reservation,
+            serializers.OrderReservation,
             start=allocation,
             choices=items,
             icon="warehouse",
         ),
         "cancel": Command(
             services.cancel_order,
-            serializers.Cancellation,
+            serializers.OrderCancel,
             icon="cancel",
             ends=True,
         ),
         "hold": Command(
             services.hold_order,
-            serializers.Hold,
+            serializers.OrderHold,
             icon="pause",
         ),
         "release": Command(
@@ -138,7 +138,7 @@ class OrderAdmin(AggregateAdmin):
         ),
         "write-off": Command(
             services.write_off_units,
-            serializers.WriteOff,
+            serializers.OrderWriteOff,
             start=unshipped,
             choices=items,
             icon="remove_shopping_cart",

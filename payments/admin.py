@@ -91,36 +91,36 @@ class PaymentAdmin(AggregateAdmin):
     icon = "payments"
     adds = Command(
         partial(services.start_payment, method=Payment.Method.MANUAL),
-        serializers.ByHand,
+        serializers.ManualPaymentCreate,
     )
     commands = {
         "retry": Command(
             services.retry_payment,
-            serializers.Retry,
+            serializers.PaymentRetry,
             icon="replay",
         ),
         "capture": Command(
             services.capture_payment,
-            serializers.Capture,
+            serializers.PaymentCapture,
             icon="payments",
         ),
         "refund": Command(
             services.request_refund,
-            serializers.RefundByOperator,
+            serializers.OperatorRefund,
             start=most,
             icon="undo",
             ends=True,
         ),
         RECORD: Command(
             services.record_refund,
-            serializers.RefundByHand,
+            serializers.ManualRefund,
             choices=by_hand,
             icon="price_check",
             ends=True,
         ),
         WITHDRAW: Command(
             services.withdraw_refund,
-            serializers.RefundByHand,
+            serializers.ManualRefund,
             choices=by_hand,
             icon="undo",
         ),

@@ -1,8 +1,8 @@
-"""What the payments' routes take and answer."""
+"""The requests and responses of the payments' API."""
 
 import re
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
 from rest_framework import serializers
 
@@ -17,7 +17,7 @@ from config.api.serializers import (
     MoneyOut,
     OwnId,
 )
-from payments.models import Payment, Refund
+from payments import models
 
 PAYMENT_ID = "pay_01JCZ5D0KQ3N6R9V2X5Z8B1E4G"  # in examples
 ORDER_ID = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B"
@@ -42,29 +42,29 @@ class GatewayToken(ExternalId):
         return token
 
 
-class NewPayment(Body):
+class PaymentCreate(Body):
     """How what is still due for an order is to be paid."""
 
     example = {"order_id": ORDER_ID, "payment_method": "stripe"}
     order_id = OwnId(orders.selectors.with_lines)
-    payment_method = Choice(Payment.Method, "PaymentMethod")
+    payment_method = Choice(models.Payment.Method, "PaymentMethod")
     gateway_token = GatewayToken()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs["payment_method"] == Payment.Method.MANUAL and attrs["gateway_token"]:
+        if attrs["payment_method"] == models.Payment.Method.MANUAL and attrs["gateway_token"]:
             message = "Money that comes by hand has none: leave it out."
             raise serializers.ValidationError({"gateway_token": message})
         names = {"order_id": "order_id", "payment_method": "method", "gateway_token": "token"}
         return {names[name]: value for name, value in attrs.items()}
 
 
-class ByHand(Body):
+class ManualPaymentCreate(Body):
     """The order that somebody pays by cash or transfer."""
 
     order_id = OwnId(orders.selectors.with_lines)
 
 
-class Retry(Body):
+class PaymentRetry(Body):
     """Maybe another card."""
 
     example = {"gateway_token": "pm_card_mastercard"}
@@ -74,7 +74,7 @@ class Retry(Body):
         return {"token": attrs["gateway_token"]}
 
 
-class Capture(Body):
+class PaymentCapture(Body):
     """Money that somebody has in hand, or on the bank account."""
 
     card_last4 = serializers.RegexField(
@@ -86,12 +86,12 @@ class Capture(Body):
     )
 
 
-class NewRefund(Body):
+class RefundCreate(Body):
     """How much goes back, in the currency that was captured, and why."""
 
     example = {"amount": "12.50", "reason": "operator"}
     amount = MoneyIn()
-    reason = Choice(Refund.Reason, "RefundReason")
+    reason = Choice(models.Refund.Reason, "RefundReason")
 
     def validate_amount(self, amount: Decimal) -> Decimal:
         if not amount:
@@ -99,19 +99,21 @@ class NewRefund(Body):
         return amount
 
 
-class RefundByOperator(NewRefund):
+class OperatorRefund(RefundCreate):
     """How much goes back, why, and by which way."""
 
-    method = Choice(Refund.Method, "RefundMethod", default=Refund.Method.ORIGINAL_PAYMENT)
+    method = Choice(
+        models.Refund.Method, "RefundMethod", default=models.Refund.Method.ORIGINAL_PAYMENT
+    )
 
 
-class RefundByHand(Body):
+class ManualRefund(Body):
     """Which of the refunds that are paid out by hand."""
 
     refund_id = ExternalId()
 
 
-class AttemptOut(serializers.Serializer[Any]):
+class PaymentAttempt(serializers.Serializer[Any]):
     """One try to take the money, and why it was declined if it was."""
 
     number = serializers.IntegerField()
@@ -120,31 +122,16 @@ class AttemptOut(serializers.Serializer[Any]):
     declined_at = serializers.DateTimeField(allow_null=True)
 
 
-class RefundOut(serializers.Serializer[Any]):
+class Refund(serializers.Serializer[Any]):
     """Money that goes back."""
 
-    example = {
-        "id": "ref_01JCZ6A1B2C3D4E5F6G7H8J9K0",
-        "payment_id": PAYMENT_ID,
-        "status": "succeeded",
-        "amount": "12.50",
-        "currency": "USD",
-        "reason": "operator",
-        "method": "original_payment",
-        "cause": None,
-        "error_code": "",
-        "error_message": "",
-        "requested_by": "user_789",
-        "requested_at": "2025-11-28T10:00:00Z",
-        "settled_at": "2025-11-28T10:00:00Z",
-    }
     id = serializers.CharField()
     payment_id = serializers.CharField()
-    status = Choice(Refund.Status, "RefundStatus")
+    status = Choice(models.Refund.Status, "RefundStatus")
     amount = MoneyOut()
     currency = CurrencyCode()
-    reason = Choice(Refund.Reason, "RefundReason")
-    method = Choice(Refund.Method, "RefundMethod")
+    reason = Choice(models.Refund.Reason, "RefundReason")
+    method = Choice(models.Refund.Method, "RefundMethod")
     cause = serializers.CharField(allow_null=True, help_text="The return that asked for it.")
     error_code = serializers.CharField()
     error_message = serializers.CharField()
@@ -153,58 +140,13 @@ class RefundOut(serializers.Serializer[Any]):
     settled_at = serializers.DateTimeField(allow_null=True)
 
 
-class PaymentOut(serializers.Serializer[Any]):
+class Payment(serializers.Serializer[Any]):
     """A payment: what was asked for, what has come, and what went back."""
 
-    example = {
-        "id": PAYMENT_ID,
-        "order_id": ORDER_ID,
-        "status": "succeeded",
-        "payment_method": "stripe",
-        "amount": "63.68",
-        "currency": "USD",
-        "gateway_payment_id": "pi_3QOxKd2eZvKYlo2C0nB1x7aP",
-        "client_secret": None,
-        "retries_remaining": 3,
-        "attempts": [{"number": 1, "error_code": "", "error_message": "", "declined_at": None}],
-        "captured": "63.68",
-        "captured_currency": "USD",
-        "is_mismatched": False,
-        "card_brand": "visa",
-        "card_last4": "4242",
-        "paid_at": "2025-11-23T15:06:00Z",
-        "refunded": "0.00",
-        "refunding": "0.00",
-        "max_refundable": "63.68",
-        "refunds": [],
-        "created_at": "2025-11-23T15:05:58Z",
-        "updated_at": "2025-11-23T15:06:01Z",
-        "allowed_actions": ["refund"],
-    }
-    nothing_yet: ClassVar[dict[str, Any]] = {
-        "captured": "0.00",
-        "captured_currency": None,
-        "card_brand": None,
-        "card_last4": None,
-        "paid_at": None,
-        "max_refundable": "0.00",
-        "allowed_actions": [],
-    }
-    waiting: ClassVar[dict[str, Any]] = {
-        **nothing_yet,
-        "status": "pending",
-        "client_secret": "pi_3QOxKd2eZvKYlo2C0nB1x7aP_secret_Yx1",
-    }
-    by_hand: ClassVar[dict[str, Any]] = {
-        "payment_method": "manual",
-        "gateway_payment_id": None,
-        "card_brand": None,
-        "card_last4": None,
-    }
     id = serializers.CharField()
     order_id = serializers.CharField()
-    status = Choice(Payment.Status, "PaymentState")
-    payment_method = Choice(Payment.Method, "PaymentMethod", source="method")
+    status = Choice(models.Payment.Status, "PaymentState")
+    payment_method = Choice(models.Payment.Method, "PaymentMethod", source="method")
     amount = MoneyOut()
     currency = CurrencyCode()
     gateway_payment_id = serializers.CharField(allow_null=True)
@@ -212,7 +154,7 @@ class PaymentOut(serializers.Serializer[Any]):
         help_text="For the customer's browser, while the customer may still pay; not in lists."
     )
     retries_remaining = serializers.IntegerField()
-    attempts = AttemptOut(source="tries", many=True)
+    attempts = PaymentAttempt(source="tries", many=True)
     captured = MoneyOut(currency="held_currency")
     captured_currency = serializers.CharField(allow_null=True)
     is_mismatched = serializers.BooleanField(help_text="Other money came than was asked for.")
@@ -222,12 +164,12 @@ class PaymentOut(serializers.Serializer[Any]):
     refunded = MoneyOut(currency="held_currency")
     refunding = MoneyOut(currency="held_currency", help_text="On its way back.")
     max_refundable = MoneyOut(currency="held_currency", source="refundable")
-    refunds = RefundOut(source="givebacks", many=True)
+    refunds = Refund(source="givebacks", many=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
-    allowed_actions = AllowedActions(Payment)
+    allowed_actions = AllowedActions(models.Payment)
 
-    def get_client_secret(self, payment: Payment) -> str | None:
+    def get_client_secret(self, payment: models.Payment) -> str | None:
         may_pay = not (payment.is_captured or payment.abandoned_at)
         is_listed = self.context["view"].action == "list"
         return payment.client_secret if may_pay and not is_listed else None

@@ -28,39 +28,39 @@ class Payments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
 
     scope = "payments"
     queryset = selectors.with_parts()
-    serializer_class = serializers.PaymentOut
+    serializer_class = serializers.Payment
     filterset_class = PaymentFilters
     idempotency_key_required = frozenset({"create", "retry", "refunds"})
     calls_outside = frozenset({"create", "retry", "refunds"})
 
-    @endpoint(request=serializers.NewPayment, status=201, example=serializers.PaymentOut.waiting)
+    @endpoint(request=serializers.PaymentCreate, status=201, example="payment_pending")
     def create(self, request: Request) -> Response:
         """Ask for what is still due; if that is being asked already, the payment is answered."""
         return self._asked(lambda: services.start_payment(**self.body()))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.Retry)
+    @endpoint(request=serializers.PaymentRetry)
     def retry(self, request: Request, pk: str) -> Response:
         """Try once more to take what the gateway has declined."""
         payment = self.get_object()
         return self._asked(lambda: services.retry_payment(payment_id=payment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.Capture, example=serializers.PaymentOut.by_hand)
+    @endpoint(request=serializers.PaymentCapture, example="payment_manual")
     def capture(self, request: Request, pk: str) -> Response:
         """Record money that came by hand: `manual` payments only."""
         payment = self.get_object()
         return self.answer(services.capture_payment(payment_id=payment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.NewRefund, response=serializers.RefundOut, status=201)
+    @endpoint(request=serializers.RefundCreate, response=serializers.Refund, status=201)
     def refunds(self, request: Request, pk: str) -> Response:
         """Give money back, never more than is left: `max_refundable` says how much that is."""
         payment = self.get_object()
         response = self._once(lambda: services.request_refund(payment_id=payment.id, **self.body()))
         services.call_gateway(payment_id=payment.id)
         refund = selectors.get(payment.id).giveback(response.data["id"])
-        response.data = serializers.RefundOut(refund).data
+        response.data = serializers.Refund(refund).data
         return response
 
     def _asked(self, intent: Callable[[], Payment]) -> Response:

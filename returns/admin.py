@@ -109,38 +109,38 @@ class ReturnAdmin(AggregateAdmin):
     icon = "assignment_return"
     adds = Command(
         services.request_return,
-        serializers.ReturnByOperator,
+        serializers.OperatorReturnCreate,
     )
     commands = {
         "approve": Command(
             services.approve_return,
-            serializers.Approval,
+            serializers.ReturnApprove,
             icon="check",
             bulk=no_input,
         ),
         "reject": Command(
             services.reject_return,
-            serializers.Ending,
+            serializers.ReturnReject,
             icon="block",
             ends=True,
         ),
         "receive": Command(
             services.receive_return,
-            serializers.NewReceipt,
+            serializers.ReceiptCreate,
             start=outstanding,
             choices=items,
             icon="inventory",
         ),
         "refund": Command(
             services.refund_return,
-            serializers.NewReturnRefund,
+            serializers.ReturnRefund,
             start=most,
             icon="undo",
             ends=True,
         ),
         "refund-more": Command(
             partial(services.refund_return, may_exceed=True),
-            serializers.LargerRefund,
+            serializers.LargerReturnRefund,
             start=worth,
             icon="currency_exchange",
             ends=True,
@@ -148,13 +148,13 @@ class ReturnAdmin(AggregateAdmin):
         ),
         "close": Command(
             services.close_return,
-            serializers.Closing,
+            serializers.ReturnClose,
             icon="done_all",
             ends=True,
         ),
         "cancel": Command(
             services.cancel_return,
-            serializers.Ending,
+            serializers.ReturnCancel,
             icon="cancel",
             ends=True,
         ),

@@ -106,41 +106,41 @@ class Scans(Lines):
 @admin.register(Shipment)
 class ShipmentAdmin(AggregateAdmin):
     icon = "local_shipping"
-    adds = Command(services.create_shipment, serializers.NewShipment, icon="add")
+    adds = Command(services.create_shipment, serializers.ShipmentCreate, icon="add")
     commands = {
         "label": Command(
             services.label_shipment,
-            serializers.NewLabel,
+            serializers.LabelCreate,
             icon="label",
             bulk=no_input,
         ),
         "dispatch": Command(
             services.dispatch_shipment,
-            serializers.Dispatch,
+            serializers.ShipmentDispatch,
             start=lambda shipment: {"estimated_delivery": shipment.estimated_delivery},
             icon="local_shipping",
             bulk=no_input,
         ),
         "scan": Command(
             services.report_scan,
-            serializers.NewScan,
+            serializers.ScanCreate,
             icon="barcode_scanner",
         ),
         "deliver": Command(
             services.deliver_shipment,
-            serializers.Delivery,
+            serializers.ShipmentDeliver,
             icon="home_pin",
             ends=True,
         ),
         LOST: Command(
             partial(services.report_scan, status="lost"),
-            serializers.Seen,
+            serializers.ManualScan,
             icon="help",
             ends=True,
         ),
         RETURNED: Command(
             partial(services.report_scan, status="returned_to_sender"),
-            serializers.Seen,
+            serializers.ManualScan,
             icon="assignment_return",
             ends=True,
         ),

@@ -20,7 +20,7 @@ from rest_framework.response import Response
 from config.api import problems
 from config.api.operations import endpoint
 from config.api.pdf import RENDERERS, Pdf, pdf, row_behind
-from config.api.serializers import Body
+from config.api.serializers import ActionRequest
 from config.api.views import ContextViewSet
 from config.core.exceptions import Conflict
 from shipments import files, selectors, serializers, services
@@ -42,7 +42,7 @@ class Shipments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
 
     scope = "shipments"
     queryset = selectors.with_parts()
-    serializer_class = serializers.ShipmentOut
+    serializer_class = serializers.Shipment
     filterset_class = ShipmentFilters
     calls_outside = frozenset({"label"})
 
@@ -51,13 +51,13 @@ class Shipments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
             return [renderer() for renderer in RENDERERS]
         return super().get_renderers()
 
-    @endpoint(request=serializers.NewShipment, status=201, example=serializers.ShipmentOut.created)
+    @endpoint(request=serializers.ShipmentCreate, status=201, example="shipment_created")
     def create(self, request: Request) -> Response:
         """Let packed units travel together: those of the body, or all that are in no shipment."""
         return self.answer(services.create_shipment(**self.body()))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.NewLabel, example=serializers.ShipmentOut.labelled)
+    @endpoint(request=serializers.LabelCreate, example="shipment_label_created")
     def label(self, request: Request, pk: str) -> Response:
         """Buy the carrier's label, or with the adapter `manual` record the one that you have."""
         shipment = self.get_object()
@@ -89,28 +89,28 @@ class Shipments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         raise NoLabel(f"There is no label of {shipment.id} to show.")
 
     @action(detail=True, methods=["post"], url_path="dispatch", url_name="dispatch")
-    @endpoint(request=serializers.Dispatch)
+    @endpoint(request=serializers.ShipmentDispatch)
     def send(self, request: Request, pk: str) -> Response:
         """It has left the warehouse."""
         shipment = self.get_object()
         return self.answer(services.dispatch_shipment(shipment_id=shipment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.NewScan, status=201, example=serializers.ShipmentOut.scanned)
+    @endpoint(request=serializers.ScanCreate, status=201, example="shipment_in_transit")
     def scans(self, request: Request, pk: str) -> Response:
         """Somebody has seen it. One that comes too late to mean anything is kept, and no more."""
         shipment = self.get_object()
         return self.answer(services.record_scan(shipment_id=shipment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.Delivery, example=serializers.ShipmentOut.delivered)
+    @endpoint(request=serializers.ShipmentDeliver, example="shipment_delivered")
     def deliver(self, request: Request, pk: str) -> Response:
         """It has arrived."""
         shipment = self.get_object()
         return self.answer(services.deliver_shipment(shipment_id=shipment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=Body, example=serializers.ShipmentOut.cancelled)
+    @endpoint(request=ActionRequest, example="shipment_cancelled")
     def cancel(self, request: Request, pk: str) -> Response:
         """Cancel a shipment that has not left: what is in it stays packed, its label goes back."""
         self.body()

@@ -15,7 +15,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 from config.api import idempotency, problems, refusals
-from config.api.operations import Operation, operation_of
+from config.api.operations import Operation, example_response, operation_of
 from config.api.pdf import Pdf
 from config.api.permissions import scope_for
 from config.api.serializers import PRINTABLE, Body, StrictSerializer
@@ -67,6 +67,9 @@ class Schema(AutoSchema):
     def get_operation_id(self) -> str:
         return f"{self.get_tags()[0]}_{self.view.action}"
 
+    def get_paginated_name(self, serializer_name: str) -> str:
+        return f"{serializer_name}List"
+
     def get_summary(self) -> str:
         names = self.view.queryset.model._meta
         if self._is_list_view():
@@ -106,11 +109,13 @@ class Schema(AutoSchema):
         return [idempotency_key(required=required), REPLAYED, *HEADERS]
 
     def get_examples(self) -> list[OpenApiExample]:
-        answers, shows = self._answers(), self.operation.example
+        answers = self._answers()
         examples = [
             OpenApiExample(
-                "answer",
-                answers.example | shows if shows else answers.example,
+                "response",
+                Pdf.example
+                if answers is Pdf
+                else example_response(answers, self.operation.example),
                 response_only=True,
                 status_codes=[str(status) for status in self.operation.statuses],
                 media_type=getattr(answers, "media_type", None),
@@ -155,12 +160,21 @@ class Schema(AutoSchema):
             found |= {404}
         return found
 
+    def _get_serializer_name(
+        self, serializer: Any, direction: Any, bypass_extensions: bool = False
+    ) -> str:
+        """Name a component like its class: no suffix tells requests from responses."""
+        name = super()._get_serializer_name(serializer, "response", bypass_extensions)
+        return str(name)
+
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
-        schema: dict[str, Any]
-        schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
-        if direction == "request" and isinstance(serializer, StrictSerializer):
+        is_strict = isinstance(serializer, StrictSerializer)
+        schema: dict[str, Any] = super()._map_basic_serializer(  # type: ignore[no-untyped-call]
+            serializer, "request" if is_strict else direction
+        )
+        if is_strict:
             schema["additionalProperties"] = False
-        if direction == "request" and isinstance(serializer, Body):
+        if isinstance(serializer, Body):
             schema.setdefault("properties", {})["actor"] = ACTOR
         return schema
 

@@ -52,9 +52,13 @@ def _is_of_type(field: serializers.Field[Any, Any, Any, Any], value: object) -> 
 
 
 class Body(StrictSerializer):
-    """A whole body, beside whose fields the caller may name an `actor`; one without fields."""
+    """A request body. Beside its fields, the caller may send an `actor`."""
 
     example: ClassVar[dict[str, Any]] = {}
+
+
+class ActionRequest(Body):
+    """The body of an action that has no fields of its own; it may be `{}`."""
 
 
 # What a pattern can say of it: other characters that cannot be printed are refused too.
@@ -220,3 +224,12 @@ class Address(StrictSerializer):
     )
     phone = serializers.CharField(max_length=40, required=False, allow_blank=True)
     tax_id = serializers.CharField(max_length=40, required=False, allow_blank=True)
+
+
+class Package(serializers.Serializer[Any]):
+    """A package: kilograms, and centimetres where they are known."""
+
+    weight = serializers.CharField()
+    length = serializers.CharField(default=None, allow_null=True)
+    width = serializers.CharField(default=None, allow_null=True)
+    height = serializers.CharField(default=None, allow_null=True)

@@ -3,11 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
-from carts.serializers import Merge
-from orders.serializers.bodies import ITEM_ID
+from carts.serializers import CartMerge
+from orders.serializers import ITEM_ID
 from orders.services import hold_order
 from payments.serializers import ORDER_ID
-from shipments.serializers.bodies import FULFILLMENT_ID
+from shipments.serializers import FULFILLMENT_ID
 from tests.factories import (
     CartFactory,
     InvoiceFactory,
@@ -61,7 +61,7 @@ def row_for(operation_id: str) -> tuple[Any, dict[str, str]]:
         price = {"unit_price": Decimal("12.50"), "tax_rate": Decimal("0.16")}
         mugs = LineFactory(variant_id="var_mug", **price)
         cart, into = CartFactory(lines=[mugs]), CartFactory(lines=[mugs])
-        return cart, {Merge.example["into"]: into.id}
+        return cart, {CartMerge.example["into"]: into.id}
     if operation_id == "shipments_create":
         made = packed(4)
         return made, {ITEM_ID: made.lines[0].order_item_id, FULFILLMENT_ID: made.id}

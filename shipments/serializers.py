@@ -1,4 +1,4 @@
-"""What the shipments' routes take."""
+"""The requests and responses of the shipments' API."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -8,8 +8,21 @@ from django.utils import timezone
 from rest_framework import serializers
 
 import fulfillment.selectors
-from config.api.serializers import Body, ExternalId, MoneyIn, OwnId, Quantity, StrictSerializer
-from shipments.models import Scan
+from config.api.serializers import (
+    AllowedActions,
+    Body,
+    Choice,
+    CurrencyCode,
+    ExternalId,
+    MoneyIn,
+    MoneyOut,
+    OwnId,
+    Package,
+    PlainDecimal,
+    Quantity,
+    StrictSerializer,
+)
+from shipments import files, models
 from shipments.services.moving import SKEW
 
 FULFILLMENT_ID = "ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5"  # in examples
@@ -32,14 +45,14 @@ class Past(serializers.DateTimeField):
         return moment
 
 
-class UnitsToShip(StrictSerializer):
+class ShipmentItemCreate(StrictSerializer):
     """Units of one of the order's lines."""
 
     order_item_id = ExternalId()
     quantity = Quantity()
 
 
-class NewShipment(Body):
+class ShipmentCreate(Body):
     """What is to travel together; what is left out is as the order says."""
 
     example = {
@@ -59,7 +72,7 @@ class NewShipment(Body):
     )
     signature_required = serializers.BooleanField(required=False, allow_null=True, default=None)
     items = serializers.ListField(
-        child=UnitsToShip(),
+        child=ShipmentItemCreate(),
         min_length=1,
         max_length=MAX_ITEMS,
         required=False,
@@ -76,7 +89,7 @@ class NewShipment(Body):
         return attrs
 
 
-class NewLabel(Body):
+class LabelCreate(Body):
     """The label of a carrier that nobody can be asked about; nothing for the others."""
 
     example = {
@@ -89,14 +102,14 @@ class NewLabel(Body):
     carrier_cost = MoneyIn(required=False, allow_null=True, help_text="In the order's currency.")
 
 
-class Dispatch(Body):
+class ShipmentDispatch(Body):
     """That it has left."""
 
     example = {"estimated_delivery": "2025-11-26"}
     estimated_delivery = serializers.DateField(required=False, allow_null=True)
 
 
-class NewScan(Body):
+class ScanCreate(Body):
     """What somebody has seen of the parcel."""
 
     example = {
@@ -112,19 +125,19 @@ class NewScan(Body):
         help_text="One that comes again counts once; without it time, place and status decide: "
         "give it or `occurred_at`, else every call is a scan of its own.",
     )
-    status = serializers.ChoiceField([s for s in Scan.Status.values if s != "pre_transit"])
+    status = serializers.ChoiceField([s for s in models.Scan.Status.values if s != "pre_transit"])
     location = serializers.CharField(max_length=200, required=False, allow_null=True)
     description = serializers.CharField(max_length=500, required=False, allow_null=True)
     occurred_at = Past(required=False, allow_null=True)
 
 
-class Seen(Body):
+class ManualScan(Body):
     """What has become of a parcel that will not arrive."""
 
     description = serializers.CharField(max_length=500, required=False, allow_null=True)
 
 
-class Delivery(Body):
+class ShipmentDeliver(Body):
     """The proof that it has arrived."""
 
     example = {
@@ -142,3 +155,87 @@ class Delivery(Body):
     )
     delivery_photo_url = serializers.URLField(max_length=1000, required=False, allow_null=True)
     delivered_at = Past(required=False, allow_null=True)
+
+
+class ShipmentItem(serializers.Serializer[Any]):
+    """Units that travel in it."""
+
+    order_item_id = serializers.CharField()
+    variant_id = serializers.CharField()
+    title = serializers.CharField()
+    quantity = serializers.IntegerField()
+
+
+class Weight(PlainDecimal):
+    """Kilograms."""
+
+    largest = 10**6 - 1
+    pattern = r"^[0-9]{1,6}(\.[0-9]{1,3})?$"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_digits=9, decimal_places=3, **kwargs)
+
+
+class Label(serializers.Serializer[Any]):
+    """How it stands with the label that a carrier was asked for last."""
+
+    status = Choice(models.Label.Status, "LabelStatus")
+    error = serializers.CharField(source="last_error")
+    requested_by = serializers.CharField()
+    requested_at = serializers.DateTimeField()
+
+
+class Scan(serializers.Serializer[Any]):
+    """What the carrier has seen; one that does not count came too late, or before it left."""
+
+    scan_id = serializers.CharField()
+    status = Choice(models.Scan.Status, "ScanStatus")
+    location = serializers.CharField(allow_null=True)
+    description = serializers.CharField(allow_null=True)
+    occurred_at = serializers.DateTimeField()
+    counts = serializers.BooleanField()
+
+
+class Shipment(serializers.Serializer[Any]):
+    """A shipment: what is in it, and how far it has come."""
+
+    id = serializers.CharField()
+    order_id = serializers.CharField()
+    fulfillment_id = serializers.CharField()
+    warehouse_id = serializers.CharField(allow_null=True)
+    status = Choice(models.Shipment.Status, "ShipmentStatus")
+    carrier = serializers.CharField()
+    service = serializers.CharField()
+    adapter = Choice(models.Adapter, "Adapter", help_text="Who makes the label: `manual` is you.")
+    items = ShipmentItem(source="lines", many=True)
+    packages = Package(many=True)
+    weight = Weight()
+    shipping_cost = MoneyOut(help_text="What the customer pays, before tax.")
+    currency = CurrencyCode()
+    signature_required = serializers.BooleanField()
+    label = Label(allow_null=True)  # type: ignore[assignment]
+    tracking_number = serializers.CharField(allow_null=True)
+    label_url = serializers.SerializerMethodField(help_text="Ours are good for 30 days.")
+    carrier_cost = MoneyOut(
+        currency="carrier_currency", allow_null=True, help_text="What the carrier charges you."
+    )
+    carrier_currency = serializers.CharField(allow_null=True)
+    estimated_delivery = serializers.DateField(allow_null=True)
+    is_late = serializers.SerializerMethodField(help_text="It should have arrived before today.")
+    dispatched_at = serializers.DateTimeField(allow_null=True)
+    location = serializers.CharField(allow_null=True)
+    scans = Scan(source="sightings", many=True)
+    delivered_at = serializers.DateTimeField(allow_null=True)
+    recipient = serializers.CharField(allow_null=True)
+    signature = serializers.CharField(allow_null=True)
+    delivery_photo_url = serializers.CharField(allow_null=True)
+    cancelled_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    allowed_actions = AllowedActions(models.Shipment)
+
+    def get_label_url(self, shipment: models.Shipment) -> str | None:
+        return files.label_url(shipment)
+
+    def get_is_late(self, shipment: models.Shipment) -> bool:
+        return shipment.is_late(timezone.now().date())
