@@ -25,15 +25,9 @@ def with_lines() -> QuerySet[Cart]:
     return Cart.objects.prefetch_related("items")
 
 
-def lock(cart_id: str) -> Cart:
-    """Return a cart that nobody else changes until the transaction ends."""
+def get_for_update(cart_id: str) -> Cart:
+    """Return a cart with its lines, locked until the transaction ends."""
     return with_lines().select_for_update(no_key=True).get(pk=cart_id)
-
-
-def lock_both(one: str, other: str) -> tuple[Cart, Cart]:
-    """Return two carts, locked in the order of their ids, so that two merges cannot deadlock."""
-    carts = {cart_id: lock(cart_id) for cart_id in sorted({one, other})}
-    return carts[one], carts[other]
 
 
 def to_abandon(*, now: datetime, organization_id: str | None = None) -> QuerySet[Cart]:

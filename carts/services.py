@@ -63,7 +63,7 @@ def add_item(
     `unit_price` is before tax, in the cart's currency; `tax_rate` a fraction (0.19 is 19 %).
     Raises TooMany, InexactAmount, InvalidTransition.
     """
-    cart = selectors.lock(cart_id)
+    cart = selectors.get_for_update(cart_id)
     cart.add_item(
         variant_id=variant_id,
         title=title,
@@ -80,7 +80,7 @@ def add_item(
 @transaction.atomic
 def change_item(*, cart_id: str, item_id: str, quantity: int) -> Cart:
     """Set a line's quantity. Raises UnknownItem, InvalidTransition."""
-    cart = selectors.lock(cart_id)
+    cart = selectors.get_for_update(cart_id)
     item = _item(cart, item_id)
     if item.quantity == quantity and cart.status in Cart.OPEN:
         return cart
@@ -92,7 +92,7 @@ def change_item(*, cart_id: str, item_id: str, quantity: int) -> Cart:
 @transaction.atomic
 def remove_item(*, cart_id: str, item_id: str) -> Cart:
     """Remove a line. Raises UnknownItem, InvalidTransition."""
-    cart = selectors.lock(cart_id)
+    cart = selectors.get_for_update(cart_id)
     cart.remove_item(item=_item(cart, item_id), at=timezone.now())
     cart.save()
     return cart
@@ -106,7 +106,9 @@ def merge_cart(*, cart_id: str, into: str) -> Cart:
     """
     if cart_id == into:
         raise CannotMerge("A cart cannot be merged into itself.")
-    guest, target = selectors.lock_both(cart_id, into)
+    # Locked in the order of their ids, so that two merges cannot deadlock.
+    carts = {each: selectors.get_for_update(each) for each in sorted((cart_id, into))}
+    guest, target = carts[cart_id], carts[into]
     if guest.merged_into_id == target.id:
         return target
     guest.merge(into=target)
@@ -131,7 +133,7 @@ def check_out(
     The shapes are those of `orders.services.open_order`, as are its errors. A cart gives one
     order, however often and by however many it is checked out.
     """
-    cart = selectors.lock(cart_id)
+    cart = selectors.get_for_update(cart_id)
     if cart.order_id:
         return str(cart.order_id), False
     order_id = new_id("order")

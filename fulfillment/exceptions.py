@@ -3,10 +3,10 @@
 from config.core.exceptions import Conflict, DomainError
 
 
-class OrderNotFulfillable(Conflict):
-    """The order is on hold, cancelled or not confirmed yet: nothing is to be sent."""
+class OrderOnHold(Conflict):
+    """The order is on hold. Picking cannot start until the hold is released."""
 
-    code = "order_not_fulfillable"
+    code = "order_on_hold"
 
 
 class WarehouseRequired(DomainError):

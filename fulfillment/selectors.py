@@ -33,10 +33,14 @@ def get(fulfillment_id: str) -> Fulfillment:
     return with_lines().get(pk=fulfillment_id)
 
 
+def order_of(fulfillment_id: str) -> str:
+    """Return the id of a fulfillment's order."""
+    return Fulfillment.objects.values_list("order_id", flat=True).get(pk=fulfillment_id)
+
+
 def lock(fulfillment_id: str) -> Fulfillment:
     """Return a fulfillment of which, as of its order, nobody else changes anything meanwhile."""
-    order_id = Fulfillment.objects.values_list("order_id", flat=True).get(pk=fulfillment_id)
-    order = orders.selectors.lock(order_id)
+    order = orders.selectors.get_for_update(order_of(fulfillment_id))
     fulfillment = _locked().get(pk=fulfillment_id)
     fulfillment.order = order
     return fulfillment

@@ -36,7 +36,7 @@ def with_parts() -> QuerySet[Invoice]:
 def lock(invoice_id: str) -> Invoice:
     """Return an invoice of which, as of its order, nobody else changes anything meanwhile."""
     order_id = Invoice.objects.values_list("order_id", flat=True).get(pk=invoice_id)
-    orders.lock_row(order_id)
+    orders.get_for_update(order_id)
     return _locked().get(pk=invoice_id)
 
 

@@ -55,3 +55,18 @@ class HasLeft(Conflict):
     """A shipment has left: the order cannot be cancelled; what has not left can be written off."""
 
     code = "has_left"
+
+
+class OrderIsCancelled(Conflict):
+    """The order is cancelled, so none of its units can be reserved, picked, packed or shipped."""
+
+    code = "order_cancelled"
+
+
+class FulfillmentHasStarted(Conflict):
+    """A warehouse is picking the order, so its allocation is fixed.
+
+    Move or write off units in their fulfillment instead.
+    """
+
+    code = "fulfillment_started"

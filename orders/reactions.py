@@ -102,7 +102,7 @@ def reopen_lost_units(event: ShipmentLost | ShipmentReturnedToSender, about: Eve
 @reacts_to(ReturnReceived)
 def count_returned_units(event: ReturnReceived, about: EventRecord) -> None:
     """Whatever has come back and is not counted yet, of this receipt or of others."""
-    order = selectors.lock(event.order_id)
+    order = selectors.get_for_update(event.order_id)
     received = returns.selectors.units_received(order.id)
     units = {line.id: received[line.id] - line.returned for line in order.lines}
     if units := {line: quantity for line, quantity in units.items() if quantity > 0}:

@@ -38,15 +38,10 @@ def numbered(number: str) -> list[str]:
     return list(Order.objects.filter(number=number).values_list("pk", flat=True))
 
 
-def lock(order_id: str) -> Order:
-    """Return an order of which nobody else changes anything until the transaction ends."""
-    return with_lines().select_for_update(no_key=True).get(pk=order_id)
-
-
-def lock_row(order_id: str) -> Order:
-    """Return the same for other contexts, which need nothing but the order itself."""
-    row: Order = Order.objects.select_for_update(no_key=True).get(pk=order_id)
-    return row
+def get_for_update(order_id: str) -> Order:
+    """Return an order, locked until the transaction ends. The lock covers all rows of an order."""
+    order: Order = Order.objects.select_for_update(no_key=True).get(pk=order_id)
+    return order
 
 
 def unpaid(*, now: datetime, organization_id: str | None = None) -> QuerySet[Order]:

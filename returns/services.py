@@ -30,7 +30,7 @@ def request_return(
     `override_reason` says why the window does not count. Raises UnknownItem, TooManyUnits,
     WindowClosed.
     """
-    order, now = orders.selectors.lock(order_id), timezone.now()
+    order, now = orders.selectors.get_for_update(order_id), timezone.now()
     held = selectors.held(order.id)
     lines = []
     for position, item in enumerate(items, 1):
@@ -205,7 +205,7 @@ def set_policy(
 def _lock(return_id: str) -> Return:
     """Return a return of whose order nobody else changes anything until the transaction ends."""
     order_id = Return.objects.values_list("order_id", flat=True).get(pk=return_id)
-    orders.selectors.lock_row(order_id)
+    orders.selectors.get_for_update(order_id)
     locked: Return = selectors.to_change().select_for_update(no_key=True).get(pk=return_id)
     return locked
 

@@ -1,7 +1,7 @@
 """Fulfillment: the aggregate, its lines, and the picks that it has taken."""
 
 from fulfillment.exceptions import (
-    OrderNotFulfillable,
+    OrderOnHold,
     OtherWarehouse,
     ScanReused,
     TooManyUnits,
@@ -14,7 +14,7 @@ from fulfillment.models.parts import FulfillmentItem, Pick
 __all__ = [
     "Fulfillment",
     "FulfillmentItem",
-    "OrderNotFulfillable",
+    "OrderOnHold",
     "OtherWarehouse",
     "Pick",
     "ScanReused",

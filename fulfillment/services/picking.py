@@ -12,7 +12,7 @@ from events import reactions
 from fulfillment import selectors
 from fulfillment.models import (
     Fulfillment,
-    OrderNotFulfillable,
+    OrderOnHold,
     OtherWarehouse,
     ScanReused,
     TooManyUnits,
@@ -26,16 +26,17 @@ def start_fulfillment(
 ) -> Fulfillment:
     """Somebody goes to pick it: whoever asks, where nobody is named.
 
-    Raises OrderNotFulfillable, NotSettled, WarehouseRequired, OtherWarehouse, InvalidTransition.
+    Raises OrderIsCancelled, OrderOnHold, NotSettled, WarehouseRequired, OtherWarehouse,
+    InvalidTransition.
     """
     fulfillment = selectors.lock(fulfillment_id)
     assigned_to = assigned_to or request_context.current().actor
     is_known = warehouse_id in (None, fulfillment.warehouse_id)
     if fulfillment.started_at and fulfillment.assigned_to == assigned_to and is_known:
         return fulfillment
-    _expect_fulfillable(fulfillment.order)
+    fulfillment.order.expect_not_cancelled(fulfillment)
     if fulfillment.order.is_held():
-        raise OrderNotFulfillable(
+        raise OrderOnHold(
             f"{fulfillment.order_id} is on hold ({fulfillment.order.hold_reason}): release it."
         )
     reactions.expect_settled(fulfillment.order_id, "fulfillment")  # it may be to send other units
@@ -53,12 +54,12 @@ def pick_item(
 
     Units that were reported short may turn up.
 
-    Raises UnknownItem, TooManyUnits, ScanReused, OrderNotFulfillable, InvalidTransition.
+    Raises UnknownItem, TooManyUnits, ScanReused, OrderIsCancelled, InvalidTransition.
     """
     fulfillment = selectors.lock(fulfillment_id)
     if _is_repeated(fulfillment, scan_id, order_item_id, quantity, ""):
         return fulfillment
-    _expect_fulfillable(fulfillment.order)
+    fulfillment.order.expect_not_cancelled(fulfillment)
     fulfillment.pick(
         order_item_id=order_item_id, quantity=quantity, scan_id=scan_id, at=timezone.now()
     )
@@ -98,12 +99,12 @@ def report_short(
 def move_units(*, fulfillment_id: str, warehouse_id: str, units: Mapping[str, int]) -> Fulfillment:
     """Have another warehouse send units that are not picked here.
 
-    Raises OtherWarehouse, UnknownItem, TooManyUnits, OrderNotFulfillable, InvalidTransition.
+    Raises OtherWarehouse, UnknownItem, TooManyUnits, OrderIsCancelled, InvalidTransition.
     """
     fulfillment = selectors.lock(fulfillment_id)
     if warehouse_id == fulfillment.warehouse_id:
         raise OtherWarehouse(f"{fulfillment_id} is picked in {warehouse_id} already.")
-    _expect_fulfillable(fulfillment.order)
+    fulfillment.order.expect_not_cancelled(fulfillment)
     withdraw(fulfillment, units, reason="moved")
     fulfillment.save()
     assign(fulfillment.order, warehouse_id, units, reason="moved")
@@ -126,20 +127,15 @@ def write_off_short_units(*, fulfillment_id: str, units: Mapping[str, int]) -> F
 @transaction.atomic
 def pack_fulfillment(*, fulfillment_id: str, packages: Sequence[Mapping[str, Any]]) -> Fulfillment:
     """Everything that was found is packed: `weight` in kg, `length`, `width`, `height` in cm, as
-    text. Raises OrderNotFulfillable, InvalidTransition.
+    text. Raises OrderIsCancelled, InvalidTransition.
     """
     fulfillment = selectors.lock(fulfillment_id)
     if fulfillment.packed_at and fulfillment.packages == list(packages):
         return fulfillment
-    _expect_fulfillable(fulfillment.order)
+    fulfillment.order.expect_not_cancelled(fulfillment)
     fulfillment.pack(packages=packages, at=timezone.now())
     fulfillment.save()
     return fulfillment
-
-
-def _expect_fulfillable(order: Any) -> None:
-    if not order.is_fulfillable():
-        raise OrderNotFulfillable(f"{order.id} is {order.status}: nothing of it is to be sent.")
 
 
 def _expect_the_only_one(warehouse_id: str | None, fulfillment: Fulfillment) -> None:

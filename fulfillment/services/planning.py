@@ -17,7 +17,7 @@ Units = Mapping[str, int]
 @transaction.atomic
 def plan_fulfillments(*, order_id: str) -> None:
     """Have each warehouse send what the order's allocation says, unless somebody has begun."""
-    order = orders.selectors.lock(order_id)
+    order = orders.selectors.get_for_update(order_id)
     fulfillments = selectors.lock_of_order(order_id)
     if not order.is_fulfillable() or any(each.started_at for each in fulfillments):
         return
@@ -44,7 +44,7 @@ def withdraw_written_off(*, order_id: str) -> None:
 
     What is newest, and what nobody has begun, is taken away first.
     """
-    order = orders.selectors.lock(order_id)
+    order = orders.selectors.get_for_update(order_id)
     fulfillments = selectors.lock_of_order(order_id)
     live = Counter({line.id: line.live for line in order.lines})
     over = selectors.planned(order_id) - live  # a Counter's minus keeps what is above 0
@@ -64,7 +64,7 @@ def withdraw_written_off(*, order_id: str) -> None:
 @transaction.atomic
 def cancel_fulfillments(*, order_id: str) -> None:
     """The order is cancelled: whoever was to send something need not."""
-    orders.selectors.lock_row(order_id)
+    orders.selectors.get_for_update(order_id)
     for fulfillment in selectors.live(order_id):
         fulfillment.cancel(reason="order_cancelled", at=timezone.now())
         fulfillment.save()

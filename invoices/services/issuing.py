@@ -20,7 +20,7 @@ LINE = ("title", "variant_id", "quantity", "unit_price", "discount", "tax_rate",
 @transaction.atomic
 def issue_invoice(*, order_id: str) -> Invoice:
     """Bill a confirmed order. Once: it has one invoice, whatever becomes of it."""
-    order = orders.lock(order_id)
+    order = orders.get_for_update(order_id)
     if invoice := selectors.lock_of_order(order_id):
         return invoice
     seller = selectors.seller(order.organization_id)
@@ -52,7 +52,7 @@ def issue_credit_note(
     Money that was never invoiced is none of the invoice's: an order without one, another currency,
     or what exceeds it.
     """
-    orders.lock_row(order_id)
+    orders.get_for_update(order_id)
     invoice = selectors.lock_of_order(order_id)
     if invoice is None or invoice.currency != currency:
         return None

@@ -23,7 +23,7 @@ from config.core.money import (
 )
 from events.aggregate import Aggregate
 from orders.events import OrderCancelled
-from orders.exceptions import DiscountTooLarge
+from orders.exceptions import DiscountTooLarge, OrderIsCancelled
 from orders.models.parts import Allocation, Dispatch, OrderItem, WriteOff
 
 # Which moments a status implies: reached, and not left out on the way.
@@ -177,12 +177,25 @@ class OrderRecord(Aggregate):
 
     @cached_property
     def lines(self) -> list[OrderItem]:
-        """The items, in the order in which they were given."""
+        """The items with their allocations, in the order in which they were given."""
+        models.prefetch_related_objects([self], "items__allocations")
         return list(self.items.all())
 
     def is_fulfillable(self) -> bool:
         """it is confirmed and not cancelled"""
-        return bool(self.confirmed_at) and self.status != self.Status.CANCELLED
+        return bool(self.confirmed_at) and not self.is_cancelled()
+
+    def is_cancelled(self) -> bool:
+        """Whether the order is cancelled."""
+        return self.status == self.Status.CANCELLED
+
+    def expect_not_cancelled(self, aggregate: "Aggregate | None" = None) -> None:
+        """Raise OrderIsCancelled. `aggregate` is the one that the request wants to change."""
+        if self.is_cancelled():
+            raise OrderIsCancelled(
+                f"{self.id} is cancelled: none of its units can be reserved or sent.",
+                allowed_actions=(aggregate or self).allowed_actions(),
+            )
 
     def price(self) -> None:
         """Compute every amount from the lines, the discount and the shipping.

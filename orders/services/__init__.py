@@ -1,8 +1,6 @@
 """What can be done with orders: one function per verb."""
 
 from orders.services.life import (
-    FulfillmentStarted,
-    OrderIsCancelled,
     answer_reservation,
     cancel_order,
     cancel_unpayable_order,
@@ -28,8 +26,6 @@ from orders.services.units import (
 )
 
 __all__ = [
-    "FulfillmentStarted",
-    "OrderIsCancelled",
     "answer_reservation",
     "cancel_order",
     "cancel_unpayable_order",

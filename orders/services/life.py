@@ -11,23 +11,11 @@ from django.utils import timezone
 import fulfillment.selectors
 import payments.selectors
 import shipments.selectors
-from config.core.exceptions import Conflict
 from config.core.numbering import next_number
 from config.core.timers import for_each
 from orders import selectors
-from orders.models import HasLeft, Order
-
-
-class OrderIsCancelled(Conflict):
-    """Inventory releases what it has reserved for the order."""
-
-    code = "order_cancelled"
-
-
-class FulfillmentStarted(Conflict):
-    """Somebody picks the order already: what is short there is moved by fulfillment."""
-
-    code = "fulfillment_started"
+from orders.exceptions import FulfillmentHasStarted, HasLeft
+from orders.models import Order
 
 
 @transaction.atomic
@@ -92,7 +80,7 @@ def place_order(*, order_id: str) -> Order:
 
     Raises OrderTooLarge, InvalidTransition.
     """
-    order = selectors.lock(order_id)
+    order = selectors.get_for_update(order_id)
     if order.placed_at and order.status != Order.Status.CANCELLED:
         return order
     _place(order, selectors.reservation_ttl_minutes(order.organization_id))
@@ -123,15 +111,15 @@ def reserve_stock(
 ) -> Order:
     """Record Inventory's reservation: order_item_id, warehouse_id and quantity each.
 
-    Raises OrderIsCancelled, FulfillmentStarted, UnknownItem, TooManyUnits, OrderTooLarge,
+    Raises OrderIsCancelled, FulfillmentHasStarted, UnknownItem, TooManyUnits, OrderTooLarge,
     InvalidTransition.
     """
-    order = selectors.lock(order_id)
-    _expect_not_cancelled(order)
+    order = selectors.get_for_update(order_id)
+    order.expect_not_cancelled()
     if order.reservation_id == reservation_id and order.is_allocated_as(allocations):
         return order
     if fulfillment.selectors.has_started(order_id):
-        raise FulfillmentStarted(f"{order_id} is being picked: its allocation is fixed.")
+        raise FulfillmentHasStarted(f"{order_id} is being picked: its allocation is fixed.")
     order.reserve(reservation_id=reservation_id, allocations=allocations)
     order.save()
     return order
@@ -143,10 +131,10 @@ def reject_reservation(*, order_id: str, note: str = "") -> Order:
 
     Raises OrderIsCancelled, InvalidTransition.
     """
-    order = selectors.lock(order_id)
+    order = selectors.get_for_update(order_id)
     if order.cancellation_reason == Order.CancellationReason.OUT_OF_STOCK:
         return order
-    _expect_not_cancelled(order)
+    order.expect_not_cancelled()
     _expect_nothing_has_left(order)
     order.reject(note=note, at=timezone.now(), is_paid=payments.selectors.has_money(order.id))
     order.save()
@@ -156,7 +144,7 @@ def reject_reservation(*, order_id: str, note: str = "") -> Order:
 @transaction.atomic
 def confirm_order(*, order_id: str, payment_id: str | None) -> Order:
     """The payment that completes the amount due has been captured. Raises NotFullyPaid."""
-    order = selectors.lock(order_id)
+    order = selectors.get_for_update(order_id)
     paid_by = order.payment_id if order.confirmed_at else ""
     if paid_by == payment_id and order.status != Order.Status.CANCELLED:
         return order
@@ -169,7 +157,7 @@ def confirm_order(*, order_id: str, payment_id: str | None) -> Order:
 @transaction.atomic
 def cancel_order(*, order_id: str, reason: str, note: str = "") -> Order:
     """Cancel an order of which nothing has been dispatched."""
-    order = selectors.lock(order_id)
+    order = selectors.get_for_update(order_id)
     if order.status == Order.Status.CANCELLED and order.cancellation_reason == reason:
         return order
     _cancel(order, reason, note, timezone.now())
@@ -180,7 +168,7 @@ def cancel_order(*, order_id: str, reason: str, note: str = "") -> Order:
 @transaction.atomic
 def cancel_unpayable_order(*, order_id: str) -> Order:
     """The last attempt to take the money was declined; unless another payment may succeed."""
-    order = selectors.lock(order_id)
+    order = selectors.get_for_update(order_id)
     if order.status == Order.Status.PLACED and not payments.selectors.may_yet_be_paid(order.id):
         _cancel(order, Order.CancellationReason.PAYMENT_FAILED, "", timezone.now())
         order.save()
@@ -190,7 +178,7 @@ def cancel_unpayable_order(*, order_id: str) -> Order:
 @transaction.atomic
 def hold_order(*, order_id: str, reason: str, note: str = "") -> Order:
     """Keep fulfillment from starting until somebody has looked at it."""
-    order = selectors.lock(order_id)
+    order = selectors.get_for_update(order_id)
     if (order.hold_reason, order.hold_note) == (reason, note):
         return order
     order.hold(reason=reason, note=note, at=timezone.now())
@@ -201,7 +189,7 @@ def hold_order(*, order_id: str, reason: str, note: str = "") -> Order:
 @transaction.atomic
 def release_order(*, order_id: str) -> Order:
     """Lift the hold."""
-    order = selectors.lock(order_id)
+    order = selectors.get_for_update(order_id)
     if order.is_held():
         order.release()
         order.save()
@@ -219,14 +207,6 @@ def _cancel(order: Order, reason: str, note: str, at: datetime) -> None:
     _expect_nothing_has_left(order)
     is_paid = payments.selectors.has_money(order.id)
     order.cancel(reason=reason, note=note, at=at, is_paid=is_paid)
-
-
-def _expect_not_cancelled(order: Order) -> None:
-    if order.status == Order.Status.CANCELLED:
-        raise OrderIsCancelled(
-            f"{order.id} is cancelled: release what was reserved for it.",
-            allowed_actions=order.allowed_actions(),
-        )
 
 
 def _expect_nothing_has_left(order: Order) -> None:

@@ -17,7 +17,7 @@ from orders.models import Order, UnknownShipment
 @transaction.atomic
 def start_processing(*, order_id: str, warehouse_id: str | None, at: datetime) -> Order:
     """The first warehouse has started; a second one changes nothing."""
-    order = selectors.lock(order_id)
+    order = selectors.get_for_update(order_id)
     if order.processing_at and order.status != Order.Status.CANCELLED:
         return order
     order.start_processing(warehouse_id=warehouse_id, at=at)
@@ -41,7 +41,7 @@ def ship_units(
 
     Raises UnknownItem, TooManyUnits, InvalidTransition.
     """
-    order = selectors.lock(order_id)
+    order = selectors.get_for_update(order_id)
     if order.dispatches.filter(shipment_id=shipment_id).exists():
         return order
     order.ship(
@@ -67,7 +67,7 @@ def deliver_units(
     at: datetime,
 ) -> Order:
     """A shipment has arrived. Once per shipment. Raises UnknownShipment."""
-    order = selectors.lock(order_id)
+    order = selectors.get_for_update(order_id)
     dispatches = selectors.dispatches(order, shipment_id)
     if dispatches[0].reopened_at:
         raise UnknownShipment(f"{shipment_id} was lost or came back.")
@@ -80,7 +80,7 @@ def deliver_units(
 @transaction.atomic
 def reopen_units(*, order_id: str, shipment_id: str) -> Order:
     """A shipment was lost or came back: its units may be sent again. Raises UnknownShipment."""
-    order = selectors.lock(order_id)
+    order = selectors.get_for_update(order_id)
     dispatches = selectors.dispatches(order, shipment_id)
     if dispatches[0].delivered_at:
         raise UnknownShipment(f"{shipment_id} has been delivered.")
@@ -96,7 +96,7 @@ def write_off_units(*, order_id: str, units: Mapping[str, int], reason: str) -> 
 
     Raises UnknownItem, TooManyUnits, UnitsArePicked, InvalidTransition.
     """
-    order = selectors.lock(order_id)
+    order = selectors.get_for_update(order_id)
     _write_off(order, units, reason, fulfillment.selectors.kept(order_id))
     return order
 
@@ -107,7 +107,7 @@ def write_off_short_units(*, order_id: str, units: Mapping[str, int]) -> None:
 
     What is planned nowhere is what nobody has written off yet.
     """
-    order = selectors.lock(order_id)
+    order = selectors.get_for_update(order_id)
     planned = fulfillment.selectors.planned(order_id)
     left = Counter({line.id: line.live - planned[line.id] for line in order.lines})
     if order.is_fulfillable() and (units := +(Counter(units) & left)):
@@ -124,7 +124,7 @@ def _write_off(order: Order, units: Mapping[str, int], reason: str, picked: Any)
 @transaction.atomic
 def release_written_off_units(*, order_id: str) -> Order:
     """Tick off that Inventory has been told about everything that was written off."""
-    order = selectors.lock(order_id)
+    order = selectors.get_for_update(order_id)
     if write_offs := selectors.unreleased(order):
         order.release_units(write_offs=write_offs, at=timezone.now())
         order.save()
@@ -137,7 +137,7 @@ def count_returned_units(*, order_id: str, units: Mapping[str, int]) -> Order:
 
     Raises UnknownItem, TooManyUnits, InvalidTransition.
     """
-    order = selectors.lock(order_id)
+    order = selectors.get_for_update(order_id)
     order.count_returned(units=units)
     order.save()
     return order

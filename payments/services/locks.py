@@ -20,7 +20,7 @@ BOOKKEEPING = (
 def lock_payment(payment_id: str) -> Payment:
     """Return a payment of whose order nobody else changes anything until the transaction ends."""
     order_id = Payment.objects.values_list("order_id", flat=True).get(pk=payment_id)
-    order = orders.selectors.lock_row(order_id)
+    order = orders.selectors.get_for_update(order_id)
     payment = selectors.with_parts().select_for_update(no_key=True).get(pk=payment_id)
     payment.order = order
     return payment

@@ -99,7 +99,7 @@ def refund_order(
     What an operator has given back before is not given twice: at most what is left goes, and of
     the rest it is told that it fell short.
     """
-    payments = lock_payments(orders.selectors.lock_row(order_id))
+    payments = lock_payments(orders.selectors.get_for_update(order_id))
     counting = [payment for payment in reversed(payments) if payment.counts]
     for payment in counting:
         if part := min(amount, payment.refundable):
@@ -113,7 +113,7 @@ def refund_order(
 @transaction.atomic
 def refund_cancelled_order(*, order_id: str) -> None:
     """Give back all that has come for an order, and wait for no more."""
-    payments = lock_payments(orders.selectors.lock_row(order_id))
+    payments = lock_payments(orders.selectors.get_for_update(order_id))
     abandon(payments, reason="order_cancelled", at=timezone.now())
     for payment in payments:
         _refund_rest(payment, Reason.ORDER_CANCELLED)

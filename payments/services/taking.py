@@ -50,7 +50,7 @@ def start_payment(*, order_id: str, method: str, token: str | None = None) -> Pa
     given up, unless its money may be on its way. Raises NotPayable, PaymentOpen,
     MethodUnavailable, UnknownToken.
     """
-    order = orders.selectors.lock_row(order_id)
+    order = orders.selectors.get_for_update(order_id)
     now = timezone.now()
     if order.status != order.Status.PLACED:
         raise NotPayable(f"Nothing is due for {order.id}: it is {order.status}.")
@@ -113,7 +113,7 @@ def abandon_payment(*, payment_id: str) -> Payment:
 @transaction.atomic
 def abandon_unneeded(*, order_id: str) -> None:
     """The order is paid: what else was asked for it nobody needs any more."""
-    payments = lock_payments(orders.selectors.lock_row(order_id))
+    payments = lock_payments(orders.selectors.get_for_update(order_id))
     abandon(payments, reason="order_paid", at=timezone.now())
 
 

@@ -19,7 +19,7 @@ from shipments import files, selectors
 from shipments.carriers import Bought, NoAnswer, Parcel, Quoted, Refused, Wanted
 from shipments.models import Label, Shipment
 from shipments.services.carriers import CARRIERS
-from shipments.services.locks import is_order_cancelled, lock_shipment, save
+from shipments.services.locks import lock_shipment, save
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def call_due_carriers(*, now: datetime) -> int:
 def _claim(shipment_id: str, now: datetime) -> Call | None:
     """Return what to ask, which nobody else asks for a while: first what is due first."""
     shipment, now = lock_shipment(shipment_id), max(now, timezone.now())
-    if shipment.status == Shipment.Status.CREATED and is_order_cancelled(shipment):
+    if shipment.status == Shipment.Status.CREATED and shipment.order.is_cancelled():
         shipment.void_label(now)
         save(shipment)
     due = (label for label in shipment.tries if label.is_to_ask(now))
@@ -189,7 +189,7 @@ def _take(
     label.carrier_cost, label.carrier_currency = bounded(bought.carrier_cost), bought.currency
     label.path, label.sha256 = path, digest
     is_wanted = label.status == Status.WANTED and shipment.status == Shipment.Status.CREATED
-    if not is_wanted or is_order_cancelled(shipment):
+    if not is_wanted or shipment.order.is_cancelled():
         label.last_error = ""
         label.void(now)
     elif selectors.is_number_in_use(shipment, label.tracking_number):

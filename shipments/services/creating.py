@@ -14,7 +14,7 @@ from config.core.exceptions import Conflict, DomainError
 from config.core.money import exact
 from shipments import selectors
 from shipments.models import Shipment, ShipmentItem
-from shipments.services.locks import OrderEnded, lock_shipment, save
+from shipments.services.locks import lock_shipment, save
 
 GRAM = Decimal("0.001")
 
@@ -56,13 +56,12 @@ def create_shipment(
     """Let packed units travel together: `units` of which line, or all that are in no shipment.
 
     What is not given is as the order says; it pays its `shipping_cost` with its first live
-    shipment. Raises NotPacked, NothingToShip, TooManyPackedUnits, CarrierRequired, OrderEnded,
-    InexactAmount.
+    shipment. Raises NotPacked, NothingToShip, TooManyPackedUnits, CarrierRequired,
+    OrderIsCancelled, InexactAmount.
     """
-    order = orders.selectors.lock_row(fulfillment.selectors.get(fulfillment_id).order_id)
+    order = orders.selectors.get_for_update(fulfillment.selectors.order_of(fulfillment_id))
     packed = fulfillment.selectors.get(fulfillment_id)
-    if order.status == order.Status.CANCELLED:
-        raise OrderEnded(f"{order.id} is cancelled: nothing of it is to be sent.")
+    order.expect_not_cancelled()
     if packed.status != packed.Status.PACKED:
         raise NotPacked(f"{fulfillment_id} is {packed.status}: pack it first.")
     units = _units(packed, units)
@@ -106,9 +105,9 @@ def create_shipment(
 @transaction.atomic
 def ship_packed_units(*, fulfillment_id: str) -> None:
     """Make the shipment that the order's carrier and service ask for, if there is one to make."""
-    with suppress(NotPacked, NothingToShip, CarrierRequired, OrderEnded):
-        packed = fulfillment.selectors.get(fulfillment_id)
-        if packed.order.carrier and packed.order.service:
+    order = orders.selectors.get_for_update(fulfillment.selectors.order_of(fulfillment_id))
+    if order.carrier and order.service and not order.is_cancelled():
+        with suppress(NotPacked, NothingToShip):
             create_shipment(fulfillment_id=fulfillment_id)
 
 
@@ -125,7 +124,7 @@ def cancel_shipment(*, shipment_id: str) -> Shipment:
 @transaction.atomic
 def cancel_open_shipments(*, order_id: str) -> None:
     """The order is cancelled: what has not left stays here."""
-    orders.selectors.lock_row(order_id)
+    orders.selectors.get_for_update(order_id)
     for shipment_id in selectors.open_of(order_id):
         shipment = lock_shipment(shipment_id)
         shipment.cancel(reason="order_cancelled", at=timezone.now())

@@ -16,7 +16,7 @@ from shipments.models import (
     TrackingNumberTaken,
 )
 from shipments.services.calling import call_carrier
-from shipments.services.locks import expect_order, lock_shipment, save
+from shipments.services.locks import lock_shipment, save
 
 Status = Label.Status
 
@@ -38,7 +38,7 @@ def label_shipment(
     """Record the label of a carrier without an adapter, or want one of a carrier with one.
 
     `carrier_cost` is in the order's currency. Raises TrackingNumberRequired, TrackingNumberTaken,
-    LabelNotByHand, OrderEnded, InexactAmount, InvalidTransition.
+    LabelNotByHand, OrderIsCancelled, InexactAmount, InvalidTransition.
     """
     shipment = lock_shipment(shipment_id)
     if not shipment.is_labelled_by_hand():
@@ -59,7 +59,7 @@ def label_shipment(
     is_cancelled = shipment.status == Shipment.Status.CANCELLED
     if written == (tracking_number, label_url, carrier_cost) and not is_cancelled:
         return shipment
-    expect_order(shipment)
+    shipment.order.expect_not_cancelled(shipment)
     shipment.write_label(
         tracking_number=tracking_number,
         label_url=label_url,
@@ -100,7 +100,7 @@ def _request_label(shipment: Shipment) -> Shipment:
     label = shipment.label
     if label and label.is_in_use:
         return shipment
-    expect_order(shipment)
+    shipment.order.expect_not_cancelled(shipment)
     shipment.request_label(at=timezone.now())
     save(shipment)
     return shipment

@@ -16,7 +16,7 @@ from django.utils import timezone
 from config.core.exceptions import DomainError
 from shipments import carriers
 from shipments.models import Scan, Shipment
-from shipments.services.locks import expect_order, is_order_cancelled, lock_shipment, save
+from shipments.services.locks import lock_shipment, save
 
 Status = Scan.Status
 ENDS = (Status.DELIVERED, Status.LOST, Status.RETURNED_TO_SENDER)
@@ -31,13 +31,13 @@ class TooEarly(DomainError):
 
 @transaction.atomic
 def dispatch_shipment(*, shipment_id: str, estimated_delivery: date | None = None) -> Shipment:
-    """Record that it has left the warehouse. Raises OrderEnded, InvalidTransition."""
+    """Record that it has left the warehouse. Raises OrderIsCancelled, InvalidTransition."""
     shipment = lock_shipment(shipment_id)
     is_same = estimated_delivery in (None, shipment.estimated_delivery)
     if shipment.dispatched_at and is_same:
         return shipment
     if not shipment.dispatched_at:
-        expect_order(shipment)
+        shipment.order.expect_not_cancelled(shipment)
     shipment.dispatch(estimated_delivery=estimated_delivery, at=timezone.now())
     save(shipment)
     return shipment
@@ -111,13 +111,13 @@ def record_scan(
 def report_scan(*, shipment_id: str, status: carriers.ScanStatus, **seen: Any) -> Shipment:
     """Record what an operator has seen, who is to hear it where that changes nothing any more.
 
-    Raises TooEarly, OrderEnded, InvalidTransition.
+    Raises TooEarly, OrderIsCancelled, InvalidTransition.
     """
     shipment = lock_shipment(shipment_id)
     if shipment.status == status and status in ENDS:
         return shipment
     if shipment.status == Shipment.Status.LABEL_CREATED:
-        expect_order(shipment)
+        shipment.order.expect_not_cancelled(shipment)
     elif not shipment.is_under_way:
         shipment.travel(scan=None)  # which is refused, with what is allowed
     return record_scan(shipment_id=shipment_id, status=status, **seen)
@@ -169,7 +169,7 @@ def _counts(shipment: Shipment, told: carriers.Scan) -> bool:
     if told.status == "pre_transit":
         return False
     if shipment.status == Shipment.Status.LABEL_CREATED:
-        return not is_order_cancelled(shipment)
+        return not shipment.order.is_cancelled()
     is_old = shipment.last_scan_at is not None and told.occurred_at < shipment.last_scan_at
     return shipment.is_under_way and (told.status in ENDS or not is_old)
 

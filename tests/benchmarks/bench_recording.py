@@ -34,7 +34,7 @@ def cost(cart_id: str, monkeypatch: pytest.MonkeyPatch) -> float:
         monkeypatch.setattr(outbox, "put", put)
         started = perf_counter()
         with transaction.atomic():
-            cart = selectors.lock(cart_id)
+            cart = selectors.get_for_update(cart_id)
             cart.add_item(**LineFactory(variant_id="var_1", quantity=1), at=timezone.now())
             cart.save()
         return perf_counter() - started

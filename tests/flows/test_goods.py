@@ -10,7 +10,7 @@ from events import reactions
 from events.aggregate import InvalidTransition
 from events.models import EventRecord
 from fulfillment import services as fulfillment
-from fulfillment.models import Fulfillment, OrderNotFulfillable
+from fulfillment.models import Fulfillment, OrderOnHold
 from fulfillment.selectors import WITH_SHORT_UNITS
 from orders import services as orders
 from orders.models import HasLeft, Order, UnitsArePicked
@@ -200,7 +200,7 @@ def test_an_order_that_was_held_and_left_can_be_released_to_be_sent_again(settle
     orders.hold_order(order_id=order.id, reason="fraud")
     lose(ship(found, settle=settle), settle=settle)
     again = fulfillments(order)[-1]
-    with pytest.raises(OrderNotFulfillable, match="on hold"):
+    with pytest.raises(OrderOnHold, match="on hold"):
         fulfillment.start_fulfillment(fulfillment_id=again.id)
     assert Order.objects.filter(ON_HOLD).get() == order
     orders.release_order(order_id=order.id)

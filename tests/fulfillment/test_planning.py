@@ -6,10 +6,10 @@ from config.core.exceptions import Conflict
 from events.reactions import NotSettled
 from fulfillment import selectors, services
 from fulfillment.models import (
-    OrderNotFulfillable,
     TooManyUnits,
 )
 from orders import services as orders
+from orders.exceptions import FulfillmentHasStarted, OrderIsCancelled
 from tests.factories import write_off
 from tests.fulfillment.factories import (
     FulfillmentFactory,
@@ -62,7 +62,7 @@ def test_a_later_reservation_replaces_the_plan():
 def test_once_somebody_has_started_the_allocation_is_fixed():
     order = order_in({"wh_1": 2}, {"wh_2": 3})
     reach(fulfillments(order)[0], "started")
-    with pytest.raises(orders.FulfillmentStarted):
+    with pytest.raises(FulfillmentHasStarted):
         orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[])
 
 
@@ -79,7 +79,7 @@ def test_a_cancelled_order_is_not_sent(settle):
     one, two = fulfillments(order)
     reach(one, "started")
     orders.cancel_order(order_id=order.id, reason="customer_request")
-    with pytest.raises(OrderNotFulfillable):
+    with pytest.raises(OrderIsCancelled):
         pick(one)
     settle()
     assert {again(one).status, again(two).status} == {"cancelled"}

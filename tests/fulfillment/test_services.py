@@ -5,7 +5,7 @@ import pytest
 from events.aggregate import InvalidTransition
 from fulfillment import selectors, services
 from fulfillment.models import (
-    OrderNotFulfillable,
+    OrderOnHold,
     OtherWarehouse,
     ScanReused,
     TooManyUnits,
@@ -66,7 +66,7 @@ class TestStarting:
         order = order_in({"wh_1": 2})
         fulfillment = fulfillments(order)[0]
         orders.hold_order(order_id=order.id, reason="fraud")
-        with pytest.raises(OrderNotFulfillable, match="on hold"):
+        with pytest.raises(OrderOnHold, match="on hold"):
             services.start_fulfillment(fulfillment_id=fulfillment.id)
         orders.release_order(order_id=order.id)
         services.start_fulfillment(fulfillment_id=fulfillment.id)

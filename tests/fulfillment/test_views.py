@@ -68,7 +68,7 @@ def test_refusals_say_what_to_do(api):
     assert post(api, fulfillment, "move", same, 422)["code"] == "other_warehouse"
     orders.cancel_order(order_id=fulfillment.order_id, reason="fraud")
     late = post(api, fulfillment, "picks", pick, 409)
-    assert late["code"] == "order_not_fulfillable"
+    assert late["code"] == "order_cancelled"
 
 
 def test_short_units_are_moved_or_written_off(api):

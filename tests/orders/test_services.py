@@ -9,9 +9,8 @@ from django.utils import timezone
 from config.core import request_context
 from events.aggregate import InvalidTransition
 from orders import selectors, services
-from orders.exceptions import NoItems, OrderTooLarge, UnknownItem
+from orders.exceptions import NoItems, OrderIsCancelled, OrderTooLarge, UnknownItem
 from orders.models import NotFullyPaid, Order, Policy, TooManyUnits
-from orders.services import OrderIsCancelled
 from tests.factories import (
     LineFactory,
     OrderFactory,
