@@ -98,6 +98,19 @@ class AggregateQuerySet(models.QuerySet[Any]):
     update = bulk_create = bulk_update = delete = _refuse
 
 
+class Part(models.Model):
+    """A row that belongs to an aggregate and is saved with it: see `Aggregate.save_part`.
+
+    Parts are written in one statement for each model, which sends no `post_save` signals.
+    `UPDATE_FIELDS` names the columns that change once the part exists; by default all may.
+    """
+
+    UPDATE_FIELDS: ClassVar[tuple[str, ...]] = ()
+
+    class Meta:
+        abstract = True
+
+
 class Aggregate(models.Model):
     """A root: the unit of locking, of state, and of the facts that its context records."""
 
@@ -119,6 +132,8 @@ class Aggregate(models.Model):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._facts: list[tuple[Event, datetime]] = []
+        self._changed_parts: dict[type[Part], dict[int, Part]] = {}
+        self._deleted_parts: dict[type[Part], dict[int, Part]] = {}
 
     @property
     def stream(self) -> str:
@@ -144,14 +159,36 @@ class Aggregate(models.Model):
         facts, self._facts = self._facts, []
         return facts
 
-    def save_parts(self) -> None:
-        """Save the rows that belong to the aggregate. They are written before the root is."""
+    def save_part(self, *parts: Part) -> None:
+        """Write new or changed parts with the next `save()`."""
+        for part in parts:
+            self._changed_parts.setdefault(type(part), {})[id(part)] = part
+
+    def delete_part(self, *parts: Part) -> None:
+        """Delete parts with the next `save()`, before changed ones are written."""
+        for part in parts:
+            self._changed_parts.get(type(part), {}).pop(id(part), None)
+            self._deleted_parts.setdefault(type(part), {})[id(part)] = part
 
     def save(self, **kwargs: Any) -> None:
-        """Save parts, root and facts in one transaction: in autocommit a crash would part them."""
+        """Save parts, row and events in one transaction, so that a crash cannot separate them."""
         with transaction.atomic(savepoint=False):
-            self.save_parts()
+            self._write_parts()
             super().save(**kwargs)
+
+    def _write_parts(self) -> None:
+        deleted, self._deleted_parts = self._deleted_parts, {}
+        changed, self._changed_parts = self._changed_parts, {}
+        for model, parts in deleted.items():
+            model._default_manager.filter(pk__in=[part.pk for part in parts.values()]).delete()
+        for model, parts in changed.items():
+            columns = [field.name for field in model._meta.concrete_fields if not field.primary_key]
+            model._default_manager.bulk_create(
+                parts.values(),
+                update_conflicts=True,
+                unique_fields=[model._meta.pk.name],
+                update_fields=model.UPDATE_FIELDS or columns,
+            )
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Facts stay facts: nothing that happened is deleted."""
@@ -159,8 +196,11 @@ class Aggregate(models.Model):
 
     @classmethod
     def transitions(cls) -> list[Transition]:
-        """Return the transition table, in the order of the class body."""
-        return [member.transition for member in vars(cls).values() if hasattr(member, "transition")]
+        """Return the transition table, inherited rows first, in the order of the class bodies."""
+        members: dict[str, Any] = {}
+        for base in reversed(cls.__mro__):
+            members |= vars(base)
+        return [member.transition for member in members.values() if hasattr(member, "transition")]
 
     def allowed_actions(self) -> list[str]:
         """Return the verbs that would be accepted now."""

@@ -19,6 +19,13 @@ def write_to_outbox(instance: Invoice, raw: bool, **kwargs: Any) -> None:
         outbox.write(instance)
 
 
+@receiver(post_save, sender=Invoice, dispatch_uid="invoices.deliver_new_mail")
+def deliver_new_mail(instance: Invoice, created: bool, raw: bool, **kwargs: Any) -> None:
+    """Enqueue `invoices.tasks.deliver_documents` for a mail that was saved with its invoice."""
+    for mail in [] if created or raw else instance.mails:
+        deliver_documents(mail, raw)
+
+
 @receiver(post_save, sender=Document, dispatch_uid="invoices.deliver_document")
 @receiver(post_save, sender=InvoiceDelivery, dispatch_uid="invoices.deliver_mail")
 def deliver_documents(instance: Document | InvoiceDelivery, raw: bool, **kwargs: Any) -> None:

@@ -76,7 +76,7 @@ class OrderItems(Lines):
         "quantity",
         *(amount(name, currency="order.currency") for name in AMOUNTS),
         "allocated_",
-        *OrderItem.COUNTERS,
+        *OrderItem.UPDATE_FIELDS,
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderItem]:

@@ -91,11 +91,6 @@ class Cart(Aggregate):
             ),
         ]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._changed: list[CartItem] = []
-        self._removed: list[CartItem] = []
-
     def __str__(self) -> str:
         return str(self.id)
 
@@ -139,7 +134,7 @@ class Cart(Aggregate):
     def change_item(self, *, item: CartItem, quantity: int, at: datetime) -> CartItemChanged:
         """The shopper wants more or fewer of it."""
         item.quantity = quantity
-        self._changed.append(item)
+        self.save_part(item)
         self._active(at)
         return CartItemChanged.of(item, quantity=quantity)
 
@@ -147,7 +142,7 @@ class Cart(Aggregate):
     def remove_item(self, *, item: CartItem, at: datetime) -> CartItemChanged:
         """The shopper does not want it any more."""
         self.lines.remove(item)
-        self._removed.append(item)
+        self.delete_part(item)
         self._active(at)
         return CartItemChanged.of(item, quantity=0)
 
@@ -225,14 +220,4 @@ class Cart(Aggregate):
             raise TooMany(f"A line holds at most {MAX_QUANTITY} units; {item.quantity} were asked.")
         if len(self.lines) > MAX_ITEMS:
             raise TooMany(f"A cart holds at most {MAX_ITEMS} lines.")
-        self._changed.append(item)
-
-    def save_parts(self) -> None:
-        CartItem.objects.filter(pk__in=[item.pk for item in self._removed]).delete()
-        CartItem.objects.bulk_create(
-            {item.pk: item for item in self._changed}.values(),
-            update_conflicts=True,
-            unique_fields=["id"],
-            update_fields=["quantity"],
-        )
-        self._changed, self._removed = [], []
+        self.save_part(item)

@@ -8,11 +8,12 @@ from django.db.models import Q
 
 from config.core.ids import PublicIdField
 from config.core.money import MoneyField, TaxRateField
+from events.aggregate import Part
 
 MAX_QUANTITY = 9_999
 
 
-class CartItem(models.Model):
+class CartItem(Part):
     """A line: one variant at one price."""
 
     id = PublicIdField("item")
@@ -25,6 +26,7 @@ class CartItem(models.Model):
     tax_rate = TaxRateField()
     preferred_warehouse_id = models.CharField(max_length=64, null=True)
 
+    UPDATE_FIELDS = ("quantity",)
     WHAT = (
         "variant_id",
         "title",

@@ -4,10 +4,11 @@ from django.db import models
 from django.db.models import F, Q
 
 from config.core.ids import PublicIdField
+from events.aggregate import Part
 from fulfillment.exceptions import TooManyUnits
 
 
-class FulfillmentItem(models.Model):
+class FulfillmentItem(Part):
     """A line's units that a warehouse is to send, and how far they have come here."""
 
     id = PublicIdField("line")
@@ -20,7 +21,7 @@ class FulfillmentItem(models.Model):
     short = models.PositiveIntegerField(default=0)  # not to be found here, and not yet decided upon
     lost = models.PositiveIntegerField(default=0)  # of those picked: gone with their shipment
 
-    COUNTERS = ("quantity", "picked", "short", "lost")
+    UPDATE_FIELDS = ("quantity", "picked", "short", "lost")
 
     class Meta:
         ordering = ["id"]
@@ -65,7 +66,7 @@ class FulfillmentItem(models.Model):
             )
 
 
-class Pick(models.Model):
+class Pick(Part):
     """What somebody scanned, or could not find: each scan counts once."""
 
     fulfillment = models.ForeignKey("fulfillment.Fulfillment", models.PROTECT, related_name="picks")

@@ -93,11 +93,6 @@ class FulfillmentRecord(Aggregate):
             ),
         ]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.lines_to_save: dict[str, FulfillmentItem] = {}
-        self.picks_to_save: list[Pick] = []
-
     def __str__(self) -> str:
         return str(self.pk)
 
@@ -130,7 +125,7 @@ class FulfillmentRecord(Aggregate):
         """Move a line's counters: `count(line, picked=2)`."""
         for counter, by in units.items():
             setattr(line, counter, getattr(line, counter) + by)
-        self.lines_to_save[line.order_item_id] = line
+        self.save_part(line)
 
     def add(self, order_item: Any, quantity: int) -> None:
         """Assign units of one of the order's lines."""
@@ -146,7 +141,7 @@ class FulfillmentRecord(Aggregate):
             quantity=quantity,
         )
         self.lines.append(line)
-        self.lines_to_save[line.order_item_id] = line
+        self.save_part(line)
 
     def keep_scan(self, scan_id: str, line: FulfillmentItem, **what: Any) -> None:
         """Remember a scan, so that it counts once."""
@@ -158,14 +153,4 @@ class FulfillmentRecord(Aggregate):
             picked_by=by,
             **what,
         )
-        self.picks_to_save.append(pick)
-
-    def save_parts(self) -> None:
-        FulfillmentItem.objects.bulk_create(
-            self.lines_to_save.values(),
-            update_conflicts=True,
-            unique_fields=["id"],
-            update_fields=FulfillmentItem.COUNTERS,
-        )
-        Pick.objects.bulk_create(self.picks_to_save)
-        self.lines_to_save, self.picks_to_save = {}, []
+        self.save_part(pick)

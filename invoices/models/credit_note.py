@@ -9,11 +9,12 @@ from django.db.models.functions import Round
 
 from config.core.ids import PublicIdField
 from config.core.money import MAX_DECIMALS, MoneyField, money, split
+from events.aggregate import Part
 
 Rates = list[dict[str, str]]  # of each tax rate: tax_rate, net, tax and total
 
 
-class CreditNote(models.Model):
+class CreditNote(Part):
     """Money of an invoice that has gone back. A trigger keeps it as it was issued."""
 
     id = PublicIdField("cn")

@@ -84,10 +84,6 @@ class Invoice(Aggregate):
             ),
         ]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.parts_to_save: list[CreditNote | InvoiceDelivery] = []
-
     def __str__(self) -> str:
         return self.number
 
@@ -146,7 +142,8 @@ class Invoice(Aggregate):
     def send(self, *, recipient_email: str, at: datetime) -> Event:
         """Mail the invoice with its PDF, for the first time or again."""
         mail = InvoiceDelivery(invoice=self, recipient_email=recipient_email, queued_at=at)
-        self.parts_to_save.append(mail)
+        self.mails.append(mail)
+        self.save_part(mail)
         return events.InvoiceQueued(
             invoice_id=self.id, delivery_id=mail.id, recipient_email=recipient_email
         )
@@ -156,7 +153,7 @@ class Invoice(Aggregate):
         """The mail server has accepted it."""
         mail.status, mail.sent_at = mail.Status.SENT, at
         mail.due_at, mail.last_error = None, ""
-        self.parts_to_save.append(mail)
+        self.save_part(mail)
         self.sent_at = at
         return events.InvoiceSent(
             invoice_id=self.id,
@@ -188,7 +185,7 @@ class Invoice(Aggregate):
             total=amount,
             issued_at=at,
         )
-        self.parts_to_save.append(note)
+        self.save_part(note)
         return events.CreditNoteIssued(
             credit_note_id=note.id,
             credit_note_number=number,
@@ -199,11 +196,6 @@ class Invoice(Aggregate):
             reason=reason,
             issued_at=at,
         )
-
-    def save_parts(self) -> None:
-        for part in self.parts_to_save:
-            part.save(force_insert=part._state.adding)
-        self.parts_to_save = []
 
 
 def _as_text(line: Mapping[str, Any], currency: str) -> dict[str, Any]:

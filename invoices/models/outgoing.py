@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from config.core.ids import PublicIdField
 from config.core.retry import doubled
+from events.aggregate import Part
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=1)
 MOST_ATTEMPTS = 80  # in some three days
@@ -78,7 +79,7 @@ class Document(Wanted):
         return str(self.credit_note.number if self.credit_note else self.invoice.number)
 
 
-class InvoiceDelivery(Wanted):
+class InvoiceDelivery(Wanted, Part):
     """A mail with the invoice. Its id is the Message-ID, however often it is tried."""
 
     class Status(models.TextChoices):

@@ -45,7 +45,7 @@ class Order(OrderUnits):
         order.lines = [
             OrderItem(order=order, position=n, **item) for n, item in enumerate(items, 1)
         ]
-        order.lines_to_save = {line.id: line for line in order.lines}
+        order.save_part(*order.lines)
         for line in order.lines:
             line.allocated = []
         order.price()
@@ -206,7 +206,7 @@ class Order(OrderUnits):
         for dispatch in dispatches:
             self.count(dispatch.order_item_id, shipped=-dispatch.quantity)
             dispatch.reopened_at = at
-        self.parts_to_save += dispatches
+        self.save_part(*dispatches)
         return events.OrderUnitsReopened(
             order_id=self.id,
             shipment_id=dispatches[0].shipment_id,
@@ -296,5 +296,5 @@ class Order(OrderUnits):
         for write_off in write_offs:
             units[write_off.order_item_id] += write_off.quantity
             write_off.released_at = at
-        self.parts_to_save += write_offs
+        self.save_part(*write_offs)
         return events.OrderUnitsReleased(order_id=self.id, items=events.LineUnits.of(units))

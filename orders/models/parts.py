@@ -10,10 +10,11 @@ from django.db.models.functions import Round
 
 from config.core.ids import PublicIdField
 from config.core.money import MAX_DECIMALS, MoneyField, TaxRateField, money, split
+from events.aggregate import Part
 from orders.exceptions import TooManyUnits
 
 
-class OrderItem(models.Model):
+class OrderItem(Part):
     """A line. What is bought is fixed; the counters say how far its units have come."""
 
     id = PublicIdField("item")
@@ -34,7 +35,7 @@ class OrderItem(models.Model):
     delivered = models.PositiveIntegerField(default=0)
     returned = models.PositiveIntegerField(default=0)
 
-    COUNTERS = ("cancelled", "shipped", "delivered", "returned")
+    UPDATE_FIELDS = ("cancelled", "shipped", "delivered", "returned")
 
     class Meta:
         ordering = ["position"]
@@ -116,7 +117,7 @@ class OrderItem(models.Model):
         return units
 
 
-class Allocation(models.Model):
+class Allocation(Part):
     """Units of a line that Inventory has reserved in a warehouse."""
 
     order_item = models.ForeignKey(OrderItem, models.PROTECT, related_name="allocations")
@@ -136,7 +137,7 @@ class Allocation(models.Model):
         return f"{self.quantity} from {self.warehouse_id}"
 
 
-class Dispatch(models.Model):
+class Dispatch(Part):
     """Units of a line that left in a shipment, so that their arrival or loss is counted once."""
 
     order = models.ForeignKey("orders.Order", models.PROTECT, related_name="dispatches")
@@ -146,7 +147,7 @@ class Dispatch(models.Model):
     delivered_at = models.DateTimeField(null=True)
     reopened_at = models.DateTimeField(null=True)  # lost, or returned to the sender
 
-    MOMENTS = ("delivered_at", "reopened_at")  # what changes
+    UPDATE_FIELDS = ("delivered_at", "reopened_at")
 
     class Meta:
         constraints = [
@@ -164,7 +165,7 @@ class Dispatch(models.Model):
         return f"{self.quantity} in {self.shipment_id}"
 
 
-class WriteOff(models.Model):
+class WriteOff(Part):
     """Units that will never ship. No event tells Inventory: somebody ticks them off."""
 
     order = models.ForeignKey("orders.Order", models.PROTECT, related_name="write_offs")
@@ -176,7 +177,7 @@ class WriteOff(models.Model):
     written_off_by = models.CharField(max_length=150)
     released_at = models.DateTimeField(null=True)
 
-    MOMENTS = ("released_at",)  # what changes
+    UPDATE_FIELDS = ("released_at",)
 
     class Meta:
         constraints = [

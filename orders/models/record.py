@@ -24,7 +24,7 @@ from config.core.money import (
 from events.aggregate import Aggregate
 from orders.events import OrderCancelled
 from orders.exceptions import DiscountTooLarge, OrderIsCancelled
-from orders.models.parts import Allocation, Dispatch, OrderItem, WriteOff
+from orders.models.parts import OrderItem
 
 # Which moments a status implies: reached, and not left out on the way.
 _NEVER_CANCELLED = Q(cancelled_at=None)
@@ -165,13 +165,6 @@ class OrderRecord(Aggregate):
             models.Index(fields=["held_at"], name="order_held", condition=Q(held_at__isnull=False)),
         ]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # What is to be saved with the order: lines, other parts, and the allocation if it is new.
-        self.lines_to_save: dict[str, OrderItem] = {}
-        self.parts_to_save: list[Dispatch | WriteOff] = []
-        self.is_reallocated = False
-
     def __str__(self) -> str:
         return self.number
 
@@ -220,21 +213,3 @@ class OrderRecord(Aggregate):
         self.cancellation_reason, self.cancellation_note = reason, note
         self.cancelled_by, self.cancelled_at = request_context.current().actor, at
         return OrderCancelled.of(self, reason=reason, refund_required=is_paid)
-
-    def save_parts(self) -> None:
-        OrderItem.objects.bulk_create(
-            self.lines_to_save.values(),
-            update_conflicts=True,
-            unique_fields=["id"],
-            update_fields=OrderItem.COUNTERS,
-        )
-        if self.is_reallocated:
-            Allocation.objects.filter(order_item__order_id=self.pk).delete()
-            Allocation.objects.bulk_create(a for line in self.lines for a in line.allocated)
-        for model in (Dispatch, WriteOff):
-            rows: models.Manager[Any] = model.objects
-            parts = [part for part in self.parts_to_save if isinstance(part, model)]
-            changed = [part for part in parts if not part._state.adding]
-            rows.bulk_create(part for part in parts if part._state.adding)
-            rows.bulk_update(changed, model.MOMENTS)
-        self.lines_to_save, self.parts_to_save, self.is_reallocated = {}, [], False

@@ -60,10 +60,11 @@ class OrderUnits(OrderRecord):
         for line, quantity in self.lines_of(units):
             line.expect(quantity, at_most=line.live)
         for line in self.lines:
+            self.delete_part(*line.allocated)
             line.allocated = []
         for allocation in allocations:
             self.line(allocation["order_item_id"]).allocated.append(Allocation(**allocation))
-        self.is_reallocated = True
+        self.save_part(*(a for line in self.lines for a in line.allocated))
         self.expect_to_fit()
 
     def expect_to_fit(self) -> None:
@@ -92,7 +93,7 @@ class OrderUnits(OrderRecord):
         line = self.line(item_id)
         for counter, by in units.items():
             setattr(line, counter, getattr(line, counter) + by)
-        self.lines_to_save[line.id] = line
+        self.save_part(line)
 
     def expect_unpicked(self, units: Mapping[str, int], picked: Mapping[str, int]) -> None:
         """Refuse to write off what somebody has in hand. Raises UnknownItem, UnitsArePicked."""
@@ -118,7 +119,7 @@ class OrderUnits(OrderRecord):
         for line, quantity in self.lines_of(units):
             line.expect(quantity, at_most=line.to_ship)
             self.count(line.id, shipped=quantity)
-            self.parts_to_save.append(
+            self.save_part(
                 Dispatch(
                     order_id=self.pk, order_item=line, shipment_id=shipment_id, quantity=quantity
                 )
@@ -149,7 +150,7 @@ class OrderUnits(OrderRecord):
         for dispatch in dispatches:
             self.count(dispatch.order_item_id, delivered=dispatch.quantity)
             dispatch.delivered_at = at
-        self.parts_to_save += dispatches
+        self.save_part(*dispatches)
         if self.delivered_at is None or at >= self.delivered_at:
             self.delivered_at = at
             self.delivery_signature, self.delivery_photo_url = signature, photo_url
@@ -172,7 +173,7 @@ class OrderUnits(OrderRecord):
                     written_off_by=request_context.current().actor,
                 )
             )
-        self.parts_to_save += written_off
+        self.save_part(*written_off)
         amount = sum((part.amount for part in written_off), Decimal(0))
         return OrderUnitsWrittenOff(
             order_id=self.id,

@@ -6,9 +6,10 @@ from django.utils import timezone
 
 from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, MoneyField
+from events.aggregate import Part
 
 
-class Attempt(models.Model):
+class Attempt(Part):
     """One try to take the money, and why the gateway declined it if it did."""
 
     id = PublicIdField("att")
@@ -34,7 +35,7 @@ class Attempt(models.Model):
         return f"{self.number}"
 
 
-class Refund(models.Model):
+class Refund(Part):
     """Money that goes back, whatever asked for it and however it is paid out."""
 
     class Status(models.TextChoices):

@@ -67,7 +67,7 @@ class Payment(PaymentRecord):
         if self.attempt.declined_at:  # tried again where the customer and the gateway meet
             self.try_again(None, at)
         self.attempt.accepted_at = at
-        self.part(self.attempt)
+        self.save_part(self.attempt)
 
     @transition(
         source=(Status.OPENING, Status.PENDING),
@@ -79,7 +79,7 @@ class Payment(PaymentRecord):
         attempt = self.attempt
         attempt.charge_id, attempt.declined_at, attempt.token = charge_id, at, None
         attempt.error_code, attempt.error_message = code[:100], message[:500]
-        self.part(attempt)
+        self.save_part(attempt)
         self.keeps_order = False
         if not self.retries_remaining:
             self.give_up(at)
@@ -156,7 +156,7 @@ class Payment(PaymentRecord):
             requested_at=at,
         )
         self.givebacks.append(refund)
-        self.part(refund)
+        self.save_part(refund)
         self.refunding += amount
         if not self.goes_by_hand(refund):
             self.want_call(at)
@@ -186,7 +186,7 @@ class Payment(PaymentRecord):
         refund.status, refund.settled_at = Refund.Status.FAILED, at
         refund.error_code, refund.error_message = code[:100], message[:500]
         self.refunding -= refund.amount
-        self.part(refund)
+        self.save_part(refund)
         return events.RefundFailed.of(
             refund, self, error_code=refund.error_code, error_message=refund.error_message
         )
@@ -203,7 +203,7 @@ class Payment(PaymentRecord):
         refund.error_code, refund.error_message = code[:100], message[:500]
         self.refunded -= refund.amount
         self.refunding += refund.amount
-        self.part(refund)
+        self.save_part(refund)
         return events.RefundFailed.of(
             refund, self, error_code=refund.error_code, error_message=refund.error_message
         )
@@ -238,7 +238,7 @@ class Payment(PaymentRecord):
         refund.gateway_refund_id = gateway_refund_id or refund.gateway_refund_id
         self.refunding -= refund.amount
         self.refunded += refund.amount
-        self.part(refund)
+        self.save_part(refund)
         if refund.method == Refund.Method.ORIGINAL_PAYMENT:
             self.record(events.PaymentRefunded.of(refund, self))
         return events.RefundSucceeded.of(refund, self)
@@ -247,7 +247,7 @@ class Payment(PaymentRecord):
         """Begin an attempt."""
         attempt = Attempt(payment=self, number=len(self.tries) + 1, token=token)
         self.tries.append(attempt)
-        self.part(attempt)
+        self.save_part(attempt)
         self.want_call(at)
 
     def take(
@@ -264,12 +264,12 @@ class Payment(PaymentRecord):
         self.captured, self.captured_currency, self.counts = amount, currency, counts
         self.paid_at, self.card_brand, self.card_last4 = at, card_brand, card_last4
         self.keeps_order, self.attempt.token = counts, None
-        self.part(self.attempt)
+        self.save_part(self.attempt)
 
     def give_up(self, at: datetime) -> None:
         """Wait no more, and have the gateway told so."""
         self.abandoned_at, self.keeps_order, self.attempt.token = at, False, None
-        self.part(self.attempt)
+        self.save_part(self.attempt)
         if self.is_manual():
             self.closed_at, self.due_at = at, None
         else:

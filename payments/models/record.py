@@ -125,10 +125,6 @@ class PaymentRecord(Aggregate):
             ),
         ]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.parts_to_save: dict[str, Attempt | Refund] = {}
-
     def __str__(self) -> str:
         return str(self.pk)
 
@@ -230,12 +226,3 @@ class PaymentRecord(Aggregate):
             self.due_at = now + doubled(repeats, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
         else:
             self.due_at = None
-
-    def part(self, part: Attempt | Refund) -> None:
-        """Save a part with the payment."""
-        self.parts_to_save[part.pk] = part
-
-    def save_parts(self) -> None:
-        for part in self.parts_to_save.values():
-            part.save(force_insert=part._state.adding)
-        self.parts_to_save = {}

@@ -53,7 +53,7 @@ def take_payout(payment: Payment, refund: Refund, payout: Payout, *, now: dateti
         return
     if refund.status == Refund.Status.PENDING:
         refund.gateway_refund_id = refund.gateway_refund_id or payout.gateway_refund_id
-        payment.part(refund)
+        payment.save_part(refund)
         if payout.state == "succeeded":
             payment.complete_refund(
                 refund=refund,

@@ -135,7 +135,7 @@ def _about_payment(gateway: Gateway, payment: Payment, now: datetime) -> Call:
         ask = gateway.cancel
     else:
         ask = gateway.look
-    payment.part(attempt)
+    payment.save_part(attempt)
     return Call(lambda: ask(asked), attempt.id, "attempt" if is_attempt else "look")
 
 
@@ -150,7 +150,7 @@ def _about_refund(gateway: Gateway, payment: Payment, refund: Refund, now: datet
         asked_at=refund.asked_at,
     )
     refund.asked_at = refund.asked_at or now
-    payment.part(refund)
+    payment.save_part(refund)
     return Call(lambda: gateway.refund(asked), refund.id)
 
 

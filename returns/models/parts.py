@@ -8,9 +8,10 @@ from django.db.models import F, Q
 
 from config.core.ids import PublicIdField
 from config.core.money import MoneyField
+from events.aggregate import Part
 
 
-class ReturnItem(models.Model):
+class ReturnItem(Part):
     """Units of one of the order's lines that come back; the counters say how many have."""
 
     id = PublicIdField("rit")
@@ -27,7 +28,7 @@ class ReturnItem(models.Model):
     accepted = models.PositiveIntegerField(default=0)
     accepted_value = MoneyField(default=Decimal(0))
 
-    COUNTERS = ("received", "accepted", "accepted_value")
+    UPDATE_FIELDS = ("received", "accepted", "accepted_value")
 
     class Meta:
         ordering = ["position"]
@@ -61,7 +62,7 @@ class ReturnItem(models.Model):
         self.accepted_value = self.order_item.paid_for(self.units[: self.accepted])
 
 
-class Receipt(models.Model):
+class Receipt(Part):
     """Units that came back together."""
 
     id = PublicIdField("rec")
@@ -82,7 +83,7 @@ class Receipt(models.Model):
         return list(self.items.all())
 
 
-class ReceiptItem(models.Model):
+class ReceiptItem(Part):
     """Units of a line, what state they are in, and whether they are paid for."""
 
     class Condition(models.TextChoices):

@@ -12,7 +12,7 @@ from config.core import request_context
 from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, MoneyField, TaxRateField, money
 from events.aggregate import Aggregate
-from returns.models.parts import Receipt, ReceiptItem, ReturnItem
+from returns.models.parts import Receipt, ReturnItem
 from returns.models.policy import PaidBy
 
 # Which moments a status implies: reached, and not left out on the way.
@@ -116,11 +116,6 @@ class ReturnRecord(Aggregate):
             models.Index(fields=["organization_id", "updated_at"], name="return_updated"),
         ]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.lines_to_save: dict[str, ReturnItem] = {}
-        self.receipts_to_save: list[Receipt] = []
-
     def __str__(self) -> str:
         return self.rma_number
 
@@ -202,16 +197,3 @@ class ReturnRecord(Aggregate):
     def end(self, note: str, at: datetime) -> None:
         """Remember who has ended it, when and why."""
         self.ended_at, self.ended_by, self.ending_note = at, request_context.current().actor, note
-
-    def save_parts(self) -> None:
-        ReturnItem.objects.bulk_create(
-            self.lines_to_save.values(),
-            update_conflicts=True,
-            unique_fields=["id"],
-            update_fields=ReturnItem.COUNTERS,
-        )
-        Receipt.objects.bulk_create(self.receipts_to_save)
-        ReceiptItem.objects.bulk_create(
-            item for receipt in self.receipts_to_save for item in receipt.contents
-        )
-        self.lines_to_save, self.receipts_to_save = {}, []

@@ -61,7 +61,7 @@ class Return(ReturnRecord):
         return_request.lines = list(lines)
         for line in lines:
             line.return_request = return_request
-            return_request.lines_to_save[line.id] = line
+            return_request.save_part(line)
         return_request.record(events.ReturnRequested.of(return_request))
         return return_request
 
@@ -261,7 +261,7 @@ class Return(ReturnRecord):
         for item in items:
             line = self.line(item["order_item_id"])
             line.count(item["quantity"], accepted=item["accepted"])
-            self.lines_to_save[line.id] = line
+            self.save_part(line)
             receipt.contents.append(
                 ReceiptItem(
                     receipt=receipt,
@@ -273,7 +273,7 @@ class Return(ReturnRecord):
             )
         self.accepted_value = sum((line.accepted_value for line in self.lines), Decimal(0))
         self.received_at = at
-        self.receipts_to_save.append(receipt)
+        self.save_part(receipt, *receipt.contents)
         return events.ReturnReceived.of(self, receipt)
 
     def line(self, order_item_id: str) -> ReturnItem:

@@ -8,13 +8,14 @@ from django.db.models import Q
 from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, MoneyField
 from config.core.retry import doubled
+from events.aggregate import Part
 
 GRACE = timedelta(seconds=5)  # in which whoever wants a call makes it, before the timer does
 FIRST_PAUSE = timedelta(seconds=10)  # between two calls, doubled each time
 LONGEST_PAUSE = timedelta(hours=1)
 
 
-class ShipmentItem(models.Model):
+class ShipmentItem(Part):
     """Units of one of the order's lines that travel in the shipment."""
 
     shipment = models.ForeignKey("shipments.Shipment", models.PROTECT, related_name="items")
@@ -36,7 +37,7 @@ class ShipmentItem(models.Model):
         return f"{self.quantity} × {self.variant_id}"
 
 
-class Label(models.Model):
+class Label(Part):
     """A label that a carrier is to sell, has sold, or is to take back: an intent until then."""
 
     class Status(models.TextChoices):
@@ -160,7 +161,7 @@ class Label(models.Model):
         self.last_error = error[:500]
 
 
-class Scan(models.Model):
+class Scan(Part):
     """What a carrier has seen of a parcel; each is told once, by whatever way it came."""
 
     class Status(models.TextChoices):

@@ -150,10 +150,6 @@ class ShipmentRecord(Aggregate):
             ),
         ]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.parts_to_save: list[ShipmentItem | Label | Scan] = []
-
     def __str__(self) -> str:
         return str(self.pk)
 
@@ -211,18 +207,3 @@ class ShipmentRecord(Aggregate):
             repeats = max(self.track_failures - 1, 0)
             pause = doubled(repeats, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
             self.track_at = now + (pause if error else EVERY)
-
-    def part(self, part: ShipmentItem | Label | Scan) -> None:
-        """Save a part with the shipment."""
-        if part not in self.parts_to_save:
-            self.parts_to_save.append(part)
-
-    def save_parts(self) -> None:
-        for model in (ShipmentItem, Label, Scan):
-            rows: models.Manager[Any] = model._default_manager
-            parts = [part for part in self.parts_to_save if isinstance(part, model)]
-            changed = [part for part in parts if not part._state.adding]
-            rows.bulk_create(part for part in parts if part._state.adding)
-            for part in changed:
-                part.save()
-        self.parts_to_save = []

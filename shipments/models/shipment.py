@@ -41,7 +41,7 @@ class Shipment(ShipmentRecord):
         shipment.lines, shipment.tries, shipment.sightings = list(lines), [], []
         for line in lines:
             line.shipment = shipment
-            shipment.part(line)
+            shipment.save_part(line)
         shipment.record(events.ShipmentCreated.of(shipment))
         return shipment
 
@@ -71,7 +71,7 @@ class Shipment(ShipmentRecord):
         label = Label(shipment=self, requested_by=request_context.current().actor, requested_at=at)
         label.want_call(at)
         self.tries.append(label)
-        self.part(label)
+        self.save_part(label)
 
     @transition(
         source=Status.CREATED, target=Status.LABEL_CREATED, emits=events.ShipmentLabelCreated
@@ -84,7 +84,7 @@ class Shipment(ShipmentRecord):
         assert label.carrier_cost is not None, "and a price"
         assert label.carrier_currency, "in a currency"
         label.settle(Label.Status.BOUGHT, at)
-        self.part(label)
+        self.save_part(label)
         self.label_url = "" if label.path else url
         self.estimated_delivery = estimated_delivery
         cost, currency = label.carrier_cost, label.carrier_currency
@@ -94,7 +94,7 @@ class Shipment(ShipmentRecord):
     def refuse_label(self, *, label: Label, error: str, at: datetime) -> Event:
         """The carrier sells none for it as it is; another may be asked for."""
         label.settle(Label.Status.REFUSED, at, error)
-        self.part(label)
+        self.save_part(label)
         return events.ShipmentLabelRefused(
             shipment_id=self.id, order_id=self.order_id, error=label.last_error
         )
@@ -214,7 +214,7 @@ class Shipment(ShipmentRecord):
             label.settle(Label.Status.VOIDED, at)
         else:
             label.void(at)
-        self.part(label)
+        self.save_part(label)
 
     def leave(self, estimated_delivery: date | None, at: datetime) -> None:
         """Note when it left, and have its carrier asked where it is."""

@@ -117,7 +117,7 @@ def _claim(shipment_id: str, now: datetime) -> Call | None:
         return None
     wanted, until = _wanted(shipment, label), now + CLAIM
     label.claim(now, until)
-    shipment.part(label)
+    shipment.save_part(label)
     save(shipment)
     is_void, number = label.is_to_void, label.tracking_number
     return Call(label.id, shipment.adapter, wanted, is_void, number, until)
@@ -227,7 +227,7 @@ def _second(shipment: Shipment, label: Label, bought: Bought) -> Label:
             requested_at=label.requested_at,
         )
         shipment.tries.append(second)
-    shipment.part(second)
+    shipment.save_part(second)
     return second
 
 
@@ -260,5 +260,5 @@ def _locked(shipment_id: str, call: Call) -> tuple[Shipment, Label]:
     label = next(label for label in shipment.tries if label.id == call.label_id)
     if label.claimed_until == call.claimed_until:
         label.claimed_until = None
-    shipment.part(label)
+    shipment.save_part(label)
     return shipment, label

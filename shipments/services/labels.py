@@ -86,10 +86,10 @@ def ask_again(*, shipment_id: str) -> Shipment:
     for label in shipment.tries:
         if label.status == Status.VOID_REFUSED:
             label.void(now)
-            shipment.part(label)
+            shipment.save_part(label)
         elif label.due_at and not label.is_claimed(now):
             label.want_call(now)
-            shipment.part(label)
+            shipment.save_part(label)
     if shipment.track_at:
         shipment.track_at = now
     save(shipment)

@@ -146,7 +146,7 @@ def take_scans(shipment: Shipment, seen: Iterable[carriers.Scan], *, now: dateti
             counts=_counts(shipment, told),
         )
         shipment.sightings.append(scan)
-        shipment.part(scan)
+        shipment.save_part(scan)
         if scan.counts:
             _move(shipment, scan, told.recipient and told.recipient[:200])
 

@@ -1,10 +1,13 @@
 import pytest
-from django.db import models
+from django.db import connection, models
+from django.test.utils import CaptureQueriesContext
 
 from carts.events import CartConverted, CartCreated, CartItemAdded
-from carts.models import Cart
+from carts.models import Cart, CartItem
 from events.aggregate import Aggregate, InvalidTransition, transition
+from tests.architecture.sizes import lines
 from tests.events.facts import NOON, added, cart, created
+from tests.factories import CartFactory
 
 
 class Door(Aggregate):
@@ -77,6 +80,54 @@ def test_the_table_tells_every_transition():
         ("fall_shut", ("open",), "shut", None),
     ]
     assert Door().allowed_actions() == ["open", "knock"]  # fall_shut is nobody's to ask for
+
+
+class RevolvingDoor(Door):
+    """Inherits transitions, and replaces one."""
+
+    class Meta:
+        app_label = "tests"
+        proxy = True
+
+    @transition(source="shut", target="open", emits=CartCreated, verb="spin")
+    def swing(self):
+        return created(self.id)
+
+    @transition(source="open", target="shut", emits=CartConverted, verb="stop")
+    def stop(self):
+        raise ValueError("it is stuck")
+
+
+def test_inherited_transitions_are_in_the_table():
+    assert [(row.name, row.verb) for row in RevolvingDoor.transitions()] == [
+        ("swing", "spin"),
+        ("knock", "knock"),
+        ("fall_shut", None),
+        ("stop", "stop"),
+    ]
+
+
+@pytest.mark.django_db
+def test_parts_are_written_with_the_aggregate_and_only_in_the_columns_that_change():
+    row = CartFactory(lines=lines(2))
+    first, second = row.lines
+    first.quantity, first.title = 7, "Not a column that changes"
+    row.save_part(first, first)
+    row.save_part(second)
+    row.delete_part(second)
+    new = CartItem(cart=row, position=3, **first.what() | {"variant_id": "var_new"})
+    row.save_part(new)
+    with CaptureQueriesContext(connection) as queries:
+        row.save()
+    stored = {item.id: item for item in CartItem.objects.filter(cart=row)}
+    assert set(stored) == {first.id, new.id}
+    assert stored[first.id].quantity == 7
+    assert stored[first.id].title != first.title
+    writes = [q["sql"].split(" ")[0] for q in queries if "carts_cartitem" in q["sql"]]
+    assert writes == ["DELETE", "INSERT"]
+    with CaptureQueriesContext(connection) as queries:
+        row.save()
+    assert not [q for q in queries if "carts_cartitem" in q["sql"]]
 
 
 def test_the_moment_of_a_fact_is_its_own_where_it_has_one():
