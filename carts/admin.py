@@ -10,8 +10,9 @@ from carts import selectors, serializers, services
 from carts.models import Cart, CartItem, Policy
 from config.admin.columns import amount, badge
 from config.admin.commands import Command
-from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin
+from config.admin.pages import Lines, PolicyAdmin
 from config.api.serializers import ExternalId, StrictSerializer
+from events.admin.aggregates import AggregateAdmin
 
 STATUS = badge(
     "status",

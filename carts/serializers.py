@@ -6,7 +6,6 @@ from rest_framework import serializers
 
 from carts import models
 from config.api.serializers import (
-    AllowedActions,
     Body,
     Choice,
     CurrencyCode,
@@ -16,6 +15,7 @@ from config.api.serializers import (
     Quantity,
     TaxRate,
 )
+from events.serializers import AllowedActions
 from orders.serializers import OrderItemCreate, OrderTerms
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from rest_framework import serializers
 
 from config.api.serializers import (
-    AllowedActions,
     Body,
     Choice,
     ExternalId,
@@ -16,6 +15,7 @@ from config.api.serializers import (
     Quantity,
     StrictSerializer,
 )
+from events.serializers import AllowedActions
 from fulfillment import models
 
 ORDER_ID = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B"  # in examples

@@ -12,13 +12,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from config.admin.columns import address, amount, badge
+from config.admin.columns import address, amount, badge, words
 from config.admin.commands import Command
 from config.admin.filters import CreatedFilter
-from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin, tab
+from config.admin.pages import Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
-from config.admin.timeline import words
 from config.api.pdf import pdf
+from events.admin.aggregates import AggregateAdmin
 from invoices import files, selectors, serializers, services
 from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery, Seller
 

@@ -6,12 +6,12 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.api.serializers import (
-    AllowedActions,
     Body,
     Choice,
     CurrencyCode,
     MoneyOut,
 )
+from events.serializers import AllowedActions
 from invoices import files, models
 
 

@@ -10,8 +10,9 @@ from django.http import HttpRequest
 from config.admin.columns import address, amount, badge
 from config.admin.commands import Command, no_input
 from config.admin.filters import CreatedFilter
-from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin, tab
+from config.admin.pages import Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
+from events.admin.aggregates import AggregateAdmin
 from orders import selectors, serializers, services
 from orders.models import Order, OrderItem, Policy, WriteOff
 

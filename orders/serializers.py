@@ -9,7 +9,6 @@ from rest_framework import serializers
 
 from config.api.serializers import (
     Address,
-    AllowedActions,
     Body,
     Choice,
     CurrencyCode,
@@ -21,6 +20,7 @@ from config.api.serializers import (
     StrictSerializer,
     TaxRate,
 )
+from events.serializers import AllowedActions
 from orders import models, selectors
 
 MAX_ITEMS = 500

@@ -8,7 +8,6 @@ from rest_framework import serializers
 
 import orders.selectors
 from config.api.serializers import (
-    AllowedActions,
     Body,
     Choice,
     CurrencyCode,
@@ -17,6 +16,7 @@ from config.api.serializers import (
     MoneyOut,
     OwnId,
 )
+from events.serializers import AllowedActions
 from payments import models
 
 PAYMENT_ID = "pay_01JCZ5D0KQ3N6R9V2X5Z8B1E4G"  # in examples

@@ -8,12 +8,13 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from config.admin.columns import amount, badge, stream
+from config.admin.columns import amount, badge
 from config.admin.commands import Command, no_input
 from config.admin.filters import CreatedFilter
-from config.admin.pages import AggregateAdmin, Lines, PolicyAdmin, tab
+from config.admin.pages import Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
 from config.core.money import money
+from events.admin.aggregates import AggregateAdmin, stream
 from returns import selectors, serializers, services
 from returns.models import Policy, Receipt, Return, ReturnItem
 

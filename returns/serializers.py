@@ -7,7 +7,6 @@ from rest_framework import serializers
 
 import orders.selectors
 from config.api.serializers import (
-    AllowedActions,
     Body,
     Choice,
     CurrencyCode,
@@ -19,6 +18,7 @@ from config.api.serializers import (
     StrictSerializer,
     TaxRate,
 )
+from events.serializers import AllowedActions
 from returns import models
 
 MAX_ITEMS = 500

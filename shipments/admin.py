@@ -11,12 +11,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
-from config.admin.columns import amount, badge, stream
+from config.admin.columns import amount, badge
 from config.admin.commands import Command, no_input
 from config.admin.filters import CreatedFilter
-from config.admin.pages import AggregateAdmin, Lines, ReadOnlyAdmin, tab
+from config.admin.pages import Lines, ReadOnlyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
 from config.core.money import money
+from events.admin.aggregates import AggregateAdmin, stream
 from shipments import files, selectors, serializers, services
 from shipments.models import CarrierAccount, CarrierWebhook, Label, Scan, Shipment, ShipmentItem
 

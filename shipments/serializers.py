@@ -9,7 +9,6 @@ from rest_framework import serializers
 
 import fulfillment.selectors
 from config.api.serializers import (
-    AllowedActions,
     Body,
     Choice,
     CurrencyCode,
@@ -22,6 +21,7 @@ from config.api.serializers import (
     Quantity,
     StrictSerializer,
 )
+from events.serializers import AllowedActions
 from shipments import files, models
 from shipments.services.moving import SKEW
 

@@ -8,8 +8,8 @@ from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from config.admin.columns import words
 from config.admin.commands import Command
-from config.admin.timeline import words
 from config.core import request_context
 from config.core.exceptions import DomainError
 

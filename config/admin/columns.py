@@ -4,13 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import admin
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from config.core.money import money
-from events.aggregate import Aggregate
 
 Column = Callable[[Any], Any]
 
@@ -50,17 +48,9 @@ def address(name: str) -> Column:
     return _named(name, show)
 
 
-@admin.display(description="stream", ordering="stream")
-def stream(row: Any) -> SafeString | str:
-    """The order or the cart that a row of the kernel's is about, linked to its page."""
-    prefix = row.stream.partition("_")[0]
-    for model in admin.site._registry:
-        if issubclass(model, Aggregate) and getattr(model._meta.pk, "prefix", None) == prefix:
-            options = model._meta
-            page = f"admin:{options.app_label}_{options.model_name}_change"
-            url = reverse(page, args=[row.stream])
-            return format_html('<a href="{}" class="console-link">{}</a>', url, row.stream)
-    return str(row.stream)
+def words(name: str) -> str:
+    """Return a name as people write it: `cancellation_reason` is “Cancellation reason”."""
+    return name.replace("_", " ").replace("-", " ").capitalize()
 
 
 def _named(name: str, show: Column) -> Column:

@@ -7,11 +7,6 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
-from config.admin import timeline
-from events.models import EventRecord
-
-LATEST = 20  # events on the first page
-
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return one group of links for each app, of what the operator may see."""
@@ -36,7 +31,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add the work queues, with how many rows wait in each, and what happened last."""
+    """Add the work queues, with the number of rows in each."""
     cards = [
         {
             "title": queue.title,
@@ -48,14 +43,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         for model in app["models"]
         for queue in getattr(_page(model), "queues", ())
     ]
-    latest: list[EventRecord] = []
-    if request.user.has_perm("events.view_eventrecord"):
-        latest = list(EventRecord.objects.order_by("-number")[:LATEST])
-    return context | {
-        "title": "Overview",
-        "cards": cards,
-        "latest": [(event, timeline.words(event.name.replace(".", " "))) for event in latest],
-    }
+    return context | {"title": "Overview", "cards": cards}
 
 
 def _page(model: dict[str, Any]) -> Any:

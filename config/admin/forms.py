@@ -9,7 +9,7 @@ from django import forms
 from rest_framework import serializers
 from unfold import widgets
 
-from config.admin.timeline import words
+from config.admin.columns import words
 from config.api import problems
 
 BLANK_ROWS = 2  # that a list offers after those that it starts with

@@ -19,14 +19,14 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.enums import ActionVariant
 from unfold.paginator import InfinitePaginator
 
-from config.admin import bulk, timeline
+from config.admin import bulk
+from config.admin.columns import words
 from config.admin.commands import Command
 from config.admin.queues import Queue
 from config.api import idempotency
 from config.api.models import IdempotencyRecord
 from config.core import request_context
 from config.core.exceptions import DomainError
-from events.aggregate import Aggregate, Transition
 
 UNJUDGED = ("csrfmiddlewaretoken", "key")  # fields of a form that are not its values
 
@@ -87,7 +87,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Return what may run on many rows of the list, for whoever may run it."""
         return {
-            name: (partial(bulk.run, name), name, timeline.words(name))
+            name: (partial(bulk.run, name), name, words(name))
             for name, command in self.commands.items()
             if command.bulk
             and self.has_command_permission(request)
@@ -123,7 +123,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         """Return the button that leads to a command's form."""
         command = self.commands[name]
         return {
-            "title": timeline.words(name),
+            "title": words(name),
             "icon": command.icon,
             "variant": ActionVariant.DANGER if command.ends else ActionVariant.DEFAULT,
             "path": self._url("command", row.pk, name),
@@ -173,18 +173,18 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
                 form.add_error(None, str(error))
             else:
                 about = row or made  # of a form that made something and is sent again, neither
-                messages.success(request, f"{timeline.words(name)}: done for {about}.")
+                messages.success(request, f"{words(name)}: done for {about}.")
                 return redirect(self.after(about) if about else self._url("changelist"))
         subject = self.opts.verbose_name if command is self.adds else row
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{timeline.words(name)}: {subject}" if subject else timeline.words(name),
+            "title": f"{words(name)}: {subject}" if subject else words(name),
             "opts": self.opts,
             "row": row,
             "form": form,
             "key": request.POST.get("key") or uuid4(),
             "meaning": self.meaning(name),
-            "verb": timeline.words(name),
+            "verb": words(name),
             "ends": command.ends,
             "back": self._url("change", row.pk) if row else self._url("changelist"),
         }
@@ -218,40 +218,6 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     def after(self, row: Any) -> str:
         """Return where to go when a command has been run."""
         return self._url("change", row.pk)
-
-
-class AggregateAdmin(ReadOnlyAdmin):
-    """An aggregate: its transitions allowed now are buttons, its facts a timeline.
-
-    `commands` has an entry for each verb of the transition table. A transition without a verb, one
-    that no client asks for, may have an entry under its name.
-    """
-
-    change_form_outer_after_template = "console/timeline.html"
-
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        *args: Any,
-        obj: Any = None,
-        **kwargs: Any,
-    ) -> HttpResponse:
-        context["timeline"], context["has_older"] = timeline.of(obj.stream)
-        context["removed_at"] = timeline.removed_at(obj.stream)
-        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
-
-    def allowed(self, row: Aggregate) -> list[str]:
-        names = (_name(each) for each in row.transitions() if not each.blocked_by(row))
-        return [name for name in dict.fromkeys(names) if name in self.commands]
-
-    def meaning(self, name: str) -> str:
-        row = next(row for row in self.model.transitions() if _name(row) == name)
-        return str(getattr(self.model, row.name).__doc__)
-
-
-def _name(row: Transition) -> str:
-    return (row.verb or row.name).replace("_", "-")
 
 
 class Lines(ReadOnly, TabularInline):

@@ -11,6 +11,6 @@ SETTINGS = {
         {"rel": "icon", "href": lambda request: static("console/icon.svg"), "type": "image/svg+xml"}
     ],
     "STYLES": [lambda request: static("console/console.css")],
-    "DASHBOARD_CALLBACK": "config.admin.dashboard.overview",
+    "DASHBOARD_CALLBACK": "events.admin.dashboard.overview",
     "SIDEBAR": {"navigation": "config.admin.dashboard.sidebar"},
 }

@@ -12,7 +12,6 @@ from rest_framework.exceptions import APIException
 
 from config.api import problems
 from config.core.exceptions import Conflict, DomainError
-from events.operations.parked import NotOwed, NotParked
 
 
 class Told(NamedTuple):
@@ -149,8 +148,11 @@ def example(told: Told) -> dict[str, Any]:
 
 def codes() -> dict[str, str]:
     """Return every code that may be answered, with what it means."""
-    unsaid = (Conflict, NotOwed, NotParked)  # the base, and what only operators are told
-    own = {cls.code: cls for cls in _below(DomainError) if cls not in unsaid}
+    own = {
+        cls.code: cls
+        for cls in _below(DomainError)
+        if cls is not Conflict and cls.__module__ != "events.operations.parked"  # only operators
+    }
     own |= {
         cls.default_code: cls
         for cls in _below(APIException)

@@ -12,7 +12,6 @@ from rest_framework import serializers
 from rest_framework.fields import empty, get_attribute
 
 from config.core import money
-from events.aggregate import Aggregate
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -190,14 +189,6 @@ class Choice(serializers.ChoiceField):
         super().__init__(choices.choices, **kwargs)
         set_override(self, "field", {"type": "string", "enum": choices.values})
         set_override(self, "field_component_name", name)
-
-
-class AllowedActions(serializers.ListField):
-    """The verbs that would be accepted now, of those in the aggregate's transition table."""
-
-    def __init__(self, aggregate: type[Aggregate], **kwargs: Any) -> None:
-        verbs = dict.fromkeys(row.verb for row in aggregate.transitions() if row.verb)
-        super().__init__(child=serializers.ChoiceField(list(verbs)), **kwargs)
 
 
 class Address(StrictSerializer):

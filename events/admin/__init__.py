@@ -13,14 +13,17 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from rest_framework import serializers
 
-from config.admin import timeline
-from config.admin.columns import badge, stream
+from config.admin.columns import badge
 from config.admin.commands import Command, no_input
 from config.admin.pages import ReadOnlyAdmin
 from config.admin.queues import Queue, QueueFilter
 from config.api.serializers import StrictSerializer
 from events import schema
-from events.admin import audit  # noqa: F401  (it registers itself)
+from events.admin import (
+    audit,  # noqa: F401  (it registers itself)
+    timeline,
+)
+from events.admin.aggregates import stream
 from events.models import EventRecord, Outbox, Reaction
 from events.operations import parked
 

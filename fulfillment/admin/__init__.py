@@ -13,13 +13,13 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 import orders.selectors
-from config.admin.columns import badge, stream
+from config.admin.columns import badge, words
 from config.admin.commands import Command
 from config.admin.filters import CreatedFilter
 from config.admin.pages import Lines, tab
 from config.admin.queues import Queue, QueueFilter
-from config.admin.timeline import words
 from config.api.pdf import pdf
+from events.admin.aggregates import stream
 from fulfillment import documents, selectors, serializers, services
 from fulfillment.admin.picking import PickScreen
 from fulfillment.models import Fulfillment, FulfillmentItem, Pick

@@ -14,12 +14,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from rest_framework import serializers
 
-from config.admin.pages import AggregateAdmin
-from config.admin.timeline import words
+from config.admin.columns import words
 from config.api import problems
 from config.api.serializers import ExternalId, Quantity, StrictSerializer
 from config.core import request_context
 from config.core.exceptions import DomainError
+from events.admin.aggregates import AggregateAdmin
 from fulfillment import selectors, services
 from fulfillment.models import Fulfillment, FulfillmentItem, UnknownItem
 

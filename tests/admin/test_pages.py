@@ -9,8 +9,9 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from carts.models import Cart, Policy
-from config.admin import timeline
-from config.admin.pages import AggregateAdmin, ReadOnlyAdmin
+from config.admin.pages import ReadOnlyAdmin
+from events.admin import timeline
+from events.admin.aggregates import AggregateAdmin
 from events.aggregate import aggregates
 from events.models import EventRecord, Outbox
 from orders import services

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from config.admin.columns import words
 from events import schema
 from events.models import EventRecord, Stream
 
@@ -74,11 +75,6 @@ def state(event: EventRecord) -> str:
     if hasattr(event, "outbox"):
         return "parked" if event.outbox.parked_at else "owed"
     return "discarded"
-
-
-def words(name: str) -> str:
-    """Return a name as people write it: `cancellation_reason` is “Cancellation reason”."""
-    return name.replace("_", " ").replace("-", " ").capitalize()
 
 
 def _details(event: EventRecord) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,60 @@
+"""The admin's page of an aggregate: its commands as buttons, its events as a timeline."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from config.admin.pages import ReadOnlyAdmin
+from events.admin import timeline
+from events.aggregate import Aggregate, Transition
+
+
+class AggregateAdmin(ReadOnlyAdmin):
+    """An aggregate: its transitions allowed now are buttons, its facts a timeline.
+
+    `commands` has an entry for each verb of the transition table. A transition without a verb, one
+    that no client asks for, may have an entry under its name.
+    """
+
+    change_form_outer_after_template = "events/timeline.html"
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        *args: Any,
+        obj: Any = None,
+        **kwargs: Any,
+    ) -> HttpResponse:
+        context["timeline"], context["has_older"] = timeline.of(obj.stream)
+        context["removed_at"] = timeline.removed_at(obj.stream)
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def allowed(self, row: Aggregate) -> list[str]:
+        names = (_name(each) for each in row.transitions() if not each.blocked_by(row))
+        return [name for name in dict.fromkeys(names) if name in self.commands]
+
+    def meaning(self, name: str) -> str:
+        row = next(row for row in self.model.transitions() if _name(row) == name)
+        return str(getattr(self.model, row.name).__doc__)
+
+
+def _name(row: Transition) -> str:
+    return (row.verb or row.name).replace("_", "-")
+
+
+@admin.display(description="stream", ordering="stream")
+def stream(row: Any) -> SafeString | str:
+    """The order or the cart that a row of the kernel's is about, linked to its page."""
+    prefix = row.stream.partition("_")[0]
+    for model in admin.site._registry:
+        if issubclass(model, Aggregate) and getattr(model._meta.pk, "prefix", None) == prefix:
+            options = model._meta
+            page = f"admin:{options.app_label}_{options.model_name}_change"
+            url = reverse(page, args=[row.stream])
+            return format_html('<a href="{}" class="console-link">{}</a>', url, row.stream)
+    return str(row.stream)
