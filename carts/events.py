@@ -17,7 +17,7 @@ class CartEvent(Event):
     stream_type: ClassVar[str] = "cart"
 
 
-@event("cart.created")
+@event("cart.created", version="1.0")
 class CartCreated(CartEvent):
     """Somebody has begun to shop."""
 
@@ -36,7 +36,7 @@ class CartCreated(CartEvent):
         )
 
 
-@event("cart.item_added")
+@event("cart.item_added", version="1.0")
 class CartItemAdded(CartEvent):
     """Units were added, as a line of their own or to one that was there."""
 
@@ -46,7 +46,7 @@ class CartItemAdded(CartEvent):
     unit_price: Money
 
 
-@event("cart.abandoned", moment="abandoned_at")
+@event("cart.abandoned", version="1.0", moment="abandoned_at")
 class CartAbandoned(CartEvent):
     """Nobody has touched it for a day or so; once, until somebody does."""
 
@@ -58,7 +58,7 @@ class CartAbandoned(CartEvent):
     last_activity_at: Timestamp
 
 
-@event("cart.converted", moment="converted_at")
+@event("cart.converted", version="1.0", moment="converted_at")
 class CartConverted(CartEvent):
     """It was checked out and is an order now."""
 

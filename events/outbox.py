@@ -76,7 +76,7 @@ def record(
                 event_id,
                 organization_id,
                 fact.name,
-                schema.VERSION,
+                fact.version,
                 stream,
                 stream,
                 ahead if fact.published else None,  # a number less nothing known is null

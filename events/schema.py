@@ -10,7 +10,6 @@ from msgspec import Meta
 
 from config.core.exceptions import DomainError
 
-VERSION = "1.0"
 MAX_BODY = 256 * 1024  # bytes; a broker and its consumers must be able to hold many of them
 
 Id = Annotated[str, Meta(title="id", min_length=1, max_length=64)]
@@ -54,6 +53,7 @@ class Event(Payload, frozen=True, kw_only=True):
 
     stream_type: ClassVar[str] = "order"
     name: ClassVar[str]
+    version: ClassVar[str]
     published: ClassVar[bool]
     moment: ClassVar[str | None]
 
@@ -82,7 +82,7 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 def event(
-    name: str, *, moment: str | None = None, published: bool = True
+    name: str, *, version: str = "1.0", moment: str | None = None, published: bool = True
 ) -> Callable[[type[E]], type[E]]:
     """Register a payload class under the event's name.
 
@@ -93,7 +93,7 @@ def event(
     def register(cls: type[E]) -> type[E]:
         if name in registry:
             raise ValueError(f"The event {name} is declared twice.")
-        cls.name, cls.published, cls.moment = name, published, moment
+        cls.name, cls.version, cls.moment, cls.published = name, version, moment, published
         registry[name] = cls
         _decoders[name] = msgspec.json.Decoder(Envelope[cls])  # type: ignore[valid-type]
         return cls
@@ -111,7 +111,7 @@ def render(fact: Event, *, organization_id: str, at: datetime) -> str:
     body = _encoder.encode(
         Envelope(
             event=fact.name,
-            version=VERSION,
+            version=fact.version,
             timestamp=whole_seconds(at),
             organization_id=organization_id,
             data=fact,

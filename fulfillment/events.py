@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fulfillment.models import Fulfillment, FulfillmentItem
 
 
-@event("fulfillment.started", moment="started_at")
+@event("fulfillment.started", version="1.0", moment="started_at")
 class FulfillmentStarted(Event):
     """A warehouse has begun to pick the order."""
 
@@ -34,7 +34,7 @@ class FulfillmentStarted(Event):
         )
 
 
-@event("fulfillment.item_picked", moment="picked_at")
+@event("fulfillment.item_picked", version="1.0", moment="picked_at")
 class FulfillmentItemPicked(Event):
     """Units were taken from the shelf; once per accepted pick."""
 
@@ -64,7 +64,7 @@ class FulfillmentItemPicked(Event):
         )
 
 
-@event("fulfillment.packed", moment="packed_at")
+@event("fulfillment.packed", version="1.0", moment="packed_at")
 class FulfillmentPacked(Event):
     """Everything that this warehouse sends is in its packages."""
 

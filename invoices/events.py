@@ -3,7 +3,7 @@
 from events.schema import Event, Id, Money, Timestamp, event
 
 
-@event("invoice.created", moment="issued_at")
+@event("invoice.created", version="1.0", moment="issued_at")
 class InvoiceCreated(Event):
     """The sale is billed, with the order's total to the cent."""
 
@@ -14,7 +14,7 @@ class InvoiceCreated(Event):
     issued_at: Timestamp
 
 
-@event("invoice.sent", moment="sent_at")
+@event("invoice.sent", version="1.0", moment="sent_at")
 class InvoiceSent(Event):
     """The mail server has accepted the invoice; again on every resend."""
 

@@ -51,7 +51,7 @@ class PlacedItem(Payload):
     preferred_warehouse_id: Annotated[Id | None, Meta(description="Null where any will do.")]
 
 
-@event("order.created")
+@event("order.created", version="1.0")
 class OrderCreated(Event):
     """An order is open; nothing is reserved or owed yet."""
 
@@ -76,7 +76,7 @@ class OrderCreated(Event):
         )
 
 
-@event("order.placed")
+@event("order.placed", version="1.0")
 class OrderPlaced(Event):
     """The customer has committed; Inventory reserves the stock for as long as paying may take."""
 
@@ -104,7 +104,7 @@ class OrderPlaced(Event):
         )
 
 
-@event("order.confirmed", moment="confirmed_at")
+@event("order.confirmed", version="1.0", moment="confirmed_at")
 class OrderConfirmed(Event):
     """What is due is paid; Inventory commits the stock, Notification mails the customer."""
 
@@ -127,7 +127,7 @@ class OrderConfirmed(Event):
         )
 
 
-@event("order.cancelled")
+@event("order.cancelled", version="1.0")
 class OrderCancelled(Event):
     """It will not be delivered; Inventory releases the stock, and what was paid goes back."""
 
@@ -153,7 +153,7 @@ class OrderCancelled(Event):
         )
 
 
-@event("order.processing", moment="fulfillment_started_at")
+@event("order.processing", version="1.0", moment="fulfillment_started_at")
 class OrderProcessing(Event):
     """The first warehouse has started; from here on the allocation is fixed."""
 
@@ -162,7 +162,7 @@ class OrderProcessing(Event):
     fulfillment_started_at: Timestamp
 
 
-@event("order.shipped", moment="shipped_at")
+@event("order.shipped", version="1.0", moment="shipped_at")
 class OrderShipped(Event):
     """A shipment has left; Inventory deducts its units. Once for each shipment."""
 
@@ -175,7 +175,7 @@ class OrderShipped(Event):
     shipped_items: Annotated[list[StockItem], Meta(description="Of this shipment only.")]
 
 
-@event("order.delivered", moment="delivered_at")
+@event("order.delivered", version="1.0", moment="delivered_at")
 class OrderDelivered(Event):
     """The last live unit has arrived; the proof is that of the latest delivery."""
 

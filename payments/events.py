@@ -17,7 +17,7 @@ RefundReason = Literal[
 ]
 
 
-@event("payment.pending")
+@event("payment.pending", version="1.0")
 class PaymentPending(Event):
     """The gateway has accepted an attempt and waits for the customer; once per attempt."""
 
@@ -40,7 +40,7 @@ class PaymentPending(Event):
         )
 
 
-@event("payment.succeeded", moment="paid_at")
+@event("payment.succeeded", version="1.0", moment="paid_at")
 class PaymentSucceeded(Event):
     """Money was captured; once per capture."""
 
@@ -65,7 +65,7 @@ class PaymentSucceeded(Event):
         )
 
 
-@event("payment.failed")
+@event("payment.failed", version="1.0")
 class PaymentFailed(Event):
     """The gateway declined an attempt."""
 
@@ -76,7 +76,7 @@ class PaymentFailed(Event):
     retries_remaining: Annotated[int, Meta(description="Counts down from 2: three attempts.")]
 
 
-@event("payment.refunded", moment="refunded_at")
+@event("payment.refunded", version="1.0", moment="refunded_at")
 class PaymentRefunded(Event):
     """The gateway has paid this amount back."""
 

@@ -47,7 +47,7 @@ class ReturnedItem(Payload):
         )
 
 
-@event("return.requested", moment="requested_at")
+@event("return.requested", version="1.0", moment="requested_at")
 class ReturnRequested(Event):
     """A customer wants to send units back."""
 
@@ -70,7 +70,7 @@ class ReturnRequested(Event):
         )
 
 
-@event("return.approved")
+@event("return.approved", version="1.0")
 class ReturnApproved(Event):
     """The customer may send it."""
 
@@ -93,7 +93,7 @@ class ReturnApproved(Event):
         )
 
 
-@event("return.received", moment="received_at")
+@event("return.received", version="1.0", moment="received_at")
 class ReturnReceived(Event):
     """Units have come back; Inventory restocks them. Once for each receipt."""
 
@@ -116,7 +116,7 @@ class ReturnReceived(Event):
         )
 
 
-@event("return.refunded", moment="refunded_at")
+@event("return.refunded", version="1.0", moment="refunded_at")
 class ReturnRefunded(Event):
     """The customer has the money; once per return."""
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from shipments.models import Shipment
 
 
-@event("shipment.created")
+@event("shipment.created", version="1.0")
 class ShipmentCreated(Event):
     """Packed units are to travel together."""
 
@@ -32,7 +32,7 @@ class ShipmentCreated(Event):
         )
 
 
-@event("shipment.label_created")
+@event("shipment.label_created", version="1.0")
 class ShipmentLabelCreated(Event):
     """The carrier has accepted the parcel on paper."""
 
@@ -44,7 +44,7 @@ class ShipmentLabelCreated(Event):
     ]
 
 
-@event("shipment.dispatched", moment="dispatched_at")
+@event("shipment.dispatched", version="1.0", moment="dispatched_at")
 class ShipmentDispatched(Event):
     """The parcel has left the warehouse."""
 
@@ -62,7 +62,7 @@ class ShipmentDispatched(Event):
         )
 
 
-@event("shipment.in_transit")
+@event("shipment.in_transit", version="1.0")
 class ShipmentInTransit(Event):
     """The carrier has scanned the parcel; once per new scan, none after delivery."""
 
@@ -81,7 +81,7 @@ class ShipmentInTransit(Event):
         )
 
 
-@event("shipment.delivered", moment="delivered_at")
+@event("shipment.delivered", version="1.0", moment="delivered_at")
 class ShipmentDelivered(Event):
     """The parcel has arrived."""
 

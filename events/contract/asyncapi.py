@@ -9,7 +9,7 @@ import msgspec
 from config import __version__
 from events.delivery.broker import exchange, listeners, routing_key
 from events.delivery.publisher import APP_ID
-from events.schema import VERSION, Envelope, Event, registry
+from events.schema import Envelope, Event, registry
 
 BINDING = "0.3.0"  # of AMQP 0-9-1
 DESCRIPTION = """\
@@ -33,7 +33,7 @@ HEADERS: dict[str, Any] = {
             "minimum": 1,
             "description": "Counts the stream's events, without gaps.",
         },
-        "x-version": {"const": VERSION, "description": "As in the envelope."},
+        "x-version": {"type": "string", "description": "As in the envelope."},
         "traceparent": {
             "type": "string",
             "description": "W3C trace context of the request that caused it, where it had one.",
@@ -73,7 +73,7 @@ def envelope_schema(
     objects = _with_numbers(objects)
     schema = objects.pop(ref["$ref"].rpartition("/")[2])
     schema |= {"title": cls.name, "description": "Exactly these five keys, in this order."}
-    schema["properties"] |= {"event": {"const": cls.name}, "version": {"const": VERSION}}
+    schema["properties"] |= {"event": {"const": cls.name}, "version": {"const": cls.version}}
     return schema, objects
 
 
@@ -132,6 +132,7 @@ def _message(cls: type[Event], payload: dict[str, Any]) -> dict[str, Any]:
         "description": f"{summary}\n\nIn the stream of the {cls.stream_type}. {heard}",
         "tags": [{"name": cls.name.partition(".")[0]}],
         "traits": [{"$ref": "#/components/messageTraits/envelope"}],
+        "headers": {"properties": {"x-version": {"const": cls.version}}},
         "payload": payload,
         "bindings": {
             "amqp": {

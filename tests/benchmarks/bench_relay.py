@@ -8,6 +8,7 @@ from zlib import crc32
 import pytest
 from django.conf import settings
 
+from carts.events import CartItemAdded
 from config.core.ids import new_id
 from events import schema
 from events.delivery.publisher import Message
@@ -33,7 +34,7 @@ def record(count: int, streams: int) -> list[Message]:
                 number=0,  # the log gives it
                 id=new_id("evt"),
                 name="cart.item_added",
-                version=schema.VERSION,
+                version=CartItemAdded.version,
                 stream=stream,
                 sequence=n // streams + 1,
                 timestamp=int(NOON.timestamp()),

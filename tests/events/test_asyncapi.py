@@ -49,6 +49,13 @@ def test_a_message_says_where_it_travels_and_who_listens(client, settings):
     assert document["components"]["messages"]["invoice.sent"]["x-consumers"] == []
 
 
+def test_a_message_has_the_version_of_its_event(client, monkeypatch):
+    monkeypatch.setattr(registry["invoice.sent"], "version", "2.1")
+    message = client.get(URL).json()["components"]["messages"]["invoice.sent"]
+    assert message["headers"]["properties"]["x-version"] == {"const": "2.1"}
+    assert message["payload"]["properties"]["version"] == {"const": "2.1"}
+
+
 @pytest.mark.parametrize(
     ("event", "field", "kind"),
     [

@@ -84,7 +84,7 @@ class Package(Payload):
 class Sent(Event):
     """A payload as none is today."""
 
-    name = "parcel.sent"
+    name, version = "parcel.sent", "1.0"
     label: Item
     packages: list[Package] | None
     sizes: list[list[int]]

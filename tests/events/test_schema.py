@@ -30,6 +30,14 @@ def test_the_text_that_goes_out():
     )
 
 
+def test_the_envelope_carries_the_version_of_its_event(declare):
+    @declare("test.second", version="2.1")
+    class Second(Event):
+        pass
+
+    assert text(Second()).startswith('{"event":"test.second","version":"2.1",')
+
+
 @pytest.mark.parametrize(
     ("amount", "written"),
     [("125.50", "125.50"), ("0.00", "0.00"), ("1300", "1300"), ("1.500", "1.500"), ("1E+2", "100")],
