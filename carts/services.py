@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from carts import selectors
 from carts.models import CannotMerge, Cart, CartItem, Policy
-from config.core.exceptions import DomainError, Missing
+from config.core.exceptions import AddressRequired, Missing
 from config.core.ids import new_id
 from config.core.money import exact
 from config.core.timers import for_each
@@ -18,12 +18,6 @@ from orders.services import open_order
 
 class UnknownItem(Missing):
     """The line is not in the cart, or not any more."""
-
-
-class AddressRequired(DomainError):
-    """Nobody knows where the order is to go."""
-
-    code = "address_required"
 
 
 @transaction.atomic

@@ -2,60 +2,64 @@
 
 from collections.abc import Sequence
 
-from config.pdf.layout import Flow, Paper, address, table, text
+from reportlab.platypus import Flowable
+
+from config.pdf.layout import PdfDocument, address, table, text
 from fulfillment.models import Fulfillment, FulfillmentItem
 
 
 def pick_list(fulfillment: Fulfillment) -> bytes:
     """Return the PDF of what is still to be picked."""
     lines = [line for line in fulfillment.lines if line.unpicked]
-    facts = [
+    details = [
         ("Warehouse", fulfillment.warehouse_id or "not known yet"),
         ("Picked by", fulfillment.assigned_to or "nobody yet"),
         ("Units to pick", str(sum(line.unpicked for line in lines))),
     ]
 
-    def story() -> list[Flow]:
+    def story() -> list[Flowable]:
         rows = [[_item(line), str(line.unpicked), "□"] for line in lines]
         if not rows:
             return [text("Everything is picked.")]
         return [table([["Item", "To pick", "Done"], *rows], widths=[None, 20, 20])]
 
-    return _paper(fulfillment, "Pick list", facts).pdf(story)
+    return _document(fulfillment, "Pick list", details).render(story)
 
 
 def packing_slip(fulfillment: Fulfillment) -> bytes:
     """Return the PDF of what is in the packages."""
     lines = [line for line in fulfillment.lines if line.picked]
     weight = fulfillment.total_weight
-    facts = [
+    details = [
         ("Packages", str(len(fulfillment.packages) or "not packed yet")),
         ("Weight", f"{weight.normalize():f} kg" if weight else "not packed yet"),
         ("Units", str(sum(line.picked for line in lines))),
     ]
 
-    def story() -> list[Flow]:
+    def story() -> list[Flowable]:
         rows = [[_item(line), str(line.picked)] for line in lines]
         if not rows:
             return [text("Nothing is picked yet.")]
         return [table([["Item", "Quantity"], *rows], widths=[None, 20])]
 
-    return _paper(fulfillment, "Packing slip", facts).pdf(story)
+    return _document(fulfillment, "Packing slip", details).render(story)
 
 
-def _paper(fulfillment: Fulfillment, title: str, facts: Sequence[tuple[str, str]]) -> Paper:
+def _document(
+    fulfillment: Fulfillment, title: str, details: Sequence[tuple[str, str]]
+) -> PdfDocument:
     order = fulfillment.order
     shop = [f"Handed over in {order.local_id}"] if order.local_id else ["No address"]
     where = address(order.shipping_address) if order.shipping_address else shop
-    return Paper(
+    return PdfDocument(
         title=title,
         number=order.number,
         parties=[("Ship to", where)],
-        facts=[("Order", order.number), *facts],
+        details=[("Order", order.number), *details],
         author="",
-        foot=fulfillment.id,
+        footer=fulfillment.id,
     )
 
 
-def _item(line: FulfillmentItem) -> Flow:
+def _item(line: FulfillmentItem) -> Flowable:
     return text(line.title, below=line.variant_id)

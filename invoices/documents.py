@@ -1,12 +1,13 @@
-"""Invoices and credit notes as PDF. The same row gives the same bytes, whenever it is rendered."""
+"""Invoices and credit notes as PDF. Rendering a row again gives the same bytes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+
+from reportlab.platypus import Flowable
 
 from config.core.money import money
-from config.pdf.layout import Flow, Paper, address, sums, table, text
+from config.pdf.layout import PdfDocument, address, table, text, totals
 from invoices.models import CreditNote, Document, Invoice
 
 REASONS = {
@@ -23,26 +24,26 @@ def render(document: Document) -> bytes:
 
 
 def _invoice(invoice: Invoice) -> bytes:
-    facts = [
+    details = [
         ("Invoice number", invoice.number),
         ("Invoice date", _date(invoice.issued_at)),
         ("Order", invoice.order_number),
         ("Order date", _date(invoice.ordered_at)),
         ("Currency", invoice.currency),
     ]
-    totals = [("Subtotal", _amount(invoice.subtotal, invoice))]
+    amounts = [("Subtotal", _amount(invoice.subtotal, invoice))]
     if invoice.discount:
-        totals.append(("Discount", f"−{_amount(invoice.discount, invoice)}"))
-        totals.append(("Net", _amount(invoice.subtotal - invoice.discount, invoice)))
-    totals.append(("Tax", _amount(invoice.tax, invoice)))
-    totals.append((f"Total {invoice.currency}", _amount(invoice.total, invoice)))
-    return _paper(invoice, "Invoice", invoice.number, facts).pdf(
-        lambda: [_lines(invoice), *_sums(totals, invoice.rates)]
+        amounts.append(("Discount", f"−{_amount(invoice.discount, invoice)}"))
+        amounts.append(("Net", _amount(invoice.subtotal - invoice.discount, invoice)))
+    amounts.append(("Tax", _amount(invoice.tax, invoice)))
+    amounts.append((f"Total {invoice.currency}", _amount(invoice.total, invoice)))
+    return _document(invoice, "Invoice", invoice.number, details).render(
+        lambda: [_lines(invoice), *_totals(amounts, invoice.rates)]
     )
 
 
 def _credit_note(invoice: Invoice, note: CreditNote) -> bytes:
-    facts = [
+    details = [
         ("Credit note number", note.number),
         ("Credit note date", _date(note.issued_at)),
         ("For invoice", invoice.number),
@@ -51,62 +52,68 @@ def _credit_note(invoice: Invoice, note: CreditNote) -> bytes:
         ("Reason", REASONS.get(note.reason, "Refund")),
         ("Currency", invoice.currency),
     ]
-    totals = [
+    amounts = [
         ("Net", _amount(note.net, invoice)),
         ("Tax", _amount(note.tax, invoice)),
         (f"Total credited {invoice.currency}", _amount(note.total, invoice)),
     ]
-    return _paper(invoice, "Credit note", note.number, facts).pdf(lambda: _sums(totals, note.rates))
+    return _document(invoice, "Credit note", note.number, details).render(
+        lambda: _totals(amounts, note.rates)
+    )
 
 
-def _paper(invoice: Invoice, title: str, number: str, facts: Sequence[tuple[str, str]]) -> Paper:
+def _document(
+    invoice: Invoice, title: str, number: str, details: Sequence[tuple[str, str]]
+) -> PdfDocument:
     seller = _party(invoice.seller)
     buyer = _party(invoice.buyer | {"email": invoice.customer_email or ""})
-    return Paper(
+    return PdfDocument(
         title=title,
         number=number,
         parties=[
             ("Seller", seller),
             ("Bill to", buyer or [f"Customer {invoice.customer_id or 'without a name'}"]),
         ],
-        facts=facts,
+        details=details,
         author=invoice.seller.get("name", ""),
-        foot=invoice.seller.get("note", ""),
+        footer=invoice.seller.get("note", ""),
     )
 
 
 def _party(party: Mapping[str, str]) -> list[str]:
-    """Return who it is, a line for each part that is known."""
+    """Return the lines of a seller or buyer: one for each part that is known."""
     tax_id = f"Tax id {party['tax_id']}" if party.get("tax_id") else None
-    more = [tax_id, party.get("email"), party.get("phone")]
-    return [*address(party), *filter(None, more)]
+    contact = [tax_id, party.get("email"), party.get("phone")]
+    return [*address(party), *filter(None, contact)]
 
 
-def _lines(invoice: Invoice) -> Flow:
-    head = ["Item", "Quantity", "Unit price", "Discount", "Net", "Tax rate", "Tax", "Total"]
+def _lines(invoice: Invoice) -> Flowable:
+    header = ["Item", "Quantity", "Unit price", "Discount", "Net", "Tax rate", "Tax", "Total"]
     rows = [
         [
             text(line["title"], below=line["variant_id"]),
             f"{line['quantity']:,}",
-            _plain(line["unit_price"]),
-            _plain(line["discount"]),
-            _plain(line["net"]),
+            _grouped(line["unit_price"]),
+            _grouped(line["discount"]),
+            _grouped(line["net"]),
             _percent(line["tax_rate"]),
-            _plain(line["tax"]),
-            _plain(line["total"]),
+            _grouped(line["tax"]),
+            _grouped(line["total"]),
         ]
         for line in invoice.lines
     ]
-    return table([head, *rows], widths=[None, 15, 21, 19, 22, 15, 19, 23])
+    return table([header, *rows], widths=[None, 15, 21, 19, 22, 15, 19, 23])
 
 
-def _sums(totals: Sequence[tuple[str, str]], rates: Sequence[Mapping[str, str]]) -> list[Flow]:
-    head = ["Tax rate", "Net", "Tax", "Total"]
+def _totals(
+    amounts: Sequence[tuple[str, str]], rates: Sequence[Mapping[str, str]]
+) -> list[Flowable]:
+    header = ["Tax rate", "Net", "Tax", "Total"]
     rows = [
-        [_percent(row["tax_rate"]), *(_plain(row[name]) for name in ("net", "tax", "total"))]
+        [_percent(row["tax_rate"]), *(_grouped(row[name]) for name in ("net", "tax", "total"))]
         for row in rates
     ]
-    return [sums(totals), table([head, *rows], widths=[26, 34, 34, 34])]
+    return [totals(amounts), table([header, *rows], widths=[26, 34, 34, 34])]
 
 
 def _date(moment: datetime) -> str:
@@ -114,13 +121,13 @@ def _date(moment: datetime) -> str:
 
 
 def _amount(amount: Decimal, invoice: Invoice) -> str:
-    return _plain(str(money(amount, invoice.currency)))
+    return _grouped(str(money(amount, invoice.currency)))
 
 
-def _plain(amount: str) -> str:
-    """Return an amount with the decimals that it has: `1,234.50`."""
+def _grouped(amount: str) -> str:
+    """Return an amount with its decimals and thousands separators: `1,234.50`."""
     return f"{Decimal(amount):,}"
 
 
-def _percent(rate: Any) -> str:
+def _percent(rate: str) -> str:
     return f"{(Decimal(rate) * 100).normalize():f} %"

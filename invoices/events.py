@@ -1,11 +1,11 @@
-"""What invoices tell other services, in the contract's order, and what they keep to themselves."""
+"""The events of invoices: those of the contract in its order, then the internal ones."""
 
 from events.schema import Event, Id, Money, Timestamp, event
 
 
 @event("invoice.created", version="1.0", moment="issued_at")
 class InvoiceCreated(Event):
-    """The sale is billed, with the order's total to the cent."""
+    """The invoice of a confirmed order was issued. `total_amount` is the order's total."""
 
     invoice_id: Id
     order_id: Id
@@ -16,7 +16,7 @@ class InvoiceCreated(Event):
 
 @event("invoice.sent", version="1.0", moment="sent_at")
 class InvoiceSent(Event):
-    """The mail server has accepted the invoice; again on every resend."""
+    """The mail server accepted a mail with the invoice. Every resend publishes the event again."""
 
     invoice_id: Id
     recipient_email: str
@@ -26,7 +26,7 @@ class InvoiceSent(Event):
 
 @event("invoice.queued", published=False)
 class InvoiceQueued(Event):
-    """A mail with the invoice is to go out."""
+    """A mail with the invoice was queued."""
 
     invoice_id: Id
     delivery_id: Id
@@ -35,7 +35,7 @@ class InvoiceQueued(Event):
 
 @event("credit_note.issued", moment="issued_at", published=False)
 class CreditNoteIssued(Event):
-    """Money of the invoice has gone back; what is credited is no sale any more."""
+    """A credit note was issued for a refund. `amount` includes tax."""
 
     credit_note_id: Id
     credit_note_number: str

@@ -1,4 +1,4 @@
-"""What lists of invoices can be filtered by."""
+"""The filters of `GET /invoices`."""
 
 from django_filters import rest_framework as filters
 
@@ -11,9 +11,9 @@ class InvoiceFilters(ContextFilters):
 
     status = AnyOf(choices=Invoice.Status.choices)
     number = filters.CharFilter(
-        field_name="number", help_text="As people read it: `INV-2025-0001`."
+        field_name="number", help_text="The invoice number: `INV-2025-0001`."
     )
-    order = IdFilter(field_name="order_id", help_text="The order's id.")
-    customer = IdFilter(field_name="customer_id", help_text="The customer's id.")
+    order = IdFilter(field_name="order_id", help_text="The id of the order.")
+    customer = IdFilter(field_name="customer_id", help_text="The id of the customer.")
     issued_after = CreatedFilter(field_name="issued_at", lookup_expr="gte")
     issued_before = CreatedFilter(field_name="issued_at", lookup_expr="lt")

@@ -1,4 +1,4 @@
-"""The invoice by e-mail."""
+"""Sending an invoice by mail."""
 
 from urllib.parse import urlsplit
 
@@ -11,9 +11,9 @@ from invoices.models import Document, InvoiceDelivery
 
 
 def send(delivery: InvoiceDelivery) -> str:
-    """Mail the invoice with its PDF; return the URL that the mail names.
+    """Send the invoice with its PDF; return the signed URL that the mail contains.
 
-    Raises smtplib's errors, and OSError where the server is away.
+    Raises an error of smtplib if the server refuses the mail, OSError if it does not respond.
     """
     invoice = delivery.invoice
     document = Document.objects.get(invoice=invoice, credit_note=None)
@@ -23,7 +23,7 @@ def send(delivery: InvoiceDelivery) -> str:
         body=render_to_string("invoices/mail.txt", {"invoice": invoice, "url": url}),
         to=[delivery.recipient_email],
         reply_to=[invoice.seller["email"]] if invoice.seller.get("email") else None,
-        # A server that got it from a killed run may recognize it.
+        # The same on every attempt, so that servers can recognize a duplicate.
         headers={"Message-ID": f"<{delivery.id}@{urlsplit(settings.PUBLIC_URL).hostname}>"},
     )
     message.attach(f"{invoice.number}.pdf", files.read(document), "application/pdf")

@@ -1,4 +1,4 @@
-"""What other contexts' events make invoices do."""
+"""What the events of other contexts, and its own, make the invoices context do."""
 
 import payments.selectors
 from events.models import EventRecord
@@ -11,21 +11,22 @@ from payments.events import RefundSucceeded
 
 @reacts_to(OrderConfirmed)
 def bill_confirmed_order(event: OrderConfirmed, about: EventRecord) -> None:
-    """What is sold is billed, a free order too."""
+    """Issue the invoice of a confirmed order. An order that costs nothing gets one too."""
     services.issue_invoice(order_id=event.order_id)
 
 
 @reacts_to(InvoiceCreated)
 def queue_new_invoice(event: InvoiceCreated, about: EventRecord) -> None:
-    """The customer gets it without asking."""
+    """Queue the PDF of a new invoice and the mail to the buyer."""
     services.queue_invoice(invoice_id=event.invoice_id)
 
 
 @reacts_to(RefundSucceeded)
 def credit_refund(event: RefundSucceeded, about: EventRecord) -> None:
-    """What was billed and went back is no sale any more, by whatever way it went.
+    """Issue a credit note for a refund, whatever its method.
 
-    Money that never counted, because it came twice or by mistake, was not billed either.
+    The refund of a payment that does not apply to the order, such as a second payment, is not
+    credited: the money was never invoiced.
     """
     if not payments.selectors.counts(event.payment_id):
         return
@@ -40,5 +41,5 @@ def credit_refund(event: RefundSucceeded, about: EventRecord) -> None:
 
 @reacts_to(CreditNoteIssued)
 def queue_new_credit_note(event: CreditNoteIssued, about: EventRecord) -> None:
-    """Accountants file it beside its invoice."""
+    """Queue the PDF of a new credit note."""
     services.queue_document(invoice_id=event.invoice_id, credit_note_id=event.credit_note_id)

@@ -1,8 +1,8 @@
-"""Reading invoices. Nothing here writes."""
+"""Queries on invoices. Nothing here writes."""
 
 from collections import Counter
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -11,9 +11,9 @@ from config.core.models import NumberSeries
 from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery, Seller
 from orders import selectors as orders
 
-NUMBERED: dict[str, Any] = {"INV": Invoice, "CN": CreditNote}  # by series
+NUMBERED: dict[str, type[Invoice] | type[CreditNote]] = {"INV": Invoice, "CN": CreditNote}
 
-# Invoices that wait for somebody: to see why a mail or a PDF fails; and to find out where to mail.
+# Invoices whose mail or PDF fails.
 NOT_SENT = Q(
     pk__in=InvoiceDelivery.objects.filter(
         status=InvoiceDelivery.Status.QUEUED, invoice__status=Invoice.Status.ISSUED
@@ -23,51 +23,48 @@ NOT_SENT = Q(
     .values("invoice")
     .union(Document.objects.filter(rendered_at=None).exclude(last_error="").values("invoice"))
 )
+# Invoices that cannot be mailed until an operator gives an address.
 WITHOUT_ADDRESS = Q(status=Invoice.Status.ISSUED, customer_email=None) & ~Exists(
     InvoiceDelivery.objects.filter(invoice=OuterRef("pk"))
 )
 
 
 def with_parts() -> QuerySet[Invoice]:
-    """Return invoices to show or to change, with their credit notes, documents and deliveries."""
-    return Invoice.objects.prefetch_related("credit_notes", "documents", "deliveries")
+    """Return invoices with their credit notes, documents and deliveries."""
+    return Invoice.objects.prefetch_related("credit_note_set", "documents", "delivery_set")
 
 
-def lock(invoice_id: str) -> Invoice:
-    """Return an invoice of which, as of its order, nobody else changes anything meanwhile."""
+def get_for_update(invoice_id: str) -> Invoice:
+    """Lock the order of an invoice until the transaction ends, and return the invoice."""
     order_id = Invoice.objects.values_list("order_id", flat=True).get(pk=invoice_id)
     orders.get_for_update(order_id)
-    return _locked().get(pk=invoice_id)
+    return with_parts().get(pk=invoice_id)
 
 
-def lock_of_order(order_id: str) -> Invoice | None:
-    """Return the invoice of an order that is locked already, or None if it has none."""
-    return _locked().filter(order_id=order_id).first()
-
-
-def _locked() -> QuerySet[Invoice]:
-    return with_parts().select_for_update(no_key=True)
+def of_order(order_id: str) -> Invoice | None:
+    """Return the invoice of an order, if it has one. To change it, lock the order first."""
+    return with_parts().filter(order_id=order_id).first()
 
 
 def seller(organization_id: str) -> dict[str, str]:
-    """Return who sells: the organization's profile, else the default of the settings."""
+    """Return the seller profile of an organization, or else the default of the settings."""
     own = Seller.objects.filter(pk=organization_id).first()
     return own.profile() if own else settings.DEFAULT_SELLER
 
 
 def document(document_id: str) -> Document | None:
-    """Return a PDF with what it is of, if there is one."""
+    """Return a document with its invoice and credit note, if it exists."""
     return Document.objects.select_related("invoice", "credit_note").filter(pk=document_id).first()
 
 
 def to_render(*, now: datetime) -> QuerySet[Document]:
-    """Return documents that are due to be rendered, the longest due first."""
+    """Return the documents that are due to be rendered, the longest due first."""
     due = Document.objects.filter(rendered_at=None, due_at__lte=now)
     return due.select_related("invoice", "credit_note").order_by("due_at")
 
 
 def to_mail(*, now: datetime) -> QuerySet[InvoiceDelivery]:
-    """Return mails that are due and whose PDF is rendered, the longest due first."""
+    """Return the deliveries that are due and whose PDF is rendered, the longest due first."""
     rendered = Document.objects.filter(
         invoice=OuterRef("invoice"), credit_note=None, rendered_at__isnull=False
     )
@@ -77,49 +74,50 @@ def to_mail(*, now: datetime) -> QuerySet[InvoiceDelivery]:
     return due.select_related("invoice").order_by("due_at")
 
 
-class YearSeries(NamedTuple):
-    """The numbers of an organization in a year: those of `INV-2025` or `CN-2025`."""
+class AnnualSeries(NamedTuple):
+    """A series of numbers of an organization in a year: `INV-2025` or `CN-2025`."""
 
     organization_id: str
     series: str
     year: int
 
 
-def number_series(organization_id: str | None = None) -> list[YearSeries]:
-    """Return every series that numbers have been taken from, or that a number pretends to be of."""
-    mine = Q(organization_id=organization_id) if organization_id else Q()
-    counted = NumberSeries.objects.filter(mine, series__in=NUMBERED)
-    found = set(counted.values_list("organization_id", "series", "year"))
+def annual_series(organization_id: str | None = None) -> list[AnnualSeries]:
+    """Return every series that has a counter, an invoice or a credit note."""
+    of_organization = Q(organization_id=organization_id) if organization_id else Q()
+    counters = NumberSeries.objects.filter(of_organization, series__in=NUMBERED)
+    found = set(counters.values_list("organization_id", "series", "year"))
     for series, model in NUMBERED.items():
-        years = model.objects.filter(mine).values_list("organization_id", "issued_at__year")
+        rows = model._default_manager.filter(of_organization)
+        years = rows.values_list("organization_id", "issued_at__year")
         found |= {(organization, series, year) for organization, year in years.distinct()}
-    return [YearSeries(*each) for each in sorted(found)]
+    return [AnnualSeries(*each) for each in sorted(found)]
 
 
-def check_numbers(of: YearSeries) -> tuple[int, list[str]]:
-    """Return how many numbers a series has given out, and what is wrong with them.
+def check_series(annual: AnnualSeries) -> tuple[int, list[str]]:
+    """Return how many numbers a series has issued, and a message for each error in them.
 
-    Numbers may be taken meanwhile: each is there from the moment at which it counts as taken.
+    Numbers may be issued during the check: those that the second reading of the counter adds are
+    accepted, but not required.
     """
-    series = NumberSeries.objects.filter(**of._asdict())
-    last = sum(series.values_list("last", flat=True))
-    rows = NUMBERED[of.series].objects.filter(
-        organization_id=of.organization_id, issued_at__year=of.year
+    counter = NumberSeries.objects.filter(**annual._asdict())
+    last = sum(counter.values_list("last", flat=True))
+    rows = NUMBERED[annual.series]._default_manager.filter(
+        organization_id=annual.organization_id, issued_at__year=annual.year
     )
-    there = list(rows.order_by("issued_at", "id").values_list("number", flat=True))
-    counted = Counter(there)
-    given = [f"{of.series}-{of.year}-{n:04d}" for n in range(1, last + 1)]
-    taken_since = sum(series.values_list("last", flat=True)) - last
-    later = {f"{of.series}-{of.year}-{last + n:04d}" for n in range(1, taken_since + 1)}
-    wrong = [f"{number} is missing" for number in given if number not in counted]
-    wrong += [f"{number} is there {n} times" for number, n in sorted(counted.items()) if n > 1]
-    wrong += [
-        f"{number} was never given out" for number in sorted(counted.keys() - {*given} - later)
+    found = list(rows.order_by("issued_at", "id").values_list("number", flat=True))
+    uses = Counter(found)
+    last_now = sum(counter.values_list("last", flat=True))
+    numbers = [f"{annual.series}-{annual.year}-{n:04d}" for n in range(1, last_now + 1)]
+    errors = [f"{number} is missing" for number in numbers[:last] if number not in uses]
+    errors += [f"{number} is used {n} times" for number, n in sorted(uses.items()) if n > 1]
+    errors += [
+        f"{number} was not taken from the counter" for number in sorted(uses.keys() - {*numbers})
     ]
-    by_number = sorted(there, key=lambda number: (len(number), number))
-    wrong += [
+    by_number = sorted(found, key=lambda number: (len(number), number))
+    errors += [
         f"{number} was not issued after {before}"
-        for before, number, place in zip(by_number, by_number[1:], there[1:], strict=False)
-        if number != place
+        for before, number, in_issue_order in zip(by_number, by_number[1:], found[1:], strict=False)
+        if number != in_issue_order
     ][:1]
-    return last, [f"{of.organization_id}: {each}." for each in wrong]
+    return last, [f"{annual.organization_id}: {error}." for error in errors]

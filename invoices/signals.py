@@ -1,4 +1,4 @@
-"""What follows a saved invoice: its events are published, its documents are delivered."""
+"""What follows after a save: the invoice's events are published, its documents are delivered."""
 
 from typing import Any
 
@@ -22,13 +22,13 @@ def write_to_outbox(instance: Invoice, raw: bool, **kwargs: Any) -> None:
 @receiver(post_save, sender=Invoice, dispatch_uid="invoices.deliver_new_mail")
 def deliver_new_mail(instance: Invoice, created: bool, raw: bool, **kwargs: Any) -> None:
     """Enqueue `invoices.tasks.deliver_documents` for a mail that was saved with its invoice."""
-    for mail in [] if created or raw else instance.mails:
-        deliver_documents(mail, raw)
+    for delivery in [] if created or raw else instance.deliveries:
+        deliver_documents(delivery, raw)
 
 
 @receiver(post_save, sender=Document, dispatch_uid="invoices.deliver_document")
 @receiver(post_save, sender=InvoiceDelivery, dispatch_uid="invoices.deliver_mail")
 def deliver_documents(instance: Document | InvoiceDelivery, raw: bool, **kwargs: Any) -> None:
-    """Enqueue `invoices.tasks.deliver_documents` for a PDF or a mail that is due now."""
+    """Enqueue `invoices.tasks.deliver_documents`, which renders the PDF or sends the mail."""
     if instance.due_at and instance.due_at <= timezone.now() and not raw:
         notify.enqueue(tasks.deliver_documents)

@@ -8,9 +8,9 @@ from typing import Any
 from reportlab.graphics.barcode.code128 import Code128
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import KeepInFrame
+from reportlab.platypus import Flowable, KeepInFrame
 
-from config.pdf.layout import BOLD, INK, REGULAR, Flow, register_fonts, text
+from config.pdf.layout import BOLD, INK, REGULAR, register_fonts, text
 
 SIZE = (100 * mm, 150 * mm)
 MARGIN = 6 * mm
@@ -59,7 +59,7 @@ def label(
     return out.getvalue()
 
 
-def _address(address: Mapping[str, Any], *, size: float) -> list[Flow]:
+def _address(address: Mapping[str, Any], *, size: float) -> list[Flowable]:
     place = (address.get(name) for name in ("postal_code", "city", "region", "country"))
     lines = [*(address.get(name) for name in LINES), " ".join(filter(None, place))]
     name = address.get("name")
@@ -67,7 +67,7 @@ def _address(address: Mapping[str, Any], *, size: float) -> list[Flow]:
     return [*head, *(text(line, size=size) for line in lines if line)]
 
 
-def _put(canvas: Canvas, flow: list[Flow], *, top: float, high: float) -> None:
+def _put(canvas: Canvas, flow: list[Flowable], *, top: float, high: float) -> None:
     """Draw a block from a height down; what does not fit is drawn smaller. In millimetres."""
     block = KeepInFrame(WIDTH, high * mm, flow)
     _, height = block.wrapOn(canvas, WIDTH, high * mm)

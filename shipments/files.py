@@ -8,7 +8,7 @@ ROUTE = "label-document"
 
 def store(label_id: str, pdf: bytes) -> tuple[str, str]:
     """Store the PDF of a label; return its path and SHA-256."""
-    return files.keep(pdf, name=f"labels/{label_id}")
+    return files.store(pdf, name=f"labels/{label_id}")
 
 
 def read(label: Label) -> bytes:
@@ -32,4 +32,4 @@ def label_url(shipment: Shipment) -> str | None:
 
 def label_id(token: str) -> str:
     """Return which label a URL is of. Raises BadSignature, SignatureExpired."""
-    return files.row_of(ROUTE, token)
+    return files.verify_token(ROUTE, token)

@@ -194,7 +194,7 @@ class InvoiceFactory(factory.Factory):
         reactions.settle(order.id, "invoices")
         invoice = invoice_of(order)
         if status == "sent":
-            for mail in invoice.mails:
+            for mail in invoice.deliveries:
                 url = "https://example.com/invoice.pdf"
                 invoices.record_delivery(delivery_id=mail.id, pdf_url=url, at=timezone.now())
         return invoice_of(order)

@@ -23,3 +23,9 @@ class Missing(DomainError):
     """What the request is about is not there, or not any more."""
 
     code = "not_found"
+
+
+class AddressRequired(DomainError):
+    """An address is missing: `detail` names the field to send."""
+
+    code = "address_required"

@@ -1,1 +1,1 @@
-"""Documents to print: how they look, and where they are kept."""
+"""Toolkit of printed documents: their layout, their storage, and signed links to them."""

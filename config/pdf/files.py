@@ -1,4 +1,4 @@
-"""PDFs in the default storage, and the URLs under which they are shown without a token."""
+"""PDFs in the default storage, and signed URLs that open them without an access token."""
 
 from hashlib import sha256
 
@@ -8,14 +8,14 @@ from django.core.files.storage import default_storage
 from django.core.signing import TimestampSigner
 from django.urls import reverse
 
-GOOD_FOR = 30 * 24 * 60 * 60  # seconds, as the contract promises
+LINK_LIFETIME = 30 * 24 * 60 * 60  # seconds, as the event contract promises
 
 
-def keep(pdf: bytes, *, name: str) -> tuple[str, str]:
-    """Store a PDF under a name of its own; return its path and SHA-256.
+def store(pdf: bytes, *, name: str) -> tuple[str, str]:
+    """Store a PDF; return its path, which contains its digest, and its SHA-256.
 
-    A run that was killed may have left the file: whole, it is taken; a part of it is replaced.
-    Other bytes are another file.
+    A killed worker may have left a file at that path: a complete file is reused, an incomplete
+    file is replaced.
     """
     digest = sha256(pdf).hexdigest()
     path = f"{name}-{digest[:16]}.pdf"
@@ -34,11 +34,11 @@ def read(path: str) -> bytes:
 
 
 def signed_url(route: str, row_id: str) -> str:
-    """Return a URL of the named route that shows a PDF to whoever has it, for 30 days."""
+    """Return a URL of the named route. Anyone who has it can open the PDF, for 30 days."""
     token = TimestampSigner(salt=route).sign(row_id)
     return f"{settings.PUBLIC_URL}{reverse(route, args=[token])}"
 
 
-def row_of(route: str, token: str) -> str:
-    """Return which row a URL is of. Raises BadSignature, SignatureExpired."""
-    return TimestampSigner(salt=route).unsign(token, max_age=GOOD_FOR)
+def verify_token(route: str, token: str) -> str:
+    """Return the id of the row that a signed URL opens. Raises BadSignature, SignatureExpired."""
+    return TimestampSigner(salt=route).unsign(token, max_age=LINK_LIFETIME)

@@ -1,30 +1,29 @@
-"""An issued invoice or credit note never changes, whoever tries: the database refuses.
+"""Triggers that refuse changes of issued invoices and credit notes.
 
-A later migration of these tables freezes them again: SQLite drops a table's triggers with it when
-it is altered, and new columns are to be watched too.
+A later migration of these tables must create the triggers again: SQLite drops the triggers of a
+table that is altered, and new columns must be covered too.
 """
 
 from django.db import migrations
 
-MOVES = {"status", "sent_at", "updated_at"}  # of an invoice
-TABLES = {"Invoice": MOVES, "CreditNote": set()}
+MUTABLE_COLUMNS = {"Invoice": {"status", "sent_at", "updated_at"}, "CreditNote": set()}
 
 
 def _columns(apps, name):
     model = apps.get_model("invoices", name)
     columns = [field.column for field in model._meta.local_concrete_fields]
-    return model._meta.db_table, [column for column in columns if column not in TABLES[name]]
+    return model._meta.db_table, [column for column in columns if column not in MUTABLE_COLUMNS[name]]
 
 
 def freeze(apps, schema_editor):
-    for name in TABLES:
+    for name in MUTABLE_COLUMNS:
         table, columns = _columns(apps, name)
         for sql in STATEMENTS[schema_editor.connection.vendor](table, columns):
-            schema_editor.execute(sql, params=None)  # its % are no placeholders
+            schema_editor.execute(sql, params=None)  # its % are not placeholders
 
 
 def thaw(apps, schema_editor):
-    for name in TABLES:
+    for name in MUTABLE_COLUMNS:
         table, _ = _columns(apps, name)
         of_table = "" if schema_editor.connection.vendor == "sqlite" else f" ON {table}"
         vendor = schema_editor.connection.vendor
@@ -56,7 +55,7 @@ def _sqlite(table, columns):
     refuse = f"BEGIN SELECT RAISE(ABORT, '{table} is issued and never changes'); END"
     yield f"CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} WHEN {changed} {refuse}"
     yield f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} {refuse}"
-    # INSERT OR REPLACE deletes what is in its way without a trigger.
+    # INSERT OR REPLACE deletes the conflicting row without calling a trigger.
     unique = next(column for column in ("order_id", "refund_id") if column in columns)
     yield (
         f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} WHEN EXISTS (SELECT 1 FROM"

@@ -1,6 +1,6 @@
-"""The life of an invoice on one page."""
+"""The invoice: its columns and its transitions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -15,20 +15,19 @@ from config.core.money import MAX_DECIMALS, CurrencyField, MoneyField, money
 from events.aggregate import Aggregate, transition
 from events.schema import Event
 from invoices import events
-from invoices.models.credit_note import CreditNote, Rates, credited
-from invoices.models.outgoing import Document, InvoiceDelivery
+from invoices.models.lines import Line, by_tax_rate, split_credit
+from invoices.models.parts import CreditNote, Document, InvoiceDelivery
 
 
 class Invoice(Aggregate):
-    """The bill of an order. Only its status moves: a trigger keeps the rest as it was issued."""
+    """The invoice of an order. A database trigger refuses every change but that of the status."""
 
     class Status(models.TextChoices):
         ISSUED = "issued"
         SENT = "sent"
 
-    terminal_statuses = frozenset(
-        {Status.ISSUED, Status.SENT}
-    )  # without an address it is never sent
+    # An invoice without an address is never sent, so both are terminal.
+    terminal_statuses = frozenset({Status.ISSUED, Status.SENT})
     stream_field = "order_id"
     created_event = events.InvoiceCreated
 
@@ -41,9 +40,9 @@ class Invoice(Aggregate):
     customer_id = models.CharField(max_length=64, null=True)
     customer_email = models.EmailField(null=True)
     currency = CurrencyField()
-    # Amounts and rates in them are text, exactly as they are printed.
+    # Amounts and tax rates in these are text, exactly as they are printed.
     seller = models.JSONField()
-    buyer = models.JSONField()  # the parts of an address, as far as they are known
+    buyer = models.JSONField()  # the known parts of an address
     lines = models.JSONField()
     rates = models.JSONField()
     subtotal = MoneyField()
@@ -51,7 +50,7 @@ class Invoice(Aggregate):
     tax = MoneyField()
     total = MoneyField()
     issued_at = models.DateTimeField()
-    sent_at = models.DateTimeField(null=True)  # the latest time
+    sent_at = models.DateTimeField(null=True)  # of the latest delivery
 
     class Meta:
         constraints = [
@@ -60,7 +59,7 @@ class Invoice(Aggregate):
                 condition=Q(
                     discount__gte=0,
                     tax__gte=0,
-                    # Rounded, because SQLite adds with floats.
+                    # Rounded, because SQLite adds in floating point.
                     total=Round(F("subtotal") - F("discount") + F("tax"), precision=MAX_DECIMALS),
                 ),
                 name="invoice_adds_up",
@@ -88,41 +87,39 @@ class Invoice(Aggregate):
         return self.number
 
     @cached_property
-    def notes(self) -> list[CreditNote]:
+    def credit_notes(self) -> list[CreditNote]:
         """The credit notes, in the order of issue."""
-        return list(self.credit_notes.all())
+        return list(self.credit_note_set.all())
 
     @cached_property
-    def mails(self) -> list[InvoiceDelivery]:
-        """The deliveries, in the order in which they were wanted."""
-        return list(self.deliveries.all())
+    def deliveries(self) -> list[InvoiceDelivery]:
+        """The deliveries, in the order in which they were queued."""
+        return list(self.delivery_set.all())
 
-    def document(self, note: CreditNote | None = None) -> Document | None:
-        """Return the PDF, or that of a credit note, if it is rendered."""
-        wanted = note.id if note else None
-        return next(
-            (d for d in self.documents.all() if d.credit_note_id == wanted and d.rendered_at), None
-        )
+    def document(self, credit_note: CreditNote | None = None) -> Document | None:
+        """Return the PDF of the invoice, or of a credit note, if it is rendered."""
+        credit_note_id = credit_note.id if credit_note else None
+        rendered = (document for document in self.documents.all() if document.rendered_at)
+        return next((each for each in rendered if each.credit_note_id == credit_note_id), None)
 
     @property
-    def creditable(self) -> Decimal:
-        """What has not been taken back yet."""
-        left: Decimal = self.total - sum(note.total for note in self.notes)
-        return left
+    def creditable_amount(self) -> Decimal:
+        """The total, less the credit notes."""
+        credited = sum((note.total for note in self.credit_notes), Decimal(0))
+        remaining: Decimal = self.total - credited
+        return remaining
 
     @classmethod
-    def issue(
-        cls, *, currency: str, lines: Sequence[Mapping[str, Any]], **fields: Any
-    ) -> "Invoice":
-        """The sale is billed. `lines` are priced, their amounts Decimals."""
+    def issue(cls, *, currency: str, lines: Sequence[Line], **fields: Any) -> "Invoice":
+        """Issue an invoice of these lines. `fields` are the other columns."""
         invoice = cls(
             currency=currency,
-            lines=[_as_text(line, currency) for line in lines],
-            rates=_rates(lines, currency),
-            subtotal=sum((line["quantity"] * line["unit_price"] for line in lines), Decimal(0)),
-            discount=sum((line["discount"] for line in lines), Decimal(0)),
-            tax=sum((line["tax"] for line in lines), Decimal(0)),
-            total=sum((line["total"] for line in lines), Decimal(0)),
+            lines=[line.as_json(currency) for line in lines],
+            rates=by_tax_rate(lines, currency),
+            subtotal=sum((line.quantity * line.unit_price for line in lines), Decimal(0)),
+            discount=sum((line.discount for line in lines), Decimal(0)),
+            tax=sum((line.tax for line in lines), Decimal(0)),
+            total=sum((line.total for line in lines), Decimal(0)),
             **fields,
         )
         invoice.record(
@@ -140,24 +137,24 @@ class Invoice(Aggregate):
         source=(Status.ISSUED, Status.SENT), target=None, emits=events.InvoiceQueued, verb="send"
     )
     def send(self, *, recipient_email: str, at: datetime) -> Event:
-        """Mail the invoice with its PDF, for the first time or again."""
-        mail = InvoiceDelivery(invoice=self, recipient_email=recipient_email, queued_at=at)
-        self.mails.append(mail)
-        self.save_part(mail)
+        """Queue a mail with the invoice, for the first time or again."""
+        delivery = InvoiceDelivery(invoice=self, recipient_email=recipient_email, queued_at=at)
+        self.deliveries.append(delivery)
+        self.save_part(delivery)
         return events.InvoiceQueued(
-            invoice_id=self.id, delivery_id=mail.id, recipient_email=recipient_email
+            invoice_id=self.id, delivery_id=delivery.id, recipient_email=recipient_email
         )
 
     @transition(source=(Status.ISSUED, Status.SENT), target=Status.SENT, emits=events.InvoiceSent)
-    def deliver(self, *, mail: InvoiceDelivery, pdf_url: str, at: datetime) -> Event:
-        """The mail server has accepted it."""
-        mail.status, mail.sent_at = mail.Status.SENT, at
-        mail.due_at, mail.last_error = None, ""
-        self.save_part(mail)
+    def deliver(self, *, delivery: InvoiceDelivery, pdf_url: str, at: datetime) -> Event:
+        """The mail server has accepted the mail."""
+        delivery.status, delivery.sent_at = delivery.Status.SENT, at
+        delivery.due_at, delivery.last_error = None, ""
+        self.save_part(delivery)
         self.sent_at = at
         return events.InvoiceSent(
             invoice_id=self.id,
-            recipient_email=mail.recipient_email,
+            recipient_email=delivery.recipient_email,
             pdf_url=pdf_url,
             sent_at=at,
         )
@@ -166,11 +163,11 @@ class Invoice(Aggregate):
     def credit(
         self, *, number: str, refund_id: str, amount: Decimal, reason: str, at: datetime
     ) -> Event:
-        """Money has gone back; `amount`, with its tax, is at most what is creditable."""
-        rates = credited(
+        """Issue a credit note. `amount` includes tax and is at most `creditable_amount`."""
+        rates = split_credit(
             amount,
             invoiced=self.rates,
-            before=[note.rates for note in self.notes],
+            credited=[note.rates for note in self.credit_notes],
             currency=self.currency,
         )
         note = CreditNote(
@@ -185,6 +182,7 @@ class Invoice(Aggregate):
             total=amount,
             issued_at=at,
         )
+        self.credit_notes.append(note)
         self.save_part(note)
         return events.CreditNoteIssued(
             credit_note_id=note.id,
@@ -196,22 +194,3 @@ class Invoice(Aggregate):
             reason=reason,
             issued_at=at,
         )
-
-
-def _as_text(line: Mapping[str, Any], currency: str) -> dict[str, Any]:
-    amounts = ("unit_price", "discount", "net", "tax", "total")
-    text = {name: str(money(line[name], currency)) for name in amounts}
-    return {**line, **text, "tax_rate": f"{line['tax_rate'].normalize():f}"}
-
-
-def _rates(lines: Sequence[Mapping[str, Any]], currency: str) -> Rates:
-    """Sum the lines up by their tax rate."""
-    rates = []
-    for rate in sorted({line["tax_rate"] for line in lines}):
-        of_rate = [line for line in lines if line["tax_rate"] == rate]
-        sums = {
-            name: str(money(sum((line[name] for line in of_rate), Decimal(0)), currency))
-            for name in ("net", "tax", "total")
-        }
-        rates.append({"tax_rate": f"{rate.normalize():f}", **sums})
-    return rates

@@ -1,10 +1,10 @@
-"""Who sells."""
+"""The seller profile."""
 
 from django.db import models
 
 
 class Seller(models.Model):
-    """An organization as its invoices name it. An issued invoice keeps what it said then."""
+    """The profile of an organization that its new invoices print. Issued invoices do not change."""
 
     organization_id = models.CharField(max_length=64, primary_key=True)
     name = models.CharField(max_length=200, help_text="The legal name.")
@@ -15,16 +15,18 @@ class Seller(models.Model):
     city = models.CharField(max_length=100, blank=True)
     region = models.CharField(max_length=100, blank=True)
     country = models.CharField(max_length=2, blank=True, help_text="Two letters: “MX”.")
-    email = models.EmailField(blank=True, help_text="Where answers to a mailed invoice go.")
+    email = models.EmailField(blank=True, help_text="Replies to invoices go here.")
     phone = models.CharField(max_length=40, blank=True)
     note = models.CharField(
-        max_length=300, blank=True, help_text="At the foot of every page: a bank account, a court."
+        max_length=300,
+        blank=True,
+        help_text="Printed at the foot of every page: a bank account, a court.",
     )
 
     def __str__(self) -> str:
         return self.organization_id
 
     def profile(self) -> dict[str, str]:
-        """Return what an invoice says of the seller: what is not blank."""
+        """Return the fields that are not blank."""
         fields = (field.name for field in self._meta.fields if not field.primary_key)
         return {name: value for name in fields if (value := getattr(self, name))}

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 def test_an_invoice_that_was_refused_is_found_looked_at_and_sent_elsewhere(operator: Page):
     invoice = InvoiceFactory()
-    services.put_off(invoice.mails[0], error="550 no such mailbox", at=timezone.now())
+    services.put_off(invoice.deliveries[0], error="550 no such mailbox", at=timezone.now())
     tasks.deliver_documents()
     operator.goto("/admin/")
     operator.get_by_role("link", name="Invoices whose mail or PDF fails").click()

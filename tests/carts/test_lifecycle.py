@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from carts import services
 from carts.models import Cart
+from config.core.exceptions import AddressRequired
 from events.aggregate import InvalidTransition
 from tests.factories import ADDRESS, CartFactory, LineFactory
 from tests.facts import mark, told
@@ -86,7 +87,7 @@ def test_state_and_command(command, state):
     before, expected = mark(), TABLE[command][STATES.index(state)]
     assert cart.status == state
     if expected == NO:
-        refusal = services.AddressRequired if state in Cart.OPEN else InvalidTransition
+        refusal = AddressRequired if state in Cart.OPEN else InvalidTransition
         with pytest.raises(refusal), transaction.atomic():
             COMMANDS[command](cart)
     else:

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from carts import services
 from carts.models import CannotMerge, Cart, CartItem, Policy, TooMany
-from carts.services import AddressRequired, UnknownItem
+from carts.services import UnknownItem
+from config.core.exceptions import AddressRequired
 from config.core.money import InexactAmount
 from events.aggregate import InvalidTransition
 from orders.models import Order

@@ -65,7 +65,7 @@ def test_an_operator_sends_it_again_to_another_address(operator):
 
 def test_what_fails_waits_in_a_queue_with_its_reason(operator):
     failing, pending = InvoiceFactory(), InvoiceFactory()
-    client, mail = operator(), failing.mails[0]
+    client, mail = operator(), failing.deliveries[0]
     services.put_off(mail, error="550 no such mailbox", at=timezone.now())
     assert waiting(client, "unsent") == [failing.id]
     assert "550 no such mailbox" in client.get(page(failing)).content.decode()

@@ -98,7 +98,7 @@ def test_a_credit_note_names_its_invoice():
     line = LineFactory(tax_rate=Decimal("0.19"))
     invoice = credit(InvoiceFactory(items=[line]), "11.90")
     (page,) = text_of(pdf_of(invoice, credit_note__isnull=False))
-    note = invoice.notes[0]
+    note = invoice.credit_notes[0]
     for value in (
         "Credit note",
         f"For invoice {invoice.number}",

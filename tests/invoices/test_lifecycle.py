@@ -22,7 +22,7 @@ def send(invoice):
 def deliver(invoice):
     """The mail server accepts one more mail."""
     send(invoice)
-    mail = invoice.deliveries.get(recipient_email="other@example.com")
+    mail = invoice.delivery_set.get(recipient_email="other@example.com")
     services.record_delivery(delivery_id=mail.id, pdf_url="https://x.example", at=timezone.now())
 
 

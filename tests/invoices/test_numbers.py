@@ -1,4 +1,4 @@
-"""Numbers without a gap, whoever takes them, and the command that proves it."""
+"""Numbers without gaps, and the command that checks them."""
 
 from datetime import UTC, datetime
 from io import StringIO
@@ -11,14 +11,13 @@ from django.utils import timezone
 from config.core.models import NumberSeries
 from invoices import services
 from invoices.models import CreditNote, Invoice
-from invoices.services import issuing
 from tests.factories import InvoiceFactory, OrderFactory, credit
 from tests.parallel import at_once
 
 
 @pytest.fixture
-def travel(monkeypatch):
-    """Return a function that goes to the first of June of a year."""
+def set_year(monkeypatch):
+    """Return a function that sets the clock to June 1 of a year."""
 
     def to(year):
         monkeypatch.setattr(timezone, "now", lambda: datetime(year, 6, 1, tzinfo=UTC))
@@ -27,11 +26,11 @@ def travel(monkeypatch):
 
 
 class Undone(Exception):
-    """Something goes wrong after the invoice was issued."""
+    """An error after the invoice was issued."""
 
 
 @pytest.mark.django_db(transaction=True)
-def test_fifty_at_once_of_which_a_third_is_rolled_back_leave_no_gap():
+def test_rollbacks_of_concurrent_invoices_leave_no_gaps():
     orders = [OrderFactory(status="confirmed") for _ in range(50)]
 
     def issue(n):
@@ -52,15 +51,15 @@ def test_fifty_at_once_of_which_a_third_is_rolled_back_leave_no_gap():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_order_confirmed_twice_at_once_has_one_invoice():
+def test_concurrent_calls_issue_one_invoice_per_order():
     order = OrderFactory(status="confirmed")
-    answers = at_once(8, lambda n: services.issue_invoice(order_id=order.id).number)
-    assert len(set(answers)) == 1
+    numbers = at_once(8, lambda n: services.issue_invoice(order_id=order.id).number)
+    assert len(set(numbers)) == 1
     assert NumberSeries.objects.get(series="INV").last == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_refunds_at_once_never_credit_more_than_the_invoice():
+def test_concurrent_refunds_never_credit_more_than_the_invoice():
     invoice = InvoiceFactory()  # of 50.00
     at_once(8, lambda n: credit(invoice, "20.00", f"ref_{n}").id)
     totals = CreditNote.objects.order_by("number").values_list("total", flat=True)
@@ -68,10 +67,10 @@ def test_refunds_at_once_never_credit_more_than_the_invoice():
 
 
 @pytest.mark.django_db
-def test_each_year_and_each_organization_counts_from_one(travel):
+def test_each_year_and_each_organization_starts_at_one(set_year):
     numbers = []
     for year in (2025, 2026):
-        travel(year)
+        set_year(year)
         numbers += [InvoiceFactory().number, InvoiceFactory(organization_id="org_2").number]
         credit(Invoice.objects.latest("id"), "1.00", f"ref_{year}")
     assert numbers == ["INV-2025-0001"] * 2 + ["INV-2026-0001"] * 2
@@ -80,9 +79,9 @@ def test_each_year_and_each_organization_counts_from_one(travel):
 
 
 @pytest.mark.django_db
-def test_who_waits_for_a_number_over_new_year_gets_one_of_the_new_year(travel, monkeypatch):
-    travel(2025)
-    monkeypatch.setattr(issuing, "lock", lambda name: travel(2026))
+def test_waiting_for_the_lock_over_new_year_gives_a_number_of_the_new_year(set_year, monkeypatch):
+    set_year(2025)
+    monkeypatch.setattr(services, "lock", lambda name: set_year(2026))
     invoice = InvoiceFactory()
     assert (invoice.number, invoice.issued_at.year) == ("INV-2026-0001", 2026)
 
@@ -93,7 +92,7 @@ def check(*arguments):
     return out.getvalue()
 
 
-def faults(*arguments):
+def errors(*arguments):
     err = StringIO()
     with pytest.raises(CommandError) as refused:
         call_command("check_invoice_numbers", *arguments, stderr=err)
@@ -102,29 +101,29 @@ def faults(*arguments):
 
 
 @pytest.mark.django_db
-def test_the_command_says_which_number_is_missing(travel):
-    travel(2025)
-    assert check() == "0 numbers: none is missing, none is there twice.\n"
+def test_the_command_names_missing_numbers(set_year):
+    set_year(2025)
+    assert check() == "Checked 0 numbers: none is missing, none is used twice.\n"
     for _ in range(3):
         InvoiceFactory()
     credit(InvoiceFactory(organization_id="org_2"), "1.00")
-    assert check() == "5 numbers: none is missing, none is there twice.\n"
+    assert check() == "Checked 5 numbers: none is missing, none is used twice.\n"
     NumberSeries.objects.filter(organization_id="org_1").update(last=5)
     NumberSeries.objects.filter(organization_id="org_2", series="CN").delete()
-    assert faults() == [
+    assert errors() == [
         "org_1: INV-2025-0004 is missing.",
         "org_1: INV-2025-0005 is missing.",
-        "org_2: CN-2025-0001 was never given out.",
+        "org_2: CN-2025-0001 was not taken from the counter.",
     ]
-    assert faults("--organization", "org_1") == faults()[:2]
+    assert errors("--organization", "org_1") == errors()[:2]
 
 
 @pytest.mark.django_db
-def test_the_command_says_which_number_is_there_twice(travel):
-    travel(2025)
-    with connection.cursor() as cursor:  # a database that was mended by hand
+def test_the_command_names_numbers_that_are_used_twice(set_year):
+    set_year(2025)
+    with connection.cursor() as cursor:  # as after a manual repair
         cursor.execute("ALTER TABLE invoices_invoice DROP CONSTRAINT invoice_number")
     InvoiceFactory()
     NumberSeries.objects.filter(series="INV").update(last=0)
     InvoiceFactory()
-    assert faults() == ["org_1: INV-2025-0001 is there 2 times."]
+    assert errors() == ["org_1: INV-2025-0001 is used 2 times."]

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from config.core.exceptions import AddressRequired
 from invoices import services
 from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery
-from invoices.models.credit_note import credited
+from invoices.models.lines import split_credit
 from payments import selectors as payment_selectors
 from payments import services as payments
 from tests import factories
@@ -104,7 +105,7 @@ def test_the_buyer_is_whom_the_bill_goes_to():
 
 def test_a_new_invoice_is_rendered_and_mailed_to_the_buyer(enqueued):
     invoice = InvoiceFactory()
-    assert [mail.recipient_email for mail in invoice.mails] == ["juan@example.com"]
+    assert [mail.recipient_email for mail in invoice.deliveries] == ["juan@example.com"]
     assert Document.objects.get().invoice_id == invoice.id
     assert data_of(invoice, "invoice.queued")["recipient_email"] == "juan@example.com"
 
@@ -121,8 +122,8 @@ def data_of(invoice, name):
 
 def test_without_an_address_it_is_rendered_only_and_sent_when_somebody_knows_one():
     invoice = InvoiceFactory(customer_email=None)
-    assert (invoice.mails, Document.objects.count()) == ([], 1)
-    with pytest.raises(services.AddressRequired, match="recipient_email"):
+    assert (invoice.deliveries, Document.objects.count()) == ([], 1)
+    with pytest.raises(AddressRequired, match="recipient_email"):
         services.send_invoice(invoice_id=invoice.id)
     services.send_invoice(invoice_id=invoice.id, recipient_email="ana@example.com")
     assert InvoiceDelivery.objects.get().recipient_email == "ana@example.com"
@@ -175,7 +176,7 @@ def test_money_that_was_never_invoiced_is_not_credited():
 def test_credit_notes_have_their_currency_s_decimals(currency, amount):
     price = Decimal(amount)
     invoice = InvoiceFactory(currency=currency, items=[LineFactory(unit_price=price)])
-    note = credit(invoice, amount).notes[0]
+    note = credit(invoice, amount).credit_notes[0]
     assert [row["total"] for row in note.rates] == [amount]
 
 
@@ -197,7 +198,7 @@ def test_whatever_is_refunded_the_notes_of_a_whole_invoice_sum_to_it(rates, shar
     for share in [*shares, None]:  # the last one takes the rest
         amount = left if share is None else min(left, Decimal(share))
         if amount:
-            note = credited(amount, invoiced=invoiced, before=notes, currency="USD")
+            note = split_credit(amount, invoiced=invoiced, credited=notes, currency="USD")
             assert sum(Decimal(row["total"]) for row in note) == amount
             notes.append(note)
             left -= amount
@@ -226,7 +227,7 @@ def test_a_refund_by_whatever_way_is_credited(settle):
     [payment] = payment_selectors.of_order(order.id)
     refund = give_back(payment, "12.00")  # before the invoice is issued, and settled after it
     settle()
-    (note,) = invoice_of(order).notes
+    (note,) = invoice_of(order).credit_notes
     assert (note.total, note.refund_id, note.reason) == (12, refund.id, "operator")
 
 
@@ -237,7 +238,7 @@ def test_a_refund_of_money_that_was_never_billed_is_not_credited(settle):
     settle()
     give_back(other, "50.01")
     settle()
-    assert invoice_of(order).notes == []
+    assert invoice_of(order).credit_notes == []
 
 
 def test_money_that_came_twice_goes_back_without_a_credit_note(settle):
@@ -250,7 +251,7 @@ def test_money_that_came_twice_goes_back_without_a_credit_note(settle):
     payments.call_gateway(payment_id=late.id)
     settle()
     assert payment_selectors.get(late.id).status == "refunded"
-    assert invoice_of(order).notes == []
+    assert invoice_of(order).credit_notes == []
     give_back(paid, "50.00")
     settle()
-    assert [note.total for note in invoice_of(order).notes] == [50]
+    assert [note.total for note in invoice_of(order).credit_notes] == [50]

@@ -38,7 +38,7 @@ def test_the_pdf_is_answered_when_it_is_rendered(api):
     invoice = InvoiceFactory()
     early = api.get(path(invoice, "/pdf"))
     assert (early.status_code, early.json()["code"]) == (409, "not_rendered")
-    assert "ask again" in early.json()["detail"]
+    assert "Retry in a few seconds" in early.json()["detail"]
     tasks.deliver_documents()
     for accept in ("application/pdf", "application/json", "*/*"):
         answer = api.get(path(invoice, "/pdf"), headers={"Accept": accept})

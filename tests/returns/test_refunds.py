@@ -62,7 +62,7 @@ class TestRefunding:
         )
         [given] = payment_selectors.of_order(row.order_id)[0].givebacks
         assert given.cause == row.id
-        assert invoice_of(row.order).creditable == 0
+        assert invoice_of(row.order).creditable_amount == 0
 
     @pytest.mark.parametrize("method", ["store_credit", "manual"])
     def test_what_an_operator_pays_out_is_refunded_when_that_is_recorded(self, method, settle):

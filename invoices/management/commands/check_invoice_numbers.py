@@ -7,19 +7,19 @@ from invoices import selectors
 
 
 class Command(BaseCommand):
-    help = "Prove that no number of an invoice or a credit note is missing, or given out twice."
+    help = "Check that no number of an invoice or a credit note is missing or used twice."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--organization", help="of this one only")
+        parser.add_argument("--organization", help="check the numbers of this organization only")
 
     def handle(self, *args: Any, organization: str | None, **options: Any) -> None:
-        faults, checked = [], 0
-        for series in selectors.number_series(organization):
-            count, wrong = selectors.check_numbers(series)
-            checked += count
-            faults += wrong
-        for fault in faults:
-            self.stderr.write(fault)
-        if faults:
-            raise CommandError(f"{len(faults)} of {checked} numbers are wrong.")
-        self.stdout.write(f"{checked} numbers: none is missing, none is there twice.")
+        count, errors = 0, []
+        for annual in selectors.annual_series(organization):
+            last, found = selectors.check_series(annual)
+            count += last
+            errors += found
+        for error in errors:
+            self.stderr.write(error)
+        if errors:
+            raise CommandError(f"{len(errors)} errors in {count} numbers.")
+        self.stdout.write(f"Checked {count} numbers: none is missing, none is used twice.")

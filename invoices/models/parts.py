@@ -1,14 +1,54 @@
-"""What is to be rendered and mailed: each an intent first, then a call, then its result."""
+"""The parts of an invoice: its credit notes, its PDF documents and its deliveries by mail."""
 
 from datetime import datetime, timedelta
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Round
 from django.utils import timezone
 
 from config.core.ids import PublicIdField
+from config.core.money import MAX_DECIMALS, MoneyField
 from config.core.retry import doubled
 from events.aggregate import Part
+
+
+class CreditNote(Part):
+    """A part of an invoice that was refunded. A database trigger refuses changes."""
+
+    id = PublicIdField("cn")
+    organization_id = models.CharField(max_length=64, editable=False)
+    invoice = models.ForeignKey("invoices.Invoice", models.PROTECT, related_name="credit_note_set")
+    number = models.CharField(max_length=24)
+    refund_id = models.CharField(max_length=40, unique=True)
+    reason = models.CharField(max_length=32)
+    rates = models.JSONField()
+    net = MoneyField()
+    tax = MoneyField()
+    total = MoneyField()
+    issued_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["issued_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["number", "organization_id"], name="credit_note_number"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    net__gte=0,
+                    tax__gte=0,
+                    total__gt=0,
+                    # Rounded, because SQLite adds in floating point.
+                    total=Round(F("net") + F("tax"), precision=MAX_DECIMALS),
+                ),
+                name="credit_note_adds_up",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=1)
 MOST_ATTEMPTS = 80  # in some three days
@@ -40,7 +80,7 @@ class Wanted(models.Model):
 
 
 class Document(Wanted):
-    """The PDF of an invoice, or of one of its credit notes; stored once."""
+    """The PDF of an invoice or of one of its credit notes. It is rendered and stored once."""
 
     id = PublicIdField("doc")
     invoice = models.ForeignKey("invoices.Invoice", models.PROTECT, related_name="documents")
@@ -75,19 +115,19 @@ class Document(Wanted):
 
     @property
     def number(self) -> str:
-        """The number that people know it by."""
+        """The number of the credit note, or else of the invoice."""
         return str(self.credit_note.number if self.credit_note else self.invoice.number)
 
 
 class InvoiceDelivery(Wanted, Part):
-    """A mail with the invoice. Its id is the Message-ID, however often it is tried."""
+    """A mail with the invoice. Every attempt has the same Message-ID, made from the id."""
 
     class Status(models.TextChoices):
         QUEUED = "queued"
         SENT = "sent"
 
     id = PublicIdField("del")
-    invoice = models.ForeignKey("invoices.Invoice", models.PROTECT, related_name="deliveries")
+    invoice = models.ForeignKey("invoices.Invoice", models.PROTECT, related_name="delivery_set")
     recipient_email = models.EmailField()
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.QUEUED)
     queued_at = models.DateTimeField()

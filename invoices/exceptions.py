@@ -1,0 +1,9 @@
+"""The errors of the invoices context."""
+
+from config.core.exceptions import Conflict
+
+
+class NotRendered(Conflict):
+    """The PDF is not rendered yet. Retry in a few seconds."""
+
+    code = "not_rendered"

@@ -1,0 +1,214 @@
+"""What can be done with invoices: one function per verb."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeVar
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from config.core.exceptions import AddressRequired
+from config.core.locks import lock
+from config.core.numbering import next_number
+from invoices import selectors
+from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery, Seller
+from invoices.models.lines import Line
+from invoices.models.parts import Wanted
+from orders import selectors as orders
+
+if TYPE_CHECKING:
+    from orders.models import Order
+
+W = TypeVar("W", bound=Wanted)
+CLAIM = timedelta(minutes=5)  # longer than a mail takes; who takes longer was killed
+FOR_A_MINUTE = timedelta(minutes=1)
+
+
+@transaction.atomic
+def issue_invoice(*, order_id: str) -> Invoice:
+    """Issue the invoice of a confirmed order. An order that has an invoice keeps it."""
+    order = orders.get_for_update(order_id)
+    if invoice := selectors.of_order(order_id):
+        return invoice
+    seller = selectors.seller(order.organization_id)
+    number, at = _next_number(order.organization_id, "INV")
+    invoice = Invoice.issue(
+        organization_id=order.organization_id,
+        number=number,
+        order_id=order.id,
+        order_number=order.number,
+        ordered_at=order.placed_at,
+        customer_id=order.customer_id,
+        customer_email=order.customer_email,
+        currency=order.currency,
+        seller=seller,
+        buyer=order.billing_address or order.shipping_address or {},
+        lines=list(_lines(order)),
+        issued_at=at,
+    )
+    invoice.save(force_insert=True)
+    return invoice
+
+
+@transaction.atomic
+def issue_credit_note(
+    *, order_id: str, refund_id: str, amount: Decimal, currency: str, reason: str
+) -> Invoice | None:
+    """Credit a refund to the invoice of its order, once per refund; return the invoice.
+
+    Money that was not invoiced is not credited: the refund of an order without an invoice, a
+    refund in another currency, and the part of a refund that exceeds the invoice.
+    """
+    orders.get_for_update(order_id)
+    invoice = selectors.of_order(order_id)
+    if invoice is None or invoice.currency != currency:
+        return None
+    amount = min(amount, invoice.creditable_amount)
+    if not amount or CreditNote.objects.filter(refund_id=refund_id).exists():
+        return invoice
+    number, at = _next_number(invoice.organization_id, "CN")
+    invoice.credit(number=number, refund_id=refund_id, amount=amount, reason=reason, at=at)
+    invoice.save()
+    return invoice
+
+
+def _next_number(organization_id: str, series: str) -> tuple[str, datetime]:
+    """Return the next number of a series and the moment of issue.
+
+    The moment is read after the lock, so that moments ascend with the numbers, and a number and its
+    moment are of the same year.
+    """
+    lock(f"{series} of {organization_id}")
+    at = timezone.now()
+    return next_number(organization_id=organization_id, series=series, at=at), at
+
+
+def _lines(order: "Order") -> Iterator[Line]:
+    """Yield a line for each item of the order, and one for shipping if it has a price."""
+    for item in order.lines:
+        yield Line(
+            title=item.title,
+            variant_id=item.variant_id,
+            quantity=item.quantity,
+            unit_price=item.unit_price,
+            discount=item.discount,
+            net=item.net - item.discount,
+            tax_rate=item.tax_rate,
+            tax=item.tax,
+            total=item.total,
+        )
+    if order.shipping_cost:
+        method = " ".join(filter(None, [order.carrier, order.service]))
+        yield Line(
+            title=f"Shipping ({method})" if method else "Shipping",
+            variant_id=None,
+            quantity=1,
+            unit_price=order.shipping_cost,
+            discount=Decimal(0),
+            net=order.shipping_cost,
+            tax_rate=order.shipping_tax_rate,
+            tax=order.shipping_tax,
+            total=order.shipping_cost + order.shipping_tax,
+        )
+
+
+def set_seller(*, organization_id: str, **profile: str) -> Seller:
+    """Set the seller profile of an organization."""
+    seller, _ = Seller.objects.update_or_create(profile, organization_id=organization_id)
+    return seller
+
+
+# Documents and deliveries
+
+
+@transaction.atomic
+def queue_invoice(*, invoice_id: str) -> None:
+    """Queue the PDF of a new invoice, and a mail with it if the buyer has an address."""
+    if Invoice.objects.get(pk=invoice_id).customer_email:
+        send_invoice(invoice_id=invoice_id)
+    queue_document(invoice_id=invoice_id)
+
+
+@transaction.atomic
+def queue_document(*, invoice_id: str, credit_note_id: str | None = None) -> Document:
+    """Queue the PDF of an invoice or of one of its credit notes. A queued PDF stays queued once."""
+    document, _ = Document.objects.get_or_create(
+        invoice_id=invoice_id, credit_note_id=credit_note_id
+    )
+    return document
+
+
+@transaction.atomic
+def send_invoice(*, invoice_id: str, recipient_email: str | None = None) -> Invoice:
+    """Queue a mail with the invoice. `recipient_email` defaults to the buyer's address.
+
+    A mail that is already queued to the address is sent at once instead. Raises AddressRequired.
+    """
+    invoice, now = selectors.get_for_update(invoice_id), timezone.now()
+    recipient = recipient_email or invoice.customer_email
+    if recipient is None:
+        raise AddressRequired("recipient_email is required: the order has no customer_email.")
+    queued = (
+        delivery
+        for delivery in invoice.deliveries
+        if delivery.recipient_email == recipient and not delivery.sent_at
+    )
+    if delivery := next(queued, None):
+        if delivery.due_at is None or delivery.due_at > now + CLAIM:  # else a worker may have it
+            delivery.hurry(at=now)
+            delivery.save()
+    else:
+        invoice.send(recipient_email=recipient, at=now)
+        invoice.save()
+    return invoice
+
+
+@transaction.atomic
+def claim(due: QuerySet[W], *, now: datetime) -> W | None:
+    """Take the first that is due, so that no other worker does for a while."""
+    row = due.select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
+    if row:
+        row.due_at = now + CLAIM
+        row.save(update_fields=["due_at"])
+    return row
+
+
+@transaction.atomic
+def record_rendering(*, document_id: str, path: str, sha256: str, at: datetime) -> None:
+    """Record that the PDF is stored."""
+    document = Document.objects.select_for_update(no_key=True).get(pk=document_id)
+    if document.rendered_at is None:
+        document.path, document.sha256, document.rendered_at = path, sha256, at
+        document.due_at, document.last_error = None, ""
+        document.save()
+
+
+@transaction.atomic
+def record_delivery(*, delivery_id: str, pdf_url: str, at: datetime) -> None:
+    """Record that the mail server has accepted the mail."""
+    delivery = InvoiceDelivery.objects.get(pk=delivery_id)
+    invoice = selectors.get_for_update(delivery.invoice_id)
+    delivery = next(each for each in invoice.deliveries if each.id == delivery_id)
+    if delivery.sent_at is None:
+        invoice.deliver(delivery=delivery, pdf_url=pdf_url, at=at)
+        invoice.save()
+
+
+@transaction.atomic
+def put_off(wanted: Wanted, *, error: str, at: datetime, is_refused: bool = False) -> None:
+    """It could not be done now: try again later, and let operators see why."""
+    row = type(wanted)._default_manager.select_for_update(no_key=True).get(pk=wanted.pk)
+    if row.due_at is not None:
+        row.put_off(error, at=at, is_refused=is_refused)
+        row.save(update_fields=["due_at", "attempts", "last_error"])
+
+
+@transaction.atomic
+def hold_back(due: QuerySet[W], *, error: str, at: datetime) -> None:
+    """The server is away: it is not asked anew for each of what else is due, for a minute."""
+    # Rows that another worker has are skipped, so that two who hold back do not deadlock.
+    free = due.select_related(None).select_for_update(no_key=True, skip_locked=True)
+    rows = due.model._default_manager.filter(pk__in=free.values("pk"))
+    rows.update(due_at=at + FOR_A_MINUTE, last_error=error[:2000])
