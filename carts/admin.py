@@ -129,5 +129,4 @@ class CartAdmin(AggregateAdmin):
 
 @admin.register(Policy)
 class CartPolicyAdmin(PolicyAdmin):
-    save = services.set_policy
     list_display = ["organization_id", "abandoned_after"]

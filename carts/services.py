@@ -1,6 +1,6 @@
 """What can be done with carts: one function per verb."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from carts import selectors
-from carts.models import CannotMerge, Cart, CartItem, Policy
+from carts.models import CannotMerge, Cart, CartItem
 from config.core.exceptions import AddressRequired, Missing
 from config.core.ids import new_id
 from config.core.money import exact
@@ -163,13 +163,6 @@ def expire_idle_carts(*, now: datetime, organization_id: str | None = None) -> i
     """Expire carts that nobody has touched for CART_EXPIRED_AFTER at `now`; return how many."""
     idle = selectors.to_expire(now=now, organization_id=organization_id)
     return for_each(idle, lambda cart: cart.expire())
-
-
-def set_policy(*, organization_id: str, abandoned_after: timedelta | None) -> Policy:
-    """Override the settings for one organization; None leaves a rule to them."""
-    values = {"abandoned_after": abandoned_after}
-    policy, _ = Policy.objects.update_or_create(values, organization_id=organization_id)
-    return policy
 
 
 def _item(cart: Cart, item_id: str) -> CartItem:

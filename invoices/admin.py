@@ -212,6 +212,5 @@ def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> SafeStri
 
 @admin.register(Seller)
 class SellerAdmin(PolicyAdmin):
-    save = services.set_seller
     icon = "storefront"
     list_display = ["organization_id", "name", "tax_id", "email"]

@@ -13,7 +13,7 @@ from config.core.exceptions import AddressRequired
 from config.core.locks import lock
 from config.core.numbering import next_number
 from invoices import selectors
-from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery, Seller
+from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery
 from invoices.models.lines import Line
 from invoices.models.parts import Wanted
 from orders import selectors as orders
@@ -112,12 +112,6 @@ def _lines(order: "Order") -> Iterator[Line]:
             tax=order.shipping_tax,
             total=order.shipping_cost + order.shipping_tax,
         )
-
-
-def set_seller(*, organization_id: str, **profile: str) -> Seller:
-    """Set the seller profile of an organization."""
-    seller, _ = Seller.objects.update_or_create(profile, organization_id=organization_id)
-    return seller
 
 
 # Documents and deliveries

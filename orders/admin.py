@@ -239,5 +239,4 @@ class OrderAdmin(AggregateAdmin):
 
 @admin.register(Policy)
 class OrderPolicyAdmin(PolicyAdmin):
-    save = services.set_policy
     list_display = ["organization_id", "reservation_ttl_minutes"]

@@ -220,7 +220,6 @@ class PaymentAdmin(AggregateAdmin):
 
 @admin.register(PaymentAccount)
 class PaymentAccountAdmin(PolicyAdmin):
-    save = services.set_account
     icon = "account_balance"
     list_display = ["organization_id", "stripe_account", "manual_payment_days"]
 

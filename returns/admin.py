@@ -234,5 +234,4 @@ class ReturnAdmin(AggregateAdmin):
 
 @admin.register(Policy)
 class ReturnPolicyAdmin(PolicyAdmin):
-    save = services.set_policy
     list_display = ["organization_id", "window_days", restocking_fee, "postage_paid_by"]

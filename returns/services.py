@@ -12,7 +12,7 @@ import orders.selectors
 import payments.selectors
 from config.core.numbering import next_number
 from returns import selectors
-from returns.models import Policy, Return, ReturnItem, WindowClosed
+from returns.models import Return, ReturnItem, WindowClosed
 
 Status = Return.Status
 
@@ -183,23 +183,6 @@ def settle_refund(*, return_id: str | None, fell_short: Decimal = Decimal(0)) ->
         refunds = payments.selectors.caused_by(return_request.id)
         return_request.settle(refunds, fell_short=fell_short)
         return_request.save()
-
-
-def set_policy(
-    *,
-    organization_id: str,
-    window_days: int | None,
-    restocking_fee: Decimal | None,
-    postage_paid_by: str | None,
-) -> Policy:
-    """Override the settings for one organization; None leaves a rule to them."""
-    values = {
-        "window_days": window_days,
-        "restocking_fee": restocking_fee,
-        "postage_paid_by": postage_paid_by,
-    }
-    policy, _ = Policy.objects.update_or_create(values, organization_id=organization_id)
-    return policy
 
 
 def _lock(return_id: str) -> Return:

@@ -239,11 +239,6 @@ class CarrierAccountAdmin(ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["organization_id", "carrier"] if obj else []
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        names = ("organization_id", "carrier", "adapter", "account")
-        made = services.set_account(**{name: getattr(obj, name) for name in names})
-        obj.pk = made.pk
-
 
 @admin.register(CarrierWebhook)
 class CarrierWebhookAdmin(ReadOnlyAdmin):

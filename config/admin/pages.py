@@ -1,7 +1,7 @@
 """The admin's pages of a context: what there is to see, and the commands that change it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from hashlib import sha256
 from typing import Any, ClassVar, cast
@@ -237,9 +237,8 @@ def tab(title: str, *rows: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
 
 
 class PolicyAdmin(ModelAdmin):
-    """What an organization decides for itself; a blank field leaves it to the settings."""
+    """Rules of one organization; a blank field leaves the rule to the settings."""
 
-    save: ClassVar[Callable[..., object]]
     icon: ClassVar[str] = "tune"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
@@ -247,7 +246,3 @@ class PolicyAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        values = {field.name: getattr(obj, field.name) for field in obj._meta.fields}
-        type(self).save(**values)

@@ -13,7 +13,6 @@ from orders.services.life import (
     release_order,
     reserve_stock,
 )
-from orders.services.policy import set_policy
 from orders.services.units import (
     count_returned_units,
     deliver_units,
@@ -41,7 +40,6 @@ __all__ = [
     "release_written_off_units",
     "reopen_units",
     "reserve_stock",
-    "set_policy",
     "ship_units",
     "start_processing",
     "write_off_short_units",

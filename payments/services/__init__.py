@@ -1,6 +1,5 @@
 """What can be done with payments: one function per verb."""
 
-from payments.services.account import set_account
 from payments.services.gateway import ask_again, call_due_gateways, call_gateway
 from payments.services.refunds import (
     record_refund,
@@ -33,7 +32,6 @@ __all__ = [
     "refund_unwanted",
     "request_refund",
     "retry_payment",
-    "set_account",
     "start_payment",
     "take_webhook",
     "withdraw_refund",

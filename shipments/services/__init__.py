@@ -1,6 +1,5 @@
 """What can be done with shipments: one function per verb."""
 
-from shipments.services.account import set_account
 from shipments.services.calling import call_carrier, call_due_carriers
 from shipments.services.creating import (
     cancel_open_shipments,
@@ -39,7 +38,6 @@ __all__ = [
     "poll_due_carriers",
     "record_scan",
     "report_scan",
-    "set_account",
     "ship_packed_units",
     "take_webhook",
     "track_shipment",

@@ -11,17 +11,16 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from carts import services as cart_services
+from carts.models import Policy as CartPolicy
 from events.models import EventRecord, Outbox, Reaction
 from events.operations import audit
 from invoices import services as invoice_services
 from invoices import tasks
-from orders import services as order_services
-from payments import services as payment_services
-from payments.models import Webhook
-from returns import services as return_services
-from shipments import services as shipment_services
-from shipments.models import CarrierWebhook
+from invoices.models import Seller
+from orders.models import Policy as OrderPolicy
+from payments.models import PaymentAccount, Webhook
+from returns.models import Policy as ReturnPolicy
+from shipments.models import CarrierAccount, CarrierWebhook
 from tests.architecture.sizes import SIZES, lines
 from tests.factories import (
     CartFactory,
@@ -140,8 +139,14 @@ def carrier_webhooks(size):
     return CarrierWebhook.objects.bulk_create(rows)[-1]
 
 
-def policies(set_policy, **value):
-    return lambda size: [set_policy(organization_id=f"org_{n}", **value) for n in range(size)][-1]
+def policies(model, **values):
+    def make(size):
+        made = [
+            model.objects.get_or_create(values, organization_id=f"org_{n}")[0] for n in range(size)
+        ]
+        return made[-1]
+
+    return make
 
 
 def users(size):
@@ -152,18 +157,12 @@ def groups(size):
     return [Group.objects.create(name=f"group {size} {n}") for n in range(size)][-1]
 
 
-ORDER_POLICIES = policies(order_services.set_policy, reservation_ttl_minutes=5)
-CART_POLICIES = policies(cart_services.set_policy, abandoned_after=timedelta(hours=1))
-SELLERS = policies(invoice_services.set_seller, name="Casa Luna")
-PAYMENT_ACCOUNTS = policies(
-    payment_services.set_account, stripe_account="acct_1", manual_payment_days=7
-)
-RETURN_POLICIES = policies(
-    return_services.set_policy, window_days=14, restocking_fee=None, postage_paid_by="customer"
-)
-CARRIER_ACCOUNTS = policies(
-    shipment_services.set_account, carrier="FedEx", adapter="easypost", account="ca_1"
-)
+ORDER_POLICIES = policies(OrderPolicy, reservation_ttl_minutes=5)
+CART_POLICIES = policies(CartPolicy, abandoned_after=timedelta(hours=1))
+SELLERS = policies(Seller, name="Casa Luna")
+PAYMENT_ACCOUNTS = policies(PaymentAccount, stripe_account="acct_1", manual_payment_days=7)
+RETURN_POLICIES = policies(ReturnPolicy, window_days=14, postage_paid_by="customer")
+CARRIER_ACCOUNTS = policies(CarrierAccount, carrier="FedEx", adapter="easypost", account="ca_1")
 BUDGET = {  # of a list, of a row's page and of each command's; session and user included
     "orders_order": (orders, 5, 12, 7),
     "carts_cart": (carts, 4, 7, 5),

@@ -12,7 +12,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from invoices import documents, files, selectors, services, tasks
-from invoices.models import Document
+from invoices.models import Document, Seller
 from tests.factories import InvoiceFactory, LineFactory, credit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -46,7 +46,7 @@ def pdf_of(invoice, **which):
 
 
 def test_an_invoice_says_what_an_accountant_looks_for():
-    services.set_seller(organization_id="org_1", **SELLER)
+    Seller.objects.create(organization_id="org_1", **SELLER)
     invoice = InvoiceFactory(
         items=[
             LineFactory(title="Crème brûlée torch", unit_price=Decimal("1234.50")),

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from events.models import EventRecord
 from invoices import mail, selectors, services, tasks
-from invoices.models import Invoice, InvoiceDelivery
+from invoices.models import Invoice, InvoiceDelivery, Seller
 from tests.factories import InvoiceFactory
 from tests.facts import data, told
 from tests.parallel import at_once
@@ -22,7 +22,7 @@ def deliver(seconds=0):
 
 
 def test_the_mail_arrives_with_the_pdf(mailbox):
-    services.set_seller(organization_id="org_1", name="Casa Luna", email="bills@luna.example")
+    Seller.objects.create(organization_id="org_1", name="Casa Luna", email="bills@luna.example")
     invoice = InvoiceFactory()
     assert deliver() == 2  # the PDF and the mail
     (mail,) = mailbox.mails

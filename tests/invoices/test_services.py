@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from config.core.exceptions import AddressRequired
 from invoices import services
-from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery
+from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery, Seller
 from invoices.models.lines import split_credit
 from payments import selectors as payment_selectors
 from payments import services as payments
@@ -88,9 +88,9 @@ def test_an_order_that_was_never_confirmed_is_not_billed(settle):
 
 def test_the_seller_is_the_organization_else_the_one_of_the_settings(settings):
     settings.DEFAULT_SELLER = {"name": "A Market", "tax_id": "T-1"}
-    services.set_seller(organization_id="org_2", name="Casa Luna", city="Puebla", note="")
+    Seller.objects.create(organization_id="org_2", name="Casa Luna", city="Puebla")
     before = InvoiceFactory(organization_id="org_2")
-    services.set_seller(organization_id="org_2", name="Casa Sol")
+    Seller.objects.update(name="Casa Sol")
     assert InvoiceFactory().seller == {"name": "A Market", "tax_id": "T-1"}
     assert before.seller == {"name": "Casa Luna", "city": "Puebla"}
     assert InvoiceFactory(organization_id="org_2").seller["name"] == "Casa Sol"

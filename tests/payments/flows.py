@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from orders import services as orders
 from orders.models import Order
-from payments import services, tasks
-from payments.models import Payment
+from payments import tasks
+from payments.models import Payment, PaymentAccount
 from tests.factories import OrderFactory, start_payment
 from tests.payments.stripe_peer import StripePeer
 
@@ -19,7 +19,7 @@ WEBHOOK = "/api/v1/webhooks/stripe"
 
 def connect() -> None:
     """The organization has an account at Stripe."""
-    services.set_account(organization_id="org_1", stripe_account=ACCOUNT, manual_payment_days=None)
+    PaymentAccount.objects.update_or_create({"stripe_account": ACCOUNT}, organization_id="org_1")
 
 
 def start(token: str | None = None, **order: Any) -> Payment:

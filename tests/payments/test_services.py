@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from orders import services as orders
 from payments import selectors, services
-from payments.models import Payment
+from payments.models import Payment, PaymentAccount
 from tests.factories import OrderFactory, cancel, pay, start_payment
 from tests.facts import data, told
 from tests.payments.test_lifecycle import capture_of, hear
@@ -149,7 +149,7 @@ class TestTheClock:
         assert expire(order, after=timedelta(days=8)) == "cancelled"
 
     def test_an_organization_may_wait_longer_for_a_transfer(self):
-        services.set_account(organization_id="org_1", stripe_account=None, manual_payment_days=30)
+        PaymentAccount.objects.create(organization_id="org_1", manual_payment_days=30)
         order = OrderFactory()
         start_payment(order, method="manual")
         assert expire(order, after=timedelta(days=29)) == "placed"

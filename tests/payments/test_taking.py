@@ -5,7 +5,7 @@ import pytest
 from events.aggregate import InvalidTransition
 from orders.models import Order
 from payments import selectors, services
-from payments.models import Payment
+from payments.models import Payment, PaymentAccount
 from payments.services.taking import MethodUnavailable, NotPayable, PaymentOpen, UnknownToken
 from tests.factories import OrderFactory, PaymentFactory, cancel, pay, start_payment
 from tests.facts import data, mark, told
@@ -80,9 +80,7 @@ class TestStarting:
     @pytest.mark.parametrize(("key", "account"), [("", "acct_1"), ("sk_1", None)])
     def test_stripe_needs_a_key_and_the_organizations_account(self, settings, key, account):
         settings.STRIPE_API_KEY = key
-        services.set_account(
-            organization_id="org_1", stripe_account=account, manual_payment_days=None
-        )
+        PaymentAccount.objects.create(organization_id="org_1", stripe_account=account)
         with pytest.raises(MethodUnavailable, match="STRIPE_API_KEY and its account"):
             start(OrderFactory(), method="stripe")
 

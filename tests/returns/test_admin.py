@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from returns import selectors, services
+from returns import selectors
 from returns.models import Policy, Return
 from tests.factories import OrderFactory, deliver, order_of
 from tests.facts import data, told
@@ -99,12 +99,7 @@ def test_a_return_for_which_nothing_is_owed_waits_to_be_closed(operator):
 def test_amounts_and_fees_are_shown_as_people_read_them(operator):
     client, row = operator(), ReturnFactory()
     assert "0 %" in client.get(page(row)).content.decode()
-    services.set_policy(
-        organization_id="org_1",
-        window_days=None,
-        restocking_fee=Decimal("0.125"),
-        postage_paid_by=None,
-    )
+    Policy.objects.create(organization_id="org_1", restocking_fee=Decimal("0.125"))
     approve(row)
     shown = client.get(page(row)).content.decode()
     assert "43.75 USD" in shown

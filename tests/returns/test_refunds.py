@@ -12,7 +12,7 @@ from payments.models import Refund
 from payments.services.answers import take_payout
 from payments.services.locks import lock_payment, save
 from returns import selectors, services
-from returns.models import RefundTooLarge
+from returns.models import Policy, RefundTooLarge
 from tests import factories
 from tests.factories import invoice_of
 from tests.facts import data, mark, told
@@ -136,11 +136,8 @@ class TestHowMuch:
             assert self.refused(row, "25.01", may_exceed=may_exceed) == "25.00"
 
     def test_the_fee_and_the_postage_are_of_what_came(self):
-        services.set_policy(
-            organization_id="org_1",
-            window_days=None,
-            restocking_fee=Decimal("0.10"),
-            postage_paid_by="customer",
+        Policy.objects.create(
+            organization_id="org_1", restocking_fee=Decimal("0.10"), postage_paid_by="customer"
         )
         row = ReturnFactory()
         approve(row, return_shipping_cost=Decimal("4.00"))

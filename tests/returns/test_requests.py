@@ -12,7 +12,7 @@ from events.models import EventRecord
 from orders.exceptions import UnknownItem
 from orders.models import TooManyUnits
 from returns import selectors, services
-from returns.models import RefundTooLarge, Return, WindowClosed
+from returns.models import Policy, RefundTooLarge, Return, WindowClosed
 from tests.factories import LineFactory, OrderFactory, deliver, order_of, ship
 from tests.facts import data, mark, told
 from tests.returns.factories import SEVEN, ReturnFactory, approve, close, receive, request
@@ -25,8 +25,7 @@ def units(row):
 
 
 def policy(**rules):
-    rules = {"window_days": None, "restocking_fee": None, "postage_paid_by": None, **rules}
-    services.set_policy(organization_id="org_1", **rules)
+    Policy.objects.create(organization_id="org_1", **rules)
 
 
 class TestRequesting:

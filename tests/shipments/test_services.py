@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from config.core.exceptions import Conflict, DomainError
@@ -11,7 +12,7 @@ from config.core.money import InexactAmount
 from events.aggregate import InvalidTransition
 from orders.exceptions import OrderIsCancelled
 from shipments import selectors, services
-from shipments.models import TrackingNumberTaken
+from shipments.models import CarrierAccount, TrackingNumberTaken
 from shipments.services.creating import CarrierRequired, NothingToShip, NotPacked
 from tests.facts import data, mark, told
 from tests.fulfillment.factories import FulfillmentFactory
@@ -241,9 +242,10 @@ class TestAdapters:
 
     def test_an_account_decides_for_its_organization_in_whatever_case(self):
         given = {"organization_id": "org_1", "adapter": "easypost", "account": "ca_1"}
-        services.set_account(carrier="FedEx", **given)
-        services.set_account(carrier="FEDEX", **given | {"account": "ca_2"})
-        assert selectors.adapter_of("org_1", "fedex") == ("easypost", "ca_2")
+        CarrierAccount.objects.create(carrier="FedEx", **given)
+        with pytest.raises(ValidationError, match="has an account with this carrier"):
+            CarrierAccount(carrier="FEDEX", **given | {"account": "ca_2"}).full_clean()
+        assert selectors.adapter_of("org_1", "fedex") == ("easypost", "ca_1")
         assert selectors.adapter_of("org_2", "fedex") == ("sandbox", None)
 
 
