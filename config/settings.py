@@ -234,7 +234,7 @@ if not PUBLIC_URL:
 MEDIA_ROOT = env.path("MEDIA_ROOT", default=BASE_DIR / "var" / "media")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="orders@localhost")
 if DEBUG and not env.str("EMAIL_URL", default=""):
-    EMAIL_BACKEND = "config.devserver.mail.Catcher"
+    EMAIL_BACKEND = "config.devserver.mail.ConsoleBackend"
 else:
     vars().update(env.email_url("EMAIL_URL", default="smtp://localhost"))
 EMAIL_TIMEOUT = 10  # seconds

@@ -1,4 +1,4 @@
-"""A short life of the service over its public API, scene by scene, with the events of each."""
+"""A tour of the API: an order from cart to refund, with the events that each request publishes."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,7 +7,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.utils import timezone
 
-from config.devserver.stage import Stage
+from config.devserver.demo_client import DemoClient
 
 ORGANIZATION = "org_demo"
 SHIRT = {
@@ -32,166 +32,172 @@ ADDRESS = {
     "country": "MX",
 }
 
-
-def play(stage: Stage) -> None:
-    """Play it all. Raises stage.Stopped where the service does not do its part."""
-    cart = ana_fills_a_cart(stage)
-    order = she_checks_out(stage, cart)
-    inventory_reserves_the_stock(stage, order)
-    she_pays_with_her_second_card(stage, order)
-    she_gets_her_invoice(stage, order)
-    the_warehouse_picks_and_packs(stage, order)
-    the_parcel_leaves(stage, order)
-    the_carrier_brings_it(stage, order)
-    three_mugs_come_back(stage, order)
-    eva_changes_her_mind(stage)
-    luis_leaves_a_cart_behind(stage)
+Json = dict[str, Any]
 
 
-def ana_fills_a_cart(stage: Stage) -> dict[str, Any]:
+def run(client: DemoClient) -> None:
+    """Run every step. Raises DemoFailed if a response or an event is not as expected."""
+    cart = fill_cart(client)
+    order = check_out(client, cart)
+    confirm_reservation(client, order)
+    pay_with_second_card(client, order)
+    receive_invoice(client, order)
+    pick_and_pack(client, order)
+    dispatch_shipment(client, order)
+    track_delivery(client, order)
+    return_items(client, order)
+    cancel_order(client)
+    abandon_cart(client)
+
+
+def fill_cart(client: DemoClient) -> Json:
     """cart.created, cart.item_added twice."""
-    stage.scene("Ana opens a cart and puts two things into it")
-    cart = stage.post("/carts", {"customer_id": "cust_ana", "currency": "USD"})
-    stage.expect(cart["id"], "cart.created")
+    client.step("Ana opens a cart and adds two items")
+    cart = client.post("/carts", {"customer_id": "cust_ana", "currency": "USD"})
+    client.wait_for(cart["id"], "cart.created")
     for item in (SHIRT | {"quantity": 1}, MUG | {"quantity": 4}):
-        stage.post(f"/carts/{cart['id']}/items", item)
-        stage.expect(cart["id"], "cart.item_added")
+        client.post(f"/carts/{cart['id']}/items", item)
+        client.wait_for(cart["id"], "cart.item_added")
     return cart
 
 
-def she_checks_out(stage: Stage, cart: dict[str, Any]) -> dict[str, Any]:
-    """order.created, order.placed, cart.converted; and nothing when she clicks again."""
-    stage.scene("She checks out: the order is placed and Inventory told what to reserve")
+def check_out(client: DemoClient, cart: Json) -> Json:
+    """cart.converted, order.created, order.placed; nothing when the request is repeated."""
+    client.step("She checks out: the cart becomes an order, and Inventory reserves the stock")
     path, key = f"/carts/{cart['id']}/checkout", str(uuid4())
     checkout = {
         "customer_email": "ana@example.com",
         "shipping_address": ADDRESS,
         "shipping": {"carrier": "FedEx", "service": "Ground", "cost": "9.90"},
     }
-    order = stage.post(path, checkout, key=key)
-    stage.expect(cart["id"], "cart.converted")
-    stage.expect(order["id"], "order.created", "order.placed")
-    stage.scene("Her browser sends it twice: the same answer, and no second order")
-    stage.post(path, checkout, key=key)
+    order = client.post(path, checkout, key=key)
+    client.wait_for(cart["id"], "cart.converted")
+    client.wait_for(order["id"], "order.created", "order.placed")
+    client.step("Her browser repeats the request: same Idempotency-Key, same response, one order")
+    client.post(path, checkout, key=key)
     return order
 
 
-def inventory_reserves_the_stock(stage: Stage, order: dict[str, Any]) -> None:
-    """A fact that is kept in the order's timeline and not published."""
-    stage.scene("Inventory reports its reservation: kept on the timeline, not published")
+def confirm_reservation(client: DemoClient, order: Json) -> None:
+    """An internal event: in the order's timeline, not published."""
+    client.step("Inventory confirms its reservation: an internal event, in the order's timeline")
     allocations = [
         {"order_item_id": item["id"], "warehouse_id": "wh_north", "quantity": item["quantity"]}
         for item in order["items"]
     ]
     reservation = {"reservation_id": f"res_{uuid4().hex[:8]}", "allocations": allocations}
-    stage.post(f"/orders/{order['id']}/reservation", reservation)
+    client.post(f"/orders/{order['id']}/reservation", reservation)
 
 
-def she_pays_with_her_second_card(stage: Stage, order: dict[str, Any]) -> None:
-    """payment.pending and payment.failed; both again, the second time with payment.succeeded."""
-    stage.scene("She pays: her first card is declined")
-    payment = stage.pay(order, "tok_declined")
-    stage.expect(order["id"], "payment.pending", "payment.failed")
-    stage.scene("Another card: the money comes, and with it the order is confirmed")
+def pay_with_second_card(client: DemoClient, order: Json) -> None:
+    """payment.pending, payment.failed; then payment.pending, payment.succeeded, order.confirmed."""
+    client.step("She pays, and the gateway declines her card")
+    payment = client.pay(order, "tok_declined")
+    client.wait_for(order["id"], "payment.pending", "payment.failed")
+    client.step("She retries with another card: the payment succeeds, which confirms the order")
     card = {"gateway_token": "tok_ok"}
-    stage.post(f"/payments/{payment['id']}/retry", card, key=str(uuid4()))
-    stage.expect(order["id"], "payment.pending", "payment.succeeded", "order.confirmed")
+    client.post(f"/payments/{payment['id']}/retry", card, key=str(uuid4()))
+    client.wait_for(order["id"], "payment.pending", "payment.succeeded", "order.confirmed")
 
 
-def she_gets_her_invoice(stage: Stage, order: dict[str, Any]) -> None:
-    """invoice.created, a mail, and invoice.sent."""
-    stage.scene("The invoice is issued by itself, and mailed as a PDF")
-    stage.expect(order["id"], "invoice.created")
-    stage.expect_mail()
-    stage.expect(order["id"], "invoice.sent")
+def receive_invoice(client: DemoClient, order: Json) -> None:
+    """invoice.created, a mail, invoice.sent."""
+    client.step("The confirmed order gets its invoice, which is mailed as a PDF")
+    client.wait_for(order["id"], "invoice.created")
+    client.wait_for_mail()
+    client.wait_for(order["id"], "invoice.sent")
 
 
-def the_warehouse_picks_and_packs(stage: Stage, order: dict[str, Any]) -> None:
-    """fulfillment.started and order.processing, fulfillment.item_picked twice and .packed."""
+def pick_and_pack(client: DemoClient, order: Json) -> None:
+    """fulfillment.started, order.processing, fulfillment.item_picked twice, .packed."""
     order_id = order["id"]
-    stage.scene("The warehouse picks what the order has opened for it")
-    path = f"/fulfillments/{stage.wait_for(f'/fulfillments?order={order_id}', 'id')}"
-    stage.post(f"{path}/start", {"assigned_to": "picker_pia"})
-    stage.expect(order_id, "fulfillment.started", "order.processing")
+    client.step("The warehouse picks the fulfillment that the confirmed order opened")
+    path = f"/fulfillments/{client.poll(f'/fulfillments?order={order_id}', 'id')}"
+    client.post(f"{path}/start", {"assigned_to": "picker_pia"})
+    client.wait_for(order_id, "fulfillment.started", "order.processing")
     for item in order["items"]:
-        units = {"order_item_id": item["id"], "quantity": item["quantity"]}
-        stage.post(f"{path}/picks", {**units, "scan_id": str(uuid4())})
-        stage.expect(order_id, "fulfillment.item_picked")
-    stage.scene("It packs, and the order's carrier gets a shipment by itself")
-    stage.post(f"{path}/pack", {"packages": [{"weight": "2.1"}]})
-    stage.expect(order_id, "fulfillment.packed", "shipment.created")
+        pick = {"order_item_id": item["id"], "quantity": item["quantity"]}
+        client.post(f"{path}/picks", {**pick, "scan_id": str(uuid4())})
+        client.wait_for(order_id, "fulfillment.item_picked")
+    client.step("It packs the parcel, which creates a shipment with the order's carrier")
+    client.post(f"{path}/pack", {"packages": [{"weight": "2.1"}]})
+    client.wait_for(order_id, "fulfillment.packed", "shipment.created")
 
 
-def the_parcel_leaves(stage: Stage, order: dict[str, Any]) -> None:
+def dispatch_shipment(client: DemoClient, order: Json) -> None:
     """shipment.label_created, shipment.dispatched, order.shipped."""
     order_id = order["id"]
-    stage.scene("A label is bought, and the parcel leaves: Inventory hears what to deduct")
-    path = f"/shipments/{stage.wait_for(f'/shipments?order={order_id}', 'id')}"
-    stage.post(f"{path}/label", {}, key=str(uuid4()))
-    stage.expect(order_id, "shipment.label_created")
-    stage.post(f"{path}/dispatch", {})
-    stage.expect(order_id, "shipment.dispatched", "order.shipped")
+    client.step("It buys a label and dispatches the parcel: Inventory deducts the stock")
+    path = f"/shipments/{client.poll(f'/shipments?order={order_id}', 'id')}"
+    client.post(f"{path}/label", {}, key=str(uuid4()))
+    client.wait_for(order_id, "shipment.label_created")
+    client.post(f"{path}/dispatch", {})
+    client.wait_for(order_id, "shipment.dispatched", "order.shipped")
 
 
-def the_carrier_brings_it(stage: Stage, order: dict[str, Any]) -> None:
+def track_delivery(client: DemoClient, order: Json) -> None:
     """shipment.in_transit twice, shipment.delivered, order.delivered."""
-    stage.scene("The carrier is asked where it is, as if it were tomorrow, and then in three days")
-    stage.run_timer("shipments.tasks.poll_carriers", now=in_days(1), organization_id=ORGANIZATION)
-    stage.expect(order["id"], "shipment.in_transit")
-    stage.run_timer("shipments.tasks.poll_carriers", now=in_days(3), organization_id=ORGANIZATION)
-    stage.expect(order["id"], "shipment.in_transit", "shipment.delivered", "order.delivered")
+    client.step("The worker polls the carrier, as if it were tomorrow and then in three days")
+    task = "shipments.tasks.poll_carriers"
+    client.run_timer(task, now=in_days(1), organization_id=ORGANIZATION)
+    client.wait_for(order["id"], "shipment.in_transit")
+    client.run_timer(task, now=in_days(3), organization_id=ORGANIZATION)
+    client.wait_for(order["id"], "shipment.in_transit", "shipment.delivered", "order.delivered")
 
 
-def three_mugs_come_back(stage: Stage, order: dict[str, Any]) -> None:
+def return_items(client: DemoClient, order: Json) -> None:
     """return.requested, .approved, .received twice, payment.refunded, return.refunded."""
-    stage.scene("Three mugs are the wrong colour: Ana may send them back")
-    mugs = order["items"][1]["id"]
-    sent = {"order_id": order["id"], "reason": "wrong_colour"}
-    three = {"order_item_id": mugs, "quantity": 3}
-    path = f"/returns/{stage.post('/returns', sent | {'items': [three]})['id']}"
-    stage.expect(order["id"], "return.requested")
-    stage.post(f"{path}/approve", {})
-    stage.expect(order["id"], "return.approved")
-    stage.scene("Two arrive, then the third: each receipt tells Inventory what to restock")
+    client.step("Ana returns three mugs of the wrong color, and the shop approves")
+    mug_id = order["items"][1]["id"]
+    items = [{"order_item_id": mug_id, "quantity": 3}]
+    request = {"order_id": order["id"], "reason": "wrong_color", "items": items}
+    path = f"/returns/{client.post('/returns', request)['id']}"
+    client.wait_for(order["id"], "return.requested")
+    client.post(f"{path}/approve", {})
+    client.wait_for(order["id"], "return.approved")
+    client.step("Two mugs arrive, then the third: each receipt tells Inventory what to restock")
     for quantity in (2, 1):
-        came = {"order_item_id": mugs, "quantity": quantity, "condition": "good"}
-        receipt = {"warehouse_id": "wh_north", "items": [came]}
-        stage.post(f"{path}/receive", receipt, key=str(uuid4()))
-        stage.expect(order["id"], "return.received")
-    stage.scene("The money for what has come goes back, and her invoice is credited with it")
-    stage.post(f"{path}/refund", {}, key=str(uuid4()))
-    stage.expect(order["id"], "payment.refunded", "return.refunded")
-    for note in stage.wait_for(f"/invoices?order={order['id']}", "credit_notes"):
-        stage.say(f"      {note['number']}: {note['total']} USD, tax {note['tax']}")
+        items = [{"order_item_id": mug_id, "quantity": quantity, "condition": "good"}]
+        receipt = {"warehouse_id": "wh_north", "items": items}
+        client.post(f"{path}/receive", receipt, key=str(uuid4()))
+        client.wait_for(order["id"], "return.received")
+    client.step("The shop refunds the mugs, and the invoice gets a credit note")
+    client.post(f"{path}/refund", {}, key=str(uuid4()))
+    client.wait_for(order["id"], "payment.refunded", "return.refunded")
+    for note in client.poll(f"/invoices?order={order['id']}", "credit_notes"):
+        client.print(f"      {note['number']}: {note['total']} USD, tax {note['tax']}")
 
 
-def eva_changes_her_mind(stage: Stage) -> None:
-    """order.created, order.placed, the payment, order.cancelled, payment.refunded."""
-    stage.scene("Eva orders without a cart, pays, and changes her mind")
-    sent = {"customer_id": "cust_eva", "currency": "USD", "items": [MUG | {"quantity": 1}]}
-    order = stage.post("/orders", sent | {"shipping_address": ADDRESS | {"name": "Eva Núñez"}})
-    stage.post(f"/orders/{order['id']}/place", {})
-    stage.pay(order, "tok_ok")
-    stage.expect(order["id"], "order.created", "order.placed", "payment.pending")
-    stage.expect(order["id"], "payment.succeeded", "order.confirmed", "invoice.created")
-    stage.scene("Inventory is told what to release, and her money goes back by itself")
-    stage.post(f"/orders/{order['id']}/cancel", {"reason": "customer_request"})
-    stage.expect(order["id"], "order.cancelled", "payment.refunded")
+def cancel_order(client: DemoClient) -> None:
+    """order.created, order.placed, the events of the payment, order.cancelled, payment.refunded."""
+    client.step("Eva orders without a cart, and pays")
+    items = [MUG | {"quantity": 1}]
+    address = ADDRESS | {"name": "Eva Núñez"}
+    new_order = {"customer_id": "cust_eva", "currency": "USD", "items": items}
+    order = client.post("/orders", new_order | {"shipping_address": address})
+    client.post(f"/orders/{order['id']}/place", {})
+    client.pay(order, "tok_ok")
+    client.wait_for(order["id"], "order.created", "order.placed", "payment.pending")
+    client.wait_for(order["id"], "payment.succeeded", "order.confirmed", "invoice.created")
+    client.step("She cancels: Inventory releases the stock, and the payment is refunded")
+    client.post(f"/orders/{order['id']}/cancel", {"reason": "customer_request"})
+    client.wait_for(order["id"], "order.cancelled", "payment.refunded")
 
 
-def luis_leaves_a_cart_behind(stage: Stage) -> None:
-    """cart.created, cart.item_added, and cart.abandoned by the timer."""
-    stage.scene("Luis fills a cart and does not come back")
-    cart = stage.post("/carts", {"customer_id": "cust_luis", "currency": "USD"})
-    stage.expect(cart["id"], "cart.created")
-    stage.post(f"/carts/{cart['id']}/items", MUG | {"quantity": 2})
-    stage.expect(cart["id"], "cart.item_added")
-    stage.scene("The timer finds it, run as if it were the next day")
+def abandon_cart(client: DemoClient) -> None:
+    """cart.created, cart.item_added; cart.abandoned by a periodic task."""
+    client.step("Luis fills a cart and does not come back")
+    cart = client.post("/carts", {"customer_id": "cust_luis", "currency": "USD"})
+    client.wait_for(cart["id"], "cart.created")
+    client.post(f"/carts/{cart['id']}/items", MUG | {"quantity": 2})
+    client.wait_for(cart["id"], "cart.item_added")
+    client.step("The worker looks for idle carts, as if it were the next day")
     later = timezone.now() + timedelta(seconds=settings.CART_ABANDONED_AFTER + 1)
-    stage.run_timer("carts.tasks.abandon_idle_carts", now=later, organization_id=ORGANIZATION)
-    stage.expect(cart["id"], "cart.abandoned")
+    task = "carts.tasks.abandon_idle_carts"
+    client.run_timer(task, now=later, organization_id=ORGANIZATION)
+    client.wait_for(cart["id"], "cart.abandoned")
 
 
 def in_days(days: int) -> datetime:
-    """Return the time in so many days, a little later."""
+    """Return the time in so many days and a minute."""
     return timezone.now() + timedelta(days=days, minutes=1)

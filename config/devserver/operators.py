@@ -1,4 +1,4 @@
-"""The demo's operator: somebody who can log into the admin."""
+"""The operator account of `make run`, for the admin."""
 
 import os
 import secrets
@@ -9,10 +9,10 @@ from django.contrib.auth import get_user_model
 USERNAME = "operator"
 
 
-def ensure(directory: Path) -> str | None:
-    """Return the operator's password, or None where it was changed and only its owner knows it.
+def get_or_create(directory: Path) -> str | None:
+    """Return the operator's password, or None if it was changed in the admin.
 
-    It is kept in a file of `directory`, so that it stays the same when the run starts again.
+    The password is saved to a file in `directory`, so that it stays the same over restarts.
     """
     file = directory / "operator-password"
     users = get_user_model()._default_manager

@@ -1,4 +1,4 @@
-"""Web, worker and beat as threads of one process; each block ends what it started."""
+"""Web server, worker and scheduler as threads of one process. Each ends with its block."""
 
 import logging
 import threading
@@ -15,25 +15,25 @@ from kombu.exceptions import OperationalError
 
 HOST = "127.0.0.1"
 THREADS = 4  # of the worker
-PATIENCE = 2.0  # seconds, for the worker to finish what it is at
+STOP_TIMEOUT = 2.0  # seconds, for the worker to finish its tasks
 
 
 class QuietHandler(WSGIRequestHandler):
-    """Requests are not logged: the events are what there is to see."""
+    """Logs no requests: the demo client prints them."""
 
     def log_message(self, format: str, *args: object) -> None:
         pass
 
 
 def bind(port: int) -> ThreadedWSGIServer:
-    """Take the port; connections wait until the server serves. Raises OSError, OverflowError."""
+    """Listen on a port; `web` answers the connections. Raises OSError, OverflowError."""
     return ThreadedWSGIServer((HOST, port), QuietHandler)
 
 
 @contextmanager
 def web(server: ThreadedWSGIServer) -> Iterator[None]:
     """Serve the API, the admin and their static files."""
-    # Here, because the worker sets Django up anew, and its logging with it.
+    # Set here, because starting the worker configures logging again.
     logging.getLogger("django.request").setLevel(logging.ERROR)
     server.set_app(StaticFilesHandler(WSGIHandler()))
     thread = threading.Thread(target=server.serve_forever, args=[0.1], name="web", daemon=True)
@@ -46,7 +46,7 @@ def web(server: ThreadedWSGIServer) -> Iterator[None]:
 
 @contextmanager
 def worker(app: Celery) -> Iterator[None]:
-    """Run Celery's worker without its program around it, which takes over signals and logs."""
+    """Run Celery's worker, without its command, which would take over signals and logging."""
     controller = WorkController(
         app=app,
         pool="threads",
@@ -60,17 +60,17 @@ def worker(app: Celery) -> Iterator[None]:
     try:
         yield
     finally:
-        state.should_stop = 0  # type: ignore[assignment]  # an exit code
-        # It looks at that between messages, then takes one more, and waits two seconds for each.
+        state.should_stop = 0  # type: ignore[assignment]  # the exit code
+        # The worker checks this between messages, takes one more, and waits two seconds for each.
         with suppress(OperationalError):
             for _ in range(2):
                 app.send_task("events.tasks.sweep")
-        thread.join(PATIENCE)
+        thread.join(STOP_TIMEOUT)
 
 
 @contextmanager
 def beat(app: Celery) -> Iterator[None]:
-    """Send what is due by the clock. What was due while nothing ran is not made up for."""
+    """Send periodic tasks on schedule. Tasks that were due while this did not run are skipped."""
     service = Service(app, max_interval=1, scheduler_cls=Scheduler)
     threading.Thread(target=service.start, name="beat", daemon=True).start()
     try:

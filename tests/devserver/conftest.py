@@ -1,4 +1,4 @@
-"""`manage.py run` as a process of its own."""
+"""`manage.py run` as a process."""
 
 import os
 import re
@@ -19,11 +19,11 @@ from django.conf import settings
 from config.api import tokens
 from config.devserver import demo
 
-PATIENCE = 60  # seconds; then a run that hangs is killed, and its test fails
+TIMEOUT = 60  # seconds; then a run that hangs is killed, and its test fails
 
 
 def environment(directory: Path, **changes: str) -> dict[str, str]:
-    """Nothing of the tests' own environment may help."""
+    """Return the environment of a run, without the variables of the tests."""
     return {
         "PATH": os.environ["PATH"],
         "DEBUG": "true",
@@ -39,7 +39,7 @@ def environment(directory: Path, **changes: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory whose database has its tables, and no rows."""
+    """A directory with a migrated, empty database."""
     directory = tmp_path_factory.mktemp("migrated")
     (directory / "var").mkdir()
     subprocess.run(
@@ -62,7 +62,7 @@ def command(*arguments: str) -> list[str]:
 
 
 class Run:
-    """A run under way, and what it has printed so far."""
+    """A running process and its output so far."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -72,7 +72,7 @@ class Run:
         assert self.process.stdout
         while text not in self.output:
             line = self.process.stdout.readline()
-            assert line, f"{text!r} never came:\n{self.output}"
+            assert line, f"{text!r} was not printed:\n{self.output}"
             self.output += line
         return self.output
 
@@ -91,8 +91,8 @@ class Run:
         with urlopen(request, timeout=10) as response:
             return bytes(response.read())
 
-    def end(self, number: int) -> float:
-        """Send the signal; return how many seconds the end took."""
+    def stop(self, number: int) -> float:
+        """Send the signal; return how many seconds the process took to exit."""
         before = time.monotonic()
         self.process.send_signal(number)
         self.output += self.process.communicate()[0]
@@ -110,7 +110,7 @@ def running(directory: Path, *arguments: str, **changes: str) -> Iterator[Run]:
         text=True,
     )
     with process:
-        killer = Timer(PATIENCE, process.kill)
+        killer = Timer(TIMEOUT, process.kill)
         killer.start()
         try:
             yield Run(process)
@@ -120,14 +120,14 @@ def running(directory: Path, *arguments: str, **changes: str) -> Iterator[Run]:
 
 
 def refused(directory: Path, *arguments: str, **changes: str) -> str:
-    """Return the one line in which a run says why it does not start."""
+    """Return the error message, one line, of a run that does not start."""
     done = subprocess.run(
         command(*arguments),
         env=environment(directory, **changes),
         cwd=settings.BASE_DIR,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     assert done.returncode != 0
     assert done.stdout == ""

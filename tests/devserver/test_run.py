@@ -1,4 +1,4 @@
-"""`manage.py run` as a newcomer meets it: a process, its terminal, and Ctrl-C."""
+"""`manage.py run` in a process: its output, its errors, and how it stops."""
 
 import json
 import re
@@ -17,9 +17,9 @@ from django.conf import settings
 
 from tests.devserver.conftest import refused, running
 
-pytestmark = pytest.mark.xdist_group("embedded")
+pytestmark = pytest.mark.xdist_group("devserver")
 
-DEMO = {  # how often each is seen
+DEMO = {  # event: how often it is printed
     "cart.created": 2,
     "cart.item_added": 3,
     "cart.converted": 1,
@@ -56,7 +56,7 @@ def events(output: str) -> list[str]:
     return re.findall(r"^ +\d\d:\d\d:\d\d  ([a-z._]+)", output, re.MULTILINE)
 
 
-def test_the_demo_shows_the_events_of_each_request_and_goes_on_serving(tmp_path: Path) -> None:
+def test_the_demo_prints_every_event_and_the_server_keeps_running(tmp_path: Path) -> None:
     with running(tmp_path) as run:
         run.read_until("29 of 29 events seen\n")
 
@@ -70,7 +70,7 @@ def test_the_demo_shows_the_events_of_each_request_and_goes_on_serving(tmp_path:
         assert run.get("/static/admin/css/base.css")
         with pytest.raises(HTTPError):
             run.get("/favicon.ico")
-        assert run.end(signal.SIGINT) < 3
+        assert run.stop(signal.SIGINT) < 3
 
     assert run.process.returncode == 0
     assert "Traceback" not in run.output
@@ -78,10 +78,10 @@ def test_the_demo_shows_the_events_of_each_request_and_goes_on_serving(tmp_path:
     assert not re.search("WARNING|ERROR", run.output)
 
 
-def test_it_goes_on_where_it_left_off_and_publishes_what_it_owes(directory: Path) -> None:
+def test_a_second_run_keeps_the_data_and_publishes_pending_events(directory: Path) -> None:
     with running(directory) as run:
         first = run.read_until("Ctrl-C")
-        run.end(signal.SIGTERM)
+        run.stop(signal.SIGTERM)
     assert run.process.returncode == 0
     with closing(sqlite3.connect(directory / "var" / "orders.sqlite3")) as database, database:
         (event, stream) = database.execute(
@@ -97,7 +97,7 @@ def test_it_goes_on_where_it_left_off_and_publishes_what_it_owes(directory: Path
     with running(directory, "--no-demo") as run:
         run.read_until("order.cancelled")
         orders = json.loads(run.get("/api/v1/orders"))["results"]
-        run.end(signal.SIGINT)
+        run.stop(signal.SIGINT)
 
     assert [order["status"] for order in orders] == ["cancelled", "delivered"]
     assert events(run.output) == ["order.cancelled"]
@@ -105,42 +105,42 @@ def test_it_goes_on_where_it_left_off_and_publishes_what_it_owes(directory: Path
     assert password.findall(run.output) == password.findall(first)
 
 
-def test_it_can_be_ended_in_the_middle_of_the_demo(directory: Path) -> None:
+def test_it_can_be_stopped_during_the_demo(directory: Path) -> None:
     with running(directory) as run:
         run.read_until("cart.item_added")
-        assert run.end(signal.SIGINT) < 3
+        assert run.stop(signal.SIGINT) < 3
 
     assert run.process.returncode == 0
     assert "Traceback" not in run.output
 
 
-def test_a_demo_that_is_refused_says_so_and_the_service_stays(directory: Path) -> None:
+def test_a_failed_demo_prints_the_cause_and_the_server_keeps_running(directory: Path) -> None:
     with running(directory, ALLOWED_HOSTS="orders.example.com") as run:
         run.read_until("Ctrl-C")
-        run.end(signal.SIGINT)
+        run.stop(signal.SIGINT)
 
-    assert "The demo stops here. POST /carts answered 400" in run.output
+    assert "The demo stopped. POST /carts returned 400" in run.output
     assert run.process.returncode == 0
 
 
-def test_two_runs_do_not_share_their_data(directory: Path) -> None:
+def test_a_second_run_on_the_same_data_is_refused(directory: Path) -> None:
     with running(directory, "--no-demo") as run:
         run.read_until("Ctrl-C")
 
-        assert "It runs already" in refused(directory, "--port", "0")
+        assert "Another run uses the data" in refused(directory, "--port", "0")
 
 
-def test_a_busy_port_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_busy_port_is_refused(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
 
         line = refused(tmp_path, "--port", str(port))
 
-    assert f"Port {port} cannot be used: Address already in use." in line
+    assert f"Cannot listen on port {port}: Address already in use." in line
 
 
-def test_a_port_that_does_not_exist_is_one_clear_line(tmp_path: Path) -> None:
-    assert "Port 70000 cannot be used" in refused(tmp_path, "--port", "70000")
+def test_an_invalid_port_is_refused(tmp_path: Path) -> None:
+    assert "Cannot listen on port 70000" in refused(tmp_path, "--port", "70000")
 
 
 @pytest.mark.parametrize(
@@ -158,29 +158,27 @@ def test_a_port_that_does_not_exist_is_one_clear_line(tmp_path: Path) -> None:
         ({"SECRET_KEY": settings.DEVELOPMENT_KEY}, "set DEBUG=true to develop"),
     ],
 )
-def test_without_debug_it_is_one_clear_line(
-    tmp_path: Path, missing: dict[str, str], message: str
-) -> None:
+def test_it_is_refused_without_debug(tmp_path: Path, missing: dict[str, str], message: str) -> None:
     changes = {"DEBUG": "false", **missing}
 
     assert message in refused(tmp_path, **changes)
 
 
-def test_a_directory_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_read_only_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("in the way")
 
-    assert f"{tmp_path}/var cannot be written to" in refused(tmp_path)
+    assert f"Cannot write to {tmp_path}/var" in refused(tmp_path)
 
 
-def test_a_database_server_is_one_clear_line(tmp_path: Path) -> None:
-    line = refused(tmp_path, DATABASE_URL="postgres://nobody@127.0.0.1:1/nothing")
+def test_a_database_server_is_refused(tmp_path: Path) -> None:
+    line = refused(tmp_path, DATABASE_URL="postgres://user@127.0.0.1:1/database")
 
     assert "`manage.py run` needs SQLite" in line
 
 
-def test_an_old_python_is_one_clear_line(tmp_path: Path) -> None:
+def test_an_old_python_is_refused(tmp_path: Path) -> None:
     old = tmp_path / "python3"
-    old.write_text("#!/bin/sh\nexit 1\n")  # the answer to "are you 3.11 or newer?"
+    old.write_text("#!/bin/sh\nexit 1\n")  # the answer to "is this 3.11 or newer?"
     old.chmod(0o755)
     shutil.copy(settings.BASE_DIR / "Makefile", tmp_path)
 

@@ -20,40 +20,40 @@ from django.db import connection
 from config.api import tokens
 from config.celery import app
 from config.devserver import demo, operators, processes
-from config.devserver.stage import API, Stage, Stopped
+from config.devserver.demo_client import API, DemoClient, DemoFailed
 from events.operations import console
 from events.operations.console import BOLD
 
 
 class Command(BaseCommand):
-    help = "Run web, worker and beat in one process on SQLite, and play a short demo."
-    requires_system_checks = ()  # what is wrong is said in one line, where it can be
+    help = "Run web server, worker and scheduler in one process on SQLite, with a short demo."
+    requires_system_checks = ()  # they run later, after the errors that have a message of their own
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--no-demo", action="store_true", help="only serve")
-        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--no-demo", action="store_true", help="start without the demo")
+        parser.add_argument("--port", type=int, default=8000, help="0 takes a free port")
 
     def handle(self, *args: Any, port: int, no_demo: bool, **options: Any) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _end)
+            signal.signal(number, _stop)
         try:
             self._run(port, no_demo, console.wants_colour(self.stdout) and not options["no_color"])
         except KeyboardInterrupt:
-            self.stdout.write("\nEnded. Start again to go on where this left off.")
+            self.stdout.write("\nStopped. The next run continues with the same data.")
 
     def _run(self, port: int, no_demo: bool, colour: bool) -> None:
         if not settings.DEBUG:
             raise CommandError(
                 "`manage.py run` is for development and needs DEBUG=true. "
-                "docs/operations/README.md explains the deployment."
+                "For a deployment, see docs/operations/README.md."
             )
         for noisy in ("access", "celery", "kombu"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
         directory = _directory()
-        with _alone(directory), _bound(port) as server:
+        with _exclusive(directory), _listening(port) as server:
             self.check()
             call_command("migrate", verbosity=0, interactive=False)
-            password = operators.ensure(directory)
+            password = operators.get_or_create(directory)
             url = settings.PUBLIC_URL = f"http://localhost:{server.server_port}"
             token = tokens.issue(
                 organization_id=demo.ORGANIZATION,
@@ -61,94 +61,95 @@ class Command(BaseCommand):
                 scope="*",
                 lifetime=timedelta(hours=1),
             )
-            stage = Stage(self.stdout, url=url, token=token, colour=colour)
+            client = DemoClient(self.stdout, url=url, token=token, colour=colour)
             with (
-                stage.listening(),
+                client.subscribed(),
                 processes.worker(app),
                 processes.beat(app),
                 processes.web(server),
             ):
-                stage.say(f"Order Service on {url}", sgr=BOLD)
-                stage.say(
-                    "Events are printed as they leave the exchange: UTC, name, stream #number."
+                client.print(f"Order Service is running on {url}", sgr=BOLD)
+                client.print(
+                    "Events are printed when they are published: UTC, name, stream #number, data."
                 )
                 if not no_demo:
-                    _play(stage)
-                _say_where_things_are(stage, url, password)
+                    _run_demo(client)
+                _print_next_steps(client, url, password)
                 if not no_demo:
-                    stage.say_how_much_was_seen()
+                    client.print_summary()
                 while True:
-                    stage.show_next()
+                    client.print_next()
 
 
-def _end(number: int, frame: FrameType | None) -> NoReturn:
-    """The first signal ends the run; another must not end the ending."""
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    """Stop the run. Later signals are ignored, so that they cannot interrupt the shutdown."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def _directory() -> Path:
-    """Return where the database is, made and writable."""
+    """Return the directory of the database; create it, and check that it is writable."""
     if connection.vendor != "sqlite":
         raise CommandError(
-            "`manage.py run` needs SQLite, and DATABASE_URL names a server. To use it, start web, "
-            "worker and scheduler: docs/operations/README.md explains how."
+            "`manage.py run` needs SQLite, but DATABASE_URL is a database server. To use "
+            "the server, start web, worker and scheduler: see docs/operations/README.md."
         )
     directory = Path(settings.DATABASES["default"]["NAME"]).parent
     try:
         directory.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=directory).close()
     except OSError as error:
-        raise CommandError(f"{directory} cannot be written to: {error.strerror}.") from error
+        raise CommandError(f"Cannot write to {directory}: {error.strerror}.") from error
     return directory
 
 
 @contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Two runs on one SQLite file would publish each other's events."""
+def _exclusive(directory: Path) -> Iterator[None]:
+    """Refuse a second run on the same SQLite file: the two would publish each other's events."""
     with open(directory / "run.lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise CommandError(f"It runs already, on the data in {directory}.") from error
+            raise CommandError(
+                f"Another run uses the data in {directory}. Stop it first."
+            ) from error
         yield
 
 
 @contextmanager
-def _bound(port: int) -> Iterator[ThreadedWSGIServer]:
+def _listening(port: int) -> Iterator[ThreadedWSGIServer]:
     try:
         server = processes.bind(port)
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or error
         raise CommandError(
-            f"Port {port} cannot be used: {why}. Try make run ARGS='--port {port % 60000 + 1}'"
+            f"Cannot listen on port {port}: {why}. Try make run ARGS='--port {port % 60000 + 1}'"
         ) from error
     with server:
         yield server
 
 
-def _play(stage: Stage) -> None:
+def _run_demo(client: DemoClient) -> None:
     try:
-        demo.play(stage)
-    except Stopped as error:
-        stage.say(f"\nThe demo stops here. {error}", sgr=BOLD)
+        demo.run(client)
+    except DemoFailed as error:
+        client.print(f"\nThe demo stopped. {error}", sgr=BOLD)
 
 
-def _say_where_things_are(stage: Stage, url: str, password: str | None) -> None:
+def _print_next_steps(client: DemoClient, url: str, password: str | None) -> None:
     python = os.path.relpath(sys.executable)
-    stage.say()
-    stage.say("Where things are", sgr=BOLD)
-    known = f"password {password}" if password else "with the password that you gave it"
-    stage.say(f"    Admin    {url}/admin/ as {operators.USERNAME}, {known}")
-    stage.say(f"    API      {url}{API}/orders, with a token of an organization:")
-    stage.say(
-        f"             TOKEN=$(DEBUG=true {python} manage.py issue_token"
-        f" --organization {demo.ORGANIZATION} --subject user_me --scope '*')"
-    )
-    stage.say(f'             curl -H "Authorization: Bearer $TOKEN" {url}{API}/orders')
-    stage.say(f"             {url}/api/docs/ shows every route, and lets you try them")
-    stage.say(f"    Catalog  {url}{API}/events/catalog/ explains every event")
-    stage.say("    Events   here, as they leave the exchange; with RabbitMQ:")
-    stage.say(f"             {python} manage.py tail_events")
-    stage.say("    Again    make run ARGS=--no-demo only serves; Ctrl-C ends it, the data stay")
+    login = f"password {password}" if password else "with the password that you set"
+    client.print()
+    client.print("What to try next", sgr=BOLD)
+    for line in (
+        f"Admin    {url}/admin/ as {operators.USERNAME}, {login}",
+        f"API      {url}/api/docs/ lists every operation, with a form to send it. With curl:",
+        f"         TOKEN=$(DEBUG=true {python} manage.py issue_token"
+        f" --organization {demo.ORGANIZATION} --subject user_me --scope '*')",
+        f'         curl -H "Authorization: Bearer $TOKEN" {url}{API}/orders',
+        f"Catalog  {url}{API}/events/catalog/ explains every event",
+        f"Events   are printed here; with RabbitMQ, by {python} manage.py tail_events",
+        "Stop     with Ctrl-C. The data stays; make run ARGS=--no-demo starts without the demo.",
+    ):
+        client.print(f"    {line}")
