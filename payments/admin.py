@@ -7,16 +7,18 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from config.admin.columns import amount, badge
 from config.admin.commands import Command, no_input
 from config.admin.filters import CreatedFilter
-from config.admin.pages import Lines, PolicyAdmin, ReadOnlyAdmin, tab
+from config.admin.pages import Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
+from config.admin.webhooks import InboundWebhookAdmin, unmatched
 from config.core.money import money
 from events.admin.aggregates import AggregateAdmin, stream
 from payments import selectors, serializers, services
-from payments.models import Attempt, Payment, PaymentAccount, Refund, Webhook
+from payments.models import Attempt, GatewayWebhook, Payment, PaymentAccount, Refund
 
 STATUS = badge(
     "status",
@@ -32,11 +34,6 @@ MISMATCH = badge(
     "mismatch", {"mismatched": "danger"}, lambda row: "mismatched" if row.is_mismatched else "-"
 )
 REFUND_STATUS = badge("status", {"pending": "warning", "succeeded": "success", "failed": "danger"})
-HANDLED = badge(
-    "state",
-    {"handled": "success", "waiting": "warning", "given up": "danger"},
-    lambda row: "handled" if row.handled_at else "waiting" if row.due_at else "given up",
-)
 # What an operator may do besides asking for a transition, and what that is for.
 RECORD, WITHDRAW, ASK = "record-refund", "withdraw-refund", "ask-the-gateway"
 MEANINGS = {
@@ -224,35 +221,6 @@ class PaymentAccountAdmin(PolicyAdmin):
     list_display = ["organization_id", "stripe_account", "manual_payment_days"]
 
 
-@admin.register(Webhook)
-class WebhookAdmin(ReadOnlyAdmin):
-    """What gateways have sent; of what is not handled, the payment is not known."""
-
-    icon = "webhook"
-    queues = (
-        Queue(
-            "unknown",
-            "Messages about payments that nobody knows",
-            lambda rows: rows.filter(handled_at=None),
-            "unknown_document",
-        ),
-    )
-    list_display = ["event_id", HANDLED, "kind", "gateway", "received_at", "tries"]
-    list_filter = [QueueFilter, "received_at"]
-    search_fields = ["event_id__exact"]
-    search_help_text = "A whole event id of the gateway's"
-    ordering = ["-id"]
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("event_id", HANDLED),
-                    ("gateway", "kind"),
-                    ("received_at", "handled_at"),
-                    ("tries", "due_at"),
-                    "notice",
-                ]
-            },
-        )
-    ]
+@admin.register(GatewayWebhook)
+class GatewayWebhookAdmin(InboundWebhookAdmin):
+    queues = unmatched(_("Unmatched gateway webhooks"))

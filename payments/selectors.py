@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Round
 
+from config.core import outbound
 from config.core.money import MAX_DECIMALS, MoneyField
 from payments.models import Payment, PaymentAccount, Refund
 
@@ -116,7 +117,7 @@ def sum_of(column: str) -> Coalesce:
 
 def due(*, now: datetime) -> QuerySet[Payment]:
     """Return payments about which a gateway is to be asked something at `now`."""
-    return Payment.objects.filter(due_at__lte=now).order_by("due_at")
+    return Payment.objects.filter(outbound.is_due(now)).order_by("due_at")
 
 
 def with_failed_refunds() -> Q:

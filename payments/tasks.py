@@ -19,6 +19,6 @@ def call_gateways(now: str | None = None) -> int:
 
 
 @shared_task
-def handle_kept_webhooks(now: str | None = None) -> int:
-    """Try again what came about payments that nobody knew; `now` is ISO 8601."""
-    return services.handle_kept_webhooks(now=moment(now))
+def process_pending_webhooks(now: str | None = None) -> int:
+    """Apply stored webhooks whose payment was unknown; `now` is ISO 8601."""
+    return services.process_pending_webhooks(now=moment(now))

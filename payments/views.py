@@ -89,5 +89,5 @@ def stripe_webhook(request: Request) -> HttpResponse:
     except stripe.BadSignature as error:
         return problems.problem(400, error.code, str(error))
     if notice := stripe.notice(text):
-        services.take_webhook(gateway=Payment.Method.STRIPE, notice=notice)
+        services.receive_webhook(gateway=Payment.Method.STRIPE, notice=notice)
     return HttpResponse(status=204)

@@ -9,13 +9,15 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from config.admin.columns import amount, badge
 from config.admin.commands import Command, no_input
 from config.admin.filters import CreatedFilter
-from config.admin.pages import Lines, ReadOnlyAdmin, tab
+from config.admin.pages import Lines, tab
 from config.admin.queues import Queue, QueueFilter
+from config.admin.webhooks import InboundWebhookAdmin, unmatched
 from config.core.money import money
 from events.admin.aggregates import AggregateAdmin, stream
 from shipments import files, selectors, serializers, services
@@ -33,11 +35,6 @@ COLOURS = {
 }
 STATUS = badge("status", COLOURS)
 LABEL_STATUS = badge("status", {"bought": "success", "wanted": "warning", "refused": "danger"})
-HANDLED = badge(
-    "state",
-    {"handled": "success", "waiting": "warning", "given up": "danger"},
-    lambda row: "handled" if row.handled_at else "waiting" if row.due_at else "given up",
-)
 # What an operator may do besides asking for a transition, and what that is for.
 LOST, RETURNED, ASK = "lost", "returned-to-sender", "ask-the-carrier"
 MEANINGS = {
@@ -241,34 +238,5 @@ class CarrierAccountAdmin(ModelAdmin):
 
 
 @admin.register(CarrierWebhook)
-class CarrierWebhookAdmin(ReadOnlyAdmin):
-    """What carriers have sent; of what is not handled, the parcel is not known."""
-
-    icon = "webhook"
-    queues = (
-        Queue(
-            "unknown",
-            "Messages about parcels that nobody knows",
-            lambda rows: rows.filter(handled_at=None),
-            "unknown_document",
-        ),
-    )
-    list_display = ["event_id", HANDLED, "tracking_number", "adapter", "received_at", "tries"]
-    list_filter = [QueueFilter, "received_at"]
-    search_fields = ["event_id__exact", "tracking_number__exact"]
-    search_help_text = "A whole event id of the carrier's, or tracking number"
-    ordering = ["-id"]
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("event_id", HANDLED),
-                    ("adapter", "tracking_number"),
-                    ("received_at", "handled_at"),
-                    ("tries", "due_at"),
-                    "notice",
-                ]
-            },
-        )
-    ]
+class CarrierWebhookAdmin(InboundWebhookAdmin):
+    queues = unmatched(_("Unmatched carrier webhooks"))

@@ -31,6 +31,6 @@ def poll_carriers(now: str | None = None, organization_id: str | None = None) ->
 
 
 @shared_task
-def handle_kept_webhooks(now: str | None = None) -> int:
-    """Try again what came about parcels that nobody knew; `now` is ISO 8601."""
-    return services.handle_kept_webhooks(now=moment(now))
+def process_pending_webhooks(now: str | None = None) -> int:
+    """Apply stored webhooks whose shipment was unknown; `now` is ISO 8601."""
+    return services.process_pending_webhooks(now=moment(now))

@@ -148,5 +148,5 @@ def carrier_webhook(request: Request, carrier: str) -> HttpResponse:
     except (BadMessage, BadSignature) as error:
         return problems.problem(400, error.code, str(error))
     if notice:
-        services.take_webhook(adapter=carrier, notice=notice)
+        services.receive_webhook(adapter=carrier, notice=notice)
     return HttpResponse(status=204)

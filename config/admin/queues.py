@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.functional import Promise
 
 MOST = 1000  # rows that are counted; of more, "more than 1000" is enough to know
 
@@ -14,7 +15,7 @@ class Queue(NamedTuple):
     """`rows(queryset)` are those that wait; `key` is the value in the URL."""
 
     key: str
-    title: str
+    title: str | Promise
     rows: Callable[[QuerySet[Any]], QuerySet[Any]]
     icon: str = "inbox"
 
@@ -32,7 +33,7 @@ class QueueFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         self.queues: dict[str, Queue] = {queue.key: queue for queue in model_admin.queues}
-        return [(queue.key, queue.title) for queue in model_admin.queues]
+        return [(queue.key, str(queue.title)) for queue in model_admin.queues]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         key = self.value()

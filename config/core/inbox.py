@@ -1,71 +1,127 @@
-"""What others have sent us: each message has its effect once, and waits until it can have it."""
+"""The webhook inbox: every webhook is applied once, however often and in whatever order it arrives.
+
+A context keeps a table of its own, a subclass of `InboundWebhook`. A webhook whose subject is not
+known yet is stored and applied later: the webhook of a payment may arrive before the process that
+created the payment has committed.
+"""
 
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
+import msgspec
 from django.db import models, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from config.core.retry import doubled
 
 logger = logging.getLogger(__name__)
 
-# Before what a message is about is looked for again.
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
-GIVEN_UP_AFTER = timedelta(days=3)
-AT_ONCE = 1_000
-KEPT = timedelta(days=30)  # against repeats
+EXPIRY = timedelta(days=3)  # after which a webhook without a known subject is not tried again
+RETENTION = timedelta(days=30)  # while a repeated webhook is recognized
+BATCH_SIZE = 1_000
 
 
-class KeptMessage(models.Model):
-    """A message; while nobody knows what it is about, it is kept and tried again.
+class InboundWebhook(models.Model):
+    """A verified webhook, reduced to the fields that are used: no secrets, no customer data."""
 
-    Of it only what we use is kept, no secret and nothing of the customer.
-    """
-
+    source = models.CharField(max_length=16)  # the gateway or carrier that sent it
     event_id = models.CharField(max_length=255)  # the sender's
-    notice = models.TextField()  # as JSON
+    subject = models.CharField(max_length=255)  # the sender's name for what the event is about
+    payload = models.TextField()  # the event, as JSON
     received_at = models.DateTimeField(default=timezone.now)
-    handled_at = models.DateTimeField(null=True)
-    due_at = models.DateTimeField(null=True)  # null once handled, or given up
-    tries = models.PositiveIntegerField(default=0)
+    applied_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)  # of the next attempt; null if applied or expired
+    attempts = models.PositiveIntegerField(default=0)  # that did not find the subject
 
     class Meta:
         abstract = True
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "event_id"], name="%(app_label)s_one_effect_per_webhook"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_at"],
+                name="%(app_label)s_webhook_due",
+                condition=Q(due_at__isnull=False),
+            ),
+            models.Index(fields=["received_at"], name="%(app_label)s_webhook_received"),
+            models.Index(
+                fields=["-id"],
+                name="%(app_label)s_webhook_pending",
+                condition=Q(applied_at__isnull=True),
+            ),
+        ]
 
-    def settle(self, *, is_handled: bool, now: datetime) -> None:
-        """It has had its effect, or is tried again: after a minute, then later each time."""
-        if is_handled:
-            self.handled_at, self.due_at = now, None
+    def __str__(self) -> str:
+        return f"{self.source} {self.event_id}"
+
+    def record_attempt(self, *, is_applied: bool, now: datetime) -> None:
+        """Save the outcome: applied, or tried again after a pause that doubles each time."""
+        if is_applied:
+            self.applied_at, self.due_at = now, None
         else:
-            self.tries += 1
-            is_hopeless = now > self.received_at + GIVEN_UP_AFTER
-            pause = doubled(self.tries - 1, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
-            self.due_at = None if is_hopeless else now + pause
+            self.attempts += 1
+            is_expired = now > self.received_at + EXPIRY
+            pause = doubled(self.attempts - 1, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
+            self.due_at = None if is_expired else now + pause
         self.save()
 
 
-def try_again(
-    model: type[KeptMessage], handle: Callable[[Any, datetime], bool], *, now: datetime
-) -> int:
-    """Try again what is due at `now`, and forget what was handled long ago; return how many.
+class WebhookEvent(Protocol):
+    """What a webhook reports, as a dataclass that JSON can hold."""
 
-    `handle(message, now)` says whether what the message is about is known. One that fails must
-    not keep the others waiting.
+    @property
+    def event_id(self) -> str: ...
+
+    @property
+    def subject(self) -> str: ...
+
+
+E = TypeVar("E", bound=WebhookEvent)
+# Called with the source, the event and the time; returns False if the subject is not known.
+Apply = Callable[[str, E, datetime], bool]
+
+
+@transaction.atomic
+def receive(model: type[InboundWebhook], apply: Apply[E], *, source: str, event: E) -> None:
+    """Store a verified webhook and apply it, unless it was received before."""
+    webhooks: models.Manager[Any] = model._default_manager
+    webhook, is_new = webhooks.get_or_create(
+        source=source,
+        event_id=event.event_id,
+        defaults={"subject": event.subject, "payload": msgspec.json.encode(event).decode()},
+    )
+    if is_new:
+        now = timezone.now()
+        webhook.record_attempt(is_applied=apply(source, event, now), now=now)
+
+
+def process_pending(
+    model: type[InboundWebhook], apply: Apply[E], event_type: type[E], *, now: datetime
+) -> int:
+    """Apply the webhooks that are due at `now` and delete old ones; return how many were due.
+
+    A webhook that raises an exception does not keep the others waiting.
     """
-    messages: models.Manager[Any] = model._default_manager
-    due = messages.filter(due_at__lte=now).order_by("due_at").values_list("pk", flat=True)
-    ids = list(due[:AT_ONCE])
-    for message_id in ids:
+    webhooks: models.Manager[Any] = model._default_manager
+    due = webhooks.filter(due_at__lte=now).order_by("due_at").values_list("pk", flat=True)
+    ids = list(due[:BATCH_SIZE])
+    for webhook_id in ids:
         try:
             with transaction.atomic():
-                free = messages.select_for_update(skip_locked=True)
-                if message := free.filter(pk=message_id, due_at__lte=now).first():
-                    message.settle(is_handled=handle(message, now), now=now)
+                free = webhooks.select_for_update(skip_locked=True)
+                if webhook := free.filter(pk=webhook_id, due_at__lte=now).first():
+                    event = msgspec.json.decode(webhook.payload, type=event_type)
+                    is_applied = apply(webhook.source, event, now)
+                    webhook.record_attempt(is_applied=is_applied, now=now)
         except Exception:
-            logger.exception("The message %s of %s failed", message_id, model.__name__)
-            messages.filter(pk=message_id).update(due_at=now + LONGEST_PAUSE)
-    messages.filter(due_at=None, received_at__lt=now - KEPT).delete()
+            logger.exception("%s %s could not be applied", model.__name__, webhook_id)
+            webhooks.filter(pk=webhook_id).update(due_at=now + LONGEST_PAUSE)
+    webhooks.filter(due_at=None, received_at__lt=now - RETENTION).delete()
     return len(ids)

@@ -89,6 +89,10 @@ class Notice:
     refund_id: str | None = None
     payout: Payout | None = None
 
+    @property
+    def subject(self) -> str:
+        return self.payment_id
+
 
 class Gateway(Protocol):
     """A way to take money and to give it back. Every call raises NoAnswer."""

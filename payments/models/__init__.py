@@ -4,6 +4,6 @@ from payments.exceptions import RefundTooLarge
 from payments.models.account import PaymentAccount
 from payments.models.parts import Attempt, Refund
 from payments.models.payment import Payment
-from payments.models.webhook import Webhook
+from payments.models.webhook import GatewayWebhook
 
-__all__ = ["Attempt", "Payment", "PaymentAccount", "Refund", "RefundTooLarge", "Webhook"]
+__all__ = ["Attempt", "GatewayWebhook", "Payment", "PaymentAccount", "Refund", "RefundTooLarge"]

@@ -159,7 +159,7 @@ class Payment(PaymentRecord):
         self.save_part(refund)
         self.refunding += amount
         if not self.goes_by_hand(refund):
-            self.want_call(at)
+            self.request_call(at)
         return events.RefundRequested.of(refund, self)
 
     def complete_refund(self, *, refund: Refund, **settled: Any) -> None:
@@ -248,7 +248,7 @@ class Payment(PaymentRecord):
         attempt = Attempt(payment=self, number=len(self.tries) + 1, token=token)
         self.tries.append(attempt)
         self.save_part(attempt)
-        self.want_call(at)
+        self.request_call(at)
 
     def take(
         self,
@@ -271,9 +271,10 @@ class Payment(PaymentRecord):
         self.abandoned_at, self.keeps_order, self.attempt.token = at, False, None
         self.save_part(self.attempt)
         if self.is_manual():
-            self.closed_at, self.due_at = at, None
+            self.closed_at = at
+            self.finish_call()
         else:
-            self.want_call(at)
+            self.request_call(at)
 
     def wait_for_transfer(self, *, days: int, at: datetime) -> None:
         """Money that comes by hand takes days, for which the order waits."""

@@ -1,6 +1,6 @@
 """What is known of a payment: its columns, its parts, and what follows from them."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -11,17 +11,14 @@ from django.db.models.functions import Round
 
 from config.core.ids import PublicIdField
 from config.core.money import MAX_DECIMALS, CurrencyField, MoneyField
-from config.core.retry import doubled
+from config.core.outbound import OutboundCall
 from events.aggregate import Aggregate
 from payments.models.parts import Attempt, Refund
 
 MAX_ATTEMPTS = 3
-GRACE = timedelta(seconds=5)  # in which whoever wants a call makes it, before the timer does
-FIRST_PAUSE = timedelta(seconds=10)  # between two calls, doubled each time
-LONGEST_PAUSE = timedelta(hours=1)
 
 
-class PaymentRecord(Aggregate):
+class PaymentRecord(OutboundCall, Aggregate):
     """The part of a payment that does not move by itself."""
 
     class Status(models.TextChoices):
@@ -66,9 +63,6 @@ class PaymentRecord(Aggregate):
     # nor, for a transfer, until then.
     keeps_order = models.BooleanField(default=True)
     keeps_order_until = models.DateTimeField(null=True)
-    due_at = models.DateTimeField(null=True)  # when the gateway is to be asked next
-    calls = models.PositiveIntegerField(default=0)  # since something was wanted of it
-    last_error = models.CharField(max_length=500, default="")
 
     class Meta:
         abstract = True
@@ -204,14 +198,10 @@ class PaymentRecord(Aggregate):
         is_original = refund.method == Refund.Method.ORIGINAL_PAYMENT
         return self.method == self.Method.MANUAL or not is_original
 
-    def want_call(self, now: datetime) -> None:
-        """Something is wanted of the gateway: whoever wants it asks, else soon the timer."""
-        self.due_at, self.calls = now + GRACE, 0
-
     def expect_money(self, now: datetime) -> None:
         """It may be on its way: the order waits, and the gateway is to say what it knows."""
         self.keeps_order = True
-        self.want_call(now)
+        self.request_call(now)
 
     def has_questions(self) -> bool:
         """Whether there is something that the gateway has yet to say."""
@@ -219,10 +209,9 @@ class PaymentRecord(Aggregate):
             return bool(self.status == self.Status.OPENING)
         return self.is_undecided or bool(self.owed_by_gateway())
 
-    def plan_call(self, now: datetime) -> None:
+    def schedule_call(self, now: datetime, error: str = "") -> None:
         """Decide when the gateway is asked next: later each time, and not if all is known."""
         if self.has_questions():
-            repeats = max(self.calls - 1, 0)
-            self.due_at = now + doubled(repeats, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
+            self.schedule_retry(now, error)
         else:
-            self.due_at = None
+            self.finish_call(error)

@@ -16,7 +16,7 @@ from payments.services.taking import (
     retry_payment,
     start_payment,
 )
-from payments.services.webhooks import handle_kept_webhooks, take_webhook
+from payments.services.webhooks import process_pending_webhooks, receive_webhook
 
 __all__ = [
     "abandon_payment",
@@ -25,7 +25,8 @@ __all__ = [
     "call_due_gateways",
     "call_gateway",
     "capture_payment",
-    "handle_kept_webhooks",
+    "process_pending_webhooks",
+    "receive_webhook",
     "record_refund",
     "refund_cancelled_order",
     "refund_order",
@@ -33,6 +34,5 @@ __all__ = [
     "request_refund",
     "retry_payment",
     "start_payment",
-    "take_webhook",
     "withdraw_refund",
 ]

@@ -5,7 +5,6 @@ while, so that nobody else does; a caller that is killed is followed by the time
 gateway knows a repeat by its key.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ from typing import Literal
 from django.db import transaction
 from django.utils import timezone
 
+from config.core import outbound
 from payments import selectors
 from payments.gateways import Asked, AskedBack, Charge, Gateway, NoAnswer, Payout
 from payments.gateways.manual import Manual
@@ -23,16 +23,12 @@ from payments.models import Payment, Refund
 from payments.services.answers import take_charge, take_payout
 from payments.services.locks import lock_payment, save
 
-logger = logging.getLogger(__name__)
-
 GATEWAYS: dict[str, Gateway] = {
     Payment.Method.STRIPE: Stripe(),
     Payment.Method.MANUAL: Manual(),
     Payment.Method.SANDBOX: Sandbox(),
 }
-CLAIM = timedelta(seconds=60)  # for each call; longer than one may take
-AT_ONCE = 100  # calls in one run of the timer; the next one goes on
-LOOKED_AT = 5_000  # payments, of which some may have to be left
+LEASE = timedelta(seconds=60)  # of each call; longer than one may take
 
 
 @dataclass(frozen=True)
@@ -44,73 +40,60 @@ class Call:
     asked: Literal["attempt", "look"] = "look"
 
 
-def call_gateway(*, payment_id: str, now: datetime | None = None) -> bool:
-    """Ask the gateway what is due about a payment, and record what it answers.
+def call_gateway(*, payment_id: str, now: datetime | None = None) -> outbound.Outcome:
+    """Make the calls that are due about a payment and record their results.
 
-    Return whether it answered. What somebody else is asking, or nobody wants to know now, is left.
+    Nothing is done while another caller has leased the payment.
     """
-    calls = _claim(payment_id, now or timezone.now())
+    lease, calls = _lease(payment_id, now or timezone.now())
+    if not calls:
+        return "skipped"
     error = ""
     for call in calls:
         try:
-            answer = call.ask()
+            result = call.ask()
         except NoAnswer as silence:
-            answer, error = None, str(silence)
-        _record(payment_id, call, answer, error if call is calls[-1] else None)
-    return not error
+            result, error = None, str(silence)
+        _record(payment_id, call, result, lease, error if call is calls[-1] else None)
+    return "no_response" if error else "done"
 
 
 def call_due_gateways(*, now: datetime) -> int:
-    """Make the calls that are due at `now`; return for how many payments.
-
-    One that fails must not keep the others waiting. An account of which no answer comes is left
-    alone until the next run: nobody is to wait for it again and again.
-    """
-    done, silent = 0, set()
-    due = selectors.due(now=now).values_list("pk", "method", "account")
-    for payment_id, *where in due[:LOOKED_AT]:
-        if tuple(where) in silent:
-            continue
-        try:
-            if not call_gateway(payment_id=payment_id, now=now):
-                silent.add(tuple(where))
-        except Exception:
-            logger.exception("A gateway could not be called about %s", payment_id)
-        else:
-            done += 1
-        if done == AT_ONCE:
-            break
-    return done
+    """Make the calls that are due at `now`; return for how many payments."""
+    return outbound.call_due(
+        selectors.due(now=now).values_list("pk", "method", "account"),
+        lambda payment_id: call_gateway(payment_id=payment_id, now=now),
+    )
 
 
 @transaction.atomic
 def ask_again(*, payment_id: str) -> Payment:
-    """Somebody wants to know at once what the timer would ask later."""
+    """Let the gateway be called now instead of at the next retry."""
     payment = lock_payment(payment_id)
     if payment.due_at:
-        payment.want_call(timezone.now())
+        payment.request_call(timezone.now())
         save(payment)
     return payment
 
 
 @transaction.atomic
-def _claim(payment_id: str, now: datetime) -> list[Call]:
-    """Return what to ask, which nobody else asks for a while."""
+def _lease(payment_id: str, now: datetime) -> tuple[datetime, list[Call]]:
+    """Lease the payment and return the calls that are due, none if another caller has it."""
     payment, now = lock_payment(payment_id), max(now, timezone.now())
-    if payment.due_at is None or (payment.calls and payment.due_at > now):
-        return []
+    if not payment.is_callable(now):
+        return now, []
     gateway = GATEWAYS[payment.method]
     calls = []
     if payment.is_undecided:
         calls.append(_about_payment(gateway, payment, now))
     calls += [_about_refund(gateway, payment, refund, now) for refund in payment.owed_by_gateway()]
     if calls:
-        payment.calls += 1
-        payment.due_at = now + CLAIM * len(calls)
+        lease = payment.lease(now, LEASE * len(calls))
     else:
-        payment.plan_call(now)
+        lease = now
+        payment.finish_call()
     save(payment)
-    return calls
+    return lease, calls
 
 
 def _about_payment(gateway: Gateway, payment: Payment, now: datetime) -> Call:
@@ -155,19 +138,23 @@ def _about_refund(gateway: Gateway, payment: Payment, refund: Refund, now: datet
 
 
 @transaction.atomic
-def _record(payment_id: str, call: Call, answer: Charge | Payout | None, error: str | None) -> None:
-    """Take what was answered, if it was; with the last answer, decide when to ask again."""
+def _record(
+    payment_id: str,
+    call: Call,
+    result: Charge | Payout | None,
+    lease: datetime,
+    error: str | None,
+) -> None:
+    """Apply the result, if there is one; `error` comes with the last call of the lease."""
     payment, now = lock_payment(payment_id), timezone.now()
-    # Something may have happened meanwhile, which the gateway did not know or does not tell.
-    is_latest = payment.attempt.id == call.about and payment.calls
-    if isinstance(answer, Payout):
+    # A webhook or a command during the call may know more than this result.
+    is_latest = payment.attempt.id == call.about and payment.leased_until == lease
+    if isinstance(result, Payout):
         refund = payment.giveback(call.about)
         assert refund, "refunds are never deleted"
-        take_payout(payment, refund, answer, now=now)
-    elif answer:
-        take_charge(payment, answer, now=now, asked=call.asked if is_latest else None)
-    if error is not None:
-        payment.last_error = error[:500]
-        if payment.calls:
-            payment.plan_call(now)
+        take_payout(payment, refund, result, now=now)
+    elif result:
+        take_charge(payment, result, now=now, asked=call.asked if is_latest else None)
+    if error is not None and payment.release(lease):
+        payment.schedule_call(now, error)
     save(payment)

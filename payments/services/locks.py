@@ -3,17 +3,16 @@
 from typing import Any
 
 import orders.selectors
+from config.core import outbound
 from payments import selectors
 from payments.models import Payment
 
 BOOKKEEPING = (
-    "calls",
+    *outbound.UPDATE_FIELDS,
     "client_secret",
     "closed_at",
-    "due_at",
     "gateway_payment_id",
     "keeps_order",
-    "last_error",
 )
 
 

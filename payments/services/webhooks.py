@@ -1,50 +1,34 @@
-"""What gateways send by themselves: each message has its effect once."""
+"""Webhooks of payment gateways. Each has its effect once."""
 
 from dataclasses import replace
 from datetime import datetime
 
-import msgspec
-from django.db import transaction
-from django.utils import timezone
-
 from config.core import inbox
 from payments.gateways import Charge, Notice
-from payments.models import Payment, Webhook
+from payments.models import GatewayWebhook, Payment
 from payments.services.answers import take_charge, take_payout
 from payments.services.locks import lock_payment, save
 
 
-@transaction.atomic
-def take_webhook(*, gateway: str, notice: Notice) -> None:
-    """Do what a verified message asks for, once however often and in whatever order it comes.
+def receive_webhook(*, gateway: str, notice: Notice) -> None:
+    """Store a verified webhook and apply it, unless it was received before.
 
-    One about a payment that nobody knows yet is kept and tried again.
+    A webhook of an unknown payment is applied later.
     """
     if notice.charge:
         notice = replace(notice, charge=replace(notice.charge, client_secret=None))
-    webhook, is_new = Webhook.objects.get_or_create(
-        gateway=gateway,
-        event_id=notice.event_id,
-        defaults={"kind": notice.kind, "notice": msgspec.json.encode(notice).decode()},
-    )
-    if is_new:
-        now = timezone.now()
-        webhook.settle(is_handled=_tell(webhook, notice, now), now=now)
+    inbox.receive(GatewayWebhook, _apply, source=gateway, event=notice)
 
 
-def handle_kept_webhooks(*, now: datetime) -> int:
-    """Try again what is due at `now`; return how many."""
-    return inbox.try_again(Webhook, _tell_again, now=now)
+def process_pending_webhooks(*, now: datetime) -> int:
+    """Apply the webhooks that are due at `now`; return how many were due."""
+    return inbox.process_pending(GatewayWebhook, _apply, Notice, now=now)
 
 
-def _tell_again(webhook: Webhook, now: datetime) -> bool:
-    return _tell(webhook, msgspec.json.decode(webhook.notice, type=Notice), now)
-
-
-def _tell(webhook: Webhook, notice: Notice, now: datetime) -> bool:
-    """Tell the payment; return whether what it is about is known."""
-    found = Payment.objects.filter(pk=notice.payment_id, method=webhook.gateway).first()
-    # Of the platform's own account, messages name none.
+def _apply(gateway: str, notice: Notice, now: datetime) -> bool:
+    """Apply a webhook to its payment; return False if the payment or the refund is unknown."""
+    found = Payment.objects.filter(pk=notice.payment_id, method=gateway).first()
+    # Webhooks of the platform's own account name no account.
     if found is None or notice.account not in (None, found.account):
         return False
     payment = lock_payment(notice.payment_id)
@@ -56,14 +40,14 @@ def _tell(webhook: Webhook, notice: Notice, now: datetime) -> bool:
         if charge.gateway_payment_id != (payment.gateway_payment_id or charge.gateway_payment_id):
             return False  # another payment at the gateway, that only says it is ours
         if not payment.is_captured:
-            _tell_of_charge(payment, charge, now)
-    if not payment.has_questions():
-        payment.due_at = None
+            _apply_charge(payment, charge, now)
+    if payment.due_at and not payment.has_questions():
+        payment.finish_call()
     save(payment)
     return True
 
 
-def _tell_of_charge(payment: Payment, charge: Charge, now: datetime) -> None:
+def _apply_charge(payment: Payment, charge: Charge, now: datetime) -> None:
     match charge.state:
         case "succeeded" if charge.card_last4 is None:
             # The gateway tells the card only when it is asked.

@@ -131,6 +131,10 @@ class Notice:
     carrier: str | None
     scans: tuple[Scan, ...]
 
+    @property
+    def subject(self) -> str:
+        return self.tracking_number
+
 
 class Carrier(Protocol):
     """A way to send parcels. Every call raises NoAnswer."""

@@ -20,7 +20,7 @@ from shipments.services.moving import (
     report_scan,
 )
 from shipments.services.tracking import poll_due_carriers, track_shipment
-from shipments.services.webhooks import handle_kept_webhooks, take_webhook
+from shipments.services.webhooks import process_pending_webhooks, receive_webhook
 
 __all__ = [
     "CarrierRefused",
@@ -33,12 +33,12 @@ __all__ = [
     "create_shipment",
     "deliver_shipment",
     "dispatch_shipment",
-    "handle_kept_webhooks",
     "label_shipment",
     "poll_due_carriers",
+    "process_pending_webhooks",
+    "receive_webhook",
     "record_scan",
     "report_scan",
     "ship_packed_units",
-    "take_webhook",
     "track_shipment",
 ]

@@ -1,10 +1,6 @@
-"""What carriers send by themselves: each message has its effect once."""
+"""Webhooks of carriers. Each has its effect once."""
 
 from datetime import datetime
-
-import msgspec
-from django.db import transaction
-from django.utils import timezone
 
 from config.core import inbox
 from shipments import selectors
@@ -14,38 +10,23 @@ from shipments.services.locks import lock_shipment, save
 from shipments.services.moving import take_scans
 
 
-@transaction.atomic
-def take_webhook(*, adapter: str, notice: Notice) -> None:
-    """Record what a verified message tells, once however often and in whatever order it comes.
+def receive_webhook(*, adapter: str, notice: Notice) -> None:
+    """Store a verified webhook and apply it, unless it was received before.
 
-    One about a parcel that nobody knows yet is kept and tried again.
+    A webhook of an unknown shipment is applied later.
     """
-    webhook, is_new = CarrierWebhook.objects.get_or_create(
-        adapter=adapter,
-        event_id=notice.event_id,
-        defaults={
-            "tracking_number": notice.tracking_number,
-            "notice": msgspec.json.encode(notice).decode(),
-        },
-    )
-    if is_new:
-        now = timezone.now()
-        webhook.settle(is_handled=_tell(webhook, notice, now), now=now)
+    inbox.receive(CarrierWebhook, _apply, source=adapter, event=notice)
 
 
-def handle_kept_webhooks(*, now: datetime) -> int:
-    """Try again what is due at `now`; return how many."""
-    return inbox.try_again(CarrierWebhook, _tell_again, now=now)
+def process_pending_webhooks(*, now: datetime) -> int:
+    """Apply the webhooks that are due at `now`; return how many were due."""
+    return inbox.process_pending(CarrierWebhook, _apply, Notice, now=now)
 
 
-def _tell_again(webhook: CarrierWebhook, now: datetime) -> bool:
-    return _tell(webhook, msgspec.json.decode(webhook.notice, type=Notice), now)
-
-
-def _tell(webhook: CarrierWebhook, notice: Notice, now: datetime) -> bool:
-    """Tell the shipment; return whether it is known which one is meant."""
+def _apply(adapter: str, notice: Notice, now: datetime) -> bool:
+    """Apply a webhook to its shipment; return False if the shipment is unknown."""
     meant = selectors.known(
-        adapter=webhook.adapter,
+        adapter=adapter,
         tracking_number=notice.tracking_number,
         reference=notice.reference,
         carrier=notice.carrier,

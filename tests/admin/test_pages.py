@@ -16,7 +16,7 @@ from events.aggregate import aggregates
 from events.models import EventRecord, Outbox
 from orders import services
 from orders.models import Order
-from payments.models import Payment, Webhook
+from payments.models import GatewayWebhook, Payment
 from tests.factories import CartFactory, OrderFactory, PaymentFactory
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,7 @@ def row_of(model):
     OrderFactory()
     CartFactory()
     PaymentFactory()
-    Webhook.objects.create(gateway="stripe", event_id="evt_1", kind="x", notice="{}")
+    GatewayWebhook.objects.create(source="stripe", event_id="evt_1", subject="x", payload="{}")
     return model.objects.order_by("pk").first()
 
 

@@ -73,7 +73,7 @@ def paid(size: int, settle: Settle) -> None:
     notice = Notice(
         event_id=f"evt_{size}", kind="x", account=None, payment_id=first.id, charge=charge
     )
-    payments.take_webhook(gateway="sandbox", notice=notice)
+    payments.receive_webhook(gateway="sandbox", notice=notice)
     settle()
     assert now(order).status == "confirmed"
     second.refresh_from_db()

@@ -18,7 +18,7 @@ from invoices import services as invoice_services
 from invoices import tasks
 from invoices.models import Seller
 from orders.models import Policy as OrderPolicy
-from payments.models import PaymentAccount, Webhook
+from payments.models import GatewayWebhook, PaymentAccount
 from returns.models import Policy as ReturnPolicy
 from shipments.models import CarrierAccount, CarrierWebhook
 from tests.architecture.sizes import SIZES, lines
@@ -76,8 +76,10 @@ def returns(size):
 
 
 def webhooks(size):
-    rows = [Webhook(gateway="stripe", event_id=f"{size} {n}", notice="{}") for n in range(size)]
-    return Webhook.objects.bulk_create(rows)[-1]
+    rows = [
+        GatewayWebhook(source="stripe", event_id=f"{size} {n}", payload="{}") for n in range(size)
+    ]
+    return GatewayWebhook.objects.bulk_create(rows)[-1]
 
 
 def events(size):
@@ -135,7 +137,7 @@ def shipments(size):
 
 
 def carrier_webhooks(size):
-    rows = [CarrierWebhook(adapter="easypost", event_id=f"{size} {n}") for n in range(size)]
+    rows = [CarrierWebhook(source="easypost", event_id=f"{size} {n}") for n in range(size)]
     return CarrierWebhook.objects.bulk_create(rows)[-1]
 
 
@@ -168,7 +170,7 @@ BUDGET = {  # of a list, of a row's page and of each command's; session and user
     "carts_cart": (carts, 4, 7, 5),
     "payments_payment": (payments, 5, 10, 7),
     "payments_paymentaccount": (PAYMENT_ACCOUNTS, 5, 3, 0),
-    "payments_webhook": (webhooks, 4, 3, 0),
+    "payments_gatewaywebhook": (webhooks, 4, 3, 0),
     "fulfillment_fulfillment": (fulfillments, 4, 9, 6),
     "shipments_shipment": (shipments, 6, 12, 8),
     "shipments_carrieraccount": (CARRIER_ACCOUNTS, 5, 3, 0),

@@ -20,7 +20,7 @@ from events.models import Outbox
 from events.operations import audit
 from payments import gateways
 from payments import services as payments
-from payments.models import Webhook
+from payments.models import GatewayWebhook
 from shipments import carriers
 from shipments import services as shipments
 from shipments.models import CarrierWebhook
@@ -125,14 +125,14 @@ def gateway_message(size):
     notice = gateways.Notice(
         event_id=f"evt_{size}", kind="", account=None, payment_id=row.id, charge=charge
     )
-    keep(Webhook(gateway="sandbox"), notice)
+    keep(GatewayWebhook(source="sandbox"), notice)
     return in_days(1)
 
 
 def keep(row, notice):
     """A message that came before what it is about was known."""
     row.event_id, row.due_at = notice.event_id, timezone.now()
-    row.notice = msgspec.json.encode(notice).decode()
+    row.payload = msgspec.json.encode(notice).decode()
     row.save()
 
 
@@ -177,7 +177,7 @@ def carrier_message(size):
         carrier=None,
         scans=(scan,),
     )
-    keep(CarrierWebhook(adapter="sandbox", tracking_number=row.tracking_number), notice)
+    keep(CarrierWebhook(source="sandbox"), notice)
     return in_days(1)
 
 
@@ -205,12 +205,12 @@ BUDGET = {  # by name: what it is about, and its queries; then those of a run th
     "orders.tasks.expire_unpaid_orders": (unpaid_order, 11, 1),
     "payments.tasks.call_gateway": (payment, 20, 7),
     "payments.tasks.call_gateways": (payments_due, 21, 1),
-    "payments.tasks.handle_kept_webhooks": (gateway_message, 16, 2),
+    "payments.tasks.process_pending_webhooks": (gateway_message, 16, 2),
     "shipments.tasks.call_carrier": (label, 44, 8),
     "shipments.tasks.call_carriers": (labels_due, 45, 1),
     "shipments.tasks.track_shipment": (parcel, 18, 8),
     "shipments.tasks.poll_carriers": (parcels_due, 21, 1),
-    "shipments.tasks.handle_kept_webhooks": (carrier_message, 16, 2),
+    "shipments.tasks.process_pending_webhooks": (carrier_message, 16, 2),
     "invoices.tasks.deliver_documents": (invoice, 31, 6),
     "config.api.tasks.delete_old_records": (old_answers, 3, 1),
 }

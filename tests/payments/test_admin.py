@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from events.models import EventRecord
 from payments import selectors, services
-from payments.models import PaymentAccount, Webhook
+from payments.models import GatewayWebhook, PaymentAccount
 from tests.factories import OrderFactory, PaymentFactory, cancel, refund, start_payment
 from tests.facts import data, told
 
@@ -165,11 +165,11 @@ def test_an_account_at_stripe_is_checked(operator):
 
 
 def test_messages_about_payments_that_nobody_knows_are_listed(operator):
-    webhook = Webhook.objects.create(
-        gateway="stripe", event_id="evt_1", kind="payment_intent.succeeded", notice="{}"
+    webhook = GatewayWebhook.objects.create(
+        source="stripe", event_id="evt_1", subject="pay_1", payload="{}"
     )
-    url = reverse("admin:payments_webhook_changelist")
-    listed = operator().get(url, {"queue": "unknown"})
+    url = reverse("admin:payments_gatewaywebhook_changelist")
+    listed = operator().get(url, {"queue": "unmatched"})
     assert list(listed.context["cl"].result_list) == [webhook]
 
 

@@ -116,7 +116,7 @@ class Life(RuleBasedStateMachine):
                 payment_id=payment.id,
                 charge=heard,
             )
-            services.take_webhook(gateway=payment.method, notice=notice)
+            services.receive_webhook(gateway=payment.method, notice=notice)
 
     @rule(data=st.data(), state=st.sampled_from(["pending", "succeeded", "failed"]))
     def hear_of_a_refund(self, data, state):

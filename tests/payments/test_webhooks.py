@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from orders.models import Order
 from payments import selectors, services, tasks
-from payments.models import Payment, Webhook
+from payments.models import GatewayWebhook, Payment
 from tests.factories import refund
 from tests.facts import data, mark, told
 from tests.payments.flows import call, deliver, post, start
@@ -60,7 +60,7 @@ def test_ten_times_and_in_reverse_order_have_one_effect(stripe_peer, settle):
     assert told(payment.order).count("payment.succeeded") == 1
     assert told(payment.order).count("order.confirmed") == 1
     assert told(payment.order).count("payment.failed") == 1
-    assert Webhook.objects.count() == 3
+    assert GatewayWebhook.objects.count() == 3
 
 
 def test_the_answer_and_the_webhook_of_one_decline_are_one_attempt(stripe_peer):
@@ -99,7 +99,7 @@ def test_what_stripe_has_not_signed_is_refused(stripe_peer, tamper):
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_signature")
     assert "STRIPE_WEBHOOK_SECRET" in answer.json()["detail"]
     assert told(payment.order, after=before) == []
-    assert not Webhook.objects.exists()
+    assert not GatewayWebhook.objects.exists()
 
 
 def test_an_old_message_is_refused_and_a_large_one_not_read(stripe_peer):
@@ -114,26 +114,26 @@ def test_one_about_an_unknown_payment_is_kept_and_tried_again(stripe_peer):
     stripe_peer.pay(payment.gateway_payment_id, "pm_card_chargeDeclined")
     event = json.loads(json.dumps(stripe_peer.events[-1]).replace(payment.id, "pay_later"))
     assert deliver(stripe_peer, event).status_code == 204
-    kept = Webhook.objects.get()
-    assert (kept.handled_at, kept.tries) == (None, 1)
-    known = kept.notice.replace("pay_later", payment.id)
-    Webhook.objects.update(notice=known)
-    assert services.handle_kept_webhooks(now=timezone.now()) == 0, "not due yet"
-    assert services.handle_kept_webhooks(now=timezone.now() + timedelta(minutes=2)) == 1
+    kept = GatewayWebhook.objects.get()
+    assert (kept.applied_at, kept.attempts) == (None, 1)
+    known = kept.payload.replace("pay_later", payment.id)
+    GatewayWebhook.objects.update(payload=known)
+    assert services.process_pending_webhooks(now=timezone.now()) == 0, "not due yet"
+    assert services.process_pending_webhooks(now=timezone.now() + timedelta(minutes=2)) == 1
     assert now(payment).status == "failed"
     kept.refresh_from_db()
-    assert kept.handled_at
+    assert kept.applied_at
 
 
 def test_one_that_stays_unknown_is_given_up_after_three_days_and_shown(stripe_peer):
     payment = start(token="pm_card_chargeDeclined")
     event = json.loads(json.dumps(stripe_peer.events[-1]).replace(payment.id, "pay_no"))
     deliver(stripe_peer, event)
-    services.handle_kept_webhooks(now=timezone.now() + timedelta(days=4))
-    kept = Webhook.objects.get()
-    assert (kept.handled_at, kept.due_at) == (None, None)
-    tasks.handle_kept_webhooks(now=(timezone.now() + timedelta(days=31)).isoformat())
-    assert not Webhook.objects.exists()
+    services.process_pending_webhooks(now=timezone.now() + timedelta(days=4))
+    kept = GatewayWebhook.objects.get()
+    assert (kept.applied_at, kept.due_at) == (None, None)
+    tasks.process_pending_webhooks(now=(timezone.now() + timedelta(days=31)).isoformat())
+    assert not GatewayWebhook.objects.exists()
 
 
 def test_of_a_message_neither_secret_nor_card_is_kept(stripe_peer):
@@ -142,7 +142,7 @@ def test_of_a_message_neither_secret_nor_card_is_kept(stripe_peer):
     event = json.loads(json.dumps(stripe_peer.events[-1]).replace(payment.id, "pay_later"))
     assert payment.client_secret in json.dumps(event)
     deliver(stripe_peer, event)
-    assert "secret" not in Webhook.objects.get().notice.replace('"client_secret":null', "")
+    assert "secret" not in GatewayWebhook.objects.get().payload.replace('"client_secret":null', "")
 
 
 def test_one_of_another_account_moves_nothing(stripe_peer):
@@ -155,16 +155,16 @@ def test_one_of_another_account_moves_nothing(stripe_peer):
 def test_what_is_not_about_our_payments_is_not_kept(stripe_peer):
     event = {"id": "evt_1", "created": 1, "type": "customer.created", "data": {"object": {}}}
     assert deliver(stripe_peer, event).status_code == 204
-    assert not Webhook.objects.exists()
+    assert not GatewayWebhook.objects.exists()
 
 
 def test_handled_messages_are_forgotten_after_a_month(stripe_peer):
     start(token="pm_card_chargeDeclined")
     deliver(stripe_peer, stripe_peer.events[-1])
-    services.handle_kept_webhooks(now=timezone.now() + timedelta(days=29))
-    assert Webhook.objects.exists()
-    services.handle_kept_webhooks(now=timezone.now() + timedelta(days=31))
-    assert not Webhook.objects.exists()
+    services.process_pending_webhooks(now=timezone.now() + timedelta(days=29))
+    assert GatewayWebhook.objects.exists()
+    services.process_pending_webhooks(now=timezone.now() + timedelta(days=31))
+    assert not GatewayWebhook.objects.exists()
 
 
 def test_a_refund_that_takes_time_is_completed_by_its_webhook(stripe_peer):

@@ -170,8 +170,8 @@ def test_who_may_only_look_decides_nothing(operator):
 
 def test_messages_about_parcels_that_nobody_knows_are_listed(operator):
     webhook = CarrierWebhook.objects.create(
-        adapter="easypost", event_id="evt_1", tracking_number="1", notice="{}"
+        source="easypost", event_id="evt_1", subject="1", payload="{}"
     )
     url = reverse("admin:shipments_carrierwebhook_changelist")
-    listed = operator().get(url, {"queue": "unknown"})
+    listed = operator().get(url, {"queue": "unmatched"})
     assert list(listed.context["cl"].result_list) == [webhook]

@@ -176,12 +176,12 @@ class TestNumbersThatCarriersUseTwice:
             relabelled(ShipmentFactory(organization_id=org), "9400", f"shp_{org}")
             for org in ("org_1", "org_2")
         )
-        services.take_webhook(adapter="sandbox", notice=notice(mine, reference="shp_org_1"))
+        services.receive_webhook(adapter="sandbox", notice=notice(mine, reference="shp_org_1"))
         assert (now(mine).status, now(yours).status) == ("in_transit", "dispatched")
 
     def test_a_reference_that_nobody_knows_is_kept(self):
         shipment = ShipmentFactory(status="dispatched")
-        services.take_webhook(adapter="sandbox", notice=notice(shipment, reference="shp_other"))
+        services.receive_webhook(adapter="sandbox", notice=notice(shipment, reference="shp_other"))
         assert now(shipment).status == "dispatched"
         assert CarrierWebhook.objects.get().due_at
 
@@ -190,7 +190,7 @@ class TestNumbersThatCarriersUseTwice:
             relabelled(ShipmentFactory(organization_id=org), "9400", None)
             for org in ("org_1", "org_2")
         ]
-        services.take_webhook(adapter="sandbox", notice=notice(both[0]))
+        services.receive_webhook(adapter="sandbox", notice=notice(both[0]))
         assert [now(each).status for each in both] == ["dispatched"] * 2
         assert CarrierWebhook.objects.get().due_at
 
@@ -200,7 +200,7 @@ class TestNumbersThatCarriersUseTwice:
         arrived = ShipmentFactory(organization_id="org_2")
         scan(relabelled(arrived, "9400", None), "delivered")
         message = notice(under_way, carrier="FedExDefault")
-        services.take_webhook(adapter="sandbox", notice=message)
+        services.receive_webhook(adapter="sandbox", notice=message)
         assert (now(under_way).status, now(other).status) == ("in_transit", "dispatched")
 
 
@@ -209,39 +209,39 @@ class TestWebhooks:
         shipment, before = ShipmentFactory(status="dispatched"), mark()
         message = notice(shipment)
         for n in range(10):
-            services.take_webhook(adapter="sandbox", notice=message)
+            services.receive_webhook(adapter="sandbox", notice=message)
             other = notice(shipment, event_id=f"evt_{n}", scans=message.scans)
-            services.take_webhook(adapter="sandbox", notice=other)
+            services.receive_webhook(adapter="sandbox", notice=other)
         assert told(shipment.order, after=before) == ["shipment.in_transit"]
 
     def test_one_about_an_unknown_parcel_is_kept_and_tried_again(self):
         shipment = ShipmentFactory()
         message = notice(shipment, tracking_number="later")
-        services.take_webhook(adapter="sandbox", notice=message)
+        services.receive_webhook(adapter="sandbox", notice=message)
         kept = CarrierWebhook.objects.get()
-        assert (kept.handled_at, kept.tries) == (None, 1)
+        assert (kept.applied_at, kept.attempts) == (None, 1)
         made = dispatch(label(shipment))
-        changed = kept.notice.replace("later", made.tracking_number)
-        CarrierWebhook.objects.update(notice=changed)
-        assert services.handle_kept_webhooks(now=timezone.now()) == 0, "not due yet"
-        assert services.handle_kept_webhooks(now=timezone.now() + timedelta(minutes=2)) == 1
+        changed = kept.payload.replace("later", made.tracking_number)
+        CarrierWebhook.objects.update(payload=changed)
+        assert services.process_pending_webhooks(now=timezone.now()) == 0, "not due yet"
+        assert services.process_pending_webhooks(now=timezone.now() + timedelta(minutes=2)) == 1
         assert now(shipment).status == "in_transit"
         kept.refresh_from_db()
-        assert kept.handled_at
+        assert kept.applied_at
 
     def test_one_that_stays_unknown_is_given_up_after_three_days_and_forgotten(self):
-        services.take_webhook(
+        services.receive_webhook(
             adapter="sandbox", notice=notice(ShipmentFactory(), tracking_number="no")
         )
-        tasks.handle_kept_webhooks(now=in_days(4).isoformat())
+        tasks.process_pending_webhooks(now=in_days(4).isoformat())
         kept = CarrierWebhook.objects.get()
-        assert (kept.handled_at, kept.due_at) == (None, None)
-        tasks.handle_kept_webhooks(now=in_days(31).isoformat())
+        assert (kept.applied_at, kept.due_at) == (None, None)
+        tasks.process_pending_webhooks(now=in_days(31).isoformat())
         assert not CarrierWebhook.objects.exists()
 
     def test_a_number_of_another_adapter_means_nothing(self):
         shipment = ShipmentFactory(status="dispatched", by=BY_HAND)
-        services.take_webhook(adapter="sandbox", notice=notice(shipment))
+        services.receive_webhook(adapter="sandbox", notice=notice(shipment))
         assert now(shipment).status == "dispatched"
 
     @pytest.mark.parametrize("year", [None, 1970, 2999])
@@ -249,7 +249,7 @@ class TestWebhooks:
         shipment = ShipmentFactory(status="label_created")
         at = timezone.now() if year is None else datetime(year, 1, 1, tzinfo=UTC)
         scans = (Scan(scan_id=None, status="delivered", occurred_at=at),)
-        services.take_webhook(adapter="sandbox", notice=notice(shipment, scans=scans))
+        services.receive_webhook(adapter="sandbox", notice=notice(shipment, scans=scans))
         assert told(shipment.order)[-2:] == ["shipment.dispatched", "shipment.delivered"]
         arrived = now(shipment)
         moments = (arrived.created_at, arrived.dispatched_at, arrived.delivered_at, timezone.now())
@@ -263,7 +263,7 @@ class TestWebhooks:
 
         def hear(n):
             if n % 2:
-                return services.take_webhook(adapter="sandbox", notice=message)
+                return services.receive_webhook(adapter="sandbox", notice=message)
             return services.poll_due_carriers(now=in_days(5))
 
         at_once(4, hear)
