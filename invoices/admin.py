@@ -1,8 +1,7 @@
-"""Invoices as operators see them."""
+"""The admin of invoices."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -11,6 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from config.admin.columns import address, amount, badge, words
 from config.admin.commands import Command
@@ -23,16 +24,16 @@ from invoices import files, selectors, serializers, services
 from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery, Seller
 
 STATUS = badge("status", {"issued": "info", "sent": "success"})
-MAIL_STATUS = badge("status", {"queued": "warning", "sent": "success"})
+DELIVERY_STATUS = badge("status", {"queued": "warning", "sent": "success"})
 RATE = ("tax_rate", "net", "tax", "total")
 LINE = ("title", "variant_id", "quantity", "unit_price", "discount", *RATE)
 
 
 class CreditNotes(Lines):
-    """What was taken back."""
+    """The credit notes of an invoice."""
 
     model = CreditNote
-    verbose_name_plural = "credit notes"
+    verbose_name_plural = _("credit notes")
     fields = readonly_fields = [
         "number",
         *(amount(name, currency="invoice.currency") for name in ("net", "tax", "total")),
@@ -52,23 +53,23 @@ class CreditNotes(Lines):
 
 
 class Deliveries(Lines):
-    """The mails, and why one has not gone out."""
+    """The mails of an invoice, and their errors."""
 
     model = InvoiceDelivery
-    verbose_name_plural = "mails"
+    verbose_name_plural = _("mails")
     fields = readonly_fields = [
         "recipient_email",
-        MAIL_STATUS,
+        DELIVERY_STATUS,
         "queued_at",
         "sent_at",
         "attempts",
-        "next_try",
+        "next_attempt",
         "last_error",
     ]
 
-    @admin.display(description="next try")
-    def next_try(self, mail: InvoiceDelivery) -> datetime | None:
-        return mail.due_at
+    @admin.display(description=_("next attempt"))
+    def next_attempt(self, delivery: InvoiceDelivery) -> datetime | None:
+        return delivery.due_at
 
 
 @admin.register(Invoice)
@@ -85,13 +86,13 @@ class InvoiceAdmin(AggregateAdmin):
     queues = (
         Queue(
             "unsent",
-            "Invoices whose mail or PDF fails",
+            _("Invoices with a failed PDF or mail"),
             lambda rows: rows.filter(selectors.NOT_SENT),
             "mail_off",
         ),
         Queue(
             "no-address",
-            "Invoices without an address",
+            _("Invoices without an e-mail address"),
             lambda rows: rows.filter(selectors.WITHOUT_ADDRESS),
             "alternate_email",
         ),
@@ -115,7 +116,9 @@ class InvoiceAdmin(AggregateAdmin):
         "customer_id__exact",
         "organization_id__exact",
     ]
-    search_help_text = "A whole number, id, order, customer or organization"
+    search_help_text = _(
+        "Exact invoice number, invoice id, order id, customer id or organization id"
+    )
     ordering = ["-id"]
     fieldsets = [
         (
@@ -127,22 +130,22 @@ class InvoiceAdmin(AggregateAdmin):
                     ("order", "ordered_at"),
                     ("issued_at", "sent_at"),
                     (amount("total"), "pdf"),
-                    "sold",
+                    "items",
                 ]
             },
         ),
         tab(
-            "Parties",
+            _("Seller and buyer"),
             (address("seller"), address("buyer")),
             ("customer_id", "customer_email"),
         ),
         tab(
-            "Money",
+            _("Amounts"),
             (amount("subtotal"), amount("discount")),
             (amount("tax"), amount("total")),
             ("taxes",),
         ),
-        tab("PDF", ("sha256",), ("rendering_error",)),
+        tab(_("PDF"), ("sha256",), ("rendering_error",)),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
@@ -153,7 +156,7 @@ class InvoiceAdmin(AggregateAdmin):
         return [path("pdf/<slug:document_id>/", view, name="invoices_pdf"), *super().get_urls()]
 
     def pdf_view(self, request: HttpRequest, document_id: str) -> HttpResponse:
-        """Show a PDF to whoever may see invoices."""
+        """Return a PDF to an operator who may view invoices."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         document = selectors.document(document_id)
@@ -165,11 +168,11 @@ class InvoiceAdmin(AggregateAdmin):
     def pdf(self, invoice: Invoice) -> SafeString | str:
         return link(invoice.document(), invoice.number)
 
-    @admin.display(description="lines")
-    def sold(self, invoice: Invoice) -> SafeString:
+    @admin.display(description=_("lines"))
+    def items(self, invoice: Invoice) -> SafeString:
         return table(LINE, invoice.lines)
 
-    @admin.display(description="by tax rate")
+    @admin.display(description=_("by tax rate"))
     def taxes(self, invoice: Invoice) -> SafeString:
         return table(RATE, invoice.rates)
 
@@ -178,22 +181,22 @@ class InvoiceAdmin(AggregateAdmin):
         document = invoice.document()
         return document.sha256 if document else "-"
 
-    @admin.display(description="why it is not rendered")
+    @admin.display(description=_("rendering error"))
     def rendering_error(self, invoice: Invoice) -> str:
         errors = [document.last_error for document in invoice.documents.all()]
         return "\n".join(filter(None, errors)) or "-"
 
 
 def link(document: Document | None, number: str) -> SafeString | str:
-    """A link to a PDF, or that there is none yet."""
+    """Return a link to a PDF, or a text if it is not rendered."""
     if document is None or document.rendered_at is None:
-        return "not rendered yet"
+        return gettext("not rendered yet")
     url = reverse("admin:invoices_pdf", args=[document.id])
     return format_html('<a href="{}" class="console-link" target="_blank">{}.pdf</a>', url, number)
 
 
-def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> SafeString:
-    """Rows of an invoice's snapshot, as they were printed."""
+def table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> SafeString:
+    """Return an HTML table of rows of the invoice, with the amounts as they are printed."""
     head = format_html_join("", "<th>{}</th>", ((words(name),) for name in columns))
     body = format_html_join(
         "",

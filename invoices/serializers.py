@@ -1,4 +1,4 @@
-"""The requests and responses of the invoices' API."""
+"""The requests and responses of the invoices API."""
 
 from typing import Any
 
@@ -17,18 +17,18 @@ from invoices import files, models
 
 @extend_schema_field({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"})
 class Amount(serializers.CharField):
-    """An amount, or a rate, that is kept as the text that was printed."""
+    """An amount or a tax rate, as the text that is printed on the invoice."""
 
 
 class InvoiceSend(Body):
-    """To whom it goes, if not to the buyer."""
+    """The recipient of the mail, by default the `customer_email` of the invoice."""
 
     example = {"recipient_email": "accounts@example.com"}
     recipient_email = serializers.EmailField(max_length=254, required=False, allow_null=True)
 
 
 class Party(serializers.Serializer[Any]):
-    """A seller or a buyer, as far as it was known when the invoice was issued."""
+    """The seller or the buyer, as known when the invoice was issued. Unknown parts are missing."""
 
     name = serializers.CharField(required=False)
     company = serializers.CharField(required=False)
@@ -45,7 +45,7 @@ class Party(serializers.Serializer[Any]):
 
 
 class InvoiceLine(serializers.Serializer[Any]):
-    """What was sold, or its shipping. `net` is what tax is due on: after the discount."""
+    """An item that was sold, or its shipping. `net` is the taxable amount, after the discount."""
 
     title = serializers.CharField()
     variant_id = serializers.CharField(allow_null=True, help_text="Null for shipping.")
@@ -59,7 +59,7 @@ class InvoiceLine(serializers.Serializer[Any]):
 
 
 class TaxTotal(serializers.Serializer[Any]):
-    """The sums of a tax rate."""
+    """The sums of the lines with one tax rate."""
 
     tax_rate = Amount()
     net = Amount()
@@ -68,7 +68,7 @@ class TaxTotal(serializers.Serializer[Any]):
 
 
 class CreditNote(serializers.Serializer[Any]):
-    """Money of the invoice that has gone back."""
+    """A part of the invoice that was refunded."""
 
     id = serializers.CharField()
     number = serializers.CharField()
@@ -86,19 +86,19 @@ class CreditNote(serializers.Serializer[Any]):
 
 
 class InvoiceDelivery(serializers.Serializer[Any]):
-    """A mail with the invoice; while it is queued, it is tried again and again."""
+    """A mail with the invoice. A queued mail is retried until the mail server accepts it."""
 
     id = serializers.CharField()
     recipient_email = serializers.CharField()
     status = Choice(models.InvoiceDelivery.Status, "InvoiceDeliveryStatus")
-    attempts = serializers.IntegerField(help_text="How many have failed.")
+    attempts = serializers.IntegerField(help_text="The number of failed attempts.")
     last_error = serializers.CharField()
     queued_at = serializers.DateTimeField()
     sent_at = serializers.DateTimeField(allow_null=True)
 
 
 class Invoice(serializers.Serializer[Any]):
-    """An invoice, as it was issued; and what has become of it."""
+    """An invoice with its credit notes and deliveries. Issued amounts never change."""
 
     id = serializers.CharField()
     number = serializers.CharField()
@@ -113,12 +113,12 @@ class Invoice(serializers.Serializer[Any]):
     buyer = Party()
     lines = InvoiceLine(many=True)
     rates = TaxTotal(many=True)
-    subtotal = MoneyOut(help_text="Of the lines, shipping included, before the discount.")
+    subtotal = MoneyOut(help_text="The sum of the lines with shipping, before discount and tax.")
     discount = MoneyOut()
     tax = MoneyOut()
     total = MoneyOut()
     issued_at = serializers.DateTimeField()
-    sent_at = serializers.DateTimeField(allow_null=True, help_text="The latest time.")
+    sent_at = serializers.DateTimeField(allow_null=True, help_text="When it was last sent.")
     pdf_url = serializers.SerializerMethodField()
     credit_notes = CreditNote(many=True)
     deliveries = InvoiceDelivery(many=True)

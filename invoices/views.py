@@ -1,4 +1,4 @@
-"""The invoices' REST API."""
+"""The REST API of invoices."""
 
 from django.http import Http404, HttpResponse
 from rest_framework.decorators import (
@@ -20,7 +20,7 @@ from invoices.filters import InvoiceFilters
 
 
 class Invoices(ListModelMixin, RetrieveModelMixin, ContextViewSet):
-    """An invoice, its credit notes, and its way to the customer."""
+    """Invoices with their credit notes and deliveries."""
 
     scope = "invoices"
     queryset = selectors.with_parts()
@@ -30,14 +30,14 @@ class Invoices(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @action(detail=True, renderer_classes=RENDERERS)
     @endpoint(response=Pdf)
     def pdf(self, request: Request, pk: str) -> HttpResponse:
-        """The invoice as PDF. That of a credit note is under its `pdf_url`."""
+        """Get the PDF of the invoice. The PDF of a credit note is at its `pdf_url`."""
         invoice = self.get_object()
         return pdf(files.read(invoice.document()), name=invoice.number)
 
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.InvoiceSend)
     def send(self, request: Request, pk: str) -> Response:
-        """Mail it, for the first time or again: to the buyer, or to whom the body names."""
+        """Mail the invoice, for the first time or again. The default recipient is the buyer."""
         invoice = self.get_object()
         return self.answer(services.send_invoice(invoice_id=invoice.id, **self.body()))
 
@@ -47,7 +47,7 @@ class Invoices(ListModelMixin, RetrieveModelMixin, ContextViewSet):
 @permission_classes([])
 @renderer_classes(RENDERERS)
 def document(request: Request, token: str) -> HttpResponse:
-    """Show the PDF that a signed URL is of, to whoever has the URL."""
+    """Return the PDF that a signed URL opens. No access token is needed."""
     found = selectors.document(row_behind(token, files.document_id))
     if found is None:
         raise Http404

@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.functional import Promise
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.enums import ActionVariant
 from unfold.paginator import InfinitePaginator
@@ -231,7 +232,7 @@ class Lines(ReadOnly, TabularInline):
         return True  # to whoever may see what they are parts of
 
 
-def tab(title: str, *rows: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
+def tab(title: str | Promise, *rows: tuple[Any, ...]) -> tuple[str | Promise, dict[str, Any]]:
     """Return a fieldset that is shown on demand, of rows of fields."""
     return title, {"fields": rows, "classes": ["tab"]}
 

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Round
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from config.core.ids import PublicIdField
 from config.core.money import MAX_DECIMALS, MoneyField
@@ -134,7 +135,7 @@ class InvoiceDelivery(Wanted, Part):
     sent_at = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name_plural = "invoice deliveries"
+        verbose_name_plural = _("invoice deliveries")
         ordering = ["queued_at", "id"]
         constraints = [
             models.UniqueConstraint(
