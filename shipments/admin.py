@@ -1,5 +1,6 @@
-"""Shipments as operators see them."""
+"""The admin pages of shipments, carrier accounts and carrier webhooks."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -20,8 +21,9 @@ from config.admin.queues import Queue, QueueFilter
 from config.admin.webhooks import InboundWebhookAdmin, unmatched
 from config.core.money import money
 from events.admin.aggregates import AggregateAdmin, stream
-from shipments import files, selectors, serializers, services
+from shipments import files, selectors, serializers
 from shipments.models import CarrierAccount, CarrierWebhook, Label, Scan, Shipment, ShipmentItem
+from shipments.services import creation, labels, lifecycle
 
 COLOURS = {
     "created": "warning",
@@ -35,36 +37,57 @@ COLOURS = {
 }
 STATUS = badge("status", COLOURS)
 LABEL_STATUS = badge("status", {"bought": "success", "wanted": "warning", "refused": "danger"})
-# What an operator may do besides asking for a transition, and what that is for.
-LOST, RETURNED, ASK = "lost", "returned-to-sender", "ask-the-carrier"
+# Commands that are not the verb of a transition.
+LOST, RETURNED, RETRY = "lost", "returned-to-sender", "retry-carrier-calls"
 MEANINGS = {
-    "add": "Let packed units travel together: those of the rows, or all that are in no shipment.",
-    "scan": "The carrier has seen it, or says what has become of it.",
-    "label": "Buy the carrier's label: leave the fields blank. With the adapter “manual”, type "
-    "what is on the label that you have.",
-    LOST: "It will not arrive: its units are to be sent again, or written off.",
-    RETURNED: "It has come back unopened: its units are to be sent again, or written off.",
-    ASK: "Ask now about the label, or where the parcel is, instead of waiting for the timer.",
+    "add": _("Create a shipment of packed units. Without rows, it takes all remaining units."),
+    "label": _(
+        "Buy the label from the carrier: leave the fields blank. With the adapter “manual”, enter "
+        "the data of the label that you have."
+    ),
+    "dispatch": _("The shipment left the warehouse."),
+    "scan": _("The carrier scanned the shipment or reported its status."),
+    "deliver": _("The shipment arrived. Enter the proof of delivery if you have it."),
+    LOST: _("The shipment will not arrive. Its units will be sent again or written off."),
+    RETURNED: _("The shipment came back unopened. Its units will be sent again or written off."),
+    "cancel": _("The shipment will not be sent. Its units stay packed and its label is voided."),
+    RETRY: _("Call the carrier about the label or the tracking now instead of at the next retry."),
 }
 
 
-def late(rows: QuerySet[Any]) -> QuerySet[Any]:
-    """Those that should have arrived before today."""
+def to_dispatch(rows: QuerySet[Shipment]) -> QuerySet[Shipment]:
+    """Return the shipments that need a label or are not dispatched."""
+    return rows.filter(selectors.TO_DISPATCH)
+
+
+def late(rows: QuerySet[Shipment]) -> QuerySet[Shipment]:
+    """Return the shipments that were expected before today."""
     return rows.filter(selectors.late(timezone.now().date()))
 
 
-@admin.display(description="label")
+def with_label_problem(rows: QuerySet[Shipment]) -> QuerySet[Shipment]:
+    """Return the shipments with a label that needs attention."""
+    return rows.filter(selectors.has_label_problem())
+
+
+def dispatch_defaults(shipment: Shipment) -> Mapping[str, Any]:
+    """Return the initial values of the form that dispatches a shipment."""
+    return {"estimated_delivery": shipment.estimated_delivery}
+
+
+@admin.display(description=_("label"))
 def label_link(shipment: Shipment) -> SafeString | str:
-    """The document, wherever it is kept."""
+    """Return a link to the PDF."""
     url = files.label_url(shipment)
     if url is None:
         return "-"
-    return format_html('<a href="{}" class="console-link" target="_blank">Show the label</a>', url)
+    link = '<a href="{}" class="console-link" target="_blank">{}</a>'
+    return format_html(link, url, _("Show the label"))
 
 
-@admin.display(description="carrier cost")
+@admin.display(description=_("carrier cost"))
 def carrier_cost(shipment: Shipment) -> str:
-    """What the carrier charges, in its own currency."""
+    """Return what the carrier charges, in its own currency."""
     if shipment.carrier_cost is None:
         return "-"
     currency = str(shipment.carrier_currency)
@@ -72,15 +95,11 @@ def carrier_cost(shipment: Shipment) -> str:
 
 
 class Items(Lines):
-    """What is in it."""
-
     model = ShipmentItem
     fields = readonly_fields = ["order_item_id", "variant_id", "title", "quantity"]
 
 
 class Labels(Lines):
-    """Which labels were asked for, and what came of it."""
-
     model = Label
     fields = readonly_fields = [
         "id",
@@ -95,8 +114,6 @@ class Labels(Lines):
 
 
 class Scans(Lines):
-    """Where it was seen; what does not count came too late, or before it left."""
-
     model = Scan
     fields = readonly_fields = ["occurred_at", "status", "location", "description", "counts"]
 
@@ -104,65 +121,41 @@ class Scans(Lines):
 @admin.register(Shipment)
 class ShipmentAdmin(AggregateAdmin):
     icon = "local_shipping"
-    adds = Command(services.create_shipment, serializers.ShipmentCreate, icon="add")
+    adds = Command(creation.create_shipment, serializers.ShipmentCreate, icon="add")
     commands = {
         "label": Command(
-            services.label_shipment,
-            serializers.LabelCreate,
-            icon="label",
-            bulk=no_input,
+            labels.label_shipment, serializers.LabelCreate, icon="label", bulk=no_input
         ),
         "dispatch": Command(
-            services.dispatch_shipment,
+            lifecycle.dispatch_shipment,
             serializers.ShipmentDispatch,
-            start=lambda shipment: {"estimated_delivery": shipment.estimated_delivery},
+            start=dispatch_defaults,
             icon="local_shipping",
             bulk=no_input,
         ),
-        "scan": Command(
-            services.report_scan,
-            serializers.ScanCreate,
-            icon="barcode_scanner",
-        ),
+        "scan": Command(lifecycle.report_scan, serializers.ScanCreate, icon="barcode_scanner"),
         "deliver": Command(
-            services.deliver_shipment,
-            serializers.ShipmentDeliver,
-            icon="home_pin",
-            ends=True,
+            lifecycle.deliver_shipment, serializers.ShipmentDeliver, icon="home_pin", ends=True
         ),
         LOST: Command(
-            partial(services.report_scan, status="lost"),
+            partial(lifecycle.report_scan, status="lost"),
             serializers.ManualScan,
             icon="help",
             ends=True,
         ),
         RETURNED: Command(
-            partial(services.report_scan, status="returned_to_sender"),
+            partial(lifecycle.report_scan, status="returned_to_sender"),
             serializers.ManualScan,
             icon="assignment_return",
             ends=True,
         ),
-        "cancel": Command(
-            services.cancel_shipment,
-            icon="block",
-            ends=True,
-        ),
-        ASK: Command(services.ask_again, icon="sync"),
+        "cancel": Command(creation.cancel_shipment, icon="block", ends=True),
+        RETRY: Command(labels.retry_calls, icon="sync"),
     }
     queues = (
-        Queue(
-            "to-dispatch",
-            "Shipments to label and to dispatch",
-            lambda rows: rows.filter(selectors.TO_DISPATCH),
-            "outbox",
-        ),
-        Queue("late", "Shipments that are late", late, "schedule"),
-        Queue(
-            "labels",
-            "Shipments whose carrier gives no label, or takes none back",
-            lambda rows: rows.filter(selectors.with_failing_labels()),
-            "label_off",
-        ),
+        Queue("to-dispatch", _("Shipments to dispatch"), to_dispatch, "outbox"),
+        Queue("late", _("Late shipments"), late, "schedule"),
+        Queue("labels", _("Shipments with label problems"), with_label_problem, "label_off"),
     )
     list_display = [
         "id",
@@ -183,7 +176,7 @@ class ShipmentAdmin(AggregateAdmin):
         "tracking_number__exact",
         "organization_id__exact",
     ]
-    search_help_text = "A whole id, order, fulfillment, tracking number or organization"
+    search_help_text = _("A full id: shipment, order, fulfillment, tracking number, organization")
     ordering = ["-id"]
     inlines = [Items, Labels, Scans]
     fieldsets = [
@@ -203,37 +196,33 @@ class ShipmentAdmin(AggregateAdmin):
         ),
         tab("Costs", (amount("shipping_cost"), carrier_cost)),
         tab("Packages", ("weight", "packages"), ("signature_required",)),
-        tab(
-            "Arrival",
-            ("delivered_at", "recipient"),
-            ("signature", "delivery_photo_url"),
-        ),
-        tab("Carrier", ("adapter", "account"), ("track_at", "track_failures"), ("track_error",)),
+        tab("Delivery", ("delivered_at", "recipient"), ("signature", "delivery_photo_url")),
+        tab("Carrier", ("adapter", "account"), ("due_at", "calls"), ("last_error",)),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Shipment]:
         return selectors.with_parts()
 
     def allowed(self, row: Shipment) -> list[str]:  # type: ignore[override]
-        is_asked = row.track_at or any(label.may_be_asked_again for label in row.tries)
-        more = {LOST: row.is_under_way, RETURNED: row.is_under_way, ASK: is_asked}
-        return [*super().allowed(row), *(name for name, wanted in more.items() if wanted)]
+        can_retry = row.due_at or any(label.can_be_retried for label in row.labels)
+        more = {LOST: row.is_under_way, RETURNED: row.is_under_way, RETRY: can_retry}
+        return [*super().allowed(row), *(name for name, is_allowed in more.items() if is_allowed)]
 
     def meaning(self, name: str) -> str:
-        return MEANINGS.get(name) or super().meaning(name)
+        return str(MEANINGS[name])
 
 
 @admin.register(CarrierAccount)
 class CarrierAccountAdmin(ModelAdmin):
-    """Without one, a carrier is spoken to by the sandbox where that is on, else by operators."""
-
     icon = "badge"
     list_display = ["organization_id", "carrier", "adapter", "account"]
     search_fields = ["organization_id__exact"]
-    search_help_text = "A whole organization"
+    search_help_text = _("A full organization id")
     actions = None
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: CarrierAccount | None = None
+    ) -> list[str]:
         return ["organization_id", "carrier"] if obj else []
 
 

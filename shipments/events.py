@@ -1,4 +1,4 @@
-"""What shipments tell other services, in the contract's order, and what they keep to themselves."""
+"""The events of shipments: first the published ones in the contract's order, then the internal."""
 
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -8,12 +8,12 @@ from config.core.money import money
 from events.schema import Event, Id, Money, Timestamp, event
 
 if TYPE_CHECKING:
-    from shipments.models import Shipment
+    from shipments.models import Scan, Shipment
 
 
 @event("shipment.created", version="1.0")
 class ShipmentCreated(Event):
-    """Packed units are to travel together."""
+    """Packed units of an order were combined into a shipment."""
 
     shipment_id: Id
     order_id: Id
@@ -34,27 +34,28 @@ class ShipmentCreated(Event):
 
 @event("shipment.label_created", version="1.0")
 class ShipmentLabelCreated(Event):
-    """The carrier has accepted the parcel on paper."""
+    """The shipment has a label: the carrier sold it, or an operator entered it by hand."""
 
     shipment_id: Id
     tracking_number: str
-    label_url: Annotated[str | None, Meta(description="Null where none was given.")]
+    label_url: Annotated[str | None, Meta(description="URL of the PDF. Null if unknown.")]
     carrier_cost: Annotated[
-        Money | None, Meta(description="What the carrier charges us; null where that is unknown.")
+        Money | None,
+        Meta(description="What the carrier charges the organization. Null if unknown."),
     ]
 
 
 @event("shipment.dispatched", version="1.0", moment="dispatched_at")
 class ShipmentDispatched(Event):
-    """The parcel has left the warehouse."""
+    """The shipment left the warehouse."""
 
     shipment_id: Id
     dispatched_at: Timestamp
-    warehouse_id: Annotated[Id | None, Meta(description="Null where none is known.")]
+    warehouse_id: Annotated[Id | None, Meta(description="Null if unknown.")]
 
     @classmethod
     def of(cls, shipment: "Shipment") -> Self:
-        assert shipment.dispatched_at, "it has not left"
+        assert shipment.dispatched_at, "it is not dispatched"
         return cls(
             shipment_id=shipment.id,
             dispatched_at=shipment.dispatched_at,
@@ -64,12 +65,15 @@ class ShipmentDispatched(Event):
 
 @event("shipment.in_transit", version="1.0")
 class ShipmentInTransit(Event):
-    """The carrier has scanned the parcel; once per new scan, none after delivery."""
+    """The carrier scanned the shipment on its way.
+
+    Published once for each new scan, and never after the delivery.
+    """
 
     shipment_id: Id
     tracking_number: Annotated[str | None, Meta(description="Null without a label.")]
-    current_location: str | None
-    status_description: str | None
+    current_location: Annotated[str | None, Meta(description="The latest known place.")]
+    status_description: Annotated[str | None, Meta(description="The carrier's own words, if any.")]
 
     @classmethod
     def of(cls, shipment: "Shipment", *, description: str | None) -> Self:
@@ -83,16 +87,16 @@ class ShipmentInTransit(Event):
 
 @event("shipment.delivered", version="1.0", moment="delivered_at")
 class ShipmentDelivered(Event):
-    """The parcel has arrived."""
+    """The shipment arrived."""
 
     shipment_id: Id
     delivered_at: Timestamp
-    recipient: str | None
+    recipient: Annotated[str | None, Meta(description="The person who accepted it, if known.")]
     signature_required: bool
 
     @classmethod
     def of(cls, shipment: "Shipment") -> Self:
-        assert shipment.delivered_at, "it has not arrived"
+        assert shipment.delivered_at, "it is not delivered"
         return cls(
             shipment_id=shipment.id,
             delivered_at=shipment.delivered_at,
@@ -103,7 +107,7 @@ class ShipmentDelivered(Event):
 
 @event("shipment.label_requested", published=False)
 class ShipmentLabelRequested(Event):
-    """The carrier is to sell a label."""
+    """A label is to be bought from the carrier."""
 
     shipment_id: Id
     order_id: Id
@@ -115,43 +119,47 @@ class ShipmentLabelRequested(Event):
 
 @event("shipment.label_refused", published=False)
 class ShipmentLabelRefused(Event):
-    """The carrier sells no label for it as it is: somebody has to change something."""
+    """The carrier refused to sell the label. `error` contains its message."""
 
     shipment_id: Id
     order_id: Id
     error: str
 
 
-@event("shipment.exception", published=False)
-class ShipmentException(Event):
-    """The carrier has a problem with the parcel; it may yet arrive."""
+class _DeliveryProblem(Event):
+    """What the events about a failed or delayed delivery have in common."""
 
     shipment_id: Id
     order_id: Id
-    status_description: str | None
+    status_description: Annotated[str | None, Meta(description="The carrier's own words, if any.")]
+
+    @classmethod
+    def of(cls, shipment: "Shipment", scan: "Scan") -> Self:
+        return cls(
+            shipment_id=shipment.id,
+            order_id=shipment.order_id,
+            status_description=scan.description,
+        )
+
+
+@event("shipment.exception", published=False)
+class ShipmentException(_DeliveryProblem):
+    """The carrier reports a problem with the shipment, which may still arrive."""
 
 
 @event("shipment.lost", published=False)
-class ShipmentLost(Event):
-    """The parcel will not arrive: its units are to be sent again or written off."""
-
-    shipment_id: Id
-    order_id: Id
-    status_description: str | None
+class ShipmentLost(_DeliveryProblem):
+    """The shipment will not arrive. Its units are to be sent again or written off."""
 
 
 @event("shipment.returned_to_sender", published=False)
-class ShipmentReturnedToSender(Event):
-    """The parcel has come back unopened: its units are to be sent again or written off."""
-
-    shipment_id: Id
-    order_id: Id
-    status_description: str | None
+class ShipmentReturnedToSender(_DeliveryProblem):
+    """The shipment came back undelivered. Its units are to be sent again or written off."""
 
 
 @event("shipment.cancelled", published=False)
 class ShipmentCancelled(Event):
-    """The parcel will not travel; what is in it stays packed."""
+    """The shipment will not be sent. Its units stay packed."""
 
     shipment_id: Id
     order_id: Id

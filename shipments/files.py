@@ -1,4 +1,4 @@
-"""The PDFs of labels that are ours to keep."""
+"""The stored PDFs of labels."""
 
 from config.pdf import files
 from shipments.models import Label, Shipment
@@ -17,19 +17,19 @@ def read(label: Label) -> bytes:
 
 
 def signed_url(label: Label) -> str:
-    """Return a URL that shows the PDF to whoever has it, for 30 days from now."""
+    """Return a URL that gives access to the PDF without a token, valid for 30 days."""
     return files.signed_url(ROUTE, label.id)
 
 
 def label_url(shipment: Shipment) -> str | None:
-    """Return the URL of a label that may be used, which is ours or its carrier's."""
-    sold = shipment.sold_label
-    if sold and sold.path:
-        return signed_url(sold)
-    is_void = shipment.label is not None and sold is None
+    """Return the URL of the current label: ours or the carrier's. None while it is being voided."""
+    bought = shipment.bought_label
+    if bought and bought.path:
+        return signed_url(bought)
+    is_void = shipment.label is not None and bought is None
     return None if is_void else shipment.label_url or None
 
 
 def label_id(token: str) -> str:
-    """Return which label a URL is of. Raises BadSignature, SignatureExpired."""
+    """Return the label's id in a signed URL. Raises BadSignature, SignatureExpired."""
     return files.verify_token(ROUTE, token)

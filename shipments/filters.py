@@ -1,6 +1,4 @@
-"""What lists of shipments can be filtered by."""
-
-from typing import Any
+"""The filters of the list of shipments."""
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -12,21 +10,25 @@ from shipments.models import Shipment
 
 
 class ShipmentFilters(ContextFilters):
-    """`?order=order_456&status=dispatched`."""
+    """The query parameters of the list: `?order=order_456&status=dispatched`."""
 
     status = AnyOf(choices=Shipment.Status.choices)
-    order = IdFilter(field_name="order_id", help_text="The order's id.")
-    fulfillment = IdFilter(field_name="fulfillment_id", help_text="The fulfillment's id.")
-    warehouse = IdFilter(field_name="warehouse_id", help_text="The warehouse's id.")
+    order = IdFilter(field_name="order_id", help_text="Id of the order.")
+    fulfillment = IdFilter(field_name="fulfillment_id", help_text="Id of the fulfillment.")
+    warehouse = IdFilter(field_name="warehouse_id", help_text="Id of the warehouse.")
     carrier = filters.CharFilter(
-        field_name="carrier", lookup_expr="iexact", help_text="In whatever case: `fedex`."
+        field_name="carrier",
+        lookup_expr="iexact",
+        help_text="Name of the carrier; the case does not matter.",
     )
-    tracking_number = IdFilter(field_name="tracking_number", help_text="The carrier's number.")
+    tracking_number = IdFilter(field_name="tracking_number", help_text="The exact tracking number.")
     late = FlagFilter(
         method="filter_late",
-        help_text="It is under way, and should have arrived before today.",
+        help_text="Whether the shipment is under way and was expected before today.",
     )
 
-    def filter_late(self, shipments: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
+    def filter_late(
+        self, shipments: QuerySet[Shipment], name: str, value: bool
+    ) -> QuerySet[Shipment]:
         late = selectors.late(timezone.now().date())
         return shipments.filter(late) if value else shipments.exclude(late)

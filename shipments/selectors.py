@@ -1,4 +1,4 @@
-"""Reading shipments. Nothing here writes."""
+"""Reads of shipments, for this context and for others."""
 
 from collections import Counter
 from datetime import date, datetime
@@ -6,49 +6,61 @@ from datetime import date, datetime
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+import orders.selectors
+from config.core.outbound import is_due
 from shipments.models import Adapter, CarrierAccount, Label, Shipment, ShipmentItem
 
-# Shipments that wait for somebody: to be labelled or dispatched, and those whose carrier refuses
-# a label or does not answer.
-_NUMBERED = (Shipment.Status.LABEL_CREATED, *Shipment.UNDER_WAY)  # while its number is its own
 TO_DISPATCH = Q(status__in=Shipment.OPEN)
+# Labels that need attention: the purchase or the refund was refused, or a call had no result. A
+# refused purchase is over once another is requested, or the shipment is cancelled.
 _LATER = Label.objects.filter(shipment=OuterRef("shipment"), pk__gt=OuterRef("pk"))
-_IS_WAITED_FOR = Q(shipment__status=Shipment.Status.CREATED) & ~Exists(_LATER)
-_REFUSED = Q(status__in=[Label.Status.REFUSED, Label.Status.VOIDED]) & _IS_WAITED_FOR
-_KEPT = Q(status=Label.Status.VOID_REFUSED)
-_SILENT = Q(status__in=Label.TO_ASK) & ~Q(last_error="")
+_IS_NEEDED = Q(shipment__status=Shipment.Status.CREATED) & ~Exists(_LATER)
+_PURCHASE_REFUSED = Q(status__in=[Label.Status.REFUSED, Label.Status.VOIDED]) & _IS_NEEDED
+_VOID_REFUSED = Q(status=Label.Status.VOID_REFUSED)
+_RETRYING = Q(status__in=Label.PENDING) & ~Q(last_error="")
+# While a shipment has one of these statuses, no other may use its tracking number.
+_HAS_NUMBER = (Shipment.Status.LABEL_CREATED, *Shipment.UNDER_WAY)
 
 
 def with_parts() -> QuerySet[Shipment]:
-    """Return shipments to show or to change, with what is in them, their labels and scans."""
-    return Shipment.objects.prefetch_related("items", "labels", "scans")
+    """Return shipments with their items, labels and scans."""
+    return Shipment.objects.prefetch_related("item_set", "label_set", "scan_set")
 
 
 def get(shipment_id: str) -> Shipment:
-    """Return a shipment to show."""
+    """Return a shipment with its parts."""
     return with_parts().get(pk=shipment_id)
 
 
-def live(order_id: str) -> QuerySet[Shipment]:
+def get_for_update(shipment_id: str) -> Shipment:
+    """Return a shipment with its parts. Its order is locked until the transaction ends."""
+    order_id = Shipment.objects.values_list("order_id", flat=True).get(pk=shipment_id)
+    order = orders.selectors.get_for_update(order_id)
+    shipment = with_parts().select_for_update(no_key=True).get(pk=shipment_id)
+    shipment.order = order
+    return shipment
+
+
+def active(order_id: str) -> QuerySet[Shipment]:
     """Return the shipments of an order that are not cancelled."""
     return Shipment.objects.filter(order=order_id).exclude(status=Shipment.Status.CANCELLED)
 
 
-def open_of(order_id: str) -> list[str]:
-    """Return which shipments of an order have not left and may yet be cancelled."""
+def open_ids(order_id: str) -> list[str]:
+    """Return the ids of an order's shipments that are neither dispatched nor cancelled."""
     rows = Shipment.objects.filter(TO_DISPATCH, order=order_id).order_by("id")
     return list(rows.values_list("pk", flat=True))
 
 
-def has_left(order_id: str) -> bool:
-    """Return whether anything of an order was ever dispatched."""
+def is_any_dispatched(order_id: str) -> bool:
+    """Return whether any shipment of an order was dispatched."""
     return Shipment.objects.filter(order=order_id, dispatched_at__isnull=False).exists()
 
 
-def units_of(fulfillment_id: str) -> Counter[str]:
-    """Return how many units of a fulfillment are in shipments, by the order's line.
+def shipped_units(fulfillment_id: str) -> Counter[str]:
+    """Return the quantities of a fulfillment that are in shipments, by id of the order's line.
 
-    Those of a shipment that was lost or came back count too: they are not packed any more.
+    Lost and returned shipments count, because their units are no longer packed.
     """
     items = ShipmentItem.objects.filter(shipment__fulfillment=fulfillment_id)
     items = items.exclude(shipment__status=Shipment.Status.CANCELLED)
@@ -59,46 +71,44 @@ def units_of(fulfillment_id: str) -> Counter[str]:
 
 
 def late(today: date) -> Q:
-    """Say, in a query of shipments, whether one should have arrived before `today`."""
+    """Return the condition of shipments that were expected before `today`."""
     return Q(status__in=Shipment.UNDER_WAY, estimated_delivery__lt=today)
 
 
-def with_failing_labels() -> Exists:
-    """Say, in a query of shipments, whether its carrier refuses something, or does not answer.
-
-    A refusal of a label is over once another is asked for, or the shipment is cancelled.
-    """
-    return Exists(Label.objects.filter(_REFUSED | _KEPT | _SILENT, shipment=OuterRef("pk")))
+def has_label_problem() -> Exists:
+    """Return the condition of shipments with a label that needs attention."""
+    labels = Label.objects.filter(_PURCHASE_REFUSED | _VOID_REFUSED | _RETRYING)
+    return Exists(labels.filter(shipment=OuterRef("pk")))
 
 
-def labels_due(*, now: datetime) -> QuerySet[Label]:
-    """Return labels about which a carrier is to be asked something at `now`."""
-    return Label.objects.filter(due_at__lte=now).order_by("due_at")
+def due_labels(*, now: datetime) -> QuerySet[Label]:
+    """Return the labels whose carrier call is due at `now`."""
+    return Label.objects.filter(is_due(now)).order_by("due_at")
 
 
-def to_track(*, now: datetime, organization_id: str | None = None) -> QuerySet[Shipment]:
-    """Return shipments whose carrier is to be asked at `now` where they are."""
-    due = Shipment.objects.filter(track_at__lte=now)
+def due_for_tracking(*, now: datetime, organization_id: str | None = None) -> QuerySet[Shipment]:
+    """Return the shipments whose tracking call is due at `now`."""
+    due = Shipment.objects.filter(due_at__lte=now)
     if organization_id:
         due = due.filter(organization_id=organization_id)
-    return due.order_by("track_at")
+    return due.order_by("due_at")
 
 
-def known(
+def find_tracked(
     *, adapter: str, tracking_number: str, reference: str | None, carrier: str | None
 ) -> Shipment | None:
-    """Return the shipment that a carrier means, of whose label `reference` is its own name.
+    """Return the shipment that a webhook is about; `reference` is the carrier's id of its label.
 
-    Carriers use their numbers again: without a reference it is one under way with the carrier
-    that is named, if there is such, and the latest. None if it may be another organization's.
+    Carriers reuse their numbers. Without a reference, shipments under way and shipments with the
+    named carrier come first, then the latest. None if several organizations have such a shipment.
     """
-    meant = Shipment.objects.filter(adapter=adapter, tracking_number=tracking_number)
+    rows = Shipment.objects.filter(adapter=adapter, tracking_number=tracking_number)
     if reference:
-        meant = meant.filter(
+        rows = rows.filter(
             Exists(Label.objects.filter(shipment=OuterRef("pk"), reference=reference))
         )
-    found = list(meant.order_by("-id"))
-    found = [shipment for shipment in found if shipment.status in _NUMBERED] or found
+    found = list(rows.order_by("-id"))
+    found = [shipment for shipment in found if shipment.status in _HAS_NUMBER] or found
     if carrier:
         name = carrier.casefold()
         found = [each for each in found if name.startswith(each.carrier.casefold())] or found
@@ -107,30 +117,31 @@ def known(
 
 
 def is_number_in_use(shipment: Shipment, tracking_number: str) -> bool:
-    """Return whether another parcel is under way with the same carrier under this number."""
+    """Return whether another shipment with the same carrier uses this tracking number."""
     same = Shipment.objects.filter(
         organization_id=shipment.organization_id,
         carrier__iexact=shipment.carrier,
         tracking_number=tracking_number,
-        status__in=_NUMBERED,
+        status__in=_HAS_NUMBER,
     )
     return same.exclude(pk=shipment.pk).exists()
 
 
-def adapter_of(organization_id: str, carrier: str) -> tuple[str, str | None]:
-    """Return which adapter speaks to a carrier for an organization, and under which account.
+def adapter_for(organization_id: str, carrier: str) -> tuple[str, str | None]:
+    """Return the adapter and the account that an organization uses for a carrier.
 
-    Without a CarrierAccount it is that of the same name, else the sandbox where that is on.
+    Without a CarrierAccount, it is the adapter with the carrier's name, or else the sandbox if it
+    is enabled, or else `manual`.
     """
-    own = CarrierAccount.objects.filter(organization_id=organization_id, carrier__iexact=carrier)
-    if account := own.first():
+    accounts = CarrierAccount.objects.filter(organization_id=organization_id)
+    if account := accounts.filter(carrier__iexact=carrier).first():
         return account.adapter, account.account or None
     if carrier.lower() in Adapter.values:
         return carrier.lower(), None
     return (Adapter.SANDBOX if settings.CARRIER_SANDBOX else Adapter.MANUAL), None
 
 
-def label(label_id: str) -> Label | None:
-    """Return a label that may be used and whose PDF is here, if there is one of that id."""
-    sold = Label.objects.filter(status=Label.Status.BOUGHT).exclude(path="")
-    return sold.filter(pk=label_id).first()
+def bought_label(label_id: str) -> Label | None:
+    """Return the bought label of this id if its PDF is stored here."""
+    stored = Label.objects.filter(status=Label.Status.BOUGHT).exclude(path="")
+    return stored.filter(pk=label_id).first()

@@ -23,7 +23,7 @@ from config.api.serializers import (
 )
 from events.serializers import AllowedActions
 from shipments import files, models
-from shipments.services.moving import SKEW
+from shipments.services.lifecycle import CLOCK_SKEW
 
 FULFILLMENT_ID = "ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5"  # in examples
 ITEM_ID = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF"
@@ -31,7 +31,7 @@ MAX_ITEMS = 500
 
 
 class Past(serializers.DateTimeField):
-    """A moment that has been, in UTC."""
+    """A time that is not in the future. The value is in UTC."""
 
     default_error_messages = {"future": "This is in the future."}
 
@@ -40,20 +40,20 @@ class Past(serializers.DateTimeField):
             moment = super().to_internal_value(value).astimezone(UTC)
         except OverflowError:
             self.fail("overflow")
-        if moment > timezone.now() + SKEW:
+        if moment > timezone.now() + CLOCK_SKEW:
             self.fail("future")
         return moment
 
 
 class ShipmentItemCreate(StrictSerializer):
-    """Units of one of the order's lines."""
+    """Units of one line of the order."""
 
     order_item_id = ExternalId()
     quantity = Quantity()
 
 
 class ShipmentCreate(Body):
-    """What is to travel together; what is left out is as the order says."""
+    """A shipment of packed units. The order has the defaults of its fields."""
 
     example = {
         "fulfillment_id": FULFILLMENT_ID,
@@ -67,8 +67,8 @@ class ShipmentCreate(Body):
     shipping_cost = MoneyIn(
         required=False,
         allow_null=True,
-        help_text="What the customer pays, in the order's currency: the order's for its first "
-        "shipment, else 0.",
+        help_text="What the customer pays, in the order's currency. Default: the order's shipping "
+        "cost for its first shipment, 0 for the others.",
     )
     signature_required = serializers.BooleanField(required=False, allow_null=True, default=None)
     items = serializers.ListField(
@@ -76,11 +76,11 @@ class ShipmentCreate(Body):
         min_length=1,
         max_length=MAX_ITEMS,
         required=False,
-        help_text="Everything that is packed and in no shipment yet.",
+        help_text="Default: all packed units that are not in a shipment yet.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """How many units of which line; a line that is named twice counts twice."""
+        """Replace `items` with the quantities by line; quantities of the same line are added."""
         if (items := attrs.pop("items", None)) is not None:
             units = Counter[str]()
             for item in items:
@@ -90,7 +90,7 @@ class ShipmentCreate(Body):
 
 
 class LabelCreate(Body):
-    """The label of a carrier that nobody can be asked about; nothing for the others."""
+    """With the adapter `manual`, the data of the label. With other adapters, an empty object."""
 
     example = {
         "tracking_number": "123456789",
@@ -103,14 +103,14 @@ class LabelCreate(Body):
 
 
 class ShipmentDispatch(Body):
-    """That it has left."""
+    """The dispatch of a shipment."""
 
     example = {"estimated_delivery": "2025-11-26"}
     estimated_delivery = serializers.DateField(required=False, allow_null=True)
 
 
 class ScanCreate(Body):
-    """What somebody has seen of the parcel."""
+    """A scan of the shipment by the carrier or a driver."""
 
     example = {
         "scan_id": "scan_4711",
@@ -122,8 +122,8 @@ class ScanCreate(Body):
     scan_id = ExternalId(
         required=False,
         allow_null=True,
-        help_text="One that comes again counts once; without it time, place and status decide: "
-        "give it or `occurred_at`, else every call is a scan of its own.",
+        help_text="A repeated id has no effect. Without an id, a scan with a known time, place and "
+        "status has none; without `occurred_at` either, every request is a new scan.",
     )
     status = serializers.ChoiceField([s for s in models.Scan.Status.values if s != "pre_transit"])
     location = serializers.CharField(max_length=200, required=False, allow_null=True)
@@ -132,13 +132,13 @@ class ScanCreate(Body):
 
 
 class ManualScan(Body):
-    """What has become of a parcel that will not arrive."""
+    """The end of a shipment that will not arrive."""
 
     description = serializers.CharField(max_length=500, required=False, allow_null=True)
 
 
 class ShipmentDeliver(Body):
-    """The proof that it has arrived."""
+    """The proof of delivery."""
 
     example = {
         "recipient": "Ana Torres",
@@ -151,14 +151,14 @@ class ShipmentDeliver(Body):
         max_length=10_000,
         required=False,
         allow_null=True,
-        help_text="A name, or whatever text stands for the signature.",
+        help_text="The signature as text, for example the name.",
     )
     delivery_photo_url = serializers.URLField(max_length=1000, required=False, allow_null=True)
     delivered_at = Past(required=False, allow_null=True)
 
 
 class ShipmentItem(serializers.Serializer[Any]):
-    """Units that travel in it."""
+    """Units of one line of the order in the shipment."""
 
     order_item_id = serializers.CharField()
     variant_id = serializers.CharField()
@@ -177,7 +177,7 @@ class Weight(PlainDecimal):
 
 
 class Label(serializers.Serializer[Any]):
-    """How it stands with the label that a carrier was asked for last."""
+    """The label that was requested from the carrier last. `error` is blank unless a call failed."""
 
     status = Choice(models.Label.Status, "LabelStatus")
     error = serializers.CharField(source="last_error")
@@ -186,7 +186,7 @@ class Label(serializers.Serializer[Any]):
 
 
 class Scan(serializers.Serializer[Any]):
-    """What the carrier has seen; one that does not count came too late, or before it left."""
+    """A scan. `counts` is false if it had no effect, because it came too late or too early."""
 
     scan_id = serializers.CharField()
     status = Choice(models.Scan.Status, "ScanStatus")
@@ -197,7 +197,7 @@ class Scan(serializers.Serializer[Any]):
 
 
 class Shipment(serializers.Serializer[Any]):
-    """A shipment: what is in it, and how far it has come."""
+    """Packed units of an order that travel together."""
 
     id = serializers.CharField()
     order_id = serializers.CharField()
@@ -206,8 +206,10 @@ class Shipment(serializers.Serializer[Any]):
     status = Choice(models.Shipment.Status, "ShipmentStatus")
     carrier = serializers.CharField()
     service = serializers.CharField()
-    adapter = Choice(models.Adapter, "Adapter", help_text="Who makes the label: `manual` is you.")
-    items = ShipmentItem(source="lines", many=True)
+    adapter = Choice(
+        models.Adapter, "Adapter", help_text="What buys the label. `manual`: you enter it."
+    )
+    items = ShipmentItem(many=True)
     packages = Package(many=True)
     weight = Weight()
     shipping_cost = MoneyOut(help_text="What the customer pays, before tax.")
@@ -215,16 +217,22 @@ class Shipment(serializers.Serializer[Any]):
     signature_required = serializers.BooleanField()
     label = Label(allow_null=True)  # type: ignore[assignment]
     tracking_number = serializers.CharField(allow_null=True)
-    label_url = serializers.SerializerMethodField(help_text="Ours are good for 30 days.")
+    label_url = serializers.SerializerMethodField(
+        help_text="URL of the PDF. URLs of this service are valid for 30 days."
+    )
     carrier_cost = MoneyOut(
-        currency="carrier_currency", allow_null=True, help_text="What the carrier charges you."
+        currency="carrier_currency",
+        allow_null=True,
+        help_text="What the carrier charges you, in `carrier_currency`.",
     )
     carrier_currency = serializers.CharField(allow_null=True)
     estimated_delivery = serializers.DateField(allow_null=True)
-    is_late = serializers.SerializerMethodField(help_text="It should have arrived before today.")
+    is_late = serializers.SerializerMethodField(
+        help_text="Whether it is under way and was expected before today."
+    )
     dispatched_at = serializers.DateTimeField(allow_null=True)
     location = serializers.CharField(allow_null=True)
-    scans = Scan(source="sightings", many=True)
+    scans = Scan(many=True)
     delivered_at = serializers.DateTimeField(allow_null=True)
     recipient = serializers.CharField(allow_null=True)
     signature = serializers.CharField(allow_null=True)

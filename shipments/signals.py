@@ -1,4 +1,4 @@
-"""What follows a saved shipment: its events are published, its carrier is called."""
+"""Saving a shipment publishes its events and enqueues the calls to its carrier."""
 
 from typing import Any
 
@@ -21,10 +21,10 @@ def write_to_outbox(instance: Shipment, raw: bool, **kwargs: Any) -> None:
 
 @receiver(post_save, sender=Shipment, dispatch_uid="shipments.call_carrier")
 def call_carrier(instance: Shipment, raw: bool, **kwargs: Any) -> None:
-    """Enqueue the carrier's calls that are due: for a new label, and for the tracking."""
+    """Enqueue the calls that are due: about a new label, and for tracking."""
     if raw:
         return
-    if any(label.due_at and not label.calls for label in instance.tries):
+    if any(label.due_at and not label.calls for label in instance.labels):
         notify.enqueue(tasks.call_carrier, instance.id)
-    if instance.track_at and instance.track_at <= timezone.now():
+    if instance.due_at and instance.due_at <= timezone.now():
         notify.enqueue(tasks.track_shipment, instance.id)

@@ -1,7 +1,6 @@
-"""The shipments' REST API, and what carriers send."""
+"""The REST API of shipments, and the endpoint of the carriers' webhooks."""
 
 from types import ModuleType
-from typing import Any
 
 from django.http import Http404, HttpResponse
 from rest_framework.decorators import (
@@ -22,23 +21,18 @@ from config.api.operations import endpoint
 from config.api.pdf import RENDERERS, Pdf, pdf, row_behind
 from config.api.serializers import ActionRequest
 from config.api.views import ContextViewSet
-from config.core.exceptions import Conflict
-from shipments import files, selectors, serializers, services
-from shipments.carriers import BadMessage, BadSignature, easypost
+from shipments import files, selectors, serializers
+from shipments.carriers import easypost
+from shipments.exceptions import InvalidCarrierMessage, InvalidCarrierSignature, NoLabel
 from shipments.filters import ShipmentFilters
 from shipments.models import Adapter, Shipment
+from shipments.services import creation, labels, lifecycle, webhooks
 
-WEBHOOKS: dict[str, ModuleType] = {Adapter.EASYPOST: easypost}  # of carriers that send some
-
-
-class NoLabel(Conflict):
-    """There is no PDF here: no label, a lost file, or one that the carrier keeps; see `detail`."""
-
-    code = "no_label"
+WEBHOOKS: dict[str, ModuleType] = {Adapter.EASYPOST: easypost}  # with `verify` and `parse`
 
 
 class Shipments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
-    """Packed units that travel together, from their label to their arrival."""
+    """Shipments, from their creation to their delivery."""
 
     scope = "shipments"
     queryset = selectors.with_parts()
@@ -53,68 +47,68 @@ class Shipments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
 
     @endpoint(request=serializers.ShipmentCreate, status=201, example="shipment_created")
     def create(self, request: Request) -> Response:
-        """Let packed units travel together: those of the body, or all that are in no shipment."""
-        return self.answer(services.create_shipment(**self.body()))
+        """Create a shipment of packed units."""
+        return self.answer(creation.create_shipment(**self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.LabelCreate, example="shipment_label_created")
     def label(self, request: Request, pk: str) -> Response:
-        """Buy the carrier's label, or with the adapter `manual` record the one that you have."""
+        """Buy the label from the carrier, or with the adapter `manual` record the given one."""
         shipment = self.get_object()
-        response = self.once(lambda: self._wanted(shipment.id))
-        services.buy_label(shipment_id=shipment.id)
+        response = self.once(lambda: self._request_label(shipment.id))
+        labels.buy_label(shipment_id=shipment.id)
         response.data = self.get_serializer(selectors.get(shipment.id)).data
         return response
 
-    def _wanted(self, shipment_id: str) -> Response:
-        """Of what is asked once only the id is remembered: the answer is as things are then."""
-        return Response({"id": services.label_shipment(shipment_id=shipment_id, **self.body()).pk})
+    def _request_label(self, shipment_id: str) -> Response:
+        """Return the id only: a repeated request gets the shipment's state at that time."""
+        return Response({"id": labels.label_shipment(shipment_id=shipment_id, **self.body()).pk})
 
     @label.mapping.get
     @endpoint(response=Pdf)
     def label_pdf(self, request: Request, pk: str) -> HttpResponse:
-        """The label as PDF, if the carrier does not keep it under a URL of its own."""
+        """Download the label as PDF, unless the carrier keeps it: see `label_url`."""
         shipment: Shipment = self.get_object()
-        label = shipment.sold_label
+        label = shipment.bought_label
         if label and label.path:
             try:
                 return pdf(files.read(label), name=str(label.tracking_number))
             except FileNotFoundError:
                 raise NoLabel(
-                    f"The PDF of {label.id} is not in the storage any more: restore the file "
-                    f"{label.path}, or cancel the shipment and make another."
+                    f"The PDF of {label.id} is missing in the storage: restore the file "
+                    f"{label.path}, or cancel the shipment and create another."
                 ) from None
         if url := files.label_url(shipment):
             raise NoLabel(f"The carrier keeps this label: {url}")
-        raise NoLabel(f"There is no label of {shipment.id} to show.")
+        raise NoLabel(f"{shipment.id} has no label.")
 
     @action(detail=True, methods=["post"], url_path="dispatch", url_name="dispatch")
     @endpoint(request=serializers.ShipmentDispatch)
     def send(self, request: Request, pk: str) -> Response:
-        """It has left the warehouse."""
+        """Record that the shipment left the warehouse."""
         shipment = self.get_object()
-        return self.answer(services.dispatch_shipment(shipment_id=shipment.id, **self.body()))
+        return self.answer(lifecycle.dispatch_shipment(shipment_id=shipment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.ScanCreate, status=201, example="shipment_in_transit")
     def scans(self, request: Request, pk: str) -> Response:
-        """Somebody has seen it. One that comes too late to mean anything is kept, and no more."""
+        """Record a scan. One that comes too late is stored, but changes nothing."""
         shipment = self.get_object()
-        return self.answer(services.record_scan(shipment_id=shipment.id, **self.body()))
+        return self.answer(lifecycle.record_scan(shipment_id=shipment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.ShipmentDeliver, example="shipment_delivered")
     def deliver(self, request: Request, pk: str) -> Response:
-        """It has arrived."""
+        """Record the delivery and its proof."""
         shipment = self.get_object()
-        return self.answer(services.deliver_shipment(shipment_id=shipment.id, **self.body()))
+        return self.answer(lifecycle.deliver_shipment(shipment_id=shipment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(request=ActionRequest, example="shipment_cancelled")
     def cancel(self, request: Request, pk: str) -> Response:
-        """Cancel a shipment that has not left: what is in it stays packed, its label goes back."""
+        """Cancel a shipment before its dispatch: its units stay packed, its label is voided."""
         self.body()
-        return self.answer(services.cancel_shipment(shipment_id=self.get_object().id))
+        return self.answer(creation.cancel_shipment(shipment_id=self.get_object().id))
 
 
 @api_view(["GET"])
@@ -122,8 +116,8 @@ class Shipments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
 @permission_classes([])
 @renderer_classes(RENDERERS)
 def document(request: Request, token: str) -> HttpResponse:
-    """Show the label that a signed URL is of, to whoever has the URL."""
-    found = selectors.label(row_behind(token, files.label_id))
+    """Download the label of a signed URL. The URL itself grants the access."""
+    found = selectors.bought_label(row_behind(token, files.label_id))
     if found is None:
         raise Http404
     try:
@@ -137,16 +131,16 @@ def document(request: Request, token: str) -> HttpResponse:
 @permission_classes([])
 @throttle_classes([])
 def carrier_webhook(request: Request, carrier: str) -> HttpResponse:
-    """Take a message of a carrier's, whose signature is what lets it in."""
-    adapter: Any = WEBHOOKS.get(carrier)
+    """Receive a carrier's webhook. Its signature authenticates the sender."""
+    adapter = WEBHOOKS.get(carrier)
     if adapter is None:
         raise Http404
     body = request._request.body
     try:
         adapter.verify(body, request.headers)
-        notice = adapter.notice(body)
-    except (BadMessage, BadSignature) as error:
+        update = adapter.parse(body)
+    except (InvalidCarrierMessage, InvalidCarrierSignature) as error:
         return problems.problem(400, error.code, str(error))
-    if notice:
-        services.receive_webhook(adapter=carrier, notice=notice)
+    if update:
+        webhooks.receive_webhook(adapter=carrier, update=update)
     return HttpResponse(status=204)

@@ -88,7 +88,7 @@ def report_short(
         quantity=quantity,
         scan_id=scan_id,
         reason=reason,
-        sent=shipments.selectors.units_of(fulfillment_id),
+        sent=shipments.selectors.shipped_units(fulfillment_id),
         at=timezone.now(),
     )
     fulfillment.save()

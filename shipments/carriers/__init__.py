@@ -1,41 +1,23 @@
-"""The outside world of shipments: what every carrier is asked, and what it answers."""
+"""The protocol between shipments and carriers: requests, results and errors of every adapter."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal, Protocol
-
-from config.core.exceptions import DomainError
+from typing import Literal, Protocol
 
 ScanStatus = Literal[
     "pre_transit", "in_transit", "exception", "delivered", "lost", "returned_to_sender"
 ]
 
 
-class NoAnswer(Exception):
-    """The carrier did not say what came of it: not a failure, ask again."""
-
-
-class Refused(Exception):
-    """The carrier will not carry it as it is: somebody has to change something, or ask again."""
-
-
-class BadSignature(DomainError):
-    """A webhook that its carrier has not signed."""
-
-    code = "bad_signature"
-
-
-class BadMessage(DomainError):
-    """A webhook that its carrier has signed, and that is not as its messages should be."""
-
-    code = "bad_message"
+class CarrierTimeout(Exception):
+    """The carrier gave no usable response, so the result is unknown: call again."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parcel:
-    """A package: kilograms, and centimetres where they are known."""
+class Package:
+    """Weight in kilograms; dimensions in centimeters, None where unknown."""
 
     weight: Decimal
     length: Decimal | None = None
@@ -44,13 +26,13 @@ class Parcel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """A label as its carrier is asked for it. `label_id` is ours, and the key of idempotency.
+class LabelRequest:
+    """The request to buy or to void a label. `label_id` is ours and the idempotency key.
 
-    `carrier` and `service` are as people write them: "FedEx", "Ground". `account` is the
-    organization's at the carrier. `reference` is what the carrier called it in an earlier,
-    unfinished try, None if nothing is known of one. `asked_at` is when it was first asked for, and
-    `asked_last_at` when last: of a label that is to be voided, when it may have been sold.
+    `carrier` and `service` are names as in orders: "FedEx", "Ground". `account` is the
+    organization's carrier account. `reference` is the carrier's id from an earlier quote, None
+    before the first. `first_called_at` is None before the first call. `last_purchase_call_at` is
+    the time of the latest call that may have bought the label.
     """
 
     label_id: str
@@ -59,21 +41,28 @@ class Wanted:
     carrier: str
     service: str
     account: str | None
-    recipient: Mapping[str, Any]
-    sender: Mapping[str, Any]
-    parcels: tuple[Parcel, ...]
+    recipient: Mapping[str, str | None]
+    sender: Mapping[str, str | None]
+    packages: tuple[Package, ...]
     currency: str
     signature_required: bool
     reference: str | None
-    asked_at: datetime | None
-    asked_last_at: datetime | None = None
+    first_called_at: datetime | None
+    last_purchase_call_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bought:
-    """A label as its carrier gives it: a `url` of the carrier's, or the PDF itself.
+class Quote:
+    """The carrier knows the label by `reference` and has not sold it yet: call again with it."""
 
-    `reference` is that of the Quoted before it, if there was one; under another it is another sale.
+    reference: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PurchasedLabel:
+    """A label that the carrier sold, with the PDF itself or with the carrier's `url` of it.
+
+    `reference` is that of the quote. Another reference is another purchase.
     """
 
     tracking_number: str
@@ -86,15 +75,8 @@ class Bought:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quoted:
-    """The carrier has a name for what is wanted, and has sold nothing yet: ask again with it."""
-
-    reference: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tracked:
-    """A parcel under way, as its carrier is asked about it."""
+class TrackingRequest:
+    """The request for all scans of a shipment. `reference` is the carrier's id of its label."""
 
     shipment_id: str
     carrier: str
@@ -103,12 +85,12 @@ class Tracked:
     tracking_number: str
     reference: str | None
     dispatched_at: datetime
-    addressee: str | None = None
+    recipient: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
-    """What a carrier has seen of a parcel. `scan_id` is None where it gives none."""
+    """One scan. `scan_id` is the carrier's, None if it has no ids for scans."""
 
     scan_id: str | None
     status: ScanStatus
@@ -119,10 +101,11 @@ class Scan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Notice:
-    """What a carrier's webhook tells of one parcel. `event_id` is the carrier's own.
+class TrackingUpdate:
+    """The content of a carrier's webhook about one shipment.
 
-    `reference` is what the carrier called the label, where it says so.
+    `event_id` is the carrier's id of the webhook. `reference` is the carrier's id of the label,
+    None if the webhook does not contain it.
     """
 
     event_id: str
@@ -137,20 +120,23 @@ class Notice:
 
 
 class Carrier(Protocol):
-    """A way to send parcels. Every call raises NoAnswer."""
+    """An adapter. Its methods may be called again at any time; each of them raises CarrierTimeout.
 
-    def label(self, wanted: Wanted) -> Quoted | Bought:
-        """Buy a label, once however often this is called for one. Raises Refused.
+    CarrierRefused means that the carrier refuses the request as it is.
+    """
 
-        A carrier that has to be asked twice answers Quoted first: its reference is kept before
-        anything is paid for.
+    def buy_label(self, request: LabelRequest) -> Quote | PurchasedLabel:
+        """Buy the label; repeated calls for one `label_id` buy one label. Raises CarrierRefused.
+
+        A carrier that needs two calls returns a Quote first. Its reference is saved before the
+        label is paid for.
         """
 
-    def void(self, wanted: Wanted, tracking_number: str | None) -> None:
-        """Give back a label that nobody uses, if there is one; once however often it is called.
+    def void_label(self, request: LabelRequest, tracking_number: str | None) -> None:
+        """Have the label refunded, if it was bought; repeated calls refund it once.
 
-        Raises Refused.
+        Raises CarrierRefused.
         """
 
-    def track(self, tracked: Tracked, *, now: datetime) -> list[Scan]:
-        """Return every scan that the carrier knows at `now`, oldest first."""
+    def track(self, request: TrackingRequest, *, now: datetime) -> list[Scan]:
+        """Return all scans that the carrier knows at `now`, oldest first."""

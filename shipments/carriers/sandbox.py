@@ -1,4 +1,4 @@
-"""A carrier for trying things out: what happens is in the name of the service."""
+"""A carrier for demos and tests. The name of the service decides what happens."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,31 +9,40 @@ from django.utils import timezone
 
 from config.core.money import money
 from shipments import documents
-from shipments.carriers import Bought, NoAnswer, Quoted, Refused, Scan, ScanStatus, Tracked, Wanted
+from shipments.carriers import (
+    CarrierTimeout,
+    LabelRequest,
+    PurchasedLabel,
+    Quote,
+    Scan,
+    ScanStatus,
+    TrackingRequest,
+)
+from shipments.exceptions import CarrierRefused
 
-# Services that do not do what a customer hopes for; every other delivers on the third day.
+# The services with problems. Every other service delivers on the third day.
 SERVICES = {
     "Refused": "no label is sold",
-    "Silent": "the carrier never answers about a label",
-    "Timeout": "the first answer is lost: the timer finds it",
-    "Lost": "the parcel is lost on the third day",
-    "Return": "the parcel comes back on the third day",
+    "Silent": "calls about labels always time out",
+    "Timeout": "the first call for a label times out; the timer's retry succeeds",
+    "Lost": "the shipment is lost on the third day",
+    "Return": "the shipment is returned to its sender on the third day",
 }
-RATES = {"Express": (Decimal("14.90"), Decimal("2.40"))}  # a base, and what a kilogram costs
+RATES = {"Express": (Decimal("14.90"), Decimal("2.40"))}  # base price, and price per kilogram
 STANDARD = (Decimal("6.50"), Decimal("1.20"))
-DAYS = 3  # until it is delivered
+DELIVERY_DAYS = 3
 
-_Step = tuple[int, ScanStatus, str, str]  # after how many days what is seen, and where
+_Step = tuple[int, ScanStatus, str, str]  # days after dispatch, status, location, description
 _FIRST: _Step = (1, "in_transit", "Memphis, TN", "In transit to destination")
 _SCRIPTS: dict[str, tuple[_Step, ...]] = {
     "Lost": (
         _FIRST,
-        (2, "exception", "Memphis, TN", "The parcel is not where it should be"),
+        (2, "exception", "Memphis, TN", "The parcel is missing"),
         (3, "lost", "Memphis, TN", "The parcel was not found"),
     ),
     "Return": (
         _FIRST,
-        (2, "exception", "Nashville, TN", "Nobody knows the addressee there"),
+        (2, "exception", "Nashville, TN", "The recipient is unknown at this address"),
         (3, "returned_to_sender", "Memphis, TN", "Returned to the sender"),
     ),
 }
@@ -45,64 +54,63 @@ _DELIVERY: tuple[_Step, ...] = (
 
 
 class Sandbox:
-    """Keeps nothing: the answer follows from the service, and from what was asked before."""
+    """Stores nothing: each response follows from the request alone."""
 
-    def label(self, wanted: Wanted) -> Quoted | Bought:
-        self._expect_an_answer(wanted)
-        if wanted.service == "Refused":
-            raise Refused("The sandbox sells no label for the service “Refused”.")
-        if wanted.service == "Timeout" and wanted.asked_at is None:
-            raise NoAnswer("The sandbox did not answer in time.")
-        if wanted.reference is None:
-            return Quoted(reference=f"sandbox_{wanted.label_id}")
-        tracking_number = _tracking_number(wanted.label_id)
-        weights = [parcel.weight for parcel in wanted.parcels]
-        base, per_kilogram = RATES.get(wanted.service, STANDARD)
+    def buy_label(self, request: LabelRequest) -> Quote | PurchasedLabel:
+        self._check(request)
+        if request.service == "Refused":
+            raise CarrierRefused("The sandbox sells no label for the service “Refused”.")
+        if request.service == "Timeout" and request.first_called_at is None:
+            raise CarrierTimeout("The sandbox did not answer in time.")
+        if request.reference is None:
+            return Quote(reference=f"sandbox_{request.label_id}")
+        tracking_number = _tracking_number(request.label_id)
+        weights = [package.weight for package in request.packages]
+        base, per_kilogram = RATES.get(request.service, STANDARD)
         pdf = documents.label(
-            carrier=wanted.carrier,
-            service=wanted.service,
+            carrier=request.carrier,
+            service=request.service,
             tracking_number=tracking_number,
-            order_number=wanted.order_number,
-            sender=wanted.sender,
-            recipient=wanted.recipient,
+            order_number=request.order_number,
+            sender=request.sender,
+            recipient=request.recipient,
             weights=weights,
-            signature_required=wanted.signature_required,
-            note="For trying things out: no carrier takes this parcel.",
+            signature_required=request.signature_required,
+            note="Test label: not valid for shipping.",
         )
-        return Bought(
+        return PurchasedLabel(
             tracking_number=tracking_number,
-            carrier_cost=money(base + per_kilogram * sum(weights, Decimal(0)), wanted.currency),
-            currency=wanted.currency,
-            reference=wanted.reference,
+            carrier_cost=money(base + per_kilogram * sum(weights, Decimal(0)), request.currency),
+            currency=request.currency,
+            reference=request.reference,
             pdf=pdf,
-            estimated_delivery=(timezone.now() + timedelta(days=DAYS)).date(),
+            estimated_delivery=(timezone.now() + timedelta(days=DELIVERY_DAYS)).date(),
         )
 
-    def void(self, wanted: Wanted, tracking_number: str | None) -> None:
-        self._expect_an_answer(wanted)
+    def void_label(self, request: LabelRequest, tracking_number: str | None) -> None:
+        self._check(request)
 
-    def track(self, tracked: Tracked, *, now: datetime) -> list[Scan]:
-        script = _SCRIPTS.get(tracked.service, _DELIVERY)
+    def track(self, request: TrackingRequest, *, now: datetime) -> list[Scan]:
         return [
             Scan(
-                scan_id=f"{tracked.tracking_number}-{days}",
+                scan_id=f"{request.tracking_number}-{days}",
                 status=status,
-                occurred_at=tracked.dispatched_at + timedelta(days=days),
+                occurred_at=request.dispatched_at + timedelta(days=days),
                 location=location,
                 description=description,
-                recipient=tracked.addressee if status == "delivered" else None,
+                recipient=request.recipient if status == "delivered" else None,
             )
-            for days, status, location, description in script
-            if tracked.dispatched_at + timedelta(days=days) <= now
+            for days, status, location, description in _SCRIPTS.get(request.service, _DELIVERY)
+            if request.dispatched_at + timedelta(days=days) <= now
         ]
 
-    def _expect_an_answer(self, wanted: Wanted) -> None:
+    def _check(self, request: LabelRequest) -> None:
         if not settings.CARRIER_SANDBOX:
-            raise Refused("The sandbox is off: CARRIER_SANDBOX=true turns it on.")
-        if wanted.service == "Silent":
-            raise NoAnswer("The sandbox does not answer.")
+            raise CarrierRefused("The sandbox is disabled: CARRIER_SANDBOX=true enables it.")
+        if request.service == "Silent":
+            raise CarrierTimeout("The sandbox does not answer.")
 
 
 def _tracking_number(label_id: str) -> str:
-    """Return the same number for the same label, another for another."""
+    """Return a number that depends on the label's id alone."""
     return f"SB{int.from_bytes(sha256(label_id.encode()).digest()[:8]) % 10**12:012d}"

@@ -1,10 +1,3 @@
-"""Shipments: the aggregate, its parts, the organization's carriers, and what carriers sent."""
-
-from shipments.exceptions import (
-    LabelNotByHand,
-    TrackingNumberRequired,
-    TrackingNumberTaken,
-)
 from shipments.models.account import Adapter, CarrierAccount
 from shipments.models.parts import Label, Scan, ShipmentItem
 from shipments.models.shipment import Shipment
@@ -15,10 +8,7 @@ __all__ = [
     "CarrierAccount",
     "CarrierWebhook",
     "Label",
-    "LabelNotByHand",
     "Scan",
     "Shipment",
     "ShipmentItem",
-    "TrackingNumberRequired",
-    "TrackingNumberTaken",
 ]

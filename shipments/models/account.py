@@ -1,11 +1,12 @@
-"""How an organization works with a carrier."""
+"""An organization's account with a carrier."""
 
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
 
 
 class Adapter(models.TextChoices):
-    """Who makes labels and knows where parcels are."""
+    """The software that buys labels and tracks shipments; with MANUAL, an operator does."""
 
     MANUAL = "manual"
     SANDBOX = "sandbox"
@@ -13,18 +14,23 @@ class Adapter(models.TextChoices):
 
 
 class CarrierAccount(models.Model):
-    """Which adapter speaks to a carrier for an organization, and under which account."""
+    """The adapter and the account that an organization uses for a carrier."""
 
     organization_id = models.CharField(max_length=64)
     carrier = models.CharField(
-        max_length=64, help_text="As orders and operators write it, in whatever case: “FedEx”."
+        max_length=64,
+        help_text=_(
+            "The carrier's name as in orders, for example “FedEx”. The case does not matter."
+        ),
     )
     adapter = models.CharField(max_length=16, choices=Adapter.choices)
     account = models.CharField(
         max_length=64,
         null=True,
         blank=True,
-        help_text="The organization's account there, “ca_…” at EasyPost. Blank: the default one.",
+        help_text=_(
+            "The organization's carrier account, “ca_…” at EasyPost. Blank: the default account."
+        ),
     )
 
     class Meta:
@@ -34,7 +40,7 @@ class CarrierAccount(models.Model):
                 "organization_id",
                 Lower("carrier"),
                 name="one_account_per_carrier",
-                violation_error_message="The organization has an account with this carrier.",
+                violation_error_message=_("The organization has an account with this carrier."),
             )
         ]
 

@@ -1,4 +1,4 @@
-"""What a shipment is made of. Each part is saved by the shipment that it belongs to."""
+"""The parts of a shipment: its items, labels and scans. The shipment saves them."""
 
 from datetime import datetime, timedelta
 
@@ -7,18 +7,14 @@ from django.db.models import Q
 
 from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, MoneyField
-from config.core.retry import doubled
+from config.core.outbound import OutboundCall
 from events.aggregate import Part
-
-GRACE = timedelta(seconds=5)  # in which whoever wants a call makes it, before the timer does
-FIRST_PAUSE = timedelta(seconds=10)  # between two calls, doubled each time
-LONGEST_PAUSE = timedelta(hours=1)
 
 
 class ShipmentItem(Part):
-    """Units of one of the order's lines that travel in the shipment."""
+    """Units of one line of the order that travel in the shipment."""
 
-    shipment = models.ForeignKey("shipments.Shipment", models.PROTECT, related_name="items")
+    shipment = models.ForeignKey("shipments.Shipment", models.PROTECT, related_name="item_set")
     order_item = models.ForeignKey("orders.OrderItem", models.PROTECT, related_name="+")
     variant_id = models.CharField(max_length=64)
     title = models.CharField(max_length=255)
@@ -37,38 +33,34 @@ class ShipmentItem(Part):
         return f"{self.quantity} × {self.variant_id}"
 
 
-class Label(Part):
-    """A label that a carrier is to sell, has sold, or is to take back: an intent until then."""
+class Label(OutboundCall, Part):
+    """A label that is to be bought, is bought, or is to be voided."""
 
     class Status(models.TextChoices):
-        WANTED = "wanted"
+        WANTED = "wanted"  # the purchase is requested
         BOUGHT = "bought"
         REFUSED = "refused"
-        VOID_WANTED = "void_wanted"
+        VOID_WANTED = "void_wanted"  # the refund is requested
         VOIDED = "voided"
         VOID_REFUSED = "void_refused"
 
     IN_USE = (Status.WANTED, Status.BOUGHT)
-    TO_ASK = (Status.WANTED, Status.VOID_WANTED)
+    PENDING = (Status.WANTED, Status.VOID_WANTED)
 
     id = PublicIdField("lab")
-    shipment = models.ForeignKey("shipments.Shipment", models.PROTECT, related_name="labels")
+    shipment = models.ForeignKey("shipments.Shipment", models.PROTECT, related_name="label_set")
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.WANTED)
     requested_by = models.CharField(max_length=150)
     requested_at = models.DateTimeField()
-    asked_at = models.DateTimeField(null=True)  # the first time that the carrier was asked
-    asked_last_at = models.DateTimeField(null=True)  # the last time that it was to sell it
-    reference = models.CharField(max_length=255, null=True)  # the carrier's name for it
+    first_called_at = models.DateTimeField(null=True)
+    last_purchase_call_at = models.DateTimeField(null=True)
+    reference = models.CharField(max_length=255, null=True)  # the carrier's id of it
     tracking_number = models.CharField(max_length=64, null=True)
     carrier_cost = MoneyField(null=True)
     carrier_currency = CurrencyField(null=True)
-    path = models.CharField(max_length=200, default="")  # in the default storage, if it is ours
+    path = models.CharField(max_length=200, default="")  # of the PDF in the default storage, if any
     sha256 = models.CharField(max_length=64, default="")
-    settled_at = models.DateTimeField(null=True)  # when the carrier last said what came of it
-    due_at = models.DateTimeField(null=True)  # when the carrier is to be asked next
-    claimed_until = models.DateTimeField(null=True)  # somebody asks the carrier at this moment
-    calls = models.PositiveIntegerField(default=0)  # since something was wanted of it
-    last_error = models.CharField(max_length=500, default="")
+    settled_at = models.DateTimeField(null=True)  # when the carrier gave its latest result
 
     class Meta:
         ordering = ["id"]
@@ -108,61 +100,39 @@ class Label(Part):
 
     @property
     def is_in_use(self) -> bool:
-        """It is the label of its shipment, or about to be."""
+        """Whether it is its shipment's label, or is being bought as such."""
         return self.status in self.IN_USE
 
     @property
-    def may_be_asked_again(self) -> bool:
-        """Its carrier has not said what comes of it, or does not take it back."""
+    def can_be_retried(self) -> bool:
+        """Whether a call is due, or the carrier refused to void the label."""
         return self.due_at is not None or self.status == self.Status.VOID_REFUSED
 
     @property
-    def is_to_void(self) -> bool:
-        """Nobody uses it: the carrier is to take it back."""
+    def is_void_pending(self) -> bool:
+        """Whether the carrier still has to void the label."""
         return self.status == self.Status.VOID_WANTED
 
-    def is_claimed(self, now: datetime) -> bool:
-        """Somebody is asking the carrier at this moment, or has been killed while asking."""
-        return self.claimed_until is not None and self.claimed_until > now
+    def lease(self, now: datetime, duration: timedelta) -> datetime:
+        self.first_called_at = self.first_called_at or now
+        if not self.is_void_pending:
+            self.last_purchase_call_at = now
+        return super().lease(now, duration)
 
-    def is_to_ask(self, now: datetime) -> bool:
-        """Something is wanted, nobody is asking for it, and it is not too soon to ask again."""
-        if self.due_at is None or self.is_claimed(now):
-            return False
-        return not self.calls or self.due_at <= now
-
-    def claim(self, now: datetime, until: datetime) -> None:
-        """Somebody asks the carrier now; the timer follows if nothing is heard of that."""
-        self.asked_at = self.asked_at or now
-        if not self.is_to_void:
-            self.asked_last_at = now
-        self.calls, self.claimed_until, self.due_at = self.calls + 1, until, until
-
-    def want_call(self, now: datetime) -> None:
-        """Something is wanted of the carrier: whoever wants it asks, else soon the timer."""
-        self.due_at, self.calls = now + GRACE, 0
-
-    def plan_call(self, error: str, now: datetime) -> None:
-        """The carrier has not answered: it is asked again, later each time."""
-        repeats = max(self.calls - 1, 0)
-        self.due_at = now + doubled(repeats, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
-        self.last_error = error[:500]
-
-    def void(self, now: datetime) -> None:
-        """Nobody uses it: the carrier is to take it back; a call under way is waited for."""
+    def request_void(self, now: datetime) -> None:
+        """Let the carrier void the label; a running call ends first."""
         self.status = self.Status.VOID_WANTED
-        if not self.is_claimed(now):
-            self.want_call(now)
+        if not self.is_leased(now):
+            self.request_call(now)
 
     def settle(self, status: str, now: datetime, error: str = "") -> None:
-        """The carrier has said what comes of it."""
+        """Record the carrier's result, which needs no further call."""
         self.status, self.settled_at = status, now
-        self.due_at = self.claimed_until = None
-        self.last_error = error[:500]
+        self.finish_call(error)
 
 
 class Scan(Part):
-    """What a carrier has seen of a parcel; each is told once, by whatever way it came."""
+    """A tracking scan of the carrier. It has its effect once, however often it is received."""
 
     class Status(models.TextChoices):
         PRE_TRANSIT = "pre_transit"
@@ -172,14 +142,14 @@ class Scan(Part):
         LOST = "lost"
         RETURNED_TO_SENDER = "returned_to_sender"
 
-    shipment = models.ForeignKey("shipments.Shipment", models.PROTECT, related_name="scans")
+    shipment = models.ForeignKey("shipments.Shipment", models.PROTECT, related_name="scan_set")
     scan_id = models.CharField(max_length=255)
     status = models.CharField(max_length=20, choices=Status.choices)
     occurred_at = models.DateTimeField()
     location = models.CharField(max_length=200, null=True)
     description = models.CharField(max_length=500, null=True)
     recorded_at = models.DateTimeField()
-    counts = models.BooleanField()  # it moved the shipment; else it came too late to
+    counts = models.BooleanField()  # whether it changed the shipment; false if it came too late
 
     class Meta:
         ordering = ["occurred_at", "id"]

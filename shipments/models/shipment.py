@@ -1,47 +1,219 @@
-"""The life of a shipment on one page."""
+"""Shipments: their columns, their derived values and their transitions."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower, Upper
+
 from config.core import request_context
-from config.core.money import money
-from events.aggregate import transition
+from config.core.ids import PublicIdField
+from config.core.money import CurrencyField, MoneyField, money
+from config.core.outbound import UPDATE_FIELDS, OutboundCall
+from events.aggregate import Aggregate, transition
 from events.schema import Event
 from shipments import events
+from shipments.models.account import Adapter
 from shipments.models.parts import Label, Scan, ShipmentItem
-from shipments.models.record import ShipmentRecord
+
+TRACKING_INTERVAL = timedelta(minutes=30)
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)  # between failed calls
+
+_NOT_DISPATCHED = Q(dispatched_at=None, delivered_at=None, cancelled_at=None)
+_DISPATCHED = Q(dispatched_at__isnull=False, cancelled_at__isnull=True)
+_MOMENTS_MATCH_STATUS = (
+    (Q(status="created", tracking_number=None) & _NOT_DISPATCHED)
+    | (Q(status="label_created", tracking_number__isnull=False) & _NOT_DISPATCHED)
+    | (Q(status__in=["dispatched", "in_transit", "exception"], delivered_at=None) & _DISPATCHED)
+    | (Q(status="delivered", delivered_at__isnull=False) & _DISPATCHED)
+    | (Q(status__in=["lost", "returned_to_sender"], delivered_at=None) & _DISPATCHED)
+    | Q(Q(status="cancelled", dispatched_at=None), cancelled_at__isnull=False)
+)
 
 
-class Shipment(ShipmentRecord):
-    """Packed units that travel together, under one tracking number."""
+class Shipment(OutboundCall, Aggregate):
+    """Packed units of an order that travel together. Its outbound call is the tracking call."""
 
+    class Status(models.TextChoices):
+        CREATED = "created"
+        LABEL_CREATED = "label_created"
+        DISPATCHED = "dispatched"
+        IN_TRANSIT = "in_transit"
+        EXCEPTION = "exception"
+        DELIVERED = "delivered"
+        LOST = "lost"
+        RETURNED_TO_SENDER = "returned_to_sender"
+        CANCELLED = "cancelled"
+
+    OPEN = (Status.CREATED, Status.LABEL_CREATED)
+    UNDER_WAY = (Status.DISPATCHED, Status.IN_TRANSIT, Status.EXCEPTION)
+    terminal_statuses = frozenset(
+        {Status.DELIVERED, Status.LOST, Status.RETURNED_TO_SENDER, Status.CANCELLED}
+    )
     created_event = events.ShipmentCreated
-    Status = ShipmentRecord.Status
+    stream_field = "order_id"
+
+    id = PublicIdField("ship")
+    order = models.ForeignKey("orders.Order", models.PROTECT, related_name="+")
+    fulfillment = models.ForeignKey("fulfillment.Fulfillment", models.PROTECT, related_name="+")
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.CREATED)
+    warehouse_id = models.CharField(max_length=64, null=True)
+    carrier = models.CharField(max_length=64)  # the name as in the order or the request
+    service = models.CharField(max_length=64)
+    adapter = models.CharField(max_length=16, choices=Adapter.choices)
+    account = models.CharField(max_length=64, null=True)  # the organization's, with the carrier
+    currency = CurrencyField()  # of the order
+    shipping_cost = MoneyField()  # what the customer pays, before tax
+    signature_required = models.BooleanField()
+    packages = models.JSONField()  # weight in kg; length, width and height in cm
+    weight = models.DecimalField(max_digits=9, decimal_places=3)  # kg, of all packages
+    tracking_number = models.CharField(max_length=64, null=True)
+    label_url = models.URLField(max_length=1000, default="")  # blank if we store the PDF
+    carrier_cost = MoneyField(null=True)  # what the carrier charges the organization
+    carrier_currency = CurrencyField(null=True)
+    estimated_delivery = models.DateField(null=True)
+    dispatched_at = models.DateTimeField(null=True)
+    last_scan_at = models.DateTimeField(null=True)  # of the scans that count
+    location = models.CharField(max_length=200, null=True)
+    delivered_at = models.DateTimeField(null=True)
+    recipient = models.CharField(max_length=200, null=True)
+    signature = models.TextField(null=True)
+    delivery_photo_url = models.URLField(max_length=1000, null=True)
+    cancelled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "organization_id",
+                Lower("carrier"),
+                "tracking_number",
+                name="one_parcel_per_tracking_number",
+                # Carriers reuse their numbers some time after the delivery.
+                condition=Q(
+                    status__in=["label_created", "dispatched", "in_transit", "exception"],
+                    tracking_number__isnull=False,
+                ),
+            ),
+            models.CheckConstraint(
+                condition=Q(shipping_cost__gte=0)
+                & (Q(carrier_cost=None) | Q(carrier_cost__gte=0, carrier_currency__isnull=False)),
+                name="shipment_costs",
+            ),
+            models.CheckConstraint(condition=_MOMENTS_MATCH_STATUS, name="shipment_moments"),
+            models.CheckConstraint(
+                condition=Q(due_at=None) | Q(status__in=["dispatched", "in_transit", "exception"]),
+                name="shipment_tracked_under_way",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["order"], name="shipment_order"),
+            models.Index(fields=["fulfillment"], name="shipment_fulfillment"),
+            models.Index(fields=["organization_id", "-id"], name="shipment_list"),
+            models.Index(fields=["status", "organization_id", "-id"], name="shipment_status"),
+            models.Index(
+                fields=["warehouse_id", "organization_id", "-id"], name="shipment_warehouse"
+            ),
+            models.Index(
+                Upper("carrier"), F("organization_id"), F("id").desc(), name="shipment_carrier"
+            ),
+            models.Index(fields=["adapter"], name="shipment_adapter"),
+            models.Index(fields=["organization_id", "updated_at"], name="shipment_updated"),
+            models.Index(
+                fields=["tracking_number"],
+                name="shipment_tracking_number",
+                condition=Q(tracking_number__isnull=False),
+            ),
+            models.Index(
+                fields=["-id"],
+                name="shipment_open",
+                condition=Q(status__in=["created", "label_created"]),
+            ),
+            models.Index(
+                fields=["-id"],
+                name="shipment_underway",
+                condition=Q(status__in=["dispatched", "in_transit", "exception"]),
+            ),
+            models.Index(
+                fields=["due_at"], name="shipment_track", condition=Q(due_at__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    def save(self, **kwargs: Any) -> None:
+        """Save it; without new events only the state of its call, so that `updated_at` stays."""
+        if not self.has_pending_events:
+            kwargs["update_fields"] = UPDATE_FIELDS
+        super().save(**kwargs)
+
+    @cached_property
+    def items(self) -> list[ShipmentItem]:
+        """What travels in it."""
+        return list(self.item_set.all())
+
+    @cached_property
+    def labels(self) -> list[Label]:
+        """All labels that were requested, oldest first."""
+        return list(self.label_set.all())
+
+    @cached_property
+    def scans(self) -> list[Scan]:
+        """The scans in the order of their time."""
+        return list(self.scan_set.all())
+
+    @property
+    def units(self) -> dict[str, int]:
+        """The quantities by id of the order's line."""
+        return {str(item.order_item_id): item.quantity for item in self.items}
+
+    @property
+    def label(self) -> Label | None:
+        """The label that is wanted or bought, or else the latest that was requested."""
+        latest = self.labels[-1] if self.labels else None
+        return next((label for label in self.labels if label.is_in_use), latest)
+
+    @property
+    def bought_label(self) -> Label | None:
+        """The label that a carrier sold, unless it is being voided."""
+        label = self.label
+        return label if label and label.status == Label.Status.BOUGHT else None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it is dispatched, and neither delivered, lost nor returned."""
+        return self.status in self.UNDER_WAY
+
+    def is_late(self, today: date) -> bool:
+        """Whether it is under way and was expected before today."""
+        expected = self.estimated_delivery
+        return self.is_under_way and expected is not None and expected < today
 
     def is_labelled_by_hand(self) -> bool:
-        """somebody writes the label by hand; this carrier sells it"""
-        return self.adapter == self.Adapter.MANUAL
+        """its adapter is `manual`, so the label is entered by hand"""
+        return self.adapter == Adapter.MANUAL
 
-    def has_no_label_under_way(self) -> bool:
-        """the carrier sells labels, and is not about to sell one"""
-        label = self.label
-        is_wanted = label is not None and label.status == Label.Status.WANTED
-        return self.adapter != self.Adapter.MANUAL and not is_wanted
+    def can_buy_label(self) -> bool:
+        """its carrier sells labels, and no purchase is pending"""
+        is_pending = self.label is not None and self.label.status == Label.Status.WANTED
+        return self.adapter != Adapter.MANUAL and not is_pending
 
-    def may_leave(self) -> bool:
-        """it has a label, or goes with one's own fleet"""
+    def can_be_dispatched(self) -> bool:
+        """it has a label, or its adapter is `manual`"""
         return self.status == self.Status.LABEL_CREATED or self.is_labelled_by_hand()
 
     @classmethod
-    def create(cls, *, lines: Sequence[ShipmentItem], **fields: Any) -> "Shipment":
-        """Packed units are to travel together."""
+    def create(cls, *, items: Sequence[ShipmentItem], **fields: Any) -> "Shipment":
+        """Return a new shipment of these items; the caller saves it."""
         shipment = cls(**fields)
-        shipment.lines, shipment.tries, shipment.sightings = list(lines), [], []
-        for line in lines:
-            line.shipment = shipment
-            shipment.save_part(line)
+        shipment.items, shipment.labels, shipment.scans = list(items), [], []
+        for item in items:
+            item.shipment = shipment
+        shipment.save_part(*items)
         shipment.record(events.ShipmentCreated.of(shipment))
         return shipment
 
@@ -52,47 +224,47 @@ class Shipment(ShipmentRecord):
         verb="label",
         guards=[is_labelled_by_hand],
     )
-    def write_label(
+    def record_label(
         self, *, tracking_number: str, label_url: str, carrier_cost: Decimal | None
     ) -> Event:
-        """Somebody has the carrier's label in hand."""
+        """An operator enters the data of a label that was bought elsewhere."""
         self.label_url = label_url
-        return self.put_label(tracking_number, label_url, carrier_cost, self.currency)
+        return self._set_label(tracking_number, label_url, carrier_cost, self.currency)
 
     @transition(
         source=Status.CREATED,
         target=None,
         emits=events.ShipmentLabelRequested,
         verb="label",
-        guards=[has_no_label_under_way],
+        guards=[can_buy_label],
     )
     def request_label(self, *, at: datetime) -> None:
-        """The carrier is to sell a label."""
+        """A label is to be bought from the carrier."""
         label = Label(shipment=self, requested_by=request_context.current().actor, requested_at=at)
-        label.want_call(at)
-        self.tries.append(label)
+        label.request_call(at)
+        self.labels.append(label)
         self.save_part(label)
 
     @transition(
         source=Status.CREATED, target=Status.LABEL_CREATED, emits=events.ShipmentLabelCreated
     )
-    def take_label(
+    def receive_label(
         self, *, label: Label, url: str, estimated_delivery: date | None, at: datetime
     ) -> Event:
-        """The carrier has sold a label, of which `url` shows the document."""
-        assert label.tracking_number is not None, "what is sold has a number"
-        assert label.carrier_cost is not None, "and a price"
-        assert label.carrier_currency, "in a currency"
+        """The carrier sold the label; `url` leads to its PDF."""
+        assert label.tracking_number is not None, "a bought label has a number"
+        assert label.carrier_cost is not None, "a bought label has a price"
+        assert label.carrier_currency, "a price has a currency"
         label.settle(Label.Status.BOUGHT, at)
         self.save_part(label)
         self.label_url = "" if label.path else url
         self.estimated_delivery = estimated_delivery
         cost, currency = label.carrier_cost, label.carrier_currency
-        return self.put_label(label.tracking_number, url, cost, currency)
+        return self._set_label(label.tracking_number, url, cost, currency)
 
     @transition(source=Status.CREATED, target=None, emits=events.ShipmentLabelRefused)
     def refuse_label(self, *, label: Label, error: str, at: datetime) -> Event:
-        """The carrier sells none for it as it is; another may be asked for."""
+        """The carrier refused to sell the label; another can be requested."""
         label.settle(Label.Status.REFUSED, at, error)
         self.save_part(label)
         return events.ShipmentLabelRefused(
@@ -100,15 +272,15 @@ class Shipment(ShipmentRecord):
         )
 
     @transition(
-        source=(Status.CREATED, Status.LABEL_CREATED),
+        source=OPEN,
         target=Status.DISPATCHED,
         emits=events.ShipmentDispatched,
         verb="dispatch",
-        guards=[may_leave],
+        guards=[can_be_dispatched],
     )
     def dispatch(self, *, estimated_delivery: date | None, at: datetime) -> None:
-        """It has left the warehouse."""
-        self.leave(estimated_delivery, at)
+        """It left the warehouse."""
+        self._set_dispatched(estimated_delivery, at)
 
     @transition(
         source=Status.LABEL_CREATED,
@@ -116,37 +288,28 @@ class Shipment(ShipmentRecord):
         emits=events.ShipmentDispatched,
         verb="scan",
     )
-    def be_collected(self, *, at: datetime) -> None:
-        """The carrier has it, so it has left, though nobody has said so."""
-        self.leave(None, at)
+    def mark_collected(self, *, at: datetime) -> None:
+        """A scan shows that the carrier has it, so it left the warehouse."""
+        self._set_dispatched(None, at)
 
     @transition(
-        source=ShipmentRecord.UNDER_WAY,
-        target=Status.IN_TRANSIT,
-        emits=events.ShipmentInTransit,
-        verb="scan",
+        source=UNDER_WAY, target=Status.IN_TRANSIT, emits=events.ShipmentInTransit, verb="scan"
     )
-    def travel(self, *, scan: Scan) -> Event:
-        """The carrier has seen it on its way."""
-        self.see(scan)
+    def mark_in_transit(self, *, scan: Scan) -> Event:
+        """The carrier scanned it on its way."""
+        self.record_scan(scan)
         return events.ShipmentInTransit.of(self, description=scan.description)
 
     @transition(
-        source=ShipmentRecord.UNDER_WAY,
-        target=Status.EXCEPTION,
-        emits=events.ShipmentException,
-        verb="scan",
+        source=UNDER_WAY, target=Status.EXCEPTION, emits=events.ShipmentException, verb="scan"
     )
-    def meet_exception(self, *, scan: Scan) -> Event:
-        """The carrier has a problem with it; it may yet arrive."""
-        self.see(scan)
-        return self.told(events.ShipmentException, scan)
+    def mark_exception(self, *, scan: Scan) -> Event:
+        """The carrier reports a problem; it may still arrive."""
+        self.record_scan(scan)
+        return events.ShipmentException.of(self, scan)
 
     @transition(
-        source=ShipmentRecord.UNDER_WAY,
-        target=Status.DELIVERED,
-        emits=events.ShipmentDelivered,
-        verb="deliver",
+        source=UNDER_WAY, target=Status.DELIVERED, emits=events.ShipmentDelivered, verb="deliver"
     )
     def deliver(
         self,
@@ -156,17 +319,17 @@ class Shipment(ShipmentRecord):
         delivery_photo_url: str | None,
         at: datetime,
     ) -> None:
-        """It has arrived."""
+        """It arrived."""
         self.recipient, self.signature = recipient, signature
         self.delivery_photo_url, self.delivered_at = delivery_photo_url, at
-        self.track_at = None
+        self.finish_call()
 
     @transition(source=Status.EXCEPTION, target=Status.LOST, emits=events.ShipmentLost, verb="scan")
-    def be_lost(self, *, scan: Scan) -> Event:
-        """It will not arrive: its units are sent again, or written off."""
-        self.see(scan)
-        self.track_at = None
-        return self.told(events.ShipmentLost, scan)
+    def mark_lost(self, *, scan: Scan) -> Event:
+        """It will not arrive; its units are to be sent again or written off."""
+        self.record_scan(scan)
+        self.finish_call()
+        return events.ShipmentLost.of(self, scan)
 
     @transition(
         source=Status.EXCEPTION,
@@ -174,28 +337,46 @@ class Shipment(ShipmentRecord):
         emits=events.ShipmentReturnedToSender,
         verb="scan",
     )
-    def come_back(self, *, scan: Scan) -> Event:
-        """It is here again, unopened: its units are sent again, or written off."""
-        self.see(scan)
-        self.track_at = None
-        return self.told(events.ShipmentReturnedToSender, scan)
+    def mark_returned_to_sender(self, *, scan: Scan) -> Event:
+        """It came back undelivered; its units are to be sent again or written off."""
+        self.record_scan(scan)
+        self.finish_call()
+        return events.ShipmentReturnedToSender.of(self, scan)
 
-    @transition(
-        source=(Status.CREATED, Status.LABEL_CREATED),
-        target=Status.CANCELLED,
-        emits=events.ShipmentCancelled,
-        verb="cancel",
-    )
+    @transition(source=OPEN, target=Status.CANCELLED, emits=events.ShipmentCancelled, verb="cancel")
     def cancel(self, *, reason: str, at: datetime) -> Event:
-        """It will not travel; what is in it stays packed, and its label goes back."""
+        """It will not be sent; its units stay packed and its label is voided."""
         self.cancelled_at = at
         self.void_label(at)
         return events.ShipmentCancelled(shipment_id=self.id, order_id=self.order_id, reason=reason)
 
-    def put_label(
+    def record_scan(self, scan: Scan) -> None:
+        """Take over the time and place of a scan that counts."""
+        self.last_scan_at = max(self.last_scan_at or scan.occurred_at, scan.occurred_at)
+        self.location = scan.location or self.location
+
+    def void_label(self, at: datetime) -> None:
+        """Request that the carrier voids the label, if there is one in use."""
+        label = self.label
+        if label is None or not label.is_in_use:
+            return
+        if label.first_called_at is None:
+            label.settle(Label.Status.VOIDED, at)
+        else:
+            label.request_void(at)
+        self.save_part(label)
+
+    def schedule_tracking(self, now: datetime, *, error: str = "") -> None:
+        """Schedule the next tracking call, earlier after a failed one."""
+        if error:
+            self.schedule_retry(now, error, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
+        else:
+            self.last_error = ""
+            self.request_call(now, after=TRACKING_INTERVAL)
+
+    def _set_label(
         self, tracking_number: str, url: str, carrier_cost: Decimal | None, currency: str
     ) -> Event:
-        """Note what is on the label, and what it costs if that is known."""
         self.tracking_number, self.carrier_cost = tracking_number, carrier_cost
         self.carrier_currency = None if carrier_cost is None else currency
         return events.ShipmentLabelCreated(
@@ -205,31 +386,8 @@ class Shipment(ShipmentRecord):
             carrier_cost=None if carrier_cost is None else money(carrier_cost, currency),
         )
 
-    def void_label(self, at: datetime) -> None:
-        """Have the carrier take back what nobody needs; a call under way is waited for."""
-        label = self.label
-        if label is None or not label.is_in_use:
-            return
-        if label.asked_at is None:
-            label.settle(Label.Status.VOIDED, at)
-        else:
-            label.void(at)
-        self.save_part(label)
-
-    def leave(self, estimated_delivery: date | None, at: datetime) -> None:
-        """Note when it left, and have its carrier asked where it is."""
+    def _set_dispatched(self, estimated_delivery: date | None, at: datetime) -> None:
         self.estimated_delivery = estimated_delivery or self.estimated_delivery
         self.dispatched_at = at
-        self.want_tracking(at)
-
-    def see(self, scan: Scan) -> None:
-        """Note when and where it was seen last."""
-        self.last_scan_at = max(self.last_scan_at or scan.occurred_at, scan.occurred_at)
-        self.location = scan.location or self.location
-
-    def told(self, fact: Any, scan: Scan) -> Event:
-        """Return one of the facts about a parcel that does not arrive as it should."""
-        told: Event = fact(
-            shipment_id=self.id, order_id=self.order_id, status_description=scan.description
-        )
-        return told
+        if self.adapter != Adapter.MANUAL:
+            self.request_call(at, after=TRACKING_INTERVAL)

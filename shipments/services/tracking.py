@@ -1,95 +1,90 @@
-"""Asking carriers where parcels are, for what they do not tell of their own accord."""
+"""Call carriers for the scans of shipments under way; see `config.core.outbound`."""
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
+from config.core import outbound
 from shipments import selectors
-from shipments.carriers import NoAnswer, Scan, Tracked
+from shipments.carriers import CarrierTimeout, Scan, TrackingRequest
+from shipments.carriers.registry import CARRIERS
 from shipments.models import Shipment
-from shipments.services.carriers import CARRIERS
-from shipments.services.locks import lock_shipment, save
-from shipments.services.moving import take_scans
+from shipments.services.lifecycle import apply_scans
 
 logger = logging.getLogger(__name__)
 
-CLAIM = timedelta(seconds=60)  # longer than a call may take
-AT_ONCE = 200  # shipments in one run of the timer; the next one goes on
-LOOKED_AT = 5_000  # shipments, of which some may have to be left
+LEASE = timedelta(seconds=60)  # longer than a call takes
+BATCH_SIZE = 200  # shipments in one run of the timer
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tracking call about a leased shipment."""
+
+    adapter: str
+    request: TrackingRequest
+    lease: datetime
 
 
 def poll_due_carriers(*, now: datetime, organization_id: str | None = None) -> int:
-    """Ask about the shipments that are due at `now`; return about how many.
-
-    An account of which no answer comes is left alone until the next run.
-    """
-    done, silent = 0, set()
-    due = selectors.to_track(now=now, organization_id=organization_id)
-    for shipment_id, *where in due.values_list("pk", "adapter", "account")[:LOOKED_AT]:
-        if tuple(where) in silent:
-            continue
-        try:
-            if not track_shipment(shipment_id=shipment_id, now=now):
-                silent.add(tuple(where))
-        except Exception:
-            logger.exception("A carrier could not be asked about %s", shipment_id)
-        else:
-            done += 1
-        if done == AT_ONCE:
-            break
-    return done
+    """Make the tracking calls that are due at `now`; return the number of shipments."""
+    due = selectors.due_for_tracking(now=now, organization_id=organization_id)
+    return outbound.call_due(
+        due.values_list("pk", "adapter", "account"),
+        lambda shipment_id: track_shipment(shipment_id=shipment_id, now=now),
+        limit=BATCH_SIZE,
+    )
 
 
-def track_shipment(*, shipment_id: str, now: datetime) -> bool:
-    """Ask where a shipment is at `now`, and record what is new; return False if no answer came.
-
-    What somebody else is asking is left.
-    """
-    if not (claimed := _claim(shipment_id, now)):
-        return True
-    adapter, tracked = claimed
+def track_shipment(*, shipment_id: str, now: datetime) -> outbound.Outcome:
+    """Call the carrier and record the new scans; return what became of the call."""
+    if not (call := _lease(shipment_id, now)):
+        return "skipped"
     try:
-        _record(shipment_id, CARRIERS[adapter].track(tracked, now=now), now)
-    except NoAnswer as silence:
-        _record(shipment_id, [], now, error=str(silence) or "no answer")
-        return False
-    except Exception as error:  # a mistake of ours, which operators are to see
-        logger.exception("The carrier of %s could not be asked where it is", shipment_id)
-        _record(shipment_id, [], now, error=repr(error))
-    return True
+        scans = CARRIERS[call.adapter].track(call.request, now=now)
+        _record(call, scans, now)
+    except CarrierTimeout as timeout:
+        _record(call, [], now, error=str(timeout) or "no response")
+        return "no_response"
+    except Exception as error:  # a bug, which operators should see
+        logger.exception("The tracking call about %s failed", shipment_id)
+        _record(call, [], now, error=repr(error))
+    return "done"
 
 
 @transaction.atomic
-def _claim(shipment_id: str, now: datetime) -> tuple[str, Tracked] | None:
-    shipment = lock_shipment(shipment_id)
-    if not (shipment.track_at and shipment.track_at <= now):
+def _lease(shipment_id: str, now: datetime) -> Call | None:
+    shipment = selectors.get_for_update(shipment_id)
+    if not shipment.is_callable(now):
         return None
-    shipment.track_at = now + CLAIM
-    save(shipment)
-    return shipment.adapter, _tracked(shipment)
+    request, lease = _tracking_request(shipment), shipment.lease(now, LEASE)
+    shipment.save()
+    return Call(shipment.adapter, request, lease)
 
 
-def _tracked(shipment: Shipment) -> Tracked:
+def _tracking_request(shipment: Shipment) -> TrackingRequest:
     assert shipment.dispatched_at, "it is under way"
-    sold = shipment.sold_label
+    bought = shipment.bought_label
     address = shipment.order.shipping_address or {}
-    return Tracked(
+    return TrackingRequest(
         shipment_id=shipment.id,
         carrier=shipment.carrier,
         service=shipment.service,
         account=shipment.account,
         tracking_number=str(shipment.tracking_number),
-        reference=sold.reference if sold else None,
+        reference=bought.reference if bought else None,
         dispatched_at=shipment.dispatched_at,
-        addressee=address.get("name"),
+        recipient=address.get("name"),
     )
 
 
 @transaction.atomic
-def _record(shipment_id: str, scans: list[Scan], now: datetime, *, error: str = "") -> None:
-    shipment = lock_shipment(shipment_id)
-    take_scans(shipment, scans, now=max(now, timezone.now()))
-    shipment.plan_tracking(now, error=error)
-    save(shipment)
+def _record(call: Call, scans: list[Scan], now: datetime, *, error: str = "") -> None:
+    shipment = selectors.get_for_update(call.request.shipment_id)
+    apply_scans(shipment, scans, now=max(now, timezone.now()))
+    if shipment.release(call.lease):
+        shipment.schedule_tracking(now, error=error)
+    shipment.save()

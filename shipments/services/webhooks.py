@@ -1,39 +1,38 @@
-"""Webhooks of carriers. Each has its effect once."""
+"""Receive and apply the carriers' webhooks."""
 
 from datetime import datetime
 
 from config.core import inbox
 from shipments import selectors
-from shipments.carriers import Notice
+from shipments.carriers import TrackingUpdate
 from shipments.models import CarrierWebhook
-from shipments.services.locks import lock_shipment, save
-from shipments.services.moving import take_scans
+from shipments.services.lifecycle import apply_scans
 
 
-def receive_webhook(*, adapter: str, notice: Notice) -> None:
+def receive_webhook(*, adapter: str, update: TrackingUpdate) -> None:
     """Store a verified webhook and apply it, unless it was received before.
 
-    A webhook of an unknown shipment is applied later.
+    If no shipment matches, it is retried.
     """
-    inbox.receive(CarrierWebhook, _apply, source=adapter, event=notice)
+    inbox.receive(CarrierWebhook, _apply, source=adapter, event=update)
 
 
 def process_pending_webhooks(*, now: datetime) -> int:
     """Apply the webhooks that are due at `now`; return how many were due."""
-    return inbox.process_pending(CarrierWebhook, _apply, Notice, now=now)
+    return inbox.process_pending(CarrierWebhook, _apply, TrackingUpdate, now=now)
 
 
-def _apply(adapter: str, notice: Notice, now: datetime) -> bool:
-    """Apply a webhook to its shipment; return False if the shipment is unknown."""
-    meant = selectors.known(
+def _apply(adapter: str, update: TrackingUpdate, now: datetime) -> bool:
+    """Apply the scans to the shipment that matches; return False if there is none."""
+    found = selectors.find_tracked(
         adapter=adapter,
-        tracking_number=notice.tracking_number,
-        reference=notice.reference,
-        carrier=notice.carrier,
+        tracking_number=update.tracking_number,
+        reference=update.reference,
+        carrier=update.carrier,
     )
-    if meant is None:
+    if found is None:
         return False
-    shipment = lock_shipment(meant.id)
-    take_scans(shipment, notice.scans, now=now)
-    save(shipment)
+    shipment = selectors.get_for_update(found.id)
+    apply_scans(shipment, update.scans, now=now)
+    shipment.save()
     return True

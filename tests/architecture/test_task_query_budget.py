@@ -22,8 +22,8 @@ from payments import gateways
 from payments import services as payments
 from payments.models import GatewayWebhook
 from shipments import carriers
-from shipments import services as shipments
 from shipments.models import CarrierWebhook
+from shipments.services import labels
 from tests.architecture.sizes import SIZES, lines
 from tests.events.facts import be_confirmed
 from tests.factories import CartFactory, InvoiceFactory, OrderFactory, pay, start_payment
@@ -138,7 +138,7 @@ def keep(row, notice):
 
 def to_label(size):
     row = ShipmentFactory(items=lines(size))
-    shipments.label_shipment(shipment_id=row.id)
+    labels.label_shipment(shipment_id=row.id)
     return row
 
 
@@ -158,7 +158,7 @@ def under_way(size):
 
 def parcel(size):
     row = under_way(size)
-    shipments.ask_again(shipment_id=row.id)
+    labels.retry_calls(shipment_id=row.id)
     return {"shipment_id": row.id}
 
 
@@ -170,7 +170,7 @@ def parcels_due(size):
 def carrier_message(size):
     row = under_way(size)
     scan = carriers.Scan(scan_id="1", status="delivered", occurred_at=timezone.now())
-    notice = carriers.Notice(
+    notice = carriers.TrackingUpdate(
         event_id=f"evt_{size}",
         tracking_number=row.tracking_number,
         reference=None,

@@ -9,8 +9,9 @@ from orders import selectors as order_selectors
 from orders.models import Order
 from payments import services as payments
 from payments.models import Payment
-from shipments import selectors, services
+from shipments import selectors
 from shipments.models import Shipment
+from shipments.services import creation, label_purchase, labels, lifecycle
 from tests.fulfillment.factories import PACKAGE, order_in, pick_all
 
 Settle = Callable[[], None]
@@ -46,21 +47,21 @@ def pack(found: Fulfillment, *, settle: Settle, short: Mapping[str, int] | None 
 def ship(found: Fulfillment, *, settle: Settle, **given: object) -> Shipment:
     """Dispatch what is packed, or the given `units`, with a label of the sandbox."""
     given = {"carrier": "sandbox", "service": "Ground", **given}
-    shipment = services.create_shipment(fulfillment_id=found.id, **given)  # type: ignore[arg-type]
-    services.label_shipment(shipment_id=shipment.id)
-    services.call_carrier(shipment_id=shipment.id)
-    services.dispatch_shipment(shipment_id=shipment.id)
+    shipment = creation.create_shipment(fulfillment_id=found.id, **given)  # type: ignore[arg-type]
+    labels.label_shipment(shipment_id=shipment.id)
+    label_purchase.call_carrier(shipment_id=shipment.id)
+    lifecycle.dispatch_shipment(shipment_id=shipment.id)
     settle()
     return selectors.get(shipment.id)
 
 
 def arrive(shipment: Shipment, *, settle: Settle) -> None:
-    services.deliver_shipment(shipment_id=shipment.id, recipient="Juan Pérez", signature="J. P.")
+    lifecycle.deliver_shipment(shipment_id=shipment.id, recipient="Juan Pérez", signature="J. P.")
     settle()
 
 
 def lose(shipment: Shipment, *, settle: Settle, status: str = "lost") -> None:
-    services.record_scan(shipment_id=shipment.id, status=status)  # type: ignore[arg-type]
+    lifecycle.record_scan(shipment_id=shipment.id, status=status)  # type: ignore[arg-type]
     settle()
 
 

@@ -17,8 +17,8 @@ from payments import services as payments
 from payments.models import Payment
 from returns import services as returns
 from returns.models import Return
-from shipments import services as shipments
 from shipments.models import Shipment
+from shipments.services import creation, label_purchase, labels, lifecycle
 from tests.factories import LineFactory, OrderFactory
 from tests.fulfillment.factories import PACKAGE
 
@@ -178,38 +178,38 @@ class Life:
         self.of(
             Fulfillment,
             a,
-            lambda pk: shipments.create_shipment(
+            lambda pk: creation.create_shipment(
                 fulfillment_id=pk, carrier="sandbox", service="Ground", units=units
             ),
         )
 
     def label(self, a: int, b: int, c: int) -> None:
         def act(pk: str) -> None:
-            shipments.label_shipment(shipment_id=pk)
-            shipments.call_carrier(shipment_id=pk)
+            labels.label_shipment(shipment_id=pk)
+            label_purchase.call_carrier(shipment_id=pk)
 
         self.of(Shipment, a, act)
 
     def dispatch(self, a: int, b: int, c: int) -> None:
-        self.of(Shipment, a, lambda pk: shipments.dispatch_shipment(shipment_id=pk))
+        self.of(Shipment, a, lambda pk: lifecycle.dispatch_shipment(shipment_id=pk))
 
     def scan(self, a: int, b: int, c: int) -> None:
         self.of(
             Shipment,
             a,
-            lambda pk: shipments.record_scan(
+            lambda pk: lifecycle.record_scan(
                 shipment_id=pk, status=SCANS[b % len(SCANS)], scan_id=f"scan_{b}_{c}"
             ),
         )
 
     def lose(self, a: int, b: int, c: int) -> None:
-        self.of(Shipment, a, lambda pk: shipments.record_scan(shipment_id=pk, status="lost"))
+        self.of(Shipment, a, lambda pk: lifecycle.record_scan(shipment_id=pk, status="lost"))
 
     def deliver(self, a: int, b: int, c: int) -> None:
-        self.of(Shipment, a, lambda pk: shipments.deliver_shipment(shipment_id=pk))
+        self.of(Shipment, a, lambda pk: lifecycle.deliver_shipment(shipment_id=pk))
 
     def cancel_shipment(self, a: int, b: int, c: int) -> None:
-        self.of(Shipment, a, lambda pk: shipments.cancel_shipment(shipment_id=pk))
+        self.of(Shipment, a, lambda pk: creation.cancel_shipment(shipment_id=pk))
 
     # What comes back
 

@@ -13,7 +13,7 @@ from orders.models import Order
 from payments.models import Payment, Refund
 from returns.models import Return
 from shipments.models import Shipment
-from shipments.selectors import units_of
+from shipments.selectors import shipped_units
 
 AGGREGATES: tuple[Any, ...] = (Payment, Fulfillment, Shipment, Return, Invoice)
 
@@ -74,7 +74,7 @@ def somebody_can_go_on(order: Any) -> None:
 
 def has_room(fulfillment: Any) -> bool:
     """Packed units are in no shipment yet."""
-    used = units_of(fulfillment.id)
+    used = shipped_units(fulfillment.id)
     return any(line.picked > used[line.order_item_id] for line in fulfillment.lines)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shipments.services.carriers import CARRIERS
+from shipments.carriers.registry import CARRIERS
 from tests.shipments.recorder import Recorder
 
 

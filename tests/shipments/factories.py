@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from fulfillment.models import Fulfillment
 from orders import services as orders
-from shipments import selectors, services
+from shipments import selectors
 from shipments.models import Shipment
+from shipments.services import creation, label_purchase, labels, lifecycle
 from tests.fulfillment.factories import FulfillmentFactory, fulfillments, order_in, reach
 
 TO = {"carrier": "FedEx", "service": "Ground"}
@@ -39,7 +40,7 @@ def packed(*quantities: int, **order: Any) -> Fulfillment:
 def create(fulfillment: Fulfillment | None = None, **given: Any) -> Shipment:
     """A shipment of everything that is packed, or of the given `units`."""
     fulfillment = fulfillment or packed()
-    return services.create_shipment(fulfillment_id=fulfillment.id, **{**TO, **given})
+    return creation.create_shipment(fulfillment_id=fulfillment.id, **{**TO, **given})
 
 
 def label(shipment: Shipment, **given: Any) -> Shipment:
@@ -51,19 +52,19 @@ def label(shipment: Shipment, **given: Any) -> Shipment:
             **given,
         }
         given.setdefault("carrier_cost", Decimal("12.50"))
-    services.label_shipment(shipment_id=shipment.id, **given)
-    services.call_carrier(shipment_id=shipment.id)
+    labels.label_shipment(shipment_id=shipment.id, **given)
+    label_purchase.call_carrier(shipment_id=shipment.id)
     return selectors.get(shipment.id)
 
 
 def dispatch(shipment: Shipment, **given: Any) -> Shipment:
-    return services.dispatch_shipment(shipment_id=shipment.id, **given)
+    return lifecycle.dispatch_shipment(shipment_id=shipment.id, **given)
 
 
 def scan(shipment: Shipment, status: str, at: datetime | None = None, **given: Any) -> Shipment:
     """A scan of its own, unless its id is given, or None."""
     given = {"scan_id": str(uuid4()), "occurred_at": at or timezone.now(), **given}
-    return services.record_scan(shipment_id=shipment.id, status=status, **given)
+    return lifecycle.record_scan(shipment_id=shipment.id, status=status, **given)
 
 
 def aged(shipment: Shipment, hours: float = 24) -> Shipment:
@@ -96,7 +97,7 @@ class ShipmentFactory(factory.Factory):
     ) -> Shipment:
         shipment = create(packed(**fields), **by)
         if status == "cancelled":
-            services.cancel_shipment(shipment_id=shipment.id)
+            creation.cancel_shipment(shipment_id=shipment.id)
         for step in WAYS.get(status, ()):
             if step == "label":
                 label(shipment)

@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from shipments import selectors
+from shipments.carriers.registry import CARRIERS
 from shipments.models import Shipment
-from shipments.services.carriers import CARRIERS
 
 
 class Recorder:
@@ -25,11 +25,11 @@ class Recorder:
             return answer() if callable(answer) else answer
         return getattr(self.sandbox, what)(wanted, *more)
 
-    def label(self, wanted):
-        return self._answer("label", wanted)
+    def buy_label(self, request):
+        return self._answer("buy_label", request)
 
-    def void(self, wanted, tracking_number):
-        return self._answer("void", wanted, tracking_number)
+    def void_label(self, request, tracking_number):
+        return self._answer("void_label", request, tracking_number)
 
 
 def now(shipment):
@@ -41,5 +41,5 @@ def later(minutes=5):
 
 
 def failing():
-    found = Shipment.objects.filter(selectors.with_failing_labels())
+    found = Shipment.objects.filter(selectors.has_label_problem())
     return list(found.values_list("pk", flat=True))

@@ -6,9 +6,10 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from shipments import selectors, services
-from shipments.carriers import Refused
+from shipments import selectors
+from shipments.exceptions import CarrierRefused
 from shipments.models import CarrierAccount, CarrierWebhook, Shipment
+from shipments.services import creation, label_purchase, lifecycle
 from tests.facts import data, told
 from tests.shipments.factories import BY_HAND, ShipmentFactory, create, label, packed
 
@@ -72,7 +73,7 @@ def test_a_label_wanted_in_the_admin_is_bought_at_once_by_a_worker(operator, enq
         patch.setattr("django.db.transaction.on_commit", lambda work, **kwargs: work())
         client.post(command(shipment, "label"), {})
     assert ("shipments.tasks.call_carrier", (shipment.id,)) in enqueued
-    services.call_carrier(shipment_id=shipment.id)
+    label_purchase.call_carrier(shipment_id=shipment.id)
     assert "/api/v1/labels/" in client.get(page(shipment)).content.decode()
 
 
@@ -102,44 +103,46 @@ def test_what_two_have_seen_is_done_for_both(operator):
     assert told(shipment.order).count("shipment.lost") == 1
 
 
-def test_an_operator_may_ask_again_for_what_was_not_taken_back(operator, carrier):
+def test_an_operator_may_retry_calls_for_what_was_not_taken_back(operator, carrier):
     client, shipment = operator(), ShipmentFactory(status="label_created")
-    services.cancel_shipment(shipment_id=shipment.id)
-    carrier.instead = [Refused("It has been used.")]
-    services.call_carrier(shipment_id=shipment.id)
+    creation.cancel_shipment(shipment_id=shipment.id)
+    carrier.instead = [CarrierRefused("It has been used.")]
+    label_purchase.call_carrier(shipment_id=shipment.id)
     assert queue(client, "labels") == [shipment.id]
     shown = client.get(page(shipment))
-    assert [button["title"] for button in shown.context["actions_detail"]] == ["Ask the carrier"]
-    client.post(command(shipment, "ask-the-carrier"))
-    services.call_carrier(shipment_id=shipment.id)
+    assert [button["title"] for button in shown.context["actions_detail"]] == [
+        "Retry carrier calls"
+    ]
+    client.post(command(shipment, "retry-carrier-calls"))
+    label_purchase.call_carrier(shipment_id=shipment.id)
     assert queue(client, "labels") == []
 
 
 def test_a_refusal_is_shown_in_the_form(operator):
     shipment = ShipmentFactory(by=BY_HAND)
     refused = operator().post(command(shipment, "label"), {})
-    assert "give its tracking_number" in refused.content.decode()
+    assert "tracking_number is required" in refused.content.decode()
 
 
 def test_shipments_that_wait_for_somebody_are_listed(operator):
     client = operator()
     new, labelled = ShipmentFactory(), ShipmentFactory(status="label_created")
     yesterday = timezone.now().date() - timedelta(days=1)
-    late = services.dispatch_shipment(
+    late = lifecycle.dispatch_shipment(
         shipment_id=ShipmentFactory(status="label_created").id, estimated_delivery=yesterday
     )
     refused, silent = label(create(service="Refused")), label(create(service="Silent"))
     assert queue(client, "to-dispatch") == [silent.id, refused.id, labelled.id, new.id]
     assert queue(client, "late") == [late.id]
     assert queue(client, "labels") == [silent.id, refused.id]
-    services.cancel_shipment(shipment_id=refused.id)
+    creation.cancel_shipment(shipment_id=refused.id)
     assert queue(client, "labels") == [silent.id]
 
 
 def test_an_operator_asks_the_carrier_now(operator):
     shipment = label(create(service="Timeout"))
-    operator().post(command(shipment, "ask-the-carrier"))
-    services.call_carrier(shipment_id=shipment.id)
+    operator().post(command(shipment, "retry-carrier-calls"))
+    label_purchase.call_carrier(shipment_id=shipment.id)
     assert selectors.get(shipment.id).status == "label_created"
 
 
@@ -159,7 +162,7 @@ def test_an_account_decides_which_adapter_speaks_to_a_carrier(operator):
     assert "has an account with this carrier" in again.content.decode()
     change = reverse("admin:shipments_carrieraccount_change", args=[account.pk])
     assert client.post(change, {"adapter": "manual", "account": "ca_1"}).status_code == 302
-    assert selectors.adapter_of("org_1", "fedex") == ("manual", "ca_1")
+    assert selectors.adapter_for("org_1", "fedex") == ("manual", "ca_1")
 
 
 def test_who_may_only_look_decides_nothing(operator):

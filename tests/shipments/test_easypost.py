@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from urllib3.util import connection
 
-from shipments.carriers import Bought, NoAnswer, Parcel, Quoted, Refused
-from shipments.carriers.easypost import carrier
-from tests.shipments.easypost_asked import WANTED, bought, easypost, peer_of, quoted, wanted
+from shipments.carriers import CarrierTimeout, Package, PurchasedLabel, Quote
+from shipments.carriers import easypost as carrier
+from shipments.exceptions import CarrierRefused
 from tests.shipments.easypost_peer import EasyPostPeer
+from tests.shipments.easypost_requests import WANTED, bought, easypost, peer_of, quoted, wanted
 
 
 @pytest.fixture(autouse=True)
@@ -23,10 +24,10 @@ def peer(settings: Any) -> Iterator[EasyPostPeer]:
 
 
 def test_a_label_is_quoted_then_bought(peer: EasyPostPeer) -> None:
-    quote = easypost.label(wanted())
-    assert quote == Quoted(reference="shp_1")
+    quote = easypost.buy_label(wanted())
+    assert quote == Quote(reference="shp_1")
     assert peer.purchases == 0
-    assert easypost.label(wanted(reference="shp_1")) == Bought(
+    assert easypost.buy_label(wanted(reference="shp_1")) == PurchasedLabel(
         tracking_number="9400000000000000000001",
         carrier_cost=Decimal("12.40"),
         currency="USD",
@@ -62,13 +63,13 @@ def test_a_shipment_is_described_in_american_units(peer: EasyPostPeer) -> None:
 
 
 def test_a_package_of_unknown_size_is_its_weight(peer: EasyPostPeer) -> None:
-    quoted(parcels=(Parcel(weight=Decimal("0.001"), length=Decimal(30)),))
+    quoted(packages=(Package(weight=Decimal("0.001"), length=Decimal(30)),))
     assert peer.requests[0][1]["shipment"]["parcel"] == {"weight": 0.1}
 
 
 def test_packages_are_labelled_one_at_a_time(peer: EasyPostPeer) -> None:
-    with pytest.raises(Refused, match=r"these are 2: .* make a shipment of each"):
-        easypost.label(wanted(parcels=WANTED.parcels * 2))
+    with pytest.raises(CarrierRefused, match=r"the shipment has 2: .* make a shipment of each"):
+        easypost.buy_label(wanted(packages=WANTED.packages * 2))
     assert not peer.requests
 
 
@@ -102,17 +103,17 @@ def test_the_cheapest_of_several_rates_is_bought(peer: EasyPostPeer) -> None:
 def test_what_no_carrier_offers_is_refused_with_what_they_do(peer: EasyPostPeer) -> None:
     peer.messages = [{"carrier": "DHL", "type": "rate_error", "message": "Too light"}]
     asked = quoted(carrier="DHL", service="Express")
-    with pytest.raises(Refused, match=r"FedExDefault FEDEX_2_DAY, .*; DHL: Too light"):
-        easypost.label(asked)
+    with pytest.raises(CarrierRefused, match=r"FedExDefault FEDEX_2_DAY, .*; DHL: Too light"):
+        easypost.buy_label(asked)
     peer.rates, peer.messages = [], []
-    with pytest.raises(Refused, match=r"FedEx Ground for this, but nothing"):
-        easypost.label(quoted())
+    with pytest.raises(CarrierRefused, match=r"FedEx Ground for this shipment. It offers nothing"):
+        easypost.buy_label(quoted())
     assert peer.purchases == 0
 
 
 def test_a_label_is_bought_once_however_often_it_is_asked_for(peer: EasyPostPeer) -> None:
     asked = quoted()
-    assert easypost.label(asked) == easypost.label(asked)
+    assert easypost.buy_label(asked) == easypost.buy_label(asked)
     assert peer.purchases == 1
 
 
@@ -124,10 +125,10 @@ def test_a_purchase_whose_answer_was_lost_is_found_again(
     with monkeypatch.context() as patch:
         patch.setattr(carrier, "TIMEOUT", (5, 0.2))
         peer.meanwhile = lambda: peer.faults.append(fault)
-        with pytest.raises(NoAnswer):
-            easypost.label(asked)
-    label = easypost.label(asked)
-    assert isinstance(label, Bought)
+        with pytest.raises(CarrierTimeout):
+            easypost.buy_label(asked)
+    label = easypost.buy_label(asked)
+    assert isinstance(label, PurchasedLabel)
     assert label.tracking_number == "9400000000000000000001"
     assert peer.purchases == 1
     assert peer.asked() == ["shipments", "shp", "buy", "shp"]
@@ -135,8 +136,8 @@ def test_a_purchase_whose_answer_was_lost_is_found_again(
 
 def test_a_quote_whose_answer_was_lost_costs_nothing(peer: EasyPostPeer) -> None:
     peer.faults.append("lost")
-    with pytest.raises(NoAnswer):
-        easypost.label(wanted())
+    with pytest.raises(CarrierTimeout):
+        easypost.buy_label(wanted())
     bought()
     assert (len(peer.shipments), peer.purchases) == (2, 1)
 
@@ -147,10 +148,10 @@ def test_two_who_buy_at_once_buy_one_label(peer: EasyPostPeer) -> None:
     def buy(_: int) -> str | None:
         together.wait()
         try:
-            label = easypost.label(asked)
-        except NoAnswer:
+            label = easypost.buy_label(asked)
+        except CarrierTimeout:
             return None
-        assert isinstance(label, Bought)
+        assert isinstance(label, PurchasedLabel)
         return label.tracking_number
 
     with ThreadPoolExecutor(4) as pool:
@@ -162,34 +163,34 @@ def test_two_who_buy_at_once_buy_one_label(peer: EasyPostPeer) -> None:
 def test_one_that_was_bought_meanwhile_is_no_refusal(peer: EasyPostPeer) -> None:
     asked = quoted()
     peer.meanwhile = lambda: (peer.buy("shp_1"), peer.faults.append(422))
-    label = easypost.label(asked)
-    assert isinstance(label, Bought)
+    label = easypost.buy_label(asked)
+    assert isinstance(label, PurchasedLabel)
     assert peer.purchases == 1
 
 
 def test_a_label_without_a_number_is_waited_for(peer: EasyPostPeer) -> None:
     asked = quoted()
     peer.buy("shp_1")["tracking_code"] = None
-    with pytest.raises(NoAnswer, match="does not know its tracking number yet"):
-        easypost.label(asked)
+    with pytest.raises(CarrierTimeout, match="has no tracking number for it yet"):
+        easypost.buy_label(asked)
 
 
 def test_a_refusal_is_in_the_carriers_words(peer: EasyPostPeer) -> None:
-    with pytest.raises(Refused) as refusal:
-        easypost.label(wanted(recipient={"name": "Ana", "country": "US"}))
+    with pytest.raises(CarrierRefused) as refusal:
+        easypost.buy_label(wanted(recipient={"name": "Ana", "country": "US"}))
     assert str(refusal.value) == "EasyPost: Unable to verify address.; Missing postal code"
     asked = quoted()
     peer.funds = False
-    with pytest.raises(Refused, match=r"^EasyPost: Insufficient funds, please add money\.$"):
-        easypost.label(asked)
+    with pytest.raises(CarrierRefused, match=r"^EasyPost: Insufficient funds, please add money\.$"):
+        easypost.buy_label(asked)
 
 
 @pytest.mark.parametrize("fault", [403, 404])
 def test_who_is_not_let_look_does_not_know_what_was_sold(fault: int, peer: EasyPostPeer) -> None:
     asked = wanted(reference=bought().reference)
-    for question in (easypost.label, lambda wanted: easypost.void(wanted, None)):
+    for question in (easypost.buy_label, lambda wanted: easypost.void_label(wanted, None)):
         peer.faults.append(fault)
-        with pytest.raises(NoAnswer, match="Not with None"):
+        with pytest.raises(CarrierTimeout, match="Not with None"):
             question(asked)
     assert peer.purchases == 1
 
@@ -218,17 +219,17 @@ def test_what_is_no_answer_is_asked_again(
 ) -> None:
     asked = quoted()
     peer.meanwhile = lambda: peer.faults.append(fault)
-    with pytest.raises(NoAnswer) as failure:
-        easypost.label(asked)
+    with pytest.raises(CarrierTimeout) as failure:
+        easypost.buy_label(asked)
     assert "Ana" not in str(failure.value)
     assert peer.asked() == ["shipments", "shp", "buy"]  # not again by itself
-    assert isinstance(easypost.label(asked), Bought)
+    assert isinstance(easypost.buy_label(asked), PurchasedLabel)
 
 
 def test_an_easypost_that_is_not_there_does_not_answer(peer: EasyPostPeer) -> None:
     peer.stop()
-    with pytest.raises(NoAnswer, match=r"^EasyPost: HttpError, no answer$"):
-        easypost.label(wanted())
+    with pytest.raises(CarrierTimeout, match=r"^EasyPost: HttpError, no response$"):
+        easypost.buy_label(wanted())
 
 
 def test_one_that_is_not_there_is_not_tried_again_at_once(
@@ -240,21 +241,21 @@ def test_one_that_is_not_there_is_not_tried_again_at_once(
         connection, "create_connection", lambda *to, **how: (tried.append(to), connect(*to, **how))
     )
     peer.stop()
-    with pytest.raises(NoAnswer):
-        easypost.label(wanted())
+    with pytest.raises(CarrierTimeout):
+        easypost.buy_label(wanted())
     assert len(tried) == 1
 
 
 def test_a_key_that_is_not_known_is_to_be_mended(settings: Any) -> None:
     settings.EASYPOST_API_KEY = "EZTK_of_yesterday"
-    with pytest.raises(NoAnswer, match="check EASYPOST_API_KEY"):
-        easypost.label(wanted())
+    with pytest.raises(CarrierTimeout, match="check EASYPOST_API_KEY"):
+        easypost.buy_label(wanted())
 
 
 def test_without_the_sdk_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "easypost.easypost_client", None)
-    with pytest.raises(NoAnswer, match=r"requirements\.txt says how to install"):
-        easypost.label(wanted())
+    with pytest.raises(CarrierTimeout, match=r"requirements\.txt says how to install"):
+        easypost.buy_label(wanted())
 
 
 def test_the_service_runs_without_the_sdk() -> None:

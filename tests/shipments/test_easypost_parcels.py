@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from shipments.carriers import NoAnswer, Refused, Scan
-from tests.shipments.easypost_asked import TRACKED, bought, easypost, peer_of, quoted, wanted
+from shipments.carriers import CarrierTimeout, Scan
+from shipments.exceptions import CarrierRefused
 from tests.shipments.easypost_peer import EasyPostPeer
+from tests.shipments.easypost_requests import TRACKED, bought, easypost, peer_of, quoted, wanted
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -22,7 +23,7 @@ def peer(settings: Any) -> Iterator[EasyPostPeer]:
 def test_a_label_is_given_back_once_however_often_it_is_voided(peer: EasyPostPeer) -> None:
     label = bought()
     for _ in range(2):
-        easypost.void(wanted(reference="shp_1"), label.tracking_number)
+        easypost.void_label(wanted(reference="shp_1"), label.tracking_number)
     assert peer.shipments["shp_1"]["refund_status"] == "submitted"
     assert peer.asked().count("refund") == 1
 
@@ -30,56 +31,56 @@ def test_a_label_is_given_back_once_however_often_it_is_voided(peer: EasyPostPee
 def test_a_refund_whose_answer_was_lost_is_not_asked_for_twice(peer: EasyPostPeer) -> None:
     asked = wanted(reference=bought().reference)
     peer.meanwhile = lambda: peer.faults.append("lost")
-    with pytest.raises(NoAnswer):
-        easypost.void(asked, None)
-    easypost.void(asked, None)
+    with pytest.raises(CarrierTimeout):
+        easypost.void_label(asked, None)
+    easypost.void_label(asked, None)
     assert peer.asked().count("refund") == 1
 
 
 def test_what_was_never_bought_is_not_given_back(peer: EasyPostPeer) -> None:
-    easypost.void(wanted(), None)
-    easypost.void(quoted(), None)
+    easypost.void_label(wanted(), None)
+    easypost.void_label(quoted(), None)
     assert peer.asked() == ["shipments", "shp"]
 
 
 def test_one_that_may_yet_be_sold_is_waited_for(peer: EasyPostPeer) -> None:
     """A purchase that ran into a timeout is carried on over there."""
     asked = quoted()
-    just_now = replace(asked, asked_last_at=timezone.now())
-    with pytest.raises(NoAnswer, match="may yet"):
-        easypost.void(just_now, None)
+    just_now = replace(asked, last_purchase_call_at=timezone.now())
+    with pytest.raises(CarrierTimeout, match="may still"):
+        easypost.void_label(just_now, None)
     peer.buy("shp_1")
-    easypost.void(just_now, None)
+    easypost.void_label(just_now, None)
     assert peer.shipments["shp_1"]["refund_status"] == "submitted"
     long_ago = timezone.now() - timedelta(hours=2)
-    easypost.void(replace(quoted(), asked_last_at=long_ago), None)
+    easypost.void_label(replace(quoted(), last_purchase_call_at=long_ago), None)
 
 
 def test_a_label_that_is_billed_when_it_is_scanned_needs_no_refund(peer: EasyPostPeer) -> None:
     peer.refund_status = "not_applicable"
-    easypost.void(wanted(reference=bought().reference), None)
+    easypost.void_label(wanted(reference=bought().reference), None)
 
 
 def test_a_refund_that_the_carrier_rejects_may_be_asked_for_again(peer: EasyPostPeer) -> None:
     asked = wanted(reference=bought().reference)
     peer.refund_status = "rejected"
-    with pytest.raises(Refused, match="does not take this label back"):
-        easypost.void(asked, None)
+    with pytest.raises(CarrierRefused, match="does not refund this label"):
+        easypost.void_label(asked, None)
     peer.refund_status = "refunded"
-    easypost.void(asked, None)
+    easypost.void_label(asked, None)
 
 
 def test_a_refund_that_easypost_refuses_is_refused(peer: EasyPostPeer) -> None:
     asked = wanted(reference=bought().reference)
     peer.meanwhile = lambda: peer.faults.append(422)
-    with pytest.raises(Refused, match="Not with"):
-        easypost.void(asked, None)
+    with pytest.raises(CarrierRefused, match="Not with"):
+        easypost.void_label(asked, None)
 
 
 def test_one_that_was_given_back_meanwhile_is_no_refusal(peer: EasyPostPeer) -> None:
     asked = wanted(reference=bought().reference)
     peer.meanwhile = lambda: peer.refund("shp_1")
-    easypost.void(asked, None)
+    easypost.void_label(asked, None)
 
 
 def test_a_parcel_is_tracked(peer: EasyPostPeer) -> None:
@@ -144,5 +145,5 @@ def test_nothing_is_known_of_a_parcel_that_easypost_has_not_sold(peer: EasyPostP
     assert not peer.requests
     quoted()
     assert easypost.track(TRACKED, now=NOW) == []
-    with pytest.raises(NoAnswer, match="could not be found"):
+    with pytest.raises(CarrierTimeout, match="could not be found"):
         easypost.track(replace(TRACKED, reference="shp_2"), now=NOW)

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from django.http import HttpRequest
 
-from shipments.carriers import BadMessage, BadSignature, Notice, Scan
-from shipments.carriers.easypost import notice, verify
+from shipments.carriers import Scan, TrackingUpdate
+from shipments.carriers.easypost import parse, verify
+from shipments.exceptions import InvalidCarrierMessage, InvalidCarrierSignature
 from tests.shipments.easypost_peer import EasyPostPeer
 
 EVENT: dict[str, Any] = {
@@ -69,20 +70,20 @@ def test_what_easypost_has_not_signed_is_not(peer: EasyPostPeer) -> None:
         (body, {"X-Hmac-Signature": signature[:-1]}),
         (body, {"X-Hmac-Signature": "é"}),
     ):
-        with pytest.raises(BadSignature, match="check EASYPOST_WEBHOOK_SECRET"):
+        with pytest.raises(InvalidCarrierSignature, match="check EASYPOST_WEBHOOK_SECRET"):
             verify(received, signed)
 
 
 def test_without_a_secret_nothing_is_believed(peer: EasyPostPeer, settings: Any) -> None:
     peer.secret = settings.EASYPOST_WEBHOOK_SECRET = ""
-    with pytest.raises(BadSignature):
+    with pytest.raises(InvalidCarrierSignature):
         verify(*peer.signed(EVENT))
 
 
 @pytest.mark.parametrize("kind", ["tracker.created", "tracker.updated"])
 def test_a_parcel_is_told_of(kind: str, peer: EasyPostPeer) -> None:
     body, _ = peer.signed(EVENT | {"description": kind})
-    assert notice(body) == Notice(
+    assert parse(body) == TrackingUpdate(
         event_id="evt_1",
         tracking_number="9400",
         reference="shp_1",
@@ -101,7 +102,7 @@ def test_a_parcel_is_told_of(kind: str, peer: EasyPostPeer) -> None:
 
 def test_a_parcel_that_easypost_has_not_sold_is_told_of_by_its_number() -> None:
     tracker = EVENT["result"] | {"shipment_id": None, "carrier": None, "tracking_details": []}
-    told = notice(json.dumps(EVENT | {"result": tracker}).encode())
+    told = parse(json.dumps(EVENT | {"result": tracker}).encode())
     assert told
     assert (told.tracking_number, told.reference, told.carrier, told.scans) == (
         "9400",
@@ -113,7 +114,7 @@ def test_a_parcel_that_easypost_has_not_sold_is_told_of_by_its_number() -> None:
 
 @pytest.mark.parametrize("kind", ["batch.updated", "refund.successful", "shipment.invoice.created"])
 def test_what_is_about_no_parcel_is_passed_over(kind: str) -> None:
-    assert notice(json.dumps(EVENT | {"description": kind, "result": {}}).encode()) is None
+    assert parse(json.dumps(EVENT | {"description": kind, "result": {}}).encode()) is None
 
 
 @pytest.mark.parametrize(
@@ -128,5 +129,5 @@ def test_what_is_about_no_parcel_is_passed_over(kind: str) -> None:
     ],
 )
 def test_a_message_of_another_form_is_said_to_be(body: bytes) -> None:
-    with pytest.raises(BadMessage, match="not as its events"):
-        notice(body)
+    with pytest.raises(InvalidCarrierMessage, match="not a tracker event"):
+        parse(body)

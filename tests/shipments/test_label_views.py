@@ -8,7 +8,8 @@ from django.core import signing
 from django.test import Client
 from django.utils import timezone
 
-from shipments import carriers, selectors, services
+from shipments import carriers, selectors
+from shipments.services import creation, label_purchase, labels
 from tests.facts import data, mark, told
 from tests.shipments.factories import BY_HAND, ShipmentFactory, create
 from tests.shipments.test_views import BASE, post
@@ -33,7 +34,7 @@ def test_an_answer_that_is_lost_leaves_it_wanted(api):
 def test_a_repeat_finds_the_label_as_it_is_now(api):
     shipment, key = create(service="Timeout"), {"Idempotency-Key": "key"}
     assert post(api, shipment, "label", headers=key).json()["status"] == "created"
-    services.call_due_carriers(now=timezone.now() + timedelta(minutes=5))
+    label_purchase.call_due_carriers(now=timezone.now() + timedelta(minutes=5))
     before = mark()
     again = post(api, shipment, "label", headers=key)
     assert (again.json()["status"], again.headers["Idempotent-Replayed"]) == (
@@ -50,7 +51,7 @@ def test_a_request_that_died_before_the_call_is_carried_on_by_its_repeat(api, mo
         raise SystemExit("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(services, "buy_label", kill)
+        patch.setattr(labels, "buy_label", kill)
         with pytest.raises(SystemExit):
             post(api, shipment, "label")
     assert selectors.get(shipment.id).label.status == "wanted"
@@ -92,7 +93,7 @@ def test_a_label_that_went_back_is_shown_nowhere(api):
     shipment = ShipmentFactory(status="label_created")
     path = api.get(f"{BASE}/{shipment.id}").json()["label_url"]
     path = path.removeprefix("http://localhost:8000")
-    services.cancel_shipment(shipment_id=shipment.id)
+    creation.cancel_shipment(shipment_id=shipment.id)
     assert api.get(f"{BASE}/{shipment.id}").json()["label_url"] is None
     assert api.get(f"{BASE}/{shipment.id}/label").status_code == 409
     assert Client().get(path).status_code == 404
@@ -123,14 +124,14 @@ def test_of_ones_own_carrier_only_the_number_need_be_known(api):
 
 
 def test_a_number_in_use_is_the_carriers_refusal(api, carrier):
-    sale = carriers.Bought(
+    sale = carriers.PurchasedLabel(
         tracking_number="1", carrier_cost=Decimal(1), currency="USD", url="https://x.test/l"
     )
     carrier.instead = [sale, sale]
     post(api, ShipmentFactory(), "label")
     answer = post(api, ShipmentFactory(), "label")
     assert (answer.status_code, answer.json()["code"]) == (422, "carrier_refused")
-    assert "ask for another" in answer.json()["detail"]
+    assert "request another" in answer.json()["detail"]
 
 
 def test_where_the_carrier_keeps_it_is_said(api):

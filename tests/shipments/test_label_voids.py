@@ -4,8 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from shipments import services
-from shipments.carriers import Bought, NoAnswer, Quoted, Refused
+from shipments.carriers import CarrierTimeout, PurchasedLabel, Quote
+from shipments.exceptions import CarrierRefused
+from shipments.services import creation, label_purchase, labels
 from tests.facts import told
 from tests.shipments.factories import ShipmentFactory, label
 from tests.shipments.recorder import failing, later, now
@@ -17,56 +18,56 @@ def test_a_label_bought_for_a_shipment_cancelled_meanwhile_goes_back(carrier):
     shipment = ShipmentFactory()
 
     def cancelled_meanwhile():
-        services.cancel_shipment(shipment_id=shipment.id)
-        return Bought(
+        creation.cancel_shipment(shipment_id=shipment.id)
+        return PurchasedLabel(
             tracking_number="T1", carrier_cost=Decimal(1), currency="USD", url="https://x.test"
         )
 
     carrier.instead = [cancelled_meanwhile]
     assert label(shipment).status == "cancelled"
-    assert carrier.asked[-1][::2] == ("void", "T1")
+    assert carrier.asked[-1][::2] == ("void_label", "T1")
     assert now(shipment).label.status == "voided"
     assert "shipment.label_created" not in told(shipment.order)
 
 
 def test_the_label_of_a_cancelled_shipment_goes_back(carrier):
     shipment = ShipmentFactory(status="label_created")
-    services.cancel_shipment(shipment_id=shipment.id)
-    carrier.instead = [NoAnswer("Away.")]
-    services.call_due_carriers(now=later(1))
+    creation.cancel_shipment(shipment_id=shipment.id)
+    carrier.instead = [CarrierTimeout("Away.")]
+    label_purchase.call_due_carriers(now=later(1))
     assert (now(shipment).label.status, failing()) == ("void_wanted", [shipment.id])
-    services.call_due_carriers(now=later())
+    label_purchase.call_due_carriers(now=later())
     assert now(shipment).label.status == "voided"
-    assert carrier.asked[-1][::2] == ("void", shipment.tracking_number)
-    assert services.call_due_carriers(now=later(60)) == 0
+    assert carrier.asked[-1][::2] == ("void_label", shipment.tracking_number)
+    assert label_purchase.call_due_carriers(now=later(60)) == 0
 
 
 def test_a_carrier_may_not_take_it_back(carrier):
     shipment = ShipmentFactory(status="label_created")
-    services.cancel_shipment(shipment_id=shipment.id)
-    carrier.instead = [Refused("It has been used.")]
-    services.call_due_carriers(now=later(1))
+    creation.cancel_shipment(shipment_id=shipment.id)
+    carrier.instead = [CarrierRefused("It has been used.")]
+    label_purchase.call_due_carriers(now=later(1))
     voided = now(shipment).label
     assert (voided.status, voided.last_error) == ("void_refused", "It has been used.")
     assert failing() == [shipment.id], "somebody is to look into it"
-    services.ask_again(shipment_id=shipment.id)
-    services.call_carrier(shipment_id=shipment.id)
+    labels.retry_calls(shipment_id=shipment.id)
+    label_purchase.call_carrier(shipment_id=shipment.id)
     assert (now(shipment).label.status, failing()) == ("voided", [])
 
 
 def test_a_label_that_the_carrier_was_never_asked_for_is_not_voided(carrier):
     shipment = ShipmentFactory()
-    services.label_shipment(shipment_id=shipment.id)
-    services.cancel_shipment(shipment_id=shipment.id)
+    labels.label_shipment(shipment_id=shipment.id)
+    creation.cancel_shipment(shipment_id=shipment.id)
     assert now(shipment).label.status == "voided"
-    assert services.call_due_carriers(now=later()) == 0
+    assert label_purchase.call_due_carriers(now=later()) == 0
     assert carrier.asked == []
 
 
 def test_one_that_it_may_have_sold_is_voided_by_its_reference(carrier):
     shipment = ShipmentFactory()
-    carrier.instead = [Quoted(reference="quote_1"), NoAnswer("Away.")]
+    carrier.instead = [Quote(reference="quote_1"), CarrierTimeout("Away.")]
     label(shipment)
-    services.cancel_shipment(shipment_id=shipment.id)
-    services.call_due_carriers(now=later())
-    assert (carrier.asked[-1][::2], now(shipment).label.status) == (("void", None), "voided")
+    creation.cancel_shipment(shipment_id=shipment.id)
+    label_purchase.call_due_carriers(now=later())
+    assert (carrier.asked[-1][::2], now(shipment).label.status) == (("void_label", None), "voided")

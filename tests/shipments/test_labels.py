@@ -7,8 +7,10 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from shipments import services, tasks
-from shipments.carriers import Bought, NoAnswer, Quoted, Refused
+from shipments import tasks
+from shipments.carriers import CarrierTimeout, PurchasedLabel, Quote
+from shipments.exceptions import CarrierRefused
+from shipments.services import label_purchase, labels
 from tests.facts import data
 from tests.shipments.factories import ShipmentFactory, create, label
 from tests.shipments.recorder import failing, later, now
@@ -30,13 +32,13 @@ def test_the_sandbox_sells_a_label(media):
 
 def test_the_reference_is_kept_before_anything_is_paid_for(carrier):
     shipment = ShipmentFactory()
-    carrier.instead = [Quoted(reference="quote_1"), NoAnswer("Away.")]
+    carrier.instead = [Quote(reference="quote_1"), CarrierTimeout("Away.")]
     waiting = label(shipment)
     assert (waiting.status, waiting.label.status) == ("created", "wanted")
     assert (waiting.label.reference, waiting.label.last_error) == ("quote_1", "Away.")
     assert failing() == [shipment.id]
-    assert services.call_due_carriers(now=timezone.now()) == 0, "not at once again"
-    assert services.call_due_carriers(now=later()) == 1
+    assert label_purchase.call_due_carriers(now=timezone.now()) == 0, "not at once again"
+    assert label_purchase.call_due_carriers(now=later()) == 1
     assert now(shipment).label.reference == "quote_1"
     assert len({asked[1] for asked in carrier.asked}) == 1, "the key of idempotency stays"
     assert failing() == []
@@ -51,15 +53,15 @@ def test_a_lost_answer_is_asked_for_until_it_comes():
 
 def test_what_nobody_has_called_for_the_timer_does():
     shipment = ShipmentFactory()
-    services.label_shipment(shipment_id=shipment.id)
-    assert services.call_due_carriers(now=timezone.now()) == 0, "whoever wants it asks first"
-    assert services.call_due_carriers(now=later(1)) == 1
+    labels.label_shipment(shipment_id=shipment.id)
+    assert label_purchase.call_due_carriers(now=timezone.now()) == 0, "whoever wants it asks first"
+    assert label_purchase.call_due_carriers(now=later(1)) == 1
     assert now(shipment).status == "label_created"
 
 
 def test_a_refusal_is_shown_and_another_may_be_asked_for(carrier):
     shipment = ShipmentFactory()
-    carrier.instead = [Refused("The address is unknown.")]
+    carrier.instead = [CarrierRefused("The address is unknown.")]
     refused = label(shipment)
     assert (refused.status, refused.label.status) == ("created", "refused")
     assert data(refused.order, "shipment.label_refused")["error"] == "The address is unknown."
@@ -67,7 +69,7 @@ def test_a_refusal_is_shown_and_another_may_be_asked_for(carrier):
     assert failing() == [shipment.id]
     again = label(shipment)
     assert again.status == "label_created"
-    assert [each.status for each in again.tries] == ["refused", "bought"]
+    assert [each.status for each in again.labels] == ["refused", "bought"]
     assert failing() == []
 
 
@@ -82,14 +84,14 @@ def test_a_storage_that_is_away_gets_the_same_label_later(media):
     shipment = label(ShipmentFactory())
     assert "could not be stored" in shipment.label.last_error
     media.unlink()
-    services.call_due_carriers(now=later())
+    label_purchase.call_due_carriers(now=later())
     assert now(shipment).status == "label_created"
 
 
 def test_the_carriers_currency_is_the_costs(carrier):
     shipment = ShipmentFactory()
     carrier.instead = [
-        Bought(
+        PurchasedLabel(
             tracking_number="T1",
             carrier_cost=Decimal("1300"),
             currency="JPY",
@@ -108,28 +110,28 @@ def test_the_carriers_currency_is_the_costs(carrier):
 
 def test_an_account_that_does_not_answer_is_not_asked_for_every_label(carrier):
     for _ in range(3):
-        services.label_shipment(shipment_id=ShipmentFactory().id)
-    carrier.instead = [NoAnswer("Away.") for _ in range(3)]
-    assert services.call_due_carriers(now=later()) == 1
+        labels.label_shipment(shipment_id=ShipmentFactory().id)
+    carrier.instead = [CarrierTimeout("Away.") for _ in range(3)]
+    assert label_purchase.call_due_carriers(now=later()) == 1
     assert len(carrier.asked) == 1
 
 
 def test_one_that_fails_does_not_keep_the_others_waiting(carrier, caplog):
     first, second = ShipmentFactory(), ShipmentFactory()
     for shipment in (first, second):
-        services.label_shipment(shipment_id=shipment.id)
+        labels.label_shipment(shipment_id=shipment.id)
     carrier.instead = [ValueError("a bug")]
-    assert services.call_due_carriers(now=later()) == 2
+    assert label_purchase.call_due_carriers(now=later()) == 2
     assert now(second).status == "label_created"
     assert failing() == [first.id], "and operators see it"
     assert "a bug" in now(first).label.last_error
-    assert services.call_due_carriers(now=timezone.now()) == 0, "not at once again"
+    assert label_purchase.call_due_carriers(now=timezone.now()) == 0, "not at once again"
 
 
 def test_an_operator_need_not_wait_for_the_timer(carrier):
     shipment = ShipmentFactory()
-    carrier.instead = [NoAnswer("Away.")]
+    carrier.instead = [CarrierTimeout("Away.")]
     label(shipment)
-    services.ask_again(shipment_id=shipment.id)
-    services.call_carrier(shipment_id=shipment.id)
+    labels.retry_calls(shipment_id=shipment.id)
+    label_purchase.call_carrier(shipment_id=shipment.id)
     assert now(shipment).status == "label_created"

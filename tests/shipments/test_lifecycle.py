@@ -3,8 +3,8 @@
 import pytest
 from django.db import IntegrityError, transaction
 
-from shipments import services
 from shipments.models import Label, Shipment
+from shipments.services import creation, labels, lifecycle
 from tests.shipments.factories import BY_HAND, ShipmentFactory, scan
 from tests.states import NO, STANDS, ask, column
 
@@ -12,19 +12,19 @@ pytestmark = pytest.mark.django_db
 
 STATES = [str(status) for status in Shipment.Status]
 COMMANDS = {
-    "label": lambda s: services.label_shipment(
+    "label": lambda s: labels.label_shipment(
         shipment_id=s.id, tracking_number="new", label_url="https://x.test/new"
     ),
-    "dispatch": lambda s: services.dispatch_shipment(shipment_id=s.id),
+    "dispatch": lambda s: lifecycle.dispatch_shipment(shipment_id=s.id),
     "scan in transit": lambda s: scan(s, "in_transit"),
     "scan exception": lambda s: scan(s, "exception"),
     "scan delivered": lambda s: scan(s, "delivered"),
     "scan lost": lambda s: scan(s, "lost"),
     "scan returned": lambda s: scan(s, "returned_to_sender"),
     "scan pre-transit": lambda s: scan(s, "pre_transit"),
-    "deliver": lambda s: services.deliver_shipment(shipment_id=s.id, signature="new"),
-    "cancel": lambda s: services.cancel_shipment(shipment_id=s.id),
-    "cancel the order": lambda s: services.cancel_open_shipments(order_id=s.order_id),
+    "deliver": lambda s: lifecycle.deliver_shipment(shipment_id=s.id, signature="new"),
+    "cancel": lambda s: creation.cancel_shipment(shipment_id=s.id),
+    "cancel the order": lambda s: creation.cancel_open_shipments(order_id=s.order_id),
 }
 LEFT, SEEN, TROUBLE = "shipment.dispatched", "shipment.in_transit", "shipment.exception"
 THERE, GONE, BACK = "shipment.delivered", "shipment.lost", "shipment.returned_to_sender"
@@ -103,7 +103,7 @@ def test_what_is_allowed_is_said(state, offered):
         ("created", "tracking_number = '1'"),
         ("created", "status = 'dispatched'"),
         ("created", "status = 'cancelled'"),
-        ("created", "track_at = now()"),
+        ("created", "due_at = now()"),
         ("created", "shipping_cost = -1"),
         ("label_created", "tracking_number = null"),
         ("dispatched", "dispatched_at = null"),
@@ -123,6 +123,6 @@ def test_the_database_too_knows_what_a_state_implies(state, change):
 def test_the_database_too_keeps_one_label_for_a_shipment():
     shipment = ShipmentFactory(status="label_created")
     second = Label(shipment=shipment, requested_by="x", requested_at=shipment.created_at)
-    second.want_call(shipment.created_at)
+    second.request_call(shipment.created_at)
     with pytest.raises(IntegrityError), transaction.atomic():
         second.save()

@@ -3,8 +3,9 @@
 import pytest
 
 from orders.models import Order
-from shipments import selectors, services
+from shipments import selectors
 from shipments.models import Shipment
+from shipments.services import lifecycle
 from tests.facts import data, told
 from tests.fulfillment.factories import fulfillments, order_in, reach
 from tests.shipments import factories
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.django_db
 def test_what_is_packed_becomes_a_shipment_if_the_order_says_how(settle):
     fulfillment = packed(shipping=SHIPPING)
     settle()
-    (shipment,) = selectors.live(fulfillment.order_id)
+    (shipment,) = selectors.active(fulfillment.order_id)
     assert (shipment.status, shipment.carrier) == ("created", "DHL")
     assert shipment.fulfillment_id == fulfillment.id
 
@@ -25,14 +26,14 @@ def test_what_is_packed_becomes_a_shipment_if_the_order_says_how(settle):
 def test_otherwise_somebody_has_to_say_how(settle):
     fulfillment = packed()
     settle()
-    assert not selectors.live(fulfillment.order_id).exists()
+    assert not selectors.active(fulfillment.order_id).exists()
 
 
 def test_an_operator_may_have_been_faster(settle):
     fulfillment = packed(2, shipping=SHIPPING)
     create(fulfillment)
     settle()
-    assert selectors.live(fulfillment.order_id).count() == 1
+    assert selectors.active(fulfillment.order_id).count() == 1
 
 
 def test_the_order_may_have_been_cancelled_meanwhile(settle):
@@ -62,7 +63,7 @@ def test_the_order_hears_of_every_shipment_that_leaves_and_arrives(settle):
     assert order.status == "shipped"
     assert told(order).count("order.shipped") == 2
     for shipment in (first, second):
-        services.deliver_shipment(shipment_id=shipment.id, signature=f"S {shipment.id}")
+        lifecycle.deliver_shipment(shipment_id=shipment.id, signature=f"S {shipment.id}")
     settle()
     order.refresh_from_db()
     assert (order.status, order.delivery_signature) == ("delivered", f"S {second.id}")
@@ -76,6 +77,6 @@ def test_what_does_not_arrive_is_sent_again(end, settle):
     assert again.status == "open"
     parcel = dispatch(label(create(reach(again, "packed"))))
     settle()
-    services.deliver_shipment(shipment_id=parcel.id)
+    lifecycle.deliver_shipment(shipment_id=parcel.id)
     settle()
     assert Order.objects.get(pk=shipment.order_id).status == "delivered"

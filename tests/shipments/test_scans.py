@@ -7,8 +7,9 @@ import pytest
 from django.utils import timezone
 
 from events.aggregate import InvalidTransition
-from shipments import selectors, services
-from shipments.services.moving import TooEarly
+from shipments import selectors
+from shipments.exceptions import TooEarly
+from shipments.services import creation, lifecycle
 from tests.facts import data, mark, told
 from tests.parallel import at_once
 from tests.shipments.factories import ShipmentFactory, aged, scan
@@ -49,7 +50,7 @@ def test_ten_times_have_one_effect(scan_id):
     for _ in range(10):
         scan(shipment, "in_transit", at, scan_id=scan_id, location="Memphis, TN")
     assert told(shipment.order, after=before) == ["shipment.in_transit"]
-    assert len(now(shipment).sightings) == 1
+    assert len(now(shipment).scans) == 1
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_without_an_id_time_place_and_status_tell_scans_apart(other):
     first |= {"at": hours(1), "location": "Memphis, TN", "scan_id": None}
     scan(shipment, **first)
     scan(shipment, **first | other)
-    assert [each.counts for each in now(shipment).sightings] == [True, True]
+    assert [each.counts for each in now(shipment).scans] == [True, True]
 
 
 def test_an_older_scan_is_kept_and_not_told():
@@ -74,7 +75,7 @@ def test_an_older_scan_is_kept_and_not_told():
     assert told(shipment.order, after=before) == []
     shipment = now(shipment)
     assert (shipment.location, shipment.status) == ("Nashville, TN", "in_transit")
-    assert [each.counts for each in shipment.sightings] == [False, False, False, True]
+    assert [each.counts for each in shipment.scans] == [False, False, False, True]
 
 
 @pytest.mark.parametrize("end", ["delivered", "lost", "returned_to_sender"])
@@ -87,11 +88,11 @@ def test_an_end_counts_however_late_it_is_told(end):
 @pytest.mark.parametrize("end", ["delivered", "lost", "returned_to_sender", "cancelled"])
 def test_after_the_end_everything_is_kept_and_nothing_told(end):
     shipment, before = ShipmentFactory(status=end), mark()
-    already = len(shipment.sightings)
+    already = len(shipment.scans)
     for status in ("in_transit", "exception", "delivered", "lost", "returned_to_sender"):
         assert scan(shipment, status).status == end
     assert told(shipment.order, after=before) == []
-    assert len(now(shipment).sightings) == already + 5
+    assert len(now(shipment).scans) == already + 5
 
 
 def test_what_the_carrier_has_seen_has_left_though_nobody_said_so():
@@ -148,14 +149,14 @@ def test_a_carrier_whose_clock_is_wrong_blinds_nobody():
     for _ in range(2):
         scan(shipment, "in_transit", next_year, scan_id=None)
     assert scan(shipment, "exception").status == "exception"
-    first, _ = now(shipment).sightings
+    first, _ = now(shipment).scans
     assert first.occurred_at <= timezone.now()
 
 
 @pytest.mark.parametrize(("state", "status"), [("label_created", "in_transit"), *SEEN_THERE])
 def test_nothing_is_seen_before_it_can_be(state, status):
     shipment, before = ShipmentFactory(status=state), mark()
-    with pytest.raises(TooEarly, match="it cannot have been seen at"):
+    with pytest.raises(TooEarly, match="which is after the given time"):
         scan(shipment, status, hours(24))
     assert told(shipment.order, after=before) == []
     assert scan(shipment, status, hours(0.1)).dispatched_at >= shipment.created_at
@@ -176,7 +177,7 @@ def test_two_who_tell_the_same_at_once_have_one_effect():
 @pytest.mark.django_db(transaction=True)
 def test_a_dispatch_and_a_cancellation_at_once_end_in_one_of_both():
     shipment = ShipmentFactory(status="label_created")
-    verbs = (services.dispatch_shipment, services.cancel_shipment)
+    verbs = (lifecycle.dispatch_shipment, creation.cancel_shipment)
 
     def act(n):
         return verbs[n % 2](shipment_id=shipment.id).status

@@ -7,11 +7,11 @@ import pytest
 from django.utils import timezone
 
 from orders.models import Order
-from shipments import selectors, services, tasks
-from shipments.carriers import Bought, NoAnswer, Notice, Scan
+from shipments import selectors, tasks
+from shipments.carriers import CarrierTimeout, PurchasedLabel, Scan, TrackingUpdate
+from shipments.carriers.registry import CARRIERS
 from shipments.models import CarrierWebhook
-from shipments.services import tracking
-from shipments.services.carriers import CARRIERS
+from shipments.services import labels, tracking, webhooks
 from tests.facts import data, mark, told
 from tests.parallel import at_once
 from tests.shipments.factories import (
@@ -49,7 +49,7 @@ class TestPolling:
         states = []
         for day in (0, 1, 1, 2, 3, 4):
             poll(day + 0.1)
-            states.append((now(shipment).status, len(now(shipment).sightings)))
+            states.append((now(shipment).status, len(now(shipment).scans)))
         moving = "in_transit"
         arrived = ("delivered", 3)
         assert states == [("dispatched", 0), (moving, 1), (moving, 1), (moving, 2), *[arrived] * 2]
@@ -66,7 +66,7 @@ class TestPolling:
         poll(2.5)
         assert now(shipment).status == "exception"
         poll(4)
-        assert (now(shipment).status, now(shipment).track_at) == (end, None)
+        assert (now(shipment).status, now(shipment).due_at) == (end, None)
 
     def test_it_is_asked_every_half_hour_and_not_of_what_has_ended(self):
         shipment = sent()
@@ -85,9 +85,9 @@ class TestPolling:
         class Silent:
             asked = 0
 
-            def track(self, tracked, *, now):
+            def track(self, request, *, now):
                 self.asked += 1
-                raise NoAnswer("Away.")
+                raise CarrierTimeout("Away.")
 
         silent = Silent()
         shipment = sent()
@@ -96,46 +96,46 @@ class TestPolling:
         waits = []
         at = timezone.now() + timedelta(hours=1)
         for _ in range(3):
-            services.track_shipment(shipment_id=shipment.id, now=at)
-            due = now(shipment).track_at
+            tracking.track_shipment(shipment_id=shipment.id, now=at)
+            due = now(shipment).due_at
             waits.append(due - at)
             at = due
         assert waits == [timedelta(minutes=minutes) for minutes in (1, 2, 4)]
-        assert now(shipment).track_error == "Away."
+        assert now(shipment).last_error == "Away."
         silent.asked = 0
-        services.poll_due_carriers(now=at)
+        tracking.poll_due_carriers(now=at)
         assert silent.asked == 1, "the account is away for the others too"
 
     def test_a_mistake_of_ours_is_seen_and_keeps_nobody_else_waiting(self, monkeypatch):
         broken, other = sent("Broken"), sent()
 
         class Odd:
-            def track(self, tracked, *, now):
-                if tracked.shipment_id == broken.id:
+            def track(self, request, *, now):
+                if request.shipment_id == broken.id:
                     raise KeyError("datetime")
-                return sandbox.track(tracked, now=now)
+                return sandbox.track(request, now=now)
 
         sandbox = CARRIERS["sandbox"]
         monkeypatch.setitem(CARRIERS, "sandbox", Odd())
         poll(5)
-        assert (now(broken).track_error, now(broken).track_failures) == ("KeyError('datetime')", 1)
+        assert (now(broken).last_error, now(broken).calls) == ("KeyError('datetime')", 1)
         assert now(other).status == "delivered"
 
     def test_an_operator_need_not_wait(self, enqueued, django_capture_on_commit_callbacks):
         shipment = sent()
         with django_capture_on_commit_callbacks(execute=True):
-            services.ask_again(shipment_id=shipment.id)
+            labels.retry_calls(shipment_id=shipment.id)
         assert ("shipments.tasks.track_shipment", (shipment.id,)) in enqueued
-        before = now(shipment).track_at
+        before = now(shipment).due_at
         tasks.track_shipment(shipment.id)
-        assert now(shipment).track_at > before + timedelta(minutes=25)
+        assert now(shipment).due_at > before + timedelta(minutes=25)
 
     @pytest.mark.django_db(transaction=True)
     def test_two_who_poll_at_once_have_one_effect(self):
         shipment = sent()
 
         def ask(n):
-            return services.poll_due_carriers(now=in_days(5))
+            return tracking.poll_due_carriers(now=in_days(5))
 
         at_once(3, ask)
         assert now(shipment).status == "delivered"
@@ -146,7 +146,7 @@ class TestPolling:
 def notice(shipment, status="in_transit", event_id="evt_1", **given):
     scan = Scan(scan_id=None, status=status, occurred_at=timezone.now(), location="Memphis, TN")
     about = {"tracking_number": shipment.tracking_number, "scans": (scan,), **given}
-    return Notice(event_id=event_id, **{"reference": None, "carrier": "FedEx", **about})
+    return TrackingUpdate(event_id=event_id, **{"reference": None, "carrier": "FedEx", **about})
 
 
 def relabelled(shipment, number, reference):
@@ -160,8 +160,8 @@ class Named:
     def __init__(self, number, reference):
         self.number, self.reference = number, reference
 
-    def label(self, wanted):
-        return Bought(
+    def buy_label(self, request):
+        return PurchasedLabel(
             tracking_number=self.number,
             carrier_cost=Decimal(1),
             currency="USD",
@@ -176,12 +176,12 @@ class TestNumbersThatCarriersUseTwice:
             relabelled(ShipmentFactory(organization_id=org), "9400", f"shp_{org}")
             for org in ("org_1", "org_2")
         )
-        services.receive_webhook(adapter="sandbox", notice=notice(mine, reference="shp_org_1"))
+        webhooks.receive_webhook(adapter="sandbox", update=notice(mine, reference="shp_org_1"))
         assert (now(mine).status, now(yours).status) == ("in_transit", "dispatched")
 
     def test_a_reference_that_nobody_knows_is_kept(self):
         shipment = ShipmentFactory(status="dispatched")
-        services.receive_webhook(adapter="sandbox", notice=notice(shipment, reference="shp_other"))
+        webhooks.receive_webhook(adapter="sandbox", update=notice(shipment, reference="shp_other"))
         assert now(shipment).status == "dispatched"
         assert CarrierWebhook.objects.get().due_at
 
@@ -190,7 +190,7 @@ class TestNumbersThatCarriersUseTwice:
             relabelled(ShipmentFactory(organization_id=org), "9400", None)
             for org in ("org_1", "org_2")
         ]
-        services.receive_webhook(adapter="sandbox", notice=notice(both[0]))
+        webhooks.receive_webhook(adapter="sandbox", update=notice(both[0]))
         assert [now(each).status for each in both] == ["dispatched"] * 2
         assert CarrierWebhook.objects.get().due_at
 
@@ -200,7 +200,7 @@ class TestNumbersThatCarriersUseTwice:
         arrived = ShipmentFactory(organization_id="org_2")
         scan(relabelled(arrived, "9400", None), "delivered")
         message = notice(under_way, carrier="FedExDefault")
-        services.receive_webhook(adapter="sandbox", notice=message)
+        webhooks.receive_webhook(adapter="sandbox", update=message)
         assert (now(under_way).status, now(other).status) == ("in_transit", "dispatched")
 
 
@@ -209,29 +209,29 @@ class TestWebhooks:
         shipment, before = ShipmentFactory(status="dispatched"), mark()
         message = notice(shipment)
         for n in range(10):
-            services.receive_webhook(adapter="sandbox", notice=message)
+            webhooks.receive_webhook(adapter="sandbox", update=message)
             other = notice(shipment, event_id=f"evt_{n}", scans=message.scans)
-            services.receive_webhook(adapter="sandbox", notice=other)
+            webhooks.receive_webhook(adapter="sandbox", update=other)
         assert told(shipment.order, after=before) == ["shipment.in_transit"]
 
     def test_one_about_an_unknown_parcel_is_kept_and_tried_again(self):
         shipment = ShipmentFactory()
         message = notice(shipment, tracking_number="later")
-        services.receive_webhook(adapter="sandbox", notice=message)
+        webhooks.receive_webhook(adapter="sandbox", update=message)
         kept = CarrierWebhook.objects.get()
         assert (kept.applied_at, kept.attempts) == (None, 1)
         made = dispatch(label(shipment))
         changed = kept.payload.replace("later", made.tracking_number)
         CarrierWebhook.objects.update(payload=changed)
-        assert services.process_pending_webhooks(now=timezone.now()) == 0, "not due yet"
-        assert services.process_pending_webhooks(now=timezone.now() + timedelta(minutes=2)) == 1
+        assert webhooks.process_pending_webhooks(now=timezone.now()) == 0, "not due yet"
+        assert webhooks.process_pending_webhooks(now=timezone.now() + timedelta(minutes=2)) == 1
         assert now(shipment).status == "in_transit"
         kept.refresh_from_db()
         assert kept.applied_at
 
     def test_one_that_stays_unknown_is_given_up_after_three_days_and_forgotten(self):
-        services.receive_webhook(
-            adapter="sandbox", notice=notice(ShipmentFactory(), tracking_number="no")
+        webhooks.receive_webhook(
+            adapter="sandbox", update=notice(ShipmentFactory(), tracking_number="no")
         )
         tasks.process_pending_webhooks(now=in_days(4).isoformat())
         kept = CarrierWebhook.objects.get()
@@ -241,7 +241,7 @@ class TestWebhooks:
 
     def test_a_number_of_another_adapter_means_nothing(self):
         shipment = ShipmentFactory(status="dispatched", by=BY_HAND)
-        services.receive_webhook(adapter="sandbox", notice=notice(shipment))
+        webhooks.receive_webhook(adapter="sandbox", update=notice(shipment))
         assert now(shipment).status == "dispatched"
 
     @pytest.mark.parametrize("year", [None, 1970, 2999])
@@ -249,7 +249,7 @@ class TestWebhooks:
         shipment = ShipmentFactory(status="label_created")
         at = timezone.now() if year is None else datetime(year, 1, 1, tzinfo=UTC)
         scans = (Scan(scan_id=None, status="delivered", occurred_at=at),)
-        services.receive_webhook(adapter="sandbox", notice=notice(shipment, scans=scans))
+        webhooks.receive_webhook(adapter="sandbox", update=notice(shipment, scans=scans))
         assert told(shipment.order)[-2:] == ["shipment.dispatched", "shipment.delivered"]
         arrived = now(shipment)
         moments = (arrived.created_at, arrived.dispatched_at, arrived.delivered_at, timezone.now())
@@ -258,13 +258,13 @@ class TestWebhooks:
     @pytest.mark.django_db(transaction=True)
     def test_webhook_and_polling_at_once_have_one_effect(self):
         shipment = sent()
-        scans = CARRIERS["sandbox"].track(tracking._tracked(now(shipment)), now=in_days(5))
+        scans = CARRIERS["sandbox"].track(tracking._tracking_request(now(shipment)), now=in_days(5))
         message = notice(shipment, scans=tuple(scans))
 
         def hear(n):
             if n % 2:
-                return services.receive_webhook(adapter="sandbox", notice=message)
-            return services.poll_due_carriers(now=in_days(5))
+                return webhooks.receive_webhook(adapter="sandbox", update=message)
+            return tracking.poll_due_carriers(now=in_days(5))
 
         at_once(4, hear)
         assert told(shipment.order).count("shipment.in_transit") == 2

@@ -11,8 +11,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from shipments import carriers, services, views
+from shipments import carriers, views
+from shipments.exceptions import InvalidCarrierSignature
 from shipments.models import CarrierWebhook, Shipment
+from shipments.services import lifecycle
 from tests.facts import mark, told
 from tests.shipments.factories import BY_HAND, ShipmentFactory, packed
 
@@ -104,7 +106,7 @@ class TestWrongBodies:
 def test_nothing_arrives_before_it_has_left(api, verb, body):
     answer = post(api, ShipmentFactory(status="dispatched"), verb, body)
     assert (answer.status_code, answer.json()["code"]) == (422, "too_early")
-    assert "left at" in answer.json()["detail"]
+    assert "was dispatched at" in answer.json()["detail"]
 
 
 def test_a_clock_that_is_slow_by_a_minute_is_forgiven(api):
@@ -125,7 +127,7 @@ def test_what_the_state_does_not_allow_says_what_it_does(api):
 def test_shipments_are_filtered_by_what_people_ask_for(api):
     new, sent = ShipmentFactory(), ShipmentFactory(status="dispatched")
     van = ShipmentFactory(by=BY_HAND)
-    late = services.dispatch_shipment(
+    late = lifecycle.dispatch_shipment(
         shipment_id=ShipmentFactory(status="label_created").id,
         estimated_delivery=timezone.now().date() - timedelta(days=1),
     )
@@ -149,18 +151,18 @@ SECRET = b"a-secret-of-the-tests"
 def verify(body, headers):
     digest = hmac.new(SECRET, body, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(digest, headers.get("X-Signature", "")):
-        raise carriers.BadSignature("Nobody has signed this.")
+        raise InvalidCarrierSignature("Nobody has signed this.")
 
 
-def notice(body):
-    return msgspec.json.decode(body, type=carriers.Notice | None)
+def parse(body):
+    return msgspec.json.decode(body, type=carriers.TrackingUpdate | None)
 
 
 class TestWebhooks:
     @pytest.fixture(autouse=True)
     def _carrier(self, monkeypatch):
         """A carrier whose messages are what we make of them."""
-        module = SimpleNamespace(verify=verify, notice=notice)
+        module = SimpleNamespace(verify=verify, parse=parse)
         monkeypatch.setitem(views.WEBHOOKS, "sandbox", module)
 
     def send(self, message, signature=None, carrier="sandbox"):
@@ -175,7 +177,7 @@ class TestWebhooks:
 
     def about(self, shipment):
         seen = carriers.Scan(scan_id="s", status="in_transit", occurred_at=timezone.now())
-        return carriers.Notice(
+        return carriers.TrackingUpdate(
             event_id="evt_1",
             tracking_number=shipment.tracking_number,
             reference=None,

@@ -1,4 +1,4 @@
-"""The carriers that can be asked. Those without an adapter an operator speaks to."""
+"""The carrier adapters by name. Labels with the adapter `manual` are entered by operators."""
 
 from shipments.carriers import Carrier
 from shipments.carriers.easypost import EasyPost

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from shipments.carriers import Bought, Parcel, Quoted, Tracked, Wanted
+from shipments.carriers import LabelRequest, Package, PurchasedLabel, Quote, TrackingRequest
 from shipments.carriers.easypost import EasyPost
 from tests.shipments.easypost_peer import EasyPostPeer
 
 easypost = EasyPost()
 
-PARCEL = Parcel(weight=Decimal("2.5"), length=Decimal(30), width=Decimal(20), height=Decimal(10))
-WANTED = Wanted(
+PARCEL = Package(weight=Decimal("2.5"), length=Decimal(30), width=Decimal(20), height=Decimal(10))
+WANTED = LabelRequest(
     label_id="label_1",
     shipment_id="ship_1",
     order_number="ORD-2026-000001",
@@ -32,15 +32,15 @@ WANTED = Wanted(
         "tax_id": "XX-1",
     },
     sender={"company": "Warehouse", "line1": "1 Main St", "city": "Reno", "country": "US"},
-    parcels=(
-        Parcel(weight=Decimal("2.5"), length=Decimal(30), width=Decimal(20), height=Decimal(10)),
+    packages=(
+        Package(weight=Decimal("2.5"), length=Decimal(30), width=Decimal(20), height=Decimal(10)),
     ),
     currency="USD",
     signature_required=False,
     reference=None,
-    asked_at=None,
+    first_called_at=None,
 )
-TRACKED = Tracked(
+TRACKED = TrackingRequest(
     shipment_id="ship_1",
     carrier="FedEx",
     service="Ground",
@@ -51,21 +51,21 @@ TRACKED = Tracked(
 )
 
 
-def wanted(**changes: Any) -> Wanted:
+def wanted(**changes: Any) -> LabelRequest:
     """Return what is asked for: one parcel by FedEx Ground, unless told otherwise."""
     return replace(WANTED, **changes)
 
 
-def quoted(**changes: Any) -> Wanted:
+def quoted(**changes: Any) -> LabelRequest:
     """Return what is asked for once it has been quoted."""
-    quote = easypost.label(wanted(**changes))
-    assert isinstance(quote, Quoted)
+    quote = easypost.buy_label(wanted(**changes))
+    assert isinstance(quote, Quote)
     return wanted(reference=quote.reference, **changes)
 
 
-def bought(**changes: Any) -> Bought:
-    label = easypost.label(quoted(**changes))
-    assert isinstance(label, Bought)
+def bought(**changes: Any) -> PurchasedLabel:
+    label = easypost.buy_label(quoted(**changes))
+    assert isinstance(label, PurchasedLabel)
     return label
 
 

@@ -1,0 +1,199 @@
+"""Dispatch and deliver shipments, and apply the carriers' scans.
+
+A scan may arrive by webhook, by a tracking call and through the API, repeatedly and in any order.
+Each scan is applied once, and none moves a shipment backwards.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from shipments import carriers, selectors
+from shipments.exceptions import TooEarly
+from shipments.models import Scan, Shipment
+
+Status = Scan.Status
+FINAL = (Status.DELIVERED, Status.LOST, Status.RETURNED_TO_SENDER)
+CLOCK_SKEW = timedelta(minutes=10)  # accepted between our clock and that of clients and carriers
+
+
+@transaction.atomic
+def dispatch_shipment(*, shipment_id: str, estimated_delivery: date | None = None) -> Shipment:
+    """Record that the shipment left the warehouse. Raises OrderIsCancelled, InvalidTransition."""
+    shipment = selectors.get_for_update(shipment_id)
+    is_same = estimated_delivery in (None, shipment.estimated_delivery)
+    if shipment.dispatched_at and is_same:
+        return shipment
+    if not shipment.dispatched_at:
+        shipment.order.expect_not_cancelled(shipment)
+    shipment.dispatch(estimated_delivery=estimated_delivery, at=timezone.now())
+    shipment.save()
+    return shipment
+
+
+@transaction.atomic
+def deliver_shipment(
+    *,
+    shipment_id: str,
+    recipient: str | None = None,
+    signature: str | None = None,
+    delivery_photo_url: str | None = None,
+    delivered_at: datetime | None = None,
+) -> Shipment:
+    """Record the delivery and its proof. Raises TooEarly, InvalidTransition."""
+    shipment = selectors.get_for_update(shipment_id)
+    if delivered_at and shipment.dispatched_at:
+        _expect_after_dispatch(shipment, delivered_at)
+        delivered_at = max(delivered_at, shipment.dispatched_at)
+    proof = (recipient, signature, delivery_photo_url)
+    is_same = proof == (shipment.recipient, shipment.signature, shipment.delivery_photo_url)
+    if shipment.delivered_at and is_same and delivered_at in (None, shipment.delivered_at):
+        return shipment
+    shipment.deliver(
+        recipient=recipient,
+        signature=signature,
+        delivery_photo_url=delivery_photo_url,
+        at=delivered_at or timezone.now(),
+    )
+    shipment.save()
+    return shipment
+
+
+@transaction.atomic
+def record_scan(
+    *,
+    shipment_id: str,
+    status: carriers.ScanStatus,
+    occurred_at: datetime | None = None,
+    scan_id: str | None = None,
+    location: str | None = None,
+    description: str | None = None,
+    recipient: str | None = None,
+) -> Shipment:
+    """Record a scan of a shipment that has a label or was dispatched.
+
+    Raises TooEarly, InvalidTransition.
+    """
+    shipment = selectors.get_for_update(shipment_id)
+    if shipment.status == Shipment.Status.CREATED:
+        shipment.mark_collected(at=timezone.now())  # raises InvalidTransition
+    if occurred_at and shipment.status == Shipment.Status.LABEL_CREATED:
+        _expect_after(occurred_at, shipment.created_at, f"{shipment.id} was created")
+    if occurred_at and status == "delivered" and shipment.dispatched_at:
+        _expect_after_dispatch(shipment, occurred_at)
+    scan = carriers.Scan(
+        scan_id=scan_id,
+        status=status,
+        occurred_at=occurred_at or timezone.now(),
+        location=location,
+        description=description,
+        recipient=recipient,
+    )
+    apply_scans(shipment, [scan], now=timezone.now())
+    shipment.save()
+    return shipment
+
+
+@transaction.atomic
+def report_scan(*, shipment_id: str, status: carriers.ScanStatus, **scan: Any) -> Shipment:
+    """Record a scan that an operator enters, and raise an error if it would change nothing.
+
+    Raises TooEarly, OrderIsCancelled, InvalidTransition.
+    """
+    shipment = selectors.get_for_update(shipment_id)
+    if shipment.status == status and status in FINAL:
+        return shipment
+    if shipment.status == Shipment.Status.LABEL_CREATED:
+        shipment.order.expect_not_cancelled(shipment)
+    elif not shipment.is_under_way:
+        shipment.mark_in_transit(scan=None)  # raises InvalidTransition
+    return record_scan(shipment_id=shipment_id, status=status, **scan)
+
+
+def apply_scans(shipment: Shipment, scans: Iterable[carriers.Scan], *, now: datetime) -> None:
+    """Add the new scans to a locked shipment, oldest first, and apply those that count.
+
+    Carriers' clocks may be wrong: a scan in the future is dated `now`, a dispatch is never before
+    the creation, and a delivery never before the dispatch.
+    """
+    known = {scan.scan_id for scan in shipment.scans}
+    for received in sorted(scans, key=lambda each: each.occurred_at):
+        if (scan_id := _scan_id(received)) in known:
+            continue
+        known.add(scan_id)
+        received = replace(received, occurred_at=min(received.occurred_at, now))
+        scan = Scan(
+            shipment=shipment,
+            scan_id=scan_id,
+            status=received.status,
+            occurred_at=received.occurred_at,
+            location=received.location and received.location[:200],
+            description=received.description and received.description[:500],
+            recorded_at=now,
+            counts=_counts(shipment, received),
+        )
+        shipment.scans.append(scan)
+        shipment.save_part(scan)
+        if scan.counts:
+            _apply(shipment, scan, received.recipient and received.recipient[:200])
+
+
+def _expect_after_dispatch(shipment: Shipment, at: datetime) -> None:
+    assert shipment.dispatched_at, "it is dispatched"
+    _expect_after(at, shipment.dispatched_at, f"{shipment.id} was dispatched")
+
+
+def _expect_after(at: datetime, earliest: datetime, what: str) -> None:
+    if at < earliest - CLOCK_SKEW:
+        raise TooEarly(
+            f"{what} at {earliest:%Y-%m-%d %H:%M} UTC, which is after the given time, "
+            f"{at:%Y-%m-%d %H:%M} UTC."
+        )
+
+
+def _scan_id(scan: carriers.Scan) -> str:
+    """Return the carrier's id, or else a hash of time, place and status."""
+    if scan.scan_id is not None:
+        return scan.scan_id[:255]
+    at = scan.occurred_at.astimezone(UTC).isoformat(timespec="seconds")
+    return sha256(f"{at}|{scan.location}|{scan.status}".encode()).hexdigest()
+
+
+def _counts(shipment: Shipment, scan: carriers.Scan) -> bool:
+    """Return whether a new scan changes the shipment."""
+    if scan.status == "pre_transit":
+        return False
+    if shipment.status == Shipment.Status.LABEL_CREATED:
+        return not shipment.order.is_cancelled()
+    is_old = shipment.last_scan_at is not None and scan.occurred_at < shipment.last_scan_at
+    return shipment.is_under_way and (scan.status in FINAL or not is_old)
+
+
+def _apply(shipment: Shipment, scan: Scan, recipient: str | None) -> None:
+    if shipment.status == Shipment.Status.LABEL_CREATED:
+        shipment.mark_collected(at=max(scan.occurred_at, shipment.created_at))
+    match scan.status:
+        case Status.IN_TRANSIT:
+            shipment.mark_in_transit(scan=scan)
+        case Status.EXCEPTION:
+            shipment.mark_exception(scan=scan)
+        case Status.DELIVERED:
+            shipment.record_scan(scan)
+            assert shipment.dispatched_at, "it is under way"
+            shipment.deliver(
+                recipient=recipient,
+                signature=None,
+                delivery_photo_url=None,
+                at=max(scan.occurred_at, shipment.dispatched_at),
+            )
+        case Status.LOST | Status.RETURNED_TO_SENDER:
+            if shipment.status != Shipment.Status.EXCEPTION:
+                shipment.mark_exception(scan=scan)
+            is_lost = scan.status == Status.LOST
+            end = shipment.mark_lost if is_lost else shipment.mark_returned_to_sender
+            end(scan=scan)
