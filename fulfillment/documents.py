@@ -1,4 +1,4 @@
-"""What a warehouse prints: what to take from the shelf, and what the customer finds inside."""
+"""The warehouse's PDF documents: the pick list and the packing slip."""
 
 from collections.abc import Sequence
 
@@ -9,16 +9,16 @@ from fulfillment.models import Fulfillment, FulfillmentItem
 
 
 def pick_list(fulfillment: Fulfillment) -> bytes:
-    """Return the PDF of what is still to be picked."""
-    lines = [line for line in fulfillment.lines if line.unpicked]
+    """Return a PDF of the units still to be picked."""
+    lines = [line for line in fulfillment.lines if line.unpicked_quantity]
     details = [
         ("Warehouse", fulfillment.warehouse_id or "not known yet"),
-        ("Picked by", fulfillment.assigned_to or "nobody yet"),
-        ("Units to pick", str(sum(line.unpicked for line in lines))),
+        ("Picked by", fulfillment.assigned_to or "not assigned yet"),
+        ("Units to pick", str(sum(line.unpicked_quantity for line in lines))),
     ]
 
     def story() -> list[Flowable]:
-        rows = [[_item(line), str(line.unpicked), "□"] for line in lines]
+        rows = [[_item(line), str(line.unpicked_quantity), "□"] for line in lines]
         if not rows:
             return [text("Everything is picked.")]
         return [table([["Item", "To pick", "Done"], *rows], widths=[None, 20, 20])]
@@ -27,17 +27,17 @@ def pick_list(fulfillment: Fulfillment) -> bytes:
 
 
 def packing_slip(fulfillment: Fulfillment) -> bytes:
-    """Return the PDF of what is in the packages."""
-    lines = [line for line in fulfillment.lines if line.picked]
+    """Return a PDF of the packed units, without prices."""
+    lines = [line for line in fulfillment.lines if line.picked_quantity]
     weight = fulfillment.total_weight
     details = [
         ("Packages", str(len(fulfillment.packages) or "not packed yet")),
         ("Weight", f"{weight.normalize():f} kg" if weight else "not packed yet"),
-        ("Units", str(sum(line.picked for line in lines))),
+        ("Units", str(sum(line.picked_quantity for line in lines))),
     ]
 
     def story() -> list[Flowable]:
-        rows = [[_item(line), str(line.picked)] for line in lines]
+        rows = [[_item(line), str(line.picked_quantity)] for line in lines]
         if not rows:
             return [text("Nothing is picked yet.")]
         return [table([["Item", "Quantity"], *rows], widths=[None, 20])]

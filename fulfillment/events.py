@@ -1,4 +1,4 @@
-"""What fulfillment tells other services, in the contract's order, and what it keeps to itself."""
+"""Fulfillment's events: the published ones in the contract's order, then the internal ones."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from fulfillment.models import Fulfillment, FulfillmentItem
 
 
+AssignmentReason = Literal["reserved", "moved", "lost"]
+WithdrawalReason = Literal["reserved", "moved", "written_off"]
+
+
 @event("fulfillment.started", version="1.0", moment="started_at")
 class FulfillmentStarted(Event):
-    """A warehouse has begun to pick the order."""
+    """A warehouse started to pick its units of the order."""
 
     order_id: Id
     warehouse_id: Id
@@ -24,8 +28,8 @@ class FulfillmentStarted(Event):
 
     @classmethod
     def of(cls, fulfillment: "Fulfillment") -> Self:
-        assert fulfillment.warehouse_id, "no warehouse is known"
-        assert fulfillment.started_at, "nobody has started"
+        assert fulfillment.warehouse_id, "the fulfillment has no warehouse"
+        assert fulfillment.started_at, "the fulfillment is not started"
         return cls(
             order_id=fulfillment.order_id,
             warehouse_id=fulfillment.warehouse_id,
@@ -36,7 +40,7 @@ class FulfillmentStarted(Event):
 
 @event("fulfillment.item_picked", version="1.0", moment="picked_at")
 class FulfillmentItemPicked(Event):
-    """Units were taken from the shelf; once per accepted pick."""
+    """Units of an order line were picked. Published once for each recorded pick."""
 
     order_id: Id
     order_item_id: Id
@@ -66,18 +70,18 @@ class FulfillmentItemPicked(Event):
 
 @event("fulfillment.packed", version="1.0", moment="packed_at")
 class FulfillmentPacked(Event):
-    """Everything that this warehouse sends is in its packages."""
+    """A warehouse packed all picked units of the order."""
 
     order_id: Id
     package_count: Quantity
-    total_weight: Annotated[Kilograms, Meta(description="Of all packages.")]
+    total_weight: Annotated[Kilograms, Meta(description="The sum of all packages.")]
     packed_by: str
     packed_at: Timestamp
 
     @classmethod
     def of(cls, fulfillment: "Fulfillment") -> Self:
-        assert fulfillment.total_weight is not None, "nothing is packed"
-        assert fulfillment.packed_at, "nothing is packed"
+        assert fulfillment.total_weight is not None, "the fulfillment is not packed"
+        assert fulfillment.packed_at, "the fulfillment is not packed"
         return cls(
             order_id=fulfillment.order_id,
             package_count=len(fulfillment.packages),
@@ -88,49 +92,49 @@ class FulfillmentPacked(Event):
 
 
 class LineUnits(Payload):
-    """Units of one of the order's lines."""
+    """A number of units of one order line."""
 
     order_item_id: Id
     quantity: Quantity
 
     @classmethod
     def of(cls, units: Mapping[str, int]) -> list[Self]:
-        return [cls(order_item_id=line, quantity=quantity) for line, quantity in units.items()]
+        return [cls(order_item_id=item, quantity=quantity) for item, quantity in units.items()]
 
 
 @event("fulfillment.opened", published=False)
 class FulfillmentOpened(Event):
-    """A warehouse is to send these units; nobody has begun."""
+    """Units of an order were assigned to a warehouse; picking has not started."""
 
     fulfillment_id: Id
     order_id: Id
-    warehouse_id: Annotated[Id | None, Meta(description="Null where none is known.")]
+    warehouse_id: Annotated[Id | None, Meta(description="Null until a warehouse is known.")]
     items: list[LineUnits]
 
 
 @event("fulfillment.units_assigned", published=False)
 class FulfillmentUnitsAssigned(Event):
-    """The warehouse is to send more units than it was told before."""
+    """More units were assigned to the fulfillment."""
 
     fulfillment_id: Id
     order_id: Id
-    reason: Literal["reserved", "moved", "lost"]
+    reason: AssignmentReason
     items: list[LineUnits]
 
 
 @event("fulfillment.units_withdrawn", published=False)
 class FulfillmentUnitsWithdrawn(Event):
-    """The warehouse is to send fewer units than it was told before."""
+    """Units were withdrawn from the fulfillment."""
 
     fulfillment_id: Id
     order_id: Id
-    reason: Literal["reserved", "moved", "written_off"]
+    reason: WithdrawalReason
     items: list[LineUnits]
 
 
 @event("fulfillment.item_short", published=False)
 class FulfillmentItemShort(Event):
-    """The warehouse cannot send these units: somebody moves them to another or writes them off."""
+    """Units are missing or unusable in the warehouse. An operator moves them or writes them off."""
 
     fulfillment_id: Id
     order_id: Id
@@ -142,7 +146,7 @@ class FulfillmentItemShort(Event):
 
 @event("fulfillment.units_short", published=False)
 class FulfillmentUnitsShort(Event):
-    """No warehouse can send these units: the order is to write them off."""
+    """No warehouse has these units. The order writes them off."""
 
     fulfillment_id: Id
     order_id: Id
@@ -151,7 +155,7 @@ class FulfillmentUnitsShort(Event):
 
 @event("fulfillment.units_lost", published=False)
 class FulfillmentUnitsLost(Event):
-    """What was packed has left and is lost, or has come back: it is to be sent again."""
+    """A shipment with these units was lost or returned to the sender. They are sent again."""
 
     fulfillment_id: Id
     order_id: Id
@@ -161,7 +165,7 @@ class FulfillmentUnitsLost(Event):
 
 @event("fulfillment.cancelled", published=False)
 class FulfillmentCancelled(Event):
-    """The warehouse has nothing to send any more."""
+    """The warehouse has nothing to send."""
 
     fulfillment_id: Id
     order_id: Id

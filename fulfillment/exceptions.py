@@ -1,4 +1,4 @@
-"""What fulfillment refuses besides a transition that its state does not allow."""
+"""Why a request about a fulfillment is refused, besides a transition its status does not allow."""
 
 from config.core.exceptions import Conflict, DomainError
 
@@ -10,30 +10,30 @@ class OrderOnHold(Conflict):
 
 
 class WarehouseRequired(DomainError):
-    """Nobody has said which warehouse sends it: name it."""
+    """The fulfillment has no warehouse yet: send `warehouse_id`."""
 
     code = "warehouse_required"
 
 
 class OtherWarehouse(DomainError):
-    """Another warehouse than the one that was named sends it, or the same one already does."""
+    """`warehouse_id` conflicts with the warehouse of this fulfillment or of another one."""
 
     code = "other_warehouse"
 
 
-class UnknownItem(DomainError):
-    """The warehouse sends nothing of this line."""
+class NotInFulfillment(DomainError):
+    """The fulfillment has no units of this order line."""
 
     code = "unknown_item"
 
 
-class TooManyUnits(DomainError):
-    """More units than the line has in the state that was asked for."""
+class TooManyFulfillmentUnits(DomainError):
+    """The quantity is larger than the number of units that are in the required state."""
 
     code = "too_many_units"
 
 
 class ScanReused(DomainError):
-    """The scan_id has come before, with another line or quantity."""
+    """This `scan_id` was already used with another line, quantity or reason."""
 
     code = "scan_reused"

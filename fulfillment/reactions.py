@@ -1,4 +1,4 @@
-"""What other contexts' events make fulfillments do."""
+"""What fulfillments do when other contexts publish events."""
 
 import shipments.selectors
 from events.models import EventRecord
@@ -10,34 +10,36 @@ from shipments.events import ShipmentLost, ShipmentReturnedToSender
 
 @reacts_to(OrderConfirmed)
 def open_fulfillments(event: OrderConfirmed, about: EventRecord) -> None:
-    """What is paid is sent."""
+    """Plan a paid order's fulfillments."""
     services.plan_fulfillments(order_id=event.order_id)
 
 
 @reacts_to(OrderReserved)
-def follow_the_reservation(event: OrderReserved, about: EventRecord) -> None:
-    """Inventory may answer after the order is confirmed, or think again."""
+def follow_reservation(event: OrderReserved, about: EventRecord) -> None:
+    """Plan again, because a reservation can come or change after the order is confirmed."""
     services.plan_fulfillments(order_id=event.order_id)
 
 
 @reacts_to(OrderUnitsWrittenOff)
 def withdraw_written_off_units(event: OrderUnitsWrittenOff, about: EventRecord) -> None:
-    """Nobody need look for them any more."""
+    """Withdraw the units, so that nothing is picked that will not be sent."""
     services.withdraw_written_off(order_id=event.order_id)
 
 
 @reacts_to(OrderCancelled)
 def cancel_fulfillments(event: OrderCancelled, about: EventRecord) -> None:
-    """Nothing is to be sent."""
+    """Cancel the order's unpacked fulfillments."""
     services.cancel_fulfillments(order_id=event.order_id)
 
 
 @reacts_to(ShipmentLost)
 @reacts_to(ShipmentReturnedToSender)
-def send_again(event: ShipmentLost | ShipmentReturnedToSender, about: EventRecord) -> None:
-    """Unless somebody writes them off, the same units are picked once more."""
+def send_lost_units_again(
+    event: ShipmentLost | ShipmentReturnedToSender, about: EventRecord
+) -> None:
+    """Assign the shipment's units to its warehouse again."""
     shipment = shipments.selectors.get(event.shipment_id)
-    services.lose_units(
+    services.mark_units_lost(
         fulfillment_id=shipment.fulfillment_id,
         shipment_id=event.shipment_id,
         units=shipment.units,

@@ -1,4 +1,4 @@
-"""Reading fulfillments. Nothing here writes."""
+"""Read fulfillments."""
 
 from collections import Counter
 
@@ -9,27 +9,26 @@ from fulfillment.models import Fulfillment, FulfillmentItem, Pick
 
 Status = Fulfillment.Status
 _LINES = FulfillmentItem.objects.filter(fulfillment=OuterRef("pk"))
-_UNPICKED = Exists(_LINES.filter(quantity__gt=F("picked") + F("short")))
-_PICKED = Exists(_LINES.filter(picked__gt=0))
+_UNPICKED = Exists(_LINES.filter(quantity__gt=F("picked_quantity") + F("short_quantity")))
+_PICKED = Exists(_LINES.filter(picked_quantity__gt=0))
 
-# Fulfillments that wait for somebody: to be picked, to be packed, and to say what becomes of units
-# that are not to be found. What is on hold waits for those who hold it.
-TO_PICK = Q(status__in=Fulfillment.LIVE, order__held_at=None) & (Q(status="open") | _UNPICKED)
-TO_PACK = Q(status=Status.STARTED) & ~_UNPICKED & _PICKED
+# Work queues. Orders on hold are not in TO_PICK; they have a queue of their own.
+TO_PICK = Q(status__in=Fulfillment.UNPACKED, order__held_at=None) & (Q(status="open") | _UNPICKED)
+TO_PACK = Q(~_UNPICKED, _PICKED, status=Status.STARTED)
 WITH_SHORT_UNITS = Q(
-    Exists(_LINES.filter(short__gt=0)),
+    Exists(_LINES.filter(short_quantity__gt=0)),
     ~Q(status=Status.CANCELLED),
     ~Q(order__status="cancelled"),
 )
 
 
 def with_lines() -> QuerySet[Fulfillment]:
-    """Return fulfillments to show or to change, with their lines, and the order's columns."""
+    """Return fulfillments with their lines and their order."""
     return Fulfillment.objects.select_related("order").prefetch_related("items")
 
 
 def get(fulfillment_id: str) -> Fulfillment:
-    """Return a fulfillment to show."""
+    """Return a fulfillment with its lines and its order, to read."""
     return with_lines().get(pk=fulfillment_id)
 
 
@@ -38,53 +37,48 @@ def order_of(fulfillment_id: str) -> str:
     return Fulfillment.objects.values_list("order_id", flat=True).get(pk=fulfillment_id)
 
 
-def lock(fulfillment_id: str) -> Fulfillment:
-    """Return a fulfillment of which, as of its order, nobody else changes anything meanwhile."""
+def get_for_update(fulfillment_id: str) -> Fulfillment:
+    """Lock the order, then return the fulfillment with its lines and the order."""
     order = orders.selectors.get_for_update(order_of(fulfillment_id))
-    fulfillment = _locked().get(pk=fulfillment_id)
+    fulfillment: Fulfillment = Fulfillment.objects.prefetch_related("items").get(pk=fulfillment_id)
     fulfillment.order = order
     return fulfillment
 
 
-def lock_of_order(order_id: str) -> list[Fulfillment]:
-    """Return the fulfillments of an order that is locked already, oldest first."""
-    return list(_locked().filter(order=order_id).order_by("id"))
+def of_order(order_id: str) -> QuerySet[Fulfillment]:
+    """Return an order's fulfillments with their lines, oldest first."""
+    return Fulfillment.objects.prefetch_related("items").filter(order=order_id).order_by("id")
 
 
-def live(order_id: str) -> list[Fulfillment]:
-    """Return those of an order that is locked to which units may be added, oldest first."""
-    return list(_locked().filter(order=order_id, status__in=Fulfillment.LIVE).order_by("id"))
+def unpacked(order_id: str) -> QuerySet[Fulfillment]:
+    """Return an order's fulfillments that can take more units, oldest first."""
+    return of_order(order_id).filter(status__in=Fulfillment.UNPACKED)
 
 
-def scanned(fulfillment_id: str, scan_id: str) -> Pick | None:
-    """Return what a scan has counted before, if it has come before."""
+def find_pick(fulfillment_id: str, scan_id: str) -> Pick | None:
+    """Return the pick that was recorded under a scan's id, if there is one."""
     return Pick.objects.filter(fulfillment=fulfillment_id, scan_id=scan_id).first()
 
 
 def has_started(order_id: str) -> bool:
-    """Return whether somebody has begun to pick an order."""
+    """Return whether picking has started in at least one warehouse."""
     return Fulfillment.objects.filter(order=order_id, started_at__isnull=False).exists()
 
 
-def kept(order_id: str) -> Counter[str]:
-    """Return how many units of an order are picked and not lost, by the order's line."""
-    return _count(order_id, "picked")
+def picked_quantities(order_id: str) -> Counter[str]:
+    """Return an order's picked units by order line, without lost ones."""
+    return _count(order_id, "picked_quantity")
 
 
-def planned(order_id: str) -> Counter[str]:
-    """Return how many units of an order somebody is to send or has sent, by the order's line."""
+def planned_quantities(order_id: str) -> Counter[str]:
+    """Return an order's units that are assigned to warehouses, by order line, without lost ones."""
     return _count(order_id, "quantity")
 
 
-def _count(order_id: str, counter: str) -> Counter[str]:
-    """Add up a counter of an order's lines, less what is lost."""
+def _count(order_id: str, field: str) -> Counter[str]:
     lines = FulfillmentItem.objects.filter(fulfillment__order=order_id)
     lines = lines.exclude(fulfillment__status=Status.CANCELLED)
     units = Counter[str]()
-    for item, counted, lost in lines.values_list("order_item_id", counter, "lost"):
-        units[item] += counted - lost
+    for item, quantity, lost in lines.values_list("order_item_id", field, "lost_quantity"):
+        units[item] += quantity - lost
     return units
-
-
-def _locked() -> QuerySet[Fulfillment]:
-    return Fulfillment.objects.prefetch_related("items").select_for_update(no_key=True)

@@ -25,10 +25,10 @@ MAX_PACKAGES = 100
 
 
 class Measure(PlainDecimal):
-    """A weight or a length above 0."""
+    """A weight or a length greater than 0."""
 
     largest = 9_999
-    default_error_messages = {"zero": "Give a value above 0."}
+    default_error_messages = {"zero": "The value must be greater than 0."}
 
     def to_internal_value(self, data: Any) -> Decimal:
         value = super().to_internal_value(data)
@@ -38,7 +38,7 @@ class Measure(PlainDecimal):
 
 
 class Kilograms(Measure):
-    """`"2.5"`; grams are the smallest unit."""
+    """A weight in kilograms, with at most three decimals: `"2.5"`."""
 
     pattern = r"^[0-9]{1,4}(\.[0-9]{1,3})?$"
 
@@ -46,8 +46,8 @@ class Kilograms(Measure):
         super().__init__(max_digits=7, decimal_places=3, **kwargs)
 
 
-class Centimetres(Measure):
-    """`"30"` or `"30.5"`."""
+class Centimeters(Measure):
+    """A length in centimeters, with at most one decimal: `"30"` or `"30.5"`."""
 
     pattern = r"^[0-9]{1,4}(\.[0-9])?$"
 
@@ -57,68 +57,75 @@ class Centimetres(Measure):
 
 
 class FulfillmentStart(Body):
-    """Who picks it; where no warehouse is known yet, also where."""
+    """Who picks the units, and in which warehouse if none is set yet."""
 
     example = {"assigned_to": "picker_user_123"}
     assigned_to = ExternalId(
-        max_length=150, default=None, allow_null=True, help_text="The actor, if nobody is named."
+        max_length=150,
+        default=None,
+        allow_null=True,
+        help_text="The picker. The default is the current actor.",
     )
     warehouse_id = ExternalId(
-        default=None, allow_null=True, help_text="Needed where none is known yet."
+        default=None,
+        allow_null=True,
+        help_text="Required if the fulfillment has no warehouse yet.",
     )
 
 
 class ManualPick(Body):
-    """Units that were taken from the shelf."""
+    """Units of a line that were picked."""
 
     order_item_id = ExternalId()
     quantity = Quantity()
-    scan_id = ExternalId(help_text="One for each scan: whatever comes twice under it counts once.")
+    scan_id = ExternalId(help_text="A unique id for each scan. A repeated scan counts once.")
 
 
 class PickCreate(ManualPick):
-    """Units that were taken from the shelf, or are not to be found there."""
+    """Units of a line that were picked or, with a `short_reason`, are missing or unusable."""
 
     example = {"order_item_id": ITEM_ID, "quantity": 2, "scan_id": "scan_5f1c"}
     short_reason = serializers.CharField(
-        max_length=200, required=False, help_text="Why the units cannot be picked here."
+        max_length=200,
+        required=False,
+        help_text="Why the units cannot be picked. Reports them short.",
     )
 
 
 class ShortReport(ManualPick):
-    """Units that are not to be found, or unfit."""
+    """Units of a line that are missing or unusable."""
 
     reason = serializers.CharField(max_length=200)
 
 
 class PackageCreate(StrictSerializer):
-    """A package: kilograms, and centimetres."""
+    """A package: its weight in kilograms and, if known, its size in centimeters."""
 
     weight = Kilograms()
-    length = Centimetres()
-    width = Centimetres()
-    height = Centimetres()
+    length = Centimeters()
+    width = Centimeters()
+    height = Centimeters()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
         return {name: f"{value.normalize():f}" for name, value in attrs.items() if value}
 
 
 class FulfillmentPack(Body):
-    """In what it is packed."""
+    """The packages that contain the picked units."""
 
     example = {"packages": [{"weight": "2.5", "length": "30", "width": "20", "height": "10"}]}
     packages = serializers.ListField(child=PackageCreate(), min_length=1, max_length=MAX_PACKAGES)
 
 
 class MoveItem(StrictSerializer):
-    """Units of a line."""
+    """A number of units of a line."""
 
     order_item_id = ExternalId()
     quantity = Quantity()
 
 
 class FulfillmentWriteOff(Body):
-    """Units of some lines; a line that is named twice counts twice."""
+    """Units to write off. Quantities of the same line are added up."""
 
     example = {"items": [{"order_item_id": ITEM_ID, "quantity": 1}]}
     items = serializers.ListField(child=MoveItem(), min_length=1, max_length=MAX_ITEMS)
@@ -131,39 +138,47 @@ class FulfillmentWriteOff(Body):
 
 
 class FulfillmentMove(FulfillmentWriteOff):
-    """Units that another warehouse is to send."""
+    """Units to move, and the warehouse that sends them instead."""
 
     example = {"warehouse_id": "wh_south", **FulfillmentWriteOff.example}
     warehouse_id = ExternalId()
 
 
 class FulfillmentItem(serializers.Serializer[Any]):
-    """A line's units that the warehouse is to send, and how far they have come there."""
+    """The units of an order line that the warehouse sends, counted by state."""
 
     order_item_id = serializers.CharField()
     variant_id = serializers.CharField()
     title = serializers.CharField()
-    quantity = serializers.IntegerField()
-    picked = serializers.IntegerField()
-    short = serializers.IntegerField(help_text="To be moved or written off.")
-    lost = serializers.IntegerField(help_text="Of those picked: they left, and did not arrive.")
+    quantity = serializers.IntegerField(help_text="All units assigned to the warehouse.")
+    picked = serializers.IntegerField(source="picked_quantity")
+    short = serializers.IntegerField(
+        source="short_quantity",
+        help_text="Missing or unusable units, to be moved or written off.",
+    )
+    lost = serializers.IntegerField(
+        source="lost_quantity",
+        help_text="Picked units whose shipment was lost or returned to the sender.",
+    )
 
 
 class Fulfillment(serializers.Serializer[Any]):
-    """What one warehouse sends of an order."""
+    """The units of an order that one warehouse picks and packs."""
 
     id = serializers.CharField()
     order_id = serializers.CharField()
     order_number = serializers.CharField(source="order.number")
     on_hold = serializers.BooleanField(
-        source="order.is_held", help_text="Nobody may start before it is released."
+        source="order.is_held", help_text="Picking cannot start until the order is released."
     )
     warehouse_id = serializers.CharField(allow_null=True)
     status = Choice(models.Fulfillment.Status, "FulfillmentState")
     assigned_to = serializers.CharField(allow_null=True)
     items = FulfillmentItem(source="lines", many=True)
     packages = Package(many=True)
-    total_weight = serializers.SerializerMethodField(help_text="Kilograms, of all packages.")
+    total_weight = serializers.SerializerMethodField(
+        help_text="The weight of all packages, in kilograms."
+    )
     packed_by = serializers.CharField(allow_null=True)
     started_at = serializers.DateTimeField(allow_null=True)
     packed_at = serializers.DateTimeField(allow_null=True)

@@ -1,4 +1,4 @@
-"""The fulfillments' REST API."""
+"""The REST API of fulfillments."""
 
 from django.http import HttpResponse
 from rest_framework.decorators import action
@@ -14,7 +14,7 @@ from fulfillment.filters import FulfillmentFilters
 
 
 class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
-    """What one warehouse sends of an order, from the shelf into packages."""
+    """Fulfillments: the units of an order that one warehouse picks and packs."""
 
     scope = "fulfillment"
     queryset = selectors.with_lines()
@@ -24,14 +24,14 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.FulfillmentStart)
     def start(self, request: Request, pk: str) -> Response:
-        """Somebody goes to pick it. Not while the order is on hold."""
+        """Start picking. Refused while the order is on hold."""
         fulfillment = self.get_object()
         return self.answer(services.start_fulfillment(fulfillment_id=fulfillment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.PickCreate, status=201)
     def picks(self, request: Request, pk: str) -> Response:
-        """Count units as picked or, with a `short_reason`, as not to be found here."""
+        """Record picked units or, with a `short_reason`, report units short."""
         fulfillment, body = self.get_object(), self.body()
         if reason := body.pop("short_reason", None):
             return self.answer(
@@ -42,21 +42,21 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.FulfillmentPack, example="fulfillment_packed")
     def pack(self, request: Request, pk: str) -> Response:
-        """Everything that was found is in its packages."""
+        """Pack all picked units. Every unit must be picked or reported short."""
         fulfillment = self.get_object()
         return self.answer(services.pack_fulfillment(fulfillment_id=fulfillment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.FulfillmentMove)
     def move(self, request: Request, pk: str) -> Response:
-        """Have another warehouse send units that are not picked here."""
+        """Move units that are not picked to another warehouse."""
         fulfillment = self.get_object()
         return self.answer(services.move_units(fulfillment_id=fulfillment.id, **self.body()))
 
     @action(detail=True, methods=["post"], url_path="write-off")
     @endpoint(request=serializers.FulfillmentWriteOff)
     def write_off(self, request: Request, pk: str) -> Response:
-        """No warehouse has what is short here: the order writes it off, and refunds it."""
+        """Write off short units. The order refunds them."""
         fulfillment = self.get_object()
         return self.answer(
             services.write_off_short_units(fulfillment_id=fulfillment.id, **self.body())
@@ -65,13 +65,13 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @action(detail=True, url_path="pick-list", renderer_classes=RENDERERS)
     @endpoint(response=Pdf)
     def pick_list(self, request: Request, pk: str) -> HttpResponse:
-        """What to take from the shelf, to print."""
+        """Return the units still to be picked as a PDF document."""
         fulfillment = self.get_object()
         return pdf(documents.pick_list(fulfillment), name=f"pick-list-{fulfillment.id}")
 
     @action(detail=True, url_path="packing-slip", renderer_classes=RENDERERS)
     @endpoint(response=Pdf)
     def packing_slip(self, request: Request, pk: str) -> HttpResponse:
-        """What the customer finds in the packages, to print and put in."""
+        """Return the packed units, without prices, as a PDF document."""
         fulfillment = self.get_object()
         return pdf(documents.packing_slip(fulfillment), name=f"packing-slip-{fulfillment.id}")

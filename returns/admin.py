@@ -1,4 +1,4 @@
-"""Returns as operators see them."""
+"""Returns in the admin."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -7,6 +7,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from config.admin.columns import amount, badge
 from config.admin.commands import Command, no_input
@@ -32,24 +34,22 @@ STATUS = badge(
 )
 
 
-@admin.display(description="approved amount")
+@admin.display(description=gettext_lazy("approved amount"))
 def approved_amount(return_request: Return) -> str:
-    """The most that may go back, once somebody has said so."""
     if return_request.approved_amount is None:
         return "-"
     approved = money(return_request.approved_amount, return_request.currency)
     return f"{approved} {return_request.currency}"
 
 
-@admin.display(description="restocking fee", empty_value="-")
+@admin.display(description=gettext_lazy("restocking fee"), empty_value="-")
 def restocking_fee(row: Return | Policy) -> str | None:
-    """The part of what was paid that is kept."""
     fee = row.restocking_fee
     return None if fee is None else f"{(fee * 100).normalize():f} %"
 
 
-def items(return_request: Return) -> Mapping[str, list[tuple[str, str]]]:
-    """The return's lines, to choose from."""
+def line_choices(return_request: Return) -> Mapping[str, list[tuple[str, str]]]:
+    """Return the lines to choose from."""
     return {
         "order_item_id": [
             (line.order_item_id, f"{line} ({line.title})") for line in return_request.lines
@@ -57,34 +57,33 @@ def items(return_request: Return) -> Mapping[str, list[tuple[str, str]]]:
     }
 
 
-def outstanding(return_request: Return) -> Mapping[str, Any]:
-    """A row for each line of which units have yet to come."""
-    lines = (line for line in return_request.lines if line.outstanding)
+def outstanding_lines(return_request: Return) -> Mapping[str, Any]:
+    """Return a form row for each line with units that are not received yet."""
+    lines = (line for line in return_request.lines if line.outstanding_quantity)
     return {"items": [{"order_item_id": line.order_item_id} for line in lines]}
 
 
-def most(return_request: Return) -> Mapping[str, Any]:
-    """As much as may go back."""
-    return {"amount": str(money(selectors.refundable(return_request), return_request.currency))}
+def max_refund(return_request: Return) -> Mapping[str, Any]:
+    """Return the maximum refund as the initial amount."""
+    return {"amount": str(money(selectors.max_refund(return_request), return_request.currency))}
 
 
-def worth(return_request: Return) -> Mapping[str, Any]:
-    """As much as may go back with permission."""
-    return {"amount": str(money(selectors.worth(return_request), return_request.currency))}
+def max_refund_with_override(return_request: Return) -> Mapping[str, Any]:
+    """Return the maximum refund with the override permission as the initial amount."""
+    amount = selectors.max_refund_with_override(return_request)
+    return {"amount": str(money(amount, return_request.currency))}
 
 
 class ReturnItems(Lines):
-    """What is sent back, and how much of it has come."""
-
     model = ReturnItem
-    verbose_name_plural = "lines"
+    verbose_name_plural = gettext_lazy("lines")
     fields = readonly_fields = [
         "title",
         "variant_id",
         "quantity",
         "reason",
-        "received",
-        "accepted",
+        "received_quantity",
+        "accepted_quantity",
         amount("value", currency="return_request.currency"),
         amount("accepted_value", currency="return_request.currency"),
     ]
@@ -95,8 +94,6 @@ class ReturnItems(Lines):
 
 
 class Receipts(Lines):
-    """What came, and when."""
-
     model = Receipt
     fields = readonly_fields = ["received_at", "warehouse_id", "received_by", "__str__"]
 
@@ -128,21 +125,21 @@ class ReturnAdmin(AggregateAdmin):
         "receive": Command(
             services.receive_return,
             serializers.ReceiptCreate,
-            start=outstanding,
-            choices=items,
+            start=outstanding_lines,
+            choices=line_choices,
             icon="inventory",
         ),
         "refund": Command(
             services.refund_return,
             serializers.ReturnRefund,
-            start=most,
+            start=max_refund,
             icon="undo",
             ends=True,
         ),
         "refund-more": Command(
             partial(services.refund_return, may_exceed=True),
             serializers.LargerReturnRefund,
-            start=worth,
+            start=max_refund_with_override,
             icon="currency_exchange",
             ends=True,
             permission="returns.override_return",
@@ -163,19 +160,19 @@ class ReturnAdmin(AggregateAdmin):
     queues = (
         Queue(
             "to-approve",
-            "Returns to approve",
+            gettext_lazy("To approve"),
             lambda rows: rows.filter(selectors.TO_APPROVE),
             "rule",
         ),
         Queue(
             "to-receive",
-            "Returns to receive",
+            gettext_lazy("To receive"),
             lambda rows: rows.filter(selectors.TO_RECEIVE),
             "inventory",
         ),
         Queue(
             "to-settle",
-            "Returns to refund or close",
+            gettext_lazy("To refund or close"),
             lambda rows: rows.filter(selectors.TO_SETTLE),
             "undo",
         ),
@@ -186,7 +183,7 @@ class ReturnAdmin(AggregateAdmin):
         stream,
         "reason",
         amount("value"),
-        amount("refunded"),
+        amount("refunded_amount"),
         "created_at",
     ]
     list_filter = [QueueFilter, "status", ("created_at", CreatedFilter)]
@@ -196,7 +193,9 @@ class ReturnAdmin(AggregateAdmin):
         "order__id__exact",
         "organization_id__exact",
     ]
-    search_help_text = "A whole number, id, order or organization"
+    search_help_text = gettext_lazy(
+        "The full RMA number, or the full id of a return, order or organization"
+    )
     ordering = ["-id"]
     inlines = [ReturnItems, Receipts]
     fieldsets = [
@@ -207,29 +206,33 @@ class ReturnAdmin(AggregateAdmin):
                     ("rma_number", STATUS),
                     (stream, amount("value")),
                     ("id", amount("accepted_value")),
-                    ("organization_id", amount("refundable")),
-                    ("reason", amount("refunding")),
-                    ("override_reason", amount("refunded")),
+                    ("organization_id", amount("max_refund")),
+                    ("reason", amount("pending_amount")),
+                    ("override_reason", amount("refunded_amount")),
                 ]
             },
         ),
         tab(
-            "Terms",
+            gettext_lazy("Terms"),
             ("approved_by", "approved_at"),
             (approved_amount, "approval_note"),
             (restocking_fee, "postage_paid_by"),
             (amount("return_shipping_cost"), "return_shipping_label_url"),
         ),
-        tab("Refund", ("refund_method", "refunded_at")),
-        tab("Ending", ("ended_by", "ended_at"), ("ending_note",)),
-        tab("Origin", ("requested_by", "requested_at"), ("received_at", "updated_at")),
+        tab(gettext_lazy("Refund"), ("refund_method", "refunded_at")),
+        tab(gettext_lazy("Ending"), ("ended_by", "ended_at"), ("ending_note",)),
+        tab(
+            gettext_lazy("History"), ("requested_by", "requested_at"), ("received_at", "updated_at")
+        ),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Return]:
         return selectors.with_parts()
 
     def meaning(self, name: str) -> str:
-        return "A customer sends units back." if name == "add" else super().meaning(name)
+        if name == "add":
+            return _("Record units that a customer sends back.")
+        return super().meaning(name)
 
 
 @admin.register(Policy)

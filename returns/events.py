@@ -1,4 +1,4 @@
-"""What returns tell other services, in the contract's order, and what they keep to themselves."""
+"""Returns' events: the published ones in the contract's order, then the internal ones."""
 
 from typing import TYPE_CHECKING, Annotated, Literal, Self, cast
 
@@ -18,7 +18,7 @@ Condition = Literal["good", "opened", "damaged", "defective", "wrong_item"]
 
 
 class RequestedItem(Payload):
-    """Units that the customer wants to send back."""
+    """Units of an order line that the customer sends back."""
 
     order_item_id: Id
     variant_id: Id
@@ -30,26 +30,28 @@ class RequestedItem(Payload):
 
 
 class ReturnedItem(Payload):
-    """Units that have come back, and what state they are in."""
+    """Received units of a variant in one condition."""
 
     variant_id: Id
     quantity: Quantity
     condition: Condition
-    return_reason: Annotated[str | None, Meta(description="The line's own, or the return's.")]
+    return_reason: Annotated[
+        str | None, Meta(description="The line's reason or, without one, the return's.")
+    ]
 
     @classmethod
-    def of(cls, came: "ReceiptItem", return_request: "Return") -> Self:
+    def of(cls, received: "ReceiptItem", return_request: "Return") -> Self:
         return cls(
-            variant_id=came.item.variant_id,
-            quantity=came.quantity,
-            condition=cast(Condition, came.condition),
-            return_reason=came.item.reason or return_request.reason,
+            variant_id=received.item.variant_id,
+            quantity=received.quantity,
+            condition=cast(Condition, received.condition),
+            return_reason=received.item.reason or return_request.reason,
         )
 
 
 @event("return.requested", version="1.0", moment="requested_at")
 class ReturnRequested(Event):
-    """A customer wants to send units back."""
+    """A customer requested to return units."""
 
     return_id: Id
     order_id: Id
@@ -72,18 +74,18 @@ class ReturnRequested(Event):
 
 @event("return.approved", version="1.0")
 class ReturnApproved(Event):
-    """The customer may send it."""
+    """The return was approved; the customer may send the units."""
 
     return_id: Id
     rma_number: str
     approved_by: str
-    return_shipping_label_url: Annotated[str | None, Meta(description="Null if we give none.")]
-    refund_amount: Annotated[Money, Meta(description="The most that may be refunded.")]
+    return_shipping_label_url: Annotated[str | None, Meta(description="Null without a label.")]
+    refund_amount: Annotated[Money, Meta(description="The maximum refund.")]
 
     @classmethod
     def of(cls, return_request: "Return") -> Self:
-        assert return_request.approved_by, "nobody has approved it"
-        assert return_request.approved_amount is not None, "nor said how much may go back"
+        assert return_request.approved_by, "the return is not approved"
+        assert return_request.approved_amount is not None, "the return has no approved amount"
         return cls(
             return_id=return_request.id,
             rma_number=return_request.rma_number,
@@ -95,14 +97,16 @@ class ReturnApproved(Event):
 
 @event("return.received", version="1.0", moment="received_at")
 class ReturnReceived(Event):
-    """Units have come back; Inventory restocks them. Once for each receipt."""
+    """A warehouse received returned units, for Inventory to restock. Published once per receipt."""
 
     return_id: Id
     order_id: Id
     rma_number: str
     received_at: Timestamp
     warehouse_id: Id
-    returned_items: Annotated[list[ReturnedItem], Meta(description="Of this receipt only.")]
+    returned_items: Annotated[
+        list[ReturnedItem], Meta(description="The units of this receipt only.")
+    ]
 
     @classmethod
     def of(cls, return_request: "Return", receipt: "Receipt") -> Self:
@@ -112,13 +116,13 @@ class ReturnReceived(Event):
             rma_number=return_request.rma_number,
             received_at=receipt.received_at,
             warehouse_id=receipt.warehouse_id,
-            returned_items=[ReturnedItem.of(came, return_request) for came in receipt.contents],
+            returned_items=[ReturnedItem.of(item, return_request) for item in receipt.contents],
         )
 
 
 @event("return.refunded", version="1.0", moment="refunded_at")
 class ReturnRefunded(Event):
-    """The customer has the money; once per return."""
+    """The refund of the return is complete. Published once per return."""
 
     return_id: Id
     refund_amount: Money
@@ -127,10 +131,10 @@ class ReturnRefunded(Event):
 
     @classmethod
     def of(cls, return_request: "Return") -> Self:
-        assert return_request.refunded_at, "nothing has gone back"
+        assert return_request.refunded_at, "nothing is refunded"
         return cls(
             return_id=return_request.id,
-            refund_amount=money(return_request.refunded, return_request.currency),
+            refund_amount=money(return_request.refunded_amount, return_request.currency),
             refund_method=cast(RefundMethod, return_request.refund_method),
             refunded_at=return_request.refunded_at,
         )
@@ -138,7 +142,7 @@ class ReturnRefunded(Event):
 
 @event("return.rejected", published=False)
 class ReturnRejected(Event):
-    """The customer may not send it."""
+    """The return was rejected."""
 
     return_id: Id
     order_id: Id
@@ -157,7 +161,7 @@ class ReturnRejected(Event):
 
 @event("return.cancelled", published=False)
 class ReturnCancelled(Event):
-    """It will not be sent after all."""
+    """The return was cancelled before any unit was received."""
 
     return_id: Id
     order_id: Id
@@ -174,27 +178,27 @@ class ReturnCancelled(Event):
 
 @event("return.cut_short", published=False)
 class ReturnCutShort(Event):
-    """Some of what was approved will not come; what has come is all there is to refund."""
+    """The outstanding units will not come. Only the received units can be refunded."""
 
     return_id: Id
     order_id: Id
-    items: Annotated[list[RequestedItem], Meta(description="What will not come.")]
+    items: Annotated[list[RequestedItem], Meta(description="The units that will not come.")]
     note: str
 
     @classmethod
     def of(cls, return_request: "Return", *, note: str) -> Self:
-        missing = [line for line in return_request.lines if line.outstanding]
+        missing = [line for line in return_request.lines if line.outstanding_quantity]
         return cls(
             return_id=return_request.id,
             order_id=return_request.order_id,
-            items=[RequestedItem.of(line, line.outstanding) for line in missing],
+            items=[RequestedItem.of(line, line.outstanding_quantity) for line in missing],
             note=note,
         )
 
 
 @event("return.refund_due", published=False)
 class ReturnRefundDue(Event):
-    """The customer is to get this money for what has come back."""
+    """A refund for received units was requested from payments."""
 
     return_id: Id
     order_id: Id
@@ -215,7 +219,7 @@ class ReturnRefundDue(Event):
 
 @event("return.closed", published=False)
 class ReturnClosed(Event):
-    """It has come back, and nothing is owed for it."""
+    """The return was closed without a refund."""
 
     return_id: Id
     order_id: Id

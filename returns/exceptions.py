@@ -1,27 +1,33 @@
-"""What a return refuses besides a transition that its state does not allow."""
+"""Why a request about a return is refused, besides a transition its status does not allow."""
 
 from config.core.exceptions import DomainError
 
 
-class WindowClosed(DomainError):
-    """It was delivered too long ago; an operator may take it back all the same."""
+class ReturnWindowClosed(DomainError):
+    """The units were delivered too long ago to be returned.
+
+    An operator can accept them with an `override_reason`.
+    """
 
     code = "return_window_closed"
 
 
 class NotInReturn(DomainError):
-    """The return has no such line."""
+    """The return has no units of this order line."""
 
     code = "not_in_return"
 
 
 class RefundOwed(DomainError):
-    """Who closes a return for which something is owed says in a `note` why it is not given."""
+    """Received units are not refunded yet.
+
+    Refund them, or close the return with `forgo_refund` and a `note` that says why.
+    """
 
     code = "refund_owed"
 
 
 class RefundTooLarge(DomainError):
-    """More than can be given back; `max_refundable` says how much that is."""
+    """The amount is larger than what can be refunded, which is `max_refundable`."""
 
     code = "refund_too_large"

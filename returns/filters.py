@@ -1,6 +1,4 @@
-"""What lists of returns can be filtered by."""
-
-from typing import Any
+"""Filters for lists of returns."""
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
@@ -15,17 +13,21 @@ class ReturnFilters(ContextFilters):
 
     status = AnyOf(choices=Return.Status.choices)
     order = IdFilter(field_name="order_id", help_text="The order's id.")
-    rma_number = filters.CharFilter(help_text="As people read it: `RMA-2025-0001`.")
+    rma_number = filters.CharFilter(help_text="The RMA number, such as `RMA-2025-0001`.")
     to_receive = FlagFilter(
-        method="filter_to_receive", help_text="Units of it have yet to come, and may."
+        method="filter_to_receive", help_text="Approved, with units that are not received yet."
     )
     to_refund = FlagFilter(
         method="filter_to_refund",
-        help_text="What has come is worth something, and no refund for it is under way.",
+        help_text="Received, with accepted units to refund and no pending refund.",
     )
 
-    def filter_to_receive(self, returns: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
+    def filter_to_receive(
+        self, returns: QuerySet[Return], name: str, value: bool
+    ) -> QuerySet[Return]:
         return returns.filter(selectors.TO_RECEIVE if value else ~selectors.TO_RECEIVE)
 
-    def filter_to_refund(self, returns: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
+    def filter_to_refund(
+        self, returns: QuerySet[Return], name: str, value: bool
+    ) -> QuerySet[Return]:
         return returns.filter(selectors.TO_REFUND if value else ~selectors.TO_REFUND)

@@ -1,4 +1,4 @@
-"""What other contexts' events make returns do."""
+"""What returns do when other contexts publish events."""
 
 from events.models import EventRecord
 from events.reactions import reacts_to
@@ -8,17 +8,17 @@ from returns import services
 
 @reacts_to(RefundSucceeded)
 def complete_refunded_return(event: RefundSucceeded, about: EventRecord) -> None:
-    """With the last of what was asked for, the customer has the money."""
+    """Complete the return once all its refunds have succeeded."""
     services.settle_refund(return_id=event.cause)
 
 
 @reacts_to(RefundFailed)
-def free_failed_refund(event: RefundFailed, about: EventRecord) -> None:
-    """What could not go back may be asked for again."""
+def release_failed_refund(event: RefundFailed, about: EventRecord) -> None:
+    """Let the failed amount be requested again."""
     services.settle_refund(return_id=event.cause)
 
 
 @reacts_to(RefundFellShort)
-def forgo_missing_money(event: RefundFellShort, about: EventRecord) -> None:
-    """Somebody has given the money back before it was asked for here."""
-    services.settle_refund(return_id=event.cause, fell_short=event.amount)
+def reduce_refund(event: RefundFellShort, about: EventRecord) -> None:
+    """Reduce the request by what was refunded elsewhere before."""
+    services.settle_refund(return_id=event.cause, missing_amount=event.amount)

@@ -27,14 +27,14 @@ ITEM_ID = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF"
 
 
 class Note(serializers.CharField):
-    """What somebody wants to be remembered of it."""
+    """A free text that is stored with the return."""
 
     def __init__(self) -> None:
         super().__init__(max_length=500, default="", allow_blank=True)
 
 
 class ReturnItemCreate(StrictSerializer):
-    """Units of a line that have been delivered."""
+    """Delivered units of an order line, to be returned."""
 
     order_item_id = ExternalId()
     quantity = Quantity()
@@ -42,12 +42,12 @@ class ReturnItemCreate(StrictSerializer):
         max_length=200,
         default=None,
         allow_null=True,
-        help_text="The line's own, if it is not the return's.",
+        help_text="Overrides the return's reason for this line.",
     )
 
 
 class ReturnCreate(Body):
-    """What the customer wants to send back, and why."""
+    """The units to return, and why. Quantities of the same line are added up."""
 
     example = {
         "order_id": ORDER_ID,
@@ -59,30 +59,29 @@ class ReturnCreate(Body):
     items = serializers.ListField(child=ReturnItemCreate(), min_length=1, max_length=MAX_ITEMS)
 
     def validate_items(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """A line that is named twice counts twice."""
         lines: dict[str, dict[str, Any]] = {}
         for item in items:
             line = lines.setdefault(item["order_item_id"], {**item, "quantity": 0})
             if line["reason"] != item["reason"]:
-                message = f"{item['order_item_id']} comes back for two reasons: give it one."
+                message = f"{item['order_item_id']} has two reasons: send one reason per line."
                 raise serializers.ValidationError(message)
             line["quantity"] += item["quantity"]
         return list(lines.values())
 
 
 class OperatorReturnCreate(ReturnCreate):
-    """What a customer sends back, and why it may be late."""
+    """The units to return, and why the return window may be ignored."""
 
     override_reason = serializers.CharField(
         max_length=500,
         default="",
         allow_blank=True,
-        help_text="Why it is taken back after the time for that; blank keeps to the time.",
+        help_text="Why the return is accepted after the return window. Empty: the window applies.",
     )
 
 
 class ReturnApprove(Body):
-    """On what terms the customer may send it; the rest is the organization's policy."""
+    """The terms of the approval. The organization's policy sets the fee and who pays postage."""
 
     example = {
         "return_shipping_label_url": "https://labels.example.com/ret-1.pdf",
@@ -91,51 +90,54 @@ class ReturnApprove(Body):
     refund_amount = MoneyIn(
         default=None,
         allow_null=True,
-        help_text="The most that may go back, where that is less than the units are worth.",
+        help_text="The maximum refund. Default: the paid price, less fee and postage.",
     )
     return_shipping_label_url = serializers.URLField(max_length=1000, default=None, allow_null=True)
     return_shipping_cost = MoneyIn(
-        default=Decimal(0), help_text="Deducted where the customer pays for the way back."
+        default=Decimal(0), help_text="Deducted from the refund if the customer pays the postage."
     )
     note = Note()
 
 
 class ReturnReject(Body):
-    """Why the customer may not send it."""
+    """Why the return is rejected."""
 
     example = {"note": "The customer keeps it."}
     note = Note()
 
 
 class ReturnCancel(Body):
-    """Why nothing will be sent."""
+    """Why the return is cancelled."""
 
     example = {"note": "The customer keeps it."}
     note = Note()
 
 
 class ReturnClose(Body):
-    """Why it ends here, and whether that costs the customer money."""
+    """Why the return is closed, and whether a refund is waived."""
 
-    example = {"note": "The customer keeps the money's worth in vouchers.", "forgo_refund": True}
+    example = {"note": "The customer accepted a voucher instead.", "forgo_refund": True}
     note = Note()
     forgo_refund = serializers.BooleanField(
+        source="waive_refund",
         default=False,
-        help_text="Needed where all has come, and money for it that is owed is not given.",
+        help_text="Required to close a received return that could still be refunded.",
     )
 
 
 class ReceiptItemCreate(StrictSerializer):
-    """Units of a line that have come, in the same state."""
+    """Received units of a line in one condition."""
 
     order_item_id = ExternalId()
     quantity = Quantity()
     condition = Choice(models.ReceiptItem.Condition, "ReturnCondition")
-    accepted = serializers.BooleanField(default=True, help_text="Whether they are paid for.")
+    accepted = serializers.BooleanField(
+        default=True, help_text="Whether the units can be refunded."
+    )
 
 
 class ReceiptCreate(Body):
-    """What has come, and what state it is in."""
+    """The units that a warehouse received, and their condition."""
 
     example = {
         "warehouse_id": "wh_north",
@@ -146,13 +148,13 @@ class ReceiptCreate(Body):
 
 
 class ReturnRefund(Body):
-    """How much goes back, and by which way; without an amount, all that may."""
+    """The amount and the method of a refund. The default amount is `max_refundable`."""
 
     example = {"amount": "13.05", "refund_method": "original_payment"}
     amount = MoneyIn(
         default=None,
         allow_null=True,
-        help_text="More than was approved needs the scope `returns:override`.",
+        help_text="More than the approved amount requires the scope `returns:override`.",
     )
     refund_method = Choice(
         models.Return.Method, "RefundMethod", default=models.Return.Method.ORIGINAL_PAYMENT
@@ -160,32 +162,36 @@ class ReturnRefund(Body):
 
     def validate_amount(self, amount: Decimal | None) -> Decimal | None:
         if amount is not None and not amount:
-            raise serializers.ValidationError("Give an amount above 0, or close the return.")
+            raise serializers.ValidationError("The amount must be greater than 0.")
         return amount
 
 
 class LargerReturnRefund(ReturnRefund):
-    """How much goes back, and by which way."""
+    """The amount and the method of a refund above the approved amount."""
 
     amount = MoneyIn()
 
 
 class ReturnItem(serializers.Serializer[Any]):
-    """Units of a line, and how many of them have come."""
+    """The units of an order line that the customer sends back, counted by state."""
 
     order_item_id = serializers.CharField()
     variant_id = serializers.CharField()
     title = serializers.CharField()
     quantity = serializers.IntegerField()
     reason = serializers.CharField(allow_null=True)
-    received = serializers.IntegerField()
-    accepted = serializers.IntegerField()
-    value = MoneyOut(currency="return_request.currency", help_text="What was paid for them.")
-    accepted_value = MoneyOut(currency="return_request.currency")
+    received = serializers.IntegerField(source="received_quantity")
+    accepted = serializers.IntegerField(source="accepted_quantity")
+    value = MoneyOut(
+        currency="return_request.currency", help_text="The paid price of all these units."
+    )
+    accepted_value = MoneyOut(
+        currency="return_request.currency", help_text="The paid price of the accepted units."
+    )
 
 
 class ReceiptItem(serializers.Serializer[Any]):
-    """Units that came together, in the same state."""
+    """Received units of a line in one condition."""
 
     order_item_id = serializers.CharField(source="item.order_item_id")
     quantity = serializers.IntegerField()
@@ -194,7 +200,7 @@ class ReceiptItem(serializers.Serializer[Any]):
 
 
 class Receipt(serializers.Serializer[Any]):
-    """Units that came back together."""
+    """Units that a warehouse received together."""
 
     id = serializers.CharField()
     warehouse_id = serializers.CharField()
@@ -204,41 +210,44 @@ class Receipt(serializers.Serializer[Any]):
 
 
 class Return(serializers.Serializer[Any]):
-    """A return: what is sent back, what has come, and what goes back for it."""
+    """Units that a customer sends back, their receipts, and their refund."""
 
     id = serializers.CharField()
     order_id = serializers.CharField()
     rma_number = serializers.CharField()
     status = Choice(models.Return.Status, "ReturnState")
     reason = serializers.CharField()
-    override_reason = serializers.CharField(help_text="Why the time for it did not count.")
+    override_reason = serializers.CharField(help_text="Why the return window was ignored.")
     items = ReturnItem(source="lines", many=True)
-    receipts = Receipt(source="arrivals", many=True)
+    receipts = Receipt(many=True)
     currency = CurrencyCode()
-    value = MoneyOut(help_text="What was paid for its units.")
-    restocking_fee = TaxRate(help_text="The fraction of the value that is kept.")
+    value = MoneyOut(help_text="The paid price of all units.")
+    restocking_fee = TaxRate(help_text="The part of the value that is kept: `0.15` is 15 %.")
     postage_paid_by = Choice(models.PaidBy, "PostagePaidBy")
     return_shipping_label_url = serializers.CharField(allow_null=True)
     return_shipping_cost = MoneyOut()
-    approved_amount = MoneyOut(allow_null=True, help_text="The most that may go back.")
+    approved_amount = MoneyOut(allow_null=True, help_text="The maximum refund.")
     approved_by = serializers.CharField(allow_null=True)
     approval_note = serializers.CharField()
-    accepted_value = MoneyOut(help_text="What was paid for the units that came and are accepted.")
+    accepted_value = MoneyOut(help_text="The paid price of the accepted units.")
     max_refundable = MoneyOut(
-        source="refundable", help_text="What may be asked for now, if the payments have it left."
+        source="max_refund",
+        help_text="The amount that can be requested now, if the payments still cover it.",
     )
-    refunding = MoneyOut(help_text="On its way back.")
-    refunded = MoneyOut()
+    refunding = MoneyOut(
+        source="pending_amount", help_text="Refunds that are requested and not completed."
+    )
+    refunded = MoneyOut(source="refunded_amount")
     refund_method = Choice(models.Return.Method, "RefundMethod", allow_null=True)
     ended_by = serializers.CharField(allow_null=True)
     ending_note = serializers.CharField()
     requested_by = serializers.CharField()
     requested_at = serializers.DateTimeField()
     approved_at = serializers.DateTimeField(allow_null=True)
-    received_at = serializers.DateTimeField(allow_null=True, help_text="The latest so far.")
-    refunded_at = serializers.DateTimeField(allow_null=True, help_text="The latest so far.")
+    received_at = serializers.DateTimeField(allow_null=True, help_text="The latest receipt.")
+    refunded_at = serializers.DateTimeField(allow_null=True, help_text="The latest refund.")
     ended_at = serializers.DateTimeField(
-        allow_null=True, help_text="When somebody rejected, cancelled or closed it."
+        allow_null=True, help_text="When it was rejected, cancelled or closed."
     )
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()

@@ -1,9 +1,9 @@
-"""What can be done with returns: one function per verb."""
+"""Request, approve, receive and refund returns: one function per verb."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,9 +12,22 @@ import orders.selectors
 import payments.selectors
 from config.core.numbering import next_number
 from returns import selectors
-from returns.models import Return, ReturnItem, WindowClosed
+from returns.exceptions import ReturnWindowClosed
+from returns.models import Return, ReturnItem
+from returns.models.return_request import ReceivedUnits
+
+if TYPE_CHECKING:
+    from orders.models import Order
 
 Status = Return.Status
+
+
+class RequestedUnits(TypedDict):
+    """Units of one order line to return; `reason` overrides the return's."""
+
+    order_item_id: str
+    quantity: int
+    reason: str | None
 
 
 @transaction.atomic
@@ -22,23 +35,22 @@ def request_return(
     *,
     order_id: str,
     reason: str,
-    items: Sequence[Mapping[str, Any]],
+    items: Sequence[RequestedUnits],
     override_reason: str = "",
 ) -> Return:
-    """Ask to send delivered units back: order_item_id, quantity and reason each, a line once.
+    """Request to return delivered units, at most one item per order line.
 
-    `override_reason` says why the window does not count. Raises UnknownItem, TooManyUnits,
-    WindowClosed.
+    An `override_reason` skips the check of the return window. Raises UnknownItem, TooManyUnits,
+    ReturnWindowClosed.
     """
     order, now = orders.selectors.get_for_update(order_id), timezone.now()
-    held = selectors.held(order.id)
+    reserved = selectors.reserved_unit_numbers(order.id)
     lines = []
     for position, item in enumerate(items, 1):
-        line, quantity, taken = order.line(item["order_item_id"]), item["quantity"], set[int]()
-        taken |= held.get(line.id, taken)
-        line.expect(quantity, at_most=line.delivered - len(taken))
-        free = (number for number in range(1, line.quantity + 1) if number not in taken)
-        units = [next(free) for _ in range(quantity)]
+        line, quantity = order.line(item["order_item_id"]), item["quantity"]
+        line.expect(quantity, at_most=line.delivered - len(reserved[line.id]))
+        numbers = (n for n in range(1, line.quantity + 1) if n not in reserved[line.id])
+        unit_numbers = [next(numbers) for _ in range(quantity)]
         lines.append(
             ReturnItem(
                 order_item=line,
@@ -47,12 +59,12 @@ def request_return(
                 title=line.title,
                 quantity=quantity,
                 reason=item["reason"],
-                units=units,
-                value=line.paid_for(units),
+                unit_numbers=unit_numbers,
+                value=line.paid_for(unit_numbers),
             )
         )
     if not override_reason:
-        _expect_open_window(order, lines, now)
+        _require_open_window(order, (line.order_item_id for line in lines), now)
     return_request = Return.request(
         organization_id=order.organization_id,
         order_id=order.id,
@@ -61,7 +73,7 @@ def request_return(
         override_reason=override_reason,
         requested_at=now,
         lines=lines,
-        # From here on, other returns of the organization wait for this one's commit.
+        # Other return requests of the organization wait from here until this transaction ends.
         rma_number=next_number(organization_id=order.organization_id, series="RMA", at=now),
     )
     return_request.save(force_insert=True)
@@ -77,25 +89,27 @@ def approve_return(
     return_shipping_cost: Decimal = Decimal(0),
     note: str = "",
 ) -> Return:
-    """Let the customer send it; `refund_amount` lowers what may go back.
+    """Approve a return on the organization's terms. `refund_amount` lowers the maximum refund.
 
     Raises RefundTooLarge, InexactAmount, InvalidTransition.
     """
-    return_request = _lock(return_id)
-    said: dict[str, Any] = {
-        "refund_amount": refund_amount,
-        "return_shipping_label_url": return_shipping_label_url,
-        "return_shipping_cost": return_shipping_cost,
-        "note": note,
-    }
-    if return_request.is_approved_as(**said):
+    return_request = selectors.get_for_update(return_id)
+    if return_request.is_approved_as(
+        refund_amount=refund_amount,
+        return_shipping_label_url=return_shipping_label_url,
+        return_shipping_cost=return_shipping_cost,
+        note=note,
+    ):
         return return_request
     terms = selectors.terms(return_request.organization_id)
     return_request.approve(
         restocking_fee=terms.restocking_fee,
         postage_paid_by=terms.postage_paid_by,
+        refund_amount=refund_amount,
+        return_shipping_label_url=return_shipping_label_url,
+        return_shipping_cost=return_shipping_cost,
+        note=note,
         at=timezone.now(),
-        **said,
     )
     return_request.save()
     return return_request
@@ -103,8 +117,8 @@ def approve_return(
 
 @transaction.atomic
 def reject_return(*, return_id: str, note: str = "") -> Return:
-    """Do not let the customer send it."""
-    return_request = _lock(return_id)
+    """Reject a requested return. Raises InvalidTransition."""
+    return_request = selectors.get_for_update(return_id)
     if not return_request.has_ended_as(Status.REJECTED, note=note):
         return_request.reject(note=note, at=timezone.now())
         return_request.save()
@@ -113,8 +127,8 @@ def reject_return(*, return_id: str, note: str = "") -> Return:
 
 @transaction.atomic
 def cancel_return(*, return_id: str, note: str = "") -> Return:
-    """Nothing will be sent after all."""
-    return_request = _lock(return_id)
+    """Cancel a return without receipts. Raises InvalidTransition."""
+    return_request = selectors.get_for_update(return_id)
     if not return_request.has_ended_as(Status.CANCELLED, note=note):
         return_request.cancel(note=note, at=timezone.now())
         return_request.save()
@@ -122,29 +136,27 @@ def cancel_return(*, return_id: str, note: str = "") -> Return:
 
 
 @transaction.atomic
-def receive_return(
-    *, return_id: str, warehouse_id: str, items: Sequence[Mapping[str, Any]]
-) -> Return:
-    """Record what has come: order_item_id, quantity, condition and accepted each.
+def receive_return(*, return_id: str, warehouse_id: str, items: Sequence[ReceivedUnits]) -> Return:
+    """Record received units. Each call is a new receipt.
 
-    Each call is another receipt. Raises NotInReturn, TooManyUnits, InvalidTransition.
+    Raises NotInReturn, TooManyUnits, InvalidTransition.
     """
-    return_request = _lock(return_id)
+    return_request = selectors.get_for_update(return_id)
     return_request.receive(warehouse_id=warehouse_id, items=items, at=timezone.now())
     return_request.save()
     return return_request
 
 
 @transaction.atomic
-def close_return(*, return_id: str, note: str = "", forgo_refund: bool = False) -> Return:
-    """Wait for no more of it; or, once all has come, refund no more of it.
+def close_return(*, return_id: str, note: str = "", waive_refund: bool = False) -> Return:
+    """Close a return: expect no more units or, if it is received, refund no more.
 
-    Somebody may have done the first at the same time: whoever means no more than that does not
-    `forgo_refund`. Raises RefundOwed, InvalidTransition.
+    Without `waive_refund`, a second call cannot waive the refund of what the first one cut short.
+    Raises RefundOwed, InvalidTransition.
     """
-    return_request = _lock(return_id)
+    return_request = selectors.get_for_update(return_id)
     if not return_request.has_ended_as(Status.CLOSED, Status.REFUNDED, note=note):
-        return_request.close(note=note, forgo_refund=forgo_refund, at=timezone.now())
+        return_request.close(note=note, waive_refund=waive_refund, at=timezone.now())
         return_request.save()
     return return_request
 
@@ -157,49 +169,46 @@ def refund_return(
     refund_method: str = Return.Method.ORIGINAL_PAYMENT,
     may_exceed: bool = False,
 ) -> Return:
-    """Have `amount` given back, or all that may be; above what was approved if it `may_exceed`.
+    """Request a refund. `amount` defaults to the maximum.
 
-    Raises RefundTooLarge, InexactAmount, InvalidTransition.
+    With `may_exceed`, the amount may exceed the approved one. Raises RefundTooLarge, InexactAmount,
+    InvalidTransition.
     """
-    return_request = _lock(return_id)
+    return_request = selectors.get_for_update(return_id)
     if return_request.is_refunding(amount, refund_method):
         return return_request
-    left = payments.selectors.refundable(return_request.order_id)
-    if may_exceed and amount is not None and amount > return_request.refundable:
-        return_request.refund_more(amount=amount, method=refund_method, left=left)
+    refundable = payments.selectors.refundable(return_request.order_id)
+    if may_exceed and amount is not None and amount > return_request.max_refund:
+        return_request.refund_more(amount=amount, method=refund_method, refundable=refundable)
     else:
-        return_request.refund(amount=amount, method=refund_method, left=left)
+        return_request.refund(amount=amount, method=refund_method, refundable=refundable)
     return_request.save()
     return return_request
 
 
 @transaction.atomic
-def settle_refund(*, return_id: str | None, fell_short: Decimal = Decimal(0)) -> None:
-    """Hear that something has become of a refund, if it is a return that has asked for it."""
-    if not Return.objects.filter(pk=return_id).exists():
+def settle_refund(*, return_id: str | None, missing_amount: Decimal = Decimal(0)) -> None:
+    """Update a return from its refunds. Ignores refunds that no return has requested.
+
+    `missing_amount` is the part of the request that payments could not refund.
+    """
+    if return_id is None or not Return.objects.filter(pk=return_id).exists():
         return
-    return_request = _lock(str(return_id))
+    return_request = selectors.get_for_update(return_id)
     if return_request.status == Status.RECEIVED:
         refunds = payments.selectors.caused_by(return_request.id)
-        return_request.settle(refunds, fell_short=fell_short)
+        return_request.settle(refunds, missing_amount=missing_amount)
         return_request.save()
 
 
-def _lock(return_id: str) -> Return:
-    """Return a return of whose order nobody else changes anything until the transaction ends."""
-    order_id = Return.objects.values_list("order_id", flat=True).get(pk=return_id)
-    orders.selectors.get_for_update(order_id)
-    locked: Return = selectors.to_change().select_for_update(no_key=True).get(pk=return_id)
-    return locked
-
-
-def _expect_open_window(order: Any, lines: Sequence[ReturnItem], now: datetime) -> None:
+def _require_open_window(order: "Order", order_item_ids: Iterable[str], now: datetime) -> None:
+    """Raise ReturnWindowClosed if a line was delivered too long ago."""
     days = selectors.terms(order.organization_id).window_days
     delivered_at = orders.selectors.delivered_at(order)
-    for line in lines:
-        delivered = delivered_at[line.order_item_id]
-        if (now - delivered) / timedelta(days=1) > days:  # which may be any number
-            raise WindowClosed(
-                f"{line.order_item_id} was delivered on {delivered:%Y-%m-%d}; it could be sent "
-                f"back for {days} days."
+    for order_item_id in order_item_ids:
+        delivered = delivered_at[order_item_id]
+        if (now - delivered) / timedelta(days=1) > days:  # `days` may be too large for a timedelta
+            raise ReturnWindowClosed(
+                f"{order_item_id} was delivered on {delivered:%Y-%m-%d} and could be returned for "
+                f"{days} days."
             )

@@ -1,6 +1,4 @@
-"""A saved return hands its events to the outbox."""
-
-from typing import Any
+"""Write a saved return's events to the outbox."""
 
 from django.db.models.signals import post_save
 from django.dispatch import receiver
@@ -10,7 +8,7 @@ from returns.models import Return
 
 
 @receiver(post_save, sender=Return, dispatch_uid="returns.write_to_outbox")
-def write_to_outbox(instance: Return, raw: bool, **kwargs: Any) -> None:
-    """Append the return's new events to the outbox; `events.tasks.relay` publishes them."""
+def write_to_outbox(instance: Return, raw: bool, **kwargs: object) -> None:
+    """Append the new events to the outbox; `events.tasks.relay` publishes them after commit."""
     if not raw:
         outbox.write(instance)

@@ -1,4 +1,4 @@
-"""The returns' REST API."""
+"""The REST API of returns."""
 
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -14,48 +14,48 @@ OVERRIDE = "returns:override"  # a scope
 
 
 class Returns(ListModelMixin, RetrieveModelMixin, ContextViewSet):
-    """Units that a customer sends back, and the money for them."""
+    """Returns: units that a customer sends back, and their refund."""
 
     scope = "returns"
     queryset = selectors.with_parts()
     serializer_class = serializers.Return
     filterset_class = ReturnFilters
-    # Two receipts of one unit each look like one that is sent twice, and so do two closings.
+    # Without a key, a repeated request would look like a second receipt, refund or closing.
     idempotency_key_required = frozenset({"receive", "refund", "close"})
 
     @endpoint(request=serializers.ReturnCreate, status=201, example="return_requested")
     def create(self, request: Request) -> Response:
-        """Ask to send delivered units back, while the time for it lasts."""
+        """Request to return delivered units within the return window."""
         return self.answer(services.request_return(**self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.ReturnApprove, example="return_approved")
     def approve(self, request: Request, pk: str) -> Response:
-        """Let the customer send it, and say how much may go back at most."""
+        """Approve a return and set its maximum refund."""
         return self.answer(services.approve_return(return_id=self.get_object().id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.ReturnReject, example="return_rejected")
     def reject(self, request: Request, pk: str) -> Response:
-        """Do not let the customer send it."""
+        """Reject a requested return."""
         return self.answer(services.reject_return(return_id=self.get_object().id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.ReturnCancel, example="return_cancelled")
     def cancel(self, request: Request, pk: str) -> Response:
-        """Nothing will be sent after all; once something has come, close it instead."""
+        """Cancel a return. Close it instead if units were received."""
         return self.answer(services.cancel_return(return_id=self.get_object().id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.ReceiptCreate)
     def receive(self, request: Request, pk: str) -> Response:
-        """Record units that have come, in one receipt or in several."""
+        """Record received units. A return can have several receipts."""
         return self.answer(services.receive_return(return_id=self.get_object().id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.ReturnRefund, example="return_refunding")
     def refund(self, request: Request, pk: str) -> Response:
-        """Have the money given back; it is refunded once the payments say that it has gone."""
+        """Request a refund. The return becomes `refunded` when the payments succeed."""
         return_request = self.get_object()
         may_exceed = self.caller.may(OVERRIDE)
         return self.answer(
@@ -67,5 +67,8 @@ class Returns(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.ReturnClose, example="return_closed")
     def close(self, request: Request, pk: str) -> Response:
-        """Wait for no more of an approved return; of a received one, refund no more."""
+        """Close a return.
+
+        An approved return expects no more units; a received one refunds no more.
+        """
         return self.answer(services.close_return(return_id=self.get_object().id, **self.body()))

@@ -1,52 +1,154 @@
-"""The life of a fulfillment on one page."""
+"""The fulfillment: its columns, its units, and its transitions."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.db.models import Q
 
 from config.core import request_context
-from events.aggregate import transition
+from config.core.ids import PublicIdField
+from events.aggregate import Aggregate, transition
 from events.schema import Event
 from fulfillment import events
-from fulfillment.exceptions import OtherWarehouse, WarehouseRequired
-from fulfillment.models.parts import FulfillmentItem
-from fulfillment.models.record import FulfillmentRecord
+from fulfillment.exceptions import NotInFulfillment, OtherWarehouse, WarehouseRequired
+from fulfillment.models.parts import FulfillmentItem, Pick
 
-Units = Mapping[str, int]  # how many of which line, by the id of the order's line
+if TYPE_CHECKING:
+    from orders.models import Order, OrderItem
+
+Units = Mapping[str, int]  # quantities by the id of the order line
+
+STATUS_HAS_ITS_TIMESTAMPS = (
+    Q(status="open", started_at=None, packed_at=None, cancelled_at=None)
+    | Q(
+        Q(status="started", packed_at=None, cancelled_at=None),
+        started_at__isnull=False,
+        warehouse_id__isnull=False,
+    )
+    | Q(
+        Q(status="packed", cancelled_at=None),
+        packed_at__isnull=False,
+        total_weight__isnull=False,
+    )
+    | Q(Q(status="cancelled", packed_at=None), cancelled_at__isnull=False)
+)
 
 
-class Fulfillment(FulfillmentRecord):
-    """What one warehouse sends of an order."""
+class Fulfillment(Aggregate):
+    """The units of an order that one warehouse picks and packs."""
+
+    class Status(models.TextChoices):
+        OPEN = "open"
+        STARTED = "started"
+        PACKED = "packed"
+        CANCELLED = "cancelled"
 
     created_event = events.FulfillmentOpened
-    Status = FulfillmentRecord.Status
+    terminal_statuses = frozenset({Status.PACKED, Status.CANCELLED})
+    stream_field = "order_id"
+    UNPACKED = (Status.OPEN, Status.STARTED)  # units may be added
 
-    def is_all_looked_for(self) -> bool:
+    id = PublicIdField("ful")
+    order = models.ForeignKey("orders.Order", models.PROTECT, related_name="+")
+    warehouse_id = models.CharField(max_length=64, null=True)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.OPEN)
+    assigned_to = models.CharField(max_length=150, null=True)
+    started_at = models.DateTimeField(null=True)
+    packages = models.JSONField(default=list)  # weight in kg; length, width and height in cm
+    total_weight = models.DecimalField(max_digits=9, decimal_places=3, null=True)  # kg
+    packed_by = models.CharField(max_length=150, null=True)
+    packed_at = models.DateTimeField(null=True)
+    cancelled_at = models.DateTimeField(null=True)
+    cancellation_reason = models.CharField(max_length=32, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order", "warehouse_id"],
+                name="one_fulfillment_per_warehouse",
+                condition=Q(status__in=("open", "started")),
+            ),
+            models.UniqueConstraint(
+                fields=["order"],
+                name="one_fulfillment_without_a_warehouse",
+                condition=Q(status__in=("open", "started"), warehouse_id=None),
+            ),
+            models.CheckConstraint(
+                condition=STATUS_HAS_ITS_TIMESTAMPS, name="fulfillment_timestamps"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["organization_id", "-id"], name="fulfillment_list"),
+            models.Index(fields=["status", "organization_id", "-id"], name="fulfillment_status"),
+            models.Index(fields=["organization_id", "updated_at"], name="fulfillment_updated"),
+            models.Index(
+                fields=["assigned_to", "organization_id", "-id"],
+                name="fulfillment_assigned_to",
+                condition=Q(assigned_to__isnull=False),
+            ),
+            models.Index(fields=["order"], name="fulfillment_order"),
+            models.Index(fields=["warehouse_id", "-id"], name="fulfillment_warehouse"),
+            models.Index(
+                fields=["-id"],
+                name="fulfillment_unpacked",
+                condition=Q(status__in=("open", "started")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @cached_property
+    def lines(self) -> list[FulfillmentItem]:
+        """The fulfillment's lines, loaded once."""
+        return list(self.items.all())
+
+    @property
+    def quantities(self) -> Counter[str]:
+        """The assigned quantities by order line."""
+        return Counter({line.order_item_id: line.quantity for line in self.lines})
+
+    def line(self, order_item_id: str) -> FulfillmentItem:
+        """Return the line with units of an order line. Raises NotInFulfillment."""
+        for line in self.lines:
+            if line.order_item_id == order_item_id:
+                return line
+        raise NotInFulfillment(f"{self.pk} has no units of {order_item_id}.")
+
+    def is_empty(self) -> bool:
+        """no unit is assigned"""
+        return not any(line.quantity for line in self.lines)
+
+    def is_picking_finished(self) -> bool:
         """every unit is picked or reported short"""
-        return not any(line.unpicked for line in self.lines)
+        return not any(line.unpicked_quantity for line in self.lines)
 
-    def has_picked_something(self) -> bool:
-        """something is picked; move or write off what is short"""
-        return any(line.picked for line in self.lines)
+    def has_picked_units(self) -> bool:
+        """at least one unit is picked; move or write off short units"""
+        return any(line.picked_quantity for line in self.lines)
 
-    def has_units_to_move(self) -> bool:
-        """some units are not picked"""
-        return any(line.quantity > line.picked for line in self.lines)
+    def has_movable_units(self) -> bool:
+        """at least one unit is not picked"""
+        return any(line.movable_quantity for line in self.lines)
 
     def has_short_units(self) -> bool:
-        """some units are reported short"""
-        return any(line.short for line in self.lines)
+        """at least one unit is reported short"""
+        return any(line.short_quantity for line in self.lines)
 
     @classmethod
-    def open(cls, *, order: Any, warehouse_id: str | None, units: Units) -> "Fulfillment":
-        """A warehouse is to send these units; they are lines of the order."""
+    def open(cls, *, order: "Order", warehouse_id: str | None, units: Units) -> "Fulfillment":
+        """Create a fulfillment with units of the order's lines."""
         fulfillment = cls(
             order_id=order.id, organization_id=order.organization_id, warehouse_id=warehouse_id
         )
         fulfillment.lines = []
         for item, quantity in units.items():
-            fulfillment.add(order.line(item), quantity)
+            fulfillment._add(order.line(item), quantity)
         fulfillment.record(
             events.FulfillmentOpened(
                 fulfillment_id=fulfillment.id,
@@ -64,13 +166,13 @@ class Fulfillment(FulfillmentRecord):
         verb="start",
     )
     def start(self, *, assigned_to: str, warehouse_id: str | None, at: datetime) -> None:
-        """Somebody goes to pick it. Raises WarehouseRequired, OtherWarehouse."""
+        """Picking starts in the warehouse. Raises WarehouseRequired, OtherWarehouse."""
         self.warehouse_id = self.warehouse_id or warehouse_id
         if self.warehouse_id is None:
-            raise WarehouseRequired(f"Nobody knows yet where {self.id} is picked: warehouse_id.")
+            raise WarehouseRequired(f"warehouse_id is required: {self.id} has no warehouse yet.")
         if warehouse_id not in (None, self.warehouse_id):
             raise OtherWarehouse(
-                f"{self.id} is picked in {self.warehouse_id}: move its units to {warehouse_id}."
+                f"{self.id} is assigned to {self.warehouse_id}: move its units to {warehouse_id}."
             )
         self.assigned_to, self.started_at = assigned_to, at
 
@@ -81,12 +183,10 @@ class Fulfillment(FulfillmentRecord):
         verb="pick",
     )
     def pick(self, *, order_item_id: str, quantity: int, scan_id: str, at: datetime) -> Event:
-        """Units were taken from the shelf, maybe after all. Raises UnknownItem, TooManyUnits."""
+        """Units were taken from the shelf. Raises NotInFulfillment, TooManyFulfillmentUnits."""
         line = self.line(order_item_id)
-        left = line.quantity - line.picked
-        line.expect(quantity, at_most=left, what="are still to be picked")
-        self.count(line, picked=quantity, short=-max(0, quantity - line.unpicked))
-        self.keep_scan(scan_id, line, quantity=quantity, picked_at=at)
+        line.pick(quantity)
+        self._record_scan(line, scan_id=scan_id, quantity=quantity, at=at)
         return events.FulfillmentItemPicked.of(self, line, quantity=quantity, picked_at=at)
 
     @transition(
@@ -102,19 +202,16 @@ class Fulfillment(FulfillmentRecord):
         quantity: int,
         scan_id: str,
         reason: str,
-        sent: Units,
+        shipped: Units,
         at: datetime,
     ) -> Event:
-        """Units are not to be found, or turn out unfit after they were picked.
+        """Units are missing or unusable; `shipped` are the units that are in shipments.
 
-        `sent` are those in a shipment already. Raises UnknownItem, TooManyUnits.
+        Raises NotInFulfillment, TooManyFulfillmentUnits.
         """
         line = self.line(order_item_id)
-        here = line.unpicked + line.picked - sent.get(order_item_id, 0)
-        line.expect(quantity, at_most=here, what="are")
-        put_back = max(0, quantity - line.unpicked)
-        self.count(line, short=quantity, picked=-put_back)
-        self.keep_scan(scan_id, line, quantity=quantity, short_reason=reason, picked_at=at)
+        line.report_short(quantity, shipped_quantity=shipped.get(order_item_id, 0))
+        self._record_scan(line, scan_id=scan_id, quantity=quantity, at=at, short_reason=reason)
         return events.FulfillmentItemShort(
             fulfillment_id=self.id,
             order_id=self.order_id,
@@ -124,11 +221,11 @@ class Fulfillment(FulfillmentRecord):
             reported_by=request_context.current().actor,
         )
 
-    @transition(source=FulfillmentRecord.LIVE, target=None, emits=events.FulfillmentUnitsAssigned)
-    def assign(self, *, order: Any, units: Units, reason: Any) -> Event:
-        """More units of the order's lines are to be sent from here."""
+    @transition(source=UNPACKED, target=None, emits=events.FulfillmentUnitsAssigned)
+    def assign(self, *, order: "Order", units: Units, reason: events.AssignmentReason) -> Event:
+        """The warehouse sends more units of the order's lines."""
         for item, quantity in units.items():
-            self.add(order.line(item), quantity)
+            self._add(order.line(item), quantity)
         return events.FulfillmentUnitsAssigned(
             fulfillment_id=self.id,
             order_id=self.order_id,
@@ -141,13 +238,12 @@ class Fulfillment(FulfillmentRecord):
         target=None,
         emits=events.FulfillmentUnitsWithdrawn,
         verb="move",
-        guards=[has_units_to_move],
+        guards=[has_movable_units],
     )
-    def withdraw(self, *, units: Units, reason: Any) -> Event:
-        """Fewer units are to be sent from here. Raises UnknownItem, TooManyUnits."""
-        for line, quantity in self.lines_of(units):
-            line.expect(quantity, at_most=line.quantity - line.picked, what="are not picked")
-            self.forgo(line, quantity)
+    def withdraw(self, *, units: Units, reason: events.WithdrawalReason) -> Event:
+        """The warehouse sends fewer units. Raises NotInFulfillment, TooManyFulfillmentUnits."""
+        for item, quantity in units.items():
+            self._changed(item).withdraw(quantity)
         return events.FulfillmentUnitsWithdrawn(
             fulfillment_id=self.id,
             order_id=self.order_id,
@@ -163,10 +259,9 @@ class Fulfillment(FulfillmentRecord):
         guards=[has_short_units],
     )
     def write_off(self, *, units: Units) -> Event:
-        """What is short here no other warehouse has. Raises UnknownItem, TooManyUnits."""
-        for line, quantity in self.lines_of(units):
-            line.expect(quantity, at_most=line.short, what="are reported short")
-            self.forgo(line, quantity)
+        """No warehouse has the short units. Raises NotInFulfillment, TooManyFulfillmentUnits."""
+        for item, quantity in units.items():
+            self._changed(item).write_off(quantity)
         return events.FulfillmentUnitsShort(
             fulfillment_id=self.id,
             order_id=self.order_id,
@@ -178,19 +273,19 @@ class Fulfillment(FulfillmentRecord):
         target=Status.PACKED,
         emits=events.FulfillmentPacked,
         verb="pack",
-        guards=[is_all_looked_for, has_picked_something],
+        guards=[is_picking_finished, has_picked_units],
     )
     def pack(self, *, packages: Sequence[Mapping[str, Any]], at: datetime) -> None:
-        """Everything that was found is in its packages: kilograms, and centimetres if known."""
+        """All picked units are packed. Packages have a weight in kg, and sizes in cm if known."""
         self.packages = [dict(package) for package in packages]
         self.total_weight = sum((Decimal(package["weight"]) for package in packages), Decimal(0))
         self.packed_by, self.packed_at = request_context.current().actor, at
 
     @transition(source=Status.PACKED, target=None, emits=events.FulfillmentUnitsLost)
-    def lose(self, *, units: Units, shipment_id: str) -> Event:
-        """A shipment with these units is lost, or has come back: they are packed no more."""
-        for line, quantity in self.lines_of(units):
-            self.count(line, lost=quantity)
+    def mark_lost(self, *, units: Units, shipment_id: str) -> Event:
+        """A shipment with these units was lost or returned to the sender."""
+        for item, quantity in units.items():
+            self._changed(item).lost_quantity += quantity
         return events.FulfillmentUnitsLost(
             fulfillment_id=self.id,
             order_id=self.order_id,
@@ -198,18 +293,51 @@ class Fulfillment(FulfillmentRecord):
             items=events.LineUnits.of(units),
         )
 
-    @transition(
-        source=FulfillmentRecord.LIVE,
-        target=Status.CANCELLED,
-        emits=events.FulfillmentCancelled,
-    )
+    @transition(source=UNPACKED, target=Status.CANCELLED, emits=events.FulfillmentCancelled)
     def cancel(self, *, reason: str, at: datetime) -> Event:
-        """Nothing is to be sent from here any more."""
+        """The warehouse has nothing to send."""
         self.cancelled_at, self.cancellation_reason = at, reason
         return events.FulfillmentCancelled(
             fulfillment_id=self.id, order_id=self.order_id, reason=reason
         )
 
-    def forgo(self, line: FulfillmentItem, quantity: int) -> None:
-        """Send fewer units of a line: first of those that are short anyway."""
-        self.count(line, quantity=-quantity, short=-min(quantity, line.short))
+    def _changed(self, order_item_id: str) -> FulfillmentItem:
+        """Return a line to change, and save it with the fulfillment. Raises NotInFulfillment."""
+        line = self.line(order_item_id)
+        self.save_part(line)
+        return line
+
+    def _add(self, order_item: "OrderItem", quantity: int) -> None:
+        if order_item.id not in self.quantities:
+            self.lines.append(
+                FulfillmentItem(
+                    fulfillment_id=self.pk,
+                    order_item_id=order_item.id,
+                    variant_id=order_item.variant_id,
+                    title=order_item.title,
+                    quantity=0,
+                )
+            )
+        self._changed(order_item.id).quantity += quantity
+
+    def _record_scan(
+        self,
+        line: FulfillmentItem,
+        *,
+        scan_id: str,
+        quantity: int,
+        at: datetime,
+        short_reason: str = "",
+    ) -> None:
+        self.save_part(
+            line,
+            Pick(
+                fulfillment_id=self.pk,
+                scan_id=scan_id,
+                order_item_id=line.order_item_id,
+                quantity=quantity,
+                short_reason=short_reason,
+                picked_by=request_context.current().actor,
+                picked_at=at,
+            ),
+        )

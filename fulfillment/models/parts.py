@@ -1,33 +1,36 @@
-"""What a fulfillment is made of. Each part is saved by the fulfillment that it belongs to."""
+"""The rows that belong to a fulfillment. The fulfillment saves them."""
 
 from django.db import models
 from django.db.models import F, Q
 
 from config.core.ids import PublicIdField
 from events.aggregate import Part
-from fulfillment.exceptions import TooManyUnits
+from fulfillment.exceptions import TooManyFulfillmentUnits
 
 
 class FulfillmentItem(Part):
-    """A line's units that a warehouse is to send, and how far they have come here."""
+    """The units of one order line that a warehouse sends, counted by state.
+
+    The methods that count change this object only. The fulfillment saves it.
+    """
 
     id = PublicIdField("line")
     fulfillment = models.ForeignKey("fulfillment.Fulfillment", models.PROTECT, related_name="items")
     order_item = models.ForeignKey("orders.OrderItem", models.PROTECT, related_name="+")
     variant_id = models.CharField(max_length=64)
     title = models.CharField(max_length=255)
-    quantity = models.PositiveIntegerField()  # what is assigned; nothing else is counted beside it
-    picked = models.PositiveIntegerField(default=0)  # taken from the shelf
-    short = models.PositiveIntegerField(default=0)  # not to be found here, and not yet decided upon
-    lost = models.PositiveIntegerField(default=0)  # of those picked: gone with their shipment
+    quantity = models.PositiveIntegerField()  # assigned; includes all the states below
+    picked_quantity = models.PositiveIntegerField(default=0)
+    short_quantity = models.PositiveIntegerField(default=0)  # to be moved or written off
+    lost_quantity = models.PositiveIntegerField(default=0)  # picked, and lost with a shipment
 
-    UPDATE_FIELDS = ("quantity", "picked", "short", "lost")
+    UPDATE_FIELDS = ("quantity", "picked_quantity", "short_quantity", "lost_quantity")
 
     class Meta:
         ordering = ["id"]
         indexes = [
             models.Index(
-                fields=["fulfillment"], name="fulfillment_short", condition=Q(short__gt=0)
+                fields=["fulfillment"], name="fulfillment_short", condition=Q(short_quantity__gt=0)
             ),
         ]
         constraints = [
@@ -35,7 +38,10 @@ class FulfillmentItem(Part):
                 fields=["fulfillment", "order_item"], name="one_fulfillment_item_per_line"
             ),
             models.CheckConstraint(
-                condition=Q(lost__lte=F("picked"), picked__lte=F("quantity") - F("short")),
+                condition=Q(
+                    lost_quantity__lte=F("picked_quantity"),
+                    picked_quantity__lte=F("quantity") - F("short_quantity"),
+                ),
                 name="fulfillment_item_counts_no_unit_twice",
             ),
         ]
@@ -44,36 +50,60 @@ class FulfillmentItem(Part):
         return f"{self.quantity} × {self.variant_id}"
 
     @property
-    def unpicked(self) -> int:
-        """Units that are still to be looked for."""
-        return self.quantity - self.picked - self.short
+    def unpicked_quantity(self) -> int:
+        """Units still to be picked, without those reported short."""
+        return self.quantity - self.picked_quantity - self.short_quantity
 
     @property
-    def kept(self) -> int:
-        """Units that are picked and, if they have left, not lost."""
-        return self.picked - self.lost
+    def movable_quantity(self) -> int:
+        """Units that are not picked, including those reported short."""
+        return self.quantity - self.picked_quantity
 
-    @property
-    def planned(self) -> int:
-        """Units that the customer may still get from here."""
-        return self.quantity - self.lost
+    def pick(self, quantity: int) -> None:
+        """Count units as picked; first those to be picked, then those reported short.
 
-    def expect(self, quantity: int, *, at_most: int, what: str) -> None:
-        """Raise TooManyUnits where more units are asked for than are in that state."""
+        Raises TooManyFulfillmentUnits.
+        """
+        self._require(quantity, at_most=self.movable_quantity, state="still to be picked")
+        self.short_quantity -= max(0, quantity - self.unpicked_quantity)
+        self.picked_quantity += quantity
+
+    def report_short(self, quantity: int, *, shipped_quantity: int) -> None:
+        """Count units as short; first those to be picked, then those picked and not shipped.
+
+        Raises TooManyFulfillmentUnits.
+        """
+        present = self.unpicked_quantity + self.picked_quantity - shipped_quantity
+        self._require(quantity, at_most=present, state="neither short nor shipped")
+        self.picked_quantity -= max(0, quantity - self.unpicked_quantity)
+        self.short_quantity += quantity
+
+    def withdraw(self, quantity: int) -> None:
+        """Assign fewer units; those reported short go first. Raises TooManyFulfillmentUnits."""
+        self._require(quantity, at_most=self.movable_quantity, state="not picked")
+        self.short_quantity -= min(quantity, self.short_quantity)
+        self.quantity -= quantity
+
+    def write_off(self, quantity: int) -> None:
+        """Give up units that are reported short. Raises TooManyFulfillmentUnits."""
+        self._require(quantity, at_most=self.short_quantity, state="reported short")
+        self.withdraw(quantity)
+
+    def _require(self, quantity: int, *, at_most: int, state: str) -> None:
         if quantity > at_most:
-            raise TooManyUnits(
-                f"{self.order_item_id}: {at_most} {what} here; {quantity} were asked for."
+            raise TooManyFulfillmentUnits(
+                f"{self.order_item_id}: {quantity} requested, {at_most} {state} here."
             )
 
 
 class Pick(Part):
-    """What somebody scanned, or could not find: each scan counts once."""
+    """A scan: units that were picked or, with a reason, reported short. Each scan counts once."""
 
     fulfillment = models.ForeignKey("fulfillment.Fulfillment", models.PROTECT, related_name="picks")
     scan_id = models.CharField(max_length=64)
     order_item_id = models.CharField(max_length=40)
     quantity = models.PositiveIntegerField()
-    short_reason = models.CharField(max_length=200, default="")  # why it could not be picked
+    short_reason = models.CharField(max_length=200, default="")  # empty if the units were picked
     picked_by = models.CharField(max_length=150)
     picked_at = models.DateTimeField()
 

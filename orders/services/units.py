@@ -97,7 +97,7 @@ def write_off_units(*, order_id: str, units: Mapping[str, int], reason: str) -> 
     Raises UnknownItem, TooManyUnits, UnitsArePicked, InvalidTransition.
     """
     order = selectors.get_for_update(order_id)
-    _write_off(order, units, reason, fulfillment.selectors.kept(order_id))
+    _write_off(order, units, reason, fulfillment.selectors.picked_quantities(order_id))
     return order
 
 
@@ -108,10 +108,10 @@ def write_off_short_units(*, order_id: str, units: Mapping[str, int]) -> None:
     What is planned nowhere is what nobody has written off yet.
     """
     order = selectors.get_for_update(order_id)
-    planned = fulfillment.selectors.planned(order_id)
+    planned = fulfillment.selectors.planned_quantities(order_id)
     left = Counter({line.id: line.live - planned[line.id] for line in order.lines})
     if order.is_fulfillable() and (units := +(Counter(units) & left)):
-        picked = fulfillment.selectors.kept(order_id)
+        picked = fulfillment.selectors.picked_quantities(order_id)
         _write_off(order, units, Order.CancellationReason.OUT_OF_STOCK, picked)
 
 

@@ -1,4 +1,4 @@
-"""What a return is made of. Each part is saved by the return that it belongs to."""
+"""The rows that belong to a return. The return saves them."""
 
 from decimal import Decimal
 from functools import cached_property
@@ -12,7 +12,7 @@ from events.aggregate import Part
 
 
 class ReturnItem(Part):
-    """Units of one of the order's lines that come back; the counters say how many have."""
+    """Units of one order line that the customer sends back, counted by state."""
 
     id = PublicIdField("rit")
     return_request = models.ForeignKey("returns.Return", models.PROTECT, related_name="items")
@@ -22,13 +22,13 @@ class ReturnItem(Part):
     title = models.CharField(max_length=255)
     quantity = models.PositiveIntegerField()
     reason = models.CharField(max_length=200, null=True)
-    units = models.JSONField()  # the numbers of the line's units that it stands for, from 1
-    value = MoneyField()  # what was paid for these units
-    received = models.PositiveIntegerField(default=0)
-    accepted = models.PositiveIntegerField(default=0)
+    unit_numbers = models.JSONField()  # of the order line's units, which count from 1
+    value = MoneyField()  # the paid price of the units
+    received_quantity = models.PositiveIntegerField(default=0)
+    accepted_quantity = models.PositiveIntegerField(default=0)
     accepted_value = MoneyField(default=Decimal(0))
 
-    UPDATE_FIELDS = ("received", "accepted", "accepted_value")
+    UPDATE_FIELDS = ("received_quantity", "accepted_quantity", "accepted_value")
 
     class Meta:
         ordering = ["position"]
@@ -37,8 +37,8 @@ class ReturnItem(Part):
                 fields=["return_request", "order_item"], name="one_item_per_return_and_line"
             ),
             models.CheckConstraint(
-                condition=Q(quantity__gte=1, received__lte=F("quantity"))
-                & Q(accepted__lte=F("received")),
+                condition=Q(quantity__gte=1, received_quantity__lte=F("quantity"))
+                & Q(accepted_quantity__lte=F("received_quantity")),
                 name="return_item_counts_no_unit_twice",
             ),
             models.CheckConstraint(
@@ -51,19 +51,21 @@ class ReturnItem(Part):
         return f"{self.quantity} × {self.variant_id}"
 
     @property
-    def outstanding(self) -> int:
-        """Units that have yet to come."""
-        return self.quantity - self.received
+    def outstanding_quantity(self) -> int:
+        """Units that are not received yet."""
+        return self.quantity - self.received_quantity
 
-    def count(self, quantity: int, *, accepted: bool) -> None:
-        """Count units that have come; the first ones of those that were accepted are paid for."""
-        self.received += quantity
-        self.accepted += quantity * accepted
-        self.accepted_value = self.order_item.paid_for(self.units[: self.accepted])
+    def receive(self, quantity: int, *, accepted: bool) -> None:
+        """Count units as received. Accepted units are paid for in the order of their numbers."""
+        self.received_quantity += quantity
+        if accepted:
+            self.accepted_quantity += quantity
+            accepted_numbers = self.unit_numbers[: self.accepted_quantity]
+            self.accepted_value = self.order_item.paid_for(accepted_numbers)
 
 
 class Receipt(Part):
-    """Units that came back together."""
+    """Units that a warehouse received together."""
 
     id = PublicIdField("rec")
     return_request = models.ForeignKey("returns.Return", models.PROTECT, related_name="receipts")
@@ -79,12 +81,12 @@ class Receipt(Part):
 
     @cached_property
     def contents(self) -> "list[ReceiptItem]":
-        """What was in it, in the order in which it was told."""
+        """The received units, in the order of the request."""
         return list(self.items.all())
 
 
 class ReceiptItem(Part):
-    """Units of a line, what state they are in, and whether they are paid for."""
+    """Received units of one line in one condition; only accepted units are refunded."""
 
     class Condition(models.TextChoices):
         GOOD = "good"
@@ -106,5 +108,5 @@ class ReceiptItem(Part):
         ]
 
     def __str__(self) -> str:
-        refused = "" if self.accepted else ", not accepted"
-        return f"{self.quantity} × {self.item.variant_id} ({self.condition}{refused})"
+        suffix = "" if self.accepted else ", not accepted"
+        return f"{self.quantity} × {self.item.variant_id} ({self.condition}{suffix})"

@@ -1,35 +1,38 @@
-"""What one organization decides for itself."""
+"""An organization's terms for returns."""
 
 from decimal import Decimal
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from config.core.money import TaxRateField
 
 
 class PaidBy(models.TextChoices):
-    """Who pays for the way back."""
+    """Who pays the postage of a return."""
 
     SELLER = "seller"
     CUSTOMER = "customer"
 
 
 class Policy(models.Model):
-    """What is null, the settings decide."""
+    """One organization's terms. Null means the default."""
 
     organization_id = models.CharField(max_length=64, primary_key=True)
     window_days = models.PositiveIntegerField(
         null=True,
         blank=True,
-        help_text="For how many days after its delivery a unit may be sent back; 0 for never. "
-        "Blank leaves it to the settings.",
+        help_text=_(
+            "Days after delivery in which a unit can be returned; 0 accepts no returns. "
+            "Empty: the default of the settings."
+        ),
     )
     restocking_fee = TaxRateField(
         null=True,
         blank=True,
         default=None,
-        help_text="The fraction of what was paid that is kept: 0.15 is 15 %. Blank is none.",
+        help_text=_("The part of the paid price that is kept: 0.15 is 15 %. Empty: no fee."),
         validators=[MinValueValidator(Decimal(0)), MaxValueValidator(Decimal(1))],
     )
     postage_paid_by = models.CharField(
@@ -37,7 +40,7 @@ class Policy(models.Model):
         choices=PaidBy.choices,
         null=True,
         blank=True,
-        help_text="Who pays for the way back. Blank is the seller.",
+        help_text=_("Who pays the postage of a return. Empty: the seller."),
     )
 
     class Meta:

@@ -1,60 +1,252 @@
-"""The life of a return on one page."""
+"""The return: its columns, what it refunds, and its transitions."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from django.db import models
+from django.db.models import F, Q
 
 from config.core import request_context
-from config.core.money import exact, money
-from events.aggregate import transition
+from config.core.ids import PublicIdField
+from config.core.money import CurrencyField, MoneyField, TaxRateField, exact, money
+from events.aggregate import Aggregate, transition
 from events.schema import Event
 from returns import events
 from returns.exceptions import NotInReturn, RefundOwed, RefundTooLarge
+from returns.models.deductions import Deductions
 from returns.models.parts import Receipt, ReceiptItem, ReturnItem
-from returns.models.record import ReturnRecord
+from returns.models.policy import PaidBy
 
-Items = Sequence[Mapping[str, Any]]  # order_item_id, quantity, condition, accepted each
+if TYPE_CHECKING:
+    from payments.selectors import Caused
+
+# The timestamps that each status requires.
+_NOT_ENDED = Q(ended_at=None, ended_by=None)
+_ENDED = Q(ended_at__isnull=False, ended_by__isnull=False)
+_APPROVED = Q(approved_at__isnull=False, approved_by__isnull=False, approved_amount__isnull=False)
+_RECEIVED = _APPROVED & Q(received_at__isnull=False)
+STATUS_HAS_ITS_TIMESTAMPS = (
+    (Q(status="requested", approved_at=None, received_at=None) & _NOT_ENDED)
+    | (Q(status="approved") & _APPROVED & _NOT_ENDED)
+    | (Q(status="received") & _RECEIVED & _NOT_ENDED)
+    | (Q(status="refunded", refunded_at__isnull=False, refunded_amount__gt=0) & _RECEIVED)
+    | (Q(status="rejected", approved_at=None, received_at=None) & _ENDED)
+    | (Q(status="cancelled", received_at=None) & _ENDED)
+    | (Q(status="closed", refunded_amount=0) & _RECEIVED & _ENDED)
+)
 
 
-class Return(ReturnRecord):
-    """Units that a customer sends back, and the money for them."""
+class ReceivedUnits(TypedDict):
+    """Units of one order line that were received in one condition."""
+
+    order_item_id: str
+    quantity: int
+    condition: str
+    accepted: bool
+
+
+class Return(Aggregate):
+    """Units that a customer sends back, and their refund."""
+
+    class Status(models.TextChoices):
+        REQUESTED = "requested"
+        APPROVED = "approved"
+        RECEIVED = "received"
+        REFUNDED = "refunded"
+        REJECTED = "rejected"
+        CANCELLED = "cancelled"
+        CLOSED = "closed"
+
+    class Method(models.TextChoices):
+        ORIGINAL_PAYMENT = "original_payment"
+        STORE_CREDIT = "store_credit"
+        MANUAL = "manual"
 
     created_event = events.ReturnRequested
-    Status = ReturnRecord.Status
+    terminal_statuses = frozenset(
+        {Status.REFUNDED, Status.REJECTED, Status.CANCELLED, Status.CLOSED}
+    )
+    stream_field = "order_id"
 
-    def nothing_has_come(self) -> bool:
-        """nothing of it has come; what has not come yet can be cut short"""
+    id = PublicIdField("ret")
+    order = models.ForeignKey("orders.Order", models.PROTECT, related_name="+")
+    rma_number = models.CharField(max_length=20)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.REQUESTED)
+    currency = CurrencyField()
+    reason = models.CharField(max_length=200)
+    override_reason = models.CharField(max_length=500, default="")  # why the window was ignored
+    requested_by = models.CharField(max_length=150)
+    requested_at = models.DateTimeField()
+    value = MoneyField()  # the paid price of all units
+    approved_at = models.DateTimeField(null=True)
+    approved_by = models.CharField(max_length=150, null=True)
+    approved_amount = MoneyField(null=True)  # the maximum refund without the override permission
+    approval_note = models.CharField(max_length=500, default="")
+    # A copy of the policy at the time of the approval.
+    restocking_fee = TaxRateField()
+    postage_paid_by = models.CharField(max_length=16, choices=PaidBy.choices, default=PaidBy.SELLER)
+    return_shipping_label_url = models.URLField(max_length=1000, null=True)
+    return_shipping_cost = MoneyField(default=Decimal(0))
+    received_at = models.DateTimeField(null=True)  # the latest receipt
+    accepted_value = MoneyField(default=Decimal(0))  # the paid price of the accepted units
+    refund_method = models.CharField(max_length=32, choices=Method.choices, null=True)
+    requested_amount = MoneyField(default=Decimal(0))  # all refunds requested from payments
+    due_amount = MoneyField(default=Decimal(0))  # refunded, plus pending refunds
+    refunded_amount = MoneyField(default=Decimal(0))
+    refunded_at = models.DateTimeField(null=True)  # the latest refund
+    ended_at = models.DateTimeField(null=True)  # rejected, cancelled or closed
+    ended_by = models.CharField(max_length=150, null=True)
+    ending_note = models.CharField(max_length=500, default="")
+
+    class Meta:
+        permissions = [("override_return", "Can refund more than was approved")]
+        constraints = [
+            models.UniqueConstraint(fields=["rma_number", "organization_id"], name="rma_number"),
+            models.CheckConstraint(condition=STATUS_HAS_ITS_TIMESTAMPS, name="return_timestamps"),
+            models.CheckConstraint(
+                condition=Q(refunded_amount__gte=0, refunded_amount__lte=F("due_amount"))
+                & Q(due_amount__lte=F("accepted_value"), accepted_value__lte=F("value")),
+                name="return_refunds_at_most_the_accepted_value",
+            ),
+            models.CheckConstraint(
+                condition=Q(approved_amount__isnull=True)
+                | Q(approved_amount__gte=0, approved_amount__lte=F("value")),
+                name="return_approved_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(restocking_fee__gte=0, restocking_fee__lte=1)
+                & Q(return_shipping_cost__gte=0),
+                name="return_deductions",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["order"], name="return_order"),
+            models.Index(fields=["organization_id", "-id"], name="return_list"),
+            models.Index(fields=["status", "organization_id", "-id"], name="return_status"),
+            models.Index(fields=["organization_id", "updated_at"], name="return_updated"),
+        ]
+
+    def __str__(self) -> str:
+        return self.rma_number
+
+    @cached_property
+    def lines(self) -> list[ReturnItem]:
+        """The items, in the order of the request."""
+        return list(self.items.all())
+
+    def line(self, order_item_id: str) -> ReturnItem:
+        """Return the item of an order line. Raises NotInReturn."""
+        for line in self.lines:
+            if line.order_item_id == order_item_id:
+                return line
+        raise NotInReturn(f"{self.id} has no units of {order_item_id}.")
+
+    @property
+    def outstanding_quantity(self) -> int:
+        """Units that are not received yet."""
+        return sum(line.outstanding_quantity for line in self.lines)
+
+    def reserved_unit_numbers(self, line: ReturnItem) -> list[int]:
+        """Return the units of a line that no other return may include.
+
+        Until the return is received or ends, these are all its units; then the received ones.
+        """
+        numbers: list[int] = line.unit_numbers
+        is_open = self.status in (self.Status.REQUESTED, self.Status.APPROVED)
+        return numbers if is_open else numbers[: line.received_quantity]
+
+    @property
+    def pending_amount(self) -> Decimal:
+        """Refunds that are requested and not completed."""
+        return Decimal(self.due_amount - self.refunded_amount)
+
+    @property
+    def deductions(self) -> Deductions:
+        """The terms of the approval."""
+        is_customer = self.postage_paid_by == PaidBy.CUSTOMER
+        return Deductions(
+            restocking_fee=self.restocking_fee,
+            postage=self.return_shipping_cost if is_customer else Decimal(0),
+            currency=self.currency,
+        )
+
+    @property
+    def max_refund(self) -> Decimal:
+        """The amount that can still be requested, as far as payments can refund it."""
+        if self.status != self.Status.RECEIVED or self.approved_amount is None:
+            return Decimal(0)
+        maximum = min(self.approved_amount, self.deductions.max_refund(self.accepted_value))
+        return max(Decimal(maximum - self.due_amount), Decimal(0))
+
+    @property
+    def max_refund_with_override(self) -> Decimal:
+        """The amount that can still be requested with the override permission."""
+        return Decimal(self.accepted_value - self.due_amount)
+
+    def is_approved_as(
+        self,
+        *,
+        refund_amount: Decimal | None,
+        return_shipping_label_url: str | None,
+        return_shipping_cost: Decimal,
+        note: str,
+    ) -> bool:
+        """Whether it was already approved with these values."""
+        if not self.approved_at or self.status == self.Status.CANCELLED:
+            return False
+        amount = self.deductions.max_refund(self.value) if refund_amount is None else refund_amount
+        return (amount, return_shipping_label_url, return_shipping_cost, note) == (
+            self.approved_amount,
+            self.return_shipping_label_url,
+            self.return_shipping_cost,
+            self.approval_note,
+        )
+
+    def is_refunding(self, amount: Decimal | None, method: str) -> bool:
+        """Whether this refund is pending, or has completed the return."""
+        is_done = self.status == self.Status.REFUNDED
+        latest = self.refunded_amount if is_done else self.pending_amount
+        return bool(latest) and method == self.refund_method and amount in (None, latest)
+
+    def has_ended_as(self, *statuses: str, note: str) -> bool:
+        """Whether it was already rejected, cancelled or closed with this note."""
+        return bool(self.ended_at) and self.status in statuses and self.ending_note == note
+
+    def nothing_is_received(self) -> bool:
+        """no unit is received; close a return that is received in part"""
         return self.received_at is None
 
-    def something_has_come(self) -> bool:
-        """some of it has come; cancel it where nothing has"""
+    def something_is_received(self) -> bool:
+        """at least one unit is received; cancel a return without receipts"""
         return self.received_at is not None
 
-    def no_refund_is_under_way(self) -> bool:
-        """no refund for it is under way"""
-        return not self.refunding
+    def no_refund_is_pending(self) -> bool:
+        """no refund for it is pending"""
+        return not self.pending_amount
 
-    def something_may_be_refunded(self) -> bool:
-        """some of what was approved, and has come, is not refunded yet"""
-        return self.refundable > 0
+    def has_approved_refund_left(self) -> bool:
+        """some of the approved amount for received units is not refunded yet"""
+        return self.max_refund > 0
 
-    def something_is_worth_more(self) -> bool:
-        """some of what has come is not refunded yet"""
-        return self.worth > 0
+    def has_value_left(self) -> bool:
+        """some of the value of the accepted units is not refunded yet"""
+        return self.max_refund_with_override > 0
 
     def something_is_refunded(self) -> bool:
         """some of it is refunded"""
-        return bool(self.refunded)
+        return bool(self.refunded_amount)
 
     def nothing_is_refunded(self) -> bool:
         """nothing of it is refunded"""
-        return not self.refunded
+        return not self.refunded_amount
 
     @classmethod
     def request(cls, *, lines: Sequence[ReturnItem], **fields: Any) -> "Return":
-        """Somebody wants to send units back."""
+        """Create a return with its lines."""
         value = sum((line.value for line in lines), Decimal(0))
         requested_by = request_context.current().actor
         return_request = cls(value=value, requested_by=requested_by, **fields)
@@ -82,12 +274,14 @@ class Return(ReturnRecord):
         note: str,
         at: datetime,
     ) -> None:
-        """The customer may send it, and knows how much comes back at most."""
+        """The customer may send the units back. Raises RefundTooLarge, InexactAmount."""
         self.restocking_fee, self.postage_paid_by = restocking_fee, postage_paid_by
         self.return_shipping_label_url = return_shipping_label_url
         self.return_shipping_cost = exact(return_shipping_cost, self.currency)
-        most = self.most(self.value)
-        self.approved_amount = most if refund_amount is None else self.fitting(refund_amount, most)
+        maximum = self.deductions.max_refund(self.value)
+        self.approved_amount = (
+            maximum if refund_amount is None else self._checked(refund_amount, maximum)
+        )
         self.approved_at, self.approved_by = at, request_context.current().actor
         self.approval_note = note
 
@@ -95,57 +289,60 @@ class Return(ReturnRecord):
         source=Status.REQUESTED, target=Status.REJECTED, emits=events.ReturnRejected, verb="reject"
     )
     def reject(self, *, note: str, at: datetime) -> None:
-        """The customer may not send it."""
-        self.end(note, at)
+        """The customer may not send the units back."""
+        self._end(note, at)
 
     @transition(
         source=(Status.REQUESTED, Status.APPROVED),
         target=Status.CANCELLED,
         emits=events.ReturnCancelled,
         verb="cancel",
-        guards=[nothing_has_come],
+        guards=[nothing_is_received],
     )
     def cancel(self, *, note: str, at: datetime) -> None:
-        """It will not be sent after all."""
-        self.end(note, at)
+        """The customer does not send the units back."""
+        self._end(note, at)
 
-    def receive(self, *, items: Items, **receipt: Any) -> None:
-        """Units have come, of whose receipt the rest is given."""
-        if sum(item["quantity"] for item in items) == self.outstanding:
-            self.receive_rest(items=items, **receipt)
-        else:
-            self.receive_part(items=items, **receipt)
+    def receive(self, *, items: Sequence[ReceivedUnits], warehouse_id: str, at: datetime) -> None:
+        """Record a receipt of some or all outstanding units. Raises NotInReturn, TooManyUnits."""
+        is_rest = sum(item["quantity"] for item in items) == self.outstanding_quantity
+        receive = self.receive_rest if is_rest else self.receive_part
+        receive(items=items, warehouse_id=warehouse_id, at=at)
 
     @transition(source=Status.APPROVED, target=None, emits=events.ReturnReceived, verb="receive")
-    def receive_part(self, **receipt: Any) -> Event:
-        """Some units have come back, others have not."""
-        return self.take(**receipt)
+    def receive_part(
+        self, *, items: Sequence[ReceivedUnits], warehouse_id: str, at: datetime
+    ) -> Event:
+        """Some of the outstanding units are received."""
+        return self._receive(items, warehouse_id, at)
 
     @transition(
         source=Status.APPROVED, target=Status.RECEIVED, emits=events.ReturnReceived, verb="receive"
     )
-    def receive_rest(self, **receipt: Any) -> Event:
-        """Every unit has come back."""
-        return self.take(**receipt)
+    def receive_rest(
+        self, *, items: Sequence[ReceivedUnits], warehouse_id: str, at: datetime
+    ) -> Event:
+        """All outstanding units are received."""
+        return self._receive(items, warehouse_id, at)
 
-    def close(self, *, note: str, forgo_refund: bool, at: datetime) -> None:
-        """What has not come will not come; what has come is not refunded, or no more of it."""
+    def close(self, *, note: str, waive_refund: bool, at: datetime) -> None:
+        """Expect no more units; if all are received, refund no more. Raises RefundOwed."""
         if self.status != self.Status.RECEIVED:
             self.cut_short(note=note)
-        elif self.refunded:
-            self.close_refunded(note=note, forgo_refund=forgo_refund, at=at)
+        elif self.refunded_amount:
+            self.close_refunded(note=note, waive_refund=waive_refund, at=at)
         else:
-            self.close_unrefunded(note=note, forgo_refund=forgo_refund, at=at)
+            self.close_unrefunded(note=note, waive_refund=waive_refund, at=at)
 
     @transition(
         source=Status.APPROVED,
         target=Status.RECEIVED,
         emits=events.ReturnCutShort,
         verb="close",
-        guards=[something_has_come],
+        guards=[something_is_received],
     )
     def cut_short(self, *, note: str) -> Event:
-        """The rest will not come: what has come is all there is to refund."""
+        """The outstanding units will not come."""
         return events.ReturnCutShort.of(self, note=note)
 
     @transition(
@@ -153,104 +350,113 @@ class Return(ReturnRecord):
         target=Status.CLOSED,
         emits=events.ReturnClosed,
         verb="close",
-        guards=[no_refund_is_under_way, nothing_is_refunded],
+        guards=[no_refund_is_pending, nothing_is_refunded],
     )
-    def close_unrefunded(self, *, note: str, forgo_refund: bool, at: datetime) -> None:
-        """Nothing is owed for what has come, or somebody says why nothing is given."""
-        self.expect_nothing_owed(note, forgo_refund)
-        self.end(note, at)
+    def close_unrefunded(self, *, note: str, waive_refund: bool, at: datetime) -> None:
+        """The return ends without a refund. Raises RefundOwed."""
+        self._require_no_refund_owed(note, waive_refund)
+        self._end(note, at)
 
     @transition(
         source=Status.RECEIVED,
         target=Status.REFUNDED,
         emits=events.ReturnRefunded,
         verb="close",
-        guards=[no_refund_is_under_way, something_is_refunded],
+        guards=[no_refund_is_pending, something_is_refunded],
     )
-    def close_refunded(self, *, note: str, forgo_refund: bool, at: datetime) -> None:
-        """What could be refunded is all that there will be."""
-        self.expect_nothing_owed(note, forgo_refund)
-        self.end(note, at)
+    def close_refunded(self, *, note: str, waive_refund: bool, at: datetime) -> None:
+        """The return ends with what was refunded so far. Raises RefundOwed."""
+        self._require_no_refund_owed(note, waive_refund)
+        self._end(note, at)
 
     @transition(
         source=Status.RECEIVED,
         target=None,
         emits=events.ReturnRefundDue,
         verb="refund",
-        guards=[no_refund_is_under_way, something_may_be_refunded],
+        guards=[no_refund_is_pending, has_approved_refund_left],
     )
-    def refund(self, *, amount: Decimal | None, method: str, left: Decimal) -> Event:
-        """Money goes back for what has come: at most what was approved, less what is deducted."""
-        most = min(self.refundable, left)
-        return self.ask(most or self.refundable if amount is None else amount, most, method)
+    def refund(self, *, amount: Decimal | None, method: str, refundable: Decimal) -> Event:
+        """Request a refund of at most the approved amount.
+
+        `refundable` is the amount that payments can refund. Raises RefundTooLarge, InexactAmount.
+        """
+        maximum = min(self.max_refund, refundable)
+        return self._request_refund(
+            maximum or self.max_refund if amount is None else amount, maximum, method
+        )
 
     @transition(
         source=Status.RECEIVED,
         target=None,
         emits=events.ReturnRefundDue,
-        guards=[no_refund_is_under_way, something_is_worth_more],
+        guards=[no_refund_is_pending, has_value_left],
     )
-    def refund_more(self, *, amount: Decimal, method: str, left: Decimal) -> Event:
-        """More goes back than was approved, and no more than was paid for what has come."""
-        return self.ask(amount, min(self.worth, left), method)
+    def refund_more(self, *, amount: Decimal, method: str, refundable: Decimal) -> Event:
+        """Request a refund of at most the value of the accepted units.
+
+        `refundable` is the amount that payments can refund. Raises RefundTooLarge, InexactAmount.
+        """
+        maximum = min(self.max_refund_with_override, refundable)
+        return self._request_refund(amount, maximum, method)
 
     @transition(source=Status.RECEIVED, target=Status.REFUNDED, emits=events.ReturnRefunded)
     def complete_refund(self) -> None:
-        """All that was asked for has gone back."""
+        """Every requested refund has succeeded."""
 
-    def settle(self, refunds: Any, *, fell_short: Decimal) -> None:
-        """Look at what became of the `refunds` that it has asked for, less what fell short.
+    def settle(self, refunds: "Caused", *, missing_amount: Decimal) -> None:
+        """Take over the state of the requested refunds, less the amount that payments did not have.
 
-        What has failed may be asked for again. What comes back to us once everything was settled
-        is paid out by hand, and still counts as refunded.
+        A failed refund can be requested again. If a succeeded refund bounces after the return is
+        settled, payments pay it out by hand and it still counts as refunded.
         """
-        if not self.refunding:
+        if not self.pending_amount:
             return
-        self.asked -= fell_short
-        self.due -= fell_short
-        self.refunded = refunds.succeeded
+        self.requested_amount -= missing_amount
+        self.due_amount -= missing_amount
+        self.refunded_amount = refunds.succeeded
         if refunds.succeeded:
             self.refund_method, self.refunded_at = refunds.method, refunds.settled_at
-        # Payments may not have heard yet of the latest that was asked for.
-        if refunds.pending or refunds.requested != self.asked:
+        # Payments may not have reacted yet to the latest request.
+        if refunds.pending or refunds.requested != self.requested_amount:
             return
-        if self.refunded == self.due > 0:
+        if self.refunded_amount == self.due_amount > 0:
             self.complete_refund()
-        self.due = self.refunded
+        self.due_amount = self.refunded_amount
 
-    def expect_nothing_owed(self, note: str, forgo_refund: bool) -> None:
-        """Refuse to give less than is owed unless somebody means it, and says why."""
-        if self.refundable and not (note and forgo_refund):
-            owed = money(self.refundable, self.currency)
-            how = "say in `note` why not" if forgo_refund else "refund it, or forgo the refund"
+    def _end(self, note: str, at: datetime) -> None:
+        self.ended_at, self.ended_by, self.ending_note = at, request_context.current().actor, note
+
+    def _require_no_refund_owed(self, note: str, waive_refund: bool) -> None:
+        if self.max_refund and not (note and waive_refund):
+            owed = money(self.max_refund, self.currency)
+            how = "say in `note` why not" if waive_refund else "refund it, or set `forgo_refund`"
             raise RefundOwed(f"{owed} {self.currency} can be refunded for {self.id}: {how}.")
 
-    def ask(self, amount: Decimal, most: Decimal, method: str) -> Event:
-        """Have payments give this much back. Raises RefundTooLarge, InexactAmount."""
-        amount = self.fitting(amount, most)
-        self.asked += amount
-        self.due += amount
+    def _request_refund(self, amount: Decimal, maximum: Decimal, method: str) -> Event:
+        amount = self._checked(amount, maximum)
+        self.requested_amount += amount
+        self.due_amount += amount
         self.refund_method = method
         return events.ReturnRefundDue.of(self, amount=amount)
 
-    def fitting(self, amount: Decimal, most: Decimal) -> Decimal:
-        """Return an amount that is to go back. Raises RefundTooLarge, InexactAmount."""
-        asked, most = exact(amount, self.currency), money(most, self.currency)
-        if asked > most:
+    def _checked(self, amount: Decimal, maximum: Decimal) -> Decimal:
+        """Return the amount with its currency's decimals. Raises RefundTooLarge, InexactAmount."""
+        amount, maximum = exact(amount, self.currency), money(maximum, self.currency)
+        if amount > maximum:
             raise RefundTooLarge(
-                f"For {self.id}, {most} {self.currency} can be refunded; {asked} were asked for.",
-                max_refundable=str(most),
+                f"At most {maximum} {self.currency} can be refunded for {self.id}, not {amount}.",
+                max_refundable=str(maximum),
             )
-        return asked
+        return amount
 
-    def take(self, *, items: Items, warehouse_id: str, at: datetime) -> Event:
-        """Count what has come. Raises NotInReturn, TooManyUnits."""
-        came = Counter[str]()
+    def _receive(self, items: Sequence[ReceivedUnits], warehouse_id: str, at: datetime) -> Event:
+        quantities = Counter[str]()
         for item in items:
-            came[item["order_item_id"]] += item["quantity"]
-        for item_id, quantity in came.items():
-            line = self.line(item_id)
-            line.order_item.expect(quantity, at_most=line.outstanding)
+            quantities[item["order_item_id"]] += item["quantity"]
+        for order_item_id, quantity in quantities.items():
+            line = self.line(order_item_id)
+            line.order_item.expect(quantity, at_most=line.outstanding_quantity)
         receipt = Receipt(
             return_request=self,
             warehouse_id=warehouse_id,
@@ -260,7 +466,7 @@ class Return(ReturnRecord):
         receipt.contents = []
         for item in items:
             line = self.line(item["order_item_id"])
-            line.count(item["quantity"], accepted=item["accepted"])
+            line.receive(item["quantity"], accepted=item["accepted"])
             self.save_part(line)
             receipt.contents.append(
                 ReceiptItem(
@@ -275,10 +481,3 @@ class Return(ReturnRecord):
         self.received_at = at
         self.save_part(receipt, *receipt.contents)
         return events.ReturnReceived.of(self, receipt)
-
-    def line(self, order_item_id: str) -> ReturnItem:
-        """Return the units of one of the order's lines. Raises NotInReturn."""
-        for line in self.lines:
-            if line.order_item_id == order_item_id:
-                return line
-        raise NotInReturn(f"Nothing of {order_item_id} is in {self.id}.")

@@ -115,9 +115,9 @@ def _units(packed: "Fulfillment", requested: Mapping[str, int] | None) -> Mappin
     """Return the quantities to ship, by id of the order's line."""
     shipped = selectors.shipped_units(packed.id)
     remaining = {
-        line.order_item_id: line.picked - shipped[line.order_item_id]
+        line.order_item_id: line.picked_quantity - shipped[line.order_item_id]
         for line in packed.lines
-        if line.picked > shipped[line.order_item_id]
+        if line.picked_quantity > shipped[line.order_item_id]
     }
     if not remaining:
         raise NothingToShip(f"All packed units of {packed.id} are in a shipment already.")
@@ -142,7 +142,7 @@ def _packages(
     """
     assert packed.total_weight is not None, "it is packed"
     total = packed.total_weight
-    packed_quantity, quantity = sum(line.picked for line in packed.lines), sum(units.values())
+    packed_quantity, quantity = sum(line.picked_quantity for line in packed.lines), sum(units.values())
     if quantity == packed_quantity:
         return packed.packages, total
     weight = (total * quantity / packed_quantity).quantize(GRAM, ROUND_UP)

@@ -195,7 +195,7 @@ def refund_failed(size: int, settle: Settle) -> None:
     fail(row)
     settle()
     row.refresh_from_db()
-    assert row.due == row.refunded == 0
+    assert row.due_amount == row.refunded_amount == 0
 
 
 def refund_fell_short(size: int, settle: Settle) -> None:

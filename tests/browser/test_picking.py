@@ -54,7 +54,7 @@ def result(page: Page):
 
 
 def picked(fulfillment: Fulfillment) -> list[int]:
-    return [row.picked for row in selectors.with_lines().get(pk=fulfillment.pk).lines]
+    return [row.picked_quantity for row in selectors.with_lines().get(pk=fulfillment.pk).lines]
 
 
 def test_scans_in_a_row_are_all_counted(operator: Page, mugs: Fulfillment, scan):
@@ -72,11 +72,11 @@ def test_scans_in_a_row_are_all_counted(operator: Page, mugs: Fulfillment, scan)
 
 def test_what_is_refused_is_told_and_the_next_scan_counts(operator: Page, mugs: Fulfillment, scan):
     scan("var_cup")
-    expect(result(operator)).to_have_text("Nothing here has the code var_cup.")
+    expect(result(operator)).to_have_text("No line has the code var_cup.")
     expect(result(operator)).to_have_class("error")
     expect(operator.locator("#code")).to_be_focused()
     scan(*["var_plate"] * 3)
-    expect(result(operator)).to_contain_text("0 are still to be picked here; 1 were asked for")
+    expect(result(operator)).to_contain_text("1 requested, 0 still to be picked here")
     scan("var_mug")
     expect(result(operator)).to_have_text("1 of 20: Stoneware mug")
     assert picked(mugs) == [1, 2]
@@ -104,7 +104,7 @@ def test_a_scan_that_is_lost_on_its_way_is_sent_again_and_counts_once(
     for code in ("var_mug", "var_plate"):
         page.keyboard.type(code)
         page.keyboard.press("Enter")
-    expect(page.locator("#waiting")).to_contain_text("Scans that wait: 2.")
+    expect(page.locator("#waiting")).to_contain_text("Waiting scans: 2.")
     expect(result(page)).to_contain_text("1 of 2: A very long name")
     expect(page.locator("#waiting")).to_be_hidden()
     assert sorted(Counter(sent).values()) == [1, 3]
@@ -118,9 +118,9 @@ def test_what_waits_is_sent_after_a_reload(operator: Page, mugs: Fulfillment, sc
 
     operator.route("**/pick/", lose)
     scan("var_mug", "var_mug")
-    expect(operator.locator("#waiting")).to_contain_text("Scans that wait: 2.")
+    expect(operator.locator("#waiting")).to_contain_text("Waiting scans: 2.")
     operator.reload()
-    expect(operator.locator("#waiting")).to_contain_text("Scans that wait: 2.")
+    expect(operator.locator("#waiting")).to_contain_text("Waiting scans: 2.")
     operator.unroute("**/pick/")
     expect(result(operator)).to_have_text("2 of 20: Stoneware mug")
     assert picked(mugs) == [2, 0]

@@ -164,12 +164,12 @@ class Life:
             return
         fulfillment.start_fulfillment(fulfillment_id=row.pk, assigned_to="p_0")
         for line in row.lines:
-            if line.unpicked:
+            if line.unpicked_quantity:
                 fulfillment.pick_item(
                     fulfillment_id=row.pk,
                     order_item_id=line.order_item_id,
-                    quantity=line.unpicked,
-                    scan_id=f"rest_{line.pk}_{line.picked}",
+                    quantity=line.unpicked_quantity,
+                    scan_id=f"rest_{line.pk}_{line.picked_quantity}",
                 )
         fulfillment.pack_fulfillment(fulfillment_id=row.pk, packages=[PACKAGE])
 
@@ -240,7 +240,7 @@ class Life:
 
     def close_return(self, a: int, b: int, c: int) -> None:
         self.of(
-            Return, a, lambda pk: returns.close_return(return_id=pk, note="worn", forgo_refund=True)
+            Return, a, lambda pk: returns.close_return(return_id=pk, note="worn", waive_refund=True)
         )
 
     def go_on(self, a: int, b: int, c: int) -> None:

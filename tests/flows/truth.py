@@ -37,9 +37,10 @@ def every_unit_is_in_one_place(order: Any) -> None:
     found = Fulfillment.objects.filter(order=order.id).exclude(status="cancelled")
     for fulfillment in found.prefetch_related("items"):
         for line in fulfillment.lines:
-            picked[line.order_item_id] += line.kept
-            packed[line.order_item_id] += line.kept if fulfillment.status == "packed" else 0
-            planned[line.order_item_id] += line.planned
+            units = line.picked_quantity - line.lost_quantity
+            picked[line.order_item_id] += units
+            packed[line.order_item_id] += units if fulfillment.status == "packed" else 0
+            planned[line.order_item_id] += line.quantity - line.lost_quantity
     gone = ["cancelled", "lost", "returned_to_sender"]
     for shipment in Shipment.objects.filter(order=order.id).exclude(status__in=gone):
         travelling.update(shipment.units)
@@ -63,7 +64,7 @@ def somebody_can_go_on(order: Any) -> None:
     """What is still to be sent is in somebody's hands, who is allowed to do something."""
     if order.is_fulfillable() and any(line.to_ship for line in order.lines):
         rows = [
-            *Fulfillment.objects.filter(order=order.id, status__in=Fulfillment.LIVE),
+            *Fulfillment.objects.filter(order=order.id, status__in=Fulfillment.UNPACKED),
             *Shipment.objects.filter(order=order.id, status__in=Shipment.OPEN),
         ]
         packed = Fulfillment.objects.filter(order=order.id, status="packed")
@@ -75,7 +76,7 @@ def somebody_can_go_on(order: Any) -> None:
 def has_room(fulfillment: Any) -> bool:
     """Packed units are in no shipment yet."""
     used = shipped_units(fulfillment.id)
-    return any(line.picked > used[line.order_item_id] for line in fulfillment.lines)
+    return any(line.picked_quantity > used[line.order_item_id] for line in fulfillment.lines)
 
 
 def no_cent_goes_back_twice(order: Any) -> None:
@@ -85,7 +86,7 @@ def no_cent_goes_back_twice(order: Any) -> None:
         refunds = Refund.objects.filter(cause=row.id).exclude(status="failed")
         assert sum(refund.amount for refund in refunds) <= row.accepted_value
         assert row.accepted_value <= row.value
-        came = sum(line.received for line in row.items.all())
+        came = sum(line.received_quantity for line in row.items.all())
         assert row.status != "refunded" or came
 
 

@@ -76,5 +76,5 @@ def short(fulfillment: Fulfillment, line: int = 0, quantity: int = 1, **given: A
 def pick_all(fulfillment: Fulfillment) -> None:
     """Everything that is still to be picked is."""
     for n, line in enumerate(selectors.with_lines().get(pk=fulfillment.pk).lines):
-        if line.unpicked:
-            pick(fulfillment, n, line.unpicked)
+        if line.unpicked_quantity:
+            pick(fulfillment, n, line.unpicked_quantity)

@@ -49,7 +49,7 @@ def test_four_pickers_take_the_three_units_that_there_are():
     fulfillment = started()
     answers = at_once(4, lambda n: pick(fulfillment, scan_id=f"scan_{n}").id)
     assert outcome(answers) == 3
-    assert selectors.get(fulfillment.id).lines[0].picked == 3
+    assert selectors.get(fulfillment.id).lines[0].picked_quantity == 3
 
 
 def test_two_packers_pack_once():

@@ -56,7 +56,7 @@ COMMANDS = {
     "move": lambda f: services.move_units(fulfillment_id=f.id, warehouse_id="wh_2", units=one(f)),
     "write off": lambda f: services.write_off_short_units(fulfillment_id=f.id, units=one(f)),
     "cancel": lambda f: services.cancel_fulfillments(order_id=f.order_id),
-    "lose a parcel": lambda f: services.lose_units(
+    "lose a parcel": lambda f: services.mark_units_lost(
         fulfillment_id=f.id, shipment_id="ship_1", units=one(f)
     ),
 }
@@ -106,10 +106,10 @@ def test_what_is_said_to_be_allowed_is_not_refused_for_the_state(state):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"picked": 3},
-        {"picked": 1, "lost": 2},
-        {"short": 3},
-        {"picked": 1, "short": 2},
+        {"picked_quantity": 3},
+        {"picked_quantity": 1, "lost_quantity": 2},
+        {"short_quantity": 3},
+        {"picked_quantity": 1, "short_quantity": 2},
     ],
 )
 def test_the_database_refuses_a_line_that_counts_a_unit_twice(wrong):
@@ -130,13 +130,13 @@ def test_the_database_refuses_two_of_one_warehouse():
 def test_a_packed_warehouse_may_send_again():
     """What is lost is picked anew, beside what was packed before."""
     row = FulfillmentFactory(status="packed")
-    services.lose_units(fulfillment_id=row.id, shipment_id="ship_1", units=one(row))
+    services.mark_units_lost(fulfillment_id=row.id, shipment_id="ship_1", units=one(row))
     packed, new = fulfillments(row.order)
-    assert (packed.lines[0].lost, new.status, new.lines[0].quantity) == (1, "open", 1)
+    assert (packed.lines[0].lost_quantity, new.status, new.lines[0].quantity) == (1, "open", 1)
 
 
 def test_what_is_lost_of_a_cancelled_order_is_not_sent_again():
     row = FulfillmentFactory(status="packed")
     orders.cancel_order(order_id=row.order_id, reason="fraud")
-    services.lose_units(fulfillment_id=row.id, shipment_id="ship_1", units=one(row))
+    services.mark_units_lost(fulfillment_id=row.id, shipment_id="ship_1", units=one(row))
     assert [each.status for each in fulfillments(row.order)] == ["packed"]

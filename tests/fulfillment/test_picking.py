@@ -54,13 +54,13 @@ def send_form(client, fulfillment, code, **more):
 
 def counts(fulfillment):
     lines = selectors.with_lines().get(pk=fulfillment.pk).lines
-    return [(line.picked, line.short) for line in lines]
+    return [(line.picked_quantity, line.short_quantity) for line in lines]
 
 
 def test_a_scan_is_counted_for_whoever_has_scanned(operator, started):
     answer = scan(operator(username="olga"), started, "var_plate")
     assert (answer["text"], answer["is_refused"]) == ("1 of 2: Plate", False)
-    assert (answer["picked"], answer["quantity"], answer["is_all_looked_for"]) == (1, 5, False)
+    assert (answer["picked"], answer["quantity"], answer["is_picking_finished"]) == (1, 5, False)
     assert answer["lines"][1] == {
         "id": started.lines[1].order_item_id,
         "picked": 1,
@@ -98,8 +98,8 @@ def test_a_code_is_a_variant_or_a_line(operator, started):
 @pytest.mark.parametrize(
     ("sent", "why"),
     [
-        ({"code": "var_cup"}, "Nothing here has the code var_cup."),
-        ({"code": "VAR_MUG"}, "Nothing here has the code VAR_MUG."),
+        ({"code": "var_cup"}, "No line has the code var_cup."),
+        ({"code": "VAR_MUG"}, "No line has the code VAR_MUG."),
         ({"code": " "}, "Code: This field may not be blank."),
         ({"code": "c" * 65}, "Code: Ensure this field has no more than 64 characters."),
         ({"code": "var_mug", "quantity": "x"}, "Quantity: A valid integer is required."),
@@ -107,7 +107,7 @@ def test_a_code_is_a_variant_or_a_line(operator, started):
         ({"code": "var_mug", "picked_by": "x"}, "Picked by: Unknown field."),
         (
             {"code": "var_mug", "quantity": 4},
-            "Mug: 3 are still to be picked here; 4 were asked for.",
+            "Mug: 4 requested, 3 still to be picked here.",
         ),
     ],
 )
@@ -123,7 +123,7 @@ def test_a_scan_id_that_meant_another_line_is_refused(operator, started):
     scan(client, started, "var_mug")
     again = scan(client, started, "var_plate")
     assert again["is_refused"]
-    assert "give each scan an id of its own" in again["text"]
+    assert "send a new one" in again["text"]
 
 
 def test_units_that_are_not_to_be_found_are_reported(operator, started):
@@ -131,7 +131,7 @@ def test_units_that_are_not_to_be_found_are_reported(operator, started):
     answer = scan(client, started, "var_plate", quantity=2, reason="not found")
     assert answer["text"] == "2 short: Plate"
     assert answer["lines"][1]["short"] == 2
-    assert scan(client, started, "var_mug", "scan_2", quantity=3)["is_all_looked_for"]
+    assert scan(client, started, "var_mug", "scan_2", quantity=3)["is_picking_finished"]
 
 
 def test_without_a_script_the_form_is_sent_and_the_page_says_what_came_of_it(operator, started):
@@ -143,7 +143,7 @@ def test_without_a_script_the_form_is_sent_and_the_page_says_what_came_of_it(ope
     assert counts(started) == [(1, 0), (0, 0)], "the button was pressed twice"
     assert send_form(client, started, "var_mug")[0] == [("success", "2 of 3: Mug")]
     assert send_form(client, started, "nonsense")[0] == [
-        ("error", "Nothing here has the code nonsense.")
+        ("error", "No line has the code nonsense.")
     ]
 
 
@@ -168,9 +168,9 @@ def test_when_everything_is_looked_for_the_page_leads_to_packing(operator, start
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        ("open", "Nobody has started to pick it."),
-        ("packed", "It is packed."),
-        ("cancelled", "It is cancelled."),
+        ("open", "Picking has not started."),
+        ("packed", "This fulfillment is packed."),
+        ("cancelled", "This fulfillment is cancelled."),
     ],
 )
 def test_what_cannot_be_picked_now_says_so(operator, status, said):

@@ -5,9 +5,7 @@ import pytest
 from config.core.exceptions import Conflict
 from events.reactions import NotSettled
 from fulfillment import selectors, services
-from fulfillment.models import (
-    TooManyUnits,
-)
+from fulfillment.exceptions import TooManyFulfillmentUnits
 from orders import services as orders
 from orders.exceptions import FulfillmentHasStarted, OrderIsCancelled
 from tests.factories import write_off
@@ -109,6 +107,6 @@ def test_what_was_written_off_a_moment_ago_cannot_be_picked():
     order = order_in({"wh_1": 3})
     fulfillment = reach(fulfillments(order)[0], "started")
     write_off(order, 0, 2)
-    with pytest.raises(TooManyUnits, match="not written off"):
+    with pytest.raises(TooManyFulfillmentUnits, match="not written off"):
         pick(fulfillment, quantity=2)
     pick(fulfillment)

@@ -4,12 +4,12 @@ import pytest
 
 from events.aggregate import InvalidTransition
 from fulfillment import selectors, services
-from fulfillment.models import (
+from fulfillment.exceptions import (
+    NotInFulfillment,
     OrderOnHold,
     OtherWarehouse,
     ScanReused,
-    TooManyUnits,
-    UnknownItem,
+    TooManyFulfillmentUnits,
     WarehouseRequired,
 )
 from orders import selectors as order_selectors
@@ -99,14 +99,14 @@ class TestPicking:
         fulfillment = reach(fulfillments(order)[0], "started")
         pick(fulfillment, quantity=2)
         assert data(order, "fulfillment.item_picked")["quantity_picked"] == 2
-        assert again(fulfillment).lines[0].unpicked == 1
+        assert again(fulfillment).lines[0].unpicked_quantity == 1
 
     def test_the_same_scan_ten_times_is_one_pick(self):
         fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
         before = mark()
         for _ in range(10):
             pick(fulfillment, scan_id="scan_1")
-        assert again(fulfillment).lines[0].picked == 1
+        assert again(fulfillment).lines[0].picked_quantity == 1
         assert mark() == before + 1
 
     def test_a_scan_that_comes_back_as_another_is_refused(self):
@@ -117,9 +117,9 @@ class TestPicking:
 
     def test_never_more_than_allocated(self):
         fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
-        with pytest.raises(TooManyUnits, match="3 are still to be picked here; 4 were asked"):
+        with pytest.raises(TooManyFulfillmentUnits, match="4 requested, 3 still to be picked here"):
             pick(fulfillment, quantity=4)
-        with pytest.raises(UnknownItem):
+        with pytest.raises(NotInFulfillment):
             pick(fulfillment, order_item_id="item_0")
 
     def test_not_before_somebody_has_started(self):
@@ -189,8 +189,8 @@ class TestShortPicks:
         fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "packed")
         short(fulfillment, quantity=2)
         line = again(fulfillment).lines[0]
-        assert (line.picked, line.short) == (1, 2)
-        with pytest.raises(TooManyUnits):
+        assert (line.picked_quantity, line.short_quantity) == (1, 2)
+        with pytest.raises(TooManyFulfillmentUnits):
             short(fulfillment, quantity=2)
 
     def test_what_was_reported_short_may_turn_up(self):
@@ -198,15 +198,15 @@ class TestShortPicks:
         short(fulfillment, quantity=2)
         pick(fulfillment, quantity=2)
         line = again(fulfillment).lines[0]
-        assert (line.picked, line.short, line.unpicked) == (2, 1, 0)
-        with pytest.raises(TooManyUnits, match="1 are still to be picked"):
+        assert (line.picked_quantity, line.short_quantity, line.unpicked_quantity) == (2, 1, 0)
+        with pytest.raises(TooManyFulfillmentUnits, match="1 still to be picked"):
             pick(fulfillment, quantity=2)
 
     def test_more_than_is_short_cannot_be_written_off_here(self):
         fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
         short(fulfillment)
         item = fulfillment.lines[0].order_item_id
-        with pytest.raises(TooManyUnits):
+        with pytest.raises(TooManyFulfillmentUnits):
             services.write_off_short_units(fulfillment_id=fulfillment.id, units={item: 2})
 
 

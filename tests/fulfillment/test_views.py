@@ -63,7 +63,7 @@ def test_refusals_say_what_to_do(api):
     assert post(api, fulfillment, "picks", pick | {"quantity": 4}, 422)["code"] == "too_many_units"
     assert post(api, fulfillment, "pack", {"packages": []}, 400)["errors"]
     weightless = post(api, fulfillment, "pack", {"packages": [{"weight": "0"}]}, 400)
-    assert weightless["errors"] == {"packages[0].weight": ["Give a value above 0."]}
+    assert weightless["errors"] == {"packages[0].weight": ["The value must be greater than 0."]}
     same = {"warehouse_id": "wh_1", "items": [{"order_item_id": item, "quantity": 1}]}
     assert post(api, fulfillment, "move", same, 422)["code"] == "other_warehouse"
     orders.cancel_order(order_id=fulfillment.order_id, reason="fraud")

@@ -72,7 +72,7 @@ def approve(return_request: Return, **given: Any) -> Return:
 def receive(return_request: Return, *quantities: int, **given: Any) -> Return:
     """So many units of each line come, or all that have not come."""
     lines = selectors.get(return_request.id).lines
-    came = quantities or [line.outstanding for line in lines]
+    came = quantities or [line.outstanding_quantity for line in lines]
     items = [
         {
             "order_item_id": line.order_item_id,
@@ -108,7 +108,7 @@ def pay_out(return_request: Return) -> Return:
 
 
 def close(return_request: Return, note: str = "It was worn.") -> Return:
-    return returns.close_return(return_id=return_request.id, note=note, forgo_refund=True)
+    return returns.close_return(return_id=return_request.id, note=note, waive_refund=True)
 
 
 WAYS: dict[str, list[Any]] = {

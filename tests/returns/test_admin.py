@@ -55,7 +55,7 @@ def test_what_is_possible_now_are_buttons(operator, status, offered):
 def test_a_return_is_taken_up_on_the_telephone_though_it_is_late(operator):
     client, order = operator(username="olga"), OrderFactory(status="shipped")
     deliver(order, at=timezone.now() - timedelta(days=60))
-    assert "A customer sends units back." in client.get(reverse(ADD)).content.decode()
+    assert "Record units that a customer sends back." in client.get(reverse(ADD)).content.decode()
     sent = {
         "order_id": order.id,
         "reason": "too_big",
@@ -63,7 +63,7 @@ def test_a_return_is_taken_up_on_the_telephone_though_it_is_late(operator):
         "items[0].quantity": "1",
     }
     late = client.post(reverse(ADD), sent | {"key": "1"})
-    assert "could be sent back for 30 days" in late.content.decode()
+    assert "could be returned for 30 days" in late.content.decode()
     why = {"key": "2", "override_reason": "A regular customer."}
     assert client.post(reverse(ADD), sent | why).status_code == 302
     row = Return.objects.get()
@@ -143,7 +143,7 @@ def test_units_are_received_line_by_line(operator):
     }
     assert client.post(command(row, "receive"), sent).status_code == 302
     first, second = selectors.get(row.id).lines
-    assert (first.received, first.accepted, second.received) == (2, 1, 0)
+    assert (first.received_quantity, first.accepted_quantity, second.received_quantity) == (2, 1, 0)
     assert "1 × var_0 (damaged, not accepted)" in client.get(page(row)).content.decode()
 
 

@@ -33,7 +33,7 @@ def test_units_asked_for_at_once_are_different_ones_with_numbers_of_their_own():
     order = order_of(6, status="delivered")
     at_once(6, lambda n: outcome(request, order, 1))
     rows = Return.objects.prefetch_related("items")
-    assert sorted(row.lines[0].units for row in rows) == [[1], [2], [3], [4], [5], [6]]
+    assert sorted(row.lines[0].unit_numbers for row in rows) == [[1], [2], [3], [4], [5], [6]]
     assert len({row.rma_number for row in rows}) == 6
 
 
@@ -61,7 +61,7 @@ def test_receipts_at_once_never_count_more_than_was_asked_for(settle):
     answers = at_once(8, lambda n: outcome(receive, row, 1))
     assert sorted(answers) == ["approved"] * 2 + ["invalid_transition"] * 5 + ["received"]
     row = selectors.get(row.id)
-    assert (row.accepted_value, len(row.arrivals)) == (75, 3)
+    assert (row.accepted_value, len(row.receipts.all())) == (75, 3)
     settle()
     order.refresh_from_db()
     assert [line.returned for line in order.items.all()] == [3]
@@ -80,7 +80,7 @@ def test_a_receipt_that_is_sent_twice_counts_once(caller):
         return caller().post(url, body, headers=key).status_code
 
     assert at_once(4, post) == [200] * 4
-    assert selectors.get(row.id).lines[0].received == 1
+    assert selectors.get(row.id).lines[0].received_quantity == 1
 
 
 def test_refunds_at_once_are_one():
@@ -89,4 +89,4 @@ def test_refunds_at_once_are_one():
     answers = at_once(8, lambda n: outcome(work, return_id=row.id, amount=Decimal(30)))
     assert answers == ["received"] * 8
     assert told(row.order).count("return.refund_due") == 1
-    assert selectors.get(row.id).refunding == 30
+    assert selectors.get(row.id).pending_amount == 30

@@ -7,7 +7,8 @@ from payments import selectors as payment_selectors
 from payments import services as payments
 from payments.models import Payment, Refund
 from returns import services
-from returns.models import RefundOwed, Return
+from returns.exceptions import RefundOwed
+from returns.models import Return
 from tests import factories
 from tests.factories import OrderFactory, deliver, ship, start, start_payment
 from tests.facts import data, told
@@ -64,7 +65,7 @@ def test_the_latest_money_goes_back_first(settle):
         (second.id, 20),
         (first.id, 25),
     ]
-    assert pay_out(row).refunded == 45
+    assert pay_out(row).refunded_amount == 45
     assert told(row.order).count("return.refunded") == 1
 
 
@@ -78,7 +79,7 @@ def test_what_comes_back_to_us_later_ends_no_return_of_which_more_is_owed(settle
     settle()
     assert amounts(pay_out(row)) == ("received", 0, 30)
     refund(row, refund_method="manual")
-    assert pay_out(row).refunded == 50
+    assert pay_out(row).refunded_amount == 50
 
 
 @pytest.mark.parametrize("is_heard_at_once", [True, False])
@@ -95,7 +96,7 @@ def test_of_two_refunds_one_may_fail(is_heard_at_once, settle):
     assert amounts(row) == ("received", 0, 30)
     refund(row, refund_method="manual")
     done = pay_out(row)
-    assert (done.status, done.refunded) == ("refunded", 50)
+    assert (done.status, done.refunded_amount) == ("refunded", 50)
 
 
 def test_what_could_not_go_back_may_be_left(settle):

@@ -7,7 +7,7 @@ import pytest
 from orders import selectors as orders
 from orders.models import TooManyUnits
 from returns import selectors, services
-from returns.models import NotInReturn, RefundOwed
+from returns.exceptions import NotInReturn, RefundOwed
 from tests.factories import OrderFactory, deliver, order_of, ship, start
 from tests.facts import data, mark, told
 from tests.returns.factories import ReturnFactory, approve, close, receive, refund, request
@@ -67,9 +67,10 @@ def test_units_of_a_line_may_come_in_different_states():
     ]
     services.receive_return(return_id=row.id, warehouse_id="wh_1", items=items)
     row = selectors.get(row.id)
-    assert (row.status, row.lines[0].received, row.lines[0].accepted) == ("received", 2, 1)
-    assert (row.accepted_value, row.refundable) == (25, 25)
-    assert str(row.arrivals[0]) == (
+    line = row.lines[0]
+    assert (row.status, line.received_quantity, line.accepted_quantity) == ("received", 2, 1)
+    assert (row.accepted_value, row.max_refund) == (25, 25)
+    assert str(row.receipts.all()[0]) == (
         f"1 × {row.lines[0].variant_id} (good), "
         f"1 × {row.lines[0].variant_id} (damaged, not accepted)"
     )
@@ -106,7 +107,7 @@ def test_what_is_cut_short_is_refunded_for_what_came():
             "quantity": 1,
         }
     ]
-    assert selectors.get(row.id).refundable == 25
+    assert selectors.get(row.id).max_refund == 25
 
 
 def test_a_return_of_which_nothing_is_accepted_is_closed_without_a_word():
@@ -120,10 +121,10 @@ def test_whoever_refunds_nothing_of_what_is_owed_says_why():
     with pytest.raises(RefundOwed, match=r"50\.00 USD can be refunded"):
         services.close_return(return_id=row.id, note="It was worn.")
     with pytest.raises(RefundOwed, match="say in `note` why not"):
-        services.close_return(return_id=row.id, forgo_refund=True)
+        services.close_return(return_id=row.id, waive_refund=True)
     before = mark()
     for _ in range(2):
-        services.close_return(return_id=row.id, note="It was worn.", forgo_refund=True)
+        services.close_return(return_id=row.id, note="It was worn.", waive_refund=True)
     assert told(row.order, after=before) == ["return.closed"]
     assert data(row.order, "return.closed")["note"] == "It was worn."
 

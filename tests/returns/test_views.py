@@ -80,7 +80,7 @@ def test_a_line_has_one_reason(api):
     body["items"][0]["reason"] = "torn"
     answer = post(api, None, "", body)
     assert answer.status_code == 400
-    assert "comes back for two reasons" in answer.json()["errors"]["items"][0]
+    assert "has two reasons" in answer.json()["errors"]["items"][0]
 
 
 @pytest.mark.parametrize(

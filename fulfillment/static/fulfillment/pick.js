@@ -1,78 +1,78 @@
-/* Scans are kept, sent one after the other, and sent again until the server has answered: each
-   under an id of its own, so that it counts once. Without this script the forms work as they are. */
+/* Queues scans and sends them one by one. A scan is retried until the server responds; its id makes
+   the server count it once. The forms also work without this script. */
 "use strict";
 
-// Scans outlive a reload and end with the tab; they are those of whoever has scanned them.
-const KEPT = `scans ${location.pathname} ${document.body.dataset.user}`;
-const LATEST = 3; // results on the screen
-const PATIENCE = 15_000; // milliseconds for one answer
-const LONGEST_PAUSE = 10_000; // between two tries
+// The queue survives a reload of the tab, and belongs to one user.
+const STORAGE_KEY = `scans ${location.pathname} ${document.body.dataset.user}`;
+const MAX_RESULTS = 3; // on the screen
+const TIMEOUT = 15_000; // milliseconds for one request
+const MAX_BACKOFF = 10_000; // milliseconds between two attempts
 
 const scan = document.querySelector("#scan");
 const code = scan.elements.code;
 const results = document.querySelector("#results");
 const waiting = document.querySelector("#waiting");
-const queue = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]");
+const queue = JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? "[]");
 let isSending = false;
-let trouble = ""; // why scans wait
+let problem = ""; // why scans are not sent
 
 class Unreachable extends Error {}
 class LoggedOut extends Error {}
 
-/** Where the page came over plain HTTP there is no crypto.randomUUID. */
+/** Return a random id. crypto.randomUUID is missing on pages served over plain HTTP. */
 function newId() {
     const bytes = crypto.getRandomValues(new Uint8Array(16));
     return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function keep() {
-    sessionStorage.setItem(KEPT, JSON.stringify(queue));
+function saveQueue() {
+    sessionStorage.setItem(STORAGE_KEY, JSON.stringify(queue));
     showWaiting();
 }
 
-async function send(given) {
+async function send(queued) {
     const token = scan.elements.csrfmiddlewaretoken.value;
-    const answer = await fetch(location.pathname, {
+    const response = await fetch(location.pathname, {
         method: "POST",
-        body: new URLSearchParams({ ...given, csrfmiddlewaretoken: token }),
+        body: new URLSearchParams({ ...queued, csrfmiddlewaretoken: token }),
         headers: { Accept: "application/json" },
         redirect: "manual",
-        signal: AbortSignal.timeout(PATIENCE),
+        signal: AbortSignal.timeout(TIMEOUT),
     });
-    if (answer.type === "opaqueredirect" || answer.status === 403) throw new LoggedOut();
-    if (answer.status >= 500 || answer.status === 429) throw new Unreachable();
-    if (!answer.ok) return { text: `${given.code}: the server answers ${answer.status}`, is_refused: true };
-    return answer.json();
+    if (response.type === "opaqueredirect" || response.status === 403) throw new LoggedOut();
+    if (response.status >= 500 || response.status === 429) throw new Unreachable();
+    if (!response.ok) return { text: `${queued.code}: the server responded with ${response.status}`, is_refused: true };
+    return response.json();
 }
 
 async function sendAll() {
     if (isSending) return;
     isSending = true;
-    let pause = 1_000;
+    let backoff = 1_000;
     while (queue.length) {
         try {
             const outcome = await send(queue[0]);
             queue.shift();
-            trouble = "";
-            keep();
-            tell(outcome);
-            show(outcome);
-            pause = 1_000;
+            problem = "";
+            saveQueue();
+            showResult(outcome);
+            showProgress(outcome);
+            backoff = 1_000;
         } catch (error) {
-            const isOver = error instanceof LoggedOut;
-            trouble = isOver ? "You are logged out." : "No answer from the server, trying again.";
-            waiting.querySelector("a").hidden = !isOver;
+            const isLoggedOut = error instanceof LoggedOut;
+            problem = isLoggedOut ? "You are logged out." : "The server does not respond, retrying.";
+            waiting.querySelector("a").hidden = !isLoggedOut;
             showWaiting();
-            if (isOver) break;
-            await online(pause);
-            pause = Math.min(pause * 2, LONGEST_PAUSE);
+            if (isLoggedOut) break;
+            await waitForNetwork(backoff);
+            backoff = Math.min(backoff * 2, MAX_BACKOFF);
         }
     }
     isSending = false;
 }
 
-/** Wait some milliseconds, or until the network is back. */
-function online(milliseconds) {
+/** Wait for some milliseconds, or until the network is back. */
+function waitForNetwork(milliseconds) {
     return new Promise((resolve) => {
         setTimeout(resolve, milliseconds);
         addEventListener("online", resolve, { once: true });
@@ -80,16 +80,16 @@ function online(milliseconds) {
 }
 
 function showWaiting() {
-    waiting.hidden = !trouble;
-    waiting.querySelector("span").textContent = `${trouble} Scans that wait: ${queue.length}.`;
+    waiting.hidden = !problem;
+    waiting.querySelector("span").textContent = `${problem} Waiting scans: ${queue.length}.`;
 }
 
-function tell({ text, is_refused: isRefused }) {
+function showResult({ text, is_refused: isRefused }) {
     const result = document.createElement("li");
     result.className = isRefused ? "error" : "success";
     result.textContent = text;
     results.prepend(result);
-    while (results.children.length > LATEST) results.lastChild.remove();
+    while (results.children.length > MAX_RESULTS) results.lastChild.remove();
     if (!navigator.userActivation?.hasBeenActive) return;
     navigator.vibrate?.(isRefused ? [200, 80, 200] : 40);
     if (isRefused) buzz();
@@ -97,7 +97,7 @@ function tell({ text, is_refused: isRefused }) {
 
 let audio;
 
-/** The scanner itself beeps when it has read something; this says that it did not count. */
+/** Signal a refused scan. The scanner itself beeps for every code that it reads. */
 function buzz() {
     audio ??= new AudioContext();
     const tone = audio.createOscillator();
@@ -108,21 +108,21 @@ function buzz() {
     tone.stop(audio.currentTime + 0.3);
 }
 
-function show({ lines, picked, quantity, status, is_all_looked_for: isAllLookedFor }) {
+function showProgress({ lines, picked, quantity, status, is_picking_finished: isFinished }) {
     if (!lines) return;
-    if (status !== "started") location.reload(); // there is nothing to scan any more
+    if (status !== "started") location.reload(); // nothing can be scanned now
     const known = new Set(lines.map((line) => line.id));
     for (const row of document.querySelectorAll("[data-line]")) {
-        if (!known.has(row.dataset.line)) row.remove(); // it was moved or written off
+        if (!known.has(row.dataset.line)) row.remove(); // moved or written off
     }
     document.querySelector("#picked").textContent = picked;
     document.querySelector("#quantity").textContent = quantity;
-    document.querySelector("#finished").hidden = !(isAllLookedFor && picked);
-    document.querySelector("#nothing").hidden = !isAllLookedFor || picked > 0;
+    document.querySelector("#finished").hidden = !(isFinished && picked);
+    document.querySelector("#nothing").hidden = !isFinished || picked > 0;
     for (const line of lines) {
         const row = document.querySelector(`[data-line="${CSS.escape(line.id)}"]`);
         if (row) showLine(row, line);
-        else location.reload(); // it has come since; what waits is kept
+        else location.reload(); // a new line; the queue survives
     }
 }
 
@@ -144,11 +144,11 @@ function showLine(row, { id, picked, quantity, short, unpicked }) {
     units.max = quantity;
     if (!row.querySelector("details").open) units.value = unpicked || 1;
     for (const button of row.querySelectorAll("button")) {
-        button.disabled = queue.some((waits) => waits.code === id);
+        button.disabled = queue.some((queued) => queued.code === id);
     }
 }
 
-/** The scanner types into whatever has the focus: keep it, but take it from nothing else. */
+/** A scanner types into the focused element. Focus the code field unless another one is used. */
 function focusCode() {
     if (!document.activeElement || document.activeElement === document.body) {
         code.focus({ preventScroll: true });
@@ -158,11 +158,11 @@ function focusCode() {
 document.addEventListener("submit", (event) => {
     event.preventDefault();
     const form = event.target;
-    const { csrfmiddlewaretoken, ...given } = Object.fromEntries(new FormData(form));
-    given.code = given.code.trim();
-    if (!given.code) return;
-    queue.push({ ...given, scan_id: newId() });
-    keep();
+    const { csrfmiddlewaretoken, ...entered } = Object.fromEntries(new FormData(form));
+    entered.code = entered.code.trim();
+    if (!entered.code) return;
+    queue.push({ ...entered, scan_id: newId() });
+    saveQueue();
     if (form === scan) code.value = "";
     else form.querySelector("button").disabled = true;
     form.closest("details")?.removeAttribute("open");
@@ -172,7 +172,7 @@ document.addEventListener("submit", (event) => {
 
 document.addEventListener("keydown", (event) => {
     const isIn = (selector) => event.target.closest(selector);
-    if (event.key === "Enter" && isIn(".short") && !isIn("button")) event.preventDefault(); // a scanner's
+    if (event.key === "Enter" && isIn(".short") && !isIn("button")) event.preventDefault(); // from a scanner
     const isText = event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey;
     if (isText && !isIn("input, select")) code.focus();
 });
@@ -183,10 +183,10 @@ for (const name of ["click", "focusout", "visibilitychange"]) {
 
 const keyboard = document.querySelector("#keyboard");
 
-function toggleKeyboard(isWanted) {
-    code.inputMode = isWanted ? "text" : "none";
-    keyboard.setAttribute("aria-pressed", isWanted);
-    code.blur(); // a keyboard comes and goes only with the focus
+function toggleKeyboard(isShown) {
+    code.inputMode = isShown ? "text" : "none";
+    keyboard.setAttribute("aria-pressed", isShown);
+    code.blur(); // phones show or hide the keyboard only when the focus changes
     code.focus({ preventScroll: true });
 }
 

@@ -1,0 +1,260 @@
+"""Plan, pick and pack fulfillments: one function per verb."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.utils import timezone
+
+import orders.selectors
+import shipments.selectors
+from config.core import request_context
+from events import reactions
+from fulfillment import selectors
+from fulfillment.events import AssignmentReason, WithdrawalReason
+from fulfillment.exceptions import (
+    OrderOnHold,
+    OtherWarehouse,
+    ScanReused,
+    TooManyFulfillmentUnits,
+)
+from fulfillment.models import Fulfillment
+
+if TYPE_CHECKING:
+    from orders.models import Order
+
+Status = Fulfillment.Status
+Units = Mapping[str, int]  # quantities by the id of the order line
+
+
+@transaction.atomic
+def start_fulfillment(
+    *, fulfillment_id: str, assigned_to: str | None = None, warehouse_id: str | None = None
+) -> Fulfillment:
+    """Start picking. `assigned_to` defaults to the current actor.
+
+    Raises OrderIsCancelled, OrderOnHold, NotSettled, WarehouseRequired, OtherWarehouse,
+    InvalidTransition.
+    """
+    fulfillment = selectors.get_for_update(fulfillment_id)
+    assigned_to = assigned_to or request_context.current().actor
+    is_same_warehouse = warehouse_id in (None, fulfillment.warehouse_id)
+    if fulfillment.started_at and fulfillment.assigned_to == assigned_to and is_same_warehouse:
+        return fulfillment
+    fulfillment.order.expect_not_cancelled(fulfillment)
+    if fulfillment.order.is_held():
+        raise OrderOnHold(
+            f"{fulfillment.order_id} is on hold ({fulfillment.order.hold_reason}): release it."
+        )
+    # A pending reaction to a new reservation may still change the units to send.
+    reactions.expect_settled(fulfillment.order_id, "fulfillment")
+    if fulfillment.warehouse_id is None and warehouse_id:
+        _require_no_fulfillment_in(warehouse_id, fulfillment.order_id)
+    fulfillment.start(assigned_to=assigned_to, warehouse_id=warehouse_id, at=timezone.now())
+    fulfillment.save()
+    return fulfillment
+
+
+@transaction.atomic
+def pick_item(
+    *, fulfillment_id: str, order_item_id: str, quantity: int, scan_id: str
+) -> Fulfillment:
+    """Count units as picked, also units that were reported short before.
+
+    A repeated `scan_id` counts once. Raises NotInFulfillment, TooManyFulfillmentUnits, ScanReused,
+    OrderIsCancelled, InvalidTransition.
+    """
+    fulfillment = selectors.get_for_update(fulfillment_id)
+    if _is_repeated(fulfillment, scan_id, order_item_id, quantity, ""):
+        return fulfillment
+    fulfillment.order.expect_not_cancelled(fulfillment)
+    fulfillment.pick(
+        order_item_id=order_item_id, quantity=quantity, scan_id=scan_id, at=timezone.now()
+    )
+    # Units may be written off in the order before the reaction withdraws them here.
+    active = fulfillment.order.line(order_item_id).live
+    if selectors.picked_quantities(fulfillment.order_id)[order_item_id] + quantity > active:
+        raise TooManyFulfillmentUnits(f"{order_item_id}: {active} units are not written off.")
+    fulfillment.save()
+    return fulfillment
+
+
+@transaction.atomic
+def report_short(
+    *, fulfillment_id: str, order_item_id: str, quantity: int, scan_id: str, reason: str
+) -> Fulfillment:
+    """Count units as missing or unusable, so that an operator moves them or writes them off.
+
+    Picked units that are in no shipment count as put back. A repeated `scan_id` counts once.
+    Raises NotInFulfillment, TooManyFulfillmentUnits, ScanReused, InvalidTransition.
+    """
+    fulfillment = selectors.get_for_update(fulfillment_id)
+    if _is_repeated(fulfillment, scan_id, order_item_id, quantity, reason):
+        return fulfillment
+    fulfillment.report_short(
+        order_item_id=order_item_id,
+        quantity=quantity,
+        scan_id=scan_id,
+        reason=reason,
+        shipped=shipments.selectors.shipped_units(fulfillment_id),
+        at=timezone.now(),
+    )
+    fulfillment.save()
+    return fulfillment
+
+
+@transaction.atomic
+def move_units(*, fulfillment_id: str, warehouse_id: str, units: Units) -> Fulfillment:
+    """Assign units that are not picked to another warehouse.
+
+    Raises OtherWarehouse, NotInFulfillment, TooManyFulfillmentUnits, OrderIsCancelled,
+    InvalidTransition.
+    """
+    fulfillment = selectors.get_for_update(fulfillment_id)
+    if warehouse_id == fulfillment.warehouse_id:
+        raise OtherWarehouse(f"{fulfillment_id} is already assigned to {warehouse_id}.")
+    fulfillment.order.expect_not_cancelled(fulfillment)
+    _withdraw(fulfillment, units, reason="moved")
+    fulfillment.save()
+    _assign(fulfillment.order, warehouse_id, units, reason="moved")
+    return fulfillment
+
+
+@transaction.atomic
+def write_off_short_units(*, fulfillment_id: str, units: Units) -> Fulfillment:
+    """Give up short units. A reaction writes them off in the order, which refunds them.
+
+    Raises NotInFulfillment, TooManyFulfillmentUnits, InvalidTransition.
+    """
+    fulfillment = selectors.get_for_update(fulfillment_id)
+    fulfillment.write_off(units=units)
+    _cancel_if_empty(fulfillment, reason="written_off")
+    fulfillment.save()
+    return fulfillment
+
+
+@transaction.atomic
+def pack_fulfillment(*, fulfillment_id: str, packages: Sequence[Mapping[str, Any]]) -> Fulfillment:
+    """Pack all picked units.
+
+    Each package has a `weight` in kg and, if known, `length`, `width` and `height` in cm, as text.
+    Raises OrderIsCancelled, InvalidTransition.
+    """
+    fulfillment = selectors.get_for_update(fulfillment_id)
+    if fulfillment.packed_at and fulfillment.packages == list(packages):
+        return fulfillment
+    fulfillment.order.expect_not_cancelled(fulfillment)
+    fulfillment.pack(packages=packages, at=timezone.now())
+    fulfillment.save()
+    return fulfillment
+
+
+@transaction.atomic
+def plan_fulfillments(*, order_id: str) -> None:
+    """Open and update one fulfillment per warehouse by the order's allocation.
+
+    Does nothing once picking has started.
+    """
+    order = orders.selectors.get_for_update(order_id)
+    fulfillments = selectors.of_order(order_id)
+    if not order.is_fulfillable() or any(each.started_at for each in fulfillments):
+        return
+    plan: dict[str | None, Counter[str]] = {}
+    for line in order.lines:
+        for warehouse_id, quantity in line.by_warehouse().items():
+            plan.setdefault(warehouse_id, Counter())[line.id] = quantity
+    for fulfillment in fulfillments:
+        if fulfillment.status == Status.OPEN:
+            units = plan.pop(fulfillment.warehouse_id, Counter())
+            if more := +(units - fulfillment.quantities):
+                fulfillment.assign(order=order, units=more, reason="reserved")
+            if fewer := +(fulfillment.quantities - units):
+                _withdraw(fulfillment, fewer, reason="reserved")
+            if fulfillment.has_pending_events:
+                fulfillment.save()
+    for warehouse_id, units in plan.items():
+        Fulfillment.open(order=order, warehouse_id=warehouse_id, units=units).save()
+
+
+@transaction.atomic
+def withdraw_written_off(*, order_id: str) -> None:
+    """Withdraw units that the order has written off, from fulfillments that have not picked them.
+
+    Fulfillments that have not started come first, then the newest.
+    """
+    order = orders.selectors.get_for_update(order_id)
+    active = Counter({line.id: line.live for line in order.lines})
+    excess = selectors.planned_quantities(order_id) - active  # keeps positive counts only
+    fulfillments = [each for each in selectors.of_order(order_id) if each.status != "cancelled"]
+    fulfillments.sort(key=lambda each: (each.status == Status.OPEN, each.id), reverse=True)
+    for fulfillment in fulfillments:
+        movable = Counter({line.order_item_id: line.movable_quantity for line in fulfillment.lines})
+        if fewer := movable & excess:
+            _withdraw(fulfillment, fewer, reason="written_off")
+            fulfillment.save()
+            excess -= fewer
+
+
+@transaction.atomic
+def cancel_fulfillments(*, order_id: str) -> None:
+    """Cancel the unpacked fulfillments of a cancelled order."""
+    orders.selectors.get_for_update(order_id)
+    for fulfillment in selectors.unpacked(order_id):
+        fulfillment.cancel(reason="order_cancelled", at=timezone.now())
+        fulfillment.save()
+
+
+@transaction.atomic
+def mark_units_lost(*, fulfillment_id: str, shipment_id: str, units: Units) -> None:
+    """Count the units of a lost or returned shipment as lost, and assign them again.
+
+    The same warehouse gets them, unless the order is cancelled.
+    """
+    fulfillment = selectors.get_for_update(fulfillment_id)
+    fulfillment.mark_lost(units=units, shipment_id=shipment_id)
+    fulfillment.save()
+    if fulfillment.order.is_fulfillable():
+        _assign(fulfillment.order, fulfillment.warehouse_id, units, reason="lost")
+
+
+def _assign(
+    order: "Order", warehouse_id: str | None, units: Units, *, reason: AssignmentReason
+) -> None:
+    """Add units to the warehouse's unpacked fulfillment, or open one."""
+    for fulfillment in selectors.unpacked(order.id):
+        if fulfillment.warehouse_id == warehouse_id:
+            fulfillment.assign(order=order, units=units, reason=reason)
+            fulfillment.save()
+            return
+    Fulfillment.open(order=order, warehouse_id=warehouse_id, units=units).save()
+
+
+def _withdraw(fulfillment: Fulfillment, units: Units, *, reason: WithdrawalReason) -> None:
+    fulfillment.withdraw(units=units, reason=reason)
+    _cancel_if_empty(fulfillment, reason=reason)
+
+
+def _cancel_if_empty(fulfillment: Fulfillment, *, reason: WithdrawalReason) -> None:
+    if fulfillment.is_empty() and fulfillment.status in Fulfillment.UNPACKED:
+        fulfillment.cancel(reason=reason, at=timezone.now())
+
+
+def _require_no_fulfillment_in(warehouse_id: str, order_id: str) -> None:
+    for other in selectors.unpacked(order_id):
+        if other.warehouse_id == warehouse_id:
+            raise OtherWarehouse(
+                f"{other.id} is already assigned to {warehouse_id}: move the units there."
+            )
+
+
+def _is_repeated(
+    fulfillment: Fulfillment, scan_id: str, order_item_id: str, quantity: int, reason: str
+) -> bool:
+    """Return whether the same scan was recorded before. Raises ScanReused if it differs."""
+    pick = selectors.find_pick(fulfillment.id, scan_id)
+    if pick is None:
+        return False
+    if (pick.order_item_id, pick.quantity, pick.short_reason) != (order_item_id, quantity, reason):
+        raise ScanReused(f"The scan_id {scan_id} was already used for {pick}: send a new one.")
+    return True

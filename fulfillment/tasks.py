@@ -1,1 +1,0 @@
-"""What other contexts' facts make fulfillment do."""

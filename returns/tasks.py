@@ -1,1 +1,0 @@
-"""What payments' facts make returns do."""
