@@ -14,8 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _
 from rest_framework.serializers import CharField
 
 import orders.selectors
@@ -92,7 +91,7 @@ def _rows(units: Mapping[FulfillmentItem, int]) -> Mapping[str, Any]:
 
 class FulfillmentItems(Lines):
     model = FulfillmentItem
-    verbose_name_plural = gettext_lazy("lines")
+    verbose_name_plural = _("lines")
     fields = readonly_fields = ["title", "variant_id", *FulfillmentItem.UPDATE_FIELDS]
 
 
@@ -158,19 +157,19 @@ class FulfillmentAdmin(AggregateAdmin):
     queues = (
         Queue(
             "to-pick",
-            gettext_lazy("To pick"),
+            _("To pick"),
             lambda rows: rows.filter(selectors.TO_PICK),
             "shelves",
         ),
         Queue(
             "to-pack",
-            gettext_lazy("To pack"),
+            _("To pack"),
             lambda rows: rows.filter(selectors.TO_PACK),
             "package_2",
         ),
         Queue(
             "short",
-            gettext_lazy("Short units to move or write off"),
+            _("Short units to move or write off"),
             lambda rows: rows.filter(selectors.WITH_SHORT_UNITS),
             "search_off",
         ),
@@ -192,7 +191,7 @@ class FulfillmentAdmin(AggregateAdmin):
         "warehouse_id__exact",
         "organization_id__exact",
     ]
-    search_help_text = gettext_lazy(
+    search_help_text = _(
         "The full id of a fulfillment, order, warehouse or organization, or an order number"
     )
     ordering = ["-id"]
@@ -211,12 +210,12 @@ class FulfillmentAdmin(AggregateAdmin):
             },
         ),
         tab(
-            gettext_lazy("Packages"),
+            _("Packages"),
             ("package_sizes", "total_weight"),
             ("packed_by", "packed_at"),
         ),
         tab(
-            gettext_lazy("History"),
+            _("History"),
             ("started_at", "cancelled_at"),
             ("cancellation_reason", "updated_at"),
         ),
@@ -245,7 +244,7 @@ class FulfillmentAdmin(AggregateAdmin):
             *super().get_urls(),
         ]
 
-    @admin.display(description=gettext_lazy("packages"))
+    @admin.display(description=_("packages"))
     def package_sizes(self, row: Fulfillment) -> str:
         shown = []
         for package in row.packages:
@@ -253,7 +252,7 @@ class FulfillmentAdmin(AggregateAdmin):
             shown.append(f"{package['weight']} kg{f' ({size} cm)' if size else ''}")
         return ", ".join(shown) or "-"
 
-    @admin.display(description=gettext_lazy("documents"))
+    @admin.display(description=_("documents"))
     def document_links(self, row: Fulfillment) -> SafeString:
         links = ((self._url("print", row.pk, name), words(name)) for name in DOCUMENTS)
         return format_html_join(
@@ -273,7 +272,7 @@ class FulfillmentAdmin(AggregateAdmin):
         page = {"path": self._url("pick", row.pk)} if name == "pick" else {}
         return super().button(row, name) | page
 
-    @admin.display(description=gettext_lazy("pick"))
+    @admin.display(description=_("pick"))
     def pick_link(self, row: Fulfillment) -> SafeString | str:
         if row.status not in Fulfillment.UNPACKED or row.is_picking_finished():
             return "-"

@@ -7,8 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from config.admin.columns import amount, badge
 from config.admin.commands import Command, no_input
@@ -34,7 +33,7 @@ STATUS = badge(
 )
 
 
-@admin.display(description=gettext_lazy("approved amount"))
+@admin.display(description=_("approved amount"))
 def approved_amount(return_request: Return) -> str:
     if return_request.approved_amount is None:
         return "-"
@@ -42,7 +41,7 @@ def approved_amount(return_request: Return) -> str:
     return f"{approved} {return_request.currency}"
 
 
-@admin.display(description=gettext_lazy("restocking fee"), empty_value="-")
+@admin.display(description=_("restocking fee"), empty_value="-")
 def restocking_fee(row: Return | Policy) -> str | None:
     fee = row.restocking_fee
     return None if fee is None else f"{(fee * 100).normalize():f} %"
@@ -76,7 +75,7 @@ def max_refund_with_override(return_request: Return) -> Mapping[str, Any]:
 
 class ReturnItems(Lines):
     model = ReturnItem
-    verbose_name_plural = gettext_lazy("lines")
+    verbose_name_plural = _("lines")
     fields = readonly_fields = [
         "title",
         "variant_id",
@@ -160,19 +159,19 @@ class ReturnAdmin(AggregateAdmin):
     queues = (
         Queue(
             "to-approve",
-            gettext_lazy("To approve"),
+            _("To approve"),
             lambda rows: rows.filter(selectors.TO_APPROVE),
             "rule",
         ),
         Queue(
             "to-receive",
-            gettext_lazy("To receive"),
+            _("To receive"),
             lambda rows: rows.filter(selectors.TO_RECEIVE),
             "inventory",
         ),
         Queue(
             "to-settle",
-            gettext_lazy("To refund or close"),
+            _("To refund or close"),
             lambda rows: rows.filter(selectors.TO_SETTLE),
             "undo",
         ),
@@ -193,9 +192,7 @@ class ReturnAdmin(AggregateAdmin):
         "order__id__exact",
         "organization_id__exact",
     ]
-    search_help_text = gettext_lazy(
-        "The full RMA number, or the full id of a return, order or organization"
-    )
+    search_help_text = _("The full RMA number, or the full id of a return, order or organization")
     ordering = ["-id"]
     inlines = [ReturnItems, Receipts]
     fieldsets = [
@@ -213,17 +210,15 @@ class ReturnAdmin(AggregateAdmin):
             },
         ),
         tab(
-            gettext_lazy("Terms"),
+            _("Terms"),
             ("approved_by", "approved_at"),
             (approved_amount, "approval_note"),
             (restocking_fee, "postage_paid_by"),
             (amount("return_shipping_cost"), "return_shipping_label_url"),
         ),
-        tab(gettext_lazy("Refund"), ("refund_method", "refunded_at")),
-        tab(gettext_lazy("Ending"), ("ended_by", "ended_at"), ("ending_note",)),
-        tab(
-            gettext_lazy("History"), ("requested_by", "requested_at"), ("received_at", "updated_at")
-        ),
+        tab(_("Refund"), ("refund_method", "refunded_at")),
+        tab(_("Ending"), ("ended_by", "ended_at"), ("ending_note",)),
+        tab(_("History"), ("requested_by", "requested_at"), ("received_at", "updated_at")),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Return]:
@@ -231,7 +226,7 @@ class ReturnAdmin(AggregateAdmin):
 
     def meaning(self, name: str) -> str:
         if name == "add":
-            return _("Record units that a customer sends back.")
+            return str(_("Record units that a customer sends back."))
         return super().meaning(name)
 
 
