@@ -33,7 +33,7 @@ BUDGET = {  # by name: when it has most to do, and the queries, savepoints inclu
     "shipments.ship_packed_units": (reacting.shipped_by_itself, 17),
     "shipments.cancel_open_shipments": (reacting.cancelled, 13),
     "returns.complete_refunded_return": (reacting.refunded, 10),
-    "returns.free_failed_refund": (reacting.refund_failed, 9),
+    "returns.release_failed_refund": (reacting.refund_failed, 9),
     "returns.reduce_refund": (reacting.refund_fell_short, 9),
     "invoices.bill_confirmed_order": (reacting.paid, 11),
     "invoices.queue_new_invoice": (reacting.paid, 20),

@@ -10,7 +10,8 @@ from events import reactions
 from events.aggregate import InvalidTransition
 from events.models import EventRecord
 from fulfillment import services as fulfillment
-from fulfillment.models import Fulfillment, OrderOnHold
+from fulfillment.exceptions import OrderOnHold
+from fulfillment.models import Fulfillment
 from fulfillment.selectors import WITH_SHORT_UNITS
 from orders import services as orders
 from orders.models import HasLeft, Order, UnitsArePicked
@@ -190,7 +191,7 @@ def test_what_is_written_off_of_a_lost_parcel_is_not_sent_again(settle):
     settle()
     orders.write_off_units(order_id=order.id, units={item: 1}, reason="other")
     settle()
-    assert fulfillments(order)[-1].units == {item: 2}
+    assert fulfillments(order)[-1].quantities == {item: 2}
 
 
 def test_an_order_that_was_held_and_left_can_be_released_to_be_sent_again(settle):
