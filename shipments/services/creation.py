@@ -142,7 +142,10 @@ def _packages(
     """
     assert packed.total_weight is not None, "it is packed"
     total = packed.total_weight
-    packed_quantity, quantity = sum(line.picked_quantity for line in packed.lines), sum(units.values())
+    packed_quantity, quantity = (
+        sum(line.picked_quantity for line in packed.lines),
+        sum(units.values()),
+    )
     if quantity == packed_quantity:
         return packed.packages, total
     weight = (total * quantity / packed_quantity).quantize(GRAM, ROUND_UP)
