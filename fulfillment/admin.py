@@ -117,6 +117,7 @@ class FulfillmentAdmin(AggregateAdmin):
             services.start_fulfillment,
             serializers.FulfillmentStart,
             icon="play_arrow",
+            description=_("Start picking in the warehouse."),
             bulk=lambda request: {"assigned_to": request.user.get_username()},
         ),
         "pick": Command(
@@ -125,6 +126,7 @@ class FulfillmentAdmin(AggregateAdmin):
             start=new_scan_id,
             choices=line_choices,
             icon="barcode_scanner",
+            description=_("Record units that were picked, without a scanner."),
         ),
         "short": Command(
             services.report_short,
@@ -132,11 +134,15 @@ class FulfillmentAdmin(AggregateAdmin):
             start=new_scan_id,
             choices=line_choices,
             icon="search_off",
+            description=_(
+                "Report units that are missing or unusable, to move them or to write them off."
+            ),
         ),
         "pack": Command(
             services.pack_fulfillment,
             serializers.FulfillmentPack,
             icon="package_2",
+            description=_("Pack all picked units. Every unit must be picked or reported short."),
         ),
         "move": Command(
             services.move_units,
@@ -144,6 +150,7 @@ class FulfillmentAdmin(AggregateAdmin):
             start=movable_units,
             choices=line_choices,
             icon="move_up",
+            description=_("Let another warehouse send units that are not picked here."),
         ),
         "write-off": Command(
             services.write_off_short_units,
@@ -151,6 +158,7 @@ class FulfillmentAdmin(AggregateAdmin):
             start=short_units,
             choices=line_choices,
             icon="remove_shopping_cart",
+            description=_("Give up short units that no warehouse has. The customer gets a refund."),
             ends=True,
         ),
     }

@@ -107,18 +107,21 @@ class ReturnAdmin(AggregateAdmin):
     adds = Command(
         services.request_return,
         serializers.OperatorReturnCreate,
+        description=_("Record units that a customer wants to send back."),
     )
     commands = {
         "approve": Command(
             services.approve_return,
             serializers.ReturnApprove,
             icon="check",
+            description=_("Let the customer send the units back, and set the maximum refund."),
             bulk=no_input,
         ),
         "reject": Command(
             services.reject_return,
             serializers.ReturnReject,
             icon="block",
+            description=_("Do not let the customer send the units back."),
             ends=True,
         ),
         "receive": Command(
@@ -127,12 +130,14 @@ class ReturnAdmin(AggregateAdmin):
             start=outstanding_lines,
             choices=line_choices,
             icon="inventory",
+            description=_("Record units that arrived, and their condition."),
         ),
         "refund": Command(
             services.refund_return,
             serializers.ReturnRefund,
             start=max_refund,
             icon="undo",
+            description=_("Refund received units, up to the approved amount."),
             ends=True,
         ),
         "refund-more": Command(
@@ -140,6 +145,7 @@ class ReturnAdmin(AggregateAdmin):
             serializers.LargerReturnRefund,
             start=max_refund_with_override,
             icon="currency_exchange",
+            description=_("Refund received units, up to the price that was paid for them."),
             ends=True,
             permission="returns.override_return",
         ),
@@ -147,12 +153,14 @@ class ReturnAdmin(AggregateAdmin):
             services.close_return,
             serializers.ReturnClose,
             icon="done_all",
+            description=_("Expect no more units. If all were received, refund no more."),
             ends=True,
         ),
         "cancel": Command(
             services.cancel_return,
             serializers.ReturnCancel,
             icon="cancel",
+            description=_("Cancel a return that the customer does not send."),
             ends=True,
         ),
     }
@@ -223,11 +231,6 @@ class ReturnAdmin(AggregateAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Return]:
         return selectors.with_parts()
-
-    def meaning(self, name: str) -> str:
-        if name == "add":
-            return str(_("Record units that a customer sends back."))
-        return super().meaning(name)
 
 
 @admin.register(Policy)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.functional import Promise
 from rest_framework.serializers import Serializer
 
 from config.admin.forms import Choices, CommandForm
@@ -42,6 +43,7 @@ class Command:
     ends: bool = False
     bulk: Callable[[HttpRequest], Mapping[str, str]] | None = None
     permission: str | None = None
+    description: str | Promise = ""  # for operators, above the form
 
     def run(self, row: Model | None, body: Mapping[str, Any]) -> Any:
         """Call the service; `row` is None for a command that adds one."""

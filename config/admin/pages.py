@@ -184,7 +184,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
             "row": row,
             "form": form,
             "key": request.POST.get("key") or uuid4(),
-            "meaning": self.meaning(name),
+            "meaning": command.description or self.meaning(name),
             "verb": words(name),
             "ends": command.ends,
             "back": self._url("change", row.pk) if row else self._url("changelist"),

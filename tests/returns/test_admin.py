@@ -55,7 +55,10 @@ def test_what_is_possible_now_are_buttons(operator, status, offered):
 def test_a_return_is_taken_up_on_the_telephone_though_it_is_late(operator):
     client, order = operator(username="olga"), OrderFactory(status="shipped")
     deliver(order, at=timezone.now() - timedelta(days=60))
-    assert "Record units that a customer sends back." in client.get(reverse(ADD)).content.decode()
+    assert (
+        "Record units that a customer wants to send back."
+        in client.get(reverse(ADD)).content.decode()
+    )
     sent = {
         "order_id": order.id,
         "reason": "too_big",
