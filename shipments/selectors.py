@@ -24,7 +24,7 @@ _HAS_NUMBER = (Shipment.Status.LABEL_CREATED, *Shipment.UNDER_WAY)
 
 def with_parts() -> QuerySet[Shipment]:
     """Return shipments with their items, labels and scans."""
-    return Shipment.objects.prefetch_related("item_set", "label_set", "scan_set")
+    return Shipment.objects.prefetch_related("items", "label_set", "scan_set")
 
 
 def get(shipment_id: str) -> Shipment:

@@ -209,7 +209,7 @@ class Shipment(serializers.Serializer[Any]):
     adapter = Choice(
         models.Adapter, "Adapter", help_text="What buys the label. `manual`: you enter it."
     )
-    items = ShipmentItem(many=True)
+    items = ShipmentItem(source="lines", many=True)
     packages = Package(many=True)
     weight = Weight()
     shipping_cost = MoneyOut(help_text="What the customer pays, before tax.")

@@ -14,7 +14,7 @@ from events.aggregate import Part
 class ShipmentItem(Part):
     """Units of one line of the order that travel in the shipment."""
 
-    shipment = models.ForeignKey("shipments.Shipment", models.PROTECT, related_name="item_set")
+    shipment = models.ForeignKey("shipments.Shipment", models.PROTECT, related_name="items")
     order_item = models.ForeignKey("orders.OrderItem", models.PROTECT, related_name="+")
     variant_id = models.CharField(max_length=64)
     title = models.CharField(max_length=255)

@@ -152,9 +152,9 @@ class Shipment(OutboundCall, Aggregate):
         super().save(**kwargs)
 
     @cached_property
-    def items(self) -> list[ShipmentItem]:
-        """What travels in it."""
-        return list(self.item_set.all())
+    def lines(self) -> list[ShipmentItem]:
+        """The items, in the order in which they were given."""
+        return list(self.items.all())
 
     @cached_property
     def labels(self) -> list[Label]:
@@ -169,7 +169,7 @@ class Shipment(OutboundCall, Aggregate):
     @property
     def units(self) -> dict[str, int]:
         """The quantities by id of the order's line."""
-        return {str(item.order_item_id): item.quantity for item in self.items}
+        return {str(line.order_item_id): line.quantity for line in self.lines}
 
     @property
     def label(self) -> Label | None:
@@ -207,13 +207,13 @@ class Shipment(OutboundCall, Aggregate):
         return self.status == self.Status.LABEL_CREATED or self.is_labelled_by_hand()
 
     @classmethod
-    def create(cls, *, items: Sequence[ShipmentItem], **fields: Any) -> "Shipment":
+    def create(cls, *, lines: Sequence[ShipmentItem], **fields: Any) -> "Shipment":
         """Return a new shipment of these items; the caller saves it."""
         shipment = cls(**fields)
-        shipment.items, shipment.labels, shipment.scans = list(items), [], []
-        for item in items:
-            item.shipment = shipment
-        shipment.save_part(*items)
+        shipment.lines, shipment.labels, shipment.scans = list(lines), [], []
+        for line in lines:
+            line.shipment = shipment
+        shipment.save_part(*lines)
         shipment.record(events.ShipmentCreated.of(shipment))
         return shipment
 

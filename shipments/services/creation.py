@@ -54,7 +54,7 @@ def create_shipment(
     adapter, account = selectors.adapter_for(order.organization_id, carrier)
     packages, weight = _packages(packed, units)
     shipment = Shipment.create(
-        items=[
+        lines=[
             ShipmentItem(
                 order_item_id=line.order_item_id,
                 variant_id=line.variant_id,

@@ -1,4 +1,4 @@
-"""How each route of shipments is sent, and the queries that it may take."""
+"""The requests and the query budget of each route of shipments."""
 
 from tests.architecture.sizes import lines
 from tests.shipments.factories import BY_HAND, TO, ShipmentFactory, packed, scan
@@ -17,7 +17,7 @@ def new(api, size):
 
 
 def of(verb, body=None, method="post", status="dispatched", by=TO):
-    """A shipment of many lines and with many scans, and what is asked of it."""
+    """Return a request about a shipment with many items, and with many scans if dispatched."""
 
     def endpoint(api, size):
         row = ShipmentFactory(items=lines(size), status=status, by=by)

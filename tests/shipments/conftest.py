@@ -1,4 +1,4 @@
-"""The carriers of the shipments' tests."""
+"""The fixtures of the tests of shipments."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.shipments.recorder import Recorder
 
 @pytest.fixture
 def carrier(monkeypatch):
-    """The sandbox, which remembers what it was asked."""
+    """The sandbox with a record of its calls."""
     recorder = Recorder()
     monkeypatch.setitem(CARRIERS, "sandbox", recorder)
     return recorder

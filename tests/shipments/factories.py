@@ -1,4 +1,4 @@
-"""Shipments in every state, reached as warehouses, carriers and operators reach it."""
+"""Shipments in every status, made by the services that warehouses, carriers and operators use."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ from tests.fulfillment.factories import FulfillmentFactory, fulfillments, order_
 
 TO = {"carrier": "FedEx", "service": "Ground"}
 BY_HAND = {**TO, "carrier": "manual"}
-WAYS = {  # to each state, from the one before it
+STEPS = {  # to each status
     "label_created": ("label",),
     "dispatched": ("label", "dispatch"),
     "in_transit": ("label", "dispatch", "in_transit"),
@@ -30,7 +30,7 @@ WAYS = {  # to each state, from the one before it
 
 
 def packed(*quantities: int, **order: Any) -> Fulfillment:
-    """What one warehouse has packed of an order; the fields are the order's."""
+    """Return the packed fulfillment of a new order; the fields are the order's."""
     if "items" in order:
         return FulfillmentFactory(status="packed", **order)
     made = order_in(*({"wh_1": quantity} for quantity in quantities or (2,)), **order)
@@ -38,13 +38,13 @@ def packed(*quantities: int, **order: Any) -> Fulfillment:
 
 
 def create(fulfillment: Fulfillment | None = None, **given: Any) -> Shipment:
-    """A shipment of everything that is packed, or of the given `units`."""
+    """Create a shipment of all packed units, or of the given `units`."""
     fulfillment = fulfillment or packed()
     return creation.create_shipment(fulfillment_id=fulfillment.id, **{**TO, **given})
 
 
 def label(shipment: Shipment, **given: Any) -> Shipment:
-    """Label it as a client does: bought from its carrier, or written by hand."""
+    """Buy its label, or enter one if its adapter is `manual`."""
     if shipment.adapter == "manual":
         given = {
             "tracking_number": f"N{shipment.id[-12:]}",
@@ -62,13 +62,13 @@ def dispatch(shipment: Shipment, **given: Any) -> Shipment:
 
 
 def scan(shipment: Shipment, status: str, at: datetime | None = None, **given: Any) -> Shipment:
-    """A scan of its own, unless its id is given, or None."""
+    """Record a new scan, unless `scan_id` is given, or None."""
     given = {"scan_id": str(uuid4()), "occurred_at": at or timezone.now(), **given}
     return lifecycle.record_scan(shipment_id=shipment.id, status=status, **given)
 
 
 def aged(shipment: Shipment, hours: float = 24) -> Shipment:
-    """Let it be made, and have left if it has, so many hours ago."""
+    """Move its creation and its dispatch into the past."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE shipments_shipment SET created_at = created_at - %(ago)s, "
@@ -79,9 +79,9 @@ def aged(shipment: Shipment, hours: float = 24) -> Shipment:
 
 
 class ShipmentFactory(factory.Factory):
-    """What is packed of an order, on its way by a carrier of the sandbox; the rest is the order's.
+    """A shipment of a new order with the given `status`; other fields are the order's.
 
-    `by` is its carrier and service: `TO` or `BY_HAND`.
+    `by` is its carrier and service: `TO` (the sandbox) or `BY_HAND`.
     """
 
     class Meta:
@@ -98,7 +98,7 @@ class ShipmentFactory(factory.Factory):
         shipment = create(packed(**fields), **by)
         if status == "cancelled":
             creation.cancel_shipment(shipment_id=shipment.id)
-        for step in WAYS.get(status, ()):
+        for step in STEPS.get(status, ()):
             if step == "label":
                 label(shipment)
             elif step == "dispatch":
@@ -109,10 +109,10 @@ class ShipmentFactory(factory.Factory):
 
 
 def long_ago(**given: Any) -> Shipment:
-    """One that was there before whatever the examples of bodies tell of it."""
+    """Return a shipment that is older than the times in the examples of request bodies."""
     return aged(ShipmentFactory(**given), hours=20 * 365 * 24)
 
 
 def cancel_order(shipment: Shipment) -> None:
-    """The shipment has not heard of it yet."""
+    """Cancel the order, without the reaction of its shipments."""
     orders.cancel_order(order_id=shipment.order_id, reason="customer_request")

@@ -1,4 +1,4 @@
-"""A carrier that remembers what it was asked, and what came of that."""
+"""A carrier that records its calls, and short ways to look at the results."""
 
 from datetime import timedelta
 
@@ -10,26 +10,29 @@ from shipments.models import Shipment
 
 
 class Recorder:
-    """The sandbox, which remembers what it was asked, and answers otherwise if told to."""
+    """The sandbox with a record of its `calls`.
+
+    The next calls return or raise the `responses` instead of the sandbox's own.
+    """
 
     def __init__(self):
-        self.asked, self.instead = [], []
+        self.calls, self.responses = [], []
         self.sandbox = CARRIERS["sandbox"]
 
-    def _answer(self, what, wanted, *more):
-        self.asked.append((what, wanted.label_id, *more))
-        if self.instead:
-            answer = self.instead.pop(0)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer() if callable(answer) else answer
-        return getattr(self.sandbox, what)(wanted, *more)
+    def _respond(self, method, request, *arguments):
+        self.calls.append((method, request.label_id, *arguments))
+        if self.responses:
+            response = self.responses.pop(0)
+            if isinstance(response, Exception):
+                raise response
+            return response() if callable(response) else response
+        return getattr(self.sandbox, method)(request, *arguments)
 
     def buy_label(self, request):
-        return self._answer("buy_label", request)
+        return self._respond("buy_label", request)
 
     def void_label(self, request, tracking_number):
-        return self._answer("void_label", request, tracking_number)
+        return self._respond("void_label", request, tracking_number)
 
 
 def now(shipment):
@@ -40,6 +43,6 @@ def later(minutes=5):
     return timezone.now() + timedelta(minutes=minutes)
 
 
-def failing():
+def with_label_problem():
     found = Shipment.objects.filter(selectors.has_label_problem())
     return list(found.values_list("pk", flat=True))

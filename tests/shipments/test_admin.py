@@ -1,4 +1,4 @@
-"""What operators do with shipments, page by page."""
+"""The admin pages of shipments, carrier accounts and carrier webhooks."""
 
 from datetime import timedelta
 
@@ -38,12 +38,12 @@ def queue(client, key):
         ("delivered", BY_HAND, []),
     ],
 )
-def test_what_is_possible_now_are_buttons(operator, status, by, offered):
+def test_allowed_commands_are_buttons(operator, status, by, offered):
     shown = operator().get(page(ShipmentFactory(status=status, by=by)))
     assert [button["title"] for button in shown.context["actions_detail"]] == offered
 
 
-def test_an_operator_ships_what_is_packed(operator):
+def test_an_operator_ships_packed_units(operator):
     client, fulfillment = operator(username="olga"), packed()
     add = reverse("admin:shipments_shipment_add")
     sent = {"fulfillment_id": fulfillment.id, "carrier": "manual", "service": "Van", "key": "once"}
@@ -66,7 +66,7 @@ def test_an_operator_ships_what_is_packed(operator):
     assert "Memphis, TN" in client.get(page(shipment)).content.decode()
 
 
-def test_a_label_wanted_in_the_admin_is_bought_at_once_by_a_worker(operator, enqueued):
+def test_a_worker_buys_a_label_that_was_requested_in_the_admin(operator, enqueued):
     client, shipment = operator(), ShipmentFactory()
     enqueued.clear()
     with pytest.MonkeyPatch.context() as patch:
@@ -80,7 +80,7 @@ def test_a_label_wanted_in_the_admin_is_bought_at_once_by_a_worker(operator, enq
 @pytest.mark.parametrize(
     ("name", "end"), [("lost", "lost"), ("returned-to-sender", "returned_to_sender")]
 )
-def test_what_will_not_arrive_is_recorded(operator, name, end):
+def test_an_operator_records_a_lost_or_returned_shipment(operator, name, end):
     shipment = ShipmentFactory(status="in_transit")
     operator().post(command(shipment, name), {"description": "The van burnt."})
     assert selectors.get(shipment.id).status == end
@@ -88,7 +88,7 @@ def test_what_will_not_arrive_is_recorded(operator, name, end):
 
 
 @pytest.mark.parametrize("name", ["lost", "returned-to-sender", "scan"])
-def test_who_comes_too_late_is_told_what_happened(operator, name):
+def test_a_late_command_shows_why_it_is_not_allowed(operator, name):
     shipment = ShipmentFactory(status="delivered")
     typed = {"status": "exception"} if name == "scan" else {"description": "The van burnt."}
     shown = operator().post(command(shipment, name), typed, follow=True).content.decode()
@@ -96,17 +96,17 @@ def test_who_comes_too_late_is_told_what_happened(operator, name):
     assert "done for" not in shown
 
 
-def test_what_two_have_seen_is_done_for_both(operator):
+def test_reporting_a_loss_twice_succeeds_twice_and_records_it_once(operator):
     shipment = ShipmentFactory(status="lost")
     shown = operator().post(command(shipment, "lost"), {}, follow=True).content.decode()
     assert "done for" in shown
     assert told(shipment.order).count("shipment.lost") == 1
 
 
-def test_an_operator_may_retry_calls_for_what_was_not_taken_back(operator, carrier):
+def test_an_operator_retries_a_refused_void(operator, carrier):
     client, shipment = operator(), ShipmentFactory(status="label_created")
     creation.cancel_shipment(shipment_id=shipment.id)
-    carrier.instead = [CarrierRefused("It has been used.")]
+    carrier.responses = [CarrierRefused("It has been used.")]
     label_purchase.call_carrier(shipment_id=shipment.id)
     assert queue(client, "labels") == [shipment.id]
     shown = client.get(page(shipment))
@@ -118,13 +118,13 @@ def test_an_operator_may_retry_calls_for_what_was_not_taken_back(operator, carri
     assert queue(client, "labels") == []
 
 
-def test_a_refusal_is_shown_in_the_form(operator):
+def test_the_form_shows_an_error_of_the_service(operator):
     shipment = ShipmentFactory(by=BY_HAND)
     refused = operator().post(command(shipment, "label"), {})
     assert "tracking_number is required" in refused.content.decode()
 
 
-def test_shipments_that_wait_for_somebody_are_listed(operator):
+def test_work_queues_list_the_shipments_that_need_attention(operator):
     client = operator()
     new, labelled = ShipmentFactory(), ShipmentFactory(status="label_created")
     yesterday = timezone.now().date() - timedelta(days=1)
@@ -139,21 +139,21 @@ def test_shipments_that_wait_for_somebody_are_listed(operator):
     assert queue(client, "labels") == [silent.id]
 
 
-def test_an_operator_asks_the_carrier_now(operator):
+def test_an_operator_retries_a_carrier_call(operator):
     shipment = label(create(service="Timeout"))
     operator().post(command(shipment, "retry-carrier-calls"))
     label_purchase.call_carrier(shipment_id=shipment.id)
     assert selectors.get(shipment.id).status == "label_created"
 
 
-def test_many_are_dispatched_at_once(operator):
+def test_several_shipments_are_dispatched_with_one_action(operator):
     client, shipments = operator(), [ShipmentFactory(status="label_created") for _ in range(2)]
     sent = {"action": "dispatch", "_selected_action": [each.id for each in shipments]}
     client.post(reverse("admin:shipments_shipment_changelist"), sent)
     assert {row.status for row in Shipment.objects.all()} == {"dispatched"}
 
 
-def test_an_account_decides_which_adapter_speaks_to_a_carrier(operator):
+def test_a_carrier_account_selects_the_adapter(operator):
     client, add = operator(), reverse("admin:shipments_carrieraccount_add")
     sent = {"organization_id": "org_1", "carrier": "FedEx", "adapter": "easypost", "account": ""}
     assert client.post(add, sent).status_code == 302
@@ -165,13 +165,13 @@ def test_an_account_decides_which_adapter_speaks_to_a_carrier(operator):
     assert selectors.adapter_for("org_1", "fedex") == ("manual", "ca_1")
 
 
-def test_who_may_only_look_decides_nothing(operator):
+def test_view_permission_does_not_allow_changes(operator):
     client = operator("shipments.view_carrieraccount", "shipments.view_shipment")
     assert client.get(reverse("admin:shipments_carrieraccount_add")).status_code == 403
     assert client.get(reverse("admin:shipments_shipment_add")).status_code == 403
 
 
-def test_messages_about_parcels_that_nobody_knows_are_listed(operator):
+def test_unmatched_webhooks_are_listed(operator):
     webhook = CarrierWebhook.objects.create(
         source="easypost", event_id="evt_1", subject="1", payload="{}"
     )

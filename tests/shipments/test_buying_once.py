@@ -1,4 +1,4 @@
-"""A label is bought once, however often it is asked for, and whatever happens to who asks."""
+"""A label is bought once, even if it is requested repeatedly or its caller is killed."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -13,12 +13,12 @@ from shipments.services import creation, label_purchase, labels
 from tests.facts import data, told
 from tests.parallel import at_once, killed
 from tests.shipments.factories import ShipmentFactory, cancel_order, create, label, packed
-from tests.shipments.recorder import failing, later, now
+from tests.shipments.recorder import later, now, with_label_problem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 
-def test_asking_twice_buys_once(carrier):
+def test_two_requests_buy_one_label(carrier):
     shipment = label(label(ShipmentFactory()))
     assert told(shipment.order).count("shipment.label_created") == 1
     assert told(shipment.order).count("shipment.label_requested") == 1
@@ -26,8 +26,8 @@ def test_asking_twice_buys_once(carrier):
 
 
 @pytest.mark.parametrize("late", ["sold", "quoted", "refused"])
-def test_who_answers_after_somebody_else_changes_nothing(carrier, late):
-    """A caller that everybody thought was killed comes back."""
+def test_a_caller_that_lost_its_lease_changes_nothing(carrier, late):
+    """The caller is slow: another one bought the label after the lease expired."""
     shipment = ShipmentFactory()
     labels.label_shipment(shipment_id=shipment.id)
     call = label_purchase._lease(shipment.id, timezone.now())
@@ -47,32 +47,32 @@ def test_who_answers_after_somebody_else_changes_nothing(carrier, late):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("where", ["buy_label", "_record"])
-def test_a_purchase_is_carried_on_where_its_caller_died(where):
+def test_the_timer_completes_the_purchase_of_a_killed_caller(where):
     shipment = ShipmentFactory()
     labels.label_shipment(shipment_id=shipment.id)
     place = (CARRIERS["sandbox"], "buy_label") if where == "buy_label" else (label_purchase, where)
     killed(lambda: label_purchase.call_carrier(shipment_id=shipment.id), *place)
     assert now(shipment).label.status == "wanted"
-    assert label_purchase.call_due_carriers(now=timezone.now()) == 0, "somebody may still be at it"
+    assert label_purchase.call_due_carriers(now=timezone.now()) == 0, "the lease has not expired"
     assert label_purchase.call_due_carriers(now=later()) == 1
     assert told(shipment.order).count("shipment.label_created") == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_operators_at_once_buy_one_label():
+def test_concurrent_requests_buy_one_label():
     shipment = ShipmentFactory()
 
-    def ask(n):
+    def request(n):
         return label(shipment).id
 
-    assert at_once(4, ask) == [shipment.id] * 4
+    assert at_once(4, request) == [shipment.id] * 4
     assert now(shipment).status == "label_created"
     assert Label.objects.count() == 1
     assert told(shipment.order).count("shipment.label_created") == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_who_ship_the_same_units_at_once_make_one_shipment():
+def test_concurrent_requests_create_one_shipment_of_the_same_units():
     fulfillment = packed()
     answers = at_once(4, lambda n: create(fulfillment).id)
     assert sum(isinstance(answer, str) for answer in answers) == 1
@@ -85,11 +85,11 @@ def sale(number, **given):
 
 
 @pytest.mark.parametrize("names", [("a", "b"), (None, None)], ids=["named", "unnamed"])
-def test_a_label_that_was_sold_twice_goes_back_once(carrier, names):
+def test_a_second_purchase_is_voided_once(carrier, names):
     shipment = ShipmentFactory()
     labels.label_shipment(shipment_id=shipment.id)
     slow = label_purchase._lease(shipment.id, timezone.now())
-    carrier.instead = [sale("T1", reference=names[0])]
+    carrier.responses = [sale("T1", reference=names[0])]
     label_purchase.call_due_carriers(now=later())
     for _ in range(2):
         label_purchase._record(shipment.id, slow, sale("T2", reference=names[1]), "", "")
@@ -101,23 +101,25 @@ def test_a_label_that_was_sold_twice_goes_back_once(carrier, names):
     assert told(shipment.order).count("shipment.label_created") == 1
 
 
-def test_a_number_that_another_parcel_has_goes_back(carrier):
+def test_a_label_with_the_number_of_another_shipment_is_voided(carrier):
     first, second = ShipmentFactory(), ShipmentFactory()
-    carrier.instead = [sale("T1")]
+    carrier.responses = [sale("T1")]
     label(first)
-    carrier.instead = [sale("T1"), CarrierTimeout("Away.")]
+    carrier.responses = [sale("T1"), CarrierTimeout("Away.")]
     refused = label(second)
     assert (refused.status, refused.tracking_number) == ("created", None)
     assert "another shipment under way, T1" in data(second.order, "shipment.label_refused")["error"]
-    assert failing() == [second.id]
+    assert with_label_problem() == [second.id]
     label_purchase.call_due_carriers(now=later())
-    assert carrier.asked[-1] == ("void_label", refused.label.id, "T1")
-    assert (now(second).label.status, failing()) == ("voided", [second.id]), "it is waited for"
+    assert carrier.calls[-1] == ("void_label", refused.label.id, "T1")
+    assert (now(second).label.status, with_label_problem()) == ("voided", [second.id]), (
+        "the shipment still needs a label"
+    )
     assert label(second).status == "label_created"
-    assert failing() == []
+    assert with_label_problem() == []
 
 
-def test_a_refusal_counts_for_nothing_while_somebody_else_asks(carrier):
+def test_a_refusal_is_ignored_while_another_caller_has_the_lease(carrier):
     shipment = ShipmentFactory()
     labels.label_shipment(shipment_id=shipment.id)
     slow = label_purchase._lease(shipment.id, timezone.now())
@@ -126,24 +128,24 @@ def test_a_refusal_counts_for_nothing_while_somebody_else_asks(carrier):
     assert now(shipment).label.status == "wanted"
 
 
-def test_nothing_is_bought_for_a_cancelled_order(carrier):
+def test_no_label_is_bought_for_a_cancelled_order(carrier):
     shipment = ShipmentFactory()
     labels.label_shipment(shipment_id=shipment.id)
     cancel_order(shipment)
     label_purchase.call_due_carriers(now=later())
-    assert (carrier.asked, now(shipment).label.status) == ([], "voided")
+    assert (carrier.calls, now(shipment).label.status) == ([], "voided")
 
 
-def test_what_was_bought_while_the_order_was_cancelled_goes_back(carrier):
+def test_a_label_bought_while_its_order_is_cancelled_is_voided(carrier):
     shipment = ShipmentFactory()
 
     def cancelled_meanwhile():
         cancel_order(shipment)
         return sale("T1")
 
-    carrier.instead = [cancelled_meanwhile]
+    carrier.responses = [cancelled_meanwhile]
     assert label(shipment).status == "created"
-    assert carrier.asked[-1][::2] == ("void_label", "T1")
+    assert carrier.calls[-1][::2] == ("void_label", "T1")
     creation.cancel_open_shipments(order_id=shipment.order_id)
     assert (now(shipment).status, now(shipment).label.status) == ("cancelled", "voided")
     assert "shipment.label_created" not in told(shipment.order)

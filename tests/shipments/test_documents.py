@@ -1,4 +1,4 @@
-"""What stands on a label, and how it is drawn."""
+"""The PDF of labels: its texts and its layout."""
 
 from decimal import Decimal
 from io import BytesIO
@@ -24,7 +24,7 @@ LABEL = {
     },
     "weights": [Decimal("2.500")],
     "signature_required": True,
-    "note": "For trying things out.",
+    "note": "Not valid for shipping.",
 }
 
 
@@ -33,7 +33,7 @@ def pages(**changes):
     return [" ".join(page.extract_text().split()) for page in read]
 
 
-def test_it_says_who_sends_what_to_whom():
+def test_a_label_contains_sender_recipient_and_shipment_details():
     (page,) = pages()
     for value in (
         *LABEL["sender"].values(),
@@ -43,26 +43,26 @@ def test_it_says_who_sends_what_to_whom():
         "Ground",
         "Order ORD-2025-0001 · Parcel 1 of 1 · 2.5 kg · Signature required",
         "SB012345678901",
-        "For trying things out.",
+        "Not valid for shipping.",
     ):
         assert value in page
 
 
-def test_each_parcel_has_a_page_with_its_weight():
+def test_each_package_has_a_page_with_its_weight():
     first, second = pages(weights=[Decimal(1), Decimal("0.75")], signature_required=False)
     assert "Parcel 1 of 2 · 1 kg" in first
     assert "Parcel 2 of 2 · 0.75 kg" in second
     assert "Signature" not in first
 
 
-def test_it_is_ten_by_fifteen_centimetres_with_its_fonts_in_it():
+def test_a_label_is_10_by_15_centimeters_and_embeds_its_fonts():
     (page,) = pypdf.PdfReader(BytesIO(documents.label(**LABEL))).pages
     assert [round(float(side) / 72 * 25.4) for side in page.mediabox[2:]] == [100, 150]
     for font in page["/Resources"]["/Font"].values():
         assert "/FontFile2" in font.get_object()["/FontDescriptor"]
 
 
-def test_the_same_shipment_gives_the_same_bytes():
+def test_the_same_arguments_give_the_same_bytes():
     assert documents.label(**LABEL) == documents.label(**LABEL)
 
 
@@ -76,5 +76,5 @@ def test_the_same_shipment_gives_the_same_bytes():
     ],
     ids=["nothing", "japanese", "longest", "long names"],
 )
-def test_whatever_stands_on_it_fits_on_its_page(changes):
+def test_long_and_missing_texts_fit_on_one_page(changes):
     assert len(pages(**changes)) == 1

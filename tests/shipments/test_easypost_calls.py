@@ -8,7 +8,7 @@ from shipments.services import creation, label_purchase, labels
 from tests.factories import ADDRESS
 from tests.shipments.easypost_requests import peer_of
 from tests.shipments.factories import ShipmentFactory, label
-from tests.shipments.recorder import failing, later, now
+from tests.shipments.recorder import later, now, with_label_problem
 
 pytestmark = pytest.mark.django_db
 
@@ -85,7 +85,7 @@ def test_a_label_sold_after_it_was_cancelled_is_given_back(peer, wanted):
     creation.cancel_shipment(shipment_id=wanted.id)
     label_purchase.call_due_carriers(now=later(1))
     assert now(wanted).label.status == "void_wanted"
-    assert failing() == [wanted.id]
+    assert with_label_problem() == [wanted.id]
     peer.buy("shp_1")
     label_purchase.call_due_carriers(now=later(60))
     assert (paid(peer), now(wanted).label.status) == ([], "voided")

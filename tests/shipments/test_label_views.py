@@ -1,4 +1,4 @@
-"""The routes that make labels and show them."""
+"""The routes that create and show labels."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -17,7 +17,7 @@ from tests.shipments.test_views import BASE, post
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 
-def test_a_refusal_is_answered_with_the_carriers_words(api):
+def test_a_refusal_is_an_error_with_the_carriers_message(api):
     shipment = create(service="Refused")
     answer = post(api, shipment, "label")
     assert (answer.status_code, answer.json()["code"]) == (422, "carrier_refused")
@@ -25,13 +25,13 @@ def test_a_refusal_is_answered_with_the_carriers_words(api):
     assert api.get(f"{BASE}/{shipment.id}").json()["label"]["status"] == "refused"
 
 
-def test_an_answer_that_is_lost_leaves_it_wanted(api):
+def test_a_timeout_leaves_the_label_requested(api):
     answer = post(api, create(service="Silent"), "label")
     assert (answer.status_code, answer.json()["label"]["status"]) == (200, "wanted")
     assert answer.json()["label"]["error"] == "The sandbox does not answer."
 
 
-def test_a_repeat_finds_the_label_as_it_is_now(api):
+def test_a_repeated_request_returns_the_current_state(api):
     shipment, key = create(service="Timeout"), {"Idempotency-Key": "key"}
     assert post(api, shipment, "label", headers=key).json()["status"] == "created"
     label_purchase.call_due_carriers(now=timezone.now() + timedelta(minutes=5))
@@ -44,7 +44,7 @@ def test_a_repeat_finds_the_label_as_it_is_now(api):
     assert told(shipment.order, after=before) == []
 
 
-def test_a_request_that_died_before_the_call_is_carried_on_by_its_repeat(api, monkeypatch):
+def test_a_repeated_request_calls_the_carrier_if_the_first_was_killed(api, monkeypatch):
     shipment = ShipmentFactory()
 
     def kill(**given):
@@ -58,7 +58,7 @@ def test_a_request_that_died_before_the_call_is_carried_on_by_its_repeat(api, mo
     assert post(api, shipment, "label").json()["status"] == "label_created"
 
 
-def test_the_label_of_ones_own_carrier_is_recorded(api):
+def test_a_label_entered_by_hand_is_recorded(api):
     body = {"tracking_number": "1", "label_url": "https://x.test/1", "carrier_cost": "3"}
     shipment = ShipmentFactory(by=BY_HAND)
     answer = post(api, shipment, "label", body).json()
@@ -68,7 +68,7 @@ def test_the_label_of_ones_own_carrier_is_recorded(api):
     assert (other.status_code, other.json()["code"]) == (422, "tracking_number_taken")
 
 
-def test_the_pdf_is_shown_with_a_token_and_by_its_url(api):
+def test_the_pdf_is_available_with_a_token_and_by_its_signed_url(api):
     shipment = ShipmentFactory(status="label_created")
     url = api.get(f"{BASE}/{shipment.id}").json()["label_url"]
     path = url.removeprefix("http://localhost:8000")
@@ -78,7 +78,7 @@ def test_the_pdf_is_shown_with_a_token_and_by_its_url(api):
     assert data(shipment.order, "shipment.label_created")["label_url"].startswith(url[:50])
 
 
-def test_a_link_is_good_for_thirty_days_and_for_its_label(api, monkeypatch):
+def test_a_signed_url_is_valid_for_thirty_days_and_for_one_label(api, monkeypatch):
     shipment = ShipmentFactory(status="label_created")
     url = api.get(f"{BASE}/{shipment.id}").json()["label_url"]
     path = url.removeprefix("http://localhost:8000")
@@ -89,7 +89,7 @@ def test_a_link_is_good_for_thirty_days_and_for_its_label(api, monkeypatch):
     assert (late.status_code, late.json()["code"]) == (410, "link_expired")
 
 
-def test_a_label_that_went_back_is_shown_nowhere(api):
+def test_a_voided_label_is_not_available(api):
     shipment = ShipmentFactory(status="label_created")
     path = api.get(f"{BASE}/{shipment.id}").json()["label_url"]
     path = path.removeprefix("http://localhost:8000")
@@ -99,7 +99,7 @@ def test_a_label_that_went_back_is_shown_nowhere(api):
     assert Client().get(path).status_code == 404
 
 
-def test_a_file_that_is_lost_is_said_to_be(api, media):
+def test_a_missing_file_is_reported(api, media):
     shipment = ShipmentFactory(status="label_created")
     path = api.get(f"{BASE}/{shipment.id}").json()["label_url"]
     for file in media.rglob("*.pdf"):
@@ -110,7 +110,7 @@ def test_a_file_that_is_lost_is_said_to_be(api, media):
     assert Client().get(path.removeprefix("http://localhost:8000")).status_code == 404
 
 
-def test_of_ones_own_carrier_only_the_number_need_be_known(api):
+def test_a_label_entered_by_hand_needs_only_a_tracking_number(api):
     shipment = ShipmentFactory(by=BY_HAND)
     for _ in range(2):
         answer = post(api, shipment, "label", {"tracking_number": "1"}).json()
@@ -123,18 +123,18 @@ def test_of_ones_own_carrier_only_the_number_need_be_known(api):
     }
 
 
-def test_a_number_in_use_is_the_carriers_refusal(api, carrier):
-    sale = carriers.PurchasedLabel(
+def test_a_bought_label_with_a_number_in_use_is_refused(api, carrier):
+    purchased = carriers.PurchasedLabel(
         tracking_number="1", carrier_cost=Decimal(1), currency="USD", url="https://x.test/l"
     )
-    carrier.instead = [sale, sale]
+    carrier.responses = [purchased, purchased]
     post(api, ShipmentFactory(), "label")
     answer = post(api, ShipmentFactory(), "label")
     assert (answer.status_code, answer.json()["code"]) == (422, "carrier_refused")
     assert "request another" in answer.json()["detail"]
 
 
-def test_where_the_carrier_keeps_it_is_said(api):
+def test_without_a_stored_pdf_the_error_says_where_the_label_is(api):
     for status, detail in (
         ("created", "no label"),
         ("label_created", "https://x.test/l"),

@@ -1,4 +1,4 @@
-"""Buying labels, whatever the carrier answers."""
+"""Buying labels, for each response of the carrier."""
 
 import hashlib
 from datetime import timedelta
@@ -13,7 +13,7 @@ from shipments.exceptions import CarrierRefused
 from shipments.services import label_purchase, labels
 from tests.facts import data
 from tests.shipments.factories import ShipmentFactory, create, label
-from tests.shipments.recorder import failing, later, now
+from tests.shipments.recorder import later, now, with_label_problem
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
@@ -30,56 +30,58 @@ def test_the_sandbox_sells_a_label(media):
     assert shipment.estimated_delivery == (timezone.now() + timedelta(days=3)).date()
 
 
-def test_the_reference_is_kept_before_anything_is_paid_for(carrier):
+def test_the_reference_is_saved_before_the_label_is_paid_for(carrier):
     shipment = ShipmentFactory()
-    carrier.instead = [Quote(reference="quote_1"), CarrierTimeout("Away.")]
+    carrier.responses = [Quote(reference="quote_1"), CarrierTimeout("Away.")]
     waiting = label(shipment)
     assert (waiting.status, waiting.label.status) == ("created", "wanted")
     assert (waiting.label.reference, waiting.label.last_error) == ("quote_1", "Away.")
-    assert failing() == [shipment.id]
-    assert label_purchase.call_due_carriers(now=timezone.now()) == 0, "not at once again"
+    assert with_label_problem() == [shipment.id]
+    assert label_purchase.call_due_carriers(now=timezone.now()) == 0, "the retry is not due"
     assert label_purchase.call_due_carriers(now=later()) == 1
     assert now(shipment).label.reference == "quote_1"
-    assert len({asked[1] for asked in carrier.asked}) == 1, "the key of idempotency stays"
-    assert failing() == []
+    assert len({call[1] for call in carrier.calls}) == 1, "the idempotency key stays the same"
+    assert with_label_problem() == []
 
 
-def test_a_lost_answer_is_asked_for_until_it_comes():
+def test_the_timer_retries_after_a_timeout():
     shipment = label(create(service="Timeout"))
     assert shipment.label.last_error == "The sandbox did not answer in time."
     tasks.call_carriers(now=later().isoformat())
     assert now(shipment).status == "label_created"
 
 
-def test_what_nobody_has_called_for_the_timer_does():
+def test_the_timer_makes_calls_that_no_task_made():
     shipment = ShipmentFactory()
     labels.label_shipment(shipment_id=shipment.id)
-    assert label_purchase.call_due_carriers(now=timezone.now()) == 0, "whoever wants it asks first"
+    assert label_purchase.call_due_carriers(now=timezone.now()) == 0, (
+        "the grace period has not passed"
+    )
     assert label_purchase.call_due_carriers(now=later(1)) == 1
     assert now(shipment).status == "label_created"
 
 
-def test_a_refusal_is_shown_and_another_may_be_asked_for(carrier):
+def test_after_a_refusal_another_label_can_be_requested(carrier):
     shipment = ShipmentFactory()
-    carrier.instead = [CarrierRefused("The address is unknown.")]
+    carrier.responses = [CarrierRefused("The address is unknown.")]
     refused = label(shipment)
     assert (refused.status, refused.label.status) == ("created", "refused")
     assert data(refused.order, "shipment.label_refused")["error"] == "The address is unknown."
     assert "label" in refused.allowed_actions()
-    assert failing() == [shipment.id]
+    assert with_label_problem() == [shipment.id]
     again = label(shipment)
     assert again.status == "label_created"
     assert [each.status for each in again.labels] == ["refused", "bought"]
-    assert failing() == []
+    assert with_label_problem() == []
 
 
-def test_the_sandbox_sells_nothing_where_it_is_off(settings):
+def test_the_disabled_sandbox_sells_no_labels(settings):
     settings.CARRIER_SANDBOX = False
     shipment = label(create(carrier="sandbox"))
     assert "CARRIER_SANDBOX=true" in shipment.label.last_error
 
 
-def test_a_storage_that_is_away_gets_the_same_label_later(media):
+def test_a_label_that_could_not_be_stored_is_stored_by_the_retry(media):
     media.write_text("no directory")
     shipment = label(ShipmentFactory())
     assert "could not be stored" in shipment.label.last_error
@@ -88,9 +90,9 @@ def test_a_storage_that_is_away_gets_the_same_label_later(media):
     assert now(shipment).status == "label_created"
 
 
-def test_the_carriers_currency_is_the_costs(carrier):
+def test_the_cost_is_in_the_carriers_currency(carrier):
     shipment = ShipmentFactory()
-    carrier.instead = [
+    carrier.responses = [
         PurchasedLabel(
             tracking_number="T1",
             carrier_cost=Decimal("1300"),
@@ -108,29 +110,29 @@ def test_the_carriers_currency_is_the_costs(carrier):
     assert made.carrier_currency == "JPY"
 
 
-def test_an_account_that_does_not_answer_is_not_asked_for_every_label(carrier):
+def test_an_account_that_does_not_answer_is_called_once_a_run(carrier):
     for _ in range(3):
         labels.label_shipment(shipment_id=ShipmentFactory().id)
-    carrier.instead = [CarrierTimeout("Away.") for _ in range(3)]
+    carrier.responses = [CarrierTimeout("Away.") for _ in range(3)]
     assert label_purchase.call_due_carriers(now=later()) == 1
-    assert len(carrier.asked) == 1
+    assert len(carrier.calls) == 1
 
 
-def test_one_that_fails_does_not_keep_the_others_waiting(carrier, caplog):
+def test_a_failing_call_does_not_delay_the_others(carrier, caplog):
     first, second = ShipmentFactory(), ShipmentFactory()
     for shipment in (first, second):
         labels.label_shipment(shipment_id=shipment.id)
-    carrier.instead = [ValueError("a bug")]
+    carrier.responses = [ValueError("a bug")]
     assert label_purchase.call_due_carriers(now=later()) == 2
     assert now(second).status == "label_created"
-    assert failing() == [first.id], "and operators see it"
+    assert with_label_problem() == [first.id], "operators see it"
     assert "a bug" in now(first).label.last_error
-    assert label_purchase.call_due_carriers(now=timezone.now()) == 0, "not at once again"
+    assert label_purchase.call_due_carriers(now=timezone.now()) == 0, "the retry is not due"
 
 
-def test_an_operator_need_not_wait_for_the_timer(carrier):
+def test_an_operator_can_retry_before_the_timer(carrier):
     shipment = ShipmentFactory()
-    carrier.instead = [CarrierTimeout("Away.")]
+    carrier.responses = [CarrierTimeout("Away.")]
     label(shipment)
     labels.retry_calls(shipment_id=shipment.id)
     label_purchase.call_carrier(shipment_id=shipment.id)

@@ -1,4 +1,4 @@
-"""What shipments do about others' facts, and others about theirs."""
+"""Reactions of shipments to other contexts, and of other contexts to shipments."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from tests.shipments.test_services import SHIPPING
 pytestmark = pytest.mark.django_db
 
 
-def test_what_is_packed_becomes_a_shipment_if_the_order_says_how(settle):
+def test_packed_units_become_a_shipment_if_the_order_has_a_carrier(settle):
     fulfillment = packed(shipping=SHIPPING)
     settle()
     (shipment,) = selectors.active(fulfillment.order_id)
@@ -23,20 +23,20 @@ def test_what_is_packed_becomes_a_shipment_if_the_order_says_how(settle):
     assert shipment.fulfillment_id == fulfillment.id
 
 
-def test_otherwise_somebody_has_to_say_how(settle):
+def test_without_a_carrier_in_the_order_no_shipment_is_created(settle):
     fulfillment = packed()
     settle()
     assert not selectors.active(fulfillment.order_id).exists()
 
 
-def test_an_operator_may_have_been_faster(settle):
+def test_an_existing_shipment_of_the_units_is_kept(settle):
     fulfillment = packed(2, shipping=SHIPPING)
     create(fulfillment)
     settle()
     assert selectors.active(fulfillment.order_id).count() == 1
 
 
-def test_the_order_may_have_been_cancelled_meanwhile(settle):
+def test_no_shipment_is_created_for_a_cancelled_order(settle):
     fulfillment = packed(shipping=SHIPPING)
     factories.orders.cancel_order(order_id=fulfillment.order_id, reason="fraud")
     settle()
@@ -44,7 +44,7 @@ def test_the_order_may_have_been_cancelled_meanwhile(settle):
 
 
 @pytest.mark.parametrize("status", ["created", "label_created"])
-def test_a_cancelled_order_cancels_what_has_not_left(status, settle):
+def test_a_cancelled_order_cancels_its_open_shipments(status, settle):
     shipment = ShipmentFactory(status=status)
     factories.cancel_order(shipment)
     settle()
@@ -53,7 +53,7 @@ def test_a_cancelled_order_cancels_what_has_not_left(status, settle):
     assert data(shipment.order, "shipment.cancelled")["reason"] == "order_cancelled"
 
 
-def test_the_order_hears_of_every_shipment_that_leaves_and_arrives(settle):
+def test_the_order_follows_each_dispatched_and_delivered_shipment(settle):
     order = order_in({"wh_1": 2, "wh_2": 1})
     first, second = (create(reach(each, "packed")) for each in fulfillments(order))
     for shipment in (first, second):
@@ -70,7 +70,7 @@ def test_the_order_hears_of_every_shipment_that_leaves_and_arrives(settle):
 
 
 @pytest.mark.parametrize("end", ["lost", "returned_to_sender"])
-def test_what_does_not_arrive_is_sent_again(end, settle):
+def test_units_that_do_not_arrive_are_sent_again(end, settle):
     shipment = ShipmentFactory(status=end)
     settle()
     again = fulfillments(shipment.order)[-1]

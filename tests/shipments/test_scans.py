@@ -1,4 +1,4 @@
-"""What carriers have seen, in whatever order and however often it is told."""
+"""Scans of carriers, repeated and in any order."""
 
 from datetime import timedelta
 from itertools import permutations
@@ -16,8 +16,7 @@ from tests.shipments.factories import ShipmentFactory, aged, scan
 
 pytestmark = pytest.mark.django_db
 
-
-SEEN_THERE = [(state, "delivered") for state in ("label_created", "dispatched", "exception")]
+DELIVERED_FROM = [(state, "delivered") for state in ("label_created", "dispatched", "exception")]
 
 
 def now(shipment):
@@ -28,7 +27,7 @@ def hours(count):
     return timezone.now() - timedelta(hours=count)
 
 
-def test_a_scan_says_where_it_is():
+def test_a_scan_records_the_location():
     shipment = scan(
         ShipmentFactory(status="dispatched"),
         "in_transit",
@@ -45,7 +44,7 @@ def test_a_scan_says_where_it_is():
 
 
 @pytest.mark.parametrize("scan_id", ["scan_1", None])
-def test_ten_times_have_one_effect(scan_id):
+def test_a_repeated_scan_has_one_effect(scan_id):
     shipment, at, before = ShipmentFactory(status="dispatched"), hours(1), mark()
     for _ in range(10):
         scan(shipment, "in_transit", at, scan_id=scan_id, location="Memphis, TN")
@@ -58,7 +57,7 @@ def test_ten_times_have_one_effect(scan_id):
     [{"location": "Nashville, TN"}, {"at": hours(0.5)}, {"status": "exception"}],
     ids=["place", "time", "status"],
 )
-def test_without_an_id_time_place_and_status_tell_scans_apart(other):
+def test_scans_without_an_id_differ_by_time_place_and_status(other):
     shipment, first = ShipmentFactory(status="dispatched"), {"status": "in_transit"}
     first |= {"at": hours(1), "location": "Memphis, TN", "scan_id": None}
     scan(shipment, **first)
@@ -66,7 +65,7 @@ def test_without_an_id_time_place_and_status_tell_scans_apart(other):
     assert [each.counts for each in now(shipment).scans] == [True, True]
 
 
-def test_an_older_scan_is_kept_and_not_told():
+def test_an_older_scan_is_stored_without_effect():
     shipment = ShipmentFactory(status="dispatched")
     scan(shipment, "in_transit", hours(1), location="Nashville, TN")
     before = mark()
@@ -79,14 +78,14 @@ def test_an_older_scan_is_kept_and_not_told():
 
 
 @pytest.mark.parametrize("end", ["delivered", "lost", "returned_to_sender"])
-def test_an_end_counts_however_late_it_is_told(end):
+def test_a_late_final_scan_has_its_effect(end):
     shipment = aged(ShipmentFactory(status="dispatched"))
     scan(shipment, "in_transit", hours(1))
     assert scan(shipment, end, hours(2)).status == end
 
 
 @pytest.mark.parametrize("end", ["delivered", "lost", "returned_to_sender", "cancelled"])
-def test_after_the_end_everything_is_kept_and_nothing_told(end):
+def test_scans_after_the_end_are_stored_without_effect(end):
     shipment, before = ShipmentFactory(status=end), mark()
     already = len(shipment.scans)
     for status in ("in_transit", "exception", "delivered", "lost", "returned_to_sender"):
@@ -95,31 +94,33 @@ def test_after_the_end_everything_is_kept_and_nothing_told(end):
     assert len(now(shipment).scans) == already + 5
 
 
-def test_what_the_carrier_has_seen_has_left_though_nobody_said_so():
+def test_the_first_scan_dispatches_the_shipment():
     shipment, at = aged(ShipmentFactory(status="label_created")), hours(3)
     assert scan(shipment, "in_transit", at).dispatched_at == at
     assert told(shipment.order)[-2:] == ["shipment.dispatched", "shipment.in_transit"]
 
 
-def test_a_label_that_the_carrier_knows_of_has_not_left():
+def test_a_pre_transit_scan_does_not_dispatch_the_shipment():
     shipment = aged(ShipmentFactory(status="label_created"))
     assert scan(shipment, "pre_transit").status == "label_created"
-    assert scan(shipment, "in_transit", hours(1)).status == "in_transit", "it was not the latest"
+    assert scan(shipment, "in_transit", hours(1)).status == "in_transit", (
+        "a pre-transit scan does not count as the latest"
+    )
 
 
-def test_without_a_label_nobody_can_have_seen_it():
+def test_a_shipment_without_a_label_cannot_be_scanned():
     with pytest.raises(InvalidTransition) as refused:
         scan(ShipmentFactory(), "in_transit")
     assert "cancel" in refused.value.details["allowed_actions"]
 
 
-def test_who_took_it_is_told_by_the_scan():
+def test_the_delivery_scan_names_the_recipient():
     shipment = scan(ShipmentFactory(status="in_transit"), "delivered", recipient="A. TORRES")
     assert data(shipment.order, "shipment.delivered")["recipient"] == "A. TORRES"
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
-def test_in_whatever_order_they_come_it_ends_where_it_is(order):
+def test_scans_in_any_order_lead_to_the_same_end(order):
     shipment = aged(ShipmentFactory(status="label_created"))
     scans = [("in_transit", hours(3)), ("exception", hours(2)), ("delivered", hours(1))]
     for which in order:
@@ -131,7 +132,7 @@ def test_in_whatever_order_they_come_it_ends_where_it_is(order):
     assert names[names.index("shipment.delivered") :] == ["shipment.delivered"]
 
 
-def test_what_is_too_long_is_cut():
+def test_long_texts_are_truncated():
     shipment = ShipmentFactory(status="dispatched")
     scan(
         shipment,
@@ -144,7 +145,7 @@ def test_what_is_too_long_is_cut():
     assert len(now(shipment).recipient) == 200
 
 
-def test_a_carrier_whose_clock_is_wrong_blinds_nobody():
+def test_a_scan_in_the_future_does_not_hide_later_scans():
     shipment, next_year = ShipmentFactory(status="dispatched"), hours(-24 * 365)
     for _ in range(2):
         scan(shipment, "in_transit", next_year, scan_id=None)
@@ -153,8 +154,8 @@ def test_a_carrier_whose_clock_is_wrong_blinds_nobody():
     assert first.occurred_at <= timezone.now()
 
 
-@pytest.mark.parametrize(("state", "status"), [("label_created", "in_transit"), *SEEN_THERE])
-def test_nothing_is_seen_before_it_can_be(state, status):
+@pytest.mark.parametrize(("state", "status"), [("label_created", "in_transit"), *DELIVERED_FROM])
+def test_a_scan_before_the_creation_or_dispatch_is_refused(state, status):
     shipment, before = ShipmentFactory(status=state), mark()
     with pytest.raises(TooEarly, match="which is after the given time"):
         scan(shipment, status, hours(24))
@@ -163,19 +164,19 @@ def test_nothing_is_seen_before_it_can_be(state, status):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_who_tell_the_same_at_once_have_one_effect():
+def test_concurrent_scans_with_one_id_have_one_effect():
     shipment, at = aged(ShipmentFactory(status="label_created")), hours(1)
 
-    def tell(n):
+    def report(n):
         return scan(shipment, "delivered", at, scan_id="scan_1").status
 
-    assert at_once(4, tell) == ["delivered"] * 4
+    assert at_once(4, report) == ["delivered"] * 4
     names = told(shipment.order)
     assert names.count("shipment.dispatched") == names.count("shipment.delivered") == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_dispatch_and_a_cancellation_at_once_end_in_one_of_both():
+def test_of_a_concurrent_dispatch_and_cancellation_one_succeeds():
     shipment = ShipmentFactory(status="label_created")
     verbs = (lifecycle.dispatch_shipment, creation.cancel_shipment)
 

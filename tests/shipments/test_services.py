@@ -1,4 +1,4 @@
-"""Making shipments, labelling, dispatching and delivering them."""
+"""Services: create, label, dispatch and deliver shipments."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -48,8 +48,8 @@ def items(fulfillment):
     return [line.order_item_id for line in fulfillment.lines]
 
 
-class TestCreating:
-    def test_everything_that_is_packed_travels_as_the_order_says(self):
+class TestCreateShipment:
+    def test_by_default_all_packed_units_are_shipped_as_the_order_says(self):
         fulfillment = packed(2, 3, shipping=SHIPPING)
         shipment = creation.create_shipment(fulfillment_id=fulfillment.id)
         assert shipment.units == dict(zip(items(fulfillment), [2, 3], strict=True))
@@ -64,7 +64,7 @@ class TestCreating:
             "shipping_cost": "9.90",
         }
 
-    def test_the_customer_pays_the_shipping_once(self):
+    def test_the_customer_pays_the_shipping_cost_once(self):
         fulfillment = packed(3, shipping=SHIPPING)
         first, second = (create(fulfillment, units={items(fulfillment)[0]: 1}) for _ in range(2))
         assert (first.shipping_cost, second.shipping_cost) == (Decimal("9.90"), 0)
@@ -72,13 +72,13 @@ class TestCreating:
         creation.cancel_shipment(shipment_id=second.id)
         assert create(fulfillment).shipping_cost == Decimal("9.90")
 
-    def test_what_is_given_goes_before_what_the_order_says(self):
+    def test_arguments_override_the_order(self):
         given = {"shipping_cost": Decimal("1.00"), "signature_required": False}
         shipment = create(packed(shipping=SHIPPING), carrier="UPS", **given)
         assert (shipment.carrier, shipment.service) == ("UPS", "Ground")
         assert (shipment.shipping_cost, shipment.signature_required) == (1, False)
 
-    def test_a_part_is_a_parcel_of_its_share_of_the_weight(self):
+    def test_a_part_of_the_units_is_one_package_with_its_share_of_the_weight(self):
         fulfillment = packed(3)
         (item,) = items(fulfillment)
         shipment = create(fulfillment, units={item: 1})
@@ -86,7 +86,7 @@ class TestCreating:
         rest = create(fulfillment)
         assert rest.units == {item: 2}
 
-    def test_live_shipments_never_hold_more_than_was_packed(self):
+    def test_shipments_never_contain_more_units_than_were_packed(self):
         fulfillment = packed(3)
         (item,) = items(fulfillment)
         create(fulfillment, units={item: 2})
@@ -99,35 +99,35 @@ class TestCreating:
             create(fulfillment)
         assert selectors.shipped_units(fulfillment.id) == {item: 3}
 
-    def test_what_was_lost_is_not_packed_any_more_what_is_cancelled_is(self):
+    def test_units_of_lost_shipments_are_not_packed_those_of_cancelled_ones_are(self):
         lost, cancelled = ShipmentFactory(status="lost"), ShipmentFactory(status="cancelled")
         with pytest.raises(NothingToShip):
             create(lost.fulfillment)
         assert create(cancelled.fulfillment).units == cancelled.units
 
     @pytest.mark.parametrize("status", ["open", "started", "cancelled"])
-    def test_what_is_not_packed_is_not_shipped(self, status):
+    def test_units_that_are_not_packed_are_not_shipped(self, status):
         fulfillment = FulfillmentFactory(status=status)
         with pytest.raises(Conflict):
             create(fulfillment)
 
-    def test_a_carrier_is_needed(self):
+    def test_a_carrier_is_required(self):
         with pytest.raises(CarrierRequired, match="give both"):
             creation.create_shipment(fulfillment_id=packed().id)
 
-    def test_an_amount_that_the_currency_has_not_is_refused(self):
+    def test_an_amount_with_too_many_decimals_is_refused(self):
         with pytest.raises(InexactAmount):
             create(packed(currency="JPY"), shipping_cost=Decimal("1.50"))
 
-    def test_nothing_is_shipped_of_a_cancelled_order(self):
+    def test_units_of_a_cancelled_order_are_not_shipped(self):
         shipment = ShipmentFactory(status="cancelled")
         factories.cancel_order(shipment)
         with pytest.raises(Conflict, match="is cancelled"):
             create(shipment.fulfillment)
 
 
-class TestLabelsByHand:
-    def test_an_operator_types_what_is_on_the_label(self):
+class TestManualLabels:
+    def test_an_operator_enters_the_data_of_the_label(self):
         shipment = ShipmentFactory(by=BY_HAND)
         made = labels.label_shipment(
             shipment_id=shipment.id,
@@ -143,11 +143,11 @@ class TestLabelsByHand:
             "carrier_cost": "12.50",
         }
 
-    def test_the_number_is_needed(self):
+    def test_the_tracking_number_is_required(self):
         with pytest.raises(DomainError, match="tracking_number"):
             labels.label_shipment(shipment_id=ShipmentFactory(by=BY_HAND).id)
 
-    def test_one_number_is_one_parcel_under_way(self):
+    def test_a_tracking_number_is_unique_among_shipments_under_way(self):
         first, second, other = (ShipmentFactory(by=BY_HAND) for _ in range(3))
         label(first, tracking_number="1")
         with pytest.raises(TrackingNumberTaken):
@@ -159,17 +159,17 @@ class TestLabelsByHand:
         factories.scan(dispatch(second), "delivered")
         label(other, tracking_number="1")
 
-    def test_own_vans_need_no_label(self):
+    def test_a_manual_shipment_can_be_dispatched_without_a_label(self):
         shipment = dispatch(ShipmentFactory(by=BY_HAND))
         assert (shipment.status, shipment.tracking_number) == ("dispatched", None)
         assert data(shipment.order, "shipment.dispatched")["warehouse_id"] == "wh_1"
 
-    def test_of_a_carrier_with_an_adapter_nothing_is_typed(self):
+    def test_a_label_that_the_carrier_sells_cannot_be_entered(self):
         with pytest.raises(DomainError, match="leave out tracking_number"):
             label(ShipmentFactory(), tracking_number="1")
 
 
-class TestRepeating:
+class TestRepeatedCalls:
     @pytest.mark.parametrize(
         ("status", "again"),
         [
@@ -181,12 +181,12 @@ class TestRepeating:
         ],
     )
     @pytest.mark.parametrize("by", [factories.TO, BY_HAND], ids=["sandbox", "manual"])
-    def test_what_stands_already_is_not_recorded_again(self, status, again, by):
+    def test_a_repeated_call_records_no_event(self, status, again, by):
         shipment, before = ShipmentFactory(status=status, by=by), mark()
         assert again(shipment).status == status
         assert told(shipment.order, after=before) == []
 
-    def test_with_other_arguments_it_is_refused(self):
+    def test_a_repeated_call_with_other_arguments_is_refused(self):
         shipment = ShipmentFactory(status="dispatched")
         with pytest.raises(InvalidTransition):
             dispatch(shipment, estimated_delivery=date(2031, 1, 1))
@@ -196,23 +196,23 @@ class TestRepeating:
             lifecycle.deliver_shipment(shipment_id=shipment.id, recipient="Bob")
 
 
-def test_nothing_of_a_cancelled_order_leaves():
+def test_a_shipment_of_a_cancelled_order_is_not_dispatched():
     shipment = ShipmentFactory(status="label_created")
     factories.cancel_order(shipment)
     with pytest.raises(OrderIsCancelled):
         dispatch(shipment)
     factories.scan(shipment, "in_transit")
-    assert selectors.get(shipment.id).status == "label_created", "its scan is kept, and no more"
+    assert selectors.get(shipment.id).status == "label_created", "its scan is stored without effect"
 
 
-def test_an_order_of_which_something_left_is_cancelled_no_more():
+def test_an_order_with_a_dispatched_shipment_cannot_be_cancelled():
     shipment = ShipmentFactory(status="dispatched")
     assert selectors.is_any_dispatched(shipment.order_id)
     with pytest.raises(Conflict):
         factories.cancel_order(shipment)
 
 
-def test_the_proof_of_delivery_is_kept_with_its_time():
+def test_the_proof_of_delivery_and_its_time_are_recorded():
     at = timezone.now() - timedelta(hours=2)
     shipment = lifecycle.deliver_shipment(
         shipment_id=aged(ShipmentFactory(status="in_transit")).id,
@@ -229,7 +229,7 @@ def test_the_proof_of_delivery_is_kept_with_its_time():
     }
 
 
-class TestAdapters:
+class TestAdapterFor:
     @pytest.mark.parametrize(
         ("carrier", "sandbox", "adapter"),
         [
@@ -240,13 +240,13 @@ class TestAdapters:
             ("EasyPost", True, "easypost"),
         ],
     )
-    def test_without_an_account_the_name_decides_and_then_the_sandbox(
+    def test_without_an_account_the_name_selects_the_adapter_then_the_sandbox(
         self, carrier, sandbox, adapter, settings
     ):
         settings.CARRIER_SANDBOX = sandbox
         assert selectors.adapter_for("org_1", carrier) == (adapter, None)
 
-    def test_an_account_decides_for_its_organization_in_whatever_case(self):
+    def test_an_account_selects_the_adapter_ignoring_case(self):
         given = {"organization_id": "org_1", "adapter": "easypost", "account": "ca_1"}
         CarrierAccount.objects.create(carrier="FedEx", **given)
         with pytest.raises(ValidationError, match="has an account with this carrier"):
@@ -255,6 +255,6 @@ class TestAdapters:
         assert selectors.adapter_for("org_2", "fedex") == ("sandbox", None)
 
 
-def test_not_packed_says_what_to_do():
+def test_the_error_for_unpacked_units_says_what_to_do():
     with pytest.raises(NotPacked, match="pack it first"):
         create(FulfillmentFactory(status="started"))

@@ -1,4 +1,4 @@
-"""Asking carriers where parcels are, and hearing it of their own accord."""
+"""Tracking by calls to carriers and by their webhooks."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -44,7 +44,7 @@ def sent(service="Ground"):
 
 
 class TestPolling:
-    def test_a_parcel_of_the_sandbox_travels_for_three_days(self, settle):
+    def test_the_sandbox_delivers_on_the_third_day(self, settle):
         shipment = sent()
         states = []
         for day in (0, 1, 1, 2, 3, 4):
@@ -61,32 +61,32 @@ class TestPolling:
     @pytest.mark.parametrize(
         ("service", "end"), [("Lost", "lost"), ("Return", "returned_to_sender")]
     )
-    def test_some_do_not_arrive(self, service, end):
+    def test_the_sandbox_loses_or_returns_shipments_of_some_services(self, service, end):
         shipment = sent(service)
         poll(2.5)
         assert now(shipment).status == "exception"
         poll(4)
         assert (now(shipment).status, now(shipment).due_at) == (end, None)
 
-    def test_it_is_asked_every_half_hour_and_not_of_what_has_ended(self):
+    def test_the_carrier_is_called_every_half_hour_until_the_end(self):
         shipment = sent()
-        assert poll(0) == 0, "it has just left"
+        assert poll(0) == 0, "it was just dispatched"
         assert poll(0.1) == 1
         assert poll(0.1) == 0
         assert poll(9) == 1
         assert now(shipment).status == "delivered"
         assert poll(99) == 0
 
-    def test_nobody_is_asked_about_own_vans(self):
+    def test_manual_shipments_are_not_tracked(self):
         ShipmentFactory(status="dispatched", by=BY_HAND)
         assert poll(99) == 0
 
-    def test_a_carrier_that_does_not_answer_is_asked_later_and_later(self, monkeypatch):
+    def test_the_pause_doubles_while_the_carrier_does_not_answer(self, monkeypatch):
         class Silent:
-            asked = 0
+            calls = 0
 
             def track(self, request, *, now):
-                self.asked += 1
+                self.calls += 1
                 raise CarrierTimeout("Away.")
 
         silent = Silent()
@@ -102,11 +102,11 @@ class TestPolling:
             at = due
         assert waits == [timedelta(minutes=minutes) for minutes in (1, 2, 4)]
         assert now(shipment).last_error == "Away."
-        silent.asked = 0
+        silent.calls = 0
         tracking.poll_due_carriers(now=at)
-        assert silent.asked == 1, "the account is away for the others too"
+        assert silent.calls == 1, "the account is skipped for the other shipments"
 
-    def test_a_mistake_of_ours_is_seen_and_keeps_nobody_else_waiting(self, monkeypatch):
+    def test_a_bug_is_recorded_and_does_not_delay_other_shipments(self, monkeypatch):
         broken, other = sent("Broken"), sent()
 
         class Odd:
@@ -121,7 +121,9 @@ class TestPolling:
         assert (now(broken).last_error, now(broken).calls) == ("KeyError('datetime')", 1)
         assert now(other).status == "delivered"
 
-    def test_an_operator_need_not_wait(self, enqueued, django_capture_on_commit_callbacks):
+    def test_an_operator_can_retry_before_the_timer(
+        self, enqueued, django_capture_on_commit_callbacks
+    ):
         shipment = sent()
         with django_capture_on_commit_callbacks(execute=True):
             labels.retry_calls(shipment_id=shipment.id)
@@ -149,8 +151,8 @@ def notice(shipment, status="in_transit", event_id="evt_1", **given):
     return TrackingUpdate(event_id=event_id, **{"reference": None, "carrier": "FedEx", **about})
 
 
-def relabelled(shipment, number, reference):
-    """The same shipment, whose carrier has given it this number and name."""
+def dispatched_as(shipment, number, reference):
+    """Label and dispatch the shipment with this tracking number and reference."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(CARRIERS, "sandbox", Named(number, reference))
         return dispatch(label(shipment))
@@ -170,42 +172,42 @@ class Named:
         )
 
 
-class TestNumbersThatCarriersUseTwice:
-    def test_a_reference_says_whose_parcel_it_is(self):
+class TestReusedTrackingNumbers:
+    def test_the_reference_identifies_the_shipment(self):
         mine, yours = (
-            relabelled(ShipmentFactory(organization_id=org), "9400", f"shp_{org}")
+            dispatched_as(ShipmentFactory(organization_id=org), "9400", f"shp_{org}")
             for org in ("org_1", "org_2")
         )
         webhooks.receive_webhook(adapter="sandbox", update=notice(mine, reference="shp_org_1"))
         assert (now(mine).status, now(yours).status) == ("in_transit", "dispatched")
 
-    def test_a_reference_that_nobody_knows_is_kept(self):
+    def test_a_webhook_with_an_unknown_reference_is_retried(self):
         shipment = ShipmentFactory(status="dispatched")
         webhooks.receive_webhook(adapter="sandbox", update=notice(shipment, reference="shp_other"))
         assert now(shipment).status == "dispatched"
         assert CarrierWebhook.objects.get().due_at
 
-    def test_without_one_nothing_of_two_organizations_moves(self):
+    def test_without_a_reference_shipments_of_two_organizations_are_ambiguous(self):
         both = [
-            relabelled(ShipmentFactory(organization_id=org), "9400", None)
+            dispatched_as(ShipmentFactory(organization_id=org), "9400", None)
             for org in ("org_1", "org_2")
         ]
         webhooks.receive_webhook(adapter="sandbox", update=notice(both[0]))
         assert [now(each).status for each in both] == ["dispatched"] * 2
         assert CarrierWebhook.objects.get().due_at
 
-    def test_without_one_it_is_what_is_under_way_with_that_carrier(self):
-        under_way = relabelled(create(), "9400", None)
-        other = relabelled(create(carrier="UPS", service="Ground"), "9400", None)
+    def test_without_a_reference_the_shipment_under_way_with_the_carrier_matches(self):
+        under_way = dispatched_as(create(), "9400", None)
+        other = dispatched_as(create(carrier="UPS", service="Ground"), "9400", None)
         arrived = ShipmentFactory(organization_id="org_2")
-        scan(relabelled(arrived, "9400", None), "delivered")
+        scan(dispatched_as(arrived, "9400", None), "delivered")
         message = notice(under_way, carrier="FedExDefault")
         webhooks.receive_webhook(adapter="sandbox", update=message)
         assert (now(under_way).status, now(other).status) == ("in_transit", "dispatched")
 
 
 class TestWebhooks:
-    def test_ten_times_have_one_effect(self):
+    def test_a_repeated_webhook_has_one_effect(self):
         shipment, before = ShipmentFactory(status="dispatched"), mark()
         message = notice(shipment)
         for n in range(10):
@@ -214,7 +216,7 @@ class TestWebhooks:
             webhooks.receive_webhook(adapter="sandbox", update=other)
         assert told(shipment.order, after=before) == ["shipment.in_transit"]
 
-    def test_one_about_an_unknown_parcel_is_kept_and_tried_again(self):
+    def test_a_webhook_about_an_unknown_shipment_is_retried(self):
         shipment = ShipmentFactory()
         message = notice(shipment, tracking_number="later")
         webhooks.receive_webhook(adapter="sandbox", update=message)
@@ -229,7 +231,7 @@ class TestWebhooks:
         kept.refresh_from_db()
         assert kept.applied_at
 
-    def test_one_that_stays_unknown_is_given_up_after_three_days_and_forgotten(self):
+    def test_an_unmatched_webhook_expires_after_three_days_and_is_deleted_later(self):
         webhooks.receive_webhook(
             adapter="sandbox", update=notice(ShipmentFactory(), tracking_number="no")
         )
@@ -239,13 +241,13 @@ class TestWebhooks:
         tasks.process_pending_webhooks(now=in_days(31).isoformat())
         assert not CarrierWebhook.objects.exists()
 
-    def test_a_number_of_another_adapter_means_nothing(self):
+    def test_a_tracking_number_of_another_adapter_does_not_match(self):
         shipment = ShipmentFactory(status="dispatched", by=BY_HAND)
         webhooks.receive_webhook(adapter="sandbox", update=notice(shipment))
         assert now(shipment).status == "dispatched"
 
     @pytest.mark.parametrize("year", [None, 1970, 2999])
-    def test_what_the_carrier_has_seen_has_left(self, year):
+    def test_a_delivery_scan_dispatches_the_shipment_first(self, year):
         shipment = ShipmentFactory(status="label_created")
         at = timezone.now() if year is None else datetime(year, 1, 1, tzinfo=UTC)
         scans = (Scan(scan_id=None, status="delivered", occurred_at=at),)
@@ -253,19 +255,19 @@ class TestWebhooks:
         assert told(shipment.order)[-2:] == ["shipment.dispatched", "shipment.delivered"]
         arrived = now(shipment)
         moments = (arrived.created_at, arrived.dispatched_at, arrived.delivered_at, timezone.now())
-        assert moments == tuple(sorted(moments)), "whatever its clock says"
+        assert moments == tuple(sorted(moments)), "even if the carrier's clock is wrong"
 
     @pytest.mark.django_db(transaction=True)
-    def test_webhook_and_polling_at_once_have_one_effect(self):
+    def test_a_concurrent_webhook_and_tracking_call_have_one_effect(self):
         shipment = sent()
         scans = CARRIERS["sandbox"].track(tracking._tracking_request(now(shipment)), now=in_days(5))
         message = notice(shipment, scans=tuple(scans))
 
-        def hear(n):
+        def track(n):
             if n % 2:
                 return webhooks.receive_webhook(adapter="sandbox", update=message)
             return tracking.poll_due_carriers(now=in_days(5))
 
-        at_once(4, hear)
+        at_once(4, track)
         assert told(shipment.order).count("shipment.in_transit") == 2
         assert told(shipment.order).count("shipment.delivered") == 1

@@ -1,4 +1,4 @@
-"""The shipments' routes."""
+"""The routes of shipments."""
 
 import hashlib
 import hmac
@@ -27,7 +27,7 @@ def post(api, shipment, verb, body=None, **kwargs):
     return api.post(f"{BASE}/{shipment.id}/{verb}", body or {}, **kwargs)
 
 
-def test_packed_units_are_shipped_from_creation_to_arrival(api):
+def test_a_shipment_from_its_creation_to_its_delivery(api):
     fulfillment = packed()
     body = {"fulfillment_id": fulfillment.id, "carrier": "FedEx", "service": "Ground"}
     made = api.post(BASE, body)
@@ -53,7 +53,7 @@ def test_packed_units_are_shipped_from_creation_to_arrival(api):
     assert api.get(f"{BASE}/{shipment.id}").json() == arrived
 
 
-def test_only_some_of_what_is_packed(api):
+def test_a_part_of_the_packed_units_is_shipped(api):
     fulfillment = packed(3)
     item = fulfillment.lines[0].order_item_id
     body = {"fulfillment_id": fulfillment.id, "carrier": "FedEx", "service": "Ground"}
@@ -66,12 +66,12 @@ def test_only_some_of_what_is_packed(api):
     assert (answer.status_code, answer.json()["code"]) == (409, "nothing_to_ship")
 
 
-def test_anothers_fulfillment_is_not_shipped(api):
+def test_a_fulfillment_of_another_organization_is_not_shipped(api):
     answer = api.post(BASE, {"fulfillment_id": packed(organization_id="org_2").id})
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["fulfillment_id"])
 
 
-class TestWrongBodies:
+class TestInvalidBodies:
     @pytest.mark.parametrize(
         ("verb", "body", "field"),
         [
@@ -91,7 +91,7 @@ class TestWrongBodies:
             ("cancel", {"reason": "x"}, "reason"),
         ],
     )
-    def test_what_is_wrong_is_named(self, api, verb, body, field):
+    def test_the_invalid_field_is_named(self, api, verb, body, field):
         answer = post(api, ShipmentFactory(status="label_created"), verb, body)
         assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
 
@@ -103,13 +103,13 @@ class TestWrongBodies:
         ("scans", {"status": "delivered", "occurred_at": "1970-01-01T00:00:00Z"}),
     ],
 )
-def test_nothing_arrives_before_it_has_left(api, verb, body):
+def test_a_delivery_before_the_dispatch_is_refused(api, verb, body):
     answer = post(api, ShipmentFactory(status="dispatched"), verb, body)
     assert (answer.status_code, answer.json()["code"]) == (422, "too_early")
     assert "was dispatched at" in answer.json()["detail"]
 
 
-def test_a_clock_that_is_slow_by_a_minute_is_forgiven(api):
+def test_a_clock_that_is_a_minute_slow_is_accepted(api):
     shipment = ShipmentFactory(status="dispatched")
     body = {"delivered_at": (timezone.now() - timedelta(minutes=1)).isoformat()}
     for _ in range(2):
@@ -118,13 +118,13 @@ def test_a_clock_that_is_slow_by_a_minute_is_forgiven(api):
         assert answer.json()["delivered_at"] == answer.json()["dispatched_at"]
 
 
-def test_what_the_state_does_not_allow_says_what_it_does(api):
+def test_an_invalid_transition_lists_the_allowed_actions(api):
     answer = post(api, ShipmentFactory(), "scans", {"status": "in_transit"})
     assert (answer.status_code, answer.json()["code"]) == (409, "invalid_transition")
     assert answer.json()["allowed_actions"] == ["label", "cancel"]
 
 
-def test_shipments_are_filtered_by_what_people_ask_for(api):
+def test_shipments_are_filtered(api):
     new, sent = ShipmentFactory(), ShipmentFactory(status="dispatched")
     van = ShipmentFactory(by=BY_HAND)
     late = lifecycle.dispatch_shipment(
@@ -151,7 +151,7 @@ SECRET = b"a-secret-of-the-tests"
 def verify(body, headers):
     digest = hmac.new(SECRET, body, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(digest, headers.get("X-Signature", "")):
-        raise InvalidCarrierSignature("Nobody has signed this.")
+        raise InvalidCarrierSignature("The signature is missing.")
 
 
 def parse(body):
@@ -161,7 +161,7 @@ def parse(body):
 class TestWebhooks:
     @pytest.fixture(autouse=True)
     def _carrier(self, monkeypatch):
-        """A carrier whose messages are what we make of them."""
+        """Let the sandbox send webhooks."""
         module = SimpleNamespace(verify=verify, parse=parse)
         monkeypatch.setitem(views.WEBHOOKS, "sandbox", module)
 
@@ -185,31 +185,31 @@ class TestWebhooks:
             scans=(seen,),
         )
 
-    def test_what_is_signed_is_taken_once(self):
+    def test_a_signed_webhook_has_one_effect(self):
         shipment, before = ShipmentFactory(status="dispatched"), mark()
         for _ in range(3):
             assert self.send(self.about(shipment)).status_code == 204
         assert told(shipment.order, after=before) == ["shipment.in_transit"]
 
-    def test_what_is_not_signed_is_refused(self):
+    def test_a_webhook_with_an_invalid_signature_is_refused(self):
         answer = self.send(self.about(ShipmentFactory(status="dispatched")), signature="no")
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_signature")
         assert not CarrierWebhook.objects.exists()
 
-    def test_what_is_about_nothing_of_ours_is_not_kept(self):
+    def test_a_webhook_about_something_else_is_ignored(self):
         assert self.send(None).status_code == 204
         assert not CarrierWebhook.objects.exists()
 
-    @pytest.mark.parametrize("carrier", ["manual", "nobody"])
-    def test_a_carrier_that_sends_none_is_not_found(self, carrier):
+    @pytest.mark.parametrize("carrier", ["manual", "unknown"])
+    def test_a_carrier_without_webhooks_is_not_found(self, carrier):
         answer = self.send(None, carrier=carrier)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
-    def test_a_large_one_is_not_read(self):
+    def test_a_large_webhook_is_refused(self):
         answer = self.send("x" * 1024 * 1024)
         assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
-def test_a_scan_may_name_the_person_who_made_it(api):
+def test_a_scan_can_name_its_actor(api):
     body = {"status": "in_transit", "actor": "driver_1"}
     assert json.loads(post(api, ShipmentFactory(status="dispatched"), "scans", body).content)
