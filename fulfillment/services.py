@@ -73,7 +73,7 @@ def pick_item(
         order_item_id=order_item_id, quantity=quantity, scan_id=scan_id, at=timezone.now()
     )
     # Units may be written off in the order before the reaction withdraws them here.
-    active = fulfillment.order.line(order_item_id).live
+    active = fulfillment.order.quantities.line(order_item_id).active_quantity
     if selectors.picked_quantities(fulfillment.order_id)[order_item_id] + quantity > active:
         raise TooManyFulfillmentUnits(f"{order_item_id}: {active} units are not written off.")
     fulfillment.save()
@@ -184,7 +184,7 @@ def withdraw_written_off(*, order_id: str) -> None:
     Fulfillments that have not started come first, then the newest.
     """
     order = orders.selectors.get_for_update(order_id)
-    active = Counter({line.id: line.live for line in order.lines})
+    active = Counter({line.id: line.active_quantity for line in order.lines})
     excess = selectors.planned_quantities(order_id) - active  # keeps positive counts only
     fulfillments = [each for each in selectors.of_order(order_id) if each.status != "cancelled"]
     fulfillments.sort(key=lambda each: (each.status == Status.OPEN, each.id), reverse=True)

@@ -12,7 +12,7 @@ from config.admin.commands import Command, no_input
 from config.admin.filters import CreatedFilter
 from config.admin.pages import Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
-from events.admin.aggregates import AggregateAdmin
+from events.admin.aggregates import AggregateAdmin, link
 from orders import selectors, serializers, services
 from orders.models import Order, OrderItem, Policy, WriteOff
 
@@ -62,8 +62,9 @@ def allocation(order: Order) -> Mapping[str, Any]:
 
 
 def unshipped(order: Order) -> Mapping[str, Any]:
-    """A row for each line of which units have yet to leave."""
-    return {"items": [{"order_item_id": line.id} for line in order.lines if line.to_ship]}
+    """Initial values of the write-off form: a row for each line with unshipped units."""
+    lines = [line for line in order.lines if line.unshipped_quantity]
+    return {"items": [{"order_item_id": line.id} for line in lines]}
 
 
 class OrderItems(Lines):
@@ -115,7 +116,7 @@ class OrderAdmin(AggregateAdmin):
     commands = {
         "place": Command(services.place_order, icon="shopping_bag"),
         "reservation": Command(
-            services.answer_reservation,
+            services.record_reservation,
             serializers.OrderReservation,
             start=allocation,
             choices=items,
@@ -219,7 +220,7 @@ class OrderAdmin(AggregateAdmin):
             ("cancellation_reason", "cancellation_note"),
             ("cancelled_by", "cancelled_at"),
         ),
-        tab("Origin", ("cart", "replaces"), ("placed_at", "updated_at")),
+        tab("Origin", (link("cart_id", "cart"), "replaces"), ("placed_at", "updated_at")),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:

@@ -12,7 +12,6 @@ from events.schema import Event, Id, Money, Payload, Quantity, Timestamp, event
 
 if TYPE_CHECKING:
     from orders.models import Order
-    from orders.models.record import OrderRecord
 
 
 CancellationReason = Literal[
@@ -34,7 +33,7 @@ class StockItem(Payload):
     warehouse_id: Annotated[Id | None, Meta(description="Null where none is known.")]
 
     @classmethod
-    def live(cls, order: "OrderRecord") -> list[Self]:
+    def of(cls, order: "Order") -> list[Self]:
         """Every unit that is not written off, one entry for each line and warehouse."""
         return [
             cls(variant_id=line.variant_id, quantity=quantity, warehouse_id=warehouse_id)
@@ -123,7 +122,7 @@ class OrderConfirmed(Event):
             reservation_id=order.reservation_id,
             confirmed_at=confirmed_at,
             payment_id=payment_id,
-            items=StockItem.live(order),
+            items=StockItem.of(order),
         )
 
 
@@ -142,14 +141,14 @@ class OrderCancelled(Event):
     ]
 
     @classmethod
-    def of(cls, order: "OrderRecord", *, reason: str, refund_required: bool) -> Self:
+    def of(cls, order: "Order", *, reason: str, refund_required: bool) -> Self:
         return cls(
             order_id=order.id,
             reservation_id=order.reservation_id,
             cancellation_reason=cast(CancellationReason, reason),
             cancelled_by=request_context.current().actor,
             refund_required=refund_required,
-            stock_to_release=StockItem.live(order) if order.placed_at else [],
+            stock_to_release=StockItem.of(order) if order.placed_at else [],
         )
 
 

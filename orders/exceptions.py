@@ -27,7 +27,7 @@ class NotFullyPaid(Conflict):
     code = "not_fully_paid"
 
 
-class UnknownItem(DomainError):
+class UnknownOrderItem(DomainError):
     """The order has no such line."""
 
     code = "unknown_item"
@@ -51,7 +51,7 @@ class UnitsArePicked(Conflict):
     code = "units_are_picked"
 
 
-class HasLeft(Conflict):
+class AlreadyShipped(Conflict):
     """A shipment has left: the order cannot be cancelled; what has not left can be written off."""
 
     code = "has_left"

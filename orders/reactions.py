@@ -100,10 +100,10 @@ def reopen_lost_units(event: ShipmentLost | ShipmentReturnedToSender, about: Eve
 
 
 @reacts_to(ReturnReceived)
-def count_returned_units(event: ReturnReceived, about: EventRecord) -> None:
+def record_returned_units(event: ReturnReceived, about: EventRecord) -> None:
     """Whatever has come back and is not counted yet, of this receipt or of others."""
     order = selectors.get_for_update(event.order_id)
     received = returns.selectors.received_quantities(order.id)
     units = {line.id: received[line.id] - line.returned for line in order.lines}
     if units := {line: quantity for line, quantity in units.items() if quantity > 0}:
-        services.count_returned_units(order_id=order.id, units=units)
+        services.record_returned_units(order_id=order.id, units=units)

@@ -7,7 +7,8 @@ from django.conf import settings
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 import payments.selectors
-from orders.models import Dispatch, Order, Policy, UnknownShipment, WriteOff
+from orders.exceptions import UnknownShipment
+from orders.models import Dispatch, Order, Policy, WriteOff
 
 # Orders that wait for somebody: to look at them before they are fulfilled; and to tell Inventory
 # about units that were written off.
@@ -97,19 +98,19 @@ def payment_status(
 def fulfillment_status(
     order: Order,
 ) -> Literal["unfulfilled", "partially_shipped", "shipped", "partially_delivered", "delivered"]:
-    """How far the live units have come."""
-    live = sum(line.live for line in order.lines)
-    if delivered := sum(line.delivered for line in order.lines):
-        return "delivered" if delivered == live else "partially_delivered"
-    if shipped := sum(line.shipped for line in order.lines):
-        return "shipped" if shipped == live else "partially_shipped"
+    """Return how far the active units have come."""
+    active = order.quantities.total("active_quantity")
+    if delivered := order.quantities.total("delivered"):
+        return "delivered" if delivered == active else "partially_delivered"
+    if shipped := order.quantities.total("shipped"):
+        return "shipped" if shipped == active else "partially_shipped"
     return "unfulfilled"
 
 
 def return_status(order: Order) -> Literal["none", "partially_returned", "returned"]:
-    """How many of the delivered units have come back."""
-    returned = sum(line.returned for line in order.lines)
+    """Return how many of the delivered units were returned."""
+    returned = order.quantities.total("returned")
     if not returned:
         return "none"
-    everything = sum(line.delivered for line in order.lines)
-    return "returned" if returned == everything else "partially_returned"
+    is_all = returned == order.quantities.total("delivered")
+    return "returned" if is_all else "partially_returned"

@@ -46,7 +46,7 @@ class Orders(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     def reservation(self, request: Request, pk: str) -> Response:
         """Inventory's answer: where the units come from, or that there are none."""
         order = self.get_object()
-        return self.answer(services.answer_reservation(order_id=order.id, **self.body()))
+        return self.answer(services.record_reservation(order_id=order.id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.OrderCancel, example="order_cancelled")

@@ -40,15 +40,15 @@ def request_return(
 ) -> Return:
     """Request to return delivered units, at most one item per order line.
 
-    An `override_reason` skips the check of the return window. Raises UnknownItem, TooManyUnits,
-    ReturnWindowClosed.
+    An `override_reason` skips the check of the return window. Raises UnknownOrderItem,
+    TooManyUnits, ReturnWindowClosed.
     """
     order, now = orders.selectors.get_for_update(order_id), timezone.now()
     reserved = selectors.reserved_unit_numbers(order.id)
     lines = []
     for position, item in enumerate(items, 1):
-        line, quantity = order.line(item["order_item_id"]), item["quantity"]
-        line.expect(quantity, at_most=line.delivered - len(reserved[line.id]))
+        line, quantity = order.quantities.line(item["order_item_id"]), item["quantity"]
+        line.expect_available(quantity, line.delivered - len(reserved[line.id]))
         numbers = (n for n in range(1, line.quantity + 1) if n not in reserved[line.id])
         unit_numbers = [next(numbers) for _ in range(quantity)]
         lines.append(

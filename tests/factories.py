@@ -139,7 +139,8 @@ def start(order: Order) -> Order:
 
 def ship(order: Order, shipment_id: str = "ship_1", **given: Any) -> Order:
     """Ship the given units, or all that have not left."""
-    units = {line.id: line.to_ship for line in selectors.get(order.id).lines if line.to_ship}
+    lines = selectors.get(order.id).lines
+    units = {line.id: line.unshipped_quantity for line in lines if line.unshipped_quantity}
     shipment: dict[str, Any] = {
         "warehouse_id": "wh_101",
         "carrier": "FedEx",

@@ -1,12 +1,12 @@
 """The admin's page of an aggregate: its commands as buttons, its events as a timeline."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 from config.admin.pages import ReadOnlyAdmin
 from events.admin import timeline
@@ -47,14 +47,23 @@ def _name(row: Transition) -> str:
     return (row.verb or row.name).replace("_", "-")
 
 
-@admin.display(description="stream", ordering="stream")
-def stream(row: Any) -> SafeString | str:
-    """The order or the cart that a row of the kernel's is about, linked to its page."""
-    prefix = row.stream.partition("_")[0]
-    for model in admin.site._registry:
-        if issubclass(model, Aggregate) and getattr(model._meta.pk, "prefix", None) == prefix:
-            options = model._meta
-            page = f"admin:{options.app_label}_{options.model_name}_change"
-            url = reverse(page, args=[row.stream])
-            return format_html('<a href="{}" class="console-link">{}</a>', url, row.stream)
-    return str(row.stream)
+def link(name: str, description: str) -> Callable[[Any], str]:
+    """Return a column that shows an aggregate's id, linked to its page."""
+
+    @admin.display(description=description, ordering=name)
+    def show(row: Any) -> str:
+        value = getattr(row, name)
+        prefix = str(value).partition("_")[0]
+        for model in admin.site._registry:
+            if issubclass(model, Aggregate) and getattr(model._meta.pk, "prefix", None) == prefix:
+                options = model._meta
+                page = f"admin:{options.app_label}_{options.model_name}_change"
+                url = reverse(page, args=[value])
+                return format_html('<a href="{}" class="console-link">{}</a>', url, value)
+        return str(value or "-")
+
+    show.__name__ = name
+    return show
+
+
+stream = link("stream", "stream")

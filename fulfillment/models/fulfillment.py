@@ -148,7 +148,7 @@ class Fulfillment(Aggregate):
         )
         fulfillment.lines = []
         for item, quantity in units.items():
-            fulfillment._add(order.line(item), quantity)
+            fulfillment._add(order.quantities.line(item), quantity)
         fulfillment.record(
             events.FulfillmentOpened(
                 fulfillment_id=fulfillment.id,
@@ -225,7 +225,7 @@ class Fulfillment(Aggregate):
     def assign(self, *, order: "Order", units: Units, reason: events.AssignmentReason) -> Event:
         """The warehouse sends more units of the order's lines."""
         for item, quantity in units.items():
-            self._add(order.line(item), quantity)
+            self._add(order.quantities.line(item), quantity)
         return events.FulfillmentUnitsAssigned(
             fulfillment_id=self.id,
             order_id=self.order_id,

@@ -1,54 +1,235 @@
-"""The life of an order on one page."""
+"""The order aggregate: its columns, its transitions, and what follows from them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Round
+
 from config.core import request_context
-from config.core.money import money
-from events.aggregate import transition
+from config.core.ids import PublicIdField
+from config.core.money import MAX_DECIMALS, CurrencyField, MoneyField, TaxRateField, money
+from events.aggregate import Aggregate, transition
 from events.schema import Event
-from orders import events
-from orders.exceptions import NoItems, NotFullyPaid
-from orders.models.parts import Dispatch, OrderItem, WriteOff
-from orders.models.units import OrderUnits
+from orders import events, pricing
+from orders.exceptions import NoItems, NotFullyPaid, OrderIsCancelled
+from orders.models.parts import Allocation, Dispatch, OrderItem, WriteOff
+from orders.quantities import Quantities, Units
 
-Units = Mapping[str, int]  # how many of which line, by the line's id
+# The timestamps that a status requires and excludes.
+_NEVER_CANCELLED = Q(cancelled_at=None)
+_PLACED = Q(placed_at__isnull=False)
+_CONFIRMED = _PLACED & Q(confirmed_at__isnull=False)
+STATUS_MATCHES_TIMESTAMPS = (
+    (Q(status="pending", placed_at=None) & _NEVER_CANCELLED)
+    | (Q(status="placed", confirmed_at=None) & _PLACED & _NEVER_CANCELLED)
+    | (Q(status="confirmed", processing_at=None) & _CONFIRMED & _NEVER_CANCELLED)
+    | (Q(status="processing", processing_at__isnull=False) & _CONFIRMED & _NEVER_CANCELLED)
+    | (Q(status="shipped", dispatched_at__isnull=False) & _CONFIRMED & _NEVER_CANCELLED)
+    | (Q(status="delivered", delivered_at__isnull=False) & _CONFIRMED & _NEVER_CANCELLED)
+    | Q(status="cancelled", cancelled_at__isnull=False, cancellation_reason__isnull=False)
+)
+# Rounded, because SQLite computes with floats.
+TOTAL = Round(F("subtotal") - F("discount") + F("shipping_cost") + F("tax"), precision=MAX_DECIMALS)
 
 
-class Order(OrderUnits):
-    """What somebody buys. Lines and prices are fixed; a change is cancel-and-replace."""
+class Order(Aggregate):
+    """A purchase. Its lines and prices are fixed: to change them, cancel it and open another."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        PLACED = "placed"
+        CONFIRMED = "confirmed"
+        PROCESSING = "processing"
+        SHIPPED = "shipped"
+        DELIVERED = "delivered"
+        CANCELLED = "cancelled"
+
+    class CancellationReason(models.TextChoices):
+        CUSTOMER_REQUEST = "customer_request"
+        OUT_OF_STOCK = "out_of_stock"
+        PAYMENT_FAILED = "payment_failed"
+        RESERVATION_EXPIRED = "reservation_expired"
+        FRAUD = "fraud"
+        OPERATOR = "operator"
+        OTHER = "other"
+
+    class HoldReason(models.TextChoices):
+        FRAUD = "fraud"
+        ADDRESS = "address"
+        PAYMENT = "payment"
+        MANUAL = "manual"
 
     created_event = events.OrderCreated
-    Status = OrderUnits.Status
+    terminal_statuses = frozenset({Status.DELIVERED, Status.CANCELLED})
+
+    id = PublicIdField("order")
+    number = models.CharField(max_length=20)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
+    cart_id = models.CharField(max_length=40, null=True, unique=True)
+    replaces = models.ForeignKey("self", models.PROTECT, null=True, related_name="+")
+    customer_id = models.CharField(max_length=64, null=True)
+    customer_email = models.EmailField(null=True)
+    local_id = models.CharField(max_length=64, null=True)
+    shipping_address = models.JSONField(null=True)
+    billing_address = models.JSONField(null=True)
+    currency = CurrencyField()
+    carrier = models.CharField(max_length=64, null=True)
+    service = models.CharField(max_length=64, null=True)
+    signature_required = models.BooleanField(default=False)
+    shipping_cost = MoneyField(default=Decimal(0))
+    shipping_tax_rate = TaxRateField()
+    shipping_tax = MoneyField(default=Decimal(0))
+    discount = MoneyField(default=Decimal(0))
+    discount_reason = models.CharField(max_length=200, null=True)
+    subtotal = MoneyField()
+    tax = MoneyField()
+    total = MoneyField()
+    placed_at = models.DateTimeField(null=True)
+    reservation_id = models.CharField(max_length=64, null=True)
+    reservation_expires_at = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(null=True)
+    payment_id = models.CharField(max_length=40, null=True)
+    hold_reason = models.CharField(max_length=16, choices=HoldReason.choices, null=True)
+    hold_note = models.CharField(max_length=500, default="")
+    held_by = models.CharField(max_length=150, null=True)
+    held_at = models.DateTimeField(null=True)
+    processing_at = models.DateTimeField(null=True)
+    dispatched_at = models.DateTimeField(null=True)  # of the first shipment
+    delivered_at = models.DateTimeField(null=True)  # of the latest delivery, as is the proof
+    delivery_signature = models.TextField(null=True)
+    delivery_photo_url = models.URLField(max_length=1000, null=True)
+    cancelled_at = models.DateTimeField(null=True)
+    cancelled_by = models.CharField(max_length=150, null=True)
+    cancellation_reason = models.CharField(
+        max_length=32, choices=CancellationReason.choices, null=True
+    )
+    cancellation_note = models.CharField(max_length=500, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["number", "organization_id"], name="order_number"),
+            models.CheckConstraint(
+                condition=Q(discount__gte=0, discount__lte=F("subtotal"))
+                & Q(shipping_cost__gte=0, shipping_tax__gte=0, total=TOTAL),
+                name="order_adds_up",
+            ),
+            models.CheckConstraint(condition=STATUS_MATCHES_TIMESTAMPS, name="order_timestamps"),
+            models.CheckConstraint(
+                condition=Q(held_at=None, hold_reason=None, held_by=None)
+                | Q(held_at__isnull=False, hold_reason__isnull=False, held_by__isnull=False),
+                name="order_hold_is_complete",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["organization_id", "-id"], name="order_list"),
+            models.Index(fields=["customer_id", "organization_id", "-id"], name="order_customer"),
+            models.Index(
+                fields=["customer_email"],
+                name="order_email",
+                condition=Q(customer_email__isnull=False),
+            ),
+            models.Index(fields=["status", "organization_id", "-id"], name="order_status"),
+            models.Index(
+                fields=["local_id", "organization_id", "-id"],
+                name="order_local",
+                condition=Q(local_id__isnull=False),
+            ),
+            models.Index(fields=["organization_id", "placed_at"], name="order_placed"),
+            models.Index(fields=["organization_id", "updated_at"], name="order_updated"),
+            models.Index(
+                fields=["reservation_expires_at"], name="order_unpaid", condition=Q(status="placed")
+            ),
+            models.Index(fields=["held_at"], name="order_held", condition=Q(held_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @cached_property
+    def lines(self) -> list[OrderItem]:
+        """The items with their allocations, in the order in which they were given."""
+        models.prefetch_related_objects([self], "items__allocations")
+        return list(self.items.all())
+
+    @property
+    def quantities(self) -> Quantities:
+        """The units of the lines, counted."""
+        return Quantities(self.lines)
+
+    def is_cancelled(self) -> bool:
+        """Return whether the order is cancelled."""
+        return self.status == self.Status.CANCELLED
+
+    def is_fulfillable(self) -> bool:
+        """Return whether units of the order may be sent: it is confirmed and not cancelled."""
+        return bool(self.confirmed_at) and not self.is_cancelled()
+
+    def expect_not_cancelled(self, aggregate: Aggregate | None = None) -> None:
+        """Raise OrderIsCancelled. `aggregate` is the one that the request wants to change."""
+        if self.is_cancelled():
+            raise OrderIsCancelled(
+                f"{self.id} is cancelled: none of its units can be reserved or sent.",
+                allowed_actions=(aggregate or self).allowed_actions(),
+            )
+
+    # Guards. Their docstrings complete "it needs that …".
 
     def has_a_destination(self) -> bool:
-        """the order has a shipping address, or a shop (local_id) where it is handed over"""
+        """the order has a shipping address, or a local_id where the customer collects it"""
         return bool(self.shipping_address or self.local_id)
-
-    def is_not_held(self) -> bool:
-        """the order is not on hold"""
-        return self.held_at is None
 
     def is_held(self) -> bool:
         """the order is on hold"""
         return self.held_at is not None
 
+    def is_not_held(self) -> bool:
+        """the order is not on hold"""
+        return self.held_at is None
+
+    def has_shipped_nothing(self) -> bool:
+        """no unit has been shipped (units that will not ship can be written off)"""
+        return self.dispatched_at is None
+
+    def has_unshipped_units(self) -> bool:
+        """some units have not been shipped"""
+        return any(line.unshipped_quantity for line in self.lines)
+
+    def is_written_off(self) -> bool:
+        """every unit is written off"""
+        return not any(line.active_quantity for line in self.lines)
+
+    def is_all_delivered(self) -> bool:
+        """every unit that is not written off has been delivered"""
+        return all(line.delivered == line.active_quantity for line in self.lines)
+
+    def has_unreleased_units(self) -> bool:
+        """the stock of some written-off units has not been released in Inventory"""
+        return self.write_offs.filter(released_at__isnull=True).exists()
+
+    # Transitions
+
     @classmethod
     def open(cls, *, items: Sequence[Mapping[str, Any]], **fields: Any) -> "Order":
-        """Somebody wants to buy; its lines and prices are fixed from here on."""
+        """Open an order whose lines and prices are fixed. Nothing is reserved until it is placed.
+
+        Raises NoItems, DiscountTooLarge, InexactAmount, AmountTooLarge.
+        """
         if not items:
             raise NoItems("An order has at least one item.")
         order = cls(**fields)
         order.lines = [
             OrderItem(order=order, position=n, **item) for n, item in enumerate(items, 1)
         ]
-        order.save_part(*order.lines)
         for line in order.lines:
             line.allocated = []
-        order.price()
+        order.save_part(*order.lines)
+        order._price()
         order.record(events.OrderCreated.of(order))
         return order
 
@@ -60,10 +241,10 @@ class Order(OrderUnits):
         guards=[has_a_destination],
     )
     def place(self, *, reservation_ttl_minutes: int, at: datetime) -> Event:
-        """The customer has committed; stock is reserved for as long as paying may take."""
+        """The customer commits to the order, and Inventory is asked to reserve its stock."""
         self.placed_at = at
         self.reservation_expires_at = at + timedelta(minutes=reservation_ttl_minutes)
-        self.expect_to_fit()
+        self.quantities.expect_publishable()
         return events.OrderPlaced.of(self, reservation_ttl_minutes=reservation_ttl_minutes)
 
     @transition(
@@ -73,9 +254,16 @@ class Order(OrderUnits):
         verb="reservation",
     )
     def reserve(self, *, reservation_id: str, allocations: Sequence[Mapping[str, Any]]) -> Event:
-        """Inventory says where the units come from; a later word replaces an earlier one."""
+        """Record the warehouses in which Inventory reserved stock, replacing earlier ones."""
         self.reservation_id = reservation_id
-        self.allocate(allocations)
+        self.quantities.expect_allocatable(allocations)
+        for line in self.lines:
+            self.delete_part(*line.allocated)
+            line.allocated = [
+                Allocation(**each) for each in allocations if each["order_item_id"] == line.id
+            ]
+            self.save_part(*line.allocated)
+        self.quantities.expect_publishable()
         return events.OrderReserved(
             order_id=self.id,
             reservation_id=reservation_id,
@@ -84,11 +272,11 @@ class Order(OrderUnits):
 
     @transition(source=Status.PLACED, target=Status.CONFIRMED, emits=events.OrderConfirmed)
     def confirm(self, *, payment_id: str | None, captured: Decimal, at: datetime) -> Event:
-        """The amount due is captured and the stock is committed."""
+        """The amount due is captured, and Inventory commits the stock."""
         if captured < self.total:
             raise NotFullyPaid(
-                f"{self.id} costs {money(self.total, self.currency)} {self.currency}, "
-                f"of which {money(captured, self.currency)} is paid."
+                f"Only {money(captured, self.currency)} of {money(self.total, self.currency)} "
+                f"{self.currency} is captured for {self.id}."
             )
         self.payment_id, self.confirmed_at = payment_id, at
         return events.OrderConfirmed.of(self, payment_id=payment_id, confirmed_at=at)
@@ -98,32 +286,32 @@ class Order(OrderUnits):
         target=Status.CANCELLED,
         emits=events.OrderCancelled,
         verb="cancel",
-        guards=[OrderUnits.has_dispatched_nothing],
+        guards=[has_shipped_nothing],
     )
     def cancel(self, *, reason: str, note: str, at: datetime, is_paid: bool) -> Event:
-        """It will not be delivered: stock is released, and what was paid is given back."""
-        return self.end(reason, note, at, is_paid)
+        """Cancel the order: Inventory releases its stock, and captured money is refunded."""
+        return self._mark_cancelled(reason, note, at, is_paid)
 
     @transition(
         source=(Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
         target=Status.CANCELLED,
         emits=events.OrderCancelled,
         verb="reservation",
-        guards=[OrderUnits.has_dispatched_nothing],
+        guards=[has_shipped_nothing],
     )
     def reject(self, *, note: str, at: datetime, is_paid: bool) -> Event:
-        """Inventory has not got what was to be reserved."""
-        return self.end(self.CancellationReason.OUT_OF_STOCK, note, at, is_paid)
+        """Cancel the order because Inventory cannot reserve its stock."""
+        return self._mark_cancelled(self.CancellationReason.OUT_OF_STOCK, note, at, is_paid)
 
     @transition(
         source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED),
         target=None,
         emits=events.OrderHeld,
         verb="hold",
-        guards=[is_not_held, OrderUnits.has_units_to_ship],
+        guards=[is_not_held, has_unshipped_units],
     )
     def hold(self, *, reason: str, note: str, at: datetime) -> Event:
-        """Somebody wants to look at it before fulfillment starts."""
+        """Put the order on hold: picking cannot start until an operator releases it."""
         self.hold_reason, self.hold_note = reason, note
         self.held_by, self.held_at = request_context.current().actor, at
         return events.OrderHeld.of(self, reason=reason, note=note)
@@ -136,49 +324,46 @@ class Order(OrderUnits):
         guards=[is_held],
     )
     def release(self) -> None:
-        """It may go on."""
+        """Release the order from hold, so that picking can start."""
         self.hold_reason, self.hold_note, self.held_by, self.held_at = None, "", None, None
 
-    @transition(
-        source=Status.CONFIRMED,
-        target=Status.PROCESSING,
-        emits=events.OrderProcessing,
-    )
+    @transition(source=Status.CONFIRMED, target=Status.PROCESSING, emits=events.OrderProcessing)
     def start_processing(self, *, warehouse_id: str | None, at: datetime) -> Event:
-        """The first warehouse has begun to pick."""
+        """The first warehouse starts to pick."""
         self.processing_at = at
         return events.OrderProcessing(
             order_id=self.id, warehouse_id=warehouse_id, fulfillment_started_at=at
         )
 
     def ship(self, *, units: Units, **shipment: Any) -> None:
-        """Units have left in a shipment, of which the rest of the facts are given."""
+        """Record a shipment of `units`; the other arguments are those of `_ship`."""
         if self.status == self.Status.SHIPPED:
             self.ship_again(units=units, **shipment)
-        elif sum(line.to_ship for line in self.lines) == sum(units.values()):
+        elif self.quantities.total("unshipped_quantity") == sum(units.values()):
             self.ship_rest(units=units, **shipment)
         else:
             self.ship_part(units=units, **shipment)
 
     @transition(source=Status.PROCESSING, target=None, emits=events.OrderShipped)
     def ship_part(self, **shipment: Any) -> Event:
-        """Some units have left, others have not."""
-        return self.dispatch(**shipment)
+        """A shipment leaves, and other units are still to be shipped."""
+        return self._ship(**shipment)
 
     @transition(source=Status.PROCESSING, target=Status.SHIPPED, emits=events.OrderShipped)
     def ship_rest(self, **shipment: Any) -> Event:
-        """With this shipment every live unit has left."""
-        return self.dispatch(**shipment)
+        """A shipment leaves with the last active units."""
+        return self._ship(**shipment)
 
     @transition(source=Status.SHIPPED, target=None, emits=events.OrderShipped)
     def ship_again(self, **shipment: Any) -> Event:
-        """Units that were lost or came back have left once more."""
-        return self.dispatch(**shipment)
+        """Units of a lost or returned shipment leave in another one."""
+        return self._ship(**shipment)
 
     def deliver(self, *, dispatches: Sequence[Dispatch], **proof: Any) -> None:
-        """A shipment has arrived, of which the units and the proof are given."""
-        arrived = sum(line.delivered for line in self.lines) + sum(d.quantity for d in dispatches)
-        if self.status == self.Status.SHIPPED and arrived == sum(line.live for line in self.lines):
+        """Record the delivery of a shipment; `proof` has the other arguments of `_deliver`."""
+        delivered = self.quantities.total("delivered") + sum(d.quantity for d in dispatches)
+        is_last = delivered == self.quantities.total("active_quantity")
+        if self.status == self.Status.SHIPPED and is_last:
             self.deliver_rest(dispatches=dispatches, **proof)
         else:
             self.deliver_part(dispatches=dispatches, **proof)
@@ -187,48 +372,45 @@ class Order(OrderUnits):
         source=(Status.PROCESSING, Status.SHIPPED), target=None, emits=events.OrderPartDelivered
     )
     def deliver_part(self, *, dispatches: Sequence[Dispatch], at: datetime, **proof: Any) -> Event:
-        """Some units have arrived, others have not."""
-        self.arrive(dispatches, at=at, **proof)
+        """A shipment is delivered, and other units are not yet."""
+        self._deliver(dispatches, at=at, **proof)
         return events.OrderPartDelivered(
             order_id=self.id, shipment_id=dispatches[0].shipment_id, delivered_at=at
         )
 
     @transition(source=Status.SHIPPED, target=Status.DELIVERED, emits=events.OrderDelivered)
     def deliver_rest(self, *, dispatches: Sequence[Dispatch], **proof: Any) -> None:
-        """With this shipment every live unit has arrived."""
-        self.arrive(dispatches, **proof)
+        """The shipment with the last active units is delivered."""
+        self._deliver(dispatches, **proof)
 
     @transition(
         source=(Status.PROCESSING, Status.SHIPPED), target=None, emits=events.OrderUnitsReopened
     )
     def reopen_units(self, *, dispatches: Sequence[Dispatch], at: datetime) -> Event:
-        """A shipment was lost or came back: its units are to be sent again or written off."""
+        """A shipment is lost or returned to the sender: its units must be shipped again."""
+        units = {dispatch.order_item_id: dispatch.quantity for dispatch in dispatches}
+        self.save_part(*self.quantities.reopen(units), *dispatches)
         for dispatch in dispatches:
-            self.count(dispatch.order_item_id, shipped=-dispatch.quantity)
             dispatch.reopened_at = at
-        self.save_part(*dispatches)
-        return events.OrderUnitsReopened(
-            order_id=self.id,
-            shipment_id=dispatches[0].shipment_id,
-            items=events.LineUnits.of({d.order_item_id: d.quantity for d in dispatches}),
-        )
+        shipment_id, items = dispatches[0].shipment_id, events.LineUnits.of(units)
+        return events.OrderUnitsReopened(order_id=self.id, shipment_id=shipment_id, items=items)
 
     def write_off(
         self, *, units: Units, reason: str, at: datetime, is_paid: bool, picked: Units
     ) -> None:
-        """Units will never ship; the order ends here if they were the last open ones.
+        """Write off units that will never ship, and finish the order if none are left to ship.
 
-        Raises UnitsArePicked where only picked ones are left.
+        Raises UnknownOrderItem, TooManyUnits, UnitsArePicked.
         """
-        self.expect_unpicked(units, picked)
-        everything = sum(line.to_ship for line in self.lines) == sum(units.values())
-        if self.status == self.Status.PROCESSING and everything:
+        self.quantities.expect_unpicked(units, picked)
+        is_rest = self.quantities.total("unshipped_quantity") == sum(units.values())
+        if self.status == self.Status.PROCESSING and is_rest:
             self.write_off_rest(units=units, reason=reason, at=at)
         else:
             self.write_off_part(units=units, reason=reason, at=at)
-        if self.has_no_live_unit():
-            self.give_up(reason=reason, at=at, is_paid=is_paid)
-        elif self.status == self.Status.SHIPPED and self.has_arrived():
+        if self.is_written_off():
+            self.cancel_written_off(reason=reason, at=at, is_paid=is_paid)
+        elif self.status == self.Status.SHIPPED and self.is_all_delivered():
             self.complete()
 
     @transition(
@@ -236,65 +418,147 @@ class Order(OrderUnits):
         target=None,
         emits=events.OrderUnitsWrittenOff,
         verb="write-off",
-        guards=[OrderUnits.has_units_to_ship],
+        guards=[has_unshipped_units],
     )
     def write_off_part(self, *, units: Units, reason: str, at: datetime) -> Event:
-        """Some units will never ship; their money goes back."""
-        return self.strike(units, reason, at)
+        """Write off units that will never ship, and refund what was paid for them."""
+        return self._write_off(units, reason, at)
 
     @transition(
         source=Status.PROCESSING,
         target=Status.SHIPPED,
         emits=events.OrderUnitsWrittenOff,
         verb="write-off",
-        guards=[OrderUnits.has_units_to_ship],
+        guards=[has_unshipped_units],
     )
     def write_off_rest(self, *, units: Units, reason: str, at: datetime) -> Event:
-        """Whatever has not left yet never will."""
-        return self.strike(units, reason, at)
+        """Write off every unit that has not been shipped."""
+        return self._write_off(units, reason, at)
 
     @transition(
         source=Status.SHIPPED,
         target=Status.DELIVERED,
         emits=events.OrderDelivered,
-        guards=[OrderUnits.has_arrived],
+        guards=[is_all_delivered],
     )
     def complete(self) -> None:
-        """What was still open is written off, and the rest had arrived before."""
+        """The last undelivered units were written off."""
 
     @transition(
         source=(Status.CONFIRMED, Status.SHIPPED),
         target=Status.CANCELLED,
         emits=events.OrderCancelled,
-        guards=[OrderUnits.has_no_live_unit],
+        guards=[is_written_off],
     )
-    def give_up(self, *, reason: str, at: datetime, is_paid: bool) -> Event:
-        """Every unit is written off, so nothing will ever arrive."""
-        return self.end(reason, "", at, is_paid)
+    def cancel_written_off(self, *, reason: str, at: datetime, is_paid: bool) -> Event:
+        """Every unit was written off."""
+        return self._mark_cancelled(reason, "", at, is_paid)
 
     @transition(
         source=(Status.PROCESSING, Status.SHIPPED, Status.DELIVERED),
         target=None,
         emits=events.OrderUnitsReturned,
     )
-    def count_returned(self, *, units: Units) -> Event:
-        """The customer has sent units back; what the order was stays what it was."""
-        for line, quantity in self.lines_of(units):
-            line.expect(quantity, at_most=line.delivered - line.returned)
-            self.count(line.id, returned=quantity)
+    def record_return(self, *, units: Units) -> Event:
+        """The customer returned units. The order's status stays as it is."""
+        self.save_part(*self.quantities.record_return(units))
         return events.OrderUnitsReturned(order_id=self.id, items=events.LineUnits.of(units))
 
     @transition(
-        source=Status,
-        target=None,
-        emits=events.OrderUnitsReleased,
-        guards=[OrderUnits.has_unreleased_units],
+        source=Status, target=None, emits=events.OrderUnitsReleased, guards=[has_unreleased_units]
     )
     def release_units(self, *, write_offs: Sequence[WriteOff], at: datetime) -> Event:
-        """Somebody has told Inventory by hand to release what was written off."""
+        """An operator released the stock of written-off units in Inventory."""
         units = Counter[str]()
         for write_off in write_offs:
             units[write_off.order_item_id] += write_off.quantity
             write_off.released_at = at
         self.save_part(*write_offs)
         return events.OrderUnitsReleased(order_id=self.id, items=events.LineUnits.of(units))
+
+    # What transitions share
+
+    def _price(self) -> None:
+        amounts, lines = pricing.price(
+            self.lines,
+            discount=self.discount,
+            shipping_cost=self.shipping_cost,
+            shipping_tax_rate=self.shipping_tax_rate,
+            currency=self.currency,
+        )
+        vars(self).update(amounts._asdict())
+        for line, line_amounts in zip(self.lines, lines, strict=True):
+            vars(line).update(line_amounts._asdict())
+
+    def _ship(
+        self,
+        *,
+        units: Units,
+        shipment_id: str,
+        warehouse_id: str | None,
+        at: datetime,
+        **shipment: Any,
+    ) -> Event:
+        lines = self.quantities.ship(units)
+        dispatches = [
+            Dispatch(order=self, order_item=line, shipment_id=shipment_id, quantity=units[line.id])
+            for line in lines
+        ]
+        self.save_part(*lines, *dispatches)
+        self.dispatched_at = self.dispatched_at or at
+        return events.OrderShipped(
+            order_id=self.id,
+            shipment_id=shipment_id,
+            shipped_at=at,
+            shipped_items=[
+                events.StockItem(variant_id=i.variant_id, quantity=n, warehouse_id=warehouse_id)
+                for i, n in self.quantities.select(units)
+            ],
+            **shipment,
+        )
+
+    def _deliver(
+        self,
+        dispatches: Sequence[Dispatch],
+        *,
+        signature: str | None,
+        photo_url: str | None,
+        at: datetime,
+    ) -> None:
+        """Count the units; the order keeps the proof of its latest delivery."""
+        units = {dispatch.order_item_id: dispatch.quantity for dispatch in dispatches}
+        self.save_part(*self.quantities.deliver(units), *dispatches)
+        for dispatch in dispatches:
+            dispatch.delivered_at = at
+        if self.delivered_at is None or at >= self.delivered_at:
+            self.delivered_at = at
+            self.delivery_signature, self.delivery_photo_url = signature, photo_url
+
+    def _write_off(self, units: Units, reason: str, at: datetime) -> Event:
+        lines = self.quantities.write_off(units)
+        write_offs = [
+            WriteOff(
+                order=self,
+                order_item=line,
+                quantity=units[line.id],
+                reason=reason,
+                amount=line.paid_for_written_off(units[line.id]),
+                written_off_at=at,
+                written_off_by=request_context.current().actor,
+            )
+            for line in lines
+        ]
+        self.save_part(*lines, *write_offs)
+        amount = sum((write_off.amount for write_off in write_offs), Decimal(0))
+        return events.OrderUnitsWrittenOff(
+            order_id=self.id,
+            reason=reason,
+            items=events.LineUnits.of(units),
+            amount=money(amount, self.currency),
+            currency=self.currency,
+        )
+
+    def _mark_cancelled(self, reason: str, note: str, at: datetime, is_paid: bool) -> Event:
+        self.cancellation_reason, self.cancellation_note = reason, note
+        self.cancelled_by, self.cancelled_at = request_context.current().actor, at
+        return events.OrderCancelled.of(self, reason=reason, refund_required=is_paid)

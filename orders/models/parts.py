@@ -1,6 +1,6 @@
-"""What an order is made of. Each part is saved by the order that it belongs to."""
+"""The parts of an order. Saving the order saves them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import cached_property
 
@@ -9,13 +9,13 @@ from django.db.models import F, Q
 from django.db.models.functions import Round
 
 from config.core.ids import PublicIdField
-from config.core.money import MAX_DECIMALS, MoneyField, TaxRateField, money, split
+from config.core.money import MAX_DECIMALS, MoneyField, TaxRateField, split
 from events.aggregate import Part
 from orders.exceptions import TooManyUnits
 
 
 class OrderItem(Part):
-    """A line. What is bought is fixed; the counters say how far its units have come."""
+    """A line. What was bought is fixed; four quantities count how far its units are."""
 
     id = PublicIdField("item")
     order = models.ForeignKey("orders.Order", models.PROTECT, related_name="items")
@@ -61,59 +61,54 @@ class OrderItem(Part):
 
     @cached_property
     def allocated(self) -> "list[Allocation]":
-        """Where Inventory has reserved units; the rest are nobody's yet."""
+        """The warehouses in which Inventory reserved units, maybe fewer than all."""
         return list(self.allocations.all())
 
     @cached_property
-    def paid(self) -> list[Decimal]:
-        """What was paid for each unit."""
+    def unit_totals(self) -> list[Decimal]:
+        """What the customer pays for each unit; they sum to the line's total."""
         return split(self.total, [1] * self.quantity, self.order.currency)
 
     @property
-    def live(self) -> int:
+    def active_quantity(self) -> int:
         """Units that are not written off."""
         return self.quantity - self.cancelled
 
     @property
-    def to_ship(self) -> int:
-        """Units that have yet to leave."""
-        return self.live - self.shipped
+    def unshipped_quantity(self) -> int:
+        """Active units that have not been shipped."""
+        return self.active_quantity - self.shipped
 
-    def unpicked(self, picked: Mapping[str, int]) -> int:
-        """Units that nobody has in hand, of those that have yet to leave."""
-        return min(self.to_ship, self.live - picked.get(self.id, 0))
+    @property
+    def returnable_quantity(self) -> int:
+        """Delivered units that have not been returned."""
+        return self.delivered - self.returned
 
-    def price(self, *, discount: Decimal, currency: str) -> None:
-        """Compute the amounts: tax is on what is paid, rounded half up on the line."""
-        self.net = money(self.quantity * self.unit_price, currency)
-        self.discount = discount
-        self.tax = money((self.net - discount) * self.tax_rate, currency)
-        self.total = self.net - discount + self.tax
-
-    def expect(self, quantity: int, *, at_most: int) -> None:
-        """Raise TooManyUnits where more units are asked for than are in that state."""
-        if quantity > at_most:
-            raise TooManyUnits(f"{self.id} has {at_most} such units; {quantity} were asked for.")
-
-    def paid_for_cancelled(self) -> Decimal:
-        """Return what was paid for the units written off so far: the line's last ones."""
-        return self.paid_for(range(self.live + 1, self.quantity + 1))
+    def expect_available(self, quantity: int, available: int) -> None:
+        """Raise TooManyUnits if fewer than `quantity` units are available."""
+        if quantity > available:
+            raise TooManyUnits(f"Units of {self.id} available: {available}; requested: {quantity}.")
 
     def paid_for(self, units: Iterable[int]) -> Decimal:
-        """Return what was paid for some of the units, by their numbers: 1 is the line's first."""
-        return sum((self.paid[number - 1] for number in units), Decimal(0))
+        """Return what the customer paid for units, given by their numbers from 1."""
+        return sum((self.unit_totals[number - 1] for number in units), Decimal(0))
+
+    def paid_for_written_off(self, quantity: int) -> Decimal:
+        """Return what was paid for the units written off last. A line's last units go first."""
+        first = self.active_quantity + 1
+        return self.paid_for(range(first, first + quantity))
 
     def by_warehouse(self) -> dict[str | None, int]:
-        """Return the live units by the warehouse allocated, else preferred, else None."""
-        left = self.live
+        """Return active units by allocated warehouse, else the preferred one, else None."""
+        remaining = self.active_quantity
         units: dict[str | None, int] = {}
         for allocation in self.allocated:
-            taken = min(allocation.quantity, left)
-            left -= taken
-            if taken:
+            if taken := min(allocation.quantity, remaining):
                 units[allocation.warehouse_id] = taken
-        if left:
-            units[self.preferred_warehouse_id] = units.get(self.preferred_warehouse_id, 0) + left
+                remaining -= taken
+        if remaining:
+            preferred = self.preferred_warehouse_id
+            units[preferred] = units.get(preferred, 0) + remaining
         return units
 
 
@@ -138,7 +133,7 @@ class Allocation(Part):
 
 
 class Dispatch(Part):
-    """Units of a line that left in a shipment, so that their arrival or loss is counted once."""
+    """Units of a line that left in a shipment, so that their delivery or loss is counted once."""
 
     order = models.ForeignKey("orders.Order", models.PROTECT, related_name="dispatches")
     order_item = models.ForeignKey(OrderItem, models.PROTECT, related_name="+")
@@ -157,7 +152,7 @@ class Dispatch(Part):
             models.CheckConstraint(
                 condition=Q(quantity__gte=1)
                 & (Q(delivered_at__isnull=True) | Q(reopened_at__isnull=True)),
-                name="dispatch_arrived_or_came_back",
+                name="dispatch_delivered_or_reopened",
             ),
         ]
 
@@ -166,7 +161,11 @@ class Dispatch(Part):
 
 
 class WriteOff(Part):
-    """Units that will never ship. No event tells Inventory: somebody ticks them off."""
+    """Units that will never ship.
+
+    No event tells Inventory about them: an operator releases their stock there by hand and then
+    records it here, which sets `released_at`.
+    """
 
     order = models.ForeignKey("orders.Order", models.PROTECT, related_name="write_offs")
     order_item = models.ForeignKey(OrderItem, models.PROTECT, related_name="+")

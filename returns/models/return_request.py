@@ -456,7 +456,7 @@ class Return(Aggregate):
             quantities[item["order_item_id"]] += item["quantity"]
         for order_item_id, quantity in quantities.items():
             line = self.line(order_item_id)
-            line.order_item.expect(quantity, at_most=line.outstanding_quantity)
+            line.order_item.expect_available(quantity, line.outstanding_quantity)
         receipt = Receipt(
             return_request=self,
             warehouse_id=warehouse_id,

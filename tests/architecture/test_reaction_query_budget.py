@@ -18,7 +18,7 @@ BUDGET = {  # by name: when it has most to do, and the queries, savepoints inclu
     "orders.ship_dispatched_units": (reacting.delivered, 14),
     "orders.deliver_arrived_units": (reacting.delivered, 14),
     "orders.reopen_lost_units": (reacting.lost, 10),
-    "orders.count_returned_units": (reacting.refunded, 12),
+    "orders.record_returned_units": (reacting.refunded, 12),
     "payments.refund_unwanted_money": (reacting.paid_and_cancelled, 10),
     "payments.refund_unwanted_mismatch": (reacting.paid_and_cancelled, 10),
     "payments.abandon_unneeded_payments": (reacting.paid, 9),

@@ -80,7 +80,7 @@ def test_a_cart_is_checked_out_for_somebody_on_the_telephone(operator):
     assert (
         client.post(command(cart, "checkout"), sent | {"shipping.cost": "9.90"}).status_code == 302
     )
-    order = Order.objects.get(cart=cart.id)
+    order = Order.objects.get(cart_id=cart.id)
     assert (order.status, order.shipping_address, str(order.shipping_cost)) == (
         "placed",
         address,

@@ -36,15 +36,14 @@ def test_the_diagram_has_every_move_with_what_it_tells(orders, arrow):
 
 def test_what_stays_is_in_the_table_only(orders):
     assert "processing --> processing" not in orders
-    assert (
-        "| ship_part | Some units have left, others have not. | processing | the same |" in orders
-    )
+    row = "| ship_part | A shipment leaves, and other units are still to be shipped. "
+    assert f"{row}| processing | the same |" in orders
 
 
 def test_the_table_names_what_clients_may_ask_for_and_what_it_needs(orders):
     assert "| **hold** |" in orders
-    assert "| **write-off** | Some units will never ship" in orders
-    assert "| (order.held) | the order is not on hold; some units have not left yet |" in orders
+    assert "| **write-off** | Write off units that will never ship" in orders
+    assert "| (order.held) | the order is not on hold; some units have not been shipped |" in orders
     assert "| confirm |" in orders
 
 

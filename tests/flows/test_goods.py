@@ -14,7 +14,8 @@ from fulfillment.exceptions import OrderOnHold
 from fulfillment.models import Fulfillment
 from fulfillment.selectors import WITH_SHORT_UNITS
 from orders import services as orders
-from orders.models import HasLeft, Order, UnitsArePicked
+from orders.exceptions import AlreadyShipped, UnitsArePicked
+from orders.models import Order
 from orders.selectors import ON_HOLD, WITH_UNRELEASED_UNITS
 from payments.models import Payment
 from returns import selectors as return_selectors
@@ -223,7 +224,7 @@ def test_nothing_is_cancelled_behind_a_parcel_that_has_just_left(settle):
     (found,) = fulfillments(order)
     pack(found, settle=settle)
     ship(found, settle=lambda: None)  # orders have not heard of it yet
-    with pytest.raises(HasLeft):
+    with pytest.raises(AlreadyShipped):
         orders.cancel_order(order_id=order.id, reason="customer_request")
     settle()
     assert now(order).status == "shipped"

@@ -57,12 +57,12 @@ def every_unit_is_in_one_place(order: Any) -> None:
         assert chain == sorted(chain), (line.id, chain)
         assert line.shipped <= travelling[line.id] <= packed[line.id]
         if order.is_fulfillable():
-            assert planned[line.id] == line.live, "nobody is to send it, or two are"
+            assert planned[line.id] == line.active_quantity, "nobody is to send it, or two are"
 
 
 def somebody_can_go_on(order: Any) -> None:
     """What is still to be sent is in somebody's hands, who is allowed to do something."""
-    if order.is_fulfillable() and any(line.to_ship for line in order.lines):
+    if order.is_fulfillable() and any(line.unshipped_quantity for line in order.lines):
         rows = [
             *Fulfillment.objects.filter(order=order.id, status__in=Fulfillment.UNPACKED),
             *Shipment.objects.filter(order=order.id, status__in=Shipment.OPEN),

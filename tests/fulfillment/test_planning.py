@@ -97,7 +97,7 @@ def test_what_is_picked_cannot_be_written_off():
     order = order_in({"wh_1": 3})
     fulfillment = reach(fulfillments(order)[0], "started")
     pick(fulfillment, quantity=2)
-    with pytest.raises(Conflict, match="Report those") as refused:
+    with pytest.raises(Conflict, match="Report picked units") as refused:
         write_off(order, 0, 2)
     assert refused.value.code == "units_are_picked"
     write_off(order, 0, 1)

@@ -55,7 +55,7 @@ def test_what_was_written_off_is_ticked_off(operator):
 def test_an_order_is_cancelled_by_the_operator(operator):
     client, order = operator(username="olga"), OrderFactory()
     form = client.get(command(order, "cancel"))
-    assert "stock is released" in form.content.decode()
+    assert "Inventory releases its stock" in form.content.decode()
     missing = client.post(command(order, "cancel"), {"reason": ""})
     assert missing.context["form"].errors == {"reason": ["This field is required."]}
     sent = client.post(command(order, "cancel"), {"reason": "fraud"}, follow=True)
@@ -130,7 +130,7 @@ def test_rows_that_were_filled_in_before_the_order_changed_are_not_dropped(opera
         sent |= {f"items[{n}].order_item_id": line.id, f"items[{n}].quantity": "1"}
     ship(order, units={line.id: 1 for line in order.lines[1:]})
     late = client.post(command(order, "write-off"), sent)
-    assert "has 0 such units; 1 were asked for" in late.content.decode()
+    assert "available: 0; requested: 1" in late.content.decode()
     assert [line.cancelled for line in selectors.get(order.id).lines] == [0] * 5
 
 
@@ -150,7 +150,7 @@ def test_units_are_written_off_line_by_line(operator):
         "items[1].quantity": "1",
     }
     too_many = client.post(command(order, "write-off"), sent | {"items[1].quantity": "3"})
-    assert "has 2 such units; 3 were asked for" in too_many.content.decode()
+    assert "available: 2; requested: 3" in too_many.content.decode()
     wrong = client.post(command(order, "write-off"), sent | {"items[1].quantity": "x"})
     assert wrong.context["form"].errors == {"items[1].quantity": ["A valid integer is required."]}
     nothing = client.post(command(order, "write-off"), sent | {"items[1].quantity": ""})

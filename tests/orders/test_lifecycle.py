@@ -51,7 +51,7 @@ COMMANDS = {
     "write all off": lambda o: services.write_off_units(
         order_id=o.id, units=units(o, 2), reason="out_of_stock"
     ),
-    "count a return": lambda o: services.count_returned_units(order_id=o.id, units=units(o, 1)),
+    "count a return": lambda o: services.record_returned_units(order_id=o.id, units=units(o, 1)),
     "tick off": lambda o: services.release_written_off_units(order_id=o.id),
 }
 OUT = ["order.units_written_off"]

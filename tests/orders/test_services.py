@@ -9,8 +9,15 @@ from django.utils import timezone
 from config.core import request_context
 from events.aggregate import InvalidTransition
 from orders import selectors, services
-from orders.exceptions import NoItems, OrderIsCancelled, OrderTooLarge, UnknownItem
-from orders.models import NotFullyPaid, Order, Policy, TooManyUnits
+from orders.exceptions import (
+    NoItems,
+    NotFullyPaid,
+    OrderIsCancelled,
+    OrderTooLarge,
+    TooManyUnits,
+    UnknownOrderItem,
+)
+from orders.models import Order, Policy
 from tests.factories import (
     LineFactory,
     OrderFactory,
@@ -112,7 +119,7 @@ class TestReservation:
         with pytest.raises(TooManyUnits):
             self.reserve(order, (0, "wh_1", 1), (0, "wh_2", 2))
         foreign = {"order_item_id": "item_x", "warehouse_id": "wh_1", "quantity": 1}
-        with pytest.raises(UnknownItem):
+        with pytest.raises(UnknownOrderItem):
             services.reserve_stock(order_id=order.id, reservation_id="r", allocations=[foreign])
         assert selectors.get(order.id).reservation_id is None
 
@@ -146,7 +153,7 @@ class TestReservation:
     def test_an_order_that_is_too_large_to_be_told_is_refused_at_once(self):
         items = [LineFactory(variant_id=f"{n:0>64}", quantity=3) for n in range(350)]
         order = OrderFactory(items=items)
-        with pytest.raises(OrderTooLarge, match=r"\(1050\)"):
+        with pytest.raises(OrderTooLarge, match="1050 combinations"):
             self.reserve(order, *[(n, f"{w:0>64}", 1) for n in range(350) for w in range(2)])
         emoji = [LineFactory(variant_id=chr(0x1F600) * 64) for _ in range(500)]
         with pytest.raises(OrderTooLarge):
@@ -156,7 +163,7 @@ class TestReservation:
 class TestConfirming:
     def test_an_order_is_confirmed_when_all_of_its_money_is_there(self):
         order = OrderFactory()
-        with pytest.raises(NotFullyPaid, match=r"costs 50\.00 USD, of which 0\.00 is paid"):
+        with pytest.raises(NotFullyPaid, match=r"Only 0\.00 of 50\.00 USD is captured"):
             services.confirm_order(order_id=order.id, payment_id="pay_1")
         confirm(order)
         assert data(order, "order.confirmed")["payment_id"].startswith("pay_")
@@ -205,7 +212,7 @@ class TestCancelling:
         order = order_of(2)
         ship(order, units={order.lines[0].id: 1})
         services.reopen_units(order_id=order.id, shipment_id="ship_1")
-        with pytest.raises(InvalidTransition, match="nothing has been dispatched"):
+        with pytest.raises(InvalidTransition, match="no unit has been shipped"):
             cancel(order)
 
 

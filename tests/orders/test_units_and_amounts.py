@@ -10,8 +10,8 @@ from django.utils import timezone
 from config.core.money import AmountTooLarge, InexactAmount
 from events.models import EventRecord
 from orders import selectors, services
-from orders.exceptions import DiscountTooLarge
-from orders.models import OrderItem, TooManyUnits, UnknownShipment
+from orders.exceptions import DiscountTooLarge, TooManyUnits, UnknownShipment
+from orders.models import OrderItem
 from tests.factories import LineFactory, OrderFactory, deliver, order_of, ship, write_off
 from tests.facts import data, mark, told
 
@@ -179,8 +179,8 @@ class TestReturns:
     def test_no_more_comes_back_than_arrived(self):
         order = OrderFactory(status="delivered")
         one = {order.lines[0].id: 1}
-        services.count_returned_units(order_id=order.id, units=one)
-        order = services.count_returned_units(order_id=order.id, units=one)
+        services.record_returned_units(order_id=order.id, units=one)
+        order = services.record_returned_units(order_id=order.id, units=one)
         assert order.status == "delivered"
         with pytest.raises(TooManyUnits):
-            services.count_returned_units(order_id=order.id, units=one)
+            services.record_returned_units(order_id=order.id, units=one)

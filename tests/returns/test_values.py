@@ -83,7 +83,7 @@ def test_what_is_written_off_and_what_comes_back_are_all_of_the_line():
     order = OrderFactory(**SEVEN | {"status": "processing"})
     write_off(order, 0, 3)
     [line] = OrderItem.objects.filter(order=order)
-    assert line.paid_for(range(1, 5)) + line.paid_for_cancelled() == PAID
+    assert line.paid_for(range(1, 5)) + line.paid_for_written_off(3) == PAID
 
 
 def test_a_unit_costs_the_same_whoever_asks():

@@ -1,0 +1,106 @@
+"""Counts the units of an order's lines: every unit is in one state at a time."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from events.schema import MAX_BODY
+from orders.exceptions import OrderTooLarge, UnitsArePicked, UnknownOrderItem
+
+if TYPE_CHECKING:
+    from orders.models import OrderItem
+
+Units = Mapping[str, int]  # quantities by order_item_id
+
+STOCK_ITEM_BYTES = 64  # JSON around the two ids of a stock item, rounded up
+
+
+class Quantities:
+    """The units of an order: how many are active, shipped, delivered, returned and open.
+
+    A line's `quantity` never changes. Its units are active until they are written off; active
+    units are shipped, then delivered, then returned. Shipped units that are lost are open again.
+    """
+
+    def __init__(self, lines: Sequence["OrderItem"]) -> None:
+        self.lines = lines
+
+    def total(self, name: str) -> int:
+        """Return a quantity summed over all lines: `total("shipped")`."""
+        return sum(getattr(line, name) for line in self.lines)
+
+    def line(self, item_id: str) -> "OrderItem":
+        """Return a line by its id. Raises UnknownOrderItem."""
+        for line in self.lines:
+            if line.id == item_id:
+                return line
+        raise UnknownOrderItem(f"The order has no item {item_id}.")
+
+    def select(self, units: Units) -> "list[tuple[OrderItem, int]]":
+        """Return the lines of `units` with their quantities. Raises UnknownOrderItem."""
+        return [(self.line(item_id), quantity) for item_id, quantity in units.items()]
+
+    def is_allocated_as(self, allocations: Sequence[Mapping[str, Any]]) -> bool:
+        """Return whether the lines already have these allocations."""
+        given = {(a["order_item_id"], a["warehouse_id"], a["quantity"]) for a in allocations}
+        return given == {
+            (line.id, allocation.warehouse_id, allocation.quantity)
+            for line in self.lines
+            for allocation in line.allocated
+        }
+
+    def expect_allocatable(self, allocations: Sequence[Mapping[str, Any]]) -> None:
+        """Refuse more units than are active. Raises UnknownOrderItem, TooManyUnits."""
+        units = Counter[str]()
+        for allocation in allocations:
+            units[allocation["order_item_id"]] += allocation["quantity"]
+        for line, quantity in self.select(units):
+            line.expect_available(quantity, line.active_quantity)
+
+    def expect_publishable(self) -> None:
+        """Raise OrderTooLarge if an event that lists all stock items might exceed its limit."""
+        items = [(line.variant_id, place) for line in self.lines for place in line.by_warehouse()]
+        size = sum(len(f"{variant}{place}".encode()) + STOCK_ITEM_BYTES for variant, place in items)
+        if 2 * size > MAX_BODY:  # an escaped character takes two bytes
+            raise OrderTooLarge(
+                f"The order has {len(items)} combinations of line and warehouse, too many for one "
+                "message: split the order."
+            )
+
+    def ship(self, units: Units) -> "list[OrderItem]":
+        """Count shipped units and return their lines. Raises UnknownOrderItem, TooManyUnits."""
+        return self._add(units, "shipped", available="unshipped_quantity")
+
+    def deliver(self, units: Units) -> "list[OrderItem]":
+        """Count delivered units and return their lines."""
+        return self._add(units, "delivered")
+
+    def reopen(self, units: Units) -> "list[OrderItem]":
+        """Count shipped units as not shipped again and return their lines."""
+        return self._add({item_id: -units[item_id] for item_id in units}, "shipped")
+
+    def write_off(self, units: Units) -> "list[OrderItem]":
+        """Count written-off units and return their lines. Raises UnknownOrderItem, TooManyUnits."""
+        return self._add(units, "cancelled", available="unshipped_quantity")
+
+    def record_return(self, units: Units) -> "list[OrderItem]":
+        """Count returned units and return their lines. Raises UnknownOrderItem, TooManyUnits."""
+        return self._add(units, "returned", available="returnable_quantity")
+
+    def expect_unpicked(self, units: Units, picked: Units) -> None:
+        """Refuse to write off units that are picked. Raises UnknownOrderItem, UnitsArePicked."""
+        for line, quantity in self.select(units):
+            unpicked = min(line.unshipped_quantity, line.active_quantity - picked.get(line.id, 0))
+            if line.unshipped_quantity >= quantity > unpicked:
+                raise UnitsArePicked(
+                    f"Cannot write off {quantity} units of {line.id}: only {unpicked} are not "
+                    "picked. Report picked units that will not ship as short in their fulfillment."
+                )
+
+    def _add(self, units: Units, name: str, *, available: str | None = None) -> "list[OrderItem]":
+        selected = self.select(units)
+        for line, quantity in selected:
+            if available:
+                line.expect_available(quantity, getattr(line, available))
+            setattr(line, name, getattr(line, name) + quantity)
+        return [line for line, _ in selected]

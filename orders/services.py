@@ -1,0 +1,362 @@
+"""What can be done with orders: one function per verb."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+import fulfillment.selectors
+import payments.selectors
+import shipments.selectors
+from config.core.numbering import next_number
+from config.core.timers import for_each
+from orders import selectors
+from orders.exceptions import AlreadyShipped, FulfillmentHasStarted, UnknownShipment
+from orders.models import Order
+from orders.quantities import Units
+
+
+@transaction.atomic
+def open_order(
+    *,
+    organization_id: str,
+    currency: str,
+    items: Sequence[Mapping[str, Any]],
+    order_id: str | None = None,
+    cart_id: str | None = None,
+    customer_id: str | None = None,
+    customer_email: str | None = None,
+    local_id: str | None = None,
+    replaces: str | None = None,
+    shipping_address: Mapping[str, Any] | None = None,
+    billing_address: Mapping[str, Any] | None = None,
+    shipping: Mapping[str, Any] | None = None,
+    discount: Mapping[str, Any] | None = None,
+    place: bool = False,
+) -> Order:
+    """Open an order, and place it in the same transaction if `place` is true.
+
+    `items`: variant_id, title, quantity, unit_price, tax_rate, preferred_warehouse_id each;
+    `shipping`: carrier, service, cost, tax_rate, signature_required; `discount`: amount, reason.
+    Amounts are Decimals before tax, in `currency`; rates are fractions.
+    Raises NoItems, DiscountTooLarge, InexactAmount, AmountTooLarge, and with `place` OrderTooLarge.
+    """
+    shipping, discount = shipping or {}, discount or {}
+    given_id = {"id": order_id} if order_id else {}
+    ttl = selectors.reservation_ttl_minutes(organization_id) if place else None
+    # From here on, other orders of the organization wait for this transaction to commit.
+    number = next_number(organization_id=organization_id, series="ORD", at=timezone.now())
+    order = Order.open(
+        **given_id,
+        organization_id=organization_id,
+        number=number,
+        cart_id=cart_id,
+        replaces_id=replaces,
+        customer_id=customer_id,
+        customer_email=customer_email,
+        local_id=local_id,
+        currency=currency,
+        items=items,
+        shipping_address=shipping_address,
+        billing_address=billing_address,
+        carrier=shipping.get("carrier"),
+        service=shipping.get("service"),
+        signature_required=shipping.get("signature_required", False),
+        shipping_cost=shipping.get("cost", Decimal(0)),
+        shipping_tax_rate=shipping.get("tax_rate", Decimal(0)),
+        discount=discount.get("amount", Decimal(0)),
+        discount_reason=discount.get("reason"),
+    )
+    if ttl:
+        _place(order, ttl)
+    order.save(force_insert=True)
+    return order
+
+
+@transaction.atomic
+def place_order(*, order_id: str) -> Order:
+    """Place an order; one that costs nothing is confirmed immediately.
+
+    Raises OrderTooLarge, InvalidTransition.
+    """
+    order = selectors.get_for_update(order_id)
+    if order.placed_at and not order.is_cancelled():
+        return order
+    _place(order, selectors.reservation_ttl_minutes(order.organization_id))
+    order.save()
+    return order
+
+
+def record_reservation(
+    *,
+    order_id: str,
+    rejected: bool,
+    reason: str = "",
+    reservation_id: str = "",
+    allocations: Sequence[Mapping[str, Any]] = (),
+) -> Order:
+    """Record Inventory's response: a reservation with its allocations, or a rejection.
+
+    Raises what `reserve_stock` or `reject_reservation` raises.
+    """
+    if rejected:
+        return reject_reservation(order_id=order_id, note=reason)
+    return reserve_stock(order_id=order_id, reservation_id=reservation_id, allocations=allocations)
+
+
+@transaction.atomic
+def reserve_stock(
+    *, order_id: str, reservation_id: str, allocations: Sequence[Mapping[str, Any]]
+) -> Order:
+    """Record a reservation: order_item_id, warehouse_id and quantity of each allocation.
+
+    Raises OrderIsCancelled, FulfillmentHasStarted, UnknownOrderItem, TooManyUnits, OrderTooLarge,
+    InvalidTransition.
+    """
+    order = selectors.get_for_update(order_id)
+    order.expect_not_cancelled()
+    is_same_reservation = order.reservation_id == reservation_id
+    if is_same_reservation and order.quantities.is_allocated_as(allocations):
+        return order
+    if fulfillment.selectors.has_started(order_id):
+        raise FulfillmentHasStarted(
+            f"A warehouse is picking {order_id}: its allocation cannot change any more."
+        )
+    order.reserve(reservation_id=reservation_id, allocations=allocations)
+    order.save()
+    return order
+
+
+@transaction.atomic
+def reject_reservation(*, order_id: str, note: str = "") -> Order:
+    """Cancel an order that Inventory cannot supply, with reason `out_of_stock`.
+
+    Raises OrderIsCancelled, AlreadyShipped, InvalidTransition.
+    """
+    order = selectors.get_for_update(order_id)
+    if order.cancellation_reason == Order.CancellationReason.OUT_OF_STOCK:
+        return order
+    order.expect_not_cancelled()
+    _expect_not_shipped(order)
+    order.reject(note=note, at=timezone.now(), is_paid=payments.selectors.has_money(order.id))
+    order.save()
+    return order
+
+
+@transaction.atomic
+def confirm_order(*, order_id: str, payment_id: str | None) -> Order:
+    """Confirm an order whose amount due is captured; `payment_id` completed it.
+
+    Raises NotFullyPaid, InvalidTransition.
+    """
+    order = selectors.get_for_update(order_id)
+    is_confirmed = bool(order.confirmed_at) and order.payment_id == payment_id
+    if is_confirmed and not order.is_cancelled():
+        return order
+    captured = payments.selectors.received(order.id)
+    order.confirm(payment_id=payment_id, captured=captured, at=timezone.now())
+    order.save()
+    return order
+
+
+@transaction.atomic
+def cancel_order(*, order_id: str, reason: str, note: str = "") -> Order:
+    """Cancel an order, none of which has been shipped. Raises AlreadyShipped, InvalidTransition."""
+    order = selectors.get_for_update(order_id)
+    if order.is_cancelled() and order.cancellation_reason == reason:
+        return order
+    _cancel(order, reason, note, timezone.now())
+    order.save()
+    return order
+
+
+@transaction.atomic
+def cancel_unpayable_order(*, order_id: str) -> Order:
+    """Cancel an order after its payment's last attempt failed, unless another may succeed."""
+    order = selectors.get_for_update(order_id)
+    if order.status == Order.Status.PLACED and not payments.selectors.may_yet_be_paid(order.id):
+        _cancel(order, Order.CancellationReason.PAYMENT_FAILED, "", timezone.now())
+        order.save()
+    return order
+
+
+@transaction.atomic
+def hold_order(*, order_id: str, reason: str, note: str = "") -> Order:
+    """Put an order on hold, so that picking cannot start. Raises InvalidTransition."""
+    order = selectors.get_for_update(order_id)
+    if (order.hold_reason, order.hold_note) == (reason, note):
+        return order
+    order.hold(reason=reason, note=note, at=timezone.now())
+    order.save()
+    return order
+
+
+@transaction.atomic
+def release_order(*, order_id: str) -> Order:
+    """Release an order from hold."""
+    order = selectors.get_for_update(order_id)
+    if order.is_held():
+        order.release()
+        order.save()
+    return order
+
+
+def expire_unpaid_orders(*, now: datetime, organization_id: str | None = None) -> int:
+    """Cancel placed orders whose reservation has expired at `now`; return how many."""
+    unpaid = selectors.unpaid(now=now, organization_id=organization_id)
+    reason = Order.CancellationReason.RESERVATION_EXPIRED
+    return for_each(unpaid, lambda order: _cancel(order, reason, "", now))
+
+
+@transaction.atomic
+def start_processing(*, order_id: str, warehouse_id: str | None, at: datetime) -> Order:
+    """Record that the first warehouse started to pick; later warehouses change nothing."""
+    order = selectors.get_for_update(order_id)
+    if order.processing_at and not order.is_cancelled():
+        return order
+    order.start_processing(warehouse_id=warehouse_id, at=at)
+    order.save()
+    return order
+
+
+@transaction.atomic
+def ship_units(
+    *,
+    order_id: str,
+    shipment_id: str,
+    warehouse_id: str | None,
+    carrier: str,
+    tracking_number: str | None,
+    estimated_delivery: date | None,
+    units: Units,
+    at: datetime,
+) -> Order:
+    """Count the units of a shipment as shipped, once per shipment.
+
+    Raises UnknownOrderItem, TooManyUnits, InvalidTransition.
+    """
+    order = selectors.get_for_update(order_id)
+    if order.dispatches.filter(shipment_id=shipment_id).exists():
+        return order
+    order.ship(
+        shipment_id=shipment_id,
+        warehouse_id=warehouse_id,
+        carrier=carrier,
+        tracking_number=tracking_number,
+        estimated_delivery=estimated_delivery,
+        units=units,
+        at=at,
+    )
+    order.save()
+    return order
+
+
+@transaction.atomic
+def deliver_units(
+    *,
+    order_id: str,
+    shipment_id: str,
+    signature: str | None,
+    photo_url: str | None,
+    at: datetime,
+) -> Order:
+    """Count the units of a shipment as delivered, once per shipment. Raises UnknownShipment."""
+    order = selectors.get_for_update(order_id)
+    dispatches = selectors.dispatches(order, shipment_id)
+    if dispatches[0].reopened_at:
+        raise UnknownShipment(f"{shipment_id} was lost or returned to the sender.")
+    if not dispatches[0].delivered_at:
+        order.deliver(dispatches=dispatches, signature=signature, photo_url=photo_url, at=at)
+        order.save()
+    return order
+
+
+@transaction.atomic
+def reopen_units(*, order_id: str, shipment_id: str) -> Order:
+    """Count the units of a lost or returned shipment as not shipped. Raises UnknownShipment."""
+    order = selectors.get_for_update(order_id)
+    dispatches = selectors.dispatches(order, shipment_id)
+    if dispatches[0].delivered_at:
+        raise UnknownShipment(f"{shipment_id} has been delivered.")
+    if not dispatches[0].reopened_at:
+        order.reopen_units(dispatches=dispatches, at=timezone.now())
+        order.save()
+    return order
+
+
+@transaction.atomic
+def write_off_units(*, order_id: str, units: Units, reason: str) -> Order:
+    """Write off units that will never ship.
+
+    Raises UnknownOrderItem, TooManyUnits, UnitsArePicked, InvalidTransition.
+    """
+    order = selectors.get_for_update(order_id)
+    _write_off(order, units, reason)
+    return order
+
+
+@transaction.atomic
+def write_off_short_units(*, order_id: str, units: Units) -> None:
+    """Write off units that no warehouse has, except those that were written off meanwhile.
+
+    Units still to be written off are active, and no fulfillment plans to send them.
+    """
+    order = selectors.get_for_update(order_id)
+    planned = fulfillment.selectors.planned_quantities(order_id)
+    unplanned = Counter({line.id: line.active_quantity - planned[line.id] for line in order.lines})
+    if order.is_fulfillable() and (short := +(Counter(units) & unplanned)):
+        _write_off(order, short, Order.CancellationReason.OUT_OF_STOCK)
+
+
+@transaction.atomic
+def release_written_off_units(*, order_id: str) -> Order:
+    """Record that an operator released the stock of all written-off units in Inventory."""
+    order = selectors.get_for_update(order_id)
+    if write_offs := selectors.unreleased(order):
+        order.release_units(write_offs=write_offs, at=timezone.now())
+        order.save()
+    return order
+
+
+@transaction.atomic
+def record_returned_units(*, order_id: str, units: Units) -> Order:
+    """Count units that the customer returned.
+
+    Raises UnknownOrderItem, TooManyUnits, InvalidTransition.
+    """
+    order = selectors.get_for_update(order_id)
+    order.record_return(units=units)
+    order.save()
+    return order
+
+
+def _place(order: Order, reservation_ttl_minutes: int) -> None:
+    now = timezone.now()
+    order.place(reservation_ttl_minutes=reservation_ttl_minutes, at=now)
+    if not order.total:
+        order.confirm(payment_id=None, captured=Decimal(0), at=now)
+
+
+def _cancel(order: Order, reason: str, note: str, at: datetime) -> None:
+    _expect_not_shipped(order)
+    is_paid = payments.selectors.has_money(order.id)
+    order.cancel(reason=reason, note=note, at=at, is_paid=is_paid)
+
+
+def _write_off(order: Order, units: Units, reason: str) -> None:
+    is_paid = payments.selectors.has_money(order.id)
+    picked = fulfillment.selectors.picked_quantities(order.id)
+    order.write_off(units=units, reason=reason, at=timezone.now(), is_paid=is_paid, picked=picked)
+    order.save()
+
+
+def _expect_not_shipped(order: Order) -> None:
+    """Refuse while a dispatched shipment waits for the reaction that records it in the order."""
+    if order.has_shipped_nothing() and shipments.selectors.is_any_dispatched(order.id):
+        raise AlreadyShipped(
+            f"A shipment of {order.id} has left: write off the units that have not."
+        )
