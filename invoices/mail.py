@@ -1,5 +1,13 @@
 """Sending an invoice by mail."""
 
+from smtplib import (
+    SMTPAuthenticationError,
+    SMTPConnectError,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+    SMTPServerDisconnected,
+)
+from socket import gaierror
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -9,11 +17,22 @@ from django.template.loader import render_to_string
 from invoices import files
 from invoices.models import Document, InvoiceDelivery
 
+# The server does not respond: every other mail would fail too.
+SERVER_ERRORS = (
+    ConnectionError,
+    TimeoutError,
+    gaierror,
+    SMTPAuthenticationError,
+    SMTPConnectError,
+    SMTPServerDisconnected,
+)
+REFUSALS = (SMTPRecipientsRefused, SMTPResponseException)  # of this mail
+
 
 def send(delivery: InvoiceDelivery) -> str:
     """Send the invoice with its PDF; return the signed URL that the mail contains.
 
-    Raises an error of smtplib if the server refuses the mail, OSError if it does not respond.
+    Raises one of `REFUSALS`, `SERVER_ERRORS` or another OSError.
     """
     invoice = delivery.invoice
     document = Document.objects.get(invoice=invoice, credit_note=None)

@@ -57,13 +57,13 @@ def document(document_id: str) -> Document | None:
     return Document.objects.select_related("invoice", "credit_note").filter(pk=document_id).first()
 
 
-def to_render(*, now: datetime) -> QuerySet[Document]:
+def to_render(now: datetime) -> QuerySet[Document]:
     """Return the documents that are due to be rendered, the longest due first."""
     due = Document.objects.filter(rendered_at=None, due_at__lte=now)
     return due.select_related("invoice", "credit_note").order_by("due_at")
 
 
-def to_mail(*, now: datetime) -> QuerySet[InvoiceDelivery]:
+def to_mail(now: datetime) -> QuerySet[InvoiceDelivery]:
     """Return the deliveries that are due and whose PDF is rendered, the longest due first."""
     rendered = Document.objects.filter(
         invoice=OuterRef("invoice"), credit_note=None, rendered_at__isnull=False

@@ -1,6 +1,7 @@
 """What can be done with invoices: one function per verb."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
@@ -9,21 +10,26 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from config.core import outbound
 from config.core.exceptions import AddressRequired
 from config.core.locks import lock
 from config.core.numbering import next_number
-from invoices import selectors
+from invoices import files, mail, selectors
 from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery
 from invoices.models.lines import Line
-from invoices.models.parts import Wanted
 from orders import selectors as orders
 
 if TYPE_CHECKING:
     from orders.models import Order
 
-W = TypeVar("W", bound=Wanted)
-CLAIM = timedelta(minutes=5)  # longer than a mail takes; who takes longer was killed
-FOR_A_MINUTE = timedelta(minutes=1)
+logger = logging.getLogger(__name__)
+
+Row = TypeVar("Row", Document, InvoiceDelivery)
+
+LEASE = timedelta(minutes=5)  # longer than rendering a PDF or sending a mail takes
+TIME_SLICE = 2.0  # seconds for each kind of call: the interval in which beat starts the task
+MAX_REFUSALS = 80  # about three days
+SERVER_PAUSE = timedelta(minutes=1)
 
 
 @transaction.atomic
@@ -127,9 +133,9 @@ def queue_invoice(*, invoice_id: str) -> None:
 
 @transaction.atomic
 def queue_document(*, invoice_id: str, credit_note_id: str | None = None) -> Document:
-    """Queue the PDF of an invoice or of one of its credit notes. A queued PDF stays queued once."""
+    """Queue the PDF of an invoice or of one of its credit notes, if it is not queued yet."""
     document, _ = Document.objects.get_or_create(
-        invoice_id=invoice_id, credit_note_id=credit_note_id
+        {"due_at": timezone.now()}, invoice_id=invoice_id, credit_note_id=credit_note_id
     )
     return document
 
@@ -138,34 +144,80 @@ def queue_document(*, invoice_id: str, credit_note_id: str | None = None) -> Doc
 def send_invoice(*, invoice_id: str, recipient_email: str | None = None) -> Invoice:
     """Queue a mail with the invoice. `recipient_email` defaults to the buyer's address.
 
-    A mail that is already queued to the address is sent at once instead. Raises AddressRequired.
+    If a mail to the address is queued already, it is sent now. Raises AddressRequired.
     """
     invoice, now = selectors.get_for_update(invoice_id), timezone.now()
     recipient = recipient_email or invoice.customer_email
     if recipient is None:
         raise AddressRequired("recipient_email is required: the order has no customer_email.")
-    queued = (
-        delivery
-        for delivery in invoice.deliveries
-        if delivery.recipient_email == recipient and not delivery.sent_at
-    )
-    if delivery := next(queued, None):
-        if delivery.due_at is None or delivery.due_at > now + CLAIM:  # else a worker may have it
-            delivery.hurry(at=now)
-            delivery.save()
-    else:
-        invoice.send(recipient_email=recipient, at=now)
-        invoice.save()
+    for delivery in invoice.deliveries:
+        if delivery.recipient_email == recipient and not delivery.sent_at:
+            if not delivery.is_leased(now):
+                delivery.request_call(now)
+                delivery.save(update_fields=outbound.UPDATE_FIELDS)
+            return invoice
+    invoice.send(recipient_email=recipient, at=now)
+    invoice.save()
     return invoice
 
 
+def render_due_documents(*, now: datetime) -> int:
+    """Render and store the PDFs that are due at `now`; return how many."""
+    return _call_due(selectors.to_render, _render, now)
+
+
+def send_due_mails(*, now: datetime) -> int:
+    """Send the mails that are due at `now`; return how many."""
+    return _call_due(selectors.to_mail, _send, now)
+
+
+def _render(document: Document) -> None:
+    path, sha256 = files.store(document)
+    record_rendering(document_id=document.id, path=path, sha256=sha256, at=timezone.now())
+
+
+def _send(delivery: InvoiceDelivery) -> None:
+    pdf_url = mail.send(delivery)
+    record_delivery(delivery_id=delivery.id, pdf_url=pdf_url, at=timezone.now())
+
+
+def _call_due(
+    select_due: Callable[[datetime], QuerySet[Row]], call: Callable[[Row], None], now: datetime
+) -> int:
+    def clock() -> datetime:  # a run may last longer than a lease
+        return max(now, timezone.now())
+
+    def attempt(row_id: str) -> outbound.Outcome:
+        at = clock()
+        row = _lease(select_due(at).filter(pk=row_id), at)
+        if row is None:
+            return "skipped"
+        try:
+            call(row)
+        except mail.SERVER_ERRORS as error:
+            logger.warning("The server of %s does not respond: %r", row_id, error)
+            _record_failure(row, error, now=at)
+            _postpone(select_due(at), error, now=at)
+            return "no_response"
+        except OSError as error:
+            logger.warning("%s will be retried: %r", row_id, error)
+            _record_failure(row, error, now=at)
+            return "failed"
+        except Exception as error:
+            _record_failure(row, error, now=at)
+            raise
+        return "done"
+
+    rows = select_due(clock()).values_list("pk")
+    return outbound.call_due(rows, attempt, limit=outbound.SCAN_LIMIT, time_slice=TIME_SLICE)
+
+
 @transaction.atomic
-def claim(due: QuerySet[W], *, now: datetime) -> W | None:
-    """Take the first that is due, so that no other worker does for a while."""
+def _lease(due: QuerySet[Row], now: datetime) -> Row | None:
     row = due.select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
     if row:
-        row.due_at = now + CLAIM
-        row.save(update_fields=["due_at"])
+        row.lease(now, LEASE)
+        row.save(update_fields=outbound.UPDATE_FIELDS)
     return row
 
 
@@ -175,7 +227,7 @@ def record_rendering(*, document_id: str, path: str, sha256: str, at: datetime) 
     document = Document.objects.select_for_update(no_key=True).get(pk=document_id)
     if document.rendered_at is None:
         document.path, document.sha256, document.rendered_at = path, sha256, at
-        document.due_at, document.last_error = None, ""
+        document.finish_call()
         document.save()
 
 
@@ -191,18 +243,22 @@ def record_delivery(*, delivery_id: str, pdf_url: str, at: datetime) -> None:
 
 
 @transaction.atomic
-def put_off(wanted: Wanted, *, error: str, at: datetime, is_refused: bool = False) -> None:
-    """It could not be done now: try again later, and let operators see why."""
-    row = type(wanted)._default_manager.select_for_update(no_key=True).get(pk=wanted.pk)
-    if row.due_at is not None:
-        row.put_off(error, at=at, is_refused=is_refused)
-        row.save(update_fields=["due_at", "attempts", "last_error"])
+def _record_failure(leased: Row, error: Exception, *, now: datetime) -> None:
+    """Schedule the next attempt, unless the mail server has refused the mail for three days."""
+    row = type(leased)._default_manager.select_for_update(no_key=True).get(pk=leased.pk)
+    if not (leased.leased_until and row.release(leased.leased_until)):
+        return
+    if isinstance(error, mail.REFUSALS) and row.calls >= MAX_REFUSALS:
+        row.finish_call(repr(error))
+    else:
+        row.schedule_retry(now, repr(error))
+    row.save(update_fields=outbound.UPDATE_FIELDS)
 
 
 @transaction.atomic
-def hold_back(due: QuerySet[W], *, error: str, at: datetime) -> None:
-    """The server is away: it is not asked anew for each of what else is due, for a minute."""
-    # Rows that another worker has are skipped, so that two who hold back do not deadlock.
+def _postpone(due: QuerySet[Row], error: Exception, *, now: datetime) -> None:
+    """Postpone everything that is due, because the server does not respond."""
+    # Skipping locked rows avoids a deadlock between two workers that postpone.
     free = due.select_related(None).select_for_update(no_key=True, skip_locked=True)
     rows = due.model._default_manager.filter(pk__in=free.values("pk"))
-    rows.update(due_at=at + FOR_A_MINUTE, last_error=error[:2000])
+    rows.update(due_at=now + SERVER_PAUSE, last_error=repr(error)[:500])

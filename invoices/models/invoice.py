@@ -138,7 +138,9 @@ class Invoice(Aggregate):
     )
     def send(self, *, recipient_email: str, at: datetime) -> Event:
         """Queue a mail with the invoice, for the first time or again."""
-        delivery = InvoiceDelivery(invoice=self, recipient_email=recipient_email, queued_at=at)
+        delivery = InvoiceDelivery(
+            invoice=self, recipient_email=recipient_email, queued_at=at, due_at=at
+        )
         self.deliveries.append(delivery)
         self.save_part(delivery)
         return events.InvoiceQueued(
@@ -149,7 +151,7 @@ class Invoice(Aggregate):
     def deliver(self, *, delivery: InvoiceDelivery, pdf_url: str, at: datetime) -> Event:
         """The mail server has accepted the mail."""
         delivery.status, delivery.sent_at = delivery.Status.SENT, at
-        delivery.due_at, delivery.last_error = None, ""
+        delivery.finish_call()
         self.save_part(delivery)
         self.sent_at = at
         return events.InvoiceSent(

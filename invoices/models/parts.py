@@ -1,16 +1,13 @@
 """The parts of an invoice: its credit notes, its PDF documents and its deliveries by mail."""
 
-from datetime import datetime, timedelta
-
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Round
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from config.core.ids import PublicIdField
 from config.core.money import MAX_DECIMALS, MoneyField
-from config.core.retry import doubled
+from config.core.outbound import OutboundCall
 from events.aggregate import Part
 
 
@@ -51,36 +48,7 @@ class CreditNote(Part):
         return self.number
 
 
-FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(hours=1)
-MOST_ATTEMPTS = 80  # in some three days
-
-
-class Wanted(models.Model):
-    """Work outside the database that is tried until it is done, later after each failure."""
-
-    due_at = models.DateTimeField(default=timezone.now, null=True)  # null once done, or given up
-    attempts = models.PositiveIntegerField(default=0)  # that failed
-    last_error = models.TextField(default="")
-
-    class Meta:
-        abstract = True
-
-    def put_off(self, error: str, *, at: datetime, is_refused: bool) -> None:
-        """Try again later: after 10 s, and then twice as long each time, up to an hour.
-
-        What is refused for three days nobody tries any more, until somebody asks for it again.
-        """
-        wait = doubled(self.attempts, first=FIRST_WAIT, longest=LONGEST_WAIT)
-        self.attempts, self.last_error = self.attempts + 1, error[:2000]
-        is_hopeless = is_refused and self.attempts >= MOST_ATTEMPTS
-        self.due_at = None if is_hopeless else at + wait
-
-    def hurry(self, *, at: datetime) -> None:
-        """Try it now, as if it had not been tried before."""
-        self.due_at, self.attempts = at, 0
-
-
-class Document(Wanted):
+class Document(OutboundCall):
     """The PDF of an invoice or of one of its credit notes. It is rendered and stored once."""
 
     id = PublicIdField("doc")
@@ -120,7 +88,7 @@ class Document(Wanted):
         return str(self.credit_note.number if self.credit_note else self.invoice.number)
 
 
-class InvoiceDelivery(Wanted, Part):
+class InvoiceDelivery(OutboundCall, Part):
     """A mail with the invoice. Every attempt has the same Message-ID, made from the id."""
 
     class Status(models.TextChoices):
@@ -155,3 +123,9 @@ class InvoiceDelivery(Wanted, Part):
 
     def __str__(self) -> str:
         return f"{self.recipient_email} ({self.status})"
+
+    @property
+    def attempts(self) -> int:
+        """The number of failed attempts since the mail was requested."""
+        is_last_call_open = self.leased_until is not None or self.status == self.Status.SENT
+        return max(self.calls - is_last_call_open, 0)

@@ -1,10 +1,9 @@
-"""What operators do with invoices, page by page."""
+"""The admin pages of invoices."""
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
 
-from invoices import services, tasks
+from invoices import files, services, tasks
 from invoices.models import Document, InvoiceDelivery, Seller
 from tests.factories import InvoiceFactory, credit
 
@@ -15,12 +14,12 @@ def page(invoice):
     return reverse("admin:invoices_invoice_change", args=[invoice.id])
 
 
-def waiting(client, queue):
+def queued(client, queue):
     listed = client.get(reverse("admin:invoices_invoice_changelist"), {"queue": queue})
     return [row.pk for row in listed.context["cl"].result_list]
 
 
-def test_the_page_says_what_the_invoice_says(operator):
+def test_the_page_shows_the_invoice(operator):
     invoice = credit(InvoiceFactory(), "10.00")
     shown = operator().get(page(invoice)).content.decode()
     for value in (invoice.number, "A shirt", "50.00 USD", "Juan Pérez", "10.00 USD", "CN-"):
@@ -28,7 +27,7 @@ def test_the_page_says_what_the_invoice_says(operator):
     assert shown.count("not rendered yet") == 2
 
 
-def test_the_pdfs_open_in_the_browser(operator):
+def test_the_pdfs_are_linked_and_open(operator):
     invoice = credit(InvoiceFactory(), "10.00")
     tasks.deliver_documents()
     client = operator()
@@ -36,12 +35,12 @@ def test_the_pdfs_open_in_the_browser(operator):
     for document in Document.objects.all():
         url = reverse("admin:invoices_pdf", args=[document.id])
         assert url in shown
-        answer = client.get(url)
-        assert (answer["Content-Type"], answer.content[:4]) == ("application/pdf", b"%PDF")
-        assert answer["Content-Disposition"].startswith("inline")
+        response = client.get(url)
+        assert (response["Content-Type"], response.content[:4]) == ("application/pdf", b"%PDF")
+        assert response["Content-Disposition"].startswith("inline")
 
 
-def test_a_pdf_is_shown_to_who_may_see_invoices_only(operator, client):
+def test_a_pdf_needs_the_permission_to_view_invoices(operator, client):
     InvoiceFactory()
     document = Document.objects.get()
     url = reverse("admin:invoices_pdf", args=[document.id])
@@ -54,7 +53,7 @@ def test_a_pdf_is_shown_to_who_may_see_invoices_only(operator, client):
     assert operator().get(missing).status_code == 404
 
 
-def test_an_operator_sends_it_again_to_another_address(operator):
+def test_an_operator_sends_the_invoice_to_another_address(operator):
     client, invoice = operator(), InvoiceFactory(status="sent")
     send = reverse("admin:invoices_invoice_command", args=[invoice.id, "send"])
     assert 'value="juan@example.com"' in client.get(send).content.decode()
@@ -63,27 +62,32 @@ def test_an_operator_sends_it_again_to_another_address(operator):
     assert queued.recipient_email == "office@example.com"
 
 
-def test_what_fails_waits_in_a_queue_with_its_reason(operator):
-    failing, pending = InvoiceFactory(), InvoiceFactory()
-    client, mail = operator(), failing.deliveries[0]
-    services.put_off(mail, error="550 no such mailbox", at=timezone.now())
-    assert waiting(client, "unsent") == [failing.id]
-    assert "550 no such mailbox" in client.get(page(failing)).content.decode()
-    document = Document.objects.get(invoice=pending)
-    services.put_off(document, error="No space left on device", at=timezone.now())
-    assert waiting(client, "unsent") == [pending.id, failing.id]
+def test_failures_are_in_a_queue_with_their_error(operator, mailbox, monkeypatch):
+    client, failing = operator(), InvoiceFactory()
+    mailbox.refused = {"juan@example.com"}
+    tasks.deliver_documents()
+    assert queued(client, "unsent") == [failing.id]
+    assert "no such mailbox" in client.get(page(failing)).content.decode()
+    pending = InvoiceFactory()
+    monkeypatch.setattr(files, "store", store_on_a_full_disk)
+    tasks.deliver_documents()
+    assert queued(client, "unsent") == [pending.id, failing.id]
     assert "No space left on device" in client.get(page(pending)).content.decode()
 
 
-def test_an_invoice_without_an_address_waits_until_somebody_gives_one(operator):
+def store_on_a_full_disk(document):
+    raise OSError("No space left on device")
+
+
+def test_an_invoice_without_an_address_is_in_a_queue_until_it_is_sent(operator):
     client, invoice = operator(), InvoiceFactory(customer_email=None)
     InvoiceFactory()
-    assert waiting(client, "no-address") == [invoice.id]
+    assert queued(client, "no-address") == [invoice.id]
     services.send_invoice(invoice_id=invoice.id, recipient_email="ana@example.com")
-    assert waiting(client, "no-address") == []
+    assert queued(client, "no-address") == []
 
 
-def test_the_seller_is_set_by_its_service(operator):
+def test_the_seller_profile_is_edited(operator):
     client = operator()
     sent = {"organization_id": "org_1", "name": "Casa Luna", "tax_id": "CLU010101AB1"}
     assert client.post(reverse("admin:invoices_seller_add"), sent).status_code == 302

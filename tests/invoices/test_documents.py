@@ -1,4 +1,4 @@
-"""What the PDFs say, and how they are kept."""
+"""The content of the PDFs, and their storage."""
 
 import hashlib
 from datetime import timedelta
@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from invoices import documents, files, selectors, services, tasks
+from invoices import documents, files, tasks
 from invoices.models import Document, Seller
 from tests.factories import InvoiceFactory, LineFactory, credit
 
@@ -35,7 +35,7 @@ BUYER = {
 
 
 def text_of(pdf):
-    """The text page by page, its white space made single."""
+    """Return the text of each page, with single spaces."""
     pages = pypdf.PdfReader(BytesIO(pdf)).pages
     return [" ".join(page.extract_text().split()) for page in pages]
 
@@ -45,7 +45,7 @@ def pdf_of(invoice, **which):
     return documents.render(Document.objects.get(invoice=invoice, **which))
 
 
-def test_an_invoice_says_what_an_accountant_looks_for():
+def test_an_invoice_prints_parties_lines_and_totals():
     Seller.objects.create(organization_id="org_1", **SELLER)
     invoice = InvoiceFactory(
         items=[
@@ -82,7 +82,7 @@ def test_an_invoice_says_what_an_accountant_looks_for():
         assert f"% {net} {tax} {total}" in page
 
 
-def test_many_lines_take_several_pages_each_with_its_head_and_number():
+def test_every_page_repeats_the_table_header_and_has_a_number():
     lines = [LineFactory(title=f"Article {n} " + "x" * 200) for n in range(60)]
     invoice = InvoiceFactory(items=lines)
     pages = text_of(pdf_of(invoice))
@@ -94,7 +94,7 @@ def test_many_lines_take_several_pages_each_with_its_head_and_number():
     assert "Total USD 3,000.00" in pages[-1]
 
 
-def test_a_credit_note_names_its_invoice():
+def test_a_credit_note_prints_its_invoice_and_amounts():
     line = LineFactory(tax_rate=Decimal("0.19"))
     invoice = credit(InvoiceFactory(items=[line]), "11.90")
     (page,) = text_of(pdf_of(invoice, credit_note__isnull=False))
@@ -118,13 +118,13 @@ def test_yen_have_no_decimals():
     assert "." not in page.partition("Item")[2].partition("Page")[0]
 
 
-def test_an_amount_too_long_for_its_column_is_printed_smaller_not_over_its_neighbour():
+def test_long_amounts_are_printed_smaller_to_fit_their_columns():
     line = LineFactory(unit_price=Decimal("9999999.99"), quantity=9999)
     (page,) = text_of(pdf_of(InvoiceFactory(items=[line])))
     assert "9,999 9,999,999.99 0.00 99,989,999,900.01 0 % 0.00 99,989,999,900.01" in page
 
 
-def test_a_buyer_of_whom_nothing_is_known_has_an_invoice_too():
+def test_an_unknown_buyer_is_printed_as_a_customer_without_a_name():
     invoice = InvoiceFactory(
         customer_email=None, customer_id=None, shipping_address=None, local_id="local_1"
     )
@@ -132,7 +132,7 @@ def test_a_buyer_of_whom_nothing_is_known_has_an_invoice_too():
     assert "Customer without a name" in page
 
 
-def test_the_same_invoice_gives_the_same_bytes_with_its_fonts_in_them():
+def test_rendering_is_deterministic_and_embeds_the_fonts():
     invoice = InvoiceFactory()
     pdf = pdf_of(invoice)
     assert pdf == pdf_of(invoice)
@@ -153,7 +153,7 @@ def test_a_pdf_is_stored_once_with_its_digest(media):
 
 
 @pytest.mark.parametrize("keep", [None, 1000])
-def test_what_a_killed_run_left_is_taken_if_whole_else_replaced(media, keep):
+def test_a_complete_file_of_a_killed_run_is_reused_and_an_incomplete_one_replaced(media, keep):
     invoice = InvoiceFactory(customer_email=None)
     document = Document.objects.get()
     left = pdf_of(invoice)[:keep]
@@ -166,7 +166,7 @@ def test_what_a_killed_run_left_is_taken_if_whole_else_replaced(media, keep):
     assert (default_storage.get_modified_time(path) == written) is (keep is None)
 
 
-def test_a_file_that_is_lost_is_made_again_as_it_was(media):
+def test_a_lost_file_is_restored_if_the_bytes_are_the_same(media):
     invoice = InvoiceFactory(customer_email=None)
     tasks.deliver_documents()
     (stored,) = media.rglob("*.pdf")
@@ -174,19 +174,19 @@ def test_a_file_that_is_lost_is_made_again_as_it_was(media):
     assert files.read(Document.objects.get()) == pdf_of(invoice)
     assert stored.exists()
     stored.unlink()
-    Document.objects.update(sha256="0" * 64)  # another version would render it otherwise
+    Document.objects.update(sha256="0" * 64)  # as if another version had rendered it
     with pytest.raises(FileNotFoundError):
         files.read(Document.objects.get())
 
 
-def test_the_longest_address_is_printed_smaller():
+def test_the_longest_address_fits_on_the_page():
     limits = {"name": 200, "company": 200, "line1": 200, "line2": 200, "city": 100, "region": 100}
-    widest = {name: "W" * most for name, most in limits.items()}
+    widest = {name: "W" * limit for name, limit in limits.items()}
     invoice = InvoiceFactory(billing_address=widest | {"country": "MX", "tax_id": "W" * 40})
     assert pdf_of(invoice).startswith(b"%PDF")
 
 
-def test_japanese_is_printed_and_can_be_copied():
+def test_japanese_text_can_be_copied():
     invoice = InvoiceFactory(
         currency="JPY",
         items=[LineFactory(title="磁器の湯呑み Café", unit_price=Decimal(1300))],
@@ -202,27 +202,30 @@ def test_japanese_is_printed_and_can_be_copied():
     assert "磁器の湯呑み Café" in text
 
 
-def test_a_storage_that_is_away_is_tried_again_later(media):
+def test_a_storage_error_is_retried_later(media):
     InvoiceFactory(customer_email=None)
-    media.write_text("no directory")
+    media.write_text("not a directory")
     assert tasks.deliver_documents() == 0
     document = Document.objects.get()
-    assert (document.attempts, document.rendered_at) == (1, None)
+    assert (document.calls, document.rendered_at) == (1, None)
     assert "Error" in document.last_error
     media.unlink()
-    assert tasks.deliver_documents() == 0, "it is not due yet"
+    assert tasks.deliver_documents() == 0, "the retry is not due yet"
     later = (timezone.now() + timedelta(seconds=11)).isoformat()
     assert tasks.deliver_documents(now=later) == 1
     assert Document.objects.get().last_error == ""
 
 
-def test_a_document_that_somebody_is_at_work_on_is_left_to_them():
+def test_a_leased_document_is_left_to_its_worker_until_the_lease_expires(monkeypatch):
     InvoiceFactory(customer_email=None)
-    now = timezone.now()
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "store", exit_process)
+        with pytest.raises(SystemExit):
+            tasks.deliver_documents()
+    assert tasks.deliver_documents() == 0
+    expired = (timezone.now() + timedelta(seconds=301)).isoformat()
+    assert tasks.deliver_documents(now=expired) == 1
 
-    def claim(at):
-        return services.claim(selectors.to_render(now=at), now=at)
 
-    assert claim(now)
-    assert claim(now) is None
-    assert claim(now + timedelta(seconds=301)), "they were killed"
+def exit_process(document):
+    raise SystemExit

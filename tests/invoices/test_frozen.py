@@ -1,4 +1,4 @@
-"""What is issued never changes, neither by code nor by SQL, on either database."""
+"""The triggers that refuse changes of issued invoices, on PostgreSQL and on SQLite."""
 
 import sqlite3
 import subprocess
@@ -32,24 +32,24 @@ CHANGES = {
     "issued_at": "'2025-01-01 00:00:00+00:00'",
     "created_at": "'2025-01-01 00:00:00+00:00'",
 }
-NOTE_CHANGES = ("number = 'CN-1'", "total = total + 1, net = net + 1", "rates = '[]'")
+CREDIT_NOTE_CHANGES = ("number = 'CN-1'", "total = total + 1, net = net + 1", "rates = '[]'")
 
 
-def test_every_column_but_those_that_move_is_tried():
+def test_the_statements_cover_every_immutable_column():
     columns = {field.column for field in Invoice._meta.local_concrete_fields}
     assert columns - CHANGES.keys() == {"id", "order_id", "status", "sent_at", "updated_at"}
 
 
 STATEMENTS = [
     *(f"UPDATE invoices_invoice SET {name} = {to}" for name, to in CHANGES.items()),
-    *(f"UPDATE invoices_creditnote SET {change}" for change in NOTE_CHANGES),
+    *(f"UPDATE invoices_creditnote SET {change}" for change in CREDIT_NOTE_CHANGES),
     "DELETE FROM invoices_creditnote",
     "DELETE FROM invoices_invoice",
 ]
 
 
 @pytest.mark.django_db
-def test_postgresql_refuses(subtests):
+def test_postgresql_refuses_changes(subtests):
     credit(InvoiceFactory(), "1.00")
     for sql in STATEMENTS:
         with (
@@ -61,7 +61,7 @@ def test_postgresql_refuses(subtests):
 
 
 @pytest.mark.django_db
-def test_code_is_refused_too():
+def test_the_orm_is_refused_too():
     invoice = credit(InvoiceFactory(), "1.00")
     invoice.total += 1
     invoice.subtotal += 1
@@ -84,15 +84,15 @@ assert invoice.status == "sent"
 
 
 def replacements(database):
-    """What forges a row without an UPDATE."""
+    """Return statements that replace rows without an UPDATE."""
     for table in ("invoices_invoice", "invoices_creditnote"):
         columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
         forged = ", ".join("'CN-X'" if name == "number" else name for name in columns)
         yield f"INSERT OR REPLACE INTO {table} SELECT {forged} FROM {table}"
 
 
-def test_sqlite_refuses(tmp_path, subtests):
-    """A database file as `make run` has it, with an invoice and a credit note."""
+def test_sqlite_refuses_changes(tmp_path, subtests):
+    """The database file of `make run`, with an invoice and a credit note."""
     (tmp_path / "var").mkdir()
     env = environment(tmp_path, DJANGO_SETTINGS_MODULE="config.settings")
     for command in (["manage.py", "migrate", "-v0"], ["-c", SCRIPT]):

@@ -1,4 +1,4 @@
-"""Invoices at a real mail server."""
+"""Sending invoices to a real mail server."""
 
 from datetime import timedelta
 from io import BytesIO
@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 
 def deliver(seconds=0):
+    """Run the task as if that many seconds had passed."""
     return tasks.deliver_documents(now=(timezone.now() + timedelta(seconds=seconds)).isoformat())
 
 
@@ -44,7 +45,7 @@ def test_the_mail_arrives_with_the_pdf(mailbox):
     assert (sent["recipient_email"], sent["invoice_id"]) == ("juan@example.com", invoice.id)
 
 
-def test_it_is_sent_then_and_told_once(mailbox):
+def test_a_delivered_invoice_is_sent_and_publishes_one_event(mailbox):
     invoice = InvoiceFactory()
     deliver()
     deliver(3600)
@@ -53,7 +54,7 @@ def test_it_is_sent_then_and_told_once(mailbox):
     assert told(invoice.order).count("invoice.sent") == 1
 
 
-def test_every_resend_is_told_again(mailbox):
+def test_every_resend_publishes_an_event(mailbox):
     invoice = InvoiceFactory()
     deliver()
     services.send_invoice(invoice_id=invoice.id, recipient_email="office@example.com")
@@ -63,54 +64,54 @@ def test_every_resend_is_told_again(mailbox):
     assert len({mail["Message-ID"] for mail in mailbox.mails}) == 2
 
 
-def test_a_refused_recipient_leaves_it_unsent_and_is_tried_again(mailbox):
+def test_a_refused_mail_is_retried_and_does_not_delay_others(mailbox):
     mailbox.refused = {"juan@example.com"}
     invoice, other = InvoiceFactory(), InvoiceFactory(customer_email="ana@example.com")
     deliver()
-    mail = InvoiceDelivery.objects.get(invoice=invoice)
-    assert (mail.status, mail.attempts) == ("queued", 1)
-    assert "no such mailbox" in mail.last_error
+    delivery = InvoiceDelivery.objects.get(invoice=invoice)
+    assert (delivery.status, delivery.attempts) == ("queued", 1)
+    assert "no such mailbox" in delivery.last_error
     assert Invoice.objects.get(pk=invoice.pk).status == "issued"
-    assert Invoice.objects.get(pk=other.pk).status == "sent", "one does not hold up the others"
+    assert Invoice.objects.get(pk=other.pk).status == "sent", "the other mail was not delayed"
     mailbox.refused = set()
     assert deliver(5) == 0
     assert deliver(11) == 1
     assert Invoice.objects.get(pk=invoice.pk).status == "sent"
-    assert InvoiceDelivery.objects.get(pk=mail.pk).last_error == ""
+    assert InvoiceDelivery.objects.get(pk=delivery.pk).last_error == ""
 
 
-def test_a_server_that_is_away_is_tried_again_and_the_waits_grow(settings, unused_tcp_port):
+def test_the_pause_between_attempts_doubles_up_to_an_hour(settings, unused_tcp_port):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", unused_tcp_port
     InvoiceFactory()
     now, waits = timezone.now() + timedelta(hours=1), []
     for _ in range(11):
         tasks.deliver_documents(now=now.isoformat())
-        mail = InvoiceDelivery.objects.get()
-        waits.append((mail.due_at - now).total_seconds())
-        now = mail.due_at
+        delivery = InvoiceDelivery.objects.get()
+        waits.append((delivery.due_at - now).total_seconds())
+        now = delivery.due_at
     assert waits == [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
-    assert "ConnectionRefusedError" in mail.last_error
+    assert "ConnectionRefusedError" in delivery.last_error
 
 
-def test_after_three_days_nobody_tries_any_more_until_somebody_asks_for_it(mailbox):
+def test_a_refused_mail_is_given_up_after_three_days_until_it_is_sent_again(mailbox):
     mailbox.refused = {"juan@example.com"}
     invoice = InvoiceFactory()
     now = timezone.now()
-    while mail := InvoiceDelivery.objects.exclude(due_at=None).first():
-        now = max(now, mail.due_at) + timedelta(seconds=1)
+    while delivery := InvoiceDelivery.objects.exclude(due_at=None).first():
+        now = max(now, delivery.due_at) + timedelta(seconds=1)
         tasks.deliver_documents(now=now.isoformat())
     assert timedelta(days=2) < now - timezone.now() < timedelta(days=4)
-    waiting = Invoice.objects.filter(selectors.NOT_SENT)
-    assert waiting.get() == invoice
+    unsent = Invoice.objects.filter(selectors.NOT_SENT)
+    assert unsent.get() == invoice
     mailbox.refused = set()
     services.send_invoice(invoice_id=invoice.id)
     assert deliver(1) == 1
-    assert not waiting.exists()
+    assert not unsent.exists()
 
 
-def test_a_server_that_is_away_for_a_week_gets_everything_then(settings, mailbox):
-    port, settings.EMAIL_PORT = settings.EMAIL_PORT, 1  # nobody listens there
+def test_mails_are_sent_after_the_server_was_down_for_a_week(settings, mailbox):
+    port, settings.EMAIL_PORT = settings.EMAIL_PORT, 1  # no server listens there
     InvoiceFactory()
     now = timezone.now()
     for _ in range(170):
@@ -121,7 +122,7 @@ def test_a_server_that_is_away_for_a_week_gets_everything_then(settings, mailbox
     assert len(mailbox.mails) == 1
 
 
-def test_an_invoice_that_went_elsewhere_waits_for_nobody(mailbox):
+def test_an_invoice_sent_to_another_address_leaves_the_queue(mailbox):
     mailbox.refused = {"juan@example.com"}
     invoice = InvoiceFactory()
     deliver()
@@ -130,7 +131,7 @@ def test_an_invoice_that_went_elsewhere_waits_for_nobody(mailbox):
     assert not Invoice.objects.filter(selectors.NOT_SENT).exists()
 
 
-def test_a_mail_that_is_too_large_holds_up_no_other(mailbox):
+def test_a_mail_that_is_too_large_does_not_delay_others(mailbox):
     invoices = [InvoiceFactory(customer_email=f"c{n}@example.com") for n in range(3)]
     mailbox.too_large = {"c0@example.com"}
     deliver()
@@ -138,15 +139,15 @@ def test_a_mail_that_is_too_large_holds_up_no_other(mailbox):
     assert InvoiceDelivery.objects.exclude(last_error="").get().invoice_id == invoices[0].id
 
 
-def test_a_run_that_lasts_longer_than_a_claim_mails_once(mailbox, monkeypatch):
-    """It began minutes ago, and another worker comes along."""
+def test_a_run_that_lasts_longer_than_a_lease_sends_each_mail_once(mailbox, monkeypatch):
+    """The run began minutes ago, and another worker starts meanwhile."""
     for n in range(3):
         InvoiceFactory(customer_email=f"c{n}@example.com")
     begun = (timezone.now() - timedelta(minutes=9)).isoformat()
     send = mail.send
 
     def slow(delivery):
-        tasks.deliver_documents()  # the other worker, meanwhile
+        tasks.deliver_documents()  # the other worker
         return send(delivery)
 
     monkeypatch.setattr(mail, "send", slow)
@@ -154,26 +155,26 @@ def test_a_run_that_lasts_longer_than_a_claim_mails_once(mailbox, monkeypatch):
     assert sorted(each["To"] for each in mailbox.mails) == [f"c{n}@example.com" for n in range(3)]
 
 
-def test_a_run_whose_turn_is_over_leaves_the_rest_to_the_next(mailbox, monkeypatch):
+def test_a_run_ends_after_its_time_slice(mailbox, monkeypatch):
     InvoiceFactory()
     with monkeypatch.context() as patch:
-        patch.setattr(tasks, "TURN", 0)
+        patch.setattr(services, "TIME_SLICE", 0)
         assert tasks.deliver_documents() == 0
     tasks.deliver_documents()
     assert len(mailbox.mails) == 1
 
 
-def test_when_the_server_is_away_it_is_not_asked_anew_for_each_mail(settings, mailbox):
+def test_all_mails_wait_a_minute_when_the_server_is_down(settings, mailbox):
     port = settings.EMAIL_PORT
-    settings.EMAIL_PORT = 1  # nobody listens there
+    settings.EMAIL_PORT = 1  # no server listens there
     for _ in range(3):
         InvoiceFactory()
     deliver()
-    mails = InvoiceDelivery.objects.filter(last_error__contains="ConnectionRefusedError")
-    assert sorted(mails.values_list("attempts", flat=True)) == [0, 0, 1]
+    delayed = InvoiceDelivery.objects.filter(last_error__contains="ConnectionRefusedError")
+    assert sorted(delivery.attempts for delivery in delayed) == [0, 0, 1]
     settings.EMAIL_PORT = port
     assert [deliver(5), deliver(11), deliver(61)] == [0, 1, 2]
-    assert not mails.exists()
+    assert not delayed.all().exists()
 
 
 def test_without_an_address_nothing_is_mailed(mailbox):
@@ -182,24 +183,24 @@ def test_without_an_address_nothing_is_mailed(mailbox):
     assert mailbox.mails == []
 
 
-def test_a_worker_killed_before_it_could_say_so_mails_again_under_the_same_id(mailbox, monkeypatch):
+def test_a_mail_of_a_killed_worker_is_sent_again_with_the_same_message_id(mailbox, monkeypatch):
     InvoiceFactory()
     with monkeypatch.context() as patch:
-        patch.setattr(services, "record_delivery", _die)
+        patch.setattr(services, "record_delivery", exit_process)
         with pytest.raises(SystemExit):
             deliver()
-    assert deliver(299) == 0, "it may still be at it"
+    assert deliver(299) == 0, "the lease has not expired"
     assert deliver(301) == 1
     one, other = mailbox.mails
     assert one["Message-ID"] == other["Message-ID"]
 
 
-def _die(**kwargs):
+def exit_process(**kwargs):
     raise SystemExit
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_workers_mail_each_invoice_once(mailbox):
+def test_concurrent_workers_send_each_mail_once(mailbox):
     invoices = [InvoiceFactory(customer_email=f"c{n}@example.com") for n in range(12)]
     at_once(4, lambda n: deliver())
     assert len(mailbox.mails) == len({mail["To"] for mail in mailbox.mails}) == len(invoices)
@@ -207,7 +208,7 @@ def test_many_workers_mail_each_invoice_once(mailbox):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_workers_find_the_server_away_without_deadlock(settings, unused_tcp_port):
+def test_concurrent_workers_do_not_deadlock_when_the_server_is_down(settings, unused_tcp_port):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", unused_tcp_port
     for _ in range(12):
@@ -219,7 +220,7 @@ def test_many_workers_find_the_server_away_without_deadlock(settings, unused_tcp
 
 
 @pytest.mark.django_db(transaction=True)
-def test_resending_at_once_queues_one_mail():
+def test_concurrent_sends_queue_one_mail():
     invoice = InvoiceFactory(status="sent")
     at_once(8, lambda n: services.send_invoice(invoice_id=invoice.id).id)
     assert InvoiceDelivery.objects.filter(invoice=invoice, status="queued").count() == 1
