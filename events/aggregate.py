@@ -1,4 +1,4 @@
-"""Aggregates: state that moves only by transitions, each of which records a fact."""
+"""Aggregates: models whose status changes only by transitions that record an event."""
 
 import functools
 from collections.abc import Callable, Iterable
@@ -15,17 +15,20 @@ from events.schema import Event
 
 
 class InvalidTransition(Conflict):
-    """The state that the aggregate is in, or a guard, does not allow what was asked."""
+    """The current status, or a guard of the transition, does not allow the action.
+
+    `allowed_actions` lists what is possible now.
+    """
 
     code = "invalid_transition"
 
 
 @dataclass(frozen=True)
 class Transition:
-    """A row of an aggregate's transition table; `target` None keeps the status.
+    """A row of an aggregate's transition table. With `target` None the status stays the same.
 
-    `verb` is the name under which clients and operators may ask for it. Each guard's docstring
-    says what must be true.
+    `verb` is the name of the action for clients and operators. A transition without one follows
+    from other events. The docstring of a guard states the condition that it checks.
     """
 
     name: str
@@ -36,7 +39,7 @@ class Transition:
     guards: tuple[Callable[[Any], bool], ...]
 
     def blocked_by(self, aggregate: "Aggregate") -> str | None:
-        """Return why it is not allowed now, or None."""
+        """Return the reason why the transition is not allowed now, or None."""
         if aggregate.status not in self.source:
             return f"it is {aggregate.status}"
         unmet = (guard for guard in self.guards if not guard(aggregate))
@@ -52,10 +55,10 @@ def transition(
     verb: str | None = None,
     guards: Iterable[Callable[[Any], bool]] = (),
 ) -> Callable[[Callable[..., Event | None]], Callable[..., None]]:
-    """Make a method the only way from `source` to `target`.
+    """Turn a method into a transition from `source` to `target` that records an event.
 
-    The method may refuse, changes the fields, and returns the fact where `emits.of(aggregate)`
-    does not know enough to tell it.
+    The method checks its arguments and changes the fields. It returns the event, unless
+    `emits.of(aggregate)` can build it from the changed aggregate. Raises InvalidTransition.
     """
 
     def decorate(method: Callable[..., Event | None]) -> Callable[..., None]:
@@ -75,10 +78,10 @@ def transition(
                     f"Cannot {row.name.replace('_', ' ')} {self.pk}: {why}.",
                     allowed_actions=self.allowed_actions(),
                 )
-            fact = method(self, **kwargs)
+            event = method(self, **kwargs)
             if target is not None:
                 self.status = target
-            self.record(fact or emits.of(self))  # type: ignore[attr-defined]
+            self.record(event or emits.of(self))  # type: ignore[attr-defined]
 
         move.transition = row  # type: ignore[attr-defined]
         return move
@@ -87,12 +90,12 @@ def transition(
 
 
 class AggregateQuerySet(models.QuerySet[Any]):
-    """Reads. What writes past `save()` would change state without a fact."""
+    """Queries. Methods that write without `save()` raise TypeError: they would skip the events."""
 
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError(
-            f"{self.model.__name__} changes only by its transitions and save(): "
-            "anything else would change state without an event."
+            f"{self.model.__name__} changes only by its transitions and save(), so that every "
+            "change is an event."
         )
 
     update = bulk_create = bulk_update = delete = _refuse
@@ -112,13 +115,11 @@ class Part(models.Model):
 
 
 class Aggregate(models.Model):
-    """A root: the unit of locking, of state, and of the facts that its context records."""
+    """The root of an aggregate: what is locked, changes its status, and records events."""
 
-    created_event: ClassVar[type[Event]]  # the fact with which one comes to be
-    terminal_statuses: ClassVar[
-        frozenset[str]
-    ]  # statuses in which nobody waits for anything to happen
-    stream_field: ClassVar[str] = "pk"  # of the order or the cart whose story it is part of
+    created_event: ClassVar[type[Event]]  # the first event of each
+    terminal_statuses: ClassVar[frozenset[str]]  # no further transition is expected
+    stream_field: ClassVar[str] = "pk"  # the id of the order or cart whose stream has its events
     status: Any
     organization_id = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -131,33 +132,33 @@ class Aggregate(models.Model):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._facts: list[tuple[Event, datetime]] = []
+        self._events: list[tuple[Event, datetime]] = []
         self._changed_parts: dict[type[Part], dict[int, Part]] = {}
         self._deleted_parts: dict[type[Part], dict[int, Part]] = {}
 
     @property
     def stream(self) -> str:
-        """The stream that its facts go into."""
+        """The stream that its events are written to."""
         return str(getattr(self, self.stream_field))
 
     @classmethod
     def unfinished(cls) -> models.Q:
-        """Return which rows are not at their end."""
+        """Return a condition: the rows for which further transitions are expected."""
         return ~models.Q(status__in=cls.terminal_statuses)
 
     @property
     def has_pending_events(self) -> bool:
-        """Whether something has happened since the last save."""
-        return bool(self._facts)
+        """Whether events were recorded since the last `save()`."""
+        return bool(self._events)
 
-    def record(self, fact: Event) -> None:
-        """Remember what happened until the aggregate is saved."""
-        self._facts.append((fact, fact.happened_at or timezone.now()))
+    def record(self, event: Event) -> None:
+        """Record an event; the next `save()` writes it to the outbox."""
+        self._events.append((event, event.happened_at or timezone.now()))
 
     def pull_events(self) -> list[tuple[Event, datetime]]:
-        """Hand over what happened since the last save, with when; once."""
-        facts, self._facts = self._facts, []
-        return facts
+        """Return the recorded events with the moments when they happened, and forget them."""
+        events, self._events = self._events, []
+        return events
 
     def save_part(self, *parts: Part) -> None:
         """Write new or changed parts with the next `save()`."""
@@ -191,7 +192,7 @@ class Aggregate(models.Model):
             )
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Facts stay facts: nothing that happened is deleted."""
+        """Raise TypeError: the log refers to every aggregate."""
         raise TypeError(f"{type(self).__name__} cannot be deleted.")
 
     @classmethod
@@ -203,11 +204,11 @@ class Aggregate(models.Model):
         return [member.transition for member in members.values() if hasattr(member, "transition")]
 
     def allowed_actions(self) -> list[str]:
-        """Return the verbs that would be accepted now."""
+        """Return the verbs of the transitions that are allowed now."""
         verbs = [row.verb for row in self.transitions() if row.verb and not row.blocked_by(self)]
         return list(dict.fromkeys(verbs))
 
 
 def aggregates() -> list[type[Aggregate]]:
-    """Return the aggregates of all contexts."""
+    """Return the aggregate models of all contexts."""
     return [model for model in apps.get_models() if issubclass(model, Aggregate)]

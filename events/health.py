@@ -1,4 +1,4 @@
-"""For whoever starts, stops and routes to this process."""
+"""Endpoints for load balancers, orchestrators and Prometheus."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,14 +8,14 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from config.api.problems import database_unavailable
 from events.operations import metrics, statistics
 
-LATE = 10  # seconds; a message is confirmed in a fraction of one, or the broker is away
+OVERDUE_AFTER = 10  # seconds; a confirm usually takes a fraction of one
 
 
 class Probes:
     """`/health/live`, `/health/ready` and `/metrics`.
 
-    A middleware, because a probe has no token and calls the process by its address, which is no
-    allowed host, and without TLS.
+    A middleware, because a probe has no token, does not use TLS, and calls the process by its IP
+    address, which is not in ALLOWED_HOSTS.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -26,38 +26,39 @@ class Probes:
             case "/health/live":
                 return JsonResponse({"status": "ok"})
             case "/health/ready":
-                return _if_the_database_answers(_ready)
+                return _if_database_available(_ready)
             case "/metrics":
-                return _if_the_database_answers(_metrics)
+                return _if_database_available(_metrics)
         return self.get_response(request)
 
 
-def _if_the_database_answers(answer: Callable[[], HttpResponse]) -> HttpResponse:
+def _if_database_available(respond: Callable[[], HttpResponse]) -> HttpResponse:
     try:
-        return answer()
+        return respond()
     except Error:
         return database_unavailable()
 
 
 def _ready() -> HttpResponse:
-    """The database answers. Not the broker: without it events wait, and requests are served."""
+    """Return 200 without the broker too: requests are served, and their events stay pending."""
     if problems := [{"code": code, "detail": detail} for code, detail in _problems()]:
         return JsonResponse({"status": "degraded", "problems": problems})
     return JsonResponse({"status": "ok"})
 
 
 def _problems() -> Iterator[tuple[str, str]]:
-    if (age := statistics.age(statistics.messages())) > LATE:
+    if (age := statistics.age(statistics.unblocked_messages())) > OVERDUE_AFTER:
         yield (
             "messages_late",
-            f"The oldest message has waited for {age:.0f} s. Nothing is lost: it goes out as soon "
-            "as a worker runs and RabbitMQ takes it.",
+            f"The oldest pending message is {age:.0f} s old. No message is lost: it is published "
+            "as soon as a worker runs and RabbitMQ accepts it.",
         )
     if parked := statistics.parked_messages():
         yield (
             "messages_parked",
-            f"Messages that RabbitMQ has refused: {parked}. They hold their order or cart until "
-            "somebody has them tried again, or discards them, under Owed messages in the admin.",
+            f"Messages that RabbitMQ refused: {parked}. They hold back the later events of their "
+            "order or cart until an operator retries or discards them, under Pending messages in "
+            "the admin.",
         )
 
 

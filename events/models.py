@@ -1,6 +1,7 @@
-"""The log of what happened, and what is owed because of it. The rows are the truth."""
+"""The log of events, and the work that is pending because of them.
 
-from typing import Any
+README.md in this package explains the tables and their counters.
+"""
 
 from django.db import models
 from django.db.models.functions import Cast, Now
@@ -10,36 +11,37 @@ from config.core.ids import PublicIdField
 
 
 class Stream(models.Model):
-    """One order's or one cart's line of events, and the last number given out in it.
+    """The events of one order or one cart, and the last sequence number given out in it.
 
-    Once its events are removed the row is their tombstone, and what happens later goes on from it.
+    The row stays when retention removes the events. Later events continue its numbers.
     """
 
     key = models.CharField(max_length=64, primary_key=True)
     sequence = models.BigIntegerField()
-    # A day, so that most updates change no index. Null: the log has nothing of it.
+    # A date, so that most updates change no index. Null: the log has no event of the stream.
     last_on = models.DateField(null=True, db_default=Cast(Now(), models.DateField()), db_index=True)
     removed_at = models.DateTimeField(null=True)
-    removed_through = models.BigIntegerField(db_default=0)  # the last number that was removed
+    removed_through = models.BigIntegerField(db_default=0)  # the last sequence that was removed
 
 
 class EventRecord(models.Model):
-    """A fact, published or internal. Its body is the exact text that goes out and never changes.
+    """An event, published or internal. Its body is the exact text of the message: never changed.
 
-    The rows below are about one, made by the statement that reads it or in its transaction. That
-    the database looks for it again would cost a quarter of recording it: db_constraint is off.
+    Foreign keys to this table have no constraint in the database (`db_constraint=False`): each is
+    written in the transaction that wrote or read the event, and checking it again would add a
+    quarter to the cost of recording.
     """
 
-    number = models.BigAutoField(primary_key=True)  # ascending within a stream, internal facts too
+    number = models.BigAutoField(primary_key=True)  # ascends within a stream
     id = PublicIdField("evt", primary_key=False)
     organization_id = models.CharField(max_length=64)
     name = models.CharField(max_length=64)
     version = models.CharField(max_length=8)
     stream = models.CharField(max_length=64)
-    sequence = models.BigIntegerField(null=True)  # within the stream; null for internal facts
+    sequence = models.BigIntegerField(null=True)  # within the stream; null for internal events
     occurred_at = models.DateTimeField()
-    recorded_at = models.DateTimeField(db_default=Now())  # before it waited for its stream
-    subject = models.CharField(max_length=64)  # the id of the row that the fact is about
+    recorded_at = models.DateTimeField(db_default=Now())  # before the wait for the stream's lock
+    subject = models.CharField(max_length=64)  # the id of the aggregate
     actor = models.CharField(max_length=150)
     request_id = models.CharField(max_length=64, null=True)
     traceparent = models.CharField(max_length=55, null=True)
@@ -59,7 +61,7 @@ class EventRecord(models.Model):
         return f"{self.name} {self.id}"
 
     def to_log(self) -> dict[str, str]:
-        """What a log line says of it."""
+        """Return the fields that a log line about the event carries."""
         return {
             "event_id": self.id,
             "stream": self.stream,
@@ -67,27 +69,27 @@ class EventRecord(models.Model):
         }
 
 
-class Owed(models.Model):
-    """Work that is tried until it is done, later after each failure, or parked for an operator."""
+class PendingWork(models.Model):
+    """Work that is retried with back-off until it succeeds, or parked for an operator."""
 
     attempts = models.PositiveIntegerField(default=0)
     not_before = models.DateTimeField(null=True)
     parked_at = models.DateTimeField(null=True)
     last_error = models.TextField(default="")
 
-    event: Any
+    event: models.ForeignKey[EventRecord, EventRecord]
 
     class Meta:
         abstract = True
 
     @property
     def organization_id(self) -> str:
-        """Whose work it is."""
-        return str(self.event.organization_id)
+        """The organization that the event belongs to."""
+        return self.event.organization_id
 
 
-class Outbox(Owed):
-    """An event owed to the broker; becomes a Publication when the broker has confirmed it."""
+class Outbox(PendingWork):
+    """A message that the broker has not confirmed yet. Its confirm turns it into a Publication."""
 
     event = models.OneToOneField(
         EventRecord, models.PROTECT, primary_key=True, related_name="outbox", db_constraint=False
@@ -96,12 +98,12 @@ class Outbox(Owed):
     shard = models.PositiveSmallIntegerField()
 
     class Meta:
-        verbose_name = "owed message"
+        verbose_name = "pending message"
         indexes = [
-            models.Index(fields=["shard", "event"], name="outbox_owed"),
+            models.Index(fields=["shard", "event"], name="outbox_pending"),
             models.Index(
                 fields=["shard", "stream"],
-                name="outbox_held",
+                name="outbox_delayed",
                 condition=models.Q(not_before__isnull=False) | models.Q(parked_at__isnull=False),
             ),
         ]
@@ -111,7 +113,7 @@ class Outbox(Owed):
 
 
 class Publication(models.Model):
-    """An event the broker has confirmed. Positions become visible in ascending order."""
+    """An event that the broker has confirmed. Positions become visible in ascending order."""
 
     position = models.BigAutoField(primary_key=True)
     event = models.OneToOneField(
@@ -124,8 +126,11 @@ class Publication(models.Model):
         indexes = [models.Index(fields=["organization_id", "position"], name="publication_cursor")]
 
 
-class Reaction(Owed):
-    """What one context still has to do about a fact; deleted in the transaction that does it."""
+class Reaction(PendingWork):
+    """A reaction of one context to an event that has not run yet.
+
+    The transaction that runs it deletes the row.
+    """
 
     event = models.ForeignKey(
         EventRecord, models.PROTECT, related_name="reactions", db_index=False, db_constraint=False
@@ -133,24 +138,24 @@ class Reaction(Owed):
     reaction = models.CharField(max_length=128)
     stream = models.CharField(max_length=64)
     context = models.CharField(max_length=32)
-    nudged_at = models.DateTimeField(null=True)
+    notified_at = models.DateTimeField(null=True)  # when the sweep last enqueued its task
 
     class Meta:
-        verbose_name = "owed reaction"
+        verbose_name = "pending reaction"
         constraints = [
             models.UniqueConstraint(fields=["event", "reaction"], name="one_reaction_per_event")
         ]
-        indexes = [models.Index(fields=["stream", "context", "id"], name="reaction_owed")]
+        indexes = [models.Index(fields=["stream", "context", "id"], name="reaction_pending")]
 
     def __str__(self) -> str:
         return f"{self.reaction} on {self.event}"
 
 
 class AuditEntry(models.Model):
-    """Work on the log as a whole: who wanted it, and what came of it.
+    """Work on the log as a whole: who started it, and its result.
 
-    Written before it begins, so one that was killed is seen as unfinished. One that is not begun
-    waits for a worker.
+    The row is written before the work begins, so an interrupted run shows as unfinished. A run
+    without `begun_at` waits for a worker.
     """
 
     id = PublicIdField("run")
@@ -165,7 +170,7 @@ class AuditEntry(models.Model):
     class Meta:
         verbose_name_plural = "audit entries"
         indexes = [
-            models.Index(fields=["id"], name="audit_wanted", condition=models.Q(begun_at=None))
+            models.Index(fields=["id"], name="audit_requested", condition=models.Q(begun_at=None))
         ]
 
     def __str__(self) -> str:

@@ -1,8 +1,7 @@
-"""Facts become rows: the log, what is owed to the broker, what is owed to other contexts."""
+"""Writes events to the log, together with the messages and reactions that follow from them."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from zlib import crc32
 
 from django.conf import settings
@@ -14,7 +13,10 @@ from events import reactions, schema, tasks
 from events.aggregate import Aggregate
 from events.delivery import notify
 
-# The rows are written past the ORM, which takes four times as long, in every request.
+Value = str | int | None  # of a column
+Statement = tuple[str, Sequence[Value]]
+
+# Every request writes these rows. The ORM would take four times as long.
 _STREAM = (
     "INSERT INTO events_stream (key, sequence) VALUES (%s, %s) ON CONFLICT (key)"
     " DO UPDATE SET sequence = events_stream.sequence + excluded.sequence,"
@@ -41,10 +43,10 @@ _REACTION = "((SELECT number FROM events_eventrecord WHERE id = %s), %s, %s, %s,
 
 
 def write(aggregate: Aggregate) -> None:
-    """Write what the aggregate recorded, in the transaction of its save()."""
-    if facts := aggregate.pull_events():
+    """Write the events that the aggregate recorded, in the transaction of its `save()`."""
+    if events := aggregate.pull_events():
         record(
-            facts,
+            events,
             organization_id=aggregate.organization_id,
             stream=aggregate.stream,
             subject=aggregate.pk,
@@ -52,63 +54,64 @@ def write(aggregate: Aggregate) -> None:
 
 
 def record(
-    facts: Sequence[tuple[schema.Event, datetime]],
+    events: Sequence[tuple[schema.Event, datetime]],
     *,
     organization_id: str,
     stream: str,
     subject: str,
 ) -> None:
-    """Write facts, each with when it happened, and what is owed because of them.
+    """Write events, each with the moment when it happened, and the work that follows from them.
 
-    The stream stays locked until commit, for internal facts too: the log's numbers then ascend
-    within it.
+    The stream stays locked until the commit, so that the numbers of the log ascend within it.
+    Raises InvalidEvent.
     """
-    published = sum(fact.published for fact, _ in facts)
+    published = sum(event.published for event, _ in events)
     shard = crc32(stream.encode()) % settings.EVENTS_SHARDS
-    by = request_context.current()
-    events, reacting = [], []
-    ahead = published  # published facts from here on
-    for fact, at in facts:
+    context = request_context.current()
+    rows: list[list[Value]] = []
+    pending: list[tuple[str, str, str, str]] = []
+    later = published  # published events from this one on
+    for event, at in events:
         event_id = new_id("evt")
-        ahead -= fact.published
-        events.append(
+        later -= event.published
+        rows.append(
             [
                 event_id,
                 organization_id,
-                fact.name,
-                fact.version,
+                event.name,
+                event.version,
                 stream,
                 stream,
-                ahead if fact.published else None,  # a number less nothing known is null
+                later if event.published else None,  # SQL: a number minus null is null
                 connection.ops.adapt_datetimefield_value(at),
                 subject,
-                by.actor,
-                by.request_id,
-                by.traceparent,
-                schema.render(fact, organization_id=organization_id, at=at),
+                context.actor,
+                context.request_id,
+                context.traceparent,
+                schema.render(event, organization_id=organization_id, at=at),
             ]
         )
-        reacting += [(event_id, r.name, stream, r.context) for r in reactions.to(fact.name)]
-    ids = [event[0] for event in events]
-    statements = [(_STREAM, [stream, published]), _rows(_EVENTS, _EVENT, events)]
+        pending += [(event_id, r.name, stream, r.context) for r in reactions.to(event.name)]
+    ids = [row[0] for row in rows]
+    statements: list[Statement] = [(_STREAM, [stream, published]), _insert(_EVENTS, _EVENT, rows)]
     if published:
         statements.append((_OUTBOX.format(", ".join(["%s"] * len(ids))), [shard, *ids]))
-    if reacting:
-        statements.append(_rows(_REACTIONS, _REACTION, reacting))
+    if pending:
+        statements.append(_insert(_REACTIONS, _REACTION, pending))
     _execute(statements)
 
     if published:
         notify.enqueue(tasks.relay, shard)
-    for context in {context for *_, context in reacting}:
-        notify.enqueue(tasks.react, stream, context)
+    for reacting_context in {row[-1] for row in pending}:
+        notify.enqueue(tasks.react, stream, reacting_context)
 
 
-def _rows(insert: str, row: str, values: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+def _insert(insert: str, row: str, values: Sequence[Sequence[Value]]) -> Statement:
     return insert + ", ".join([row] * len(values)), [value for each in values for value in each]
 
 
-def _execute(statements: Sequence[tuple[str, list[Any]]]) -> None:
-    """Run them, on PostgreSQL in one journey: most of their time is the way there and back."""
+def _execute(statements: Sequence[Statement]) -> None:
+    """Execute the statements, on PostgreSQL in one round trip, which is most of their time."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             joined = "; ".join(sql for sql, _ in statements)

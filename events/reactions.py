@@ -1,4 +1,4 @@
-"""Reactions: what one context does about another's fact, each exactly once and in order."""
+"""Reactions: what a context does about another context's event, exactly once and in order."""
 
 import logging
 from collections import defaultdict
@@ -20,7 +20,7 @@ from events.models import EventRecord, Reaction
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 10
-Handler = Callable[[Any, EventRecord], None]
+Handler = Callable[[Any, EventRecord], None]  # each handler takes the payload of its own event
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ _by_name: dict[str, Registered] = {}
 
 
 def reacts_to(event: type[schema.Event]) -> Callable[[Handler], Handler]:
-    """Register `handler(fact, about)`: the typed payload, and the log's row about it.
+    """Register `handler(event, about)`: the typed payload, and its row in the log.
 
-    It runs in a transaction of its own after the fact has been committed, once, and after
-    everything that its context owed to the same stream. It never calls the outside world.
+    The handler runs in a transaction of its own after the event was committed, once, and after all
+    earlier reactions of its context to the same stream. It must not call external services.
     """
 
     def register(handler: Handler) -> Handler:
@@ -54,71 +54,70 @@ def reacts_to(event: type[schema.Event]) -> Callable[[Handler], Handler]:
 
 
 def to(event_name: str) -> list[Registered]:
-    """Return who reacts to an event."""
+    """Return the reactions to an event."""
     return _by_event[event_name]
 
 
-class NotSettled(Conflict):
-    """Something has just happened that is not heard of everywhere: try again in a moment."""
+class ReactionsPending(Conflict):
+    """A reaction to an earlier event of this order has not run yet. Retry after a moment."""
 
     code = "not_settled"
 
 
-def expect_settled(stream: str, context: str) -> None:
-    """Raise NotSettled while a context owes something to the facts of a stream.
+def expect_none_pending(stream: str, context: str) -> None:
+    """Raise ReactionsPending while reactions of the context to events of the stream are pending.
 
-    Whoever asks must hold the lock without which the stream has no new facts.
+    The caller must hold the stream's lock, so that no new events can be appended.
     """
     if Reaction.objects.filter(stream=stream, context=context).exists():
-        raise NotSettled(
-            f"Something has just happened to {stream}, which is about to be taken into account: "
-            "try again in a moment."
+        raise ReactionsPending(
+            f"A recent event of {stream} has not been processed yet. Try again in a moment."
         )
 
 
-def settle(stream: str, context: str) -> None:
-    """Do what a context owes to the facts of a stream, oldest first.
+def run_pending(stream: str, context: str) -> None:
+    """Run the pending reactions of a context to the events of a stream, oldest first.
 
-    Somebody else may be at it: the holder looks once more after letting go, so that a nudge which
-    found the lock taken is not lost.
+    If another worker holds the lock, it runs them: it looks again after it has released the lock,
+    so rows that were committed in the meantime are not missed.
     """
     while True:
-        with try_lock(f"react:{stream}:{context}") as mine:
-            if not mine:
+        with try_lock(f"react:{stream}:{context}") as acquired:
+            if not acquired:
                 return
-            if owed := _oldest_due(stream, context):
-                _do(owed)
+            if reaction := _oldest_due(stream, context):
+                _run(reaction)
         if not _oldest_due(stream, context):
             return
 
 
 def _oldest_due(stream: str, context: str) -> Reaction | None:
-    """Return the oldest owed row of the pair if its time has come; it holds the later ones."""
-    owed = Reaction.objects.filter(stream=stream, context=context)
-    oldest = owed.select_related("event").annotate(now=Now()).order_by("id").first()
+    """Return the oldest pending row if it is due. While it is not, the later ones wait too."""
+    pending = Reaction.objects.filter(stream=stream, context=context)
+    oldest = pending.select_related("event").annotate(now=Now()).order_by("id").first()
     if oldest is None or oldest.parked_at or (oldest.not_before and oldest.not_before > oldest.now):
         return None
     return oldest
 
 
-def _do(owed: Reaction) -> None:
-    about = owed.event
+def _run(row: Reaction) -> None:
+    about = row.event
     try:
         with transaction.atomic(), request_context.use(traceparent=about.traceparent):
-            # Deleted first: a twin that reads it later finds it gone or waits for this commit.
-            if not Reaction.objects.filter(pk=owed.pk).delete()[0]:
+            # Deleted first: a second worker that has read the row waits here, or finds it gone.
+            if not Reaction.objects.filter(pk=row.pk).delete()[0]:
                 return
-            _by_name[owed.reaction].handler(schema.parse(about.name, about.body), about)
+            _by_name[row.reaction].handler(schema.parse(about.name, about.body), about)
     except Exception as error:
         connection.ensure_connection()
         if isinstance(error, OperationalError | InterfaceError) and not connection.is_usable():
-            raise  # not reaching the database does not count
-        logger.exception("%s failed on %s", owed.reaction, about.name, extra=about.to_log())
-        failed = owed.attempts + 1
-        Reaction.objects.filter(pk=owed.pk).update(
+            raise  # a lost database connection is no failure of the reaction
+        logger.exception("%s failed on %s", row.reaction, about.name, extra=about.to_log())
+        failed = row.attempts + 1
+        Reaction.objects.filter(pk=row.pk).update(
             attempts=F("attempts") + 1,
             last_error=repr(error)[:2000],
             not_before=later(failed),
-            nudged_at=None,  # the sweep nudges again as soon as it is due
+            notified_at=None,  # so that the sweep enqueues its task as soon as it is due
             parked_at=Now() if failed >= MAX_ATTEMPTS else None,
         )

@@ -1,4 +1,4 @@
-"""Typed facts: what an event may say, and the bytes in which it says it."""
+"""Typed events: their payloads, the registry of their names, and their JSON."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from config.core.exceptions import DomainError
 
-MAX_BODY = 256 * 1024  # bytes; a broker and its consumers must be able to hold many of them
+MAX_BODY = 256 * 1024  # bytes; the broker and consumers hold many bodies in memory
 
 Id = Annotated[str, Meta(title="id", min_length=1, max_length=64)]
 Timestamp = Annotated[datetime, Meta(tz=True)]
@@ -22,13 +22,16 @@ Kilograms = Annotated[Decimal, Meta(title="kilograms", description="Without trai
 
 
 class InvalidEvent(DomainError):
-    """A fact that must not reach the log: a wrong value, or too many of them."""
+    """An event has a value of the wrong type or range, or its body is too large."""
 
     code = "invalid_event"
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A JSON object of an event. Timestamps become UTC with whole seconds, numbers stay plain."""
+    """A JSON object within an event.
+
+    Timestamps are converted to UTC and whole seconds. Decimals lose their exponent.
+    """
 
     def __post_init__(self) -> None:
         for field in self.__struct_fields__:
@@ -46,9 +49,9 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Event(Payload, frozen=True, kw_only=True):
-    """Base of all facts. A subclass is the event's `data`: its fields are the keys, in order.
+    """Base class of all events. A subclass declares the event's `data`: its keys, in this order.
 
-    `stream_type` is `order`, unless a context has streams of its own.
+    `stream_type` is what the event's stream belongs to: an order, or a cart.
     """
 
     stream_type: ClassVar[str] = "order"
@@ -59,7 +62,7 @@ class Event(Payload, frozen=True, kw_only=True):
 
     @property
     def happened_at(self) -> datetime | None:
-        """The moment of the fact where its data has one."""
+        """When the event happened, if its data says so."""
         return getattr(self, self.moment) if self.moment else None
 
 
@@ -67,7 +70,7 @@ E = TypeVar("E", bound=Event)
 
 
 class Envelope(msgspec.Struct, Generic[E], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What travels: exactly these five keys, in this order."""
+    """The body of a message: exactly these five keys, in this order."""
 
     event: str
     version: str
@@ -86,8 +89,9 @@ def event(
 ) -> Callable[[type[E]], type[E]]:
     """Register a payload class under the event's name.
 
-    `moment` names the field that holds when the fact happened. A fact with `published=False` is
-    kept in the log and reacted to, and never sent.
+    `version` is the version of this payload. `moment` names the field that says when the event
+    happened. `published=False` declares an internal event: it is in the log and contexts react to
+    it, but it is never sent to the broker.
     """
 
     def register(cls: type[E]) -> type[E]:
@@ -101,37 +105,37 @@ def event(
     return register
 
 
-def render(fact: Event, *, organization_id: str, at: datetime) -> str:
-    """Return the envelope as the exact text that goes out.
+def render(event: Event, *, organization_id: str, at: datetime) -> str:
+    """Return the envelope as the exact text of the message's body.
 
     Raises InvalidEvent for an unregistered class, a wrong value, or a body over 256 KiB.
     """
-    if registry.get(getattr(fact, "name", "")) is not type(fact):
-        raise InvalidEvent(f"{type(fact).__name__} is not a registered event.")
+    if registry.get(getattr(event, "name", "")) is not type(event):
+        raise InvalidEvent(f"{type(event).__name__} is not a registered event.")
     body = _encoder.encode(
         Envelope(
-            event=fact.name,
-            version=fact.version,
+            event=event.name,
+            version=event.version,
             timestamp=whole_seconds(at),
             organization_id=organization_id,
-            data=fact,
+            data=event,
         )
     )
     if len(body) > MAX_BODY:
-        raise InvalidEvent(f"{fact.name} would have {len(body)} bytes; the most is {MAX_BODY}.")
+        raise InvalidEvent(f"{event.name} has {len(body)} bytes; the limit is {MAX_BODY}.")
     try:
-        _decoders[fact.name].decode(body)
+        _decoders[event.name].decode(body)
     except msgspec.ValidationError as error:
-        raise InvalidEvent(f"{fact.name}: {error}") from error
+        raise InvalidEvent(f"{event.name}: {error}") from error
     return body.decode()
 
 
 def parse(name: str, body: str) -> Event:
-    """Return the typed payload of a rendered envelope."""
+    """Return the typed payload of an envelope that `render` returned."""
     envelope: Envelope[Event] = _decoders[name].decode(body)
     return envelope.data
 
 
 def whole_seconds(moment: datetime) -> datetime:
-    """Events speak UTC and whole seconds."""
+    """Return the moment in UTC, without fractions of a second, as events carry it."""
     return moment.astimezone(UTC).replace(microsecond=0)

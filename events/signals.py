@@ -1,4 +1,4 @@
-"""What an operator requests of the whole log leads to `events.tasks.do_wanted`."""
+"""A new audit entry enqueues the work that an operator requested."""
 
 from typing import Any
 
@@ -12,5 +12,6 @@ from events.models import AuditEntry
 
 @receiver(post_save, sender=AuditEntry, dispatch_uid="events.enqueue_requested")
 def enqueue_requested(instance: AuditEntry, created: bool, raw: bool, **kwargs: Any) -> None:
+    """Enqueue `events.tasks.run_requested` for an entry that waits for a worker."""
     if created and instance.begun_at is None and not raw:
-        notify.enqueue(tasks.do_wanted, instance.id)
+        notify.enqueue(tasks.run_requested, instance.id)

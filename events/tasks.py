@@ -1,4 +1,4 @@
-"""The nudges' other end, and the sweep that makes up for lost ones."""
+"""Celery tasks: publish, react, run requested work, and the sweep that replaces lost tasks."""
 
 from datetime import timedelta
 
@@ -13,53 +13,53 @@ from events.delivery import relay as relay_
 from events.models import AuditEntry, Reaction
 from events.operations import audit, retention
 
-SWEPT_AT_ONCE = 200
-NUDGED_AGAIN_AFTER = timedelta(seconds=30)
+BATCH_SIZE = 200  # reactions in one sweep
+NOTIFY_AGAIN_AFTER = timedelta(seconds=30)
 
 
 @shared_task
 def relay(shard: int) -> None:
     """Publish the shard's pending messages; if time is up, go on in another task."""
-    if relay_.publish_owed(shard):
+    if relay_.publish_pending(shard):
         notify.enqueue(relay, shard)
 
 
 @shared_task
 def react(stream: str, context: str) -> None:
-    """Do what a context owes to the facts of a stream."""
-    reactions.settle(stream, context)
+    """Run the pending reactions of a context to the events of a stream."""
+    reactions.run_pending(stream, context)
 
 
 @shared_task
-def do_wanted(entry_id: str) -> None:
-    """Do what an operator wants of the whole log."""
-    audit.do_wanted(entry_id)
+def run_requested(entry_id: str) -> None:
+    """Run the work that an operator requested: a reconciliation or a replay."""
+    audit.run_requested(entry_id)
 
 
 @shared_task
 def remove_old_events(now: str | None = None) -> None:
-    """Remove what was kept for long enough."""
+    """Remove events that are older than EVENTS_KEEP_DAYS."""
     retention.remove_old_events(moment(now))
 
 
 @shared_task
 def sweep() -> None:
-    """Nudge what is owed and due: a nudge may have been lost with its process or its broker."""
-    for shard in relay_.owing():
+    """Enqueue the tasks of all work that is due: tasks may get lost with a process or a broker."""
+    for shard in relay_.shards_with_pending_messages():
         notify.enqueue(relay, shard)
     for entry_id in AuditEntry.objects.filter(begun_at=None).values_list("pk", flat=True):
-        notify.enqueue(do_wanted, entry_id)
-    held = Reaction.objects.filter(
+        notify.enqueue(run_requested, entry_id)
+    delayed = Reaction.objects.filter(
         Q(not_before__gt=Now()) | Q(parked_at__isnull=False),
         stream=OuterRef("stream"),
         context=OuterRef("context"),
     )
     due = Reaction.objects.filter(
-        ~Exists(held),
-        Q(nudged_at__isnull=True) | Q(nudged_at__lte=Now() - NUDGED_AGAIN_AFTER),
+        ~Exists(delayed),
+        Q(notified_at__isnull=True) | Q(notified_at__lte=Now() - NOTIFY_AGAIN_AFTER),
     )
-    # Many may be of one pair, but to look for pairs reads the whole backlog.
-    oldest = due.order_by("id").values_list("stream", "context")[:SWEPT_AT_ONCE]
+    # Several rows may have the same stream and context. SELECT DISTINCT would read all rows.
+    oldest = due.order_by("id").values_list("stream", "context")[:BATCH_SIZE]
     for stream, context in dict.fromkeys(oldest):
-        Reaction.objects.filter(stream=stream, context=context).update(nudged_at=Now())
+        Reaction.objects.filter(stream=stream, context=context).update(notified_at=Now())
         notify.enqueue(react, stream, context)

@@ -1,4 +1,4 @@
-"""Reading the log: what was published, for consumers that were away; and one stream's story."""
+"""The feed of published events for consumers that missed some, and the timeline of a stream."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,11 +18,11 @@ from events.contract.asyncapi import published
 from events.models import EventRecord, Publication, Stream
 from events.schema import Envelope, Timestamp, whole_seconds
 
-# Copied as it went out: parsed and written again, 125.50 would be 125.5.
+# Not parsed: written again, 125.50 would become 125.5.
 RawEnvelope = Annotated[
     msgspec.Raw,
     msgspec.Meta(
-        description="As it was recorded, to the byte; so it goes out if it is published.",
+        description="The exact JSON text of the message.",
         extra_json_schema={
             "type": "object",
             "required": list(Envelope.__struct_fields__),
@@ -39,21 +39,24 @@ RawEnvelope = Annotated[
 
 
 class Page(StrictSerializer):
-    """A part of a log that only grows."""
+    """A page of a log that only grows."""
 
     after = serializers.IntegerField(
         min_value=0,
         max_value=2**63 - 1,
         default=0,
-        help_text="The last `position` that the caller has seen; 0 is the beginning.",
+        help_text="The last `position` that the caller has processed; 0 for the first page.",
     )
     page_size = serializers.IntegerField(
-        min_value=1, max_value=100, default=100, help_text="How many events to answer at most."
+        min_value=1,
+        max_value=100,
+        default=100,
+        help_text="Maximum number of events.",
     )
 
 
 class FeedPage(Page):
-    """Narrowed to one kind of event, or to one order or cart."""
+    """A page of the feed, filtered by event or stream."""
 
     name = serializers.ChoiceField(
         [cls.name for cls in published()], required=False, help_text="The event's name."
@@ -72,14 +75,14 @@ class PublishedEvent(msgspec.Struct):
 
 
 class PublishedEventList(msgspec.Struct):
-    """A page in the order of `position`; `next` is the URL of the one after it."""
+    """A page of events in the order of `position`; `next` is the URL of the next page."""
 
     next: str | None
     results: list[PublishedEvent]
 
 
 class RecordedEvent(msgspec.Struct):
-    """An event with all that the log knows of it; an internal one has no sequence."""
+    """An event with everything that the log records; internal events have no sequence."""
 
     position: int
     id: str
@@ -93,9 +96,9 @@ class RecordedEvent(msgspec.Struct):
 
 
 class Timeline(msgspec.Struct, kw_only=True):
-    """A page in the order in which it happened; `next` is the URL of the one after it.
+    """A page of events in the order in which they were recorded; `next` is the next page's URL.
 
-    Where `removed_at` is given, earlier events were removed from the log then.
+    `removed_at` is when earlier events were removed from the log, if they were.
     """
 
     next: str | None
@@ -119,7 +122,7 @@ class Feed(ContextViewSet):
 
 
 def timeline(request: Request, query: dict[str, Any], stream: str) -> HttpResponse:
-    """Answer with every event of a stream, internal ones too, in the order of what happened."""
+    """Return all events of a stream, published and internal, in the order of the log."""
     removed_at = Stream.objects.filter(pk=stream).values_list("removed_at", flat=True).first()
     page = partial(Timeline, removed_at=removed_at and whole_seconds(removed_at))
     return _answer(request, query, EventRecord.objects.filter(stream=stream), _recorded, page)

@@ -85,7 +85,7 @@ def settle() -> Callable[[], None]:
         due = Reaction.objects.filter(Q(not_before=None) | Q(not_before__lte=Now()), parked_at=None)
         while pairs := set(due.values_list("stream", "context")):
             for stream, context in sorted(pairs):
-                reactions.settle(stream, context)
+                reactions.run_pending(stream, context)
             failed = Reaction.objects.filter(attempts__gt=0).first()
             assert not failed, f"{failed.reaction} failed: {failed.last_error}"
 

@@ -192,7 +192,7 @@ class InvoiceFactory(factory.Factory):
     @classmethod
     def _create(cls, model: type[Invoice], *, status: str, **fields: Any) -> Invoice:
         order = OrderFactory(status="confirmed", **fields)
-        reactions.settle(order.id, "invoices")
+        reactions.run_pending(order.id, "invoices")
         invoice = invoice_of(order)
         if status == "sent":
             for mail in invoice.deliveries:
@@ -214,5 +214,5 @@ def credit(invoice: Invoice, amount: str, refund_id: str = "ref_1", **given: Any
         amount=Decimal(amount),
         **{**refund, **given},
     )
-    reactions.settle(invoice.order_id, "invoices")
+    reactions.run_pending(invoice.order_id, "invoices")
     return invoice_selectors.with_parts().get(pk=invoice.pk)

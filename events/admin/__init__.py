@@ -1,4 +1,4 @@
-"""The log, and what is owed because of it, as operators see them."""
+"""The log, and the pending messages and reactions, for operators."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,13 +29,13 @@ from events.operations import parked
 
 STATE = badge(
     "state",
-    {"published": "success", "owed": "warning", "parked": "danger", "discarded": "danger"},
+    {"published": "success", "pending": "warning", "parked": "danger", "discarded": "danger"},
     timeline.state,
 )
 
 
 class NameFilter(admin.SimpleListFilter):
-    """The names that are declared, so that nobody looks through the log for them."""
+    """The declared names: a query for the names in the log would read all of it."""
 
     title = "name"
     parameter_name = "name"
@@ -68,8 +68,8 @@ class EventAdmin(ReadOnlyAdmin):
                     ("published_at", "subject"),
                     ("actor", "request_id"),
                     ("traceparent", "version"),
-                    "what_it_means",
-                    "owed_to",
+                    "explanation",
+                    "pending",
                     "envelope",
                 ]
             },
@@ -86,14 +86,15 @@ class EventAdmin(ReadOnlyAdmin):
             return None
         return date_format(event.publication.published_at, "DATETIME_FORMAT")
 
-    @admin.display(description="what it means")
-    def what_it_means(self, event: EventRecord) -> str:
+    @admin.display(description="meaning")
+    def explanation(self, event: EventRecord) -> str:
         return timeline.entry(event).meaning
 
-    @admin.display(description="owed to")
-    def owed_to(self, event: EventRecord) -> str:
-        owed = ["the broker"] if hasattr(event, "outbox") else []
-        return ", ".join([*owed, *(row.reaction for row in event.reactions.all())]) or "nobody"
+    @admin.display(description="pending")
+    def pending(self, event: EventRecord) -> str:
+        message = ["message to the broker"] if hasattr(event, "outbox") else []
+        reactions = [row.reaction for row in event.reactions.all()]
+        return ", ".join([*message, *reactions]) or "nothing"
 
     @admin.display(description="envelope")
     def envelope(self, event: EventRecord) -> SafeString:
@@ -101,37 +102,26 @@ class EventAdmin(ReadOnlyAdmin):
         return format_html('<pre class="console-code">{}</pre>', text)
 
 
-OWED_STATE = badge(
+WORK_STATE = badge(
     "state",
     {"parked": "danger", "waiting": "warning"},
     lambda row: "parked" if row.parked_at else "waiting" if row.not_before else "due",
 )
 
 
-class Discarding(StrictSerializer):
-    """Why it need not be sent, or reacted to."""
+class Discard(StrictSerializer):
+    """Why the message is not sent, or the reaction does not run."""
 
     reason = serializers.CharField(max_length=500)
 
 
-def _row(outbox_id: int | None = None, reaction_id: int | None = None) -> Outbox | Reaction:
-    return Outbox(pk=outbox_id) if outbox_id else Reaction(pk=reaction_id)
-
-
-class OwedAdmin(ReadOnlyAdmin):
-    """Work that is tried until it is done. What is parked holds what comes after it."""
+class PendingWorkAdmin(ReadOnlyAdmin):
+    """Work that is retried until it succeeds. A parked row blocks the later ones of its stream."""
 
     meanings: Mapping[str, str]
     commands = {
-        "try-again": Command(
-            lambda **row_id: parked.try_again(_row(**row_id)), icon="replay", bulk=no_input
-        ),
-        "discard": Command(
-            lambda reason, **row_id: parked.discard(_row(**row_id), reason=reason),
-            Discarding,
-            icon="delete",
-            ends=True,
-        ),
+        "retry": Command(parked.retry, icon="replay", bulk=no_input),
+        "discard": Command(parked.discard, Discard, icon="delete", ends=True),
     }
     list_filter = [QueueFilter]
     list_select_related = ["event"]
@@ -139,8 +129,8 @@ class OwedAdmin(ReadOnlyAdmin):
     search_help_text = "The id of an order or a cart, or a whole event id"
 
     def allowed(self, row: Outbox | Reaction) -> list[str]:
-        tried = row.parked_at or row.not_before
-        return [*(["try-again"] if tried else []), *(["discard"] if row.parked_at else [])]
+        is_delayed = row.parked_at or row.not_before
+        return [*(["retry"] if is_delayed else []), *(["discard"] if row.parked_at else [])]
 
     def meaning(self, name: str) -> str:
         return self.meanings[name]
@@ -167,18 +157,18 @@ def _is_parked(rows: QuerySet[Any]) -> QuerySet[Any]:
 
 
 @admin.register(Outbox)
-class OutboxAdmin(OwedAdmin):
+class OutboxAdmin(PendingWorkAdmin):
     icon = "outbox"
     queues = (Queue("parked", "Parked messages", _is_parked, "outbox"),)
     meanings = {
-        "try-again": "The message is sent again at once. If the broker still refuses it, it is "
-        "parked again.",
-        "discard": "The message is never sent: consumers see a gap in the numbers of its order or "
+        "retry": "The message is sent again at once. If the broker still refuses it, it is parked "
+        "again.",
+        "discard": "The message is never sent: consumers see a gap in the sequence of its order or "
         "cart. The log keeps the event. This cannot be undone.",
     }
     list_display = [
         "event_name",
-        OWED_STATE,
+        WORK_STATE,
         stream,
         "attempts",
         "parked_at",
@@ -190,7 +180,7 @@ class OutboxAdmin(OwedAdmin):
             None,
             {
                 "fields": [
-                    ("event_link", OWED_STATE),
+                    ("event_link", WORK_STATE),
                     (stream, "shard"),
                     ("attempts", "not_before"),
                     "parked_at",
@@ -202,17 +192,17 @@ class OutboxAdmin(OwedAdmin):
 
 
 @admin.register(Reaction)
-class ReactionAdmin(OwedAdmin):
+class ReactionAdmin(PendingWorkAdmin):
     icon = "bolt"
     queues = (Queue("parked", "Parked reactions", _is_parked, "bolt"),)
     meanings = {
-        "try-again": "The reaction runs again at once. If it fails again, it is parked again.",
-        "discard": "The reaction never runs: what it would have done must be done by hand. This "
-        "cannot be undone.",
+        "retry": "The reaction runs again at once. If it fails again, it is parked again.",
+        "discard": "The reaction never runs: its effect has to be achieved by hand. This cannot "
+        "be undone.",
     }
     list_display = [
         "reaction",
-        OWED_STATE,
+        WORK_STATE,
         "event_name",
         stream,
         "attempts",
@@ -225,7 +215,7 @@ class ReactionAdmin(OwedAdmin):
             None,
             {
                 "fields": [
-                    ("reaction", OWED_STATE),
+                    ("reaction", WORK_STATE),
                     ("event_link", stream),
                     ("attempts", "not_before"),
                     "parked_at",

@@ -14,10 +14,10 @@ from events.aggregate import Aggregate, Transition
 
 
 class AggregateAdmin(ReadOnlyAdmin):
-    """An aggregate: its transitions allowed now are buttons, its facts a timeline.
+    """The page of an aggregate: buttons for the allowed transitions, its events as a timeline.
 
-    `commands` has an entry for each verb of the transition table. A transition without a verb, one
-    that no client asks for, may have an entry under its name.
+    `commands` has an entry for each verb of the transition table. A transition without a verb may
+    have an entry under its name.
     """
 
     change_form_outer_after_template = "events/timeline.html"

@@ -1,7 +1,6 @@
-"""Work on the log as a whole: what was done, and starting more of it."""
+"""The audit entries, and the commands that start a reconciliation or a replay."""
 
 from functools import partial
-from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
@@ -28,33 +27,33 @@ PROGRESS = badge(
 
 
 class Selection(StrictSerializer):
-    """What a replay asks for."""
+    """Which events a replay sends, and to which queue."""
 
-    queue = ExternalId(max_length=255, help_text="Its whole name, prefix and all.")
+    queue = ExternalId(max_length=255, help_text="The complete name with its prefix.")
     first = ExternalId(
         required=False,
-        help_text="A position, or a time of publication: 2025-11-23T15:00:00Z. Blank: the first.",
+        help_text="A position, or a publication time like 2025-11-23T15:00:00Z. Default: all.",
     )
-    last = ExternalId(required=False, help_text="The same; it is sent too. Blank: the last so far.")
+    last = ExternalId(required=False, help_text="Likewise, included. Default: all.")
     name = serializers.ChoiceField(
-        [cls.name for cls in published()], required=False, help_text="Blank: every event."
+        [cls.name for cls in published()], required=False, help_text="Default: all events."
     )
     stream = ExternalId(required=False, help_text="The id of an order or a cart.")
     organization = ExternalId(required=False)
     rate = serializers.IntegerField(
-        min_value=1, max_value=9_999_999, required=False, help_text="Messages a second at most."
+        min_value=1, max_value=9_999_999, required=False, help_text="Maximum messages per second."
     )
-    dry_run = serializers.BooleanField(default=False, help_text="Only say what would be sent.")
+    dry_run = serializers.BooleanField(default=False, help_text="Only count the messages.")
 
 
-def _replay(**body: Any) -> AuditEntry:
+def _replay(**body: object) -> AuditEntry:
     arguments = {key: value for key, value in body.items() if value}
     if "name" in arguments:
         arguments["names"] = [arguments.pop("name")]
-    return audit.want("replay_events", arguments)
+    return audit.request("replay_events", arguments)
 
 
-RECONCILE = Command(partial(audit.want, "reconcile_events", {}))
+RECONCILE = Command(partial(audit.request, "reconcile_events", {}))
 REPLAY = Command(_replay, Selection)
 
 
@@ -89,10 +88,10 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     def meaning(self, name: str) -> str:
         work = {
-            "reconcile_events": "A worker proves that the log is complete.",
-            "replay_events": "A worker sends what was published again, to one queue.",
+            "reconcile_events": "A worker checks that the log is complete.",
+            "replay_events": "A worker sends published events to one queue again.",
         }
-        return f"{work[name]} What came of it is told in the audit entry."
+        return f"{work[name]} The audit entry shows the progress and the result."
 
     @admin.display(description="result")
     def summary(self, entry: AuditEntry) -> str:

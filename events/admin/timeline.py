@@ -1,4 +1,4 @@
-"""A stream's facts in plain words: what happened, who did it, when, and why."""
+"""The events of a stream for operators: what happened, who did it, when, and why."""
 
 import inspect
 import json
@@ -11,9 +11,9 @@ from config.admin.columns import words
 from events import schema
 from events.models import EventRecord, Stream
 
-LONGEST = 500  # facts; the API's timeline has pages
+MAX_EVENTS = 500  # on a page of the admin; the API's timeline has pages
 
-CODED = ("reason", "status", "method")  # keys whose values are names of ours
+CODED = ("reason", "status", "method")  # keys whose values are shown as words
 
 ICONS = {
     "cart": "shopping_cart",
@@ -30,7 +30,7 @@ ICONS = {
 
 
 class Entry(NamedTuple):
-    """One fact, as a page shows it."""
+    """An event as the admin shows it."""
 
     event: EventRecord
     title: str
@@ -41,10 +41,10 @@ class Entry(NamedTuple):
 
 
 def of(stream: str) -> tuple[list[Entry], bool]:
-    """Return what happened in a stream, the latest first, and whether there is more."""
+    """Return the events of a stream, the latest first, and whether there are more."""
     events = EventRecord.objects.filter(stream=stream).select_related("publication", "outbox")
-    found = [entry(event) for event in events.order_by("-number")[: LONGEST + 1]]
-    return found[:LONGEST], len(found) > LONGEST
+    found = [entry(event) for event in events.order_by("-number")[: MAX_EVENTS + 1]]
+    return found[:MAX_EVENTS], len(found) > MAX_EVENTS
 
 
 def removed_at(stream: str) -> datetime | None:
@@ -54,7 +54,7 @@ def removed_at(stream: str) -> datetime | None:
 
 
 def entry(event: EventRecord) -> Entry:
-    """Return one fact. A name that nobody declares any more, or a damaged body, hides no other."""
+    """Return an entry, also for an event that is no longer declared or has a damaged body."""
     kind = schema.registry.get(event.name)
     return Entry(
         event=event,
@@ -67,18 +67,18 @@ def entry(event: EventRecord) -> Entry:
 
 
 def state(event: EventRecord) -> str:
-    """Return `internal`, `published`, `owed`, `parked`, or `discarded` for one never sent."""
+    """Return `internal`, `published`, `pending`, `parked`, or `discarded`."""
     if event.sequence is None:
         return "internal"
     if hasattr(event, "publication"):
         return "published"
     if hasattr(event, "outbox"):
-        return "parked" if event.outbox.parked_at else "owed"
+        return "parked" if event.outbox.parked_at else "pending"
     return "discarded"
 
 
 def _details(event: EventRecord) -> Iterator[tuple[str, str]]:
-    """What the payload says besides what the page shows anyway."""
+    """Yield the payload without the values that the page already shows."""
     try:
         envelope = json.loads(event.body, parse_float=str)
         data, at = dict(envelope["data"]), envelope["timestamp"]

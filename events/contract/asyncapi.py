@@ -1,4 +1,4 @@
-"""The events' contract for machines: an AsyncAPI 3.0 document, made from the payload classes."""
+"""The AsyncAPI 3.0 document, generated from the payload classes."""
 
 import inspect
 from pathlib import Path
@@ -13,39 +13,47 @@ from events.schema import Envelope, Event, registry
 
 BINDING = "0.3.0"  # of AMQP 0-9-1
 DESCRIPTION = """\
-What happens to carts and orders. Each event comes at least once, and none that was rolled back.
+The state changes of carts, orders, payments, fulfillments, shipments, returns and invoices. Each
+event is published at least once, and only after its transaction was committed.
 
-- **Deduplicate** by the AMQP property `message_id`: it stays the same when a message comes again.
-- **Order:** `x-stream` names the order or cart, and `x-sequence` counts its events from 1 without
-  gaps. They arrive in that order. `timestamp` says when the fact happened and is not monotonic.
-- **Routing:** every message carries two routing keys, and a queue may bind either:
-  `order.{entity}.{action}` and, in `CC`, the bare name.
-- **Money** is a number with exactly the decimals of its currency: read it as a decimal.
-- **Nothing is left out:** a value that is not known is null.
+- **Deduplicate** by the AMQP property `message_id`, which is the same for every delivery.
+- **Order:** `x-stream` is the id of the order or cart, and `x-sequence` counts its events from 1
+  without gaps. They arrive in that order. `timestamp` is when the event happened; it is not
+  monotonic.
+- **Routing:** every message has two routing keys, and a queue can bind either:
+  `order.{entity}.{action}`, and the event's name in `CC`.
+- **Money** is a number with exactly the decimals of its currency. Parse it as a decimal.
+- **Keys are never omitted:** an unknown value is null.
 """
 HEADERS: dict[str, Any] = {
     "type": "object",
     "required": ["x-stream", "x-sequence", "x-version"],
     "properties": {
-        "x-stream": {"type": "string", "description": "The order or cart: `order_…` or `cart_…`."},
+        "x-stream": {
+            "type": "string",
+            "description": "Order or cart: `order_…` or `cart_…`.",
+        },
         "x-sequence": {
             "type": "integer",
             "minimum": 1,
             "description": "Counts the stream's events, without gaps.",
         },
-        "x-version": {"type": "string", "description": "As in the envelope."},
+        "x-version": {"type": "string", "description": "The event's version, as in the envelope."},
         "traceparent": {
             "type": "string",
-            "description": "W3C trace context of the request that caused it, where it had one.",
+            "description": "W3C trace context of the request that caused the event, if any.",
         },
-        "x-replay": {"type": "string", "description": "The run's id; on replays only."},
+        "x-replay": {
+            "type": "string",
+            "description": "Id of the replay, on its messages only.",
+        },
     },
 }
 PROPERTIES: dict[str, dict[str, Any]] = {
     "message_id": {
         "type": "string",
         "pattern": "^evt_",
-        "description": "The event's id, the same whenever it is sent: what to deduplicate on.",
+        "description": "The event's id, the same for every delivery. Deduplicate by it.",
     },
     "type": {"type": "string", "description": "The event's name."},
     "app_id": {"const": APP_ID},
@@ -54,12 +62,12 @@ PROPERTIES: dict[str, dict[str, Any]] = {
 
 
 def published() -> list[type[Event]]:
-    """Return the events that travel, each context's in the contract's order."""
+    """Return the published events, those of a context in the order of the specification."""
     return [cls for cls in registry.values() if cls.published]
 
 
 def sample(cls: type[Event]) -> str:
-    """Return the contract's example of an event, an envelope as it goes out but for the spaces."""
+    """Return the example message of an event, an envelope with white space added."""
     path = Path(inspect.getfile(cls)).with_name("samples") / f"{cls.name}.json"
     return path.read_text(encoding="utf-8")
 
@@ -67,7 +75,7 @@ def sample(cls: type[Event]) -> str:
 def envelope_schema(
     cls: type[Event], ref_template: str
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Return the JSON Schema of an event's body, and those of the objects in it by their names."""
+    """Return the JSON Schema of an event's body, and the schemas that it refers to by name."""
     envelope: Any = Envelope[cls]  # type: ignore[valid-type]
     (ref,), objects = msgspec.json.schema_components([envelope], ref_template=ref_template)
     objects = _with_numbers(objects)
@@ -78,7 +86,7 @@ def envelope_schema(
 
 
 def _with_numbers(schema: Any) -> Any:
-    """A Decimal is written as a number; msgspec's schemas say string."""
+    """Return the schema with Decimals as numbers; msgspec describes them as strings."""
     match schema:
         case {"format": "decimal", **rest}:
             return rest | {"type": "number"}
@@ -90,7 +98,7 @@ def _with_numbers(schema: Any) -> Any:
 
 
 def document() -> dict[str, Any]:
-    """Return the AsyncAPI document; msgspec encodes it and leaves the samples as they are."""
+    """Return the AsyncAPI document. The samples in it are `msgspec.Raw`."""
     messages: dict[str, dict[str, Any]] = {}
     schemas: dict[str, dict[str, Any]] = {}
     for cls in published():
@@ -124,12 +132,12 @@ def document() -> dict[str, Any]:
 def _message(cls: type[Event], payload: dict[str, Any]) -> dict[str, Any]:
     summary = inspect.cleandoc(cls.__doc__ or "")
     queues = listeners(cls.name)
-    heard = f"Listening: {', '.join(f'`{queue}`' for queue in queues) or 'nobody yet'}."
+    bound = f"Queues: {', '.join(f'`{queue}`' for queue in queues) or 'none'}."
     return {
         "name": cls.name,
         "title": cls.__name__,
         "summary": summary,
-        "description": f"{summary}\n\nIn the stream of the {cls.stream_type}. {heard}",
+        "description": f"{summary}\n\nStream: the {cls.stream_type}. {bound}",
         "tags": [{"name": cls.name.partition(".")[0]}],
         "traits": [{"$ref": "#/components/messageTraits/envelope"}],
         "headers": {"properties": {"x-version": {"const": cls.version}}},

@@ -1,4 +1,4 @@
-"""The events' contract over HTTP: a document for machines and a page for people, for anybody."""
+"""Serves the AsyncAPI document and the event catalog, without authentication."""
 
 import html
 import inspect
@@ -51,7 +51,7 @@ _WORDS = {
 @authentication_classes([])
 @permission_classes([])
 def asyncapi(request: Request) -> HttpResponse:
-    """Answer with the AsyncAPI document."""
+    """Return the AsyncAPI document."""
     return HttpResponse(_json(document()), content_type="application/json")
 
 
@@ -60,7 +60,7 @@ def asyncapi(request: Request) -> HttpResponse:
 @permission_classes([])
 @renderer_classes([TemplateHTMLRenderer])
 def catalog(request: Request) -> Response:
-    """Answer with the page that describes every event."""
+    """Return the page that describes every event."""
     events = [_describe(cls) for cls in published()]
     contexts = [(name, list(group)) for name, group in groupby(events, lambda e: e["context"])]
     tables = {"Headers": HEADERS["properties"], "AMQP properties": PROPERTIES}
@@ -94,7 +94,7 @@ def _describe(cls: type[Event]) -> dict[str, Any]:
 def _fields(
     schema: dict[str, Any], objects: dict[str, dict[str, Any]], within: str = ""
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row for each key, and below an object, or a list of them, those of its own."""
+    """Yield a row for each key, followed by the keys of an object or of a list of objects."""
     for name, value in schema["properties"].items():
         path = within + name
         yield _row(path, value)

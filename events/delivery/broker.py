@@ -1,4 +1,4 @@
-"""RabbitMQ as this service uses it: the connection, the topology, and listening to it."""
+"""RabbitMQ as this service uses it: connections, the topology, and a temporary listener."""
 
 import logging
 import threading
@@ -13,34 +13,38 @@ from config.core.exceptions import Missing
 logger = logging.getLogger(__name__)
 
 HEARTBEAT = 60  # seconds
-SILENCE = 10.0  # seconds that the broker may take for one answer
+RESPONSE_TIMEOUT = 10.0  # seconds
 DELIVERY_LIMIT = 10  # deliveries of one message before it is a dead letter
 
 
 class Unavailable(Exception):
-    """The broker is not there, does not answer in time, or wants no message now."""
+    """The broker cannot be reached, does not respond in time, or blocks publishers."""
 
 
 class NoSuchQueue(Missing):
-    """The broker has no queue of that name, or keeps it to somebody else."""
+    """The broker has no queue of this name, or it is exclusive to another connection."""
 
     code = "no_such_queue"
 
 
 def routing_key(name: str) -> str:
-    """Return the first routing key: `order.payment.succeeded`; the second is the bare name."""
+    """Return the first routing key, like `order.payment.succeeded`; the second is the name."""
     return f"order.{name}"
 
 
 def exchange() -> kombu.Exchange:
-    """`order_events`, declared without arguments so that any consumer may declare it too."""
+    """Return `order_events`, without arguments, so that any consumer can declare it too."""
     return kombu.Exchange(settings.EVENTS_EXCHANGE, type="topic", durable=True)
 
 
 def connect() -> kombu.Connection:
-    """Open a connection of the calling thread's own. Raises Unavailable."""
+    """Open a connection for the calling thread. Raises Unavailable."""
     embedded = settings.EVENTS_BROKER_URL.startswith("memory:")
-    timeouts = {"connect_timeout": 3, "read_timeout": SILENCE, "write_timeout": SILENCE}
+    timeouts = {
+        "connect_timeout": 3,
+        "read_timeout": RESPONSE_TIMEOUT,
+        "write_timeout": RESPONSE_TIMEOUT,
+    }
     connection = kombu.Connection(
         settings.EVENTS_BROKER_URL,
         heartbeat=HEARTBEAT,
@@ -61,7 +65,7 @@ def connect() -> kombu.Connection:
 
 
 def queues() -> list[kombu.Queue]:
-    """Return the consumers' queues and, for each, the queue of its dead letters."""
+    """Return the consumers' queues, each after its dead-letter queue."""
     dead = kombu.Exchange(f"{settings.EVENTS_EXCHANGE}.dead", type="direct", durable=True)
     declared = []
     for config in settings.CONSUMER_CONFIG.values():
@@ -73,7 +77,7 @@ def queues() -> list[kombu.Queue]:
                 "x-delivery-limit": DELIVERY_LIMIT,
                 "x-dead-letter-exchange": dead.name,
                 "x-dead-letter-routing-key": name,
-                # Together they keep a message until its dead-letter queue has it.
+                # With both, a message is kept until it is in its dead-letter queue.
                 "x-dead-letter-strategy": "at-least-once",
                 "x-overflow": "reject-publish",
             }
@@ -90,7 +94,7 @@ def queues() -> list[kombu.Queue]:
 
 
 def listeners(event: str) -> list[str]:
-    """Return the names of the consumers' queues that an event goes into."""
+    """Return the names of the consumers' queues that receive an event."""
     return [
         f"{settings.EVENTS_QUEUE_PREFIX}{queue}"
         for config in settings.CONSUMER_CONFIG.values()
@@ -102,7 +106,7 @@ def listeners(event: str) -> list[str]:
 def declare_topology(connection: kombu.Connection | None = None) -> None:
     """Declare the exchange, the consumers' queues and their dead-letter queues; idempotent.
 
-    A queue that exists with other arguments stays as it is, and is bound. Raises Unavailable.
+    A queue that exists with other arguments is not changed, only bound. Raises Unavailable.
     """
     if connection is None:
         with connect() as own:
@@ -110,7 +114,7 @@ def declare_topology(connection: kombu.Connection | None = None) -> None:
     try:
         exchange()(connection.channel()).declare()
         if is_embedded():
-            return None  # nobody outside the process can consume, so queues would only fill up
+            return None  # no other process can consume, so the queues would only grow
         for queue in queues():
             _declare(queue, connection)
     except (*connection.connection_errors, *connection.channel_errors) as error:
@@ -125,7 +129,7 @@ def _declare(queue: kombu.Queue, connection: kombu.Connection) -> None:
                 declare(queue(channel))
             return
         except connection.channel_errors as error:
-            logger.error("Queue %s is used as it is: %s", queue.name, error)
+            logger.error("Queue %s is not changed: %s", queue.name, error)
 
 
 def _bind(queue: kombu.Queue) -> None:
@@ -134,16 +138,16 @@ def _bind(queue: kombu.Queue) -> None:
 
 
 def expect_queue(name: str, connection: kombu.Connection) -> None:
-    """Raise NoSuchQueue unless there is one; nothing is declared."""
+    """Raise NoSuchQueue unless the queue exists. Nothing is declared."""
     try:
         with connection.channel() as channel:
             kombu.Queue(name)(channel).queue_declare(passive=True)
     except connection.channel_errors as error:
-        raise NoSuchQueue(f"The queue {name} cannot be sent to: {error}") from error
+        raise NoSuchQueue(f"Queue {name} does not exist or cannot be used: {error}") from error
 
 
 def is_embedded() -> bool:
-    """The in-process broker: a publish that returns counts as confirmed."""
+    """Return whether the broker is in this process: publishing then counts as confirmed."""
     return str(settings.EVENTS_BROKER_URL).startswith("memory:")
 
 
@@ -155,8 +159,8 @@ def tail(
 ) -> None:
     """Call `on_message(body, headers)` for each event from now on, until `stop` is set.
 
-    It listens on a temporary queue of its own, so it takes nothing from anybody; `listening` is
-    set once that queue is bound and misses nothing. Raises Unavailable when the broker goes away.
+    It reads from a temporary queue, so that consumers miss nothing. `listening` is set once that
+    queue is bound. Raises Unavailable.
     """
     queue = kombu.Queue(exchange=exchange(), routing_key="#", exclusive=True, auto_delete=True)
     queue.name = f"{settings.EVENTS_QUEUE_PREFIX}tail.{kombu.uuid()}"

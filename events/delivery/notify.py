@@ -1,8 +1,8 @@
-"""Sends Celery tasks after the commit, from a thread of its own.
+"""Sends Celery tasks after the commit, from a background thread.
 
-The thread that commits only puts the task into a set, so a broker that is down, frozen or slow
-does not delay a request. A task may be lost or repeated: it only says that there are rows to
-process, and `events.tasks.sweep` finds rows whose task was lost.
+The thread that commits only adds the task to a set, so a broker that is down, frozen or slow does
+not delay a request. A task may be lost or repeated: it only says that there are rows to process,
+and `events.tasks.sweep` finds rows whose task was lost.
 """
 
 import logging
@@ -40,12 +40,12 @@ def _put(notification: Notification) -> None:
     with _changed:
         _pending[notification] = None
         if _thread is None or not _thread.is_alive():
-            _thread = threading.Thread(target=_send_for_ever, name="notify", daemon=True)
+            _thread = threading.Thread(target=_run_thread, name="notify", daemon=True)
             _thread.start()
         _changed.notify()
 
 
-def _send_for_ever() -> None:
+def _run_thread() -> None:
     # Not a connection of Celery's pool, which has fewer of them after each failure.
     connection: Any = None
     producer = None

@@ -1,4 +1,4 @@
-"""The way to RabbitMQ: messages, and a channel that tracks its confirms."""
+"""Sends messages to RabbitMQ on a channel in confirm mode, and tracks the confirms."""
 
 import time
 from collections import defaultdict, deque
@@ -26,16 +26,16 @@ from events.operations import metrics
 from events.schema import registry
 
 APP_ID = "order-service"
-DEADLINE = 10.0  # seconds without an answer to any message
-WINDOW = 1024 * 1024  # bytes unanswered before answers are read, and that no more is wanted
+DEADLINE = 10.0  # seconds without a confirm of any message
+WINDOW = 1024 * 1024  # bytes in flight; above it, confirms are read before more is sent
 
 
 class Refused(Exception):
-    """The broker does not take this message, or it cannot be encoded."""
+    """The broker does not accept this message, or it cannot be encoded."""
 
 
 class Message(NamedTuple):
-    """What of an event travels, and its number in the log."""
+    """What is sent of an event, and the event's number in the log."""
 
     number: int
     id: str
@@ -49,14 +49,14 @@ class Message(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """Messages are sent a second time, to one queue only."""
+    """Where a replay sends messages: to one queue only."""
 
     queue: str
-    run: str  # told in the header x-replay
+    run: str  # the value of the header x-replay
 
 
 class Outcome(Enum):
-    """What the broker said about one message."""
+    """The broker's response to one message."""
 
     CONFIRMED = "confirmed"
     NACKED = "nacked"
@@ -64,14 +64,14 @@ class Outcome(Enum):
 
 
 class Publisher:
-    """One thread's connection and its one channel in confirm mode.
+    """A connection of one thread, with one channel in confirm mode.
 
-    It publishes to the exchange, or for a replay to its queue, past every exchange and binding.
+    It publishes to the exchange; a replay publishes to its queue, through the default exchange.
     Raises Unavailable, NoSuchQueue.
 
-    Delivery tags are counted here: the library takes any ack for the message it waits for. After
-    any error the connection is thrown away, without a goodbye that a frozen broker would not
-    answer; what was not confirmed stays owed.
+    The class counts delivery tags itself, because py-amqp takes any ack for the message that it
+    waits for. After any error it closes the socket without the closing handshake, which a frozen
+    broker would not answer. Messages without a confirm stay pending.
     """
 
     def __init__(self, replay: Replay | None = None) -> None:
@@ -88,13 +88,13 @@ class Publisher:
             self.made_at = self.last_used = time.monotonic()
             self._embedded = is_embedded()
             self._exchange = settings.EVENTS_EXCHANGE
-            # Names that a queue is bound to: a return means that the binding is missing.
-            self._awaited = {name for name in registry if listeners(name)}
+            # Events that a queue is bound to: a return means that the binding is missing.
+            self._routed = {name for name in registry if listeners(name)}
             self._next_tag = 1
             self._in_flight: dict[int, Message] = {}  # by tag, ascending
-            self._unanswered = 0  # bytes of their bodies
-            # RabbitMQ tells of an alarm when it gets a message: so the first one goes alone.
-            self._is_tried = False
+            self._bytes_in_flight = 0
+            # RabbitMQ reports an alarm when a message arrives, so the first one is sent alone.
+            self._has_response = False
             self._returned: set[str] = set()
             if not self._embedded:
                 self._track_confirms()
@@ -110,8 +110,8 @@ class Publisher:
         amqp.on_blocked = lambda reason: self._block(True)
         amqp.on_unblocked = lambda: self._block(False)
         events = self.channel.events
-        events["basic_ack"].add(lambda tag, many: self._answered(tag, many, Outcome.CONFIRMED))
-        events["basic_nack"].add(lambda tag, many: self._answered(tag, many, Outcome.NACKED))
+        events["basic_ack"].add(lambda tag, many: self._on_response(tag, many, Outcome.CONFIRMED))
+        events["basic_nack"].add(lambda tag, many: self._on_response(tag, many, Outcome.NACKED))
         events["basic_return"].add(
             lambda error, exchange, key, message: self._returned.add(
                 message.properties["message_id"]
@@ -123,20 +123,20 @@ class Publisher:
         metrics.blocked.labels("relay").inc(blocked - self.blocked)
         self.blocked = blocked
 
-    def _answered(self, tag: int, many: bool, outcome: Outcome) -> None:
+    def _on_response(self, tag: int, many: bool, outcome: Outcome) -> None:
         tags = list(takewhile(lambda sent: sent <= tag, self._in_flight)) if many else [tag]
-        for settled in tags:
-            if message := self._in_flight.pop(settled, None):
-                self._unanswered -= len(message.body)
-                self._is_tried = True
-                # A return comes before its ack.
+        for tag_in_flight in tags:
+            if message := self._in_flight.pop(tag_in_flight, None):
+                self._bytes_in_flight -= len(message.body)
+                self._has_response = True
+                # The broker returns a message before it acks it.
                 returned = message.id in self._returned
-                self._settle(message, Outcome.RETURNED if returned else outcome)
+                self._finish(message, Outcome.RETURNED if returned else outcome)
         if self._probe and self._probe[0] not in self._in_flight:
             metrics.confirm_seconds.observe(time.monotonic() - self._probe[1])
             self._probe = None
 
-    def _settle(self, message: Message, outcome: Outcome) -> None:
+    def _finish(self, message: Message, outcome: Outcome) -> None:
         self._outcomes[message.id] = outcome
         self._deadline = min(time.monotonic() + DEADLINE, self._latest)
         if outcome is Outcome.CONFIRMED and (later := self._later.get(message.stream)):
@@ -145,13 +145,15 @@ class Publisher:
     def send(
         self, messages: Iterable[Message], outcomes: dict[str, Outcome], seconds: float = inf
     ) -> None:
-        """Publish all, wait for all; `outcomes` gets each answer by event id, also on failure.
+        """Publish the messages and wait for the responses, which `outcomes` gets by event id.
 
         At most one message of a stream is in flight, so that a nack of the first and an ack of the
-        second cannot reorder them; what follows a message that is not confirmed is not sent, and
-        after so many seconds nothing is.
-        Raises Unavailable for a connection lost, a deadline missed or an exchange that is gone,
-        Refused for a message that the broker will never take.
+        second cannot reorder them. A message is not sent unless its predecessor in the stream was
+        confirmed. After `seconds` no further message is sent.
+
+        Raises Unavailable if the connection is lost, no confirm arrives in time, or the exchange
+        does not exist; Refused if the broker will never accept a message. `outcomes` is filled in
+        both cases.
         """
         self._outcomes = outcomes
         self._returned.clear()
@@ -166,11 +168,11 @@ class Publisher:
                 self._ready.append(message)
         now = time.monotonic()
         self._deadline, until = now + DEADLINE, now + seconds
-        self._latest: float = until + DEADLINE  # however slowly the answers drip in
+        self._latest: float = until + DEADLINE  # the end, however slowly confirms arrive
         try:
             while (more := self._has_more(until)) or self._in_flight:
-                window = WINDOW if self._is_tried else 1
-                if more and not self.blocked and self._unanswered < window:
+                window = WINDOW if self._has_response else 1
+                if more and not self.blocked and self._bytes_in_flight < window:
                     self._publish(self._ready.popleft())
                 else:
                     self._wait()
@@ -183,7 +185,7 @@ class Publisher:
         self.last_used = time.monotonic()
 
     def _has_more(self, until: float) -> bool:
-        # While it is blocked nothing is sent anyway, and whoever waits learns that it is away.
+        # While the broker blocks nothing is sent, and waiting ends with Unavailable.
         return bool(self._ready) and (self.blocked or time.monotonic() < until)
 
     def _publish(self, message: Message) -> None:
@@ -195,13 +197,13 @@ class Publisher:
         if message.traceparent:
             headers["traceparent"] = message.traceparent
         if self._replay:
-            # No CC: the default exchange would take it for the names of further queues.
+            # Without CC, which the default exchange would read as names of further queues.
             headers["x-replay"] = self._replay.run
             exchange, key, mandatory = "", self._replay.queue, True
         else:
             headers["CC"] = [message.name]
             exchange, key = self._exchange, routing_key(message.name)
-            mandatory = message.name in self._awaited
+            mandatory = message.name in self._routed
         prepared = self.channel.prepare_message(
             message.body.encode(),
             content_type="application/json",
@@ -217,19 +219,21 @@ class Publisher:
         )
         if self._embedded:
             self.channel.basic_publish(prepared, exchange, key)
-            self._settle(message, Outcome.CONFIRMED)
+            self._finish(message, Outcome.CONFIRMED)
             return
         self._in_flight[self._next_tag] = message
-        self._unanswered += len(message.body)
+        self._bytes_in_flight += len(message.body)
         self._probe = self._probe or (self._next_tag, time.monotonic())
         self._next_tag += 1
-        # basic_publish would look for answers before each message, at a quarter of its cost; here
-        # they are read when the window is full, or nothing is ready.
+        # One layer below kombu's Producer, which publishes by `channel.basic_publish`. That method
+        # polls the socket for responses before each message, which takes a quarter of the time of
+        # sending. Here they are read when the window is full or no message is ready, and this is
+        # the frame that basic_publish writes after polling.
         arguments = (0, exchange, key, mandatory, False)
         self.channel.send_method(Basic.Publish, "Bssbb", arguments, prepared)
 
     def _wait(self) -> None:
-        """Read an answer. Only where there is none to read has the broker been silent."""
+        """Read a response. The deadline counts only while there is none to read."""
         left = self._deadline - time.monotonic()
         try:
             self.connection.drain_events(timeout=min(max(left, 0.01), 1.0))
@@ -239,6 +243,6 @@ class Publisher:
             self.connection.heartbeat_check()
 
     def discard(self) -> None:
-        """Throw the connection away."""
+        """Close the socket, without the closing handshake."""
         self._block(False)
         self.connection.collect()

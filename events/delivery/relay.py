@@ -1,9 +1,9 @@
-"""Rows become messages: in order within a stream, at least once, and as fast as the broker goes.
+"""Publishes pending messages: in order within a stream, and at least once.
 
-One relay at a time works on a shard. It reads what is owed, publishes it with at most one message
-of a stream in flight, and moves what the broker confirmed from Outbox to Publication. Killed
-anywhere, it leaves rows owed: consumers see again what was sent and not yet moved, at most a BATCH
-of each shard, under the same id.
+A shard has at most one relay at a time. The relay reads the pending messages of the shard,
+publishes them with at most one message of a stream in flight, and moves what the broker confirmed
+from Outbox to Publication. If its process is killed, the messages stay pending: consumers get
+those again that were sent and not moved yet, at most BATCH_SIZE for each shard, with the same id.
 """
 
 import logging
@@ -27,47 +27,47 @@ from events.operations import metrics
 
 logger = logging.getLogger(__name__)
 
-BATCH = 4000  # rows read at once: fewer would leave too few streams for a full window
-LOAD = 16 * 1024 * 1024  # characters of their bodies read at once
-MAX_REFUSALS = 5  # of one message by itself, before it is parked
-AGE_LIMIT = 60.0  # seconds; connecting declares anew what somebody may have deleted meanwhile
-IDLE_LIMIT = 30.0  # seconds; a connection idle for longer may have died unnoticed
-AWAY_LIMIT = 5.0  # seconds; the longest wait before the broker is looked for again
-TURN = 5.0  # seconds of sending; then another task goes on, so that a worker can stop soon
+BATCH_SIZE = 4000  # messages; fewer would have too few streams to fill the window
+MAX_BATCH_LENGTH = 16 * 1024 * 1024  # characters of all bodies
+MAX_REFUSALS = 5  # of one message sent alone, before it is parked
+MAX_AGE = 60.0  # seconds of a connection; a new one declares the topology again
+MAX_IDLE = 30.0  # seconds; a connection that is idle for longer may be dead
+MAX_BACK_OFF = 5.0  # seconds between two attempts to reach the broker
+TIME_SLICE = 5.0  # seconds of sending in one task, so that a worker can stop soon
 
 _thread = threading.local()  # .publisher with its .pid, .failures and .not_before
 
 
-def publish_owed(shard: int) -> bool:
-    """Publish what a shard owes, until nothing is left or the broker is away.
+def publish_pending(shard: int) -> bool:
+    """Publish the pending messages of a shard until none is left or the broker is unavailable.
 
     Return True if messages are left because the time slice is over.
 
-    Somebody else may be at it: the holder looks once more after letting go, so that a nudge which
-    found the lock taken is not lost.
+    If another relay holds the shard's lock, it publishes them: it looks again after it has
+    released the lock, so messages that were committed in the meantime are not missed.
     """
     if time.monotonic() < getattr(_thread, "not_before", 0):
-        return False  # the broker was away a moment ago
-    turn_ends = time.monotonic() + TURN
+        return False  # the broker was unavailable a moment ago
+    slice_ends = time.monotonic() + TIME_SLICE
     while True:
-        with try_lock(f"relay:{shard}") as mine:
-            if not mine:
+        with try_lock(f"relay:{shard}") as acquired:
+            if not acquired:
                 return False
-            events = _owed(shard)
-            if events and not _publish(events):
+            messages = _pending_messages(shard)
+            if messages and not _publish(messages):
                 return False
-        if not _is_owing(shard):
+        if not _has_pending_messages(shard):
             return False
-        if not events and (lost := _lost(shard)):
-            logger.error("Owed messages are not in the log: their numbers are %s", lost)
+        if not messages and (numbers := _not_in_log(shard)):
+            logger.error("Pending messages are not in the log: their numbers are %s", numbers)
             return False
-        if time.monotonic() > turn_ends:
+        if time.monotonic() > slice_ends:
             return True
 
 
-def owing() -> Iterator[int]:
-    """Yield the shards that have something to publish now."""
-    # From one to the next by their index: to ask for all at once reads the whole backlog.
+def shards_with_pending_messages() -> Iterator[int]:
+    """Yield the shards that have messages to publish now."""
+    # From one shard to the next by their index. SELECT DISTINCT would read all pending rows.
     shard = -1
     while rows := _rows(_due("shard", "shard > %s ORDER BY shard, event_id LIMIT 1"), shard):
         ((shard,),) = rows
@@ -75,7 +75,7 @@ def owing() -> Iterator[int]:
 
 
 def _due(select: str, where: str) -> str:
-    """Return SQL for what is owed and neither parked, nor put off, nor after something that is."""
+    """Return SQL for the pending messages of streams without a parked or delayed message."""
     # By hand: Django takes five times as long to write it as the database to answer.
     return (
         f"SELECT {select} FROM events_outbox WHERE stream NOT IN (SELECT stream FROM events_outbox"
@@ -93,88 +93,90 @@ _NOW = {
     "postgresql": "STATEMENT_TIMESTAMP()",
     "sqlite": "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW')",
 }
-_SECONDS = {  # POSIX; of a datetime Python would make them in longer than it takes to read a row
+_SECONDS = {  # POSIX; Python would take longer to convert a datetime than to read the row
     "postgresql": "FLOOR(EXTRACT(EPOCH FROM occurred_at))::bigint",
     "sqlite": "CAST(STRFTIME('%%s', SUBSTR(occurred_at, 1, 19)) AS INTEGER)",
 }
 
 
-def _owed(shard: int) -> list[Message]:
+def _pending_messages(shard: int) -> list[Message]:
     seconds = {"timestamp": _SECONDS[connection.vendor]}
     columns = ", ".join(seconds.get(name, name) for name in Message._fields)
-    # The limit comes before the join: a long backlog must not be joined for each batch.
+    # The limit comes before the join, so that a batch does not join all pending rows.
     numbers = _due("event_id", "shard = %s ORDER BY event_id LIMIT %s")
     rows = _rows(
         f"SELECT {columns} FROM (SELECT *, SUM(LENGTH(body)) OVER (ORDER BY number) AS total"
         f" FROM events_eventrecord WHERE number IN ({numbers})) AS batch"
         " WHERE total < %s + LENGTH(body) ORDER BY number",
-        *(shard, BATCH, LOAD),
+        *(shard, BATCH_SIZE, MAX_BATCH_LENGTH),
     )
     return [Message(*row) for row in rows]
 
 
-def _is_owing(shard: int) -> bool:
+def _has_pending_messages(shard: int) -> bool:
     return bool(_rows(_due("1", "shard = %s LIMIT 1"), shard))
 
 
-def _lost(shard: int) -> list[int]:
-    """Return the numbers of owed events that somebody has deleted by hand."""
+def _not_in_log(shard: int) -> list[int]:
+    """Return the numbers of pending messages whose events were deleted by hand."""
     log = "SELECT 1 FROM events_eventrecord WHERE number = event_id"
     rows = _rows(_due("event_id", f"shard = %s AND NOT EXISTS ({log}) LIMIT 10"), shard)
     return [number for (number,) in rows]
 
 
-def _publish(events: list[Message]) -> bool:
-    """Send the events and record the answers. Return whether the broker is there."""
+def _publish(messages: list[Message]) -> bool:
+    """Send the messages and record the outcomes. Return whether the broker is available."""
     outcomes: dict[str, Outcome] = {}
     refusals: dict[str, str] = {}
-    reachable = True
+    available = True
     try:
         try:
-            _publisher().send(events, outcomes, TURN)
+            _publisher().send(messages, outcomes, TIME_SLICE)
         except Refused:
-            # Which message it was about cannot be told from a pipeline.
+            # The error does not say which of the messages in flight it is about.
             _discard_publisher()
-            _send_one_by_one(events, outcomes, refusals)
+            _send_one_by_one(messages, outcomes, refusals)
     except Unavailable as error:
         _discard_publisher()
         _back_off()
-        logger.warning("Broker unavailable, %d events stay owed: %s", len(events), error)
-        reachable = False
-    _record(events, outcomes, refusals)
-    return reachable
+        logger.warning("Broker unavailable, %d messages stay pending: %s", len(messages), error)
+        available = False
+    _record(messages, outcomes, refusals)
+    return available
 
 
 def _send_one_by_one(
-    events: list[Message], outcomes: dict[str, Outcome], refusals: dict[str, str]
+    messages: list[Message], outcomes: dict[str, Outcome], refusals: dict[str, str]
 ) -> None:
-    stopped, turn_ends = set(), time.monotonic() + TURN
-    for event in events:
-        if time.monotonic() > turn_ends:
+    stopped, slice_ends = set(), time.monotonic() + TIME_SLICE
+    for message in messages:
+        if time.monotonic() > slice_ends:
             return
-        if event.stream in stopped:
+        if message.stream in stopped:
             continue
-        if event.id not in outcomes:
+        if message.id not in outcomes:
             try:
-                _publisher().send([event], outcomes)
+                _publisher().send([message], outcomes)
             except Refused as error:
                 _discard_publisher()
-                refusals[event.id] = str(error)
-        if outcomes.get(event.id) is not Outcome.CONFIRMED:
-            stopped.add(event.stream)
+                refusals[message.id] = str(error)
+        if outcomes.get(message.id) is not Outcome.CONFIRMED:
+            stopped.add(message.stream)
 
 
-def _record(events: list[Message], outcomes: dict[str, Outcome], refusals: dict[str, str]) -> None:
+def _record(
+    messages: list[Message], outcomes: dict[str, Outcome], refusals: dict[str, str]
+) -> None:
     confirmed, failed = [], {}
-    for event in events:
-        match outcomes.get(event.id):
+    for message in messages:
+        match outcomes.get(message.id):
             case Outcome.CONFIRMED:
-                confirmed.append(event.number)
+                confirmed.append(message.number)
             case Outcome.NACKED | Outcome.RETURNED as outcome:
-                failed[event.number] = f"{outcome.value} by the broker"
-            case None if event.id in refusals:
-                failed[event.number] = refusals[event.id]
-    refused = {event.number for event in events if event.id in refusals}
+                failed[message.number] = f"{outcome.value} by the broker"
+            case None if message.id in refusals:
+                failed[message.number] = refusals[message.id]
+    refused = {message.number for message in messages if message.id in refusals}
     with transaction.atomic():
         if failed:
             _postpone(failed, refused)
@@ -182,21 +184,21 @@ def _record(events: list[Message], outcomes: dict[str, Outcome], refusals: dict[
             oldest = EventRecord.objects.filter(pk=confirmed[0])
             (age,) = oldest.values_list(Now() - F("recorded_at"), flat=True)
             metrics.commit_to_confirm_seconds.observe(age.total_seconds())
-            _move(confirmed)  # last, because all other relays wait for its lock
+            _mark_published(confirmed)  # last, because all other relays wait for its lock
     metrics.published.labels("confirmed").inc(len(confirmed))
-    for event in events:
-        if event.number in failed:
-            result = "refused" if event.id in refusals else outcomes[event.id].value
+    for message in messages:
+        if message.number in failed:
+            result = "refused" if message.id in refusals else outcomes[message.id].value
             metrics.published.labels(result).inc()
     if Outcome.RETURNED in outcomes.values():
-        _discard_publisher()  # connecting declares the topology, and so the missing binding
+        _discard_publisher()  # the next connection declares the missing binding
 
 
-def _move(numbers: list[int]) -> None:
+def _mark_published(numbers: list[int]) -> None:
     these = ", ".join(map(str, numbers))
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM events_outbox WHERE event_id IN ({these})")
-        lock("publication")  # positions become visible in order
+        lock("publication")  # so that positions become visible in order
         cursor.execute(
             "INSERT INTO events_publication (event_id, organization_id)"
             f" SELECT number, organization_id FROM events_eventrecord WHERE number IN ({these})"
@@ -205,9 +207,9 @@ def _move(numbers: list[int]) -> None:
 
 
 def _postpone(failed: dict[int, str], refused: set[int]) -> None:
-    """Try these later; only what is refused by itself is ever parked."""
+    """Delay the messages; park those that were refused alone MAX_REFUSALS times."""
     rows = Outbox.objects.filter(pk__in=failed)
-    alike = defaultdict(list)  # written together: a full queue may have nacked a whole batch
+    alike = defaultdict(list)  # updated together: a full queue may have nacked the whole batch
     for number, attempts in rows.values_list("pk", "attempts"):
         is_parked = number in refused and attempts + 1 >= MAX_REFUSALS
         alike[failed[number][:2000], attempts + 1, is_parked].append(number)
@@ -229,11 +231,11 @@ def _postpone(failed: dict[int, str], refused: set[int]) -> None:
 
 
 def _publisher() -> Publisher:
-    """Return this thread's publisher, made after the fork. Raises Unavailable."""
+    """Return the publisher of this thread and process. Raises Unavailable."""
     publisher: Publisher | None = getattr(_thread, "publisher", None)
     if publisher and _thread.pid == os.getpid():
         now = time.monotonic()
-        if now - publisher.last_used < IDLE_LIMIT and now - publisher.made_at < AGE_LIMIT:
+        if now - publisher.last_used < MAX_IDLE and now - publisher.made_at < MAX_AGE:
             return publisher
         _discard_publisher()
     publisher = Publisher()
@@ -250,5 +252,5 @@ def _discard_publisher() -> None:
 def _back_off() -> None:
     metrics.broker_failures.labels("relay").inc()
     _thread.failures = getattr(_thread, "failures", 0) + 1
-    wait = min(retry.seconds(_thread.failures), AWAY_LIMIT)
+    wait = min(retry.seconds(_thread.failures), MAX_BACK_OFF)
     _thread.not_before = time.monotonic() + wait

@@ -1,8 +1,7 @@
-"""Work on the log as a whole: who wanted it, and what came of it, also of what was killed."""
+"""Work on the log as a whole, each run with an audit entry that shows its progress and result."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -12,20 +11,20 @@ from config.core.exceptions import DomainError
 from events.models import AuditEntry
 from events.operations import reconcile, replay
 
-# What a worker does for an operator, by action; the answer is the entry's result.
+# What a worker can run for an operator, by the entry's action. It returns the entry's result.
 WORK: dict[str, Callable[[AuditEntry], str]] = {
     "reconcile_events": lambda entry: reconcile.reconcile().text,
     "replay_events": lambda entry: replay.replay(
-        entry.id, tell=lambda text: note(entry, text), **entry.arguments
+        entry.id, report=lambda text: report(entry, text), **entry.arguments
     ),
 }
 
 
 @contextmanager
-def recorded(action: str, arguments: dict[str, Any]) -> Iterator[AuditEntry]:
-    """Write that work begins, and at the end of the block its `result`, or what stopped it.
+def recorded(action: str, arguments: Mapping[str, object]) -> Iterator[AuditEntry]:
+    """Write an entry before the block, and complete it with its `result` or the error afterwards.
 
-    It must not be inside a transaction: the entry is to be seen while the work goes on.
+    Must not run inside a transaction: the entry is visible while the work goes on.
     """
     with transaction.atomic(durable=True):
         entry = AuditEntry.objects.create(
@@ -38,23 +37,23 @@ def recorded(action: str, arguments: dict[str, Any]) -> Iterator[AuditEntry]:
         yield entry
 
 
-def note(entry: AuditEntry, result: str) -> None:
-    """Write how far it is."""
-    entry.result = result
+def report(entry: AuditEntry, progress: str) -> None:
+    """Save the progress as the entry's result so far."""
+    entry.result = progress
     entry.save(update_fields=["result"])
 
 
-def want(action: str, arguments: dict[str, Any]) -> AuditEntry:
-    """Have a worker do it as soon as this is committed."""
+def request(action: str, arguments: Mapping[str, object]) -> AuditEntry:
+    """Have a worker run the action after the commit."""
     return AuditEntry.objects.create(
         actor=request_context.current().actor, action=action, arguments=arguments
     )
 
 
-def do_wanted(entry_id: str) -> None:
-    """Do what an entry asks for, unless somebody has begun it."""
-    unbegun = AuditEntry.objects.filter(pk=entry_id, begun_at=None)
-    if not unbegun.update(begun_at=timezone.now()):
+def run_requested(entry_id: str) -> None:
+    """Run the work of a requested entry, unless another worker has begun it."""
+    waiting = AuditEntry.objects.filter(pk=entry_id, begun_at=None)
+    if not waiting.update(begun_at=timezone.now()):
         return
     entry = AuditEntry.objects.get(pk=entry_id)
     with suppress(DomainError), _completed(entry):
@@ -66,7 +65,7 @@ def _completed(entry: AuditEntry) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        connection.close_if_unusable_or_obsolete()  # it may be the database that went away
+        connection.close_if_unusable_or_obsolete()  # the error may be a lost connection
         entry.result = f"{entry.result} {str(error) or type(error).__name__}".strip()
         raise
     finally:

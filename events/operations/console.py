@@ -1,4 +1,4 @@
-"""One line for each event, for people who watch them go by."""
+"""Formats events for a terminal, one line each."""
 
 import json
 import os
@@ -25,33 +25,33 @@ _BELOW = " " * 10  # under the event's name
 _ULID_ID = re.compile(r"\b([a-z]+_)[0-9A-HJKMNP-TV-Z]{20}([0-9A-HJKMNP-TV-Z]{6})\b")
 
 
-def wants_colour(stream: IO[str] | OutputWrapper) -> bool:
-    """Colour is for terminals, and not for people who set NO_COLOR."""
+def wants_color(stream: IO[str] | OutputWrapper) -> bool:
+    """Return whether the stream is a terminal and NO_COLOR is not set."""
     return stream.isatty() and not os.environ.get("NO_COLOR")
 
 
-def paint(text: str, sgr: str, colour: bool) -> str:
-    """Return the text in a terminal's rendition (`1` is bold), or as it is."""
-    return f"\x1b[{sgr}m{text}\x1b[0m" if colour and text else text
+def paint(text: str, sgr: str, color: bool) -> str:
+    """Return the text with an ANSI rendition (`1` is bold), or unchanged without color."""
+    return f"\x1b[{sgr}m{text}\x1b[0m" if color and text else text
 
 
 def short(text: str) -> str:
-    """Return the text with each of our own ids cut down to its kind and last six characters."""
+    """Return the text with each ULID id shortened to its prefix and last six characters."""
     return _ULID_ID.sub(r"\1…\2", text)
 
 
 def safe(text: str) -> str:
-    """Return the text with what could steer a terminal, or hide in it, written as JSON escapes."""
+    """Return the text with control and invisible characters written as JSON escapes."""
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def line(
-    body: bytes, headers: Mapping[str, Any], *, colour: bool = False, width: int | None = None
+    body: bytes, headers: Mapping[str, Any], *, color: bool = False, width: int | None = None
 ) -> str:
-    """Return the time (UTC), what, the stream with the number in it, and what else the data says.
+    """Return the time (UTC), the event, the stream with the sequence, and the data.
 
-    Null values and what the line already shows are left out. Data that `width` has no room for
-    goes below, on at most three lines. A message that is no envelope is shown as it is.
+    Null values and values that the line already shows are left out. Data that exceeds `width`
+    continues on at most three further lines. A body that is not an envelope is shown unchanged.
     """
     try:
         envelope = json.loads(body, parse_float=str, parse_int=str)
@@ -67,13 +67,13 @@ def line(
     rest = safe(" ".join(f"{k}={_brief(v)}" for k, v in data.items() if v not in shown))
     rest = _fit(rest, len(f"{when}  {what}  {where}  "), width)
     hue = _HUES.get(name.partition(".")[0], BOLD)
-    start = f"{paint(when, DIM, colour)}  {paint(what, hue, colour)}  {paint(where, DIM, colour)}"
+    start = f"{paint(when, DIM, color)}  {paint(what, hue, color)}  {paint(where, DIM, color)}"
     return "\n".join(part.rstrip() for part in f"{start}  {rest}".split("\n"))
 
 
-def full(body: bytes, headers: Mapping[str, Any], *, colour: bool = False) -> str:
-    """Return the line and, below it, the whole message with its values as they were sent."""
-    first = line(body, headers, colour=colour)
+def full(body: bytes, headers: Mapping[str, Any], *, color: bool = False) -> str:
+    """Return the line and, below it, the complete body with its values as they were sent."""
+    first = line(body, headers, color=color)
     try:
         message = msgspec.json.format(body, indent=2).decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

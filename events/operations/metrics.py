@@ -1,7 +1,7 @@
-"""How publishing and reacting are doing, for Prometheus.
+"""Metrics for Prometheus.
 
-What processes count is theirs: a scrape of each worker sees it. What is owed stands in the
-database, and every web process tells the same of it.
+Each process counts its own messages and failures, so every worker is scraped. Pending work is
+counted in the database, so all web processes report the same numbers.
 """
 
 import os
@@ -28,30 +28,30 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 published = Counter(
     "order_service_events_published",
-    "Messages by the broker's answer: confirmed, nacked, returned, refused.",
+    "Messages by the broker's response: confirmed, nacked, returned, refused.",
     ["result"],
 )
 for result in ("confirmed", "nacked", "returned", "refused"):
-    published.labels(result)  # told as 0 before it happens
+    published.labels(result)  # exported as 0 before it happens
 confirm_seconds = Histogram(
     "order_service_confirm_seconds",
-    "From sending a message to the broker's answer; one message at a time is watched.",
+    "From sending a message to the broker's confirm; one message at a time is measured.",
     buckets=_SECONDS,
 )
 commit_to_confirm_seconds = Histogram(
     "order_service_commit_to_confirm_seconds",
-    "From recording an event to its confirm; of the oldest event of each batch.",
+    "From recording an event to its confirm; measured for the oldest event of each batch.",
     buckets=_SECONDS,
 )
 blocked = Gauge(
     "order_service_broker_blocked",
-    "Connections that the broker has told to wait: a relay's, and those that send nudges.",
+    "Connections that the broker blocks: relay publishes events, nudge sends Celery tasks.",
     ["connection"],
     multiprocess_mode="livesum",
 )
 broker_failures = Counter(
     "order_service_broker_failures",
-    "Connections refused, cut or silent for too long; each is made anew when it is needed.",
+    "Connections that were refused, closed, or got no response; each is opened again on demand.",
     ["connection"],
 )
 for connection in ("relay", "nudge"):
@@ -59,52 +59,54 @@ for connection in ("relay", "nudge"):
     broker_failures.labels(connection)
 
 
-class Owed:
-    """What the small tables hold, counted when somebody asks."""
+class PendingWorkCollector:
+    """Counts the pending work when the metrics are scraped."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield how much is owed, since when, and how much of it is parked."""
-        owed = GaugeMetricFamily(
-            "order_service_owed", "Rows of work that are not done yet.", labels=["kind"]
+        """Yield the pending rows, the parked ones, and the age of the oldest."""
+        pending = GaugeMetricFamily(
+            "order_service_owed", "Pending messages and reactions.", labels=["kind"]
         )
         parked = GaugeMetricFamily(
-            "order_service_parked", "Rows of work that wait for an operator.", labels=["kind"]
+            "order_service_parked",
+            "Parked messages and reactions.",
+            labels=["kind"],
         )
         oldest = GaugeMetricFamily(
             "order_service_oldest_owed_seconds",
-            "Age of the oldest event that is owed and not held by a parked one; 0 if none is.",
+            "Age of the oldest pending event that no parked one blocks; 0 if there is none.",
             labels=["kind"],
         )
-        for kind, model, free in (
-            ("message", Outbox, statistics.messages()),
-            ("reaction", Reaction, statistics.reactions()),
+        for kind, model, unblocked in (
+            ("message", Outbox, statistics.unblocked_messages()),
+            ("reaction", Reaction, statistics.unblocked_reactions()),
         ):
-            rows, waiting = statistics.count(model)
-            owed.add_metric([kind], rows)
-            parked.add_metric([kind], waiting)
-            oldest.add_metric([kind], statistics.age(free))
-        yield from (owed, parked, oldest)
+            rows, parked_rows = statistics.count(model)
+            pending.add_metric([kind], rows)
+            parked.add_metric([kind], parked_rows)
+            oldest.add_metric([kind], statistics.age(unblocked))
+        yield from (pending, parked, oldest)
 
 
 def text() -> bytes:
-    """Return everything that this process, and those it counts together with, can tell."""
-    owed = CollectorRegistry(auto_describe=False)
-    owed.register(Owed())
-    return generate_latest(_processes()) + generate_latest(owed)
+    """Return the metrics of the processes on this host, and those of the database."""
+    database = CollectorRegistry(auto_describe=False)
+    database.register(PendingWorkCollector())
+    return generate_latest(_processes()) + generate_latest(database)
 
 
 def serve(port: int) -> None:
-    """Answer with what the processes count, on a port of its own."""
+    """Serve the metrics of the processes on a port of its own."""
     start_http_server(port, registry=_processes())
 
 
 def forget(pid: int) -> None:
-    """A process has ended: what it had at that moment counts no more."""
+    """Remove the gauges of a process that has ended; its counters stay."""
     if _DIRECTORY in os.environ:
         mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
-_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # where processes that count together keep their files
+_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # where the processes of a host keep their values
 
 
 def _processes() -> CollectorRegistry:

@@ -1,12 +1,12 @@
-"""What somebody decides about owed work that does not succeed: try it again, or give it up.
+"""What an operator decides about pending work that keeps failing: retry it, or discard it.
 
-Each decision is a fact of the stream that it holds, so the timeline says who took it; and an audit
-entry, which stays when the stream leaves the log.
+Each decision is an event of the stream, so the timeline shows who took it, and an audit entry,
+which stays when the stream is removed from the log.
 """
 
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import TypedDict
 
 from django.db import transaction
 from django.utils import timezone
@@ -21,74 +21,78 @@ from events.schema import Id, event
 
 logger = logging.getLogger(__name__)
 
-Owed = Outbox | Reaction
 
+class NotPending(Missing):
+    """The message or reaction is not pending: it has succeeded, or was discarded."""
 
-class NotOwed(Missing):
-    """It has succeeded, or was given up, in the meantime."""
-
-    code = "not_owed"
+    code = "not_pending"
 
 
 class NotParked(Conflict):
-    """It is still being tried."""
+    """The message or reaction is not parked: it is still retried automatically."""
 
     code = "not_parked"
 
 
 @event("event.retried", published=False)
 class EventRetried(schema.Event):
-    """Somebody wants it tried again at once."""
+    """An operator had a message or a reaction retried at once."""
 
     event_id: Id
     event_name: str
-    reaction: str | None  # null is the message to the broker
+    reaction: str | None  # null: the message to the broker
     retried_by: str
 
 
 @event("event.discarded", published=False)
 class EventDiscarded(schema.Event):
-    """Somebody has given it up: it will not be sent, or reacted to."""
+    """An operator discarded a message, which is never sent, or a reaction, which never runs."""
 
     event_id: Id
     event_name: str
-    reaction: str | None  # null is the message to the broker
+    reaction: str | None  # null: the message to the broker
     reason: str
     discarded_by: str
 
 
-def rows() -> Iterator[Owed]:
-    """Return what is parked: messages, then reactions, the oldest first."""
+class _About(TypedDict):
+    event_id: str
+    event_name: str
+    reaction: str | None
+
+
+def rows() -> Iterator[Outbox | Reaction]:
+    """Yield the parked messages, then the parked reactions, the oldest first."""
     for model in (Outbox, Reaction):
         parked = model.objects.filter(parked_at__isnull=False).select_related("event")
         yield from parked.order_by("event")
 
 
-def name(row: Owed) -> str:
-    """Return what it can be found by as long as it is owed: `evt_…`, or `evt_…/<reaction>`."""
+def name(row: Outbox | Reaction) -> str:
+    """Return the name by which `find` finds it: `evt_…`, or `evt_…/<reaction>`."""
     return f"{row.event.id}/{row.reaction}" if isinstance(row, Reaction) else row.event.id
 
 
-def find(name: str) -> Owed:
-    """Return what is owed under a name. Raises NotOwed."""
+def find(name: str) -> Outbox | Reaction:
+    """Return the pending message or reaction of this name. Raises NotPending."""
     event_id, _, reaction = name.partition("/")
-    found: Owed | None
+    found: Outbox | Reaction | None
     if reaction:
         found = Reaction.objects.filter(event__id=event_id, reaction=reaction).first()
     else:
         found = Outbox.objects.filter(event__id=event_id).first()
     if found is None:
-        raise NotOwed(f"{name} is not owed: it has succeeded, was discarded, or never was.")
+        raise NotPending(f"{name} is not pending: it has succeeded, was discarded, or never was.")
     return found
 
 
 @transaction.atomic
-def try_again(owed: Owed) -> bool:
-    """Have it tried at once, and what waits behind it; return False if it is due anyway.
+def retry(*, outbox_id: int | None = None, reaction_id: int | None = None) -> bool:
+    """Retry a message or a reaction at once, and what waits behind it.
 
-    Raises NotOwed.
+    Return False if it is due anyway. Raises NotPending.
     """
-    row = _lock(owed)
+    row = _get_for_update(outbox_id, reaction_id)
     if not (row.parked_at or row.not_before):
         return False
     row.parked_at = row.not_before = None
@@ -98,28 +102,34 @@ def try_again(owed: Owed) -> bool:
 
 
 @transaction.atomic
-def discard(owed: Owed, *, reason: str) -> None:
-    """Give up what is parked, and go on with what waits behind it. Raises NotOwed, NotParked."""
-    row = _lock(owed)
+def discard(*, outbox_id: int | None = None, reaction_id: int | None = None, reason: str) -> None:
+    """Discard a parked message or reaction, and continue with what waits behind it.
+
+    Raises NotPending, NotParked.
+    """
+    row = _get_for_update(outbox_id, reaction_id)
     if not row.parked_at:
-        raise NotParked("It is not parked: it will be tried again by itself.")
-    logger.warning("%s is given up: %s", row, row.last_error, extra=row.event.to_log())
-    fact = EventDiscarded(
-        **_about(row), reason=reason, discarded_by=request_context.current().actor
-    )
-    _record(row, fact)
+        raise NotParked(f"{name(row)} is not parked: it is retried automatically.")
+    logger.warning("%s is discarded: %s", row, row.last_error, extra=row.event.to_log())
+    actor = request_context.current().actor
+    _record(row, EventDiscarded(**_about(row), reason=reason, discarded_by=actor))
     row.delete()
 
 
-def _lock(owed: Owed) -> Owed:
-    rows = type(owed).objects.select_for_update(of=("self",)).select_related("event")
-    row = rows.filter(pk=owed.pk).first()
+def _get_for_update(outbox_id: int | None, reaction_id: int | None) -> Outbox | Reaction:
+    row: Outbox | Reaction | None
+    if reaction_id is None:
+        messages = Outbox.objects.select_for_update(of=("self",)).select_related("event")
+        row = messages.filter(pk=outbox_id).first()
+    else:
+        reactions = Reaction.objects.select_for_update(of=("self",)).select_related("event")
+        row = reactions.filter(pk=reaction_id).first()
     if row is None:
-        raise NotOwed("It is not owed any more: it has succeeded, or was discarded.")
+        raise NotPending("It is not pending any more: it has succeeded, or was discarded.")
     return row
 
 
-def _about(row: Owed) -> dict[str, Any]:
+def _about(row: Outbox | Reaction) -> _About:
     return {
         "event_id": row.event.id,
         "event_name": row.event.name,
@@ -127,17 +137,17 @@ def _about(row: Owed) -> dict[str, Any]:
     }
 
 
-def _record(row: Owed, fact: schema.Event) -> None:
+def _record(row: Outbox | Reaction, event: EventRetried | EventDiscarded) -> None:
     now = timezone.now()
     AuditEntry.objects.create(
         actor=request_context.current().actor,
-        action=fact.name,
-        arguments=to_builtins(fact),
+        action=event.name,
+        arguments=to_builtins(event),
         begun_at=now,
         finished_at=now,
     )
     outbox.record(
-        [(fact, now)],
+        [(event, now)],
         organization_id=row.event.organization_id,
         stream=row.stream,
         subject=row.event.subject,

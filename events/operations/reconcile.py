@@ -1,4 +1,4 @@
-"""Proves that the log is complete: that it has no gap, and tells of everything that there is."""
+"""Proves that the log is complete: it has no gap, and explains the status of every aggregate."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -19,51 +19,51 @@ from events.models import EventRecord, Stream
 from events.operations import statistics
 from events.operations.parked import EventDiscarded
 
-BATCH = 500  # streams read at once
-LATE = timedelta(minutes=1)
-SHOWN = 100  # problems
+BATCH_SIZE = 500  # streams read at once
+OVERDUE_AFTER = timedelta(minutes=1)
+MAX_PROBLEMS = 100  # in a report
 
 
 @dataclass
 class Report:
-    """How much was looked at, and what is wrong: all are counted, the first hundred are told."""
+    """What was checked and what is wrong. All problems are counted; the first 100 are kept."""
 
     seen: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     wrong: int = 0
 
     def add(self, problem: str) -> None:
-        """Count what is wrong."""
+        """Count a problem."""
         self.wrong += 1
-        if self.wrong <= SHOWN:
+        if self.wrong <= MAX_PROBLEMS:
             self.problems.append(problem)
 
     @property
     def lines(self) -> list[str]:
-        """What is wrong, a line each."""
-        more = [f"and {self.wrong - SHOWN} more"] if self.wrong > SHOWN else []
+        """The problems, one a line."""
+        more = [f"and {self.wrong - MAX_PROBLEMS} more"] if self.wrong > MAX_PROBLEMS else []
         return [*self.problems, *more]
 
     @property
     def summary(self) -> str:
-        """How much was looked at, and whether all is well."""
+        """What was checked, and whether anything is wrong."""
         seen = self.seen
         return (
             f"{seen['streams']} streams with {seen['events']} events ({seen['published']} "
-            f"published, {seen['owed']} owed, {seen['discarded']} discarded, {seen['internal']} "
-            f"internal) and {seen['aggregates']} aggregates: "
+            f"published, {seen['pending']} pending, {seen['discarded']} discarded, "
+            f"{seen['internal']} internal) and {seen['aggregates']} aggregates: "
             f"{f'problems: {self.wrong}' if self.wrong else 'nothing is missing'}. Parked: "
             f"{seen['parked messages']} messages, {seen['parked reactions']} reactions."
         )
 
     @property
     def text(self) -> str:
-        """Everything, the summary first."""
+        """The summary, and the problems below it."""
         return "\n".join([self.summary, *self.lines])
 
 
-class Fact(NamedTuple):
-    """What of an event is looked at."""
+class Checked(NamedTuple):
+    """The columns of an event that are checked."""
 
     stream: str
     sequence: int | None
@@ -75,10 +75,10 @@ class Fact(NamedTuple):
 
 
 def reconcile() -> Report:
-    """Compare the log with itself, with what is owed, and with every aggregate.
+    """Compare the log with the pending messages, the publications, and every aggregate.
 
-    All of it is read in one snapshot: what is under way is seen as a whole, or not at all. It must
-    not be inside a transaction.
+    All rows are read in one snapshot, which contains a running transaction completely or not at
+    all. Must not run inside a transaction.
     """
     report = Report()
     with transaction.atomic(durable=True):
@@ -93,9 +93,9 @@ def reconcile() -> Report:
 def unexplained(
     model: type[Aggregate], status: str, names: Sequence[str], *, is_removed: bool = False
 ) -> str | None:
-    """Return why an aggregate's facts do not lead to its status by its transitions, or None.
+    """Return why the transitions of these events do not lead to the status, or None.
 
-    Where earlier facts were removed, it was in some final status.
+    If earlier events were removed, the aggregate was in a terminal status.
     """
     options: Any = model._meta
     if names[:1] == [model.created_event.name]:
@@ -116,7 +116,7 @@ def unexplained(
 
 @cache
 def _moves(model: type[Aggregate]) -> dict[str, list[Transition]]:
-    """Return the transition table by the names of the events."""
+    """Return the transitions by the names of their events."""
     moves = defaultdict[str, list[Transition]](list)
     for move in model.transitions():
         moves[move.emits.name].append(move)
@@ -125,42 +125,43 @@ def _moves(model: type[Aggregate]) -> dict[str, list[Transition]]:
 
 def _problems(seen: Counter[str]) -> Iterator[str]:
     last = ""
-    while batch := list(Stream.objects.filter(key__gt=last).order_by("key")[:BATCH]):
+    while batch := list(Stream.objects.filter(key__gt=last).order_by("key")[:BATCH_SIZE]):
         yield from _in_streams({stream.key: stream for stream in batch}, seen)
         last = batch[-1].key
     streams = Stream.objects.filter(key=OuterRef("stream"))
     orphans = EventRecord.objects.filter(~Exists(streams)).values_list("stream", flat=True)
     for key in orphans.distinct().iterator():
-        yield f"{key}: has events, and is no stream"
+        yield f"{key}: has events but no stream"
     for model in aggregates():
         streams = Stream.objects.filter(key=OuterRef(model.stream_field))
         for row in model.objects.filter(~Exists(streams)).values_list("pk", flat=True).iterator():
             seen["aggregates"] += 1
             yield f"{row}: has no events"
-    yield from _late(statistics.messages(), "messages", seen)
-    yield from _late(statistics.reactions(), "reactions", seen)
+    yield from _overdue(statistics.unblocked_messages(), "messages", seen)
+    yield from _overdue(statistics.unblocked_reactions(), "reactions", seen)
 
 
 def _in_streams(streams: dict[str, Stream], seen: Counter[str]) -> Iterator[str]:
-    """What is wrong with these streams and their aggregates."""
+    """Yield the problems of these streams and their aggregates."""
     rows = EventRecord.objects.filter(stream__in=streams).order_by("number")
-    by_stream, by_subject = defaultdict[str, list[Fact]](list), defaultdict[str, list[str]](list)
-    for fact in map(Fact._make, rows.values_list(*Fact._fields)):
-        by_stream[fact.stream].append(fact)
-        by_subject[fact.subject].append(fact.name)
-    given_up = _given_up(by_stream)
+    by_stream = defaultdict[str, list[Checked]](list)
+    by_subject = defaultdict[str, list[str]](list)
+    for event in map(Checked._make, rows.values_list(*Checked._fields)):
+        by_stream[event.stream].append(event)
+        by_subject[event.subject].append(event.name)
+    discarded = _discarded(by_stream)
     seen["streams"] += len(streams)
     for key, stream in streams.items():
-        facts = by_stream[key]
-        seen["events"] += len(facts)
-        numbers = [fact.sequence for fact in facts if fact.sequence is not None]
+        events = by_stream[key]
+        seen["events"] += len(events)
+        numbers = [event.sequence for event in events if event.sequence is not None]
         if numbers != list(range(stream.removed_through + 1, stream.sequence + 1)):
             yield f"{key}: {_gap(numbers, stream)}"
-        for fact in facts:
-            state, problem = _state(fact, given_up)
+        for event in events:
+            state, problem = _state(event, discarded)
             seen[state] += 1
             if problem:
-                yield f"{key}: {fact.name} {fact.id} {problem}"
+                yield f"{key}: {event.name} {event.id} {problem}"
     for model in aggregates():
         column = model.stream_field
         found = model.objects.filter(**{f"{column}__in": streams})
@@ -171,38 +172,39 @@ def _in_streams(streams: dict[str, Stream], seen: Counter[str]) -> Iterator[str]
                 yield f"{row}: {why}"
 
 
-def _given_up(by_stream: dict[str, list[Fact]]) -> set[str]:
-    """Return the ids of the events of which it is said that they are never sent."""
+def _discarded(by_stream: dict[str, list[Checked]]) -> set[str]:
+    """Return the ids of the events whose messages an operator discarded."""
     name = EventDiscarded.name
-    told = {fact.id for facts in by_stream.values() for fact in facts if fact.name == name}
+    decisions = [e.id for events in by_stream.values() for e in events if e.name == name]
+    if not decisions:
+        return set()
     ids = set()
-    for body in (
-        EventRecord.objects.filter(id__in=told).values_list("body", flat=True) if told else ()
-    ):
-        with suppress(msgspec.MsgspecError):  # damaged, so it says nothing
-            fact: Any = schema.parse(name, body)
-            if fact.reaction is None:
-                ids.add(fact.event_id)
+    for body in EventRecord.objects.filter(id__in=decisions).values_list("body", flat=True):
+        with suppress(msgspec.MsgspecError):  # of a damaged body
+            decision = schema.parse(name, body)
+            assert isinstance(decision, EventDiscarded)
+            if decision.reaction is None:
+                ids.add(decision.event_id)
     return ids
 
 
-def _state(fact: Fact, given_up: set[str]) -> tuple[str, str | None]:
-    """Return where an event is, and what is wrong with that."""
-    is_owed, is_published = fact.outbox is not None, fact.publication is not None
-    match fact.sequence is not None, is_owed, is_published:
+def _state(event: Checked, discarded: set[str]) -> tuple[str, str | None]:
+    """Return the state of an event, and what is wrong with it."""
+    is_pending, is_published = event.outbox is not None, event.publication is not None
+    match event.sequence is not None, is_pending, is_published:
         case _, True, True:
-            return "published", "is published, and owed all the same"
+            return "published", "is both published and pending"
         case True, True, False:
-            return "owed", None
+            return "pending", None
         case True, False, True:
             return "published", None
-        case True, False, False if fact.id not in given_up:
-            return "missing", "is neither published nor owed, and nobody has discarded it"
+        case True, False, False if event.id not in discarded:
+            return "missing", "is neither published, nor pending, nor discarded"
         case True, False, False:
             return "discarded", None
         case False, False, False:
             return "internal", None
-    return "internal", "is internal, and published or owed all the same"
+    return "internal", "is internal, but published or pending"
 
 
 def _gap(numbers: Sequence[int], stream: Stream) -> str:
@@ -212,13 +214,14 @@ def _gap(numbers: Sequence[int], stream: Stream) -> str:
         return f"the numbers {', '.join(missing[:5])}{more} are missing"
     if extra := sorted(found - set(expected)):
         where = "after the last" if extra[-1] > stream.sequence else "before the first"
-        return f"has the number {extra[-1]}, {where} that it gave out"
+        return f"has the number {extra[-1]}, {where} of the stream"
     return "its numbers do not ascend"
 
 
-def _late(rows: QuerySet[Any], kind: str, seen: Counter[str]) -> Iterator[str]:
-    """What is owed for too long; `rows` are without what something parked holds."""
+def _overdue(rows: QuerySet[Any], kind: str, seen: Counter[str]) -> Iterator[str]:
+    """Yield the unblocked rows that have been pending for longer than OVERDUE_AFTER."""
     _, seen[f"parked {kind}"] = statistics.count(rows.model)
-    late = rows.filter(event__recorded_at__lt=Now() - LATE).select_related("event")
-    for row in late.order_by("pk").defer("event__body").iterator():
-        yield f"{row.stream}: {row} is owed since {row.event.recorded_at:%Y-%m-%d %H:%M:%S} UTC"
+    overdue = rows.filter(event__recorded_at__lt=Now() - OVERDUE_AFTER).select_related("event")
+    for row in overdue.order_by("pk").defer("event__body").iterator():
+        since = f"{row.event.recorded_at:%Y-%m-%d %H:%M:%S} UTC"
+        yield f"{row.stream}: {row} has been pending since {since}"

@@ -1,4 +1,4 @@
-"""What was published is sent again, to one queue: for a consumer that must be filled anew."""
+"""Sends published events again to one queue, for a consumer that lost or never had them."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -14,30 +14,30 @@ from events.delivery.broker import Unavailable, is_embedded
 from events.delivery.publisher import Message, Outcome, Publisher, Refused, Replay
 from events.models import EventRecord, Publication, Stream
 
-BATCH = 500  # messages read and sent at once; a body has up to 256 KiB
-TELL_EVERY = 10.0  # seconds
+BATCH_SIZE = 500  # messages read and sent at once; a body has up to 256 KiB
+REPORT_EVERY = 10.0  # seconds
 
 
 class WrongSelection(DomainError):
-    """What is to be sent is not said in a way that can be understood."""
+    """An option that selects events is not valid."""
 
     code = "wrong_selection"
 
 
 class NothingToReplay(Missing):
-    """Nothing that was published is what was asked for."""
+    """No published event matches the selection."""
 
     code = "nothing_to_replay"
 
 
-class Stopped(Conflict):
-    """Not everything was sent; the message says from where to go on."""
+class ReplayStopped(Conflict):
+    """Not all messages were sent. The error says from which position to continue."""
 
     code = "replay_stopped"
 
 
-class Found(NamedTuple):
-    """The publications that are meant: how many, and the first and the last position."""
+class Selection(NamedTuple):
+    """The selected publications, their number, and the first and last position."""
 
     rows: QuerySet[Publication]
     messages: int
@@ -52,24 +52,24 @@ def find(
     names: Iterable[str] = (),
     stream: str | None = None,
     organization: str | None = None,
-) -> Found:
-    """Return what was published so far and is all of what is given.
+) -> Selection:
+    """Return the events published so far that meet all the conditions.
 
     `first` and `last` are positions, or times of publication in ISO 8601; both are included.
     Raises WrongSelection, NothingToReplay.
     """
-    wanted = {
+    conditions = {
         **_bound("gte", first),
         **_bound("lte", last),
         **({"event__name__in": _known(names)} if names else {}),
         **({"event__stream": stream} if stream else {}),
         **({"organization_id": organization} if organization else {}),
     }
-    rows = Publication.objects.filter(**wanted)
+    rows = Publication.objects.filter(**conditions)
     found = rows.aggregate(messages=Count("position"), first=Min("position"), last=Max("position"))
     if not found["messages"]:
-        raise NothingToReplay(f"Nothing of this was published{_because(stream)}.")
-    return Found(rows, **found)
+        raise NothingToReplay(f"No published event matches{_because(stream)}.")
+    return Selection(rows, **found)
 
 
 def replay(
@@ -78,38 +78,38 @@ def replay(
     queue: str,
     rate: int | None = None,
     dry_run: bool = False,
-    tell: Callable[[str], object] = lambda text: None,
-    **selection: Any,
+    report: Callable[[str], object] = lambda text: None,
+    **conditions: Any,
 ) -> str:
-    """Send what `find(**selection)` returns to the queue, in the order of each order and cart.
+    """Send what `find(**conditions)` returns to the queue, in the order of each stream.
 
-    `rate` is the most messages a second. `tell` hears now and then how far it is. Returns what was
-    done. Raises Unavailable, NoSuchQueue, WrongSelection, NothingToReplay, Stopped.
+    `rate` limits the messages a second. `report` is called with the progress every 10 seconds.
+    Return the result as text. Raises Unavailable, NoSuchQueue, WrongSelection, NothingToReplay,
+    ReplayStopped.
     """
     if is_embedded():
-        raise Conflict("memory:// has no queue that others could read: use a RabbitMQ.")
-    found = find(**selection)
-    what = f"{found.messages} messages, positions {found.first} to {found.last},"
+        raise Conflict("memory:// has no queue that another process can read. Use RabbitMQ.")
+    selection = find(**conditions)
+    what = f"{selection.messages} messages, positions {selection.first} to {selection.last},"
     publisher = Publisher(Replay(queue, run))
     try:
         if dry_run:
             return f"{what} would be sent to {queue}."
-        sent = _send(found, publisher, rate, tell)
+        sent = _send(selection, publisher, rate, report)
     finally:
         publisher.discard()
     return f"{sent} of {what} were sent to {queue}."
 
 
 def _send(
-    found: Found, publisher: Publisher, rate: int | None, tell: Callable[[str], object]
+    selection: Selection, publisher: Publisher, rate: int | None, report: Callable[[str], object]
 ) -> int:
-    size = min(BATCH, max(rate // 10, 1)) if rate else BATCH
-    begun = told = time.monotonic()
-    confirmed, done = found.first - 1, 0
+    size = min(BATCH_SIZE, max(rate // 10, 1)) if rate else BATCH_SIZE
+    begun = reported = time.monotonic()
+    confirmed, done = selection.first - 1, 0
     try:
-        while batch := _after(confirmed, found, size):
+        while batch := _after(confirmed, selection, size):
             if rate:
-                # The consumer shall get no more than that.
                 time.sleep(max(begun + done / rate - time.monotonic(), 0))
             outcomes: dict[str, Outcome] = {}
             try:
@@ -121,27 +121,27 @@ def _send(
                     confirmed, done = position, done + 1
             if confirmed != batch[-1][0]:
                 raise Refused("the queue is gone or full")
-            if time.monotonic() - told > TELL_EVERY:
-                told = time.monotonic()
-                tell(f"{done} of {found.messages} are confirmed, up to position {confirmed}.")
+            if time.monotonic() - reported > REPORT_EVERY:
+                reported = time.monotonic()
+                report(f"{done} of {selection.messages} are confirmed, up to position {confirmed}.")
     except (Unavailable, Refused, OperationalError, InterfaceError, KeyboardInterrupt) as error:
         why = str(error) or "it was interrupted"
-        raise Stopped(
-            f"Stopped after {done} of {found.messages} messages: {why}. Everything up to position "
-            f"{confirmed} is confirmed: go on from {confirmed + 1}."
+        raise ReplayStopped(
+            f"Stopped after {done} of {selection.messages} messages: {why}. All up to position "
+            f"{confirmed} are confirmed: continue from {confirmed + 1}."
         ) from error
     return done
 
 
-def _after(position: int, found: Found, size: int) -> list[tuple[int, Message]]:
-    rows = found.rows.filter(position__gt=position, position__lte=found.last)
+def _after(position: int, selection: Selection, size: int) -> list[tuple[int, Message]]:
+    rows = selection.rows.filter(position__gt=position, position__lte=selection.last)
     rows = rows.order_by("position").select_related("event")[:size]
     return [(row.position, _message(row.event)) for row in rows]
 
 
 def _message(event: EventRecord) -> Message:
-    sent = {name: getattr(event, name) for name in Message._fields if name != "timestamp"}
-    return Message(**sent, timestamp=int(event.occurred_at.timestamp()))
+    columns = {name: getattr(event, name) for name in Message._fields if name != "timestamp"}
+    return Message(**columns, timestamp=int(event.occurred_at.timestamp()))
 
 
 def _bound(lookup: str, given: str | None) -> dict[str, int | datetime]:
@@ -156,7 +156,7 @@ def _bound(lookup: str, given: str | None) -> dict[str, int | datetime]:
             f"“{given}” is neither a position nor a time like 2025-11-23T15:00:00Z."
         ) from error
     if moment.tzinfo is None:
-        raise WrongSelection(f"“{given}” does not say in which time zone: end it with Z for UTC.")
+        raise WrongSelection(f"“{given}” has no time zone: end it with Z for UTC.")
     return {f"published_at__{lookup}": moment}
 
 
@@ -164,7 +164,7 @@ def _known(names: Iterable[str]) -> list[str]:
     known = [name for name, cls in schema.registry.items() if cls.published]
     unknown = sorted(set(names) - set(known))
     if unknown:
-        raise WrongSelection(f"No event that is published is called {', '.join(unknown)}.")
+        raise WrongSelection(f"No published event is called {', '.join(unknown)}.")
     return list(names)
 
 
@@ -172,4 +172,4 @@ def _because(stream: str | None) -> str:
     removed = Stream.objects.filter(pk=stream, removed_at__isnull=False).first()
     if removed is None or removed.removed_at is None:
         return ""
-    return f", or it was removed from the log on {removed.removed_at:%Y-%m-%d}"
+    return f"; the events of {stream} were removed on {removed.removed_at:%Y-%m-%d}"

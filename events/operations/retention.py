@@ -1,4 +1,4 @@
-"""The log is kept for as long as it was asked for, and then removed, a whole stream at a time."""
+"""Removes events after EVENTS_KEEP_DAYS, a whole stream at a time."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,51 +10,51 @@ from events.aggregate import aggregates
 from events.models import EventRecord, Outbox, Publication, Reaction, Stream
 from events.operations import audit
 
-AT_ONCE = 20_000  # streams in one run; the next run goes on
-BATCH = 100  # streams in one transaction
+MAX_STREAMS = 20_000  # in one run
+BATCH_SIZE = 100  # streams in one transaction
 
 
 def remove_old_events(now: datetime) -> int:
-    """Remove the events of streams that have been final for EVENTS_KEEP_DAYS at `now`.
+    """Remove the events of streams that have been complete for EVENTS_KEEP_DAYS at `now`.
 
-    Returns of how many streams: at most so many in one run, and the next one goes on.
+    Return the number of streams: at most MAX_STREAMS, the next run removes the others.
     """
     days = settings.EVENTS_KEEP_DAYS
     if days is None:
         return 0
-    due = _final_since(now - timedelta(days=days))
-    keys = sorted(due.values_list("key", flat=True)[:AT_ONCE])
+    due = _complete_since(now - timedelta(days=days))
+    keys = sorted(due.values_list("key", flat=True)[:MAX_STREAMS])
     if not keys:
         return 0
     streams = events = 0
     with audit.recorded("remove_events", {"keep_days": days}) as entry:
-        for start in range(0, len(keys), BATCH):
-            batch = _remove(due, keys[start : start + BATCH], now)
+        for start in range(0, len(keys), BATCH_SIZE):
+            batch = _remove(due, keys[start : start + BATCH_SIZE], now)
             streams, events = streams + batch[0], events + batch[1]
-            audit.note(entry, f"{events} events of {streams} streams are removed.")
+            audit.report(entry, f"{events} events of {streams} streams are removed.")
     return streams
 
 
-def _final_since(moment: datetime) -> QuerySet[Stream]:
-    """Return the streams in which nothing has happened since, and nothing waits to happen."""
+def _complete_since(moment: datetime) -> QuerySet[Stream]:
+    """Return the streams without events since that moment, unfinished rows or pending work."""
     due = Stream.objects.filter(last_on__lt=moment.astimezone(UTC).date())
     for model in aggregates():
         unfinished = model.objects.filter(model.unfinished())
         due = due.filter(~Exists(unfinished.filter(**{model.stream_field: OuterRef("key")})))
-    for owed in (Outbox, Reaction):
-        due = due.filter(~Exists(owed.objects.filter(stream=OuterRef("key"))))
+    for pending in (Outbox, Reaction):
+        due = due.filter(~Exists(pending.objects.filter(stream=OuterRef("key"))))
     return due
 
 
 @transaction.atomic
 def _remove(due: QuerySet[Stream], keys: list[str], now: datetime) -> tuple[int, int]:
-    """Remove those of the streams that nobody is at work on; return how many, and their events.
+    """Remove the events of those streams that no transaction has locked; return both numbers.
 
-    Whatever happens to one of them waits for its row, and goes on from the tombstone.
+    An event that is recorded meanwhile waits for the stream's row and continues its sequence.
     """
     free = Stream.objects.select_for_update(no_key=True, skip_locked=True).filter(key__in=keys)
     locked = list(free.order_by("key").values_list("key", flat=True))
-    # A statement of its own: the one that locks does not see what its predecessor did elsewhere.
+    # A second statement: the one that locks does not see what the lock's last holder committed.
     streams = list(due.filter(key__in=locked).values_list("key", flat=True))
     events = EventRecord.objects.filter(stream__in=streams)
     Publication.objects.filter(event__in=events).delete()

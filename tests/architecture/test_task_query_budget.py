@@ -197,7 +197,7 @@ commits = pytest.mark.django_db(transaction=True)
 BUDGET = {  # by name: what it is about, and its queries; then those of a run that finds nothing
     "events.tasks.relay": (messages, 11, 5),
     "events.tasks.react": (reaction, 16, 5),
-    "events.tasks.do_wanted": (log, 28, 1),
+    "events.tasks.run_requested": (log, 28, 1),
     "events.tasks.sweep": (owed, 6, 4),
     "events.tasks.remove_old_events": (old_stream, 17, 1),
     "carts.tasks.abandon_idle_carts": (cart, 9, 2),
@@ -228,7 +228,10 @@ def count(task, given):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=commits if name.endswith("do_wanted") else ()) for name in BUDGET],
+    [
+        pytest.param(name, marks=commits if name.endswith("run_requested") else ())
+        for name in BUDGET
+    ],
 )
 def test_queries(name, settings):
     settings.EVENTS_SHARDS = 1  # the sweep asks for each that owes something

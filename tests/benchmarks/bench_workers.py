@@ -8,7 +8,7 @@ import pytest
 from celery import current_app
 from django.db.models import Model
 
-from events.delivery.relay import owing
+from events.delivery.relay import shards_with_pending_messages
 from events.models import Outbox, Reaction
 from tests.benchmarks.bench_relay import owe, record
 from tests.benchmarks.conftest import empty
@@ -55,7 +55,7 @@ def test_messages():
     def prepare() -> list:
         empty("events_outbox", "events_publication")
         owe(messages)
-        return [("events.tasks.relay", (shard,)) for shard in owing()]
+        return [("events.tasks.relay", (shard,)) for shard in shards_with_pending_messages()]
 
     compare("a backlog of messages", Outbox, prepare)
 

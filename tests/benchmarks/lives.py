@@ -23,7 +23,7 @@ def settle() -> None:
     """Let every context react, until nobody owes a reaction."""
     while owed := Reaction.objects.order_by("id").first():
         assert not owed.attempts, owed.last_error
-        reactions.settle(owed.stream, owed.context)
+        reactions.run_pending(owed.stream, owed.context)
 
 
 def placed() -> Order:

@@ -163,8 +163,8 @@ def publish(retries: bool = False) -> None:
     if retries:
         Outbox.objects.filter(parked_at=None).update(not_before=timezone.now())
         relay._thread.__dict__.pop("not_before", None)
-    for shard in relay.owing():
-        relay.publish_owed(shard)
+    for shard in relay.shards_with_pending_messages():
+        relay.publish_pending(shard)
 
 
 def environment(**changes: str) -> dict[str, str]:

@@ -124,7 +124,7 @@ def test_worker_and_scheduler_say_that_they_run(
         url = f"http://localhost:{unused_tcp_port}"
         wait_until(lambda: process.poll() is not None or get(url), "silence")
         assert process.poll() is None, log.read_text()
-        from_the_database = {family.name for family in metrics.Owed().collect()}
+        from_the_database = {family.name for family in metrics.PendingWorkCollector().collect()}
         assert asked() - from_the_database <= told(get(url).read())
         for line in log.read_text().splitlines():  # at the end Celery says goodbye in its own way
             json.loads(line)

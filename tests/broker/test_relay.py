@@ -32,11 +32,11 @@ def test_a_nudge_that_finds_the_shard_busy_is_not_lost(consumer, monkeypatch):
         send(self, events, outcomes, *limit)
         monkeypatch.setattr(Publisher, "send", send)
         # Another process commits, and its nudge finds this one still at work.
-        at_once(lambda: happen("cart_late", created()), lambda: relay.publish_owed(0))
+        at_once(lambda: happen("cart_late", created()), lambda: relay.publish_pending(0))
 
     monkeypatch.setattr(Publisher, "send", meanwhile)
     happen("cart_1", created())
-    relay.publish_owed(0)
+    relay.publish_pending(0)
     assert consumer.places() == [("cart_1", 1), ("cart_late", 1)]
 
 
@@ -54,7 +54,7 @@ def test_positions_become_visible_in_order(settings, consumer):
                 return
 
     def work(shard):
-        relay.publish_owed(shard)
+        relay.publish_pending(shard)
         relay._discard_publisher()
 
     reader = threading.Thread(target=at_once, args=(follow,))
@@ -87,13 +87,13 @@ def test_the_wait_for_a_broker_has_a_limit(settings, unused_tcp_port):
     happen("cart_1", created())
     relay._thread.failures = 1000
     publish()
-    assert relay._thread.not_before - time.monotonic() <= relay.AWAY_LIMIT
+    assert relay._thread.not_before - time.monotonic() <= relay.MAX_BACK_OFF
 
 
 def test_a_long_turn_ends_with_a_nudge(monkeypatch, enqueued):
-    ticks = count(time.monotonic(), step=2 * relay.TURN)
+    ticks = count(time.monotonic(), step=2 * relay.TIME_SLICE)
     monkeypatch.setattr(relay, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
-    monkeypatch.setattr(relay, "BATCH", 1)
+    monkeypatch.setattr(relay, "BATCH_SIZE", 1)
     fill(streams=2, each=1)
     enqueued.clear()
     tasks.relay(0)
@@ -112,12 +112,12 @@ def test_a_batch_has_a_limit_in_characters(monkeypatch, consumer):
     monkeypatch.setattr(Publisher, "send", count_and_send)
     fill(streams=1, each=7)
     body = EventRecord.objects.first().body
-    monkeypatch.setattr(relay, "LOAD", 2 * len(body) + 10)
+    monkeypatch.setattr(relay, "MAX_BATCH_LENGTH", 2 * len(body) + 10)
     publish()
     assert in_order(consumer.places()) == {"cart_0": 7}
     assert sizes == [3, 3, 1]
     fill(streams=2, each=1)
-    monkeypatch.setattr(relay, "LOAD", 1)
+    monkeypatch.setattr(relay, "MAX_BATCH_LENGTH", 1)
     publish()
     assert sizes[3:] == [1, 1]
 
@@ -143,7 +143,7 @@ def test_clocks_an_hour_off_change_nothing(consumer, monkeypatch):
     fill(streams=1, each=2)
     Outbox.objects.update(not_before=timezone.now() - timezone.timedelta(seconds=1))
     monkeypatch.setattr(timezone, "now", lambda: 1 / 0)
-    relay.publish_owed(0)
+    relay.publish_pending(0)
     assert in_order(consumer.places()) == {"cart_0": 2}
 
 

@@ -74,7 +74,7 @@ def test_no_other_queue_gets_it_though_it_bears_an_event_s_name(again, consumers
 
 
 def test_each_stream_keeps_its_order_over_many_batches(again, refill, monkeypatch):
-    monkeypatch.setattr(replay, "BATCH", 7)
+    monkeypatch.setattr(replay, "BATCH_SIZE", 7)
     fill(streams=5, each=20)
     publish()
     again()
@@ -111,11 +111,11 @@ def test_what_is_sent_can_be_chosen(again):
     [
         (["--name", "order.canceled"], "is called order.canceled"),
         (["--name", "cart.item_changed"], "is called cart.item_changed"),  # never sent
-        (["--stream", "cart_2"], "Nothing of this was published"),
-        (["--from", "999999999999"], "Nothing of this was published"),
+        (["--stream", "cart_2"], "No published event matches"),
+        (["--from", "999999999999"], "No published event matches"),
         (["--from", "yesterday"], "“yesterday” is neither a position nor a time"),
-        (["--to", "2025-11-23T15:00:00"], "which time zone"),
-        (["--queue", "no.such.queue"], "no.such.queue cannot be sent to"),
+        (["--to", "2025-11-23T15:00:00"], "has no time zone"),
+        (["--queue", "no.such.queue"], "no.such.queue does not exist or cannot be used"),
         (["--rate", "0/s"], "no rate like 500/s"),
         (["--rate", "fast"], "no rate like 500/s"),
     ],
@@ -167,7 +167,7 @@ def cut(monkeypatch):
 
         monkeypatch.setattr(Publisher, "send", then)
 
-    monkeypatch.setattr(replay, "BATCH", 2)
+    monkeypatch.setattr(replay, "BATCH_SIZE", 2)
     return arrange
 
 
@@ -190,9 +190,11 @@ def test_one_that_is_cut_short_says_from_where_to_go_on(again, refill, cut, acci
     publish()
     second, third = positions()[1:3]
     cut(accident)
-    with pytest.raises(CommandError, match=f"after 2 of 5 messages.*go on from {third}") as stopped:
+    with pytest.raises(
+        CommandError, match=f"after 2 of 5 messages.*continue from {third}"
+    ) as stopped:
         again()
-    assert f"up to position {second} is confirmed" in str(stopped.value)
+    assert f"up to position {second} are confirmed" in str(stopped.value)
     entry = AuditEntry.objects.get()
     assert entry.result == str(stopped.value)
     assert entry.finished_at

@@ -49,7 +49,7 @@ def test_a_queue_that_is_deleted_is_declared_again_although_others_take_the_even
     publish()
     name = f"{broker_.settings.EVENTS_QUEUE_PREFIX}marketing_order_consumer"
     consumer.channel.queue_delete(name)
-    monkeypatch.setattr(relay, "AGE_LIMIT", 0.0)
+    monkeypatch.setattr(relay, "MAX_AGE", 0.0)
     happen("cart_1", abandoned())
     publish()
     assert [m.properties.type for m in consumers(None, name).read()] == ["cart.abandoned"]
@@ -77,6 +77,6 @@ def test_a_queue_that_was_there_before_is_used_as_it_is(consumers, settings, cap
     happen("cart_1", created())
     publish()
     assert theirs.places() == [("cart_1", 1)]
-    assert "marketing_order_consumer is used as it is" in caplog.text
+    assert "marketing_order_consumer is not changed" in caplog.text
     for queue in broker_.queues():
         theirs.channel.queue_delete(queue.name)

@@ -93,4 +93,6 @@ def at_once(*calls: Callable[[], object]) -> None:
 def be_confirmed() -> None:
     """The broker has confirmed everything that was owed to it."""
     with transaction.atomic():
-        relay._move(list(Outbox.objects.order_by("event_id").values_list("pk", flat=True)))
+        relay._mark_published(
+            list(Outbox.objects.order_by("event_id").values_list("pk", flat=True))
+        )

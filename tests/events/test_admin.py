@@ -64,7 +64,7 @@ def test_a_parked_message_is_listed_with_its_error(operator, message):
     listed = client.get(reverse("admin:events_outbox_changelist"), {"queue": "parked"})
     assert [row.pk for row in listed.context["cl"].result_list] == [message.pk]
     assert "&lt;too large&gt;" in client.get(url(message)).content.decode()
-    assert titles(client, message) == ["Try again", "Discard"]
+    assert titles(client, message) == ["Retry", "Discard"]
     held = Outbox.objects.exclude(pk=message.pk).get(stream=message.stream)
     assert titles(client, held) == []
 
@@ -76,7 +76,7 @@ def test_trying_again_is_recorded_and_nudged(
     row = request.getfixturevalue(what)
     enqueued.clear()
     with django_capture_on_commit_callbacks(execute=True):
-        assert operator().post(command(row, "try-again")).status_code == 302
+        assert operator().post(command(row, "retry")).status_code == 302
     row.refresh_from_db()
     assert (row.parked_at, row.not_before) == (None, None)
     fact = data(order_of(row), "event.retried")
@@ -108,7 +108,7 @@ def test_discarding_needs_a_reason_and_is_recorded(operator, request, what):
 def test_what_is_not_parked_is_not_discarded(operator, message):
     held = Outbox.objects.exclude(pk=message.pk).get(stream=message.stream)
     refused = operator().post(command(held, "discard"), {"reason": "impatience"})
-    assert "It is not parked" in refused.content.decode()
+    assert "is not parked" in refused.content.decode()
     assert Outbox.objects.filter(pk=held.pk).exists()
 
 
@@ -131,19 +131,19 @@ def test_what_another_operator_has_decided_is_said(operator, message):
 
 
 def test_what_is_done_in_the_meantime_is_said(message):
-    parked.discard(message, reason="twice")
-    with pytest.raises(parked.NotOwed, match="was discarded"):
-        parked.discard(message, reason="twice")
-    with pytest.raises(parked.NotOwed):
-        parked.try_again(message)
+    parked.discard(outbox_id=message.pk, reason="twice")
+    with pytest.raises(parked.NotPending, match="was discarded"):
+        parked.discard(outbox_id=message.pk, reason="twice")
+    with pytest.raises(parked.NotPending):
+        parked.retry(outbox_id=message.pk)
     assert told(order_of(message)).count("event.discarded") == 1
 
 
 def test_many_are_tried_again_at_once(operator, message):
     other = Outbox.objects.exclude(pk=message.pk).get(stream=message.stream)
-    sent = {"action": "try-again", "_selected_action": [message.pk, other.pk]}
+    sent = {"action": "retry", "_selected_action": [message.pk, other.pk]}
     answer = operator().post(reverse("admin:events_outbox_changelist"), sent, follow=True)
-    assert "Try again: done for 2 of 2." in answer.content.decode()
+    assert "Retry: done for 2 of 2." in answer.content.decode()
     assert not Outbox.objects.filter(parked_at__isnull=False).exists()
     assert told(order_of(message)).count("event.retried") == 1, "the other was due anyway"
 
@@ -151,7 +151,7 @@ def test_many_are_tried_again_at_once(operator, message):
 def test_who_may_only_look_decides_nothing(operator, message):
     client = operator("events.view_outbox")
     assert client.get(url(message)).status_code == 200
-    sent = {"action": "try-again", "_selected_action": [message.pk]}
+    sent = {"action": "retry", "_selected_action": [message.pk]}
     client.post(reverse("admin:events_outbox_changelist"), sent)
     assert client.post(command(message, "discard"), {"reason": "x"}).status_code == 403
     message.refresh_from_db()
@@ -164,10 +164,10 @@ def test_a_reaction_that_is_tried_again_runs(reaction, monkeypatch):
         "payments.refund", "payments", lambda fact, about: ran.append(fact)
     )
     monkeypatch.setitem(reactions._by_name, "payments.refund", registered)
-    reactions.settle(reaction.stream, "payments")
+    reactions.run_pending(reaction.stream, "payments")
     assert not ran
-    parked.try_again(reaction)
-    reactions.settle(reaction.stream, "payments")
+    parked.retry(reaction_id=reaction.pk)
+    reactions.run_pending(reaction.stream, "payments")
     assert [fact.name for fact in ran] == ["order.created"]
     assert not Reaction.objects.exists()
 
@@ -176,7 +176,7 @@ def test_an_event_s_page_shows_the_bytes_and_to_whom_it_is_owed(operator, reacti
     client, event = operator(), reaction.event
     page = client.get(url(event))
     text = page.content.decode()
-    for word in ("the broker, payments.refund", "An order is open", event.id):
+    for word in ("message to the broker, payments.refund", "An order is open", event.id):
         assert word in text
     value = json.loads(event.body)["data"]["order_number"]
     assert f"&quot;order_number&quot;: &quot;{value}&quot;" in text

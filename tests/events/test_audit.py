@@ -29,13 +29,13 @@ def test_an_operator_has_the_log_reconciled(operator, enqueued):
     entry = AuditEntry.objects.get()
     assert answer.status_code == 302
     assert (entry.actor, entry.action, entry.begun_at) == ("olga", "reconcile_events", None)
-    assert enqueued == [("events.tasks.do_wanted", (entry.id,))]
+    assert enqueued == [("events.tasks.run_requested", (entry.id,))]
     page = client.get(reverse(LIST)).content.decode()
     assert "waiting" in page
     assert "Replay events" in page
-    tasks.do_wanted(entry.id)
+    tasks.run_requested(entry.id)
     page = client.get(answer.url).content.decode()
-    assert "is neither published nor owed" in page
+    assert "is neither published, nor pending, nor discarded" in page
     assert "problems: 1" in page
     assert "finished" in client.get(reverse(LIST)).content.decode()
 
@@ -45,9 +45,9 @@ def test_a_replay_that_is_refused_says_so(operator):
     entry = AuditEntry.objects.get()
     arguments = {"queue": "no.such.queue", "names": ["cart.created"], "rate": 9}
     assert entry.arguments == arguments
-    tasks.do_wanted(entry.id)
+    tasks.run_requested(entry.id)
     entry.refresh_from_db()
-    assert entry.result == "Nothing of this was published."
+    assert entry.result == "No published event matches."
     assert entry.finished_at
 
 
@@ -80,10 +80,10 @@ def test_a_nudge_that_is_lost_is_made_up_for_and_one_that_is_repeated_does_nothi
     entry = AuditEntry.objects.get()
     enqueued.clear()
     tasks.sweep()
-    assert enqueued == [("events.tasks.do_wanted", (entry.id,))]
-    tasks.do_wanted(entry.id)
+    assert enqueued == [("events.tasks.run_requested", (entry.id,))]
+    tasks.run_requested(entry.id)
     finished = AuditEntry.objects.values().get()
-    tasks.do_wanted(entry.id)
+    tasks.run_requested(entry.id)
     assert AuditEntry.objects.values().get() == finished
     enqueued.clear()
     tasks.sweep()

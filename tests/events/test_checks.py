@@ -29,4 +29,4 @@ def test_a_queue_for_an_event_that_is_never_sent(settings, name):
     queues = {"billing": ["order.confirmed", name]}
     settings.CONSUMER_CONFIG = {"x": {"exchange": "x", "queues": queues}}
     (error,) = [message for message in run_checks() if message.id == "events.E002"]
-    assert error.msg == f"Queue billing listens to {name}, which no context publishes."
+    assert error.msg == f"Queue billing is bound to {name}, which is no published event."

@@ -71,10 +71,10 @@ def test_data_that_has_no_room_goes_below_and_is_cut_after_three_lines() -> None
 HOSTILE = "\x1b]0;title\x07\x1b[2J\x9b31m\u202e\u2028\r\n\x7f\u200b"
 
 
-@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("color", [False, True])
 @pytest.mark.parametrize("show", [console.line, console.full])
 @pytest.mark.parametrize("place", ["name", "key", "value", "stream", "sequence", "not json"])
-def test_nothing_in_an_event_steers_the_terminal(show: Any, place: str, colour: bool) -> None:
+def test_nothing_in_an_event_steers_the_terminal(show: Any, place: str, color: bool) -> None:
     text = json.dumps(HOSTILE)[1:-1]
     hostile = {
         "name": body("{}", event=text),
@@ -86,7 +86,7 @@ def test_nothing_in_an_event_steers_the_terminal(show: Any, place: str, colour: 
     if place in ("stream", "sequence"):
         headers[f"x-{place}"] = HOSTILE
 
-    shown = show(hostile, headers, colour=colour)
+    shown = show(hostile, headers, color=color)
 
     for rendition in ("0", "1", "2", "36"):
         shown = shown.replace(f"\x1b[{rendition}m", "")
@@ -116,15 +116,15 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_colour_is_for_terminals_and_for_people_who_want_it(
+def test_color_is_for_terminals_and_for_people_who_want_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert console.wants_colour(Terminal())
-    assert not console.wants_colour(io.StringIO())
+    assert console.wants_color(Terminal())
+    assert not console.wants_color(io.StringIO())
 
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not console.wants_colour(Terminal())
+    assert not console.wants_color(Terminal())
 
 
 def test_the_embedded_broker_cannot_be_heard_from_outside(settings: Any) -> None:

@@ -43,7 +43,7 @@ def test_messages_that_wait_for_the_broker_degrade_it_until_they_are_out(health)
     waits_for(300, "cart_1")
     answer = health()
     assert codes(answer) == ["messages_late"]
-    assert "waited for 30" in answer["problems"][0]["detail"]
+    assert "is 30" in answer["problems"][0]["detail"]
     Outbox.objects.all().delete()
     assert health() == {"status": "ok"}
 

@@ -72,7 +72,7 @@ def test_one_is_shown_with_its_error_and_its_body(run, message):
 @pytest.mark.parametrize(("what", "model"), [("message", Outbox), ("reaction", Reaction)])
 def test_one_is_tried_again(run, request, enqueued, what, model):
     name = request.getfixturevalue(what)
-    assert run("retry", name) == f"{name} is tried again.\n"
+    assert run("retry", name) == f"{name} is retried.\n"
     assert not is_parked(model)
     fact, data = last_fact()
     assert fact == "event.retried"
@@ -83,8 +83,8 @@ def test_one_is_tried_again(run, request, enqueued, what, model):
 
 def test_all_are_tried_again(run, message, reaction):
     assert run("retry", "--all").splitlines() == [
-        f"{message} is tried again.",
-        f"{reaction} is tried again.",
+        f"{message} is retried.",
+        f"{reaction} is retried.",
     ]
     assert run("list") == ""
 
@@ -107,13 +107,13 @@ def test_one_is_given_up_with_a_reason(run, request, what, model):
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["show", "evt_1"], "evt_1 is not owed"),
-        (["retry"], "Say which, or --all"),
-        (["retry", "MESSAGE", "--all"], "Say which, or --all"),
-        (["retry", "MESSAGE", "evt_1"], "evt_1 is not owed"),
+        (["show", "evt_1"], "evt_1 is not pending"),
+        (["retry"], "Give names, or --all"),
+        (["retry", "MESSAGE", "--all"], "Give names, or --all"),
+        (["retry", "MESSAGE", "evt_1"], "evt_1 is not pending"),
         (["discard", "MESSAGE"], "--reason"),
-        (["discard", "MESSAGE", "--reason", " "], "Say in --reason why"),
-        (["discard", "MESSAGE/x.y", "--reason", "x"], "is not owed"),
+        (["discard", "MESSAGE", "--reason", " "], "--reason must say why"),
+        (["discard", "MESSAGE/x.y", "--reason", "x"], "is not pending"),
         (["forget", "MESSAGE"], "invalid choice"),
     ],
 )
@@ -126,6 +126,6 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_done(run, message, argume
 
 def test_what_is_not_parked_is_not_given_up(run, message):
     waiting = EventRecord.objects.latest("number").id
-    with pytest.raises(CommandError, match="It is not parked"):
+    with pytest.raises(CommandError, match="is not parked"):
         run("discard", waiting, "--reason", "impatience")
     assert Outbox.objects.count() == 2

@@ -37,7 +37,7 @@ def seen(reacts_to):
 
 
 def settle():
-    reactions.settle("cart_1", "tests")
+    reactions.run_pending("cart_1", "tests")
 
 
 def due_now():
@@ -183,7 +183,7 @@ def test_a_failure_holds_its_own_pair_only(failing, reacts_to):
     happen("cart_1", created())
     Reaction.objects.filter(reaction="tests.other").update(context="elsewhere")
     settle()
-    reactions.settle("cart_1", "elsewhere")
+    reactions.run_pending("cart_1", "elsewhere")
     assert Reaction.objects.get().reaction == "tests.fail"
     assert Group.objects.get().name == "other"
 

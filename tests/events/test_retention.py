@@ -162,7 +162,7 @@ def cancelled(settle):
 
 
 def test_two_at_once_remove_it_once(cancelled, monkeypatch):
-    monkeypatch.setattr(retention, "BATCH", 2)
+    monkeypatch.setattr(retention, "BATCH_SIZE", 2)
     cancelled(6)
     OrderFactory()
     at_once(*[remove] * 3)
@@ -181,7 +181,7 @@ def test_one_that_somebody_is_at_work_on_is_left_for_the_next_run(cancelled):
 
 
 def test_one_that_is_stopped_has_removed_whole_streams_and_the_next_goes_on(cancelled, monkeypatch):
-    monkeypatch.setattr(retention, "BATCH", 1)
+    monkeypatch.setattr(retention, "BATCH_SIZE", 1)
     cancelled(3)
     with monkeypatch.context() as patch:
         batches = [retention._remove]

@@ -46,7 +46,7 @@ def test_a_reaction_is_not_nudged_again_at_once(swept):
     owe("cart_1")
     assert reacting(swept()) == [("cart_1", "tests")]
     assert reacting(swept()) == []
-    Reaction.objects.update(nudged_at=timezone.now() - tasks.NUDGED_AGAIN_AFTER)
+    Reaction.objects.update(notified_at=timezone.now() - tasks.NOTIFY_AGAIN_AFTER)
     assert reacting(swept()) == [("cart_1", "tests")]
 
 
@@ -72,13 +72,13 @@ def test_a_reaction_that_failed_is_nudged_as_soon_as_it_is_due(swept, monkeypatc
     monkeypatch.setitem(reactions._by_name, "tests.x", failing)
     owe("cart_1")
     assert reacting(swept()) == [("cart_1", "tests")]
-    reactions.settle("cart_1", "tests")
+    reactions.run_pending("cart_1", "tests")
     Reaction.objects.update(not_before=timezone.now())
     assert reacting(swept()) == [("cart_1", "tests")]
 
 
 def test_a_sweep_nudges_only_so_many_the_oldest_first(swept, monkeypatch):
-    monkeypatch.setattr(tasks, "SWEPT_AT_ONCE", 2)
+    monkeypatch.setattr(tasks, "BATCH_SIZE", 2)
     for n in range(3):
         owe(f"cart_{n}")
     assert reacting(swept()) == [("cart_0", "tests"), ("cart_1", "tests")]
@@ -94,8 +94,8 @@ def test_a_held_stream_needs_no_relay(swept):
 
 def test_the_tasks_do_what_they_are_nudged_for(monkeypatch):
     done = []
-    monkeypatch.setattr("events.delivery.relay.publish_owed", lambda shard: done.append(shard))
-    monkeypatch.setattr("events.reactions.settle", lambda *pair: done.append(pair))
+    monkeypatch.setattr("events.delivery.relay.publish_pending", lambda shard: done.append(shard))
+    monkeypatch.setattr("events.reactions.run_pending", lambda *pair: done.append(pair))
     tasks.relay(2)
     tasks.react("cart_1", "tests")
     assert done == [2, ("cart_1", "tests")]

@@ -186,7 +186,7 @@ def test_what_is_written_off_of_a_lost_parcel_is_not_sent_again(settle):
     (item,) = (line.id for line in order.lines)
     (found,) = fulfillments(order)
     pack(found, settle=settle)
-    lose(ship(found, settle=settle), settle=lambda: reactions.settle(order.id, "orders"))
+    lose(ship(found, settle=settle), settle=lambda: reactions.run_pending(order.id, "orders"))
     with pytest.raises(UnitsArePicked):  # as far as anybody knows
         orders.write_off_units(order_id=order.id, units={item: 1}, reason="other")
     settle()

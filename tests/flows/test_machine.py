@@ -75,7 +75,7 @@ class Whole(RuleBasedStateMachine):
     def settle(self):
         while owed := set(self.owed().values_list("context", flat=True)):
             for context in sorted(owed):
-                reactions.settle(self.life.order_id, context)
+                reactions.run_pending(self.life.order_id, context)
             failed = self.owed().filter(attempts__gt=0).first()
             assert not failed, f"{failed.reaction} failed: {failed.last_error}"
         expect_the_truth(self.life.order_id)
@@ -98,7 +98,7 @@ class Whole(RuleBasedStateMachine):
         """Ask for a command, or let a context hear of what it owes."""
         name, *numbers = asked
         if name in CONTEXTS:
-            reactions.settle(self.life.order_id, name)
+            reactions.run_pending(self.life.order_id, name)
             return
         with suppress(DomainError):
             getattr(self.life, name)(*numbers)

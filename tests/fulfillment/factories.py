@@ -43,7 +43,7 @@ def order_in(*warehouses: dict[str, int], **fields: Any) -> Order:
 
 def fulfillments(order: Order) -> list[Fulfillment]:
     """The order's fulfillments, after fulfillment has heard of everything."""
-    reactions.settle(order.id, "fulfillment")
+    reactions.run_pending(order.id, "fulfillment")
     return list(selectors.with_lines().filter(order=order.id).order_by("id"))
 
 
@@ -51,7 +51,7 @@ def reach(fulfillment: Fulfillment, status: str) -> Fulfillment:
     """Start, pick everything and pack, as far as the status asks for."""
     if status == "cancelled":
         orders.cancel_order(order_id=fulfillment.order_id, reason="customer_request")
-        reactions.settle(fulfillment.order_id, "fulfillment")
+        reactions.run_pending(fulfillment.order_id, "fulfillment")
     elif status != "open":
         services.start_fulfillment(fulfillment_id=fulfillment.id, assigned_to="picker_1")
     if status == "packed":

@@ -3,7 +3,7 @@
 import pytest
 
 from config.core.exceptions import Conflict
-from events.reactions import NotSettled
+from events.reactions import ReactionsPending
 from fulfillment import selectors, services
 from fulfillment.exceptions import TooManyFulfillmentUnits
 from orders import services as orders
@@ -68,7 +68,7 @@ def test_nobody_starts_while_a_reservation_is_on_its_way():
     order = order_in({"wh_1": 2})
     fulfillment = fulfillments(order)[0]
     orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[])
-    with pytest.raises(NotSettled):
+    with pytest.raises(ReactionsPending):
         services.start_fulfillment(fulfillment_id=fulfillment.id)
 
 

@@ -255,7 +255,7 @@ def test_the_page_shows_lines_with_their_counters_and_the_timeline(operator):
     assert [entry.event.name for entry in entries] == list(reversed(told(order)))
     shipped = next(entry for entry in entries if entry.title == "Order shipped")
     assert ("Shipped items", "2 × var_0 · wh_101") in shipped.details
-    assert (shipped.state, shipped.event.sequence) == ("owed", 7)
+    assert (shipped.state, shipped.event.sequence) == ("pending", 7)
     text = answer.content.decode()
     for word in ("A shipment has left; Inventory deducts its units", "25.00 USD", "2 × var_1"):
         assert word in text

@@ -91,19 +91,19 @@ def refund(return_request: Return, amount: Any = None, **given: Any) -> Return:
     """Ask for the money; payments have heard of it."""
     amount = None if amount is None else Decimal(amount)
     asked = returns.refund_return(return_id=return_request.id, amount=amount, **given)
-    reactions.settle(asked.order_id, "payments")
+    reactions.run_pending(asked.order_id, "payments")
     return asked
 
 
 def pay_out(return_request: Return) -> Return:
     """What is asked for goes back, and whoever waits for that hears of it."""
     order_id = return_request.order_id
-    reactions.settle(order_id, "payments")
+    reactions.run_pending(order_id, "payments")
     for payment in payment_selectors.of_order(order_id):
         payments.call_gateway(payment_id=payment.id)
         for owed in Payment.objects.get(pk=payment.pk).owed_by_hand():
             payments.record_refund(payment_id=payment.id, refund_id=owed.id)
-    reactions.settle(order_id, "returns")
+    reactions.run_pending(order_id, "returns")
     return selectors.get(return_request.id)
 
 

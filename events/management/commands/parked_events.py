@@ -6,24 +6,25 @@ from django.core.management import BaseCommand, CommandError
 
 from config.core import request_context
 from config.core.exceptions import DomainError
+from events.models import Outbox, Reaction
 from events.operations import parked
 from events.operations.console import safe
 
 
 class Command(BaseCommand):
-    help = "Messages and reactions that do not succeed: see them, try them again or give them up."
+    help = "List, show, retry or discard parked messages and reactions."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         commands = parser.add_subparsers(dest="command", required=True)
-        commands.add_parser("list", help="a line for each, its name first")
-        show = commands.add_parser("show", help="everything about one")
-        retry = commands.add_parser("retry", help="have some tried at once, or all")
-        discard = commands.add_parser("discard", help="give one up for good")
+        commands.add_parser("list", help="print a line for each, with its name first")
+        show = commands.add_parser("show", help="print everything about one")
+        retry = commands.add_parser("retry", help="retry some at once, or all")
+        discard = commands.add_parser("discard", help="discard one for good")
         for each in (show, discard):
             each.add_argument("name", help="as list prints it")
         retry.add_argument("names", nargs="*", metavar="name", help="as list prints it")
         retry.add_argument("--all", action="store_true", help="all that are parked")
-        discard.add_argument("--reason", required=True, help="it stands on the timeline")
+        discard.add_argument("--reason", required=True, help="shown on the timeline")
 
     def handle(self, *args: Any, command: str, **options: Any) -> None:
         commands: dict[str, Callable[..., None]] = {
@@ -47,28 +48,32 @@ class Command(BaseCommand):
             )
 
     def _show(self, *, name: str, **options: Any) -> None:
-        for label, value in _facts(parked.find(name)):
+        for label, value in _details(parked.find(name)):
             self.stdout.write(f"{label:<13} {value}")
 
     def _retry(self, *, names: list[str], all: bool, **options: Any) -> None:
         if all == bool(names):
-            raise CommandError("Say which, or --all.")
+            raise CommandError("Give names, or --all.")
         rows = list(parked.rows()) if all else [parked.find(name) for name in names]
         for row in rows:
             try:
-                outcome = "is tried again" if parked.try_again(row) else "is due anyway"
-            except parked.NotOwed:
-                outcome = "was done in the meantime"
+                outcome = "is retried" if parked.retry(**_id(row)) else "is due anyway"
+            except parked.NotPending:
+                outcome = "is not pending any more"
             self.stdout.write(f"{parked.name(row)} {outcome}.")
 
     def _discard(self, *, name: str, reason: str, **options: Any) -> None:
         if not reason.strip():
-            raise CommandError("Say in --reason why it is given up.")
-        parked.discard(parked.find(name), reason=reason.strip())
+            raise CommandError("--reason must say why it is discarded.")
+        parked.discard(**_id(parked.find(name)), reason=reason.strip())
         self.stdout.write(f"{name} is discarded.")
 
 
-def _facts(row: parked.Owed) -> Iterator[tuple[str, object]]:
+def _id(row: Outbox | Reaction) -> dict[str, int]:
+    return {f"{row._meta.model_name}_id": row.pk}
+
+
+def _details(row: Outbox | Reaction) -> Iterator[tuple[str, object]]:
     yield "name", parked.name(row)
     yield "event", row.event.name
     yield "stream", row.stream

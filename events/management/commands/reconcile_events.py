@@ -7,7 +7,7 @@ from events.operations import audit, reconcile
 
 
 class Command(BaseCommand):
-    help = "Prove that the log has no gap, and that it tells of every order, cart and message."
+    help = "Check that the log has no gap and explains every aggregate and message."
 
     def handle(self, *args: Any, **options: Any) -> None:
         with request_context.use_shell_user(), audit.recorded("reconcile_events", {}) as entry:

@@ -39,7 +39,7 @@ def test_relay_killed(prove, settings, monkeypatch):
     for owner, name, turn, _ in POINTS.values():
         for n in range(20):
             happen(f"cart_{n}", *[added()] * 50)
-        killed(lambda: relay.publish_owed(0), owner, name, turn=turn)
+        killed(lambda: relay.publish_pending(0), owner, name, turn=turn)
     drain()
     prove(duplicates=sum(again for *_, again in POINTS.values()))
 
@@ -84,7 +84,7 @@ def test_worker_frozen(deployment, prove):
     os.killpg(frozen.pid, signal.SIGCONT)
     happen("cart_0", added())
     deployment.settle()
-    prove(duplicates=2 * relay.BATCH)
+    prove(duplicates=2 * relay.BATCH_SIZE)
 
 
 @pytest.mark.long
@@ -106,7 +106,7 @@ def test_twenty_workers(prove, settings):
     fill(streams=20, each=30)
 
     def work():
-        relay.publish_owed(0)
+        relay.publish_pending(0)
         relay._discard_publisher()
 
     at_once(*[work] * 20)
