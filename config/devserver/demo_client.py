@@ -50,11 +50,11 @@ class DemoFailed(Exception):
 class DemoClient:
     """Calls the API, waits for events, and prints both."""
 
-    def __init__(self, out: OutputWrapper, *, url: str, token: str, colour: bool) -> None:
+    def __init__(self, out: OutputWrapper, *, url: str, token: str, color: bool) -> None:
         self._out = out
         self._url = url
         self._token = token
-        self._colour = colour
+        self._color = color
         self._steps = 0
         self._arrivals: SimpleQueue[Arrival] = SimpleQueue()
         self._printed: Counter[StreamEvent] = Counter()  # and not waited for yet
@@ -83,7 +83,7 @@ class DemoClient:
 
     def print(self, text: str = "", *, sgr: str = "") -> None:
         """Print a line; `sgr` is a terminal code such as BOLD."""
-        self._out.write(paint(text, sgr, self._colour) if sgr else text)
+        self._out.write(paint(text, sgr, self._color) if sgr else text)
         self._out.flush()
 
     def step(self, title: str) -> None:
@@ -179,6 +179,6 @@ class DemoClient:
 
     def _receive_event(self, body: bytes, headers: Mapping[str, Any]) -> None:
         width = (shutil.get_terminal_size().columns if self._out.isatty() else WIDTH) - 6
-        text = console.line(body, headers, colour=self._colour, width=width)
+        text = console.line(body, headers, color=self._color, width=width)
         names = headers.get("CC", ())  # the bare names, which are the second routing key
         self._arrivals.put(Arrival(text, [(headers["x-stream"], name) for name in names]))

@@ -88,7 +88,7 @@ def events(size):
 
 
 def audit_entries(size):
-    return [audit.want("reconcile_events", {}) for _ in range(size)][-1]
+    return [audit.request("reconcile_events", {}) for _ in range(size)][-1]
 
 
 def messages(size):

@@ -70,7 +70,7 @@ def reaction(size):
 
 def log(size):
     OrderFactory(items=lines(size))
-    return {"entry_id": audit.want("reconcile_events", {}).id}
+    return {"entry_id": audit.request("reconcile_events", {}).id}
 
 
 def old_stream(size):

@@ -37,11 +37,11 @@ class Command(BaseCommand):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stop)
         try:
-            self._run(port, no_demo, console.wants_colour(self.stdout) and not options["no_color"])
+            self._run(port, no_demo, console.wants_color(self.stdout) and not options["no_color"])
         except KeyboardInterrupt:
             self.stdout.write("\nStopped. The next run continues with the same data.")
 
-    def _run(self, port: int, no_demo: bool, colour: bool) -> None:
+    def _run(self, port: int, no_demo: bool, color: bool) -> None:
         if not settings.DEBUG:
             raise CommandError(
                 "`manage.py run` is for development and needs DEBUG=true. "
@@ -61,7 +61,7 @@ class Command(BaseCommand):
                 scope="*",
                 lifetime=timedelta(hours=1),
             )
-            client = DemoClient(self.stdout, url=url, token=token, colour=colour)
+            client = DemoClient(self.stdout, url=url, token=token, color=color)
             with (
                 client.subscribed(),
                 processes.worker(app),
