@@ -34,7 +34,7 @@ def start_fulfillment(
 ) -> Fulfillment:
     """Start picking. `assigned_to` defaults to the current actor.
 
-    Raises OrderIsCancelled, OrderOnHold, NotSettled, WarehouseRequired, OtherWarehouse,
+    Raises OrderIsCancelled, OrderOnHold, ReactionsPending, WarehouseRequired, OtherWarehouse,
     InvalidTransition.
     """
     fulfillment = selectors.get_for_update(fulfillment_id)
@@ -48,7 +48,7 @@ def start_fulfillment(
             f"{fulfillment.order_id} is on hold ({fulfillment.order.hold_reason}): release it."
         )
     # A pending reaction to a new reservation may still change the units to send.
-    reactions.expect_settled(fulfillment.order_id, "fulfillment")
+    reactions.expect_none_pending(fulfillment.order_id, "fulfillment")
     if fulfillment.warehouse_id is None and warehouse_id:
         _require_no_fulfillment_in(warehouse_id, fulfillment.order_id)
     fulfillment.start(assigned_to=assigned_to, warehouse_id=warehouse_id, at=timezone.now())
