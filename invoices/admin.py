@@ -81,6 +81,7 @@ class InvoiceAdmin(AggregateAdmin):
             serializers.InvoiceSend,
             start=lambda invoice: {"recipient_email": invoice.customer_email},
             icon="mail",
+            description=_("Mail the invoice to the buyer, or to another address."),
         ),
     }
     queues = (

@@ -1,4 +1,4 @@
-"""Invoices over the API, and their PDFs under signed URLs."""
+"""The API of invoices, and the signed URLs of their PDFs."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -19,7 +19,7 @@ def path(invoice, verb=""):
     return f"/api/v1/invoices/{invoice.id}{verb}"
 
 
-def test_an_invoice_is_shown_as_it_was_issued(api):
+def test_an_invoice_is_returned_as_it_was_issued(api):
     invoice = credit(InvoiceFactory(), "10.00")
     shown = api.get(path(invoice)).json()
     assert (shown["number"], shown["status"], shown["total"]) == (invoice.number, "issued", "50.00")
@@ -34,32 +34,32 @@ def test_an_invoice_is_shown_as_it_was_issued(api):
     assert (shown["pdf_url"], shown["allowed_actions"]) == (None, ["send"])
 
 
-def test_the_pdf_is_answered_when_it_is_rendered(api):
+def test_the_pdf_is_returned_once_it_is_rendered(api):
     invoice = InvoiceFactory()
     early = api.get(path(invoice, "/pdf"))
     assert (early.status_code, early.json()["code"]) == (409, "not_rendered")
     assert "Retry in a few seconds" in early.json()["detail"]
     tasks.deliver_documents()
     for accept in ("application/pdf", "application/json", "*/*"):
-        answer = api.get(path(invoice, "/pdf"), headers={"Accept": accept})
-        assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")
-        assert answer.content.startswith(b"%PDF")
-    assert answer["Content-Disposition"] == f'inline; filename="{invoice.number}.pdf"'
+        response = api.get(path(invoice, "/pdf"), headers={"Accept": accept})
+        assert (response.status_code, response["Content-Type"]) == (200, "application/pdf")
+        assert response.content.startswith(b"%PDF")
+    assert response["Content-Disposition"] == f'inline; filename="{invoice.number}.pdf"'
 
 
-def test_whoever_has_the_signed_url_sees_the_pdf(api, client):
+def test_a_signed_url_opens_the_pdf_without_a_token(api, client):
     invoice = credit(InvoiceFactory(), "10.00")
     tasks.deliver_documents()
     shown = api.get(path(invoice)).json()
     for row in (shown, shown["credit_notes"][0]):
         url = urlsplit(row["pdf_url"])
         assert f"{url.scheme}://{url.netloc}" == "http://localhost:8000"
-        answer = client.get(url.path, headers={"Accept": "text/html,*/*;q=0.8"})
-        assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")
-        assert row["number"] in answer["Content-Disposition"]
+        response = client.get(url.path, headers={"Accept": "text/html,*/*;q=0.8"})
+        assert (response.status_code, response["Content-Type"]) == (200, "application/pdf")
+        assert row["number"] in response["Content-Disposition"]
 
 
-def test_a_signed_url_is_good_for_thirty_days(api, client, monkeypatch):
+def test_a_signed_url_expires_after_thirty_days(api, client, monkeypatch):
     invoice = InvoiceFactory()
     tasks.deliver_documents()
     url = urlsplit(api.get(path(invoice)).json()["pdf_url"]).path
@@ -72,7 +72,7 @@ def test_a_signed_url_is_good_for_thirty_days(api, client, monkeypatch):
     assert "a new link" in late.json()["detail"]
 
 
-def test_a_url_that_was_tampered_with_is_404(api, client):
+def test_a_forged_url_is_not_found(api, client):
     mine, other = InvoiceFactory(), InvoiceFactory(organization_id="org_2")
     tasks.deliver_documents()
     url = urlsplit(api.get(path(mine)).json()["pdf_url"]).path
@@ -85,11 +85,11 @@ def test_a_url_that_was_tampered_with_is_404(api, client):
         f"/api/v1/documents/{unknown}",
         f"/api/v1/documents/{signing.TimestampSigner().sign(document[other.id])}",
     ):
-        answer = client.get(forged)
-        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        response = client.get(forged)
+        assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
-def test_it_is_sent_to_the_buyer_or_to_whom_the_body_names(api):
+def test_an_invoice_is_sent_to_the_buyer_or_to_the_address_of_the_request(api):
     invoice = InvoiceFactory(status="sent")
     assert api.post(path(invoice, "/send")).status_code == 200
     shown = api.post(path(invoice, "/send"), {"recipient_email": "office@example.com"}).json()
@@ -105,11 +105,11 @@ def test_a_repeated_send_queues_one_mail(api):
     assert InvoiceDelivery.objects.filter(invoice=invoice).count() == 2
 
 
-def test_what_cannot_be_sent_says_why(api):
+def test_an_invoice_without_an_address_is_not_sent(api):
     invoice = InvoiceFactory(customer_email=None)
     nowhere = api.post(path(invoice, "/send"))
     assert (nowhere.status_code, nowhere.json()["code"]) == (422, "address_required")
-    wrong = api.post(path(invoice, "/send"), {"recipient_email": "nobody"})
+    wrong = api.post(path(invoice, "/send"), {"recipient_email": "not an address"})
     assert wrong.json()["errors"] == {"recipient_email": ["Enter a valid email address."]}
 
 
@@ -130,7 +130,7 @@ def test_lists_are_filtered(api):
         assert [row["id"] for row in results] == [invoice.id for invoice in found], query
 
 
-def test_yen_and_rates_are_text_without_needless_zeros(api):
+def test_amounts_and_tax_rates_have_no_trailing_zeros(api):
     line = LineFactory(unit_price=Decimal(1300), tax_rate=Decimal("0.10"))
     shown = api.get(path(InvoiceFactory(currency="JPY", items=[line]))).json()
     assert (shown["total"], shown["rates"][0]["tax_rate"]) == ("2860", "0.1")

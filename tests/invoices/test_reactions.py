@@ -1,0 +1,91 @@
+"""The reactions of invoices to orders and refunds."""
+
+from decimal import Decimal
+
+import pytest
+
+from invoices import services
+from invoices.models import Invoice
+from payments import selectors as payment_selectors
+from payments import services as payments
+from tests import factories
+from tests.factories import LineFactory, OrderFactory, cancel, invoice_of
+from tests.facts import data, told
+from tests.invoices.test_services import MIXED
+from tests.payments.test_lifecycle import capture_of, hear
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_confirmed_order_gets_one_invoice(settle):
+    order = OrderFactory(status="confirmed", customer_email="juan@example.com", **MIXED)
+    settle()
+    settle()
+    invoice = invoice_of(order)
+    assert services.issue_invoice(order_id=order.id).id == invoice.id
+    assert Invoice.objects.count() == 1
+    assert (invoice.status, invoice.number[:4], invoice.number[-5:]) == ("issued", "INV-", "-0001")
+    assert (invoice.total, invoice.tax) == (order.total, order.tax)
+    assert told(order).count("invoice.created") == 1
+    assert data(order, "invoice.created") == {
+        "invoice_id": invoice.id,
+        "order_id": order.id,
+        "invoice_number": invoice.number,
+        "total_amount": str(order.total.quantize(Decimal("0.01"))),
+        "issued_at": invoice.issued_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def test_a_free_order_gets_an_invoice(settle):
+    order = OrderFactory(status="placed", items=[LineFactory(unit_price=Decimal(0))])
+    assert order.status == "confirmed"
+    settle()
+    assert invoice_of(order).total == 0
+
+
+def test_an_unconfirmed_order_gets_no_invoice(settle):
+    cancel(OrderFactory())
+    settle()
+    assert not Invoice.objects.exists()
+
+
+def refund_by_store_credit(payment, amount):
+    """Refund without the gateway."""
+    refund = factories.refund(payment, amount, method="store_credit", reason="operator")
+    payments.record_refund(payment_id=payment.id, refund_id=refund.id)
+    return refund
+
+
+def test_a_refund_of_any_method_is_credited(settle):
+    order = OrderFactory(status="confirmed")
+    [payment] = payment_selectors.of_order(order.id)
+    refund = refund_by_store_credit(payment, "12.00")  # requested before the invoice is issued
+    settle()
+    (note,) = invoice_of(order).credit_notes
+    assert (note.total, note.refund_id, note.reason) == (12, refund.id, "operator")
+
+
+def test_the_refund_of_a_wrong_amount_is_not_credited(settle):
+    order = OrderFactory()
+    other = factories.start_payment(order, token="tok_wrong_amount")
+    factories.pay(order)
+    settle()
+    refund_by_store_credit(other, "50.01")
+    settle()
+    assert invoice_of(order).credit_notes == []
+
+
+def test_the_refund_of_a_second_payment_is_not_credited(settle):
+    order = OrderFactory()
+    late = factories.start_payment(order)
+    [paid] = [factories.start_payment(order, token="tok_ok")]
+    settle()
+    hear(late, **capture_of(late, late.amount))
+    settle()
+    payments.call_gateway(payment_id=late.id)
+    settle()
+    assert payment_selectors.get(late.id).status == "refunded"
+    assert invoice_of(order).credit_notes == []
+    refund_by_store_credit(paid, "50.00")
+    settle()
+    assert [note.total for note in invoice_of(order).credit_notes] == [50]
