@@ -52,3 +52,11 @@ def ask(
 def column(table: Mapping[str, list[Answer]], number: int) -> dict[str, Answer]:
     """Return the answers in one state."""
     return {command: answers[number] for command, answers in table.items()}
+
+
+def outcomes(table: Mapping[str, Mapping[str, Answer]], state: str) -> dict[str, Answer]:
+    """Return the outcome of each command in one state; a command without one is refused.
+
+    `table` maps a command to `{state: outcome}`.
+    """
+    return {command: row.get(state, NO) for command, row in table.items()}
