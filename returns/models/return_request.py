@@ -16,8 +16,8 @@ from config.core.money import CurrencyField, MoneyField, TaxRateField, exact, mo
 from events.aggregate import Aggregate, transition
 from events.schema import Event
 from returns import events
+from returns.deductions import Deductions
 from returns.exceptions import NotInReturn, RefundOwed, RefundTooLarge
-from returns.models.deductions import Deductions
 from returns.models.parts import Receipt, ReceiptItem, ReturnItem
 from returns.models.policy import PaidBy
 

@@ -1,4 +1,4 @@
-"""A phone and a scanner, in a real browser."""
+"""The pick screen on a phone with a scanner, in a real browser."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def mugs(operator: Page) -> Fulfillment:
 
 @pytest.fixture
 def scan(operator: Page) -> Callable[..., None]:
-    """Return a function that types codes as a scanner does: wherever the focus is."""
+    """Return a function that types codes into the focused element, as a scanner does."""
 
     def type_all(*codes: str) -> None:
         for code in codes:
@@ -57,7 +57,7 @@ def picked(fulfillment: Fulfillment) -> list[int]:
     return [row.picked_quantity for row in selectors.with_lines().get(pk=fulfillment.pk).lines]
 
 
-def test_scans_in_a_row_are_all_counted(operator: Page, mugs: Fulfillment, scan):
+def test_consecutive_scans_are_all_counted(operator: Page, mugs: Fulfillment, scan):
     scan(*["var_mug"] * 20)
     expect(operator.locator("#code")).to_have_value("")
     expect(result(operator)).to_have_text("20 of 20: Stoneware mug")
@@ -70,7 +70,9 @@ def test_scans_in_a_row_are_all_counted(operator: Page, mugs: Fulfillment, scan)
     expect(operator.locator("header")).to_contain_text("20 of 22")
 
 
-def test_what_is_refused_is_told_and_the_next_scan_counts(operator: Page, mugs: Fulfillment, scan):
+def test_a_refused_scan_is_explained_and_the_next_one_counts(
+    operator: Page, mugs: Fulfillment, scan
+):
     scan("var_cup")
     expect(result(operator)).to_have_text("No line has the code var_cup.")
     expect(result(operator)).to_have_class("error")
@@ -82,14 +84,14 @@ def test_what_is_refused_is_told_and_the_next_scan_counts(operator: Page, mugs: 
     assert picked(mugs) == [1, 2]
 
 
-def test_a_scan_that_is_lost_on_its_way_is_sent_again_and_counts_once(
+def test_a_scan_that_is_lost_on_the_network_is_retried_and_counts_once(
     operator: Page, mugs: Fulfillment
 ):
-    page = operator.context.new_page()  # where nobody listens for complaints: there will be some
+    page = operator.context.new_page()  # without the check for console errors
     sent: list[str] = []
 
     def lose_two(route: Route) -> None:
-        """The first does not arrive; of the second, the answer does not."""
+        """The first request is lost, then the response to the second."""
         if route.request.method == "POST":
             sent.append(parse_qs(route.request.post_data)["scan_id"][0])
             if len(sent) == 2:
@@ -111,7 +113,7 @@ def test_a_scan_that_is_lost_on_its_way_is_sent_again_and_counts_once(
     assert picked(mugs) == [1, 1]
 
 
-def test_what_waits_is_sent_after_a_reload(operator: Page, mugs: Fulfillment, scan):
+def test_waiting_scans_are_sent_after_a_reload(operator: Page, mugs: Fulfillment, scan):
     def lose(route: Route) -> None:
         is_scan = route.request.method == "POST"
         route.fulfill(status=204) if is_scan else route.continue_()
@@ -126,7 +128,7 @@ def test_what_waits_is_sent_after_a_reload(operator: Page, mugs: Fulfillment, sc
     assert picked(mugs) == [2, 0]
 
 
-def test_who_is_logged_out_loses_no_scan(operator: Page, mugs: Fulfillment, scan):
+def test_no_scan_is_lost_when_the_session_ends(operator: Page, mugs: Fulfillment, scan):
     cookies = operator.context.cookies()
     operator.context.clear_cookies(name="sessionid")
     scan("var_mug")
@@ -136,7 +138,7 @@ def test_who_is_logged_out_loses_no_scan(operator: Page, mugs: Fulfillment, scan
     expect(result(operator)).to_have_text("1 of 20: Stoneware mug")
 
 
-def test_the_rest_is_picked_or_reported_with_a_thumb_and_packed(
+def test_the_rest_of_a_line_is_picked_or_reported_short_and_packed(
     operator: Page, mugs: Fulfillment, scan
 ):
     mug, plate = line(operator, "Stoneware mug"), line(operator, "plate")
@@ -147,7 +149,7 @@ def test_the_rest_is_picked_or_reported_with_a_thumb_and_packed(
     expect(operator.locator("#code")).to_be_focused()
     plate.get_by_text("Short…").click()
     plate.get_by_label("Units").fill("1")
-    plate.get_by_label("Units").press("Enter")  # a scanner's, which is no decision
+    plate.get_by_label("Units").press("Enter")  # a scanner's, which must not submit
     plate.get_by_label("Reason").select_option("Damaged")
     plate.get_by_role("button", name="Report short").click()
     expect(plate).to_contain_text("0 of 2 picked, 1 short")
@@ -160,7 +162,7 @@ def test_the_rest_is_picked_or_reported_with_a_thumb_and_packed(
     expect(operator.get_by_role("button", name="Pack")).to_be_visible()
 
 
-def test_everything_fits_and_can_be_hit(operator: Page, mugs: Fulfillment, scan):
+def test_the_page_fits_the_screen_and_has_large_targets(operator: Page, mugs: Fulfillment, scan):
     scan("var_plate")
     expect(result(operator)).to_contain_text("1 of 2")
     line(operator, "plate").get_by_text("Short…").click()
@@ -170,7 +172,9 @@ def test_everything_fits_and_can_be_hit(operator: Page, mugs: Fulfillment, scan)
         assert operator.eval_on_selector_all(TARGETS, TOO_SMALL) == []
 
 
-def test_the_focus_comes_back_and_the_keyboard_stays_away(operator: Page, mugs: Fulfillment, scan):
+def test_the_code_field_keeps_the_focus_without_the_keyboard(
+    operator: Page, mugs: Fulfillment, scan
+):
     code, keyboard = operator.locator("#code"), operator.get_by_role("button", name="Keyboard")
     expect(code).to_be_focused()
     expect(code).to_have_attribute("inputmode", "none")
@@ -185,7 +189,7 @@ def test_the_focus_comes_back_and_the_keyboard_stays_away(operator: Page, mugs: 
     expect(result(operator)).to_have_text("1 of 20: Stoneware mug")
 
 
-def test_without_a_script_the_forms_do(operator: Page, mugs: Fulfillment):
+def test_the_forms_work_without_the_script(operator: Page, mugs: Fulfillment):
     state, browser = operator.context.storage_state(), operator.context.browser
     assert browser
     context = browser.new_context(java_script_enabled=False, storage_state=state)

@@ -1,4 +1,4 @@
-"""How each route of fulfillment is sent, and the queries that it may take."""
+"""The budget of queries for each route of fulfillments."""
 
 from tests.architecture.sizes import lines
 from tests.fulfillment.factories import (
@@ -18,7 +18,7 @@ def listed(api, size):
 
 
 def of(verb, body=None, method="post", status="started", before=None):
-    """A fulfillment of many lines, and what is asked of it."""
+    """Return an endpoint that sends one request about a fulfillment with many lines."""
 
     def endpoint(api, size):
         row = FulfillmentFactory(items=lines(size), status=status)

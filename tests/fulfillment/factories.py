@@ -1,4 +1,4 @@
-"""Fulfillments in every state, reached as warehouses reach it."""
+"""Fulfillments in every state, reached through the services."""
 
 from typing import Any
 from uuid import uuid4
@@ -16,7 +16,7 @@ PACKAGE = {"weight": "2.5", "length": "30", "width": "20", "height": "10"}
 
 
 class FulfillmentFactory(factory.Factory):
-    """What the one warehouse of an order sends of it; the fields are the order's."""
+    """The fulfillment of an order with one warehouse. The fields are the order's."""
 
     class Meta:
         model = Fulfillment
@@ -42,13 +42,13 @@ def order_in(*warehouses: dict[str, int], **fields: Any) -> Order:
 
 
 def fulfillments(order: Order) -> list[Fulfillment]:
-    """The order's fulfillments, after fulfillment has heard of everything."""
+    """Return the order's fulfillments after all pending reactions."""
     reactions.run_pending(order.id, "fulfillment")
     return list(selectors.with_lines().filter(order=order.id).order_by("id"))
 
 
 def reach(fulfillment: Fulfillment, status: str) -> Fulfillment:
-    """Start, pick everything and pack, as far as the status asks for."""
+    """Bring a fulfillment to a status."""
     if status == "cancelled":
         orders.cancel_order(order_id=fulfillment.order_id, reason="customer_request")
         reactions.run_pending(fulfillment.order_id, "fulfillment")
@@ -74,7 +74,7 @@ def short(fulfillment: Fulfillment, line: int = 0, quantity: int = 1, **given: A
 
 
 def pick_all(fulfillment: Fulfillment) -> None:
-    """Everything that is still to be picked is."""
+    """Pick all units that are still to be picked."""
     for n, line in enumerate(selectors.with_lines().get(pk=fulfillment.pk).lines):
         if line.unpicked_quantity:
             pick(fulfillment, n, line.unpicked_quantity)

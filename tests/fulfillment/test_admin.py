@@ -36,7 +36,7 @@ def found(olga, queue):
     return {row.pk for row in listed.context["cl"].result_list}
 
 
-def test_each_queue_holds_what_waits_there(olga, settle):
+def test_each_queue_lists_its_fulfillments(olga, settle):
     to_start = FulfillmentFactory()
     to_pick = FulfillmentFactory(status="started")
     to_pack = FulfillmentFactory(status="started")
@@ -56,14 +56,14 @@ def test_each_queue_holds_what_waits_there(olga, settle):
     assert "To pick" in olga.get("/admin/").content.decode()
 
 
-def test_a_fulfillment_is_found_by_its_orders_number(olga):
+def test_search_finds_a_fulfillment_by_number_and_ids(olga):
     wanted, _ = FulfillmentFactory(), FulfillmentFactory()
     for quoted in (wanted.order.number, wanted.order_id, wanted.id):
         listed = olga.get(LIST, {"q": quoted})
         assert [row.pk for row in listed.context["cl"].result_list] == [wanted.id]
 
 
-def test_a_fulfillment_is_picked_by_hand_and_packed(olga):
+def test_units_are_picked_without_a_scanner_and_packed(olga):
     fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
     item = fulfillment.lines[0].order_item_id
     form = page(olga, fulfillment, "do/pick/")
@@ -77,7 +77,7 @@ def test_a_fulfillment_is_picked_by_hand_and_packed(olga):
     assert "2.5 kg (30 cm)" in page(olga, fulfillment)
 
 
-def test_several_are_started_at_once_and_what_is_refused_is_told(olga):
+def test_a_bulk_start_reports_refused_rows(olga):
     first, held = FulfillmentFactory(), FulfillmentFactory()
     orders.hold_order(order_id=held.order_id, reason="fraud")
     body = {"action": "start", "_selected_action": [first.pk, held.pk]}
@@ -87,7 +87,7 @@ def test_several_are_started_at_once_and_what_is_refused_is_told(olga):
     assert selectors.get(first.id).assigned_to == "olga"
 
 
-def test_what_is_short_is_moved_or_written_off(olga):
+def test_short_units_are_moved_or_written_off(olga):
     fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
     item = fulfillment.lines[0].order_item_id
     short(fulfillment, quantity=2)
@@ -97,7 +97,7 @@ def test_what_is_short_is_moved_or_written_off(olga):
     assert selectors.get(fulfillment.id).lines[0].quantity == 1
 
 
-def test_lists_and_slips_are_printed_for_whoever_may_see_them(olga, operator, client):
+def test_documents_need_the_view_permission(olga, operator, client):
     fulfillment = FulfillmentFactory()
     for name in ("pick-list", "packing-slip"):
         answer = olga.get(f"{LIST}{fulfillment.id}/print/{name}/")

@@ -1,4 +1,4 @@
-"""Two who do the same thing at the same moment: one effect, and the other is told."""
+"""Concurrent commands on a fulfillment have one effect."""
 
 import pytest
 
@@ -18,13 +18,13 @@ def started(quantity=3):
 
 
 def outcome(answers):
-    """How many were accepted; every refusal must be one that says why."""
+    """Return how many calls were accepted. The others must raise a DomainError."""
     refused = [answer for answer in answers if isinstance(answer, Exception)]
     assert all(isinstance(answer, DomainError) for answer in refused), refused
     return len(answers) - len(refused)
 
 
-def test_two_pickers_start_one_of_them_is_told():
+def test_of_two_pickers_one_starts():
     fulfillment = fulfillments(order_in({"wh_1": 3}))[0]
     answers = at_once(
         2,
@@ -38,21 +38,21 @@ def test_two_pickers_start_one_of_them_is_told():
     assert told(fulfillment.order).count("fulfillment.started") == 1
 
 
-def test_one_scan_sent_by_four_counts_once():
+def test_one_scan_sent_four_times_counts_once():
     fulfillment, before = started(), mark()
     answers = at_once(4, lambda n: pick(fulfillment, scan_id="scan_1").id)
     assert outcome(answers) == 4
     assert told(fulfillment.order, after=before) == ["fulfillment.item_picked"]
 
 
-def test_four_pickers_take_the_three_units_that_there_are():
+def test_four_pickers_pick_at_most_three_assigned_units():
     fulfillment = started()
     answers = at_once(4, lambda n: pick(fulfillment, scan_id=f"scan_{n}").id)
     assert outcome(answers) == 3
     assert selectors.get(fulfillment.id).lines[0].picked_quantity == 3
 
 
-def test_two_packers_pack_once():
+def test_of_two_packers_one_packs():
     fulfillment = started()
     pick_all(fulfillment)
     before = mark()
@@ -80,7 +80,7 @@ def test_a_unit_is_either_picked_or_written_off():
         assert outcome(at_once(2, work)) == 1
 
 
-def test_an_order_is_either_reserved_anew_or_started():
+def test_either_the_new_reservation_or_the_start_wins():
     for _ in range(5):
         fulfillment = fulfillments(order_in({"wh_1": 3}))[0]
 

@@ -1,4 +1,4 @@
-"""The pick screen: what a scan does, with and without a script."""
+"""The pick screen, with and without its script."""
 
 import re
 
@@ -34,7 +34,7 @@ def screen(fulfillment):
 
 
 def scan(client, fulfillment, code, scan_id="scan_1", **more):
-    """Send what a script sends."""
+    """Send a scan as the script does."""
     accept = {"Accept": "application/json"}
     sent = {"code": code, "scan_id": scan_id, **more}
     answer = client.post(screen(fulfillment), sent, headers=accept)
@@ -43,7 +43,7 @@ def scan(client, fulfillment, code, scan_id="scan_1", **more):
 
 
 def send_form(client, fulfillment, code, **more):
-    """Open the page, fill in its form, send it, and return what the next page says."""
+    """Open the page, send its form, and return the messages and the form."""
     page = client.get(screen(fulfillment)).content.decode()
     (scan_id, *_) = re.findall(r'name="scan_id" value="([^"]+)"', page)
     sent = {"code": code, "scan_id": scan_id, "csrfmiddlewaretoken": "x", **more}
@@ -57,7 +57,7 @@ def counts(fulfillment):
     return [(line.picked_quantity, line.short_quantity) for line in lines]
 
 
-def test_a_scan_is_counted_for_whoever_has_scanned(operator, started):
+def test_a_scan_is_recorded_for_the_logged_in_operator(operator, started):
     answer = scan(operator(username="olga"), started, "var_plate")
     assert (answer["text"], answer["is_refused"]) == ("1 of 2: Plate", False)
     assert (answer["picked"], answer["quantity"], answer["is_picking_finished"]) == (1, 5, False)
@@ -71,7 +71,7 @@ def test_a_scan_is_counted_for_whoever_has_scanned(operator, started):
     assert EventRecord.objects.get(name="fulfillment.item_picked").actor == "olga"
 
 
-def test_a_scan_that_comes_again_counts_once(operator, started):
+def test_a_repeated_scan_counts_once(operator, started):
     client = operator()
     first = scan(client, started, "var_mug")
     assert scan(client, started, " var_mug ") == first
@@ -80,8 +80,8 @@ def test_a_scan_that_comes_again_counts_once(operator, started):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_same_scan_at_once_counts_once(operator):
-    """It means the same line again, though that is full by then and another has the same code."""
+def test_concurrent_repeats_of_a_scan_count_once(operator):
+    """A repeat counts for the line of the first scan, although that line is full by then."""
     started = started_with(("var_mug", "Mug", 1), ("var_mug", "Mug, used", 1))
     client = operator()
     answers = at_once(4, lambda n: scan(client, started, "var_mug")["text"])
@@ -90,7 +90,7 @@ def test_the_same_scan_at_once_counts_once(operator):
     assert counts(started) == [(1, 0), (1, 0)]
 
 
-def test_a_code_is_a_variant_or_a_line(operator, started):
+def test_a_code_is_a_variant_id_or_a_line_id(operator, started):
     item = started.lines[0].order_item_id
     assert scan(operator(), started, item, quantity=3)["text"] == "3 of 3: Mug"
 
@@ -111,14 +111,14 @@ def test_a_code_is_a_variant_or_a_line(operator, started):
         ),
     ],
 )
-def test_what_is_refused_is_said_in_words_and_counts_nothing(operator, started, sent, why):
+def test_a_refused_scan_is_explained_and_not_counted(operator, started, sent, why):
     answer = scan(operator(), started, **sent)
     assert (answer["text"], answer["is_refused"]) == (why, True)
     assert counts(started) == [(0, 0), (0, 0)]
-    assert answer["picked"] == 0, "the page is told how things stand all the same"
+    assert answer["picked"] == 0, "a refusal also has the current quantities"
 
 
-def test_a_scan_id_that_meant_another_line_is_refused(operator, started):
+def test_a_scan_id_of_another_line_is_refused(operator, started):
     client = operator()
     scan(client, started, "var_mug")
     again = scan(client, started, "var_plate")
@@ -126,7 +126,7 @@ def test_a_scan_id_that_meant_another_line_is_refused(operator, started):
     assert "send a new one" in again["text"]
 
 
-def test_units_that_are_not_to_be_found_are_reported(operator, started):
+def test_missing_units_are_reported_short(operator, started):
     client = operator()
     answer = scan(client, started, "var_plate", quantity=2, reason="not found")
     assert answer["text"] == "2 short: Plate"
@@ -134,27 +134,27 @@ def test_units_that_are_not_to_be_found_are_reported(operator, started):
     assert scan(client, started, "var_mug", "scan_2", quantity=3)["is_picking_finished"]
 
 
-def test_without_a_script_the_form_is_sent_and_the_page_says_what_came_of_it(operator, started):
+def test_without_the_script_the_form_shows_the_result_on_the_next_page(operator, started):
     client = operator()
     said, sent = send_form(client, started, "var_mug")
     assert said == [("success", "1 of 3: Mug")]
     again = client.post(screen(started), sent, follow=True)
     assert "1 of 3: Mug" in again.content.decode()
-    assert counts(started) == [(1, 0), (0, 0)], "the button was pressed twice"
+    assert counts(started) == [(1, 0), (0, 0)], "a form that is sent twice counts once"
     assert send_form(client, started, "var_mug")[0] == [("success", "2 of 3: Mug")]
     assert send_form(client, started, "nonsense")[0] == [
         ("error", "No line has the code nonsense.")
     ]
 
 
-def test_what_is_left_of_a_line_is_picked_with_one_button(operator, started):
+def test_one_button_picks_the_rest_of_a_line(operator, started):
     client, item = operator(), started.lines[0].order_item_id
     page = client.get(screen(started)).content.decode()
     assert f'name="code" value="{item}"' in page
     assert send_form(client, started, item, quantity=3)[0] == [("success", "3 of 3: Mug")]
 
 
-def test_when_everything_is_looked_for_the_page_leads_to_packing(operator, started):
+def test_a_finished_pick_links_to_packing(operator, started):
     client = operator()
     pack = reverse("admin:fulfillment_fulfillment_command", args=[started.id, "pack"])
     hidden = 'id="finished" class="next" hidden'
@@ -173,7 +173,7 @@ def test_when_everything_is_looked_for_the_page_leads_to_packing(operator, start
         ("cancelled", "This fulfillment is cancelled."),
     ],
 )
-def test_what_cannot_be_picked_now_says_so(operator, status, said):
+def test_the_screen_says_why_nothing_can_be_picked(operator, status, said):
     client, fulfillment = operator(), FulfillmentFactory(status=status)
     page = client.get(screen(fulfillment)).content.decode()
     assert said in page
@@ -182,7 +182,7 @@ def test_what_cannot_be_picked_now_says_so(operator, status, said):
     assert answer["is_refused"]
 
 
-def test_the_row_and_the_list_lead_to_the_screen(operator, started):
+def test_the_page_and_the_list_link_to_the_pick_screen(operator, started):
     client = operator()
     change = reverse("admin:fulfillment_fulfillment_change", args=[started.id])
     (button,) = [b for b in client.get(change).context["actions_detail"] if b["title"] == "Pick"]
@@ -193,7 +193,7 @@ def test_the_row_and_the_list_lead_to_the_screen(operator, started):
     assert f'href="{screen(started)}"' not in client.get(CHANGELIST).content.decode()
 
 
-def test_who_may_only_look_picks_nothing(operator, started):
+def test_the_view_permission_does_not_allow_picking(operator, started):
     client = operator("fulfillment.view_fulfillment")
     assert client.get(screen(started)).status_code == 403
     sent = {"code": "var_mug", "scan_id": "scan_1"}
@@ -201,11 +201,11 @@ def test_who_may_only_look_picks_nothing(operator, started):
     assert counts(started) == [(0, 0), (0, 0)]
 
 
-def test_who_is_nobody_is_asked_to_log_in(client, started):
+def test_an_anonymous_request_is_redirected_to_the_login(client, started):
     answer = client.post(screen(started), {"code": "var_mug", "scan_id": "scan_1"})
     assert (answer.status_code, "/admin/login/" in answer.url) == (302, True)
 
 
-def test_what_is_not_there_is_said(operator):
+def test_an_unknown_fulfillment_redirects_with_a_message(operator):
     url = reverse("admin:fulfillment_fulfillment_pick", args=["ful_0"])
     assert "doesn’t exist" in operator().get(url, follow=True).content.decode()

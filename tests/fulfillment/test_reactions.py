@@ -1,4 +1,4 @@
-"""Which warehouse is to send what, and when that changes."""
+"""Which warehouse gets which units when the order changes."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def again(fulfillment):
     return selectors.with_lines().get(pk=fulfillment.pk)
 
 
-def test_each_warehouse_sends_what_is_allocated_to_it():
+def test_each_warehouse_gets_its_allocation():
     order = order_in({"wh_1": 2}, {"wh_1": 1, "wh_2": 3})
     one, two = fulfillments(order)
     first, second = (line.id for line in order.lines)
@@ -36,11 +36,11 @@ def test_each_warehouse_sends_what_is_allocated_to_it():
     assert (two.warehouse_id, units(two)) == ("wh_2", {second: 3})
 
 
-def test_without_an_allocation_the_preferred_warehouse_sends():
+def test_without_an_allocation_the_preferred_warehouse_gets_the_units():
     assert FulfillmentFactory().warehouse_id == "wh_101"
 
 
-def test_a_later_reservation_replaces_the_plan():
+def test_a_new_reservation_replaces_the_plan():
     order = order_in({"wh_1": 2}, {"wh_2": 3})
     fulfillments(order)
     allocation = {
@@ -57,14 +57,14 @@ def test_a_later_reservation_replaces_the_plan():
     }
 
 
-def test_once_somebody_has_started_the_allocation_is_fixed():
+def test_the_allocation_is_fixed_once_picking_has_started():
     order = order_in({"wh_1": 2}, {"wh_2": 3})
     reach(fulfillments(order)[0], "started")
     with pytest.raises(FulfillmentHasStarted):
         orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[])
 
 
-def test_nobody_starts_while_a_reservation_is_on_its_way():
+def test_picking_cannot_start_before_a_new_reservation_is_planned():
     order = order_in({"wh_1": 2})
     fulfillment = fulfillments(order)[0]
     orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[])
@@ -72,7 +72,7 @@ def test_nobody_starts_while_a_reservation_is_on_its_way():
         services.start_fulfillment(fulfillment_id=fulfillment.id)
 
 
-def test_a_cancelled_order_is_not_sent(settle):
+def test_a_cancelled_order_cancels_its_fulfillments(settle):
     order = order_in({"wh_1": 2}, {"wh_2": 3})
     one, two = fulfillments(order)
     reach(one, "started")
@@ -83,7 +83,7 @@ def test_a_cancelled_order_is_not_sent(settle):
     assert {again(one).status, again(two).status} == {"cancelled"}
 
 
-def test_what_is_written_off_is_taken_from_what_nobody_has_begun():
+def test_written_off_units_are_withdrawn_from_open_fulfillments_first():
     order = order_in({"wh_1": 2, "wh_2": 2})
     one, two = fulfillments(order)
     reach(one, "started")
@@ -93,7 +93,7 @@ def test_what_is_written_off_is_taken_from_what_nobody_has_begun():
     assert (again(two).status, units(again(two))) == ("cancelled", {})
 
 
-def test_what_is_picked_cannot_be_written_off():
+def test_picked_units_cannot_be_written_off():
     order = order_in({"wh_1": 3})
     fulfillment = reach(fulfillments(order)[0], "started")
     pick(fulfillment, quantity=2)
@@ -103,7 +103,7 @@ def test_what_is_picked_cannot_be_written_off():
     write_off(order, 0, 1)
 
 
-def test_what_was_written_off_a_moment_ago_cannot_be_picked():
+def test_units_written_off_in_the_order_cannot_be_picked():
     order = order_in({"wh_1": 3})
     fulfillment = reach(fulfillments(order)[0], "started")
     write_off(order, 0, 2)

@@ -1,4 +1,4 @@
-"""From a paid order into packages."""
+"""Start, pick, report short and pack."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def again(fulfillment):
 
 
 class TestStarting:
-    def test_the_order_is_processed_when_the_first_warehouse_starts(self, settle):
+    def test_the_first_start_moves_the_order_to_processing(self, settle):
         order = order_in({"wh_1": 2}, {"wh_2": 3})
         one, two = fulfillments(order)
         settle()
@@ -54,7 +54,7 @@ class TestStarting:
         ]
         assert data(order, "order.processing")["warehouse_id"] == "wh_1"
 
-    def test_again_by_the_same_picker_changes_nothing(self):
+    def test_a_repeated_start_by_the_same_picker_changes_nothing(self):
         fulfillment = FulfillmentFactory(status="started")
         before = mark()
         services.start_fulfillment(fulfillment_id=fulfillment.id, assigned_to="picker_1")
@@ -62,7 +62,7 @@ class TestStarting:
         with pytest.raises(InvalidTransition):
             services.start_fulfillment(fulfillment_id=fulfillment.id, assigned_to="picker_2")
 
-    def test_not_while_the_order_is_on_hold(self, settle):
+    def test_an_order_on_hold_cannot_start(self, settle):
         order = order_in({"wh_1": 2})
         fulfillment = fulfillments(order)[0]
         orders.hold_order(order_id=order.id, reason="fraud")
@@ -71,7 +71,7 @@ class TestStarting:
         orders.release_order(order_id=order.id)
         services.start_fulfillment(fulfillment_id=fulfillment.id)
 
-    def test_an_order_that_is_held_after_the_start_is_processed_all_the_same(self, settle):
+    def test_a_hold_after_the_start_does_not_stop_processing(self, settle):
         order = order_in({"wh_1": 2})
         settle()
         reach(fulfillments(order)[0], "started")
@@ -79,7 +79,7 @@ class TestStarting:
         settle()
         assert order_selectors.get(order.id).status == "processing"
 
-    def test_where_no_warehouse_is_known_it_must_be_named(self):
+    def test_a_fulfillment_without_a_warehouse_needs_one_to_start(self):
         line = LineFactory(preferred_warehouse_id=None)
         order = OrderFactory(status="confirmed", items=[line])
         (fulfillment,) = fulfillments(order)
@@ -88,20 +88,20 @@ class TestStarting:
         started = services.start_fulfillment(fulfillment_id=fulfillment.id, warehouse_id="wh_9")
         assert started.warehouse_id == "wh_9"
 
-    def test_another_warehouse_than_the_one_that_has_it_is_refused(self):
+    def test_a_different_warehouse_is_refused(self):
         with pytest.raises(OtherWarehouse):
             services.start_fulfillment(fulfillment_id=FulfillmentFactory().id, warehouse_id="wh_9")
 
 
 class TestPicking:
-    def test_a_pick_is_told_with_its_own_quantity(self):
+    def test_the_event_has_the_quantity_of_the_pick(self):
         order = order_in({"wh_1": 3})
         fulfillment = reach(fulfillments(order)[0], "started")
         pick(fulfillment, quantity=2)
         assert data(order, "fulfillment.item_picked")["quantity_picked"] == 2
         assert again(fulfillment).lines[0].unpicked_quantity == 1
 
-    def test_the_same_scan_ten_times_is_one_pick(self):
+    def test_the_same_scan_sent_ten_times_is_one_pick(self):
         fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
         before = mark()
         for _ in range(10):
@@ -109,20 +109,20 @@ class TestPicking:
         assert again(fulfillment).lines[0].picked_quantity == 1
         assert mark() == before + 1
 
-    def test_a_scan_that_comes_back_as_another_is_refused(self):
+    def test_a_reused_scan_id_is_refused(self):
         fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
         pick(fulfillment, scan_id="scan_1")
         with pytest.raises(ScanReused):
             pick(fulfillment, quantity=2, scan_id="scan_1")
 
-    def test_never_more_than_allocated(self):
+    def test_no_more_units_are_picked_than_assigned(self):
         fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
         with pytest.raises(TooManyFulfillmentUnits, match="4 requested, 3 still to be picked here"):
             pick(fulfillment, quantity=4)
         with pytest.raises(NotInFulfillment):
             pick(fulfillment, order_item_id="item_0")
 
-    def test_not_before_somebody_has_started(self):
+    def test_units_cannot_be_picked_before_the_start(self):
         with pytest.raises(InvalidTransition):
             pick(FulfillmentFactory())
 
@@ -142,7 +142,7 @@ class TestShortPicks:
         settle()
         assert order_selectors.get(order.id).lines[0].cancelled == 0
 
-    def test_units_move_into_what_the_other_warehouse_sends_anyway(self):
+    def test_moved_units_join_the_other_warehouses_fulfillment(self):
         order = order_in({"wh_1": 3, "wh_2": 1})
         one, two = fulfillments(order)
         services.move_units(
@@ -150,7 +150,7 @@ class TestShortPicks:
         )
         assert (again(one).status, units(again(two))) == ("cancelled", {order.lines[0].id: 4})
 
-    def test_a_short_unit_is_written_off_and_its_money_goes_back(self, settle):
+    def test_a_short_unit_is_written_off_and_refunded(self, settle):
         order = order_in({"wh_1": 3})
         settle()
         fulfillment = reach(fulfillments(order)[0], "started")
@@ -171,7 +171,7 @@ class TestShortPicks:
             {item: 2},
         )
 
-    def test_what_two_operators_write_off_at_once_is_written_off_once(self, settle):
+    def test_a_unit_written_off_in_both_places_counts_once(self, settle):
         order = order_in({"wh_1": 3})
         settle()
         fulfillment = reach(fulfillments(order)[0], "started")
@@ -185,7 +185,7 @@ class TestShortPicks:
         assert order_selectors.get(order.id).lines[0].cancelled == 1
         assert units(again(fulfillment)) == {item: 2}
 
-    def test_what_is_picked_and_turns_out_unfit_counts_as_put_back(self):
+    def test_unusable_picked_units_count_as_put_back(self):
         fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "packed")
         short(fulfillment, quantity=2)
         line = again(fulfillment).lines[0]
@@ -193,7 +193,7 @@ class TestShortPicks:
         with pytest.raises(TooManyFulfillmentUnits):
             short(fulfillment, quantity=2)
 
-    def test_what_was_reported_short_may_turn_up(self):
+    def test_short_units_can_be_picked_later(self):
         fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
         short(fulfillment, quantity=2)
         pick(fulfillment, quantity=2)
@@ -202,7 +202,7 @@ class TestShortPicks:
         with pytest.raises(TooManyFulfillmentUnits, match="1 still to be picked"):
             pick(fulfillment, quantity=2)
 
-    def test_more_than_is_short_cannot_be_written_off_here(self):
+    def test_only_short_units_can_be_written_off(self):
         fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
         short(fulfillment)
         item = fulfillment.lines[0].order_item_id
@@ -211,7 +211,7 @@ class TestShortPicks:
 
 
 class TestPacking:
-    def test_the_packages_weigh_what_each_weighs(self):
+    def test_the_total_weight_is_the_sum_of_the_packages(self):
         order = order_in({"wh_1": 3})
         fulfillment = reach(fulfillments(order)[0], "started")
         pick_all(fulfillment)
@@ -220,7 +220,7 @@ class TestPacking:
         packed = data(order, "fulfillment.packed")
         assert (packed["package_count"], packed["total_weight"]) == (2, "2.625")
 
-    def test_the_same_packages_again_change_nothing(self):
+    def test_a_repeated_pack_changes_nothing(self):
         fulfillment = FulfillmentFactory(status="packed")
         before = mark()
         services.pack_fulfillment(fulfillment_id=fulfillment.id, packages=[PACKAGE])
@@ -228,7 +228,7 @@ class TestPacking:
         with pytest.raises(InvalidTransition):
             services.pack_fulfillment(fulfillment_id=fulfillment.id, packages=[PACKAGE] * 2)
 
-    def test_not_while_something_is_to_be_looked_for(self):
+    def test_packing_needs_every_unit_picked_or_short(self):
         fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
         pick(fulfillment, quantity=2)
         with pytest.raises(InvalidTransition, match="picked or reported short"):
@@ -236,7 +236,7 @@ class TestPacking:
         short(fulfillment)
         services.pack_fulfillment(fulfillment_id=fulfillment.id, packages=[PACKAGE])
 
-    def test_not_where_nothing_was_found(self):
+    def test_packing_needs_a_picked_unit(self):
         fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
         short(fulfillment, quantity=3)
         with pytest.raises(InvalidTransition, match="move or write off"):

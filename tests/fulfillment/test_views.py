@@ -1,4 +1,4 @@
-"""Fulfillments over the API."""
+"""The REST API of fulfillments."""
 
 from io import BytesIO
 
@@ -49,11 +49,11 @@ def test_a_fulfillment_is_started_picked_and_packed(api):
     }
 
 
-def test_whoever_asks_picks_where_nobody_is_named(api):
+def test_assigned_to_defaults_to_the_caller(api):
     assert post(api, FulfillmentFactory(), "start", {})["assigned_to"] == "user_1"
 
 
-def test_refusals_say_what_to_do(api):
+def test_errors_have_codes_and_allowed_actions(api):
     fulfillment = fulfillments(order_in({"wh_1": 3}))[0]
     item = fulfillment.lines[0].order_item_id
     pick = {"order_item_id": item, "quantity": 2, "scan_id": "scan_1"}
@@ -94,7 +94,7 @@ def test_short_units_are_moved_or_written_off(api):
         ("assigned_to=picker_1", {"started", "packed", "all picked"}),
     ],
 )
-def test_lists_are_filtered(api, query, expected):
+def test_the_list_can_be_filtered(api, query, expected):
     rows = {status: FulfillmentFactory(status=status) for status in ("open", "started", "packed")}
     rows["all picked"] = FulfillmentFactory(status="started")
     pick_all(rows["all picked"])
@@ -107,7 +107,7 @@ def text_of(answer):
     return pypdf.PdfReader(BytesIO(answer.content)).pages[0].extract_text()
 
 
-def test_the_pick_list_names_what_is_still_to_be_picked(api):
+def test_the_pick_list_has_the_units_to_pick(api):
     fulfillment = FulfillmentFactory(status="started")
     text = text_of(api.get(f"{URL}/{fulfillment.id}/pick-list"))
     for part in ("Pick list", "A shirt", fulfillment.lines[0].variant_id, "wh_101", "picker_1"):
@@ -116,7 +116,7 @@ def test_the_pick_list_names_what_is_still_to_be_picked(api):
     assert "Everything is picked." in text_of(api.get(f"{URL}/{fulfillment.id}/pick-list"))
 
 
-def test_the_packing_slip_names_what_is_inside_and_no_price(api):
+def test_the_packing_slip_has_the_units_and_no_price(api):
     fulfillment = FulfillmentFactory(status="packed")
     text = text_of(api.get(f"{URL}/{fulfillment.id}/packing-slip"))
     for part in ("Packing slip", "A shirt", "Juan Pérez", "1 Main Street", "2.5 kg"):

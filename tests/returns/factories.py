@@ -1,4 +1,4 @@
-"""Returns in every state, reached as users reach it: through the services."""
+"""Returns in every state, reached through the services."""
 
 from decimal import Decimal
 from typing import Any
@@ -40,13 +40,13 @@ class ReturnFactory(factory.Factory):
 
 
 def returns_of_one_order(count: int) -> list[Return]:
-    """So many returns, of a unit each."""
+    """Return returns with one unit each."""
     order = order_of(count, status="delivered") if count else None
     return [request(order, 1) for _ in range(count)]
 
 
 def return_in_parcels(count: int) -> Return:
-    """A return of so many lines, each of which has come in a parcel of its own."""
+    """Return a return with one receipt per line."""
     row = ReturnFactory(items=[LineFactory() for _ in range(count)], status="approved")
     for n in range(count):
         receive(row, *[0] * n, 2)
@@ -54,7 +54,7 @@ def return_in_parcels(count: int) -> Return:
 
 
 def request(order: Order, *quantities: int, **given: Any) -> Return:
-    """Ask to send so many units of each line back, or all."""
+    """Request to return these quantities of the lines, or all units."""
     wanted = quantities or [line.quantity for line in order.lines]
     items = [
         {"order_item_id": line.id, "quantity": quantity, "reason": None}
@@ -70,7 +70,7 @@ def approve(return_request: Return, **given: Any) -> Return:
 
 
 def receive(return_request: Return, *quantities: int, **given: Any) -> Return:
-    """So many units of each line come, or all that have not come."""
+    """Receive these quantities of the lines, or all outstanding units."""
     lines = selectors.get(return_request.id).lines
     came = quantities or [line.outstanding_quantity for line in lines]
     items = [
@@ -88,7 +88,7 @@ def receive(return_request: Return, *quantities: int, **given: Any) -> Return:
 
 
 def refund(return_request: Return, amount: Any = None, **given: Any) -> Return:
-    """Ask for the money; payments have heard of it."""
+    """Request a refund, and run the reactions of payments."""
     amount = None if amount is None else Decimal(amount)
     asked = returns.refund_return(return_id=return_request.id, amount=amount, **given)
     reactions.run_pending(asked.order_id, "payments")
@@ -96,7 +96,7 @@ def refund(return_request: Return, amount: Any = None, **given: Any) -> Return:
 
 
 def pay_out(return_request: Return) -> Return:
-    """What is asked for goes back, and whoever waits for that hears of it."""
+    """Complete the requested refunds, and run the reactions."""
     order_id = return_request.order_id
     reactions.run_pending(order_id, "payments")
     for payment in payment_selectors.of_order(order_id):

@@ -1,4 +1,4 @@
-"""What operators do with returns, page by page."""
+"""Returns in the admin."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -48,11 +48,11 @@ def queue(client, key):
         ("closed", []),
     ],
 )
-def test_what_is_possible_now_are_buttons(operator, status, offered):
+def test_allowed_commands_are_buttons(operator, status, offered):
     assert buttons(operator(), ReturnFactory(status=status)) == offered
 
 
-def test_a_return_is_taken_up_on_the_telephone_though_it_is_late(operator):
+def test_an_operator_adds_a_late_return_with_an_override_reason(operator):
     client, order = operator(username="olga"), OrderFactory(status="shipped")
     deliver(order, at=timezone.now() - timedelta(days=60))
     assert (
@@ -74,7 +74,7 @@ def test_a_return_is_taken_up_on_the_telephone_though_it_is_late(operator):
     assert "A regular customer." in client.get(page(row)).content.decode()
 
 
-def test_returns_wait_in_queues_for_whoever_is_next(operator):
+def test_each_queue_lists_its_returns(operator):
     client, row = operator(), ReturnFactory()
 
     def waiting():
@@ -91,7 +91,7 @@ def test_returns_wait_in_queues_for_whoever_is_next(operator):
     assert waiting() == []
 
 
-def test_a_return_for_which_nothing_is_owed_waits_to_be_closed(operator):
+def test_a_return_without_a_refund_is_queued_until_it_is_closed(operator):
     client, row = operator(), ReturnFactory(status="approved")
     receive(row, accepted=False)
     assert queue(client, "to-settle") == [row.id]
@@ -99,7 +99,7 @@ def test_a_return_for_which_nothing_is_owed_waits_to_be_closed(operator):
     assert queue(client, "to-settle") == []
 
 
-def test_amounts_and_fees_are_shown_as_people_read_them(operator):
+def test_amounts_have_a_currency_and_fees_are_percentages(operator):
     client, row = operator(), ReturnFactory()
     assert "0 %" in client.get(page(row)).content.decode()
     Policy.objects.create(organization_id="org_1", restocking_fee=Decimal("0.125"))
@@ -110,7 +110,7 @@ def test_amounts_and_fees_are_shown_as_people_read_them(operator):
     assert "12.5 %" in client.get(reverse("admin:returns_policy_changelist")).content.decode()
 
 
-def test_whoever_cuts_a_return_short_a_moment_after_somebody_else_forgoes_no_refund(operator):
+def test_a_second_operator_who_cuts_a_return_short_waives_no_refund(operator):
     row = ReturnFactory(status="approved")
     receive(row, 1)
     url, note = command(row, "close"), {"note": "The other one is lost."}
@@ -150,7 +150,7 @@ def test_units_are_received_line_by_line(operator):
     assert "1 × var_0 (damaged, not accepted)" in client.get(page(row)).content.decode()
 
 
-def test_the_refund_form_starts_with_the_most_that_may_go_back(operator):
+def test_the_refund_form_starts_with_the_maximum(operator):
     client, row = operator(), ReturnFactory()
     approve(row, refund_amount=Decimal(30))
     receive(row)
@@ -162,7 +162,7 @@ def test_the_refund_form_starts_with_the_most_that_may_go_back(operator):
     assert data(row.order, "return.refund_due")["refund_method"] == "store_credit"
 
 
-def test_more_than_was_approved_is_for_those_with_permission(operator):
+def test_a_refund_above_the_approved_amount_needs_a_permission(operator):
     row = ReturnFactory()
     approve(row, refund_amount=Decimal(30))
     receive(row)
@@ -189,7 +189,7 @@ def test_more_than_was_approved_is_for_those_with_permission(operator):
         ("received", "close", "closed"),
     ],
 )
-def test_each_command_has_its_form(operator, status, name, after):
+def test_each_command_has_a_form(operator, status, name, after):
     client, row = operator(username="olga"), ReturnFactory(status=status)
     assert client.get(command(row, name)).status_code == 200
     sent = {"note": "So be it."} | ({"forgo_refund": "on"} if name == "close" else {})
@@ -197,14 +197,14 @@ def test_each_command_has_its_form(operator, status, name, after):
     assert Return.objects.get(pk=row.pk).status == after
 
 
-def test_whoever_gives_nothing_for_what_came_is_asked_why(operator):
+def test_waiving_a_refund_needs_a_note(operator):
     client, row = operator(), ReturnFactory(status="received")
     asked = client.post(command(row, "close"), {"forgo_refund": "on"})
     assert "say in `note` why not" in asked.content.decode()
 
 
 @pytest.mark.parametrize("by", ["rma_number", "id", "order_id"])
-def test_a_return_is_found_by_what_people_quote(operator, by):
+def test_search_finds_a_return_by_number_and_ids(operator, by):
     wanted = ReturnFactory()
     ReturnFactory()
     url = reverse("admin:returns_return_changelist")
@@ -212,7 +212,7 @@ def test_a_return_is_found_by_what_people_quote(operator, by):
     assert [row.pk for row in found.context["cl"].result_list] == [wanted.id]
 
 
-def test_the_page_tells_the_order_s_story(operator):
+def test_the_page_shows_the_timeline_of_the_order(operator):
     row = ReturnFactory(status="refunded")
     shown = operator().get(page(row))
     assert reverse("admin:orders_order_change", args=[row.order_id]) in shown.content.decode()
@@ -220,7 +220,7 @@ def test_the_page_tells_the_order_s_story(operator):
     assert titles[:2] == ["Return refunded", "Refund succeeded"]
 
 
-def test_the_policy_decides_for_returns_from_then_on(operator):
+def test_a_policy_applies_to_later_returns(operator):
     client, url = operator(), reverse("admin:returns_policy_add")
     rules = {"organization_id": "org_1", "window_days": "14", "postage_paid_by": ""}
     wrong = client.post(url, rules | {"restocking_fee": "1.5"})
@@ -232,7 +232,7 @@ def test_the_policy_decides_for_returns_from_then_on(operator):
     assert (row.approved_amount, row.postage_paid_by) == (Decimal("42.50"), "seller")
 
 
-def test_several_returns_are_approved_at_once_and_what_is_refused_is_told(operator):
+def test_a_bulk_approval_reports_refused_rows(operator):
     first, rejected = ReturnFactory(), ReturnFactory(status="rejected")
     sent = {"action": "approve", "_selected_action": [first.id, rejected.id]}
     told_ = operator().post(reverse("admin:returns_return_changelist"), sent, follow=True)

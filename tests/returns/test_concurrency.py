@@ -1,4 +1,4 @@
-"""The same command from many processes at once has one effect, and no unit comes back twice."""
+"""Concurrent commands on returns have one effect."""
 
 from decimal import Decimal
 
@@ -22,14 +22,14 @@ def outcome(work, *args, **given):
         return error.code
 
 
-def test_the_last_unit_is_asked_for_once():
+def test_the_last_unit_is_requested_once():
     order = order_of(1, status="delivered")
     answers = at_once(8, lambda n: outcome(request, order))
     assert sorted(answers) == ["requested"] + ["too_many_units"] * 7
     assert Return.objects.count() == 1
 
 
-def test_units_asked_for_at_once_are_different_ones_with_numbers_of_their_own():
+def test_concurrent_returns_have_different_units_and_rma_numbers():
     order = order_of(6, status="delivered")
     at_once(6, lambda n: outcome(request, order, 1))
     rows = Return.objects.prefetch_related("items")
@@ -37,13 +37,13 @@ def test_units_asked_for_at_once_are_different_ones_with_numbers_of_their_own():
     assert len({row.rma_number for row in rows}) == 6
 
 
-def test_approvals_at_once_are_one():
+def test_concurrent_approvals_are_one_approval():
     row = ReturnFactory()
     assert at_once(8, lambda n: outcome(approve, row)) == ["approved"] * 8
     assert told(row.order).count("return.approved") == 1
 
 
-def test_of_an_approval_and_a_cancellation_both_may_happen_and_not_the_other_way_round():
+def test_a_cancellation_may_follow_an_approval_but_never_precede_it():
     row = ReturnFactory()
     commands = [approve, lambda row: services.cancel_return(return_id=row.id)] * 4
     at_once(8, lambda n: outcome(commands[n], row))
@@ -54,7 +54,7 @@ def test_of_an_approval_and_a_cancellation_both_may_happen_and_not_the_other_way
     )
 
 
-def test_receipts_at_once_never_count_more_than_was_asked_for(settle):
+def test_concurrent_receipts_never_exceed_the_requested_units(settle):
     order = order_of(3, status="delivered")
     row = request(order, 3)
     approve(row)
@@ -67,7 +67,7 @@ def test_receipts_at_once_never_count_more_than_was_asked_for(settle):
     assert [line.returned for line in order.items.all()] == [3]
 
 
-def test_a_receipt_that_is_sent_twice_counts_once(caller):
+def test_a_receipt_with_the_same_idempotency_key_counts_once(caller):
     row = ReturnFactory(status="approved")
     line = row.lines[0].order_item_id
     body = {
@@ -83,7 +83,7 @@ def test_a_receipt_that_is_sent_twice_counts_once(caller):
     assert selectors.get(row.id).lines[0].received_quantity == 1
 
 
-def test_refunds_at_once_are_one():
+def test_concurrent_refunds_are_one_refund():
     row = ReturnFactory(status="received")
     work = services.refund_return
     answers = at_once(8, lambda n: outcome(work, return_id=row.id, amount=Decimal(30)))

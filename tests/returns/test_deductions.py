@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from returns.models.deductions import Deductions
+from returns.deductions import Deductions
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Refunds that fail, come back to us, or find that somebody was quicker."""
+"""Returns react to refunds that fail, bounce or are reduced."""
 
 import pytest
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def of_two_payments():
-    """A delivered order of 50.00, of which 30.00 were paid first, and 20.00 later."""
+    """A delivered order of 50.00, paid with 30.00 first and 20.00 later."""
     order = OrderFactory()
     first = factories.pay(order)
     changed = "UPDATE payments_payment SET amount = 30, captured = 30 WHERE id = %s RETURNING id"
@@ -33,7 +33,7 @@ def of_two_payments():
     return row, first, second
 
 
-def test_a_failed_refund_may_be_asked_for_another_way(settle):
+def test_a_failed_refund_can_be_requested_with_another_method(settle):
     row = ReturnFactory(status="received")
     refund(row)
     fail(row)
@@ -44,8 +44,8 @@ def test_a_failed_refund_may_be_asked_for_another_way(settle):
     assert data(row.order, "return.refunded")["refund_method"] == "store_credit"
 
 
-def test_what_comes_back_to_us_is_under_way_again(settle):
-    """Before anybody here has heard that it went."""
+def test_a_bounced_refund_is_pending_again(settle):
+    """It bounces before returns react to its success."""
     row = ReturnFactory(status="received")
     refund(row)
     [payment] = payment_selectors.of_order(row.order_id)
@@ -57,7 +57,7 @@ def test_what_comes_back_to_us_is_under_way_again(settle):
     assert (done.status, done.refund_method) == ("refunded", "manual")
 
 
-def test_the_latest_money_goes_back_first(settle):
+def test_the_latest_payment_is_refunded_first(settle):
     row, first, second = of_two_payments()
     refund(row, "45")
     parts = Refund.objects.filter(cause=row.id).order_by("id")
@@ -69,7 +69,7 @@ def test_the_latest_money_goes_back_first(settle):
     assert told(row.order).count("return.refunded") == 1
 
 
-def test_what_comes_back_to_us_later_ends_no_return_of_which_more_is_owed(settle):
+def test_a_refund_that_bounces_later_does_not_complete_the_return(settle):
     row, first, second = of_two_payments()
     refund(row)
     payments.call_gateway(payment_id=first.id)
@@ -83,7 +83,7 @@ def test_what_comes_back_to_us_later_ends_no_return_of_which_more_is_owed(settle
 
 
 @pytest.mark.parametrize("is_heard_at_once", [True, False])
-def test_of_two_refunds_one_may_fail(is_heard_at_once, settle):
+def test_one_of_two_refunds_fails(is_heard_at_once, settle):
     row, first, second = of_two_payments()
     refund(row)
     lost = Refund.objects.get(payment=second)
@@ -99,7 +99,7 @@ def test_of_two_refunds_one_may_fail(is_heard_at_once, settle):
     assert (done.status, done.refunded_amount) == ("refunded", 50)
 
 
-def test_what_could_not_go_back_may_be_left(settle):
+def test_a_failed_refund_can_be_waived(settle):
     row, first, second = of_two_payments()
     refund(row)
     payments.call_gateway(payment_id=first.id)
@@ -112,8 +112,8 @@ def test_what_could_not_go_back_may_be_left(settle):
     assert data(row.order, "return.refunded")["refund_amount"] == "30.00"
 
 
-def test_a_late_word_of_an_old_refund_ends_no_new_one(settle):
-    """Both parts have failed before anybody hears of it; then it is asked for again."""
+def test_a_late_reaction_to_an_old_refund_does_not_settle_a_new_one(settle):
+    """Both parts have failed before returns react; then the refund is requested again."""
     row, _, _ = of_two_payments()
     refund(row)
     parts = Refund.objects.filter(cause=row.id).order_by("id")
@@ -130,7 +130,7 @@ def test_a_late_word_of_an_old_refund_ends_no_new_one(settle):
 @pytest.mark.parametrize(
     ("quicker", "status", "gone"), [("20", "refunded", 30), ("50", "received", 0)]
 )
-def test_somebody_may_be_quicker(quicker, status, gone, settle):
+def test_a_refund_is_reduced_by_an_earlier_refund_of_the_payment(quicker, status, gone, settle):
     row = ReturnFactory(status="received")
     services.refund_return(return_id=row.id)
     [payment] = payment_selectors.of_order(row.order_id)
@@ -147,7 +147,7 @@ def test_somebody_may_be_quicker(quicker, status, gone, settle):
     assert amounts(row) == (status, 0, gone)
 
 
-def test_a_refund_of_something_else_is_none_of_a_return_s(settle):
+def test_other_refunds_do_not_change_a_return(settle):
     row = ReturnFactory(status="received")
     [payment] = payment_selectors.of_order(row.order_id)
     factories.refund(payment, "15")
@@ -155,7 +155,7 @@ def test_a_refund_of_something_else_is_none_of_a_return_s(settle):
     assert amounts(row) == ("received", 0, 0)
 
 
-def test_money_by_hand_goes_back_by_hand(settle):
+def test_a_manual_payment_is_refunded_by_hand(settle):
     order = OrderFactory()
     payment = start_payment(order, method="manual")
     payments.capture_payment(payment_id=payment.id)

@@ -1,4 +1,4 @@
-"""Units come back, in one parcel or in several, or not all of them."""
+"""Receive returns in one receipt or several, and close them."""
 
 from decimal import Decimal
 
@@ -19,7 +19,7 @@ def returned(order):
     return [line.returned for line in orders.get(order.id).lines]
 
 
-def test_two_of_three_come_and_then_the_last_one(settle):
+def test_units_are_received_in_two_receipts(settle):
     order = order_of(3, status="delivered")
     row = request(order, 3)
     approve(row)
@@ -44,7 +44,7 @@ def test_two_of_three_come_and_then_the_last_one(settle):
     assert first["warehouse_id"] == "wh_101"
 
 
-def test_a_line_s_own_reason_goes_before_the_return_s():
+def test_the_reason_of_a_line_overrides_the_one_of_the_return():
     order = order_of(1, 1, status="delivered")
     lines = [line.id for line in order.lines]
     items = [
@@ -58,7 +58,7 @@ def test_a_line_s_own_reason_goes_before_the_return_s():
     assert [item["return_reason"] for item in came] == ["torn", "other"]
 
 
-def test_units_of_a_line_may_come_in_different_states():
+def test_units_of_a_line_are_received_in_different_conditions():
     row = ReturnFactory(status="approved")
     unit = {"order_item_id": row.lines[0].order_item_id, "quantity": 1}
     items = [
@@ -76,7 +76,7 @@ def test_units_of_a_line_may_come_in_different_states():
     )
 
 
-def test_no_more_comes_than_was_asked_for():
+def test_no_more_units_are_received_than_requested():
     order = order_of(3, status="delivered")
     row = request(order, 2)
     approve(row)
@@ -85,7 +85,7 @@ def test_no_more_comes_than_was_asked_for():
         receive(row, 2)
 
 
-def test_units_that_nobody_asked_to_send_back_are_refused():
+def test_units_of_a_line_that_is_not_in_the_return_are_refused():
     order = order_of(1, 1, status="delivered")
     row = request(order, 1)
     approve(row)
@@ -96,7 +96,7 @@ def test_units_that_nobody_asked_to_send_back_are_refused():
         )
 
 
-def test_what_is_cut_short_is_refunded_for_what_came():
+def test_a_return_cut_short_refunds_the_received_units():
     row = ReturnFactory(status="approved")
     receive(row, 1)
     assert close(row, "One is lost.").status == "received"
@@ -110,13 +110,13 @@ def test_what_is_cut_short_is_refunded_for_what_came():
     assert selectors.get(row.id).max_refund == 25
 
 
-def test_a_return_of_which_nothing_is_accepted_is_closed_without_a_word():
+def test_a_return_without_accepted_units_is_closed_without_a_note():
     row = ReturnFactory(status="approved")
     receive(row, accepted=False)
     assert services.close_return(return_id=row.id).status == "closed"
 
 
-def test_whoever_refunds_nothing_of_what_is_owed_says_why():
+def test_waiving_a_refund_needs_a_note():
     row = ReturnFactory(status="received")
     with pytest.raises(RefundOwed, match=r"50\.00 USD can be refunded"):
         services.close_return(return_id=row.id, note="It was worn.")
@@ -129,7 +129,7 @@ def test_whoever_refunds_nothing_of_what_is_owed_says_why():
     assert data(row.order, "return.closed")["note"] == "It was worn."
 
 
-def test_a_free_unit_is_returned_and_nothing_is_owed_for_it():
+def test_a_free_unit_is_returned_without_a_refund():
     order = OrderFactory(discount={"amount": Decimal("50.00")}, status="placed")
     start(order), ship(order), deliver(order)
     row = request(order)
@@ -138,7 +138,7 @@ def test_a_free_unit_is_returned_and_nothing_is_owed_for_it():
     assert selectors.get(row.id).allowed_actions() == ["close"]
 
 
-def test_every_return_of_an_order_counts(settle):
+def test_all_returns_of_an_order_count_in_the_order(settle):
     order = order_of(3, 2, status="delivered")
     for quantities in ((1, 0), (2, 1)):
         row = request(order, *quantities)

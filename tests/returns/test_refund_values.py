@@ -1,4 +1,4 @@
-"""However units are sent back, their values add up to what was paid for them."""
+"""The refunds of any returns add up to the paid price."""
 
 from decimal import Decimal
 
@@ -20,17 +20,17 @@ PAID = Decimal("46.67")
 
 
 def send_back(order, data, *, may_refuse):
-    """Send everything back, in as many returns and receipts as there may be."""
+    """Return all units in a random number of returns and receipts."""
     left = 7
     while left:
-        row = request(order, data.draw(st.integers(1, left), label="asked for"))
+        row = request(order, data.draw(st.integers(1, left), label="requested"))
         approve(row)
         while (row := selectors.get(row.id)).status == "approved":
             if row.receipts.all() and data.draw(st.booleans(), label="cut short"):
                 close(row)
             else:
-                came = data.draw(st.integers(1, row.outstanding_quantity), label="came")
-                accepted = not (may_refuse and data.draw(st.booleans(), label="refused"))
+                came = data.draw(st.integers(1, row.outstanding_quantity), label="received")
+                accepted = not (may_refuse and data.draw(st.booleans(), label="not accepted"))
                 receive(row, came, accepted=accepted)
                 left -= came
         if row.max_refund:
@@ -48,7 +48,7 @@ def example(order, data, *, may_refuse):
             for line in row.lines
             for number in row.reserved_unit_numbers(line)
         ]
-        assert sorted(units) == [1, 2, 3, 4, 5, 6, 7], "every unit came, and none twice"
+        assert sorted(units) == [1, 2, 3, 4, 5, 6, 7], "every unit was returned once"
         refunded = sum(row.refunded_amount for row in rows)
         assert refunded == sum(row.accepted_value for row in rows)
         [payment] = payments.of_order(order.id)
@@ -69,24 +69,24 @@ def order():
 
 @given(data=st.data())
 @SETTINGS
-def test_all_that_was_paid_goes_back_to_the_cent(order, data):
+def test_refunds_add_up_to_the_paid_price(order, data):
     assert example(order, data, may_refuse=False) == PAID
 
 
 @given(data=st.data())
 @SETTINGS
-def test_what_is_not_accepted_is_not_paid_for(order, data):
+def test_units_that_are_not_accepted_are_not_refunded(order, data):
     assert example(order, data, may_refuse=True) <= PAID
 
 
-def test_what_is_written_off_and_what_comes_back_are_all_of_the_line():
+def test_written_off_and_other_units_add_up_to_the_line():
     order = OrderFactory(**SEVEN | {"status": "processing"})
     write_off(order, 0, 3)
     [line] = OrderItem.objects.filter(order=order)
     assert line.paid_for(range(1, 5)) + line.paid_for_written_off(3) == PAID
 
 
-def test_a_unit_costs_the_same_whoever_asks():
+def test_a_unit_has_a_fixed_price():
     [line] = order_of(3).lines
     assert [line.paid_for([n]) for n in (1, 2, 3)] == [25, 25, 25]
     assert line.paid_for([]) == 0

@@ -1,4 +1,4 @@
-"""The money for what has come back: never more than that, and none of it twice."""
+"""Refund returns, never more than the accepted units, and nothing twice."""
 
 from decimal import Decimal
 
@@ -28,7 +28,7 @@ def amounts(row):
 
 
 def fail(row, refund_id=None):
-    """The gateway cannot pay a refund out, or what it has paid out comes back."""
+    """The gateway reports a refund as failed, or as bounced after it succeeded."""
     given = Refund.objects.get(pk=refund_id) if refund_id else Refund.objects.get(cause=row.id)
     payment = lock_payment(given.payment_id)
     payout = Payout(state="failed", error_code="expired_card", error_message="The card expired.")
@@ -37,7 +37,7 @@ def fail(row, refund_id=None):
 
 
 class TestRefunding:
-    def test_it_is_refunded_when_the_payment_says_so(self, settle):
+    def test_the_return_is_refunded_when_the_refund_succeeds(self, settle):
         row = ReturnFactory(status="received")
         settle()
         before = mark()
@@ -66,7 +66,7 @@ class TestRefunding:
         assert invoice_of(row.order).creditable_amount == 0
 
     @pytest.mark.parametrize("method", ["store_credit", "manual"])
-    def test_what_an_operator_pays_out_is_refunded_when_that_is_recorded(self, method, settle):
+    def test_a_manual_refund_completes_the_return_when_it_is_recorded(self, method, settle):
         row = ReturnFactory(status="received")
         refund(row, "40", refund_method=method)
         settle()
@@ -76,7 +76,7 @@ class TestRefunding:
         assert (refunded["refund_amount"], refunded["refund_method"]) == ("40.00", method)
         assert "payment.refunded" not in told(row.order), "the gateway has paid nothing out"
 
-    def test_the_same_request_again_changes_nothing(self):
+    def test_a_repeated_request_changes_nothing(self):
         row = ReturnFactory(status="received")
         before = mark()
         for amount in ("20", "20", None):
@@ -89,7 +89,7 @@ class TestRefunding:
         refund(row, "20")
         assert told(row.order).count("return.refund_due") == 1
 
-    def test_nothing_changes_once_it_is_refunded(self, settle):
+    def test_a_bounced_refund_does_not_reopen_the_return(self, settle):
         row = ReturnFactory(status="refunded")
         settle()
         before = mark()
@@ -99,19 +99,19 @@ class TestRefunding:
         assert told(row.order, after=before) == ["refund.failed"]
 
 
-class TestHowMuch:
+class TestMaximum:
     def refused(self, row, amount, **given):
         with pytest.raises(RefundTooLarge) as refused:
             services.refund_return(return_id=row.id, amount=Decimal(amount), **given)
         return refused.value.details["max_refundable"]
 
-    def test_no_more_than_was_approved(self):
+    def test_at_most_the_approved_amount_is_refunded(self):
         row = ReturnFactory()
         approve(row, refund_amount=Decimal(30))
         receive(row)
         assert self.refused(row, "30.01") == "30.00"
 
-    def test_with_permission_more_than_was_approved_and_no_more_than_came(self):
+    def test_the_override_refunds_at_most_the_received_units(self):
         row = ReturnFactory()
         approve(row, refund_amount=Decimal(10))
         receive(row, 1)
@@ -120,7 +120,7 @@ class TestHowMuch:
         refund(row, "25", may_exceed=True)
         assert pay_out(row).refunded_amount == 25
 
-    def test_with_permission_also_where_nothing_was_approved(self):
+    def test_the_override_refunds_a_return_approved_with_zero(self):
         row = ReturnFactory()
         approve(row, refund_amount=Decimal(0))
         receive(row)
@@ -129,14 +129,14 @@ class TestHowMuch:
         refund(row, "1", may_exceed=True)
         assert pay_out(row).refunded_amount == 1
 
-    def test_no_more_than_was_received_and_accepted(self):
+    def test_only_accepted_units_are_refunded(self):
         row = ReturnFactory(status="approved")
         receive(row, 1)
         receive(row, 1, accepted=False)
         for may_exceed in (False, True):
             assert self.refused(row, "25.01", may_exceed=may_exceed) == "25.00"
 
-    def test_the_fee_and_the_postage_are_of_what_came(self):
+    def test_fee_and_postage_are_deducted_from_the_received_units(self):
         Policy.objects.create(
             organization_id="org_1", restocking_fee=Decimal("0.10"), postage_paid_by="customer"
         )
@@ -146,7 +146,7 @@ class TestHowMuch:
         close(row)
         assert selectors.get(row.id).max_refund == Decimal("18.50")
 
-    def test_no_more_than_the_payments_have_left(self):
+    def test_at_most_the_remaining_payment_is_refunded(self):
         row = ReturnFactory(status="received")
         [payment] = payment_selectors.of_order(row.order_id)
         factories.refund(payment, "15")
@@ -155,7 +155,7 @@ class TestHowMuch:
         assert amounts(row) == ("received", 35, 0)
         assert pay_out(row).refunded_amount == 35
 
-    def test_of_money_that_is_gone_nothing_is_asked_for(self):
+    def test_a_fully_refunded_payment_refunds_nothing(self):
         row = ReturnFactory(status="received")
         [payment] = payment_selectors.of_order(row.order_id)
         factories.refund(payment, "50")
@@ -163,7 +163,7 @@ class TestHowMuch:
             services.refund_return(return_id=row.id)
         assert refused.value.details == {"max_refundable": "0.00"}
 
-    def test_nothing_goes_back_before_all_has_come(self):
+    def test_a_partly_received_return_is_not_refunded(self):
         row = ReturnFactory(status="approved")
         receive(row, 1)
         with pytest.raises(InvalidTransition, match="it is approved"):

@@ -1,4 +1,4 @@
-"""Asking to send units back, and hearing whether that is all right."""
+"""Request and approve returns."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -29,7 +29,7 @@ def policy(**rules):
 
 
 class TestRequesting:
-    def test_a_request_tells_what_comes_back_and_why(self):
+    def test_the_event_has_the_units_and_the_reason(self):
         order = order_of(3, 2, status="delivered")
         row = request(order, 2, 1, reason="too_big")
         told_of = data(order, "return.requested")
@@ -41,7 +41,7 @@ class TestRequesting:
         ]
         assert row.value == Decimal("75.00")
 
-    def test_only_what_has_been_delivered_is_sent_back(self):
+    def test_only_delivered_units_are_returned(self):
         order = order_of(3)
         ship(order, units={order.lines[0].id: 2})
         with pytest.raises(TooManyUnits, match="available: 0; requested: 1"):
@@ -57,13 +57,13 @@ class TestRequesting:
         with pytest.raises(UnknownOrderItem):
             services.request_return(order_id=order.id, reason="other", items=[item])
 
-    def test_a_refused_request_takes_no_number(self):
+    def test_a_refused_request_uses_no_rma_number(self):
         order = OrderFactory(status="delivered")
         with pytest.raises(TooManyUnits):
             request(order, 3)
         assert request(order).rma_number.endswith("-0001")
 
-    def test_each_return_takes_the_first_units_that_no_other_one_stands_for(self):
+    def test_each_return_takes_the_first_free_units(self):
         order = OrderFactory(**SEVEN)
         first, second = request(order, 2), request(order, 3)
         assert (units(first), units(second)) == ([[1, 2]], [[3, 4, 5]])
@@ -71,12 +71,12 @@ class TestRequesting:
         assert units(request(order, 3)) == [[1, 2, 6]]
 
     @pytest.mark.parametrize("end", [services.reject_return, services.cancel_return])
-    def test_what_is_not_sent_after_all_may_be_asked_for_again(self, end):
+    def test_units_of_an_ended_return_can_be_requested_again(self, end):
         row = ReturnFactory()
         end(return_id=row.id)
         assert units(request(row.order)) == [[1, 2]]
 
-    def test_what_was_cut_short_may_be_asked_for_again(self):
+    def test_units_that_were_cut_short_can_be_requested_again(self):
         order = OrderFactory(**SEVEN)
         row = request(order, 4)
         approve(row)
@@ -84,31 +84,31 @@ class TestRequesting:
         close(row)
         assert units(request(order, 6)) == [[2, 3, 4, 5, 6, 7]]
 
-    def test_what_came_and_was_not_accepted_does_not_come_a_second_time(self):
+    def test_units_that_were_not_accepted_cannot_be_requested_again(self):
         row = ReturnFactory(status="approved")
         receive(row, accepted=False)
         close(row)
         with pytest.raises(TooManyUnits):
             request(row.order, 1)
 
-    def test_a_return_leaves_its_order_as_it_was(self, settle):
+    def test_a_return_does_not_change_the_status_of_the_order(self, settle):
         row = ReturnFactory(status="refunded")
         settle()
         row.order.refresh_from_db()
         assert row.order.status == "delivered"
 
 
-class TestTheWindow:
+class TestWindow:
     def delivered(self, days):
         order = OrderFactory(status="shipped")
         return deliver(order, at=timezone.now() - timedelta(days=days))
 
-    def test_it_is_thirty_days_long(self):
+    def test_the_window_is_thirty_days_by_default(self):
         assert request(self.delivered(days=29)).status == "requested"
         with pytest.raises(ReturnWindowClosed, match="could be returned for 30 days"):
             request(self.delivered(days=31))
 
-    def test_each_line_has_its_own_by_its_latest_delivery(self):
+    def test_the_window_of_a_line_starts_with_its_latest_delivery(self):
         order = order_of(2, 1)
         first, second = order.lines
         for n, (line, days) in enumerate([(first, 40), (second, 40), (first, 1)]):
@@ -118,24 +118,24 @@ class TestTheWindow:
         with pytest.raises(ReturnWindowClosed, match=second.id):
             request(order, 0, 1)
 
-    def test_an_operator_who_says_why_takes_back_what_is_late(self):
+    def test_an_override_reason_ignores_the_window(self):
         row = request(self.delivered(days=31), override_reason="It was in hospital.")
         assert Return.objects.get(pk=row.id).override_reason == "It was in hospital."
 
     @pytest.mark.parametrize(("days", "age"), [(5, 6), (0, 0.001)])
-    def test_an_organization_has_its_own(self, days, age):
+    def test_a_policy_sets_the_window_of_an_organization(self, days, age):
         policy(window_days=days)
         with pytest.raises(ReturnWindowClosed):
             request(self.delivered(days=age))
 
     @pytest.mark.parametrize("days", [90, 1_000_000, 2_147_483_647])
-    def test_the_settings_say_how_long_it_is(self, days, settings):
+    def test_the_settings_set_the_default_window(self, days, settings):
         settings.RETURN_WINDOW_DAYS = days
         assert request(self.delivered(days=80)).status == "requested"
 
 
 class TestApproving:
-    def test_the_approval_says_how_much_may_go_back(self):
+    def test_the_event_has_the_maximum_refund(self):
         row = approve(ReturnFactory(), return_shipping_label_url="https://x.example/label")
         told_of = data(row.order, "return.approved")
         assert told_of["refund_amount"] == "50.00"
@@ -154,18 +154,18 @@ class TestApproving:
             ({"postage_paid_by": "customer"}, "60", "0.00"),
         ],
     )
-    def test_the_policy_decides_what_is_deducted(self, rules, cost, most):
+    def test_the_policy_sets_the_deductions(self, rules, cost, most):
         policy(**rules)
         row = approve(ReturnFactory(), return_shipping_cost=Decimal(cost))
         assert data(row.order, "return.approved")["refund_amount"] == most
 
-    def test_a_policy_that_changes_later_changes_nothing(self):
+    def test_a_later_policy_does_not_change_an_approved_return(self):
         row = ReturnFactory(status="approved")
         policy(restocking_fee=Decimal("0.5"))
         receive(row)
         assert selectors.get(row.id).max_refund == 50
 
-    def test_the_operator_may_lower_what_may_go_back_and_not_raise_it(self):
+    def test_the_approved_amount_can_be_lowered_and_not_raised(self):
         row = ReturnFactory()
         with pytest.raises(RefundTooLarge) as refused:
             approve(row, refund_amount=Decimal("50.01"))
@@ -175,7 +175,7 @@ class TestApproving:
         approve(row, refund_amount=Decimal("20.00"))
         assert data(row.order, "return.approved")["refund_amount"] == "20.00"
 
-    def test_a_currency_without_decimals_is_rounded_to_its_units(self):
+    def test_a_currency_without_decimals_is_rounded_to_units(self):
         policy(restocking_fee=Decimal("0.15"))
         order = OrderFactory(
             currency="JPY",
@@ -186,7 +186,7 @@ class TestApproving:
         body = EventRecord.objects.get(stream=order.id, name="return.approved").body
         assert '"refund_amount":1104}' in body
 
-    def test_the_same_approval_again_changes_nothing(self):
+    def test_a_repeated_approval_changes_nothing(self):
         row, said = ReturnFactory(), {"refund_amount": Decimal(20), "note": "As a courtesy."}
         approve(row, **said)
         before = mark()
@@ -195,7 +195,7 @@ class TestApproving:
         with pytest.raises(InvalidTransition, match="it is approved"):
             approve(row, refund_amount=Decimal(30))
 
-    def test_a_rejection_says_who_and_why(self):
+    def test_the_rejection_event_has_the_actor_and_the_note(self):
         row = ReturnFactory()
         services.reject_return(return_id=row.id, note="It was sold as seen.")
         assert data(row.order, "return.rejected") == {

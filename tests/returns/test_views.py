@@ -1,4 +1,4 @@
-"""The returns' routes."""
+"""The REST API of returns."""
 
 from decimal import Decimal
 
@@ -28,7 +28,7 @@ def came(row, quantity=1, **given):
     return {"warehouse_id": "wh_7", "items": [{**item, **given}]}
 
 
-def test_a_return_from_its_request_to_its_money(api):
+def test_a_return_from_the_request_to_the_refund(api):
     order = OrderFactory(status="delivered")
     answer = post(api, None, "", wanted(order))
     assert answer.status_code == 201
@@ -67,7 +67,7 @@ def test_a_return_from_its_request_to_its_money(api):
     assert [given["cause"] for given in payment["refunds"]] == [row.id]
 
 
-def test_a_line_that_is_named_twice_counts_twice(api):
+def test_quantities_of_the_same_line_are_added_up(api):
     order = OrderFactory(status="delivered")
     line = order.lines[0]
     asked = post(api, None, "", wanted(order, line, line)).json()
@@ -97,24 +97,24 @@ def test_a_wrong_request_is_refused(api, change, field):
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
 
 
-def test_another_organization_s_order_is_not_returned(api):
+def test_an_order_of_another_organization_is_refused(api):
     order = OrderFactory(organization_id="org_2", status="delivered")
     assert list(post(api, None, "", wanted(order)).json()["errors"]) == ["order_id"]
 
 
-def test_what_is_late_is_refused_with_a_code(api, settings):
+def test_a_late_return_is_refused_with_a_code(api, settings):
     settings.RETURN_WINDOW_DAYS = 0
     answer = post(api, None, "", wanted(OrderFactory(status="delivered")))
     assert (answer.status_code, answer.json()["code"]) == (422, "return_window_closed")
 
 
 @pytest.mark.parametrize("verb", ["receive", "refund", "close"])
-def test_a_key_is_needed_where_a_repeat_would_do_harm(api, verb):
+def test_receive_refund_and_close_need_an_idempotency_key(api, verb):
     answer = api.post(f"/api/v1/returns/{ReturnFactory().id}/{verb}", {})
     assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_required")
 
 
-def test_a_close_that_is_sent_twice_only_cuts_it_short(api):
+def test_a_repeated_close_only_cuts_the_return_short(api):
     row = ReturnFactory(status="approved")
     receive(row, 1)
     for _ in range(2):
@@ -122,14 +122,14 @@ def test_a_close_that_is_sent_twice_only_cuts_it_short(api):
         assert (answer.status_code, answer.json()["status"]) == (200, "received")
 
 
-def test_units_that_are_not_accepted_are_not_paid_for(api):
+def test_units_that_are_not_accepted_cannot_be_refunded(api):
     row = ReturnFactory(status="approved")
     answer = post(api, row, "receive", came(row, 2, condition="damaged", accepted=False)).json()
     assert (answer["accepted_value"], answer["max_refundable"]) == ("0.00", "0.00")
     assert answer["allowed_actions"] == ["close"]
 
 
-def test_more_than_was_approved_needs_a_scope(caller):
+def test_a_refund_above_the_approved_amount_needs_a_scope(caller):
     row = ReturnFactory()
     approve(row, refund_amount=Decimal(10))
     receive(row)
@@ -150,18 +150,18 @@ def test_a_wrong_amount_is_refused(api, amount):
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["amount"])
 
 
-def test_what_the_state_does_not_allow_says_what_it_does(api):
+def test_a_refused_action_lists_the_allowed_ones(api):
     row = ReturnFactory(status="approved")
     answer = post(api, row, "refund")
     assert (answer.status_code, answer.json()["allowed_actions"]) == (409, ["cancel", "receive"])
 
 
-def test_a_label_is_a_url(api):
+def test_the_label_must_be_a_url(api):
     answer = post(api, ReturnFactory(), "approve", {"return_shipping_label_url": "here"})
     assert list(answer.json()["errors"]) == ["return_shipping_label_url"]
 
 
-def test_the_same_rejection_again_is_answered_the_same(api):
+def test_a_repeated_rejection_has_the_same_response(api):
     row = ReturnFactory()
     first, again = (
         post(api, row, "reject", {"note": "Sold as seen."}, key=key) for key in ("1", "2")
@@ -171,7 +171,7 @@ def test_the_same_rejection_again_is_answered_the_same(api):
     assert (other.status_code, other.json()["code"]) == (409, "invalid_transition")
 
 
-def test_returns_are_filtered_by_what_people_ask_for(api):
+def test_the_list_can_be_filtered(api):
     asked, approved = ReturnFactory(), ReturnFactory(status="approved")
     received, refunding = ReturnFactory(status="received"), ReturnFactory(status="received")
     refund(refunding)
@@ -189,7 +189,7 @@ def test_returns_are_filtered_by_what_people_ask_for(api):
     assert ids(to_refund="false") == [worthless.id, refunding.id, approved.id, asked.id]
 
 
-def test_a_service_acts_for_a_person(api):
+def test_the_actor_of_the_body_is_recorded(api):
     row = ReturnFactory()
     post(api, row, "approve", {"actor": "user_manager"})
     assert selectors.get(row.id).approved_by == "user_manager"
