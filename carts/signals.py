@@ -1,4 +1,4 @@
-"""A saved cart hands its events to the outbox."""
+"""Saving a cart publishes its events."""
 
 from typing import Any
 

@@ -233,7 +233,7 @@ class FulfillmentAdmin(AggregateAdmin):
         self, request: HttpRequest, queryset: QuerySet[Fulfillment], search_term: str
     ) -> tuple[QuerySet[Fulfillment], bool]:
         # A join with the orders would scan every fulfillment.
-        if search_term and (found := orders.selectors.numbered(search_term)):
+        if search_term and (found := orders.selectors.ids_by_number(search_term)):
             return queryset.filter(order__in=found), False
         rows, may_repeat = super().get_search_results(request, queryset, search_term)
         return rows, may_repeat

@@ -1,4 +1,4 @@
-"""Orders as operators see them."""
+"""Orders in the admin."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from config.admin.columns import address, amount, badge
 from config.admin.commands import Command, no_input
@@ -41,16 +42,17 @@ PAYMENT = badge(
 FULFILLMENT = badge("fulfillment", {"delivered": "success"}, selectors.fulfillment_status)
 RETURN = badge("returns", {"returned": "danger"}, selectors.return_status)
 HOLD = badge("on hold", {"held": "warning"}, lambda order: "held" if order.is_held() else "-")
+HOLD_TAB, CANCELLATION_TAB = _("Hold"), _("Cancellation")
 AMOUNTS = ("unit_price", "discount", "tax", "total")  # of a line
 
 
-def items(order: Order) -> Mapping[str, list[tuple[str, str]]]:
-    """The order's lines, to choose from."""
+def line_choices(order: Order) -> Mapping[str, list[tuple[str, str]]]:
+    """Return the lines to choose from."""
     return {"order_item_id": [(line.id, f"{line} ({line.title})") for line in order.lines]}
 
 
-def allocation(order: Order) -> Mapping[str, Any]:
-    """Where the units come from, as far as it is known."""
+def known_allocation(order: Order) -> Mapping[str, Any]:
+    """Return the current reservation, with preferred warehouses for what is not allocated."""
     return {
         "reservation_id": order.reservation_id,
         "allocations": [
@@ -61,17 +63,15 @@ def allocation(order: Order) -> Mapping[str, Any]:
     }
 
 
-def unshipped(order: Order) -> Mapping[str, Any]:
-    """Initial values of the write-off form: a row for each line with unshipped units."""
+def unshipped_lines(order: Order) -> Mapping[str, Any]:
+    """Return a form row for each line with unshipped units."""
     lines = [line for line in order.lines if line.unshipped_quantity]
     return {"items": [{"order_item_id": line.id} for line in lines]}
 
 
 class OrderItems(Lines):
-    """What was bought, and how far its units have come."""
-
     model = OrderItem
-    verbose_name_plural = "lines"
+    verbose_name_plural = _("lines")
     fields = readonly_fields = [
         "title",
         "variant_id",
@@ -85,16 +85,14 @@ class OrderItems(Lines):
         rows: QuerySet[OrderItem] = super().get_queryset(request)
         return rows.select_related("order").prefetch_related("allocations")
 
-    @admin.display(description="allocated")
+    @admin.display(description=_("allocated"))
     def allocated_(self, line: OrderItem) -> str:
         return ", ".join(map(str, line.allocated)) or "-"
 
 
 class WriteOffs(Lines):
-    """What will never ship, and whether Inventory knows."""
-
     model = WriteOff
-    verbose_name_plural = "written off"
+    verbose_name_plural = _("written-off units")
     fields = readonly_fields = [
         "order_item",
         "quantity",
@@ -114,49 +112,64 @@ class WriteOffs(Lines):
 class OrderAdmin(AggregateAdmin):
     icon = "receipt_long"
     commands = {
-        "place": Command(services.place_order, icon="shopping_bag"),
+        "place": Command(
+            services.place_order,
+            icon="shopping_bag",
+            description=_("Place the order. Inventory reserves its stock."),
+        ),
         "reservation": Command(
             services.record_reservation,
             serializers.OrderReservation,
-            start=allocation,
-            choices=items,
+            start=known_allocation,
+            choices=line_choices,
             icon="warehouse",
+            description=_(
+                "Record where Inventory reserved the stock, or that it cannot supply the order. "
+                "A rejected order is cancelled."
+            ),
         ),
         "cancel": Command(
             services.cancel_order,
             serializers.OrderCancel,
             icon="cancel",
+            description=_("Cancel the order. Inventory releases its stock; payments are refunded."),
             ends=True,
         ),
         "hold": Command(
             services.hold_order,
             serializers.OrderHold,
             icon="pause",
+            description=_("Put the order on hold. Picking cannot start until it is released."),
         ),
         "release": Command(
             services.release_order,
             icon="resume",
+            description=_("Release the order from hold, so that picking can start."),
             bulk=no_input,
         ),
         "write-off": Command(
             services.write_off_units,
             serializers.OrderWriteOff,
-            start=unshipped,
-            choices=items,
+            start=unshipped_lines,
+            choices=line_choices,
             icon="remove_shopping_cart",
+            description=_(
+                "Write off units that will never ship, and refund what was paid for them."
+            ),
             ends=True,
         ),
         "release-units": Command(
             services.release_written_off_units,
             icon="inventory",
+            description=_("Confirm that you released the stock of written-off units in Inventory."),
             bulk=no_input,
         ),
     }
     queues = (
-        Queue("held", "Orders on hold", lambda rows: rows.filter(selectors.ON_HOLD), "pause"),
+        Queue("held", _("On hold"), lambda rows: rows.filter(selectors.ON_HOLD), "pause"),
         Queue(
             "unreleased",
-            "Orders with units to release in Inventory",
+            _("Release stock in Inventory"),
             lambda rows: rows.filter(selectors.WITH_UNRELEASED_UNITS),
             "inventory",
         ),
@@ -180,7 +193,9 @@ class OrderAdmin(AggregateAdmin):
         "customer_email__exact",
         "organization_id__exact",
     ]
-    search_help_text = "A whole number, id, customer, e-mail address or organization"
+    search_help_text = _(
+        "The full order number, order id, customer id, e-mail address or organization id"
+    )
     ordering = ["-id"]
     fieldsets = [
         (
@@ -196,45 +211,45 @@ class OrderAdmin(AggregateAdmin):
             },
         ),
         tab(
-            "Customer",
+            _("Customer"),
             ("customer_id", "customer_email"),
             (address("shipping_address"), address("billing_address")),
         ),
         tab(
-            "Money",
+            _("Amounts"),
             (amount("subtotal"), amount("discount")),
             ("discount_reason", amount("shipping_cost")),
             (amount("tax"), amount("total")),
             ("payment_id", "confirmed_at"),
         ),
         tab(
-            "Delivery",
+            _("Delivery"),
             ("carrier", "service"),
             ("reservation_id", "reservation_expires_at"),
             ("signature_required", "delivered_at"),
             ("delivery_signature", "delivery_photo_url"),
         ),
-        tab("Hold", ("hold_reason", "hold_note"), ("held_by", "held_at")),
+        tab(HOLD_TAB, ("hold_reason", "hold_note"), ("held_by", "held_at")),
         tab(
-            "Cancellation",
+            CANCELLATION_TAB,
             ("cancellation_reason", "cancellation_note"),
             ("cancelled_by", "cancelled_at"),
         ),
-        tab("Origin", (link("cart_id", "cart"), "replaces"), ("placed_at", "updated_at")),
+        tab(_("Origin"), (link("cart_id", "cart"), "replaces"), ("placed_at", "updated_at")),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
-        return selectors.to_show()
+        return selectors.with_payment_totals()
 
     def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Any:
-        """Leave out what has not happened."""
-        assert obj, "orders are not added here"
-        happened: dict[Any, Any] = {"Hold": obj.held_at, "Cancellation": obj.cancelled_at}
+        """Leave out the tabs of what has not happened."""
+        assert obj, "operators do not add orders"
+        happened: dict[Any, Any] = {HOLD_TAB: obj.held_at, CANCELLATION_TAB: obj.cancelled_at}
         return [each for each in self.fieldsets if happened.get(each[0], True)]
 
     def get_inlines(self, request: HttpRequest, obj: Order | None) -> Any:
-        """Leave out what has not happened."""
-        assert obj, "orders are not added here"
+        """Leave out write-offs if there are none."""
+        assert obj, "operators do not add orders"
         return [OrderItems, WriteOffs] if obj.write_offs.exists() else [OrderItems]
 
 

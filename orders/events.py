@@ -1,4 +1,4 @@
-"""What orders tell other services, in the contract's order, and what they keep to themselves."""
+"""The events of orders: published ones in the order of the specification, then internal ones."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -26,15 +26,15 @@ CancellationReason = Literal[
 
 
 class StockItem(Payload):
-    """Units of a variant in a warehouse."""
+    """A quantity of one variant in one warehouse."""
 
     variant_id: Id
     quantity: Quantity
-    warehouse_id: Annotated[Id | None, Meta(description="Null where none is known.")]
+    warehouse_id: Annotated[Id | None, Meta(description="Null if not known.")]
 
     @classmethod
     def of(cls, order: "Order") -> list[Self]:
-        """Every unit that is not written off, one entry for each line and warehouse."""
+        """Return the units that are not written off, one item for each line and warehouse."""
         return [
             cls(variant_id=line.variant_id, quantity=quantity, warehouse_id=warehouse_id)
             for line in order.lines
@@ -43,23 +43,23 @@ class StockItem(Payload):
 
 
 class PlacedItem(Payload):
-    """What Inventory is asked to reserve."""
+    """A quantity of one variant that Inventory should reserve."""
 
     variant_id: Id
     quantity: Quantity
-    preferred_warehouse_id: Annotated[Id | None, Meta(description="Null where any will do.")]
+    preferred_warehouse_id: Annotated[Id | None, Meta(description="Null for any warehouse.")]
 
 
 @event("order.created", version="1.0")
 class OrderCreated(Event):
-    """An order is open; nothing is reserved or owed yet."""
+    """An order was opened. No stock is reserved and no payment is due until it is placed."""
 
     order_id: Id
     order_number: str
     customer_id: Annotated[Id | None, Meta(description="Null for a guest.")]
     total_amount: Money
     currency: Annotated[str, Meta(description="ISO 4217.")]
-    items_count: Annotated[Quantity, Meta(description="Units, as a shopper counts.")]
+    items_count: Annotated[Quantity, Meta(description="Units, summed over all lines.")]
     status: Literal["pending"]
 
     @classmethod
@@ -77,13 +77,17 @@ class OrderCreated(Event):
 
 @event("order.placed", version="1.0")
 class OrderPlaced(Event):
-    """The customer has committed; Inventory reserves the stock for as long as paying may take."""
+    """The customer placed the order. Inventory should reserve its stock."""
 
     order_id: Id
     customer_id: Annotated[Id | None, Meta(description="Null for a guest.")]
-    local_id: Annotated[Id | None, Meta(description="The shop or branch; null online.")]
+    local_id: Annotated[
+        Id | None, Meta(description="The shop or branch; null for an online order.")
+    ]
     items: list[PlacedItem]
-    reservation_ttl_minutes: Annotated[int, Meta(description="An unpaid order lives no longer.")]
+    reservation_ttl_minutes: Annotated[
+        int, Meta(description="An order that is not paid by then is cancelled.")
+    ]
 
     @classmethod
     def of(cls, order: "Order", *, reservation_ttl_minutes: int) -> Self:
@@ -105,14 +109,14 @@ class OrderPlaced(Event):
 
 @event("order.confirmed", version="1.0", moment="confirmed_at")
 class OrderConfirmed(Event):
-    """What is due is paid; Inventory commits the stock, Notification mails the customer."""
+    """The amount due is paid. Inventory should commit the reserved stock."""
 
     order_id: Id
     order_number: str
-    reservation_id: Annotated[Id | None, Meta(description="Null if Inventory never answered.")]
+    reservation_id: Annotated[Id | None, Meta(description="Null without a reservation.")]
     confirmed_at: Timestamp
-    payment_id: Annotated[Id | None, Meta(description="Null if nothing was to be paid.")]
-    items: Annotated[list[StockItem], Meta(description="One for each line and warehouse.")]
+    payment_id: Annotated[Id | None, Meta(description="Null if nothing was due.")]
+    items: Annotated[list[StockItem], Meta(description="One item for each line and warehouse.")]
 
     @classmethod
     def of(cls, order: "Order", *, payment_id: str | None, confirmed_at: datetime) -> Self:
@@ -128,16 +132,18 @@ class OrderConfirmed(Event):
 
 @event("order.cancelled", version="1.0")
 class OrderCancelled(Event):
-    """It will not be delivered; Inventory releases the stock, and what was paid goes back."""
+    """The order was cancelled. Inventory should release its stock; payments are refunded."""
 
     order_id: Id
-    reservation_id: Annotated[Id | None, Meta(description="Null if Inventory never answered.")]
+    reservation_id: Annotated[Id | None, Meta(description="Null without a reservation.")]
     cancellation_reason: CancellationReason
-    cancelled_by: Annotated[str, Meta(description="A user, or `system`.")]
-    refund_required: Annotated[bool, Meta(description="Money was captured and not refunded.")]
+    cancelled_by: Annotated[str, Meta(description="A user id, or `system`.")]
+    refund_required: Annotated[
+        bool, Meta(description="True if captured money is not refunded yet.")
+    ]
     stock_to_release: Annotated[
         list[StockItem],
-        Meta(description="Every live unit; empty if the order was never placed."),
+        Meta(description="Units that are not written off; empty if never placed."),
     ]
 
     @classmethod
@@ -154,29 +160,29 @@ class OrderCancelled(Event):
 
 @event("order.processing", version="1.0", moment="fulfillment_started_at")
 class OrderProcessing(Event):
-    """The first warehouse has started; from here on the allocation is fixed."""
+    """The first warehouse started to pick. The allocation cannot change any more."""
 
     order_id: Id
-    warehouse_id: Annotated[Id | None, Meta(description="Null where none is known.")]
+    warehouse_id: Annotated[Id | None, Meta(description="Null if not known.")]
     fulfillment_started_at: Timestamp
 
 
 @event("order.shipped", version="1.0", moment="shipped_at")
 class OrderShipped(Event):
-    """A shipment has left; Inventory deducts its units. Once for each shipment."""
+    """A shipment left the warehouse, once for each shipment. Inventory should deduct its units."""
 
     order_id: Id
     shipment_id: Id
     carrier: str
-    tracking_number: Annotated[str | None, Meta(description="Null without a label.")]
+    tracking_number: Annotated[str | None, Meta(description="Null if the carrier gave none.")]
     shipped_at: Timestamp
     estimated_delivery: date | None
-    shipped_items: Annotated[list[StockItem], Meta(description="Of this shipment only.")]
+    shipped_items: Annotated[list[StockItem], Meta(description="The units of this shipment only.")]
 
 
 @event("order.delivered", version="1.0", moment="delivered_at")
 class OrderDelivered(Event):
-    """The last live unit has arrived; the proof is that of the latest delivery."""
+    """The last unit was delivered. The proof is that of the latest delivery."""
 
     order_id: Id
     delivered_at: Timestamp
@@ -185,7 +191,7 @@ class OrderDelivered(Event):
 
     @classmethod
     def of(cls, order: "Order") -> Self:
-        assert order.delivered_at, "nothing has arrived"
+        assert order.delivered_at, "no shipment was delivered"
         return cls(
             order_id=order.id,
             delivered_at=order.delivered_at,
@@ -195,7 +201,7 @@ class OrderDelivered(Event):
 
 
 class LineUnits(Payload):
-    """Units of one of the order's lines."""
+    """A quantity of one of the order's lines."""
 
     order_item_id: Id
     quantity: Quantity
@@ -206,14 +212,14 @@ class LineUnits(Payload):
 
 
 class AllocatedUnits(LineUnits):
-    """Units of a line that a warehouse is to send."""
+    """A quantity of one of the order's lines, reserved in one warehouse."""
 
     warehouse_id: Id
 
 
 @event("order.reserved", published=False)
 class OrderReserved(Event):
-    """Inventory has said from which warehouses the units come."""
+    """Inventory reserved stock in one or more warehouses."""
 
     order_id: Id
     reservation_id: Id
@@ -222,7 +228,7 @@ class OrderReserved(Event):
 
 @event("order.held", published=False)
 class OrderHeld(Event):
-    """Somebody wants to look at it before fulfillment starts."""
+    """The order was put on hold: picking cannot start."""
 
     order_id: Id
     reason: str
@@ -241,7 +247,7 @@ class OrderHeld(Event):
 
 @event("order.released", published=False)
 class OrderReleased(Event):
-    """The hold is lifted."""
+    """The order was released from hold."""
 
     order_id: Id
     released_by: str
@@ -253,7 +259,7 @@ class OrderReleased(Event):
 
 @event("order.part_delivered", published=False)
 class OrderPartDelivered(Event):
-    """A shipment has arrived, and others have not."""
+    """A shipment was delivered, and other units are not yet."""
 
     order_id: Id
     shipment_id: Id
@@ -262,7 +268,7 @@ class OrderPartDelivered(Event):
 
 @event("order.units_written_off", published=False)
 class OrderUnitsWrittenOff(Event):
-    """These units will never ship; what was paid for them, the amount, goes back."""
+    """Units were written off: they will never ship, and `amount` was paid for them."""
 
     order_id: Id
     reason: str
@@ -273,7 +279,7 @@ class OrderUnitsWrittenOff(Event):
 
 @event("order.units_reopened", published=False)
 class OrderUnitsReopened(Event):
-    """A shipment was lost or came back: its units are to be sent again or written off."""
+    """A shipment was lost or returned to the sender: its units can ship again."""
 
     order_id: Id
     shipment_id: Id
@@ -282,7 +288,7 @@ class OrderUnitsReopened(Event):
 
 @event("order.units_returned", published=False)
 class OrderUnitsReturned(Event):
-    """The customer has sent these units back."""
+    """The customer returned units."""
 
     order_id: Id
     items: list[LineUnits]
@@ -290,7 +296,7 @@ class OrderUnitsReturned(Event):
 
 @event("order.units_released", published=False)
 class OrderUnitsReleased(Event):
-    """Somebody has told Inventory by hand to release what was written off."""
+    """An operator released the stock of written-off units in Inventory."""
 
     order_id: Id
     items: list[LineUnits]

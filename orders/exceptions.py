@@ -1,58 +1,58 @@
-"""What an order refuses besides a transition that its state does not allow."""
+"""The errors of orders. Codes and docstrings are published in the OpenAPI document."""
 
 from config.core.exceptions import Conflict, DomainError
 
 
 class NoItems(DomainError):
-    """An order of nothing."""
+    """An order needs at least one item."""
 
     code = "no_items"
 
 
 class OrderTooLarge(DomainError):
-    """So many lines and warehouses that its events could not be sent."""
+    """The order has so many lines and warehouses that its events would exceed the size limit."""
 
     code = "order_too_large"
 
 
 class DiscountTooLarge(DomainError):
-    """A discount may take everything off the items, and no more."""
+    """The discount exceeds the net amount of the items."""
 
     code = "discount_too_large"
 
 
 class NotFullyPaid(Conflict):
-    """An order is confirmed when all of its money is there."""
+    """The captured amount is less than the order's total, so the order cannot be confirmed."""
 
     code = "not_fully_paid"
 
 
 class UnknownOrderItem(DomainError):
-    """The order has no such line."""
+    """The order has no item with this id."""
 
     code = "unknown_item"
 
 
 class TooManyUnits(DomainError):
-    """More units than the line has in the state that was asked for."""
+    """The quantity exceeds the units of the item that are available for this action."""
 
     code = "too_many_units"
 
 
 class UnknownShipment(DomainError):
-    """No unit of the order is on its way in this shipment."""
+    """No unit of the order is under way in this shipment."""
 
     code = "unknown_shipment"
 
 
 class UnitsArePicked(Conflict):
-    """Units that are picked are not written off: report them short in their fulfillment first."""
+    """Picked units cannot be written off. Report them as short in their fulfillment first."""
 
     code = "units_are_picked"
 
 
 class AlreadyShipped(Conflict):
-    """A shipment has left: the order cannot be cancelled; what has not left can be written off."""
+    """A shipment has left, so the order cannot be cancelled. Write off the remaining units."""
 
     code = "has_left"
 
@@ -64,7 +64,7 @@ class OrderIsCancelled(Conflict):
 
 
 class FulfillmentHasStarted(Conflict):
-    """A warehouse is picking the order, so its allocation is fixed.
+    """A warehouse is picking the order, so its allocation cannot change.
 
     Move or write off units in their fulfillment instead.
     """

@@ -1,4 +1,4 @@
-"""What lists of orders can be filtered by."""
+"""The filters of the list of orders."""
 
 from typing import Any
 
@@ -22,21 +22,21 @@ class OrderFilters(ContextFilters):
 
     status = AnyOf(choices=Order.Status.choices)
     number = filters.CharFilter(
-        field_name="number", help_text="As people read it: `ORD-2025-0001`."
+        field_name="number", help_text="The order number, such as `ORD-2025-0001`."
     )
-    customer = IdFilter(field_name="customer_id", help_text="The customer's id.")
+    customer = IdFilter(field_name="customer_id", help_text="The id of the customer.")
     local = IdFilter(field_name="local_id", help_text="The id of the shop or branch.")
-    cart = IdFilter(field_name="cart_id", help_text="The id of the cart that it was.")
+    cart = IdFilter(field_name="cart_id", help_text="The id of the cart that was checked out.")
     placed_after = MomentFilter(field_name="placed_at", lookup_expr="gte")
-    # None is placed before it is made.
+    # An order is not placed before it is created, so older ids can be skipped.
     placed_before = CreatedFilter(field_name="placed_at", lookup_expr="lt")
     on_hold = FlagFilter(
         method="filter_on_hold",
-        help_text="Somebody has to look at it before it is fulfilled.",
+        help_text="Whether the order is on hold and not finished.",
     )
     unreleased_units = FlagFilter(
         method="filter_unreleased_units",
-        help_text="Units are written off, and nobody has told Inventory to release them.",
+        help_text="Whether an operator still has to release written-off stock in Inventory.",
     )
 
     def filter_on_hold(self, orders: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:

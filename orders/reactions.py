@@ -1,5 +1,6 @@
-"""What other contexts' events make orders do."""
+"""What orders do when an event of another context is recorded."""
 
+from collections import Counter
 from contextlib import suppress
 
 import returns.selectors
@@ -22,23 +23,26 @@ from shipments.events import (
 
 @reacts_to(PaymentSucceeded)
 def confirm_paid_order(event: PaymentSucceeded, about: EventRecord) -> None:
-    """One that was cancelled meanwhile, or paid before, payments give the money back for."""
+    """Confirm the order.
+
+    If it was cancelled or already paid, the payments context refunds the payment.
+    """
     with suppress(Conflict):
         services.confirm_order(order_id=event.order_id, payment_id=event.payment_id)
 
 
 @reacts_to(PaymentFailed)
 def cancel_unpayable_order(event: PaymentFailed, about: EventRecord) -> None:
-    """After the last attempt."""
+    """Cancel the order after the last attempt to pay it."""
     if not event.retries_remaining:
         services.cancel_unpayable_order(order_id=event.order_id)
 
 
 @reacts_to(PaymentMismatched)
 def hold_mismatched_order(event: PaymentMismatched, about: EventRecord) -> None:
-    """Somebody has to decide, unless the order has ended, or waits for somebody already."""
+    """Put the order on hold for an operator to decide, unless it is finished or on hold already."""
     note = (
-        f"{event.payment_id} brought {event.captured} {event.captured_currency} instead of "
+        f"{event.payment_id} captured {event.captured} {event.captured_currency} instead of "
         f"{event.amount} {event.currency}."
     )
     with suppress(Conflict):
@@ -47,7 +51,7 @@ def hold_mismatched_order(event: PaymentMismatched, about: EventRecord) -> None:
 
 @reacts_to(FulfillmentStarted)
 def start_processing(event: FulfillmentStarted, about: EventRecord) -> None:
-    """The first warehouse to start; one that is cancelled meanwhile stays so."""
+    """Move the order to `processing`, unless it was cancelled meanwhile."""
     with suppress(Conflict):
         services.start_processing(
             order_id=event.order_id, warehouse_id=event.warehouse_id, at=event.started_at
@@ -56,7 +60,7 @@ def start_processing(event: FulfillmentStarted, about: EventRecord) -> None:
 
 @reacts_to(FulfillmentUnitsShort)
 def write_off_short_units(event: FulfillmentUnitsShort, about: EventRecord) -> None:
-    """No warehouse has them, so their money goes back."""
+    """Write off units that no warehouse has."""
     services.write_off_short_units(
         order_id=event.order_id,
         units={item.order_item_id: item.quantity for item in event.items},
@@ -65,7 +69,7 @@ def write_off_short_units(event: FulfillmentUnitsShort, about: EventRecord) -> N
 
 @reacts_to(ShipmentDispatched)
 def ship_dispatched_units(event: ShipmentDispatched, about: EventRecord) -> None:
-    """The customer hears what has left, and Inventory what to deduct."""
+    """Count the shipment's units as shipped."""
     shipment = shipments.selectors.get(event.shipment_id)
     services.ship_units(
         order_id=shipment.order_id,
@@ -80,8 +84,8 @@ def ship_dispatched_units(event: ShipmentDispatched, about: EventRecord) -> None
 
 
 @reacts_to(ShipmentDelivered)
-def deliver_arrived_units(event: ShipmentDelivered, about: EventRecord) -> None:
-    """The proof of delivery becomes the order's."""
+def deliver_shipped_units(event: ShipmentDelivered, about: EventRecord) -> None:
+    """Count the shipment's units as delivered, and copy its proof of delivery."""
     shipment = shipments.selectors.get(event.shipment_id)
     services.deliver_units(
         order_id=shipment.order_id,
@@ -95,15 +99,14 @@ def deliver_arrived_units(event: ShipmentDelivered, about: EventRecord) -> None:
 @reacts_to(ShipmentLost)
 @reacts_to(ShipmentReturnedToSender)
 def reopen_lost_units(event: ShipmentLost | ShipmentReturnedToSender, about: EventRecord) -> None:
-    """They have not left, after all: they are sent again, or written off."""
+    """Count the shipment's units as not shipped, so that they can ship again."""
     services.reopen_units(order_id=event.order_id, shipment_id=event.shipment_id)
 
 
 @reacts_to(ReturnReceived)
 def record_returned_units(event: ReturnReceived, about: EventRecord) -> None:
-    """Whatever has come back and is not counted yet, of this receipt or of others."""
+    """Count all received units that are not counted yet, of this receipt and of earlier ones."""
     order = selectors.get_for_update(event.order_id)
     received = returns.selectors.received_quantities(order.id)
-    units = {line.id: received[line.id] - line.returned for line in order.lines}
-    if units := {line: quantity for line, quantity in units.items() if quantity > 0}:
+    if units := received - Counter({line.id: line.returned for line in order.lines}):
         services.record_returned_units(order_id=order.id, units=units)

@@ -1,7 +1,8 @@
-"""Reading orders. Nothing here writes."""
+"""Reads orders; writes nothing."""
 
 from datetime import datetime
-from typing import Any, Literal
+from decimal import Decimal
+from typing import Literal, Protocol
 
 from django.conf import settings
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
@@ -10,8 +11,7 @@ import payments.selectors
 from orders.exceptions import UnknownShipment
 from orders.models import Dispatch, Order, Policy, WriteOff
 
-# Orders that wait for somebody: to look at them before they are fulfilled; and to tell Inventory
-# about units that were written off.
+# Orders that an operator must act on: review a hold, or release written-off stock in Inventory.
 ON_HOLD = Q(held_at__isnull=False) & ~Q(status__in=[Order.Status.DELIVERED, Order.Status.CANCELLED])
 WITH_UNRELEASED_UNITS = Exists(
     WriteOff.objects.filter(order=OuterRef("pk"), released_at__isnull=True)
@@ -19,34 +19,45 @@ WITH_UNRELEASED_UNITS = Exists(
 
 
 def with_lines() -> QuerySet[Order]:
-    """Return orders to show or to change, with their lines and allocations."""
+    """Return orders with their lines and allocations."""
     return Order.objects.prefetch_related("items__allocations")
 
 
-def to_show() -> QuerySet[Order]:
-    """Return orders to show, with how much was `captured` for each, and how much `refunded`."""
+class PaymentTotals(Protocol):
+    """The amounts of an order that `payment_status` needs: see `with_payment_totals`."""
+
+    total: Decimal
+    captured: Decimal
+    refunded: Decimal
+
+
+def with_payment_totals() -> QuerySet[Order]:
+    """Return orders with their lines and the amounts `captured` and `refunded`."""
     captured, refunded = map(payments.selectors.sum_of, ("captured", "refunded"))
     return with_lines().annotate(captured=captured, refunded=refunded)
 
 
 def get(order_id: str) -> Order:
-    """Return an order to show."""
-    return to_show().get(pk=order_id)
+    """Return an order with its lines and payment totals."""
+    return with_payment_totals().get(pk=order_id)
 
 
-def numbered(number: str) -> list[str]:
-    """Return the ids of the orders of this number, of which each organization has one."""
+def ids_by_number(number: str) -> list[str]:
+    """Return the ids of all orders with a number. A number is unique within an organization."""
     return list(Order.objects.filter(number=number).values_list("pk", flat=True))
 
 
 def get_for_update(order_id: str) -> Order:
-    """Return an order, locked until the transaction ends. The lock covers all rows of an order."""
+    """Return an order, locked until the transaction ends.
+
+    Whatever changes a row of an order, in any context, holds this lock.
+    """
     order: Order = Order.objects.select_for_update(no_key=True).get(pk=order_id)
     return order
 
 
-def unpaid(*, now: datetime, organization_id: str | None = None) -> QuerySet[Order]:
-    """Return placed orders whose reservation has expired, and whose money is not on its way."""
+def expired_unpaid(*, now: datetime, organization_id: str | None = None) -> QuerySet[Order]:
+    """Return placed orders whose reservation has expired and that no pending payment may pay."""
     orders = with_lines().filter(
         ~payments.selectors.keeping(now),
         status=Order.Status.PLACED,
@@ -58,35 +69,34 @@ def unpaid(*, now: datetime, organization_id: str | None = None) -> QuerySet[Ord
 
 
 def reservation_ttl_minutes(organization_id: str) -> int:
-    """Return how long the organization reserves stock for an order that is not paid yet."""
+    """Return for how long an organization reserves stock for an unpaid order."""
     policy = Policy.objects.filter(pk=organization_id).first()
-    own = policy.reservation_ttl_minutes if policy else None
-    return own or settings.RESERVATION_TTL_MINUTES
+    return (policy and policy.reservation_ttl_minutes) or settings.RESERVATION_TTL_MINUTES
 
 
 def dispatches(order: Order, shipment_id: str) -> list[Dispatch]:
-    """Return what left in a shipment. Raises UnknownShipment."""
+    """Return the units that left in a shipment, by line. Raises UnknownShipment."""
     rows = list(order.dispatches.filter(shipment_id=shipment_id).order_by("id"))
     if not rows:
-        raise UnknownShipment(f"Nothing of {order.id} has left in {shipment_id}.")
+        raise UnknownShipment(f"No units of {order.id} were shipped in {shipment_id}.")
     return rows
 
 
 def delivered_at(order: Order) -> dict[str, datetime]:
-    """Return when units of a line arrived the last time, by the line's id."""
-    arrived = order.dispatches.filter(delivered_at__isnull=False).values_list("order_item")
-    return dict(arrived.annotate(Max("delivered_at")))
+    """Return the time of each line's latest delivery, by the line's id."""
+    delivered = order.dispatches.filter(delivered_at__isnull=False).values_list("order_item")
+    return dict(delivered.annotate(Max("delivered_at")))
 
 
-def unreleased(order: Order) -> list[WriteOff]:
-    """Return what was written off and nobody has released in Inventory yet."""
+def unreleased_write_offs(order: Order) -> list[WriteOff]:
+    """Return the write-offs whose stock no operator has released in Inventory yet."""
     return list(order.write_offs.filter(released_at__isnull=True).order_by("id"))
 
 
 def payment_status(
-    order: Any,
+    order: PaymentTotals,
 ) -> Literal["not_required", "unpaid", "paid", "partially_refunded", "refunded"]:
-    """Whether what is due has been paid, and not given back; of an order `to_show`."""
+    """Return whether the order is paid, and whether its payments were refunded."""
     captured, refunded = order.captured, order.refunded
     if not captured:
         return "unpaid" if order.total else "not_required"
@@ -98,7 +108,7 @@ def payment_status(
 def fulfillment_status(
     order: Order,
 ) -> Literal["unfulfilled", "partially_shipped", "shipped", "partially_delivered", "delivered"]:
-    """Return how far the active units have come."""
+    """Return how many of the active units are shipped or delivered."""
     active = order.quantities.total("active_quantity")
     if delivered := order.quantities.total("delivered"):
         return "delivered" if delivered == active else "partially_delivered"

@@ -29,7 +29,7 @@ ITEM_ID = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF"  # in examples
 
 
 class OrderItemCreate(StrictSerializer):
-    """Units of a variant; the price is before tax."""
+    """A quantity of one variant. `unit_price` is before tax."""
 
     example = {
         "variant_id": "var_mug",
@@ -48,7 +48,7 @@ class OrderItemCreate(StrictSerializer):
 
 
 class CheckoutShipping(StrictSerializer):
-    """How the customer wants it sent, and what that costs."""
+    """The carrier and service that the customer chose, and their price before tax."""
 
     carrier = serializers.CharField(max_length=64, required=False, allow_null=True)
     service = serializers.CharField(max_length=64, required=False, allow_null=True)
@@ -58,14 +58,14 @@ class CheckoutShipping(StrictSerializer):
 
 
 class CheckoutDiscount(StrictSerializer):
-    """One amount off the items."""
+    """One amount taken off the items, before tax."""
 
     amount = MoneyIn()
     reason = serializers.CharField(max_length=200, required=False, allow_null=True)
 
 
 class OrderTerms(Body):
-    """What an order needs besides its lines."""
+    """Addresses, shipping and discount of an order."""
 
     example = {
         "customer_email": "ana@example.com",
@@ -81,7 +81,7 @@ class OrderTerms(Body):
 
 
 class OrderCreate(OrderTerms):
-    """An order that was no cart before."""
+    """An order that does not come from a cart."""
 
     example = {
         "customer_id": "cust_ana",
@@ -97,7 +97,7 @@ class OrderCreate(OrderTerms):
 
 
 class AllocationCreate(StrictSerializer):
-    """Units of a line that a warehouse is to send."""
+    """A quantity of an order item, reserved in one warehouse."""
 
     order_item_id = ExternalId()
     warehouse_id = ExternalId()
@@ -105,7 +105,7 @@ class AllocationCreate(StrictSerializer):
 
 
 class OrderReservation(Body):
-    """Inventory's answer: where the units come from, or that there are none."""
+    """Inventory's response: a reservation with its allocations, or a rejection."""
 
     example = {
         "reservation_id": "res_8f2c41d7",
@@ -121,40 +121,40 @@ class OrderReservation(Body):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["rejected"]:
             if "allocations" in attrs:
-                raise serializers.ValidationError("A rejection has no allocations.")
+                raise serializers.ValidationError("A rejection cannot have allocations.")
         elif missing := {"reservation_id", "allocations"} - attrs.keys():
-            raise serializers.ValidationError(dict.fromkeys(missing, "Required."))
+            raise serializers.ValidationError(dict.fromkeys(missing, "This field is required."))
         else:
             places = {(a["order_item_id"], a["warehouse_id"]) for a in attrs["allocations"]}
             if len(places) < len(attrs["allocations"]):
-                message = "A line is allocated to the same warehouse twice: add the quantities."
+                message = "An item is allocated twice to one warehouse: add up the quantities."
                 raise serializers.ValidationError({"allocations": message})
         return attrs
 
 
 class OrderCancel(Body):
-    """Why it will not be delivered."""
+    """The reason for the cancellation."""
 
     example = {"reason": "customer_request"}
     reason = Choice(models.Order.CancellationReason, "CancellationReason")
 
 
 class WriteOffItem(StrictSerializer):
-    """Units of a line."""
+    """A quantity of an order item."""
 
     order_item_id = ExternalId()
     quantity = Quantity()
 
 
 class OrderWriteOff(Body):
-    """Units that will never ship, and why."""
+    """Units that will never ship, and the reason."""
 
     example = {"items": [{"order_item_id": ITEM_ID, "quantity": 1}], "reason": "out_of_stock"}
     items = serializers.ListField(child=WriteOffItem(), min_length=1, max_length=MAX_ITEMS)
     reason = Choice(models.Order.CancellationReason, "CancellationReason")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """How many units of which line; a line that is named twice counts twice."""
+        """Return the quantities by order item; those of an item listed twice add up."""
         units = Counter[str]()
         for item in attrs["items"]:
             units[item["order_item_id"]] += item["quantity"]
@@ -162,7 +162,7 @@ class OrderWriteOff(Body):
 
 
 class OrderHold(Body):
-    """Why somebody has to look at it first."""
+    """The reason for the hold."""
 
     example = {"reason": "address", "note": "There is no such street in Puebla."}
     reason = Choice(models.Order.HoldReason, "HoldReason")
@@ -170,14 +170,14 @@ class OrderHold(Body):
 
 
 class Allocation(serializers.Serializer[Any]):
-    """Units that Inventory has reserved in a warehouse."""
+    """A quantity that Inventory reserved in one warehouse."""
 
     warehouse_id = serializers.CharField()
     quantity = serializers.IntegerField()
 
 
 class OrderItem(serializers.Serializer[Any]):
-    """A line: what was bought, what it costs, and how far its units have come."""
+    """A line: what was bought, its amounts, and how many of its units are in which state."""
 
     id = serializers.CharField()
     variant_id = serializers.CharField()
@@ -198,7 +198,7 @@ class OrderItem(serializers.Serializer[Any]):
 
 
 class OrderShipping(serializers.Serializer[Any]):
-    """How it is sent, and what that costs."""
+    """The carrier and service, and their price."""
 
     carrier = serializers.CharField(allow_null=True)
     service = serializers.CharField(allow_null=True)
@@ -209,14 +209,14 @@ class OrderShipping(serializers.Serializer[Any]):
 
 
 class OrderDiscount(serializers.Serializer[Any]):
-    """What was taken off the items."""
+    """The amount taken off the items, before tax."""
 
     amount = MoneyOut(source="discount")
     reason = serializers.CharField(source="discount_reason", allow_null=True)
 
 
 class Hold(serializers.Serializer[Any]):
-    """Who keeps it from being fulfilled, when and why."""
+    """Who put the order on hold, when and why."""
 
     reason = Choice(models.Order.HoldReason, "HoldReason", source="hold_reason")
     note = serializers.CharField(source="hold_note")
@@ -225,7 +225,7 @@ class Hold(serializers.Serializer[Any]):
 
 
 class Cancellation(serializers.Serializer[Any]):
-    """Who cancelled it, when and why."""
+    """Who cancelled the order, when and why."""
 
     reason = Choice(
         models.Order.CancellationReason, "CancellationReason", source="cancellation_reason"
@@ -236,7 +236,7 @@ class Cancellation(serializers.Serializer[Any]):
 
 
 class Order(serializers.Serializer[Any]):
-    """An order."""
+    """An order with its items, amounts and state."""
 
     id = serializers.CharField()
     number = serializers.CharField()
@@ -265,7 +265,9 @@ class Order(serializers.Serializer[Any]):
     cancellation = serializers.SerializerMethodField()
     placed_at = serializers.DateTimeField(allow_null=True)
     confirmed_at = serializers.DateTimeField(allow_null=True)
-    delivered_at = serializers.DateTimeField(allow_null=True, help_text="The latest so far.")
+    delivered_at = serializers.DateTimeField(
+        allow_null=True, help_text="The time of the latest delivery."
+    )
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     allowed_actions = AllowedActions(models.Order)

@@ -207,7 +207,7 @@ def release_order(*, order_id: str) -> Order:
 
 def expire_unpaid_orders(*, now: datetime, organization_id: str | None = None) -> int:
     """Cancel placed orders whose reservation has expired at `now`; return how many."""
-    unpaid = selectors.unpaid(now=now, organization_id=organization_id)
+    unpaid = selectors.expired_unpaid(now=now, organization_id=organization_id)
     reason = Order.CancellationReason.RESERVATION_EXPIRED
     return for_each(unpaid, lambda order: _cancel(order, reason, "", now))
 
@@ -316,7 +316,7 @@ def write_off_short_units(*, order_id: str, units: Units) -> None:
 def release_written_off_units(*, order_id: str) -> Order:
     """Record that an operator released the stock of all written-off units in Inventory."""
     order = selectors.get_for_update(order_id)
-    if write_offs := selectors.unreleased(order):
+    if write_offs := selectors.unreleased_write_offs(order):
         order.release_units(write_offs=write_offs, at=timezone.now())
         order.save()
     return order

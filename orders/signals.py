@@ -1,4 +1,4 @@
-"""A saved order hands its events to the outbox."""
+"""Saving an order publishes its events."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What other contexts' facts make orders do, and the orders' timer."""
+"""The Celery tasks of orders."""
 
 from celery import shared_task
 
@@ -8,8 +8,8 @@ from orders import services
 
 @shared_task
 def expire_unpaid_orders(now: str | None = None, organization_id: str | None = None) -> int:
-    """Cancel orders that nobody has paid in time; `now` is ISO 8601."""
-    return services.expire_unpaid_orders(
-        now=moment(now),
-        organization_id=organization_id,
-    )
+    """Cancel unpaid orders whose reservation has expired; return how many.
+
+    `now` is ISO 8601, and the current time by default.
+    """
+    return services.expire_unpaid_orders(now=moment(now), organization_id=organization_id)

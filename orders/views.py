@@ -1,4 +1,4 @@
-"""The orders' REST API."""
+"""The REST API of orders."""
 
 from django.http import HttpResponse
 from rest_framework.decorators import action
@@ -15,63 +15,63 @@ from orders.filters import OrderFilters
 
 
 class Orders(ListModelMixin, RetrieveModelMixin, ContextViewSet):
-    """An order, from opening it to its end."""
+    """Open, place, hold and cancel orders."""
 
     scope = "orders"
-    queryset = selectors.to_show()
+    queryset = selectors.with_payment_totals()
     serializer_class = serializers.Order
     filterset_class = OrderFilters
 
     @endpoint(request=serializers.OrderCreate, status=201, example="order_pending")
     def create(self, request: Request) -> Response:
-        """Open an order that was no cart before. Nothing is reserved until it is placed."""
+        """Open an order without a cart. No stock is reserved until it is placed."""
         organization_id = self.caller.organization_id
         return self.answer(services.open_order(organization_id=organization_id, **self.body()))
 
     @action(detail=True)
     @endpoint(request=Page, response=Timeline)
     def timeline(self, request: Request, pk: str) -> HttpResponse:
-        """Every event of every context about this order, internal ones too, in order."""
+        """List all events about an order, including internal ones, oldest first."""
         return timeline(request, self.query(), self.get_object().stream)
 
     @action(detail=True, methods=["post"])
     @endpoint(request=ActionRequest, example="order_placed")
     def place(self, request: Request, pk: str) -> Response:
-        """The customer commits: stock is reserved for as long as paying may take."""
+        """Place an order, and have Inventory reserve its stock."""
         self.body()
         return self.answer(services.place_order(order_id=self.get_object().id))
 
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.OrderReservation)
     def reservation(self, request: Request, pk: str) -> Response:
-        """Inventory's answer: where the units come from, or that there are none."""
+        """Record Inventory's response: a reservation with its allocations, or a rejection."""
         order = self.get_object()
         return self.answer(services.record_reservation(order_id=order.id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.OrderCancel, example="order_cancelled")
     def cancel(self, request: Request, pk: str) -> Response:
-        """Cancel an order of which nothing has been dispatched."""
+        """Cancel an order before any of its units has left, and refund its payments."""
         order = self.get_object()
         return self.answer(services.cancel_order(order_id=order.id, **self.body()))
 
     @action(detail=True, methods=["post"], url_path="write-off")
     @endpoint(request=serializers.OrderWriteOff, example="order_written_off")
     def write_off(self, request: Request, pk: str) -> Response:
-        """Give up units that will never ship."""
+        """Write off units that will never ship, and refund what was paid for them."""
         order = self.get_object()
         return self.answer(services.write_off_units(order_id=order.id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.OrderHold, example="order_on_hold")
     def hold(self, request: Request, pk: str) -> Response:
-        """Keep fulfillment from starting until somebody has looked at it."""
+        """Put an order on hold, so that picking cannot start."""
         order = self.get_object()
         return self.answer(services.hold_order(order_id=order.id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(request=ActionRequest)
     def release(self, request: Request, pk: str) -> Response:
-        """Lift the hold."""
+        """Release an order from hold, so that picking can start."""
         self.body()
         return self.answer(services.release_order(order_id=self.get_object().id))

@@ -1,20 +1,23 @@
-"""What one organization decides for itself."""
+"""Rules that an organization sets for its carts."""
 
 from datetime import timedelta
 
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Policy(models.Model):
-    """What is null, the settings decide."""
+    """An organization's rules; a rule that is null follows the settings."""
 
     organization_id = models.CharField(max_length=64, primary_key=True)
     abandoned_after = models.DurationField(
         null=True,
         blank=True,
-        help_text="Idle time after which a cart counts as abandoned: “1 00:00:00” is a day. "
-        "Blank leaves it to the settings.",
+        help_text=_(
+            "Idle time after which a cart is abandoned: “1 00:00:00” is one day. "
+            "Leave empty to use the default from the settings."
+        ),
         validators=[MinValueValidator(timedelta(seconds=1))],
     )
 

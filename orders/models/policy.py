@@ -1,18 +1,21 @@
-"""What one organization decides for itself."""
+"""Rules that an organization sets for its orders."""
 
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Policy(models.Model):
-    """What is null, the settings decide."""
+    """An organization's rules; a rule that is null follows the settings."""
 
     organization_id = models.CharField(max_length=64, primary_key=True)
     reservation_ttl_minutes = models.PositiveIntegerField(
         null=True,
         blank=True,
-        help_text="How long stock is reserved for an unpaid order. "
-        "Blank leaves it to the settings.",
+        help_text=_(
+            "Minutes for which stock is reserved for an unpaid order. "
+            "Leave empty to use the default from the settings."
+        ),
         validators=[MinValueValidator(1)],
     )
 

@@ -153,7 +153,7 @@ def test_a_value_of_another_type_does_not_hide_its_order(operator, reason):
 
 def test_a_long_timeline_says_where_the_rest_is(operator, monkeypatch):
     order = OrderFactory()
-    monkeypatch.setattr(timeline, "LONGEST", 1)
+    monkeypatch.setattr(timeline, "MAX_EVENTS", 1)
     page = operator().get(url(Order, "change", order.id))
     assert len(page.context["timeline"]) == 1
     (link,) = re.findall(
@@ -180,7 +180,7 @@ def test_the_first_page_counts_what_waits_and_lists_what_happened(operator):
     Outbox.objects.update(parked_at=order.created_at)
     page = client.get(reverse("admin:index"))
     counts = {card["title"]: card["count"] for card in page.context["cards"]}
-    assert counts["Orders on hold"] == "1"
+    assert counts["On hold"] == "1"
     assert counts["Parked messages"] == str(Outbox.objects.count())
     assert "Order held" in page.content.decode()
     queue = client.get(next(c["link"] for c in page.context["cards"] if "hold" in c["title"]))

@@ -16,7 +16,7 @@ BUDGET = {  # by name: when it has most to do, and the queries, savepoints inclu
     "orders.start_processing": (reacting.delivered, 7),
     "orders.write_off_short_units": (reacting.written_off, 12),
     "orders.ship_dispatched_units": (reacting.delivered, 14),
-    "orders.deliver_arrived_units": (reacting.delivered, 14),
+    "orders.deliver_shipped_units": (reacting.delivered, 14),
     "orders.reopen_lost_units": (reacting.lost, 10),
     "orders.record_returned_units": (reacting.refunded, 12),
     "payments.refund_unwanted_money": (reacting.paid_and_cancelled, 10),

@@ -46,7 +46,7 @@ def test_internal_facts_are_not_in_it(page):
 
 def test_an_entry_says_when_where_and_to_whom(page):
     said = article(page, "order.cancelled")
-    assert "It will not be delivered" in said
+    assert "The order was cancelled" in said
     assert "Stream the order’s Routing keys order.order.cancelled order.cancelled" in said
     assert "inventory_order_consumer" in said
     assert "Queues none yet" in article(page, "invoice.sent")
@@ -59,9 +59,9 @@ def test_an_entry_says_when_where_and_to_whom(page):
         ("order.created", "customer_id id or null Null for a guest."),
         ("order.created", "total_amount money With exactly"),
         ("order.shipped", "estimated_delivery date or null"),
-        ("order.shipped", "shipped_items list Of this shipment only."),
+        ("order.shipped", "shipped_items list The units of this shipment only."),
         ("order.shipped", "shipped_items[].quantity whole number"),
-        ("order.cancelled", "refund_required true or false Money was captured"),
+        ("order.cancelled", "refund_required true or false True if captured money"),
         ("return.refunded", "refund_method one of manual, original_payment, store_credit"),
         ("order.created", "status always pending"),
         ("order.cancelled", "cancellation_reason one of customer_request, fraud, operator"),

@@ -161,12 +161,12 @@ class TestWritingOff:
         order = order_of(3, status="confirmed")
         write_off(order, 0, 1)
         write_off(order, 0, 1)
-        assert len(selectors.unreleased(order)) == 2
+        assert len(selectors.unreleased_write_offs(order)) == 2
         services.release_written_off_units(order_id=order.id)
         assert data(order, "order.units_released")["items"] == [
             {"order_item_id": order.lines[0].id, "quantity": 2}
         ]
-        assert selectors.unreleased(order) == []
+        assert selectors.unreleased_write_offs(order) == []
 
     def test_units_that_have_left_cannot_be_written_off(self):
         order = order_of(2)

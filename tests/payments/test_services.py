@@ -71,7 +71,7 @@ class TestPaying:
         settle()
         order.refresh_from_db()
         assert (order.status, order.hold_reason) == ("placed", "payment")
-        assert order.hold_note == f"{payment.id} brought 50.01 USD instead of 50.00 USD."
+        assert order.hold_note == f"{payment.id} captured 50.01 USD instead of 50.00 USD."
         assert "payment.succeeded" not in told(order)
         assert expire(order) == "placed", "an operator decides, not the timer"
         assert start_payment(order).amount == 50, "what came does not count"
