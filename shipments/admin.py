@@ -39,20 +39,6 @@ STATUS = badge("status", COLOURS)
 LABEL_STATUS = badge("status", {"bought": "success", "wanted": "warning", "refused": "danger"})
 # Commands that are not the verb of a transition.
 LOST, RETURNED, RETRY = "lost", "returned-to-sender", "retry-carrier-calls"
-MEANINGS = {
-    "add": _("Create a shipment of packed units. Without rows, it takes all remaining units."),
-    "label": _(
-        "Buy the label from the carrier: leave the fields blank. With the adapter “manual”, enter "
-        "the data of the label that you have."
-    ),
-    "dispatch": _("The shipment left the warehouse."),
-    "scan": _("The carrier scanned the shipment or reported its status."),
-    "deliver": _("The shipment arrived. Enter the proof of delivery if you have it."),
-    LOST: _("The shipment will not arrive. Its units will be sent again or written off."),
-    RETURNED: _("The shipment came back unopened. Its units will be sent again or written off."),
-    "cancel": _("The shipment will not be sent. Its units stay packed and its label is voided."),
-    RETRY: _("Call the carrier about the label or the tracking now instead of at the next retry."),
-}
 
 
 def to_dispatch(rows: QuerySet[Shipment]) -> QuerySet[Shipment]:
@@ -121,36 +107,69 @@ class Scans(Lines):
 @admin.register(Shipment)
 class ShipmentAdmin(AggregateAdmin):
     icon = "local_shipping"
-    adds = Command(creation.create_shipment, serializers.ShipmentCreate, icon="add")
+    adds = Command(
+        creation.create_shipment,
+        serializers.ShipmentCreate,
+        icon="add",
+        description=_("Create a shipment of packed units. Without rows, it gets all other units."),
+    )
     commands = {
         "label": Command(
-            labels.label_shipment, serializers.LabelCreate, icon="label", bulk=no_input
+            labels.label_shipment,
+            serializers.LabelCreate,
+            icon="label",
+            description=_(
+                "Buy the label from the carrier: leave the fields blank. With the adapter "
+                "“manual”, enter the data of the label that you have."
+            ),
+            bulk=no_input,
         ),
         "dispatch": Command(
             lifecycle.dispatch_shipment,
             serializers.ShipmentDispatch,
             start=dispatch_defaults,
             icon="local_shipping",
+            description=_("Record that the shipment left the warehouse."),
             bulk=no_input,
         ),
-        "scan": Command(lifecycle.report_scan, serializers.ScanCreate, icon="barcode_scanner"),
+        "scan": Command(
+            lifecycle.report_scan,
+            serializers.ScanCreate,
+            icon="barcode_scanner",
+            description=_("Record what the carrier scanned or reported."),
+        ),
         "deliver": Command(
-            lifecycle.deliver_shipment, serializers.ShipmentDeliver, icon="home_pin", ends=True
+            lifecycle.deliver_shipment,
+            serializers.ShipmentDeliver,
+            icon="home_pin",
+            description=_("Record the delivery, and its proof if you have it."),
+            ends=True,
         ),
         LOST: Command(
             partial(lifecycle.report_scan, status="lost"),
             serializers.ManualScan,
             icon="help",
+            description=_("The shipment will not arrive: send its units again, or write them off."),
             ends=True,
         ),
         RETURNED: Command(
             partial(lifecycle.report_scan, status="returned_to_sender"),
             serializers.ManualScan,
             icon="assignment_return",
+            description=_("The shipment came back: send its units again, or write them off."),
             ends=True,
         ),
-        "cancel": Command(creation.cancel_shipment, icon="block", ends=True),
-        RETRY: Command(labels.retry_calls, icon="sync"),
+        "cancel": Command(
+            creation.cancel_shipment,
+            icon="block",
+            description=_("Do not send the shipment. Its units stay packed; its label is voided."),
+            ends=True,
+        ),
+        RETRY: Command(
+            labels.retry_calls,
+            icon="sync",
+            description=_("Call the carrier now instead of at the next scheduled time."),
+        ),
     }
     queues = (
         Queue("to-dispatch", _("Shipments to dispatch"), to_dispatch, "outbox"),
@@ -207,9 +226,6 @@ class ShipmentAdmin(AggregateAdmin):
         can_retry = row.due_at or any(label.can_be_retried for label in row.labels)
         more = {LOST: row.is_under_way, RETURNED: row.is_under_way, RETRY: can_retry}
         return [*super().allowed(row), *(name for name, is_allowed in more.items() if is_allowed)]
-
-    def meaning(self, name: str) -> str:
-        return str(MEANINGS[name])
 
 
 @admin.register(CarrierAccount)

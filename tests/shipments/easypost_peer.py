@@ -1,4 +1,4 @@
-"""An EasyPost of ours, spoken to over HTTP by its real SDK."""
+"""A local HTTP server that speaks EasyPost's protocol, for its real SDK."""
 
 import hashlib
 import hmac
@@ -22,7 +22,7 @@ RATES = [
 
 @dataclass
 class Refusal(Exception):
-    """What EasyPost answers instead of a shipment."""
+    """An error response."""
 
     status: int
     code: str
@@ -31,11 +31,11 @@ class Refusal(Exception):
 
 
 class EasyPostPeer:
-    """Keeps its shipments in memory, and every request that came.
+    """Keeps the shipments and all requests in memory.
 
-    `faults` befall the next requests: a status is answered instead of doing anything, with a text
-    or with what EasyPost would say; an answer that is "lost" or "late" comes not at all, though
-    all was done. `meanwhile` happens once, just before the next command.
+    `faults` apply to the next requests. With a status, alone or with a body, the server responds
+    with it and does nothing. With "lost" or "late" it does everything and sends no response.
+    `meanwhile` is called once, just before the next POST request is processed.
     """
 
     key = "EZTK_of_the_tests"
@@ -63,11 +63,11 @@ class EasyPostPeer:
         self._server.shutdown()
         self._server.server_close()
 
-    def asked(self) -> list[str]:
-        """Return what was asked for, in short."""
+    def operations(self) -> list[str]:
+        """Return a short name of each request: its last path segment without the id."""
         return [path.split("/")[-1].split("_")[0] for path, _, _ in self.requests]
 
-    def answer(self, path: str, body: Json | None, authorization: str | None) -> Json:
+    def respond(self, path: str, body: Json | None, authorization: str | None) -> Json:
         with self._lock:
             if authorization != f"Bearer {self.key}":
                 raise Refusal(401, "APIKEY.INACTIVE", "This api key is no longer active.")
@@ -80,8 +80,8 @@ class EasyPostPeer:
                 return self.shipments[place[0]]
             return {"buy": self.buy, "refund": self.refund}[place[1]](place[0], body)
 
-    def _create(self, wanted: Json) -> Json:
-        if not wanted["to_address"].get("zip"):
+    def _create(self, fields: Json) -> Json:
+        if not fields["to_address"].get("zip"):
             raise Refusal(
                 422,
                 "ADDRESS.VERIFY.FAILURE",
@@ -89,7 +89,7 @@ class EasyPostPeer:
                 ({"field": "zip", "message": "Missing postal code"}, "Missing postal code"),
             )
         shipment_id = f"shp_{len(self.shipments) + 1}"
-        self.shipments[shipment_id] = wanted | {
+        self.shipments[shipment_id] = fields | {
             "id": shipment_id,
             "object": "Shipment",
             "messages": self.messages,
@@ -114,14 +114,14 @@ class EasyPostPeer:
 
     def buy(self, shipment_id: str, body: Json | None = None) -> Json:
         shipment = self.shipments[shipment_id]
-        wanted = body["rate"]["id"] if body else "rate_0"
+        rate_id = body["rate"]["id"] if body else "rate_0"
         if shipment["postage_label"]:
             raise Refusal(422, "SHIPMENT.POSTAGE.EXISTS", "Postage already exists.")
         if not self.funds:
             raise Refusal(402, "INSUFFICIENT_FUNDS", "Insufficient funds, please add money.")
         self.purchases += 1
         number = f"9400{self.purchases:018}"
-        rate = next(rate for rate in shipment["rates"] if rate["id"] == wanted)
+        rate = next(rate for rate in shipment["rates"] if rate["id"] == rate_id)
         shipment |= {
             "selected_rate": rate,
             "tracking_code": number,
@@ -151,14 +151,14 @@ class EasyPostPeer:
         shipment["refund_status"] = self.refund_status
         return shipment
 
-    def scan(self, shipment_id: str, status: str, at: str | None, **told: Any) -> None:
-        """A carrier sees the parcel."""
+    def scan(self, shipment_id: str, status: str, at: str | None, **fields: Any) -> None:
+        """Add a scan to the tracker of a shipment."""
         detail = {
             "object": "TrackingDetail",
             "status": status,
             "datetime": at,
             "message": "",
-            **told,
+            **fields,
         }
         self.shipments[shipment_id]["tracker"]["tracking_details"].append(detail)
 
@@ -176,12 +176,12 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body in one packet
 
     def do_GET(self) -> None:
-        self._answer(None)
+        self._respond(None)
 
     def do_POST(self) -> None:
-        self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self._respond(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
-    def _answer(self, body: Json | None) -> None:
+    def _respond(self, body: Json | None) -> None:
         peer = self.peer
         authorization = self.headers.get("Authorization")
         peer.requests.append((self.path, body or {}, authorization))
@@ -195,16 +195,16 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if isinstance(fault, int):
                 raise Refusal(fault, "OUT_OF_ORDER", f"Not with {body}.")
-            status, told = 200, peer.answer(self.path, body, authorization)
+            status, content = 200, peer.respond(self.path, body, authorization)
         except Refusal as refusal:
             error = {"code": refusal.code, "message": refusal.message, "errors": refusal.errors}
-            status, told = refusal.status, {"error": error}
+            status, content = refusal.status, {"error": error}
         if fault == "late":
-            self.connection.recv(1)  # until the other side has given up
+            self.connection.recv(1)  # until the client has given up
         if fault in ("late", "lost"):
             self.close_connection = True
             return
-        self._send(status, json.dumps(told))
+        self._send(status, json.dumps(content))
 
     def _send(self, status: int, text: str) -> None:
         self.send_response(status)
@@ -214,4 +214,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def log_message(self, *args: Any) -> None:
-        """Say nothing."""
+        """Write no log."""

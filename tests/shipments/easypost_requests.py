@@ -1,4 +1,4 @@
-"""What EasyPost is asked for, and the EasyPost that answers."""
+"""Requests to the EasyPost adapter, and the server that it calls."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from tests.shipments.easypost_peer import EasyPostPeer
 easypost = EasyPost()
 
 PARCEL = Package(weight=Decimal("2.5"), length=Decimal(30), width=Decimal(20), height=Decimal(10))
-WANTED = LabelRequest(
+REQUEST = LabelRequest(
     label_id="label_1",
     shipment_id="ship_1",
     order_number="ORD-2026-000001",
@@ -40,7 +40,7 @@ WANTED = LabelRequest(
     reference=None,
     first_called_at=None,
 )
-TRACKED = TrackingRequest(
+TRACKING = TrackingRequest(
     shipment_id="ship_1",
     carrier="FedEx",
     service="Ground",
@@ -51,27 +51,27 @@ TRACKED = TrackingRequest(
 )
 
 
-def wanted(**changes: Any) -> LabelRequest:
-    """Return what is asked for: one parcel by FedEx Ground, unless told otherwise."""
-    return replace(WANTED, **changes)
+def label_request(**changes: Any) -> LabelRequest:
+    """Return a request for the label of one package by FedEx Ground."""
+    return replace(REQUEST, **changes)
 
 
-def quoted(**changes: Any) -> LabelRequest:
-    """Return what is asked for once it has been quoted."""
-    quote = easypost.buy_label(wanted(**changes))
+def quoted_request(**changes: Any) -> LabelRequest:
+    """Return a request with the reference of a quote."""
+    quote = easypost.buy_label(label_request(**changes))
     assert isinstance(quote, Quote)
-    return wanted(reference=quote.reference, **changes)
+    return label_request(reference=quote.reference, **changes)
 
 
-def bought(**changes: Any) -> PurchasedLabel:
-    label = easypost.buy_label(quoted(**changes))
+def purchased(**changes: Any) -> PurchasedLabel:
+    label = easypost.buy_label(quoted_request(**changes))
     assert isinstance(label, PurchasedLabel)
     return label
 
 
 @contextmanager
 def peer_of(settings: Any) -> Iterator[EasyPostPeer]:
-    """Let the settings name an EasyPost of ours."""
+    """Start a server and set it as EasyPost's address."""
     peer = EasyPostPeer()
     peer.start()
     settings.EASYPOST_API_KEY, settings.EASYPOST_API_BASE = peer.key, peer.url

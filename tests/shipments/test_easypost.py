@@ -14,7 +14,14 @@ from shipments.carriers import CarrierTimeout, Package, PurchasedLabel, Quote
 from shipments.carriers import easypost as carrier
 from shipments.exceptions import CarrierRefused
 from tests.shipments.easypost_peer import EasyPostPeer
-from tests.shipments.easypost_requests import WANTED, bought, easypost, peer_of, quoted, wanted
+from tests.shipments.easypost_requests import (
+    REQUEST,
+    easypost,
+    label_request,
+    peer_of,
+    purchased,
+    quoted_request,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -24,10 +31,10 @@ def peer(settings: Any) -> Iterator[EasyPostPeer]:
 
 
 def test_a_label_is_quoted_then_bought(peer: EasyPostPeer) -> None:
-    quote = easypost.buy_label(wanted())
+    quote = easypost.buy_label(label_request())
     assert quote == Quote(reference="shp_1")
     assert peer.purchases == 0
-    assert easypost.buy_label(wanted(reference="shp_1")) == PurchasedLabel(
+    assert easypost.buy_label(label_request(reference="shp_1")) == PurchasedLabel(
         tracking_number="9400000000000000000001",
         carrier_cost=Decimal("12.40"),
         currency="USD",
@@ -37,11 +44,11 @@ def test_a_label_is_quoted_then_bought(peer: EasyPostPeer) -> None:
     )
 
 
-def test_a_shipment_is_described_in_american_units(peer: EasyPostPeer) -> None:
-    quoted(signature_required=True, account="ca_1")
-    told = peer.requests[0][1]["shipment"]
-    assert told["reference"] == "label_1"
-    assert told["to_address"] == {
+def test_the_package_is_described_in_ounces_and_inches(peer: EasyPostPeer) -> None:
+    quoted_request(signature_required=True, account="ca_1")
+    sent = peer.requests[0][1]["shipment"]
+    assert sent["reference"] == "label_1"
+    assert sent["to_address"] == {
         "name": "Ana Torres",
         "street1": "179 N Harbor Dr",
         "city": "Redondo Beach",
@@ -49,27 +56,27 @@ def test_a_shipment_is_described_in_american_units(peer: EasyPostPeer) -> None:
         "zip": "90277",
         "country": "US",
     }
-    assert told["parcel"] == {"weight": 88.2, "length": 11.9, "width": 7.9, "height": 4.0}
-    assert told["carrier_accounts"] == ["ca_1"]
-    assert told["options"] == {
+    assert sent["parcel"] == {"weight": 88.2, "length": 11.9, "width": 7.9, "height": 4.0}
+    assert sent["carrier_accounts"] == ["ca_1"]
+    assert sent["options"] == {
         "label_format": "PDF",
         "print_custom_1": "ORD-2026-000001",
         "delivery_confirmation": "SIGNATURE",
     }
-    quoted()
-    told = peer.requests[1][1]["shipment"]
-    assert "carrier_accounts" not in told
-    assert "delivery_confirmation" not in told["options"]
+    quoted_request()
+    sent = peer.requests[1][1]["shipment"]
+    assert "carrier_accounts" not in sent
+    assert "delivery_confirmation" not in sent["options"]
 
 
-def test_a_package_of_unknown_size_is_its_weight(peer: EasyPostPeer) -> None:
-    quoted(packages=(Package(weight=Decimal("0.001"), length=Decimal(30)),))
+def test_a_package_of_unknown_size_has_only_a_weight(peer: EasyPostPeer) -> None:
+    quoted_request(packages=(Package(weight=Decimal("0.001"), length=Decimal(30)),))
     assert peer.requests[0][1]["shipment"]["parcel"] == {"weight": 0.1}
 
 
-def test_packages_are_labelled_one_at_a_time(peer: EasyPostPeer) -> None:
+def test_a_shipment_of_two_packages_is_refused(peer: EasyPostPeer) -> None:
     with pytest.raises(CarrierRefused, match=r"the shipment has 2: .* make a shipment of each"):
-        easypost.buy_label(wanted(packages=WANTED.packages * 2))
+        easypost.buy_label(label_request(packages=REQUEST.packages * 2))
     assert not peer.requests
 
 
@@ -83,72 +90,72 @@ def test_packages_are_labelled_one_at_a_time(peer: EasyPostPeer) -> None:
         ("U.S.P.S.", "Ground Advantage", "6.07"),
     ],
 )
-def test_carriers_and_services_are_found_as_people_write_them(
+def test_names_of_carriers_and_services_are_matched_loosely(
     carrier_name: str, service: str, cost: str
 ) -> None:
-    assert bought(carrier=carrier_name, service=service).carrier_cost == Decimal(cost)
+    assert purchased(carrier=carrier_name, service=service).carrier_cost == Decimal(cost)
 
 
-def test_the_cheapest_of_several_rates_is_bought(peer: EasyPostPeer) -> None:
+def test_the_cheapest_rate_is_bought(peer: EasyPostPeer) -> None:
     peer.rates += [
         ("FedEx", "FEDEX_GROUND", "9.80", "USD"),
         ("FedEx", "FEDEX_GROUND", "8.10", "CAD"),
         ("FedEx", "FEDEX_GROUND", "10.00", "USD"),
     ]
-    assert bought().carrier_cost == Decimal("9.80")
-    foreign = bought(currency="CAD")
+    assert purchased().carrier_cost == Decimal("9.80")
+    foreign = purchased(currency="CAD")
     assert (foreign.carrier_cost, foreign.currency) == (Decimal("8.10"), "CAD")
 
 
-def test_what_no_carrier_offers_is_refused_with_what_they_do(peer: EasyPostPeer) -> None:
+def test_the_refusal_of_an_unknown_service_lists_the_offers(peer: EasyPostPeer) -> None:
     peer.messages = [{"carrier": "DHL", "type": "rate_error", "message": "Too light"}]
-    asked = quoted(carrier="DHL", service="Express")
+    request = quoted_request(carrier="DHL", service="Express")
     with pytest.raises(CarrierRefused, match=r"FedExDefault FEDEX_2_DAY, .*; DHL: Too light"):
-        easypost.buy_label(asked)
+        easypost.buy_label(request)
     peer.rates, peer.messages = [], []
     with pytest.raises(CarrierRefused, match=r"FedEx Ground for this shipment. It offers nothing"):
-        easypost.buy_label(quoted())
+        easypost.buy_label(quoted_request())
     assert peer.purchases == 0
 
 
-def test_a_label_is_bought_once_however_often_it_is_asked_for(peer: EasyPostPeer) -> None:
-    asked = quoted()
-    assert easypost.buy_label(asked) == easypost.buy_label(asked)
+def test_repeated_requests_buy_one_label(peer: EasyPostPeer) -> None:
+    request = quoted_request()
+    assert easypost.buy_label(request) == easypost.buy_label(request)
     assert peer.purchases == 1
 
 
 @pytest.mark.parametrize("fault", ["lost", "late"])
-def test_a_purchase_whose_answer_was_lost_is_found_again(
+def test_a_retry_finds_a_purchase_whose_response_was_lost(
     fault: str, peer: EasyPostPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = quoted()
+    request = quoted_request()
     with monkeypatch.context() as patch:
         patch.setattr(carrier, "TIMEOUT", (5, 0.2))
         peer.meanwhile = lambda: peer.faults.append(fault)
         with pytest.raises(CarrierTimeout):
-            easypost.buy_label(asked)
-    label = easypost.buy_label(asked)
+            easypost.buy_label(request)
+    label = easypost.buy_label(request)
     assert isinstance(label, PurchasedLabel)
     assert label.tracking_number == "9400000000000000000001"
     assert peer.purchases == 1
-    assert peer.asked() == ["shipments", "shp", "buy", "shp"]
+    assert peer.operations() == ["shipments", "shp", "buy", "shp"]
 
 
-def test_a_quote_whose_answer_was_lost_costs_nothing(peer: EasyPostPeer) -> None:
+def test_a_quote_whose_response_was_lost_costs_nothing(peer: EasyPostPeer) -> None:
     peer.faults.append("lost")
     with pytest.raises(CarrierTimeout):
-        easypost.buy_label(wanted())
-    bought()
+        easypost.buy_label(label_request())
+    purchased()
     assert (len(peer.shipments), peer.purchases) == (2, 1)
 
 
-def test_two_who_buy_at_once_buy_one_label(peer: EasyPostPeer) -> None:
-    asked, together = quoted(), threading.Barrier(4)
+def test_concurrent_requests_buy_one_label(peer: EasyPostPeer) -> None:
+    request, together = quoted_request(), threading.Barrier(4)
 
     def buy(_: int) -> str | None:
         together.wait()
         try:
-            label = easypost.buy_label(asked)
+            label = easypost.buy_label(request)
         except CarrierTimeout:
             return None
         assert isinstance(label, PurchasedLabel)
@@ -160,38 +167,38 @@ def test_two_who_buy_at_once_buy_one_label(peer: EasyPostPeer) -> None:
     assert peer.purchases == 1
 
 
-def test_one_that_was_bought_meanwhile_is_no_refusal(peer: EasyPostPeer) -> None:
-    asked = quoted()
+def test_a_refusal_because_of_a_concurrent_purchase_is_ignored(peer: EasyPostPeer) -> None:
+    request = quoted_request()
     peer.meanwhile = lambda: (peer.buy("shp_1"), peer.faults.append(422))
-    label = easypost.buy_label(asked)
+    label = easypost.buy_label(request)
     assert isinstance(label, PurchasedLabel)
     assert peer.purchases == 1
 
 
-def test_a_label_without_a_number_is_waited_for(peer: EasyPostPeer) -> None:
-    asked = quoted()
+def test_a_label_without_a_tracking_number_is_a_timeout(peer: EasyPostPeer) -> None:
+    request = quoted_request()
     peer.buy("shp_1")["tracking_code"] = None
     with pytest.raises(CarrierTimeout, match="has no tracking number for it yet"):
-        easypost.buy_label(asked)
+        easypost.buy_label(request)
 
 
-def test_a_refusal_is_in_the_carriers_words(peer: EasyPostPeer) -> None:
+def test_a_refusal_contains_the_carriers_message(peer: EasyPostPeer) -> None:
     with pytest.raises(CarrierRefused) as refusal:
-        easypost.buy_label(wanted(recipient={"name": "Ana", "country": "US"}))
+        easypost.buy_label(label_request(recipient={"name": "Ana", "country": "US"}))
     assert str(refusal.value) == "EasyPost: Unable to verify address.; Missing postal code"
-    asked = quoted()
+    request = quoted_request()
     peer.funds = False
     with pytest.raises(CarrierRefused, match=r"^EasyPost: Insufficient funds, please add money\.$"):
-        easypost.buy_label(asked)
+        easypost.buy_label(request)
 
 
 @pytest.mark.parametrize("fault", [403, 404])
-def test_who_is_not_let_look_does_not_know_what_was_sold(fault: int, peer: EasyPostPeer) -> None:
-    asked = wanted(reference=bought().reference)
-    for question in (easypost.buy_label, lambda wanted: easypost.void_label(wanted, None)):
+def test_a_refused_lookup_is_a_timeout(fault: int, peer: EasyPostPeer) -> None:
+    request = label_request(reference=purchased().reference)
+    for call in (easypost.buy_label, lambda request: easypost.void_label(request, None)):
         peer.faults.append(fault)
         with pytest.raises(CarrierTimeout, match="Not with None"):
-            question(asked)
+            call(request)
     assert peer.purchases == 1
 
 
@@ -214,27 +221,25 @@ def test_who_is_not_let_look_does_not_know_what_was_sold(fault: int, peer: EasyP
         "lost",
     ],
 )
-def test_what_is_no_answer_is_asked_again(
+def test_an_unusable_response_is_a_timeout_and_can_be_retried(
     fault: int | str | tuple[int, str], peer: EasyPostPeer
 ) -> None:
-    asked = quoted()
+    request = quoted_request()
     peer.meanwhile = lambda: peer.faults.append(fault)
     with pytest.raises(CarrierTimeout) as failure:
-        easypost.buy_label(asked)
+        easypost.buy_label(request)
     assert "Ana" not in str(failure.value)
-    assert peer.asked() == ["shipments", "shp", "buy"]  # not again by itself
-    assert isinstance(easypost.buy_label(asked), PurchasedLabel)
+    assert peer.operations() == ["shipments", "shp", "buy"]  # without a retry of its own
+    assert isinstance(easypost.buy_label(request), PurchasedLabel)
 
 
-def test_an_easypost_that_is_not_there_does_not_answer(peer: EasyPostPeer) -> None:
+def test_an_unreachable_server_is_a_timeout(peer: EasyPostPeer) -> None:
     peer.stop()
     with pytest.raises(CarrierTimeout, match=r"^EasyPost: HttpError, no response$"):
-        easypost.buy_label(wanted())
+        easypost.buy_label(label_request())
 
 
-def test_one_that_is_not_there_is_not_tried_again_at_once(
-    peer: EasyPostPeer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_client_connects_only_once(peer: EasyPostPeer, monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
     connect = connection.create_connection
     monkeypatch.setattr(
@@ -242,20 +247,20 @@ def test_one_that_is_not_there_is_not_tried_again_at_once(
     )
     peer.stop()
     with pytest.raises(CarrierTimeout):
-        easypost.buy_label(wanted())
+        easypost.buy_label(label_request())
     assert len(tried) == 1
 
 
-def test_a_key_that_is_not_known_is_to_be_mended(settings: Any) -> None:
+def test_an_invalid_key_is_reported(settings: Any) -> None:
     settings.EASYPOST_API_KEY = "EZTK_of_yesterday"
     with pytest.raises(CarrierTimeout, match="check EASYPOST_API_KEY"):
-        easypost.buy_label(wanted())
+        easypost.buy_label(label_request())
 
 
-def test_without_the_sdk_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_sdk_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "easypost.easypost_client", None)
     with pytest.raises(CarrierTimeout, match=r"requirements\.txt says how to install"):
-        easypost.buy_label(wanted())
+        easypost.buy_label(label_request())
 
 
 def test_the_service_runs_without_the_sdk() -> None:

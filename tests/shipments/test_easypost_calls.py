@@ -1,4 +1,4 @@
-"""Whole lives of EasyPost's labels, with callers that are slow, impatient or killed."""
+"""Labels of EasyPost, with callers that are slow, concurrent or killed."""
 
 import pytest
 from django.utils import timezone
@@ -20,96 +20,99 @@ def peer(settings):
 
 
 @pytest.fixture
-def wanted(peer):
-    """A shipment whose label EasyPost is to sell."""
+def shipment(peer):
+    """Return a shipment whose label is requested from EasyPost."""
     CarrierAccount.objects.create(organization_id="org_1", carrier="FedEx", adapter="easypost")
-    shipment = ShipmentFactory(shipping_address=ADDRESS | {"postal_code": "38103"})
-    return labels.label_shipment(shipment_id=shipment.id)
+    made = ShipmentFactory(shipping_address=ADDRESS | {"postal_code": "38103"})
+    return labels.label_shipment(shipment_id=made.id)
 
 
-def claim(shipment):
+def lease(shipment):
     return label_purchase._lease(shipment.id, timezone.now())
 
 
-def record(shipment, call, answer):
-    label_purchase._record(shipment.id, call, answer, "", "")
+def record(shipment, call, result):
+    label_purchase._record(shipment.id, call, result, "", "")
 
 
 def paid(peer):
-    shipments = peer.shipments.items()
-    return [name for name, it in shipments if it["postage_label"] and not it["refund_status"]]
+    return [
+        name
+        for name, it in peer.shipments.items()
+        if it["postage_label"] and not it["refund_status"]
+    ]
 
 
-def test_who_is_impatient_does_not_buy_a_second_label(peer, wanted):
-    slow = claim(wanted)
-    answer = slow.make()
-    labels.retry_calls(shipment_id=wanted.id)
-    assert claim(wanted) is None, "it is being asked already"
-    record(wanted, slow, answer)
-    buying = claim(wanted)
-    labels.retry_calls(shipment_id=wanted.id)
-    assert claim(wanted) is None
-    record(wanted, buying, buying.make())
-    assert paid(peer) == [now(wanted).label.reference] == ["shp_1"]
+def test_a_retry_during_a_call_does_not_buy_a_second_label(peer, shipment):
+    slow = lease(shipment)
+    result = slow.make()
+    labels.retry_calls(shipment_id=shipment.id)
+    assert lease(shipment) is None, "the label is leased"
+    record(shipment, slow, result)
+    buying = lease(shipment)
+    labels.retry_calls(shipment_id=shipment.id)
+    assert lease(shipment) is None
+    record(shipment, buying, buying.make())
+    assert paid(peer) == [now(shipment).label.reference] == ["shp_1"]
 
 
-def test_a_quote_that_comes_late_does_not_hide_the_label_that_was_bought(peer, wanted):
-    slow = claim(wanted)
+def test_a_late_quote_does_not_replace_the_reference_of_the_purchase(peer, shipment):
+    slow = lease(shipment)
     quote = slow.make()
     label_purchase.call_due_carriers(now=later())
-    assert now(wanted).label.status == "bought"
-    record(wanted, slow, quote)
-    assert now(wanted).label.reference == "shp_2"
-    creation.cancel_shipment(shipment_id=wanted.id)
+    assert now(shipment).label.status == "bought"
+    record(shipment, slow, quote)
+    assert now(shipment).label.reference == "shp_2"
+    creation.cancel_shipment(shipment_id=shipment.id)
     label_purchase.call_due_carriers(now=later())
-    assert (paid(peer), now(wanted).label.status) == ([], "voided")
+    assert (paid(peer), now(shipment).label.status) == ([], "voided")
 
 
-def test_the_first_quote_holds_while_somebody_buys_under_it(peer, wanted):
-    slow = claim(wanted)
+def test_the_first_quote_is_kept_during_a_purchase(peer, shipment):
+    slow = lease(shipment)
     quote = slow.make()
-    other = label_purchase._lease(wanted.id, later())
-    record(wanted, other, other.make())
-    buying = label_purchase._lease(wanted.id, later())
-    record(wanted, slow, quote)
-    assert label_purchase._lease(wanted.id, later()) is None, (
-        "the slow one leaves the other its claim"
+    other = label_purchase._lease(shipment.id, later())
+    record(shipment, other, other.make())
+    buying = label_purchase._lease(shipment.id, later())
+    record(shipment, slow, quote)
+    assert label_purchase._lease(shipment.id, later()) is None, (
+        "the slow caller does not end the lease of the other"
     )
-    record(wanted, buying, buying.make())
-    assert paid(peer) == [now(wanted).label.reference] == ["shp_2"]
+    record(shipment, buying, buying.make())
+    assert paid(peer) == [now(shipment).label.reference] == ["shp_2"]
 
 
-def test_a_label_sold_after_it_was_cancelled_is_given_back(peer, wanted):
-    peer.faults.extend([None, None, 504])  # quoted, looked at, and still being bought over there
-    assert label_purchase.call_carrier(shipment_id=wanted.id) == "no_response"
-    creation.cancel_shipment(shipment_id=wanted.id)
+def test_a_label_sold_after_the_cancellation_is_voided(peer, shipment):
+    peer.faults.extend([None, None, 504])  # the purchase times out, but EasyPost continues it
+    assert label_purchase.call_carrier(shipment_id=shipment.id) == "no_response"
+    creation.cancel_shipment(shipment_id=shipment.id)
     label_purchase.call_due_carriers(now=later(1))
-    assert now(wanted).label.status == "void_wanted"
-    assert with_label_problem() == [wanted.id]
+    assert now(shipment).label.status == "void_wanted"
+    assert with_label_problem() == [shipment.id]
     peer.buy("shp_1")
     label_purchase.call_due_carriers(now=later(60))
-    assert (paid(peer), now(wanted).label.status) == ([], "voided")
+    assert (paid(peer), now(shipment).label.status) == ([], "voided")
 
 
-def test_a_buyer_who_was_killed_is_followed_by_the_void(peer, wanted):
-    quoting = claim(wanted)
-    record(wanted, quoting, quoting.make())
-    buying = claim(wanted)
-    creation.cancel_shipment(shipment_id=wanted.id)
-    labels.retry_calls(shipment_id=wanted.id)
-    assert claim(wanted) is None, "somebody may be buying it at this moment"
+def test_a_void_waits_for_the_lease_of_a_killed_buyer(peer, shipment):
+    quoting = lease(shipment)
+    record(shipment, quoting, quoting.make())
+    buying = lease(shipment)
+    creation.cancel_shipment(shipment_id=shipment.id)
+    labels.retry_calls(shipment_id=shipment.id)
+    assert lease(shipment) is None, "the buyer may still be calling"
     buying.make()
     label_purchase.call_due_carriers(now=later())
-    assert (paid(peer), now(wanted).label.status) == ([], "voided")
+    assert (paid(peer), now(shipment).label.status) == ([], "voided")
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_who_is_not_let_look_buys_no_second_label(peer, wanted, status):
+def test_a_refused_lookup_does_not_buy_a_second_label(peer, shipment, status):
     peer.faults.extend([None, None, "lost"])
-    assert label_purchase.call_carrier(shipment_id=wanted.id) == "no_response"
+    assert label_purchase.call_carrier(shipment_id=shipment.id) == "no_response"
     peer.faults.append(status)
     label_purchase.call_due_carriers(now=later())
-    assert now(wanted).label.status == "wanted"
-    labels.retry_calls(shipment_id=wanted.id)
-    assert label(wanted).status == "label_created"
+    assert now(shipment).label.status == "wanted"
+    labels.retry_calls(shipment_id=shipment.id)
+    assert label(shipment).status == "label_created"
     assert (peer.purchases, paid(peer)) == (1, ["shp_1"])

@@ -9,7 +9,14 @@ from django.utils import timezone
 from shipments.carriers import CarrierTimeout, Scan
 from shipments.exceptions import CarrierRefused
 from tests.shipments.easypost_peer import EasyPostPeer
-from tests.shipments.easypost_requests import TRACKED, bought, easypost, peer_of, quoted, wanted
+from tests.shipments.easypost_requests import (
+    TRACKING,
+    easypost,
+    label_request,
+    peer_of,
+    purchased,
+    quoted_request,
+)
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -20,71 +27,71 @@ def peer(settings: Any) -> Iterator[EasyPostPeer]:
         yield peer
 
 
-def test_a_label_is_given_back_once_however_often_it_is_voided(peer: EasyPostPeer) -> None:
-    label = bought()
+def test_repeated_voids_request_one_refund(peer: EasyPostPeer) -> None:
+    label = purchased()
     for _ in range(2):
-        easypost.void_label(wanted(reference="shp_1"), label.tracking_number)
+        easypost.void_label(label_request(reference="shp_1"), label.tracking_number)
     assert peer.shipments["shp_1"]["refund_status"] == "submitted"
-    assert peer.asked().count("refund") == 1
+    assert peer.operations().count("refund") == 1
 
 
-def test_a_refund_whose_answer_was_lost_is_not_asked_for_twice(peer: EasyPostPeer) -> None:
-    asked = wanted(reference=bought().reference)
+def test_a_refund_whose_response_was_lost_is_not_repeated(peer: EasyPostPeer) -> None:
+    request = label_request(reference=purchased().reference)
     peer.meanwhile = lambda: peer.faults.append("lost")
     with pytest.raises(CarrierTimeout):
-        easypost.void_label(asked, None)
-    easypost.void_label(asked, None)
-    assert peer.asked().count("refund") == 1
+        easypost.void_label(request, None)
+    easypost.void_label(request, None)
+    assert peer.operations().count("refund") == 1
 
 
-def test_what_was_never_bought_is_not_given_back(peer: EasyPostPeer) -> None:
-    easypost.void_label(wanted(), None)
-    easypost.void_label(quoted(), None)
-    assert peer.asked() == ["shipments", "shp"]
+def test_a_label_that_was_not_bought_needs_no_refund(peer: EasyPostPeer) -> None:
+    easypost.void_label(label_request(), None)
+    easypost.void_label(quoted_request(), None)
+    assert peer.operations() == ["shipments", "shp"]
 
 
-def test_one_that_may_yet_be_sold_is_waited_for(peer: EasyPostPeer) -> None:
-    """A purchase that ran into a timeout is carried on over there."""
-    asked = quoted()
-    just_now = replace(asked, last_purchase_call_at=timezone.now())
+def test_a_void_waits_while_the_purchase_may_still_succeed(peer: EasyPostPeer) -> None:
+    """EasyPost may complete a purchase after the request timed out."""
+    request = quoted_request()
+    just_now = replace(request, last_purchase_call_at=timezone.now())
     with pytest.raises(CarrierTimeout, match="may still"):
         easypost.void_label(just_now, None)
     peer.buy("shp_1")
     easypost.void_label(just_now, None)
     assert peer.shipments["shp_1"]["refund_status"] == "submitted"
     long_ago = timezone.now() - timedelta(hours=2)
-    easypost.void_label(replace(quoted(), last_purchase_call_at=long_ago), None)
+    easypost.void_label(replace(quoted_request(), last_purchase_call_at=long_ago), None)
 
 
-def test_a_label_that_is_billed_when_it_is_scanned_needs_no_refund(peer: EasyPostPeer) -> None:
+def test_a_label_that_is_charged_at_its_first_scan_needs_no_refund(peer: EasyPostPeer) -> None:
     peer.refund_status = "not_applicable"
-    easypost.void_label(wanted(reference=bought().reference), None)
+    easypost.void_label(label_request(reference=purchased().reference), None)
 
 
-def test_a_refund_that_the_carrier_rejects_may_be_asked_for_again(peer: EasyPostPeer) -> None:
-    asked = wanted(reference=bought().reference)
+def test_a_rejected_refund_can_be_requested_again(peer: EasyPostPeer) -> None:
+    request = label_request(reference=purchased().reference)
     peer.refund_status = "rejected"
     with pytest.raises(CarrierRefused, match="does not refund this label"):
-        easypost.void_label(asked, None)
+        easypost.void_label(request, None)
     peer.refund_status = "refunded"
-    easypost.void_label(asked, None)
+    easypost.void_label(request, None)
 
 
-def test_a_refund_that_easypost_refuses_is_refused(peer: EasyPostPeer) -> None:
-    asked = wanted(reference=bought().reference)
+def test_a_refused_refund_is_a_refusal(peer: EasyPostPeer) -> None:
+    request = label_request(reference=purchased().reference)
     peer.meanwhile = lambda: peer.faults.append(422)
     with pytest.raises(CarrierRefused, match="Not with"):
-        easypost.void_label(asked, None)
+        easypost.void_label(request, None)
 
 
-def test_one_that_was_given_back_meanwhile_is_no_refusal(peer: EasyPostPeer) -> None:
-    asked = wanted(reference=bought().reference)
+def test_a_refusal_because_of_a_concurrent_refund_is_ignored(peer: EasyPostPeer) -> None:
+    request = label_request(reference=purchased().reference)
     peer.meanwhile = lambda: peer.refund("shp_1")
-    easypost.void_label(asked, None)
+    easypost.void_label(request, None)
 
 
-def test_a_parcel_is_tracked(peer: EasyPostPeer) -> None:
-    bought()
+def test_the_scans_of_a_tracker(peer: EasyPostPeer) -> None:
+    purchased()
     houston = {"city": "HOUSTON", "state": "TX", "country": None}
     peer.scan("shp_1", "delivered", "2026-11-24T15:00:00-06:00", tracking_location=houston)
     peer.scan("shp_1", "unknown", "2026-11-24T14:00:00Z")
@@ -97,7 +104,7 @@ def test_a_parcel_is_tracked(peer: EasyPostPeer) -> None:
         tracking_location={"city": None, "state": None, "country": "US"},
     )
     peer.shipments["shp_1"]["tracker"]["signed_by"] = "A. TORRES"
-    assert easypost.track(TRACKED, now=NOW) == [
+    assert easypost.track(TRACKING, now=NOW) == [
         Scan(
             scan_id=None,
             status="pre_transit",
@@ -131,19 +138,17 @@ def test_a_parcel_is_tracked(peer: EasyPostPeer) -> None:
         ("a_new_one", None),
     ],
 )
-def test_a_status_is_read_as_what_it_means(
-    theirs: str, ours: str | None, peer: EasyPostPeer
-) -> None:
-    bought()
+def test_the_status_of_a_scan(theirs: str, ours: str | None, peer: EasyPostPeer) -> None:
+    purchased()
     peer.scan("shp_1", theirs, "2026-11-24T14:00:00Z")
-    scans = easypost.track(TRACKED, now=NOW)
+    scans = easypost.track(TRACKING, now=NOW)
     assert [scan.status for scan in scans] == ([ours] if ours else [])
 
 
-def test_nothing_is_known_of_a_parcel_that_easypost_has_not_sold(peer: EasyPostPeer) -> None:
-    assert easypost.track(replace(TRACKED, reference=None), now=NOW) == []
+def test_a_label_that_easypost_did_not_sell_has_no_scans(peer: EasyPostPeer) -> None:
+    assert easypost.track(replace(TRACKING, reference=None), now=NOW) == []
     assert not peer.requests
-    quoted()
-    assert easypost.track(TRACKED, now=NOW) == []
+    quoted_request()
+    assert easypost.track(TRACKING, now=NOW) == []
     with pytest.raises(CarrierTimeout, match="could not be found"):
-        easypost.track(replace(TRACKED, reference="shp_2"), now=NOW)
+        easypost.track(replace(TRACKING, reference="shp_2"), now=NOW)

@@ -43,7 +43,7 @@ def peer(settings: Any) -> EasyPostPeer:
     return peer
 
 
-def test_what_easypost_has_signed_is_believed(peer: EasyPostPeer) -> None:
+def test_a_valid_signature_is_accepted(peer: EasyPostPeer) -> None:
     body, headers = peer.signed(EVENT)
     assert b'"weight":136.0' in body
     verify(body, headers)
@@ -53,17 +53,17 @@ def test_what_easypost_has_signed_is_believed(peer: EasyPostPeer) -> None:
     verify(body, request.headers)
 
 
-def test_what_easypost_has_not_signed_is_not(peer: EasyPostPeer) -> None:
+def test_an_invalid_signature_is_refused(peer: EasyPostPeer) -> None:
     body, headers = peer.signed(EVENT)
     signature = headers["X-Hmac-Signature"]
-    peer.secret = "of somebody else"
-    _, by_another = peer.signed(EVENT)
+    peer.secret = "of another sender"
+    _, foreign = peer.signed(EVENT)
     for received, signed in (
         (body.replace(b"evt_1", b"evt_2"), headers),
         (body.replace(b"136.0", b"136"), headers),
         (body + b"\n", headers),
         (b"", headers),
-        (body, by_another),
+        (body, foreign),
         (body, {}),
         (body, {"X-Hmac-Signature": ""}),
         (body, {"X-Hmac-Signature": signature.removeprefix("hmac-sha256-hex=")}),
@@ -74,14 +74,14 @@ def test_what_easypost_has_not_signed_is_not(peer: EasyPostPeer) -> None:
             verify(received, signed)
 
 
-def test_without_a_secret_nothing_is_believed(peer: EasyPostPeer, settings: Any) -> None:
+def test_without_a_secret_every_signature_is_refused(peer: EasyPostPeer, settings: Any) -> None:
     peer.secret = settings.EASYPOST_WEBHOOK_SECRET = ""
     with pytest.raises(InvalidCarrierSignature):
         verify(*peer.signed(EVENT))
 
 
 @pytest.mark.parametrize("kind", ["tracker.created", "tracker.updated"])
-def test_a_parcel_is_told_of(kind: str, peer: EasyPostPeer) -> None:
+def test_a_tracker_event_is_parsed(kind: str, peer: EasyPostPeer) -> None:
     body, _ = peer.signed(EVENT | {"description": kind})
     assert parse(body) == TrackingUpdate(
         event_id="evt_1",
@@ -100,11 +100,11 @@ def test_a_parcel_is_told_of(kind: str, peer: EasyPostPeer) -> None:
     )
 
 
-def test_a_parcel_that_easypost_has_not_sold_is_told_of_by_its_number() -> None:
+def test_a_tracker_event_without_a_shipment_has_only_a_tracking_number() -> None:
     tracker = EVENT["result"] | {"shipment_id": None, "carrier": None, "tracking_details": []}
-    told = parse(json.dumps(EVENT | {"result": tracker}).encode())
-    assert told
-    assert (told.tracking_number, told.reference, told.carrier, told.scans) == (
+    update = parse(json.dumps(EVENT | {"result": tracker}).encode())
+    assert update
+    assert (update.tracking_number, update.reference, update.carrier, update.scans) == (
         "9400",
         None,
         None,
@@ -113,7 +113,7 @@ def test_a_parcel_that_easypost_has_not_sold_is_told_of_by_its_number() -> None:
 
 
 @pytest.mark.parametrize("kind", ["batch.updated", "refund.successful", "shipment.invoice.created"])
-def test_what_is_about_no_parcel_is_passed_over(kind: str) -> None:
+def test_other_events_are_ignored(kind: str) -> None:
     assert parse(json.dumps(EVENT | {"description": kind, "result": {}}).encode()) is None
 
 
@@ -128,6 +128,6 @@ def test_what_is_about_no_parcel_is_passed_over(kind: str) -> None:
         json.dumps(EVENT | {"result": EVENT["result"] | {"tracking_details": [{}]}}).encode(),
     ],
 )
-def test_a_message_of_another_form_is_said_to_be(body: bytes) -> None:
+def test_a_malformed_event_is_an_error(body: bytes) -> None:
     with pytest.raises(InvalidCarrierMessage, match="not a tracker event"):
         parse(body)

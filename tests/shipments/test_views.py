@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import msgspec
 import pytest
+from django.core import signing
 from django.test import Client
 from django.utils import timezone
 
@@ -27,7 +28,9 @@ def post(api, shipment, verb, body=None, **kwargs):
     return api.post(f"{BASE}/{shipment.id}/{verb}", body or {}, **kwargs)
 
 
-def test_a_shipment_from_its_creation_to_its_delivery(api):
+def test_a_shipment_from_its_creation_to_its_delivery(api, monkeypatch):
+    now = signing.time.time()
+    monkeypatch.setattr(signing.time, "time", lambda: now)  # the same second for each label_url
     fulfillment = packed()
     body = {"fulfillment_id": fulfillment.id, "carrier": "FedEx", "service": "Ground"}
     made = api.post(BASE, body)
