@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from shipments.models import Label, Shipment
 from shipments.services import creation, labels, lifecycle
 from tests.shipments.factories import BY_HAND, ShipmentFactory, scan
-from tests.states import NO, STANDS, Answer, ask
+from tests.states import NO, STANDS, Answer, ask, outcomes
 
 pytestmark = pytest.mark.django_db
 
@@ -100,7 +100,7 @@ TABLE = {  # by command and state
 @pytest.mark.parametrize("state", STATES)
 def test_each_command(state, subtests):
     shipment = ShipmentFactory(status=state, by=BY_HAND)
-    ask(shipment, COMMANDS, {name: row[state] for name, row in TABLE.items()}, subtests)
+    ask(shipment, COMMANDS, outcomes(TABLE, state), subtests)
 
 
 def test_the_table_covers_every_transition():
