@@ -64,22 +64,22 @@ def line_choices(fulfillment: Fulfillment) -> Mapping[str, list[tuple[str, str]]
     }
 
 
-def new_scan_id(fulfillment: Fulfillment) -> Mapping[str, Any]:
+def new_scan_id(fulfillment: Fulfillment) -> Mapping[str, str]:
     """Return a scan id, so that a form that is sent twice counts once."""
     return {"scan_id": str(uuid4())}
 
 
-def movable_units(fulfillment: Fulfillment) -> Mapping[str, Any]:
+def movable_units(fulfillment: Fulfillment) -> Mapping[str, object]:
     """Return a form row for each line with units that are not picked."""
     return _rows({line: line.movable_quantity for line in fulfillment.lines})
 
 
-def short_units(fulfillment: Fulfillment) -> Mapping[str, Any]:
+def short_units(fulfillment: Fulfillment) -> Mapping[str, object]:
     """Return a form row for each line with short units."""
     return _rows({line: line.short_quantity for line in fulfillment.lines})
 
 
-def _rows(units: Mapping[FulfillmentItem, int]) -> Mapping[str, Any]:
+def _rows(units: Mapping[FulfillmentItem, int]) -> Mapping[str, object]:
     return {
         "items": [
             {"order_item_id": line.order_item_id, "quantity": quantity}
@@ -310,7 +310,7 @@ class FulfillmentAdmin(AggregateAdmin):
         messages.add_message(request, messages.ERROR if is_refused else messages.SUCCESS, text)
         return redirect(self._url("pick", row.pk))
 
-    def _context(self, request: HttpRequest, row: Fulfillment) -> dict[str, Any]:
+    def _context(self, request: HttpRequest, row: Fulfillment) -> dict[str, object]:
         return {
             "row": row,
             "lines": [line for line in row.lines if line.quantity],
@@ -321,7 +321,7 @@ class FulfillmentAdmin(AggregateAdmin):
         }
 
 
-def _handle_scan(fulfillment_id: str, sent: dict[str, Any]) -> tuple[str, bool]:
+def _handle_scan(fulfillment_id: str, sent: dict[str, str]) -> tuple[str, bool]:
     """Count a scan. Return a message for the picker, and whether the scan was refused."""
     sent.pop("csrfmiddlewaretoken", None)
     scan = Scan(data=sent)
@@ -373,7 +373,7 @@ def _find_line(fulfillment: Fulfillment, code: str, scan_id: str) -> Fulfillment
     return found[0]
 
 
-def _progress(row: Fulfillment) -> dict[str, Any]:
+def _progress(row: Fulfillment) -> dict[str, object]:
     """Return the quantities that the pick screen shows."""
     lines = [line for line in row.lines if line.quantity]
     return {

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.utils import timezone
@@ -50,7 +50,7 @@ def start_fulfillment(
     # A pending reaction to a new reservation may still change the units to send.
     reactions.expect_none_pending(fulfillment.order_id, "fulfillment")
     if fulfillment.warehouse_id is None and warehouse_id:
-        _require_no_fulfillment_in(warehouse_id, fulfillment.order_id)
+        _expect_no_fulfillment_in(warehouse_id, fulfillment.order_id)
     fulfillment.start(assigned_to=assigned_to, warehouse_id=warehouse_id, at=timezone.now())
     fulfillment.save()
     return fulfillment
@@ -135,7 +135,7 @@ def write_off_short_units(*, fulfillment_id: str, units: Units) -> Fulfillment:
 
 
 @transaction.atomic
-def pack_fulfillment(*, fulfillment_id: str, packages: Sequence[Mapping[str, Any]]) -> Fulfillment:
+def pack_fulfillment(*, fulfillment_id: str, packages: Sequence[Mapping[str, str]]) -> Fulfillment:
     """Pack all picked units.
 
     Each package has a `weight` in kg and, if known, `length`, `width` and `height` in cm, as text.
@@ -240,7 +240,7 @@ def _cancel_if_empty(fulfillment: Fulfillment, *, reason: WithdrawalReason) -> N
         fulfillment.cancel(reason=reason, at=timezone.now())
 
 
-def _require_no_fulfillment_in(warehouse_id: str, order_id: str) -> None:
+def _expect_no_fulfillment_in(warehouse_id: str, order_id: str) -> None:
     for other in selectors.unpacked(order_id):
         if other.warehouse_id == warehouse_id:
             raise OtherWarehouse(

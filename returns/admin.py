@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -56,18 +55,18 @@ def line_choices(return_request: Return) -> Mapping[str, list[tuple[str, str]]]:
     }
 
 
-def outstanding_lines(return_request: Return) -> Mapping[str, Any]:
+def outstanding_lines(return_request: Return) -> Mapping[str, object]:
     """Return a form row for each line with units that are not received yet."""
     lines = (line for line in return_request.lines if line.outstanding_quantity)
     return {"items": [{"order_item_id": line.order_item_id} for line in lines]}
 
 
-def max_refund(return_request: Return) -> Mapping[str, Any]:
+def max_refund(return_request: Return) -> Mapping[str, str]:
     """Return the maximum refund as the initial amount."""
     return {"amount": str(money(selectors.max_refund(return_request), return_request.currency))}
 
 
-def max_refund_with_override(return_request: Return) -> Mapping[str, Any]:
+def max_refund_with_override(return_request: Return) -> Mapping[str, str]:
     """Return the maximum refund with the override permission as the initial amount."""
     amount = selectors.max_refund_with_override(return_request)
     return {"amount": str(money(amount, return_request.currency))}

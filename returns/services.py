@@ -64,15 +64,13 @@ def request_return(
             )
         )
     if not override_reason:
-        _require_open_window(order, (line.order_item_id for line in lines), now)
+        _expect_open_window(order, (line.order_item_id for line in lines), now)
     return_request = Return.request(
-        organization_id=order.organization_id,
-        order_id=order.id,
-        currency=order.currency,
+        order=order,
         reason=reason,
         override_reason=override_reason,
-        requested_at=now,
         lines=lines,
+        at=now,
         # Other return requests of the organization wait from here until this transaction ends.
         rma_number=next_number(organization_id=order.organization_id, series="RMA", at=now),
     )
@@ -201,7 +199,7 @@ def settle_refund(*, return_id: str | None, missing_amount: Decimal = Decimal(0)
         return_request.save()
 
 
-def _require_open_window(order: "Order", order_item_ids: Iterable[str], now: datetime) -> None:
+def _expect_open_window(order: "Order", order_item_ids: Iterable[str], now: datetime) -> None:
     """Raise ReturnWindowClosed if a line was delivered too long ago."""
     days = selectors.terms(order.organization_id).window_days
     delivered_at = orders.selectors.delivered_at(order)

@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.core.validators import EMPTY_VALUES
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import Combinable
 from django_filters import rest_framework as filters
 from django_filters.fields import IsoDateTimeField
 from drf_spectacular.drainage import set_override
@@ -62,12 +64,18 @@ class AnyOf(filters.MultipleChoiceFilter):
 
 
 class FlagFilter(filters.TypedChoiceFilter):
-    """`true` or `false`; anything else is refused."""
+    """`true` keeps the rows that meet a condition, `false` the others."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, condition: Q | Combinable | None = None, **kwargs: Any) -> None:
+        self.condition = condition
         choices = [("true", "true"), ("false", "false")]
         super().__init__(choices=choices, coerce="true".__eq__, **kwargs)
         _describe(self, {"type": "boolean"})
+
+    def filter(self, qs: QuerySet[Any], value: bool | None) -> QuerySet[Any]:
+        if value in EMPTY_VALUES or self.condition is None:
+            return qs
+        return qs.filter(self.condition if value else ~self.condition)
 
 
 def _describe(one: filters.Filter, schema: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
@@ -275,7 +275,7 @@ class Fulfillment(Aggregate):
         verb="pack",
         guards=[is_picking_finished, has_picked_units],
     )
-    def pack(self, *, packages: Sequence[Mapping[str, Any]], at: datetime) -> None:
+    def pack(self, *, packages: Sequence[Mapping[str, str]], at: datetime) -> None:
         """All picked units are packed. Packages have a weight in kg, and sizes in cm if known."""
         self.packages = [dict(package) for package in packages]
         self.total_weight = sum((Decimal(package["weight"]) for package in packages), Decimal(0))

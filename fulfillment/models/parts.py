@@ -64,7 +64,7 @@ class FulfillmentItem(Part):
 
         Raises TooManyFulfillmentUnits.
         """
-        self._require(quantity, at_most=self.movable_quantity, state="still to be picked")
+        self._expect_available(quantity, at_most=self.movable_quantity, state="still to be picked")
         self.short_quantity -= max(0, quantity - self.unpicked_quantity)
         self.picked_quantity += quantity
 
@@ -74,22 +74,22 @@ class FulfillmentItem(Part):
         Raises TooManyFulfillmentUnits.
         """
         present = self.unpicked_quantity + self.picked_quantity - shipped_quantity
-        self._require(quantity, at_most=present, state="neither short nor shipped")
+        self._expect_available(quantity, at_most=present, state="neither short nor shipped")
         self.picked_quantity -= max(0, quantity - self.unpicked_quantity)
         self.short_quantity += quantity
 
     def withdraw(self, quantity: int) -> None:
         """Assign fewer units; those reported short go first. Raises TooManyFulfillmentUnits."""
-        self._require(quantity, at_most=self.movable_quantity, state="not picked")
+        self._expect_available(quantity, at_most=self.movable_quantity, state="not picked")
         self.short_quantity -= min(quantity, self.short_quantity)
         self.quantity -= quantity
 
     def write_off(self, quantity: int) -> None:
         """Give up units that are reported short. Raises TooManyFulfillmentUnits."""
-        self._require(quantity, at_most=self.short_quantity, state="reported short")
+        self._expect_available(quantity, at_most=self.short_quantity, state="reported short")
         self.withdraw(quantity)
 
-    def _require(self, quantity: int, *, at_most: int, state: str) -> None:
+    def _expect_available(self, quantity: int, *, at_most: int, state: str) -> None:
         if quantity > at_most:
             raise TooManyFulfillmentUnits(
                 f"{self.order_item_id}: {quantity} requested, {at_most} {state} here."

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from django.db import models
 from django.db.models import F, Q
@@ -22,6 +22,7 @@ from returns.models.parts import Receipt, ReceiptItem, ReturnItem
 from returns.models.policy import PaidBy
 
 if TYPE_CHECKING:
+    from orders.models import Order
     from payments.selectors import Caused
 
 # The timestamps that each status requires.
@@ -245,11 +246,28 @@ class Return(Aggregate):
         return not self.refunded_amount
 
     @classmethod
-    def request(cls, *, lines: Sequence[ReturnItem], **fields: Any) -> "Return":
+    def request(
+        cls,
+        *,
+        order: "Order",
+        rma_number: str,
+        reason: str,
+        override_reason: str,
+        lines: Sequence[ReturnItem],
+        at: datetime,
+    ) -> "Return":
         """Create a return with its lines."""
-        value = sum((line.value for line in lines), Decimal(0))
-        requested_by = request_context.current().actor
-        return_request = cls(value=value, requested_by=requested_by, **fields)
+        return_request = cls(
+            organization_id=order.organization_id,
+            order_id=order.id,
+            rma_number=rma_number,
+            currency=order.currency,
+            reason=reason,
+            override_reason=override_reason,
+            requested_by=request_context.current().actor,
+            requested_at=at,
+            value=sum((line.value for line in lines), Decimal(0)),
+        )
         return_request.lines = list(lines)
         for line in lines:
             line.return_request = return_request
@@ -354,7 +372,7 @@ class Return(Aggregate):
     )
     def close_unrefunded(self, *, note: str, waive_refund: bool, at: datetime) -> None:
         """The return ends without a refund. Raises RefundOwed."""
-        self._require_no_refund_owed(note, waive_refund)
+        self._expect_no_refund_owed(note, waive_refund)
         self._end(note, at)
 
     @transition(
@@ -366,7 +384,7 @@ class Return(Aggregate):
     )
     def close_refunded(self, *, note: str, waive_refund: bool, at: datetime) -> None:
         """The return ends with what was refunded so far. Raises RefundOwed."""
-        self._require_no_refund_owed(note, waive_refund)
+        self._expect_no_refund_owed(note, waive_refund)
         self._end(note, at)
 
     @transition(
@@ -427,7 +445,7 @@ class Return(Aggregate):
     def _end(self, note: str, at: datetime) -> None:
         self.ended_at, self.ended_by, self.ending_note = at, request_context.current().actor, note
 
-    def _require_no_refund_owed(self, note: str, waive_refund: bool) -> None:
+    def _expect_no_refund_owed(self, note: str, waive_refund: bool) -> None:
         if self.max_refund and not (note and waive_refund):
             owed = money(self.max_refund, self.currency)
             how = "say in `note` why not" if waive_refund else "refund it, or set `forgo_refund`"
