@@ -1,4 +1,4 @@
-"""A real mail server, and what it was given."""
+"""A real mail server that keeps the mails it receives."""
 
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -6,13 +6,12 @@ from typing import Any
 
 
 class Mailbox:
-    """Takes mail for everybody but those in `refused`."""
+    """The handler of the server. It refuses the addresses in `refused` and `too_large`."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.refused: set[str] = set()
         self.too_large: set[str] = set()
-        self.answer = "250 OK"
 
     async def handle_RCPT(
         self, server: Any, session: Any, envelope: Any, address: str, options: Any
@@ -25,6 +24,5 @@ class Mailbox:
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         if self.too_large & set(envelope.rcpt_tos):
             return "552 5.3.4 message size exceeds the limit"
-        if self.answer.startswith("250"):
-            self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
-        return self.answer
+        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        return "250 OK"

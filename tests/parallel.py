@@ -1,4 +1,4 @@
-"""Other processes, as several web servers and workers are: at once, or killed at any line."""
+"""Work in other processes: several at once, or one that is killed at a given call."""
 
 import itertools
 import multiprocessing
@@ -11,52 +11,52 @@ from typing import Any
 from django.db import connections
 
 _fork = multiprocessing.get_context("fork")
-LIMIT = 60  # seconds
+TIMEOUT = 60  # seconds
 
 
 def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """Return what `work(n)` answers in each of `count` processes, its exceptions included.
+    """Call `work(n)` in `count` processes at once; return the results, or the exceptions.
 
-    All start at the same moment, each with a connection of its own; the test must commit.
+    Each process has its own database connection, so the test must commit its data.
     """
     connections.close_all()
-    barrier, answers = _fork.Barrier(count), _fork.SimpleQueue()
+    barrier, results = _fork.Barrier(count), _fork.SimpleQueue()
 
     def run(n: int) -> None:
         connections["default"].ensure_connection()
-        barrier.wait(LIMIT)
+        barrier.wait(TIMEOUT)
         try:
-            answer = work(n)
+            result = work(n)
         except Exception as error:
             traceback.print_exc()
-            answer = error
+            result = error
         connections.close_all()
-        answers.put(answer)
+        results.put(result)
 
     processes = [_fork.Process(target=run, args=(n,)) for n in range(count)]
     for process in processes:
         process.start()
     for process in processes:
-        process.join(LIMIT)
-        assert process.exitcode == 0, "a process has hung or died"
-    return [answers.get() for _ in processes]
+        process.join(TIMEOUT)
+        assert process.exitcode == 0, "a process timed out or crashed"
+    return [results.get() for _ in processes]
 
 
 def killed(work: Callable[[], Any], owner: Any, name: str, *, turn: int = 1) -> None:
-    """Do the work in a process that is killed where it calls `owner.name` for the nth time."""
+    """Do the work in a process that is killed when it calls `owner.name` for the `turn`-th time."""
     original, turns = getattr(owner, name), itertools.count(1)
 
-    def deadly(*args: Any, **kwargs: Any) -> Any:
+    def kill_or_call(*args: Any, **kwargs: Any) -> Any:
         if next(turns) == turn:
             os.kill(os.getpid(), signal.SIGKILL)
         return original(*args, **kwargs)
 
     def run() -> None:
-        setattr(owner, name, deadly)  # of the child alone
+        setattr(owner, name, kill_or_call)  # in the child process only
         work()
 
     connections.close_all()
     process = _fork.Process(target=run)
     process.start()
-    process.join(LIMIT)
+    process.join(TIMEOUT)
     assert process.exitcode == -signal.SIGKILL

@@ -1,4 +1,4 @@
-"""Which metrics the dashboard and the alerts ask for, and which a process tells."""
+"""The metrics that the dashboard and the alerts query, and those that a process exports."""
 
 import json
 import re
@@ -17,24 +17,24 @@ ALERTS: list[dict[str, Any]] = [
 ]
 DASHBOARD: dict[str, Any] = json.loads((FOLDER / "grafana.json").read_text())
 
-_NO_METRICS = re.compile(r"""\{[^}]*\}|\[[^\]]*\]|\b(?:by|without|on|ignoring)\s*\([^)]*\)""")
-_NAME = re.compile(r"\b[a-zA-Z_:][\w:]*\b(?!\s*\()")  # what is called is a function
+_NOT_METRICS = re.compile(r"""\{[^}]*\}|\[[^\]]*\]|\b(?:by|without|on|ignoring)\s*\([^)]*\)""")
+_NAME = re.compile(r"\b[a-zA-Z_:][\w:]*\b(?!\s*\()")  # not functions
 _OPERATORS = {"and", "or", "unless", "by", "without", "on", "ignoring", "offset"}
 
 
-def names(expression: str) -> set[str]:
-    """Return the metrics of a PromQL expression."""
-    return set(_NAME.findall(_NO_METRICS.sub(" ", expression))) - _OPERATORS
+def metrics_in(expression: str) -> set[str]:
+    """Return the names of the metrics in a PromQL expression."""
+    return set(_NAME.findall(_NOT_METRICS.sub(" ", expression))) - _OPERATORS
 
 
-def asked() -> set[str]:
-    """Return every metric that a panel or an alert is about."""
+def queried_metrics() -> set[str]:
+    """Return the names of the metrics that panels and alerts query."""
     expressions = [rule["expr"] for rule in ALERTS]
     expressions += [query["expr"] for panel in DASHBOARD["panels"] for query in panel["targets"]]
-    return {name for expression in expressions for name in names(expression)}
+    return {name for expression in expressions for name in metrics_in(expression)}
 
 
-def told(answer: bytes) -> set[str]:
-    """Return the names of the samples in a process's answer."""
-    families = text_string_to_metric_families(answer.decode())
+def exported_metrics(page: bytes) -> set[str]:
+    """Return the names of the samples on the metrics page of a process."""
+    families = text_string_to_metric_families(page.decode())
     return {sample.name for family in families for sample in family.samples}

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-answers() { # postgresql | rabbitmq
+responds() { # postgresql | rabbitmq
     .venv/bin/python - "$1" >/dev/null 2>&1 <<'PYTHON'
 import os, sys
 from tests import environment
@@ -19,10 +19,10 @@ else:
 PYTHON
 }
 
-answer_soon() {
+wait_for() {
     local server tries=60
     for server; do
-        until answers "$server"; do
+        until responds "$server"; do
             ((tries--)) || return 1
             sleep 1
         done
@@ -76,13 +76,13 @@ command -v chromium chromium-browser google-chrome >/dev/null ||
 
 missing=()
 for server in postgresql rabbitmq; do
-    answers "$server" || missing+=("$server")
+    responds "$server" || missing+=("$server")
 done
 [ ${#missing[@]} -eq 0 ] && exit
 
 if [ -z "${TEST_DATABASE_URL:-}${TEST_BROKER_URL:-}" ]; then
     echo "Starting ${missing[*]} …"
-    { with_docker "${missing[@]}" || with_debian "${missing[@]}"; } && answer_soon "${missing[@]}" && exit
+    { with_docker "${missing[@]}" || with_debian "${missing[@]}"; } && wait_for "${missing[@]}" && exit
 fi
 cat >&2 <<'EOT'
 Start PostgreSQL on 127.0.0.1:5432 (role postgres, no password) and RabbitMQ on 127.0.0.1:5672

@@ -21,7 +21,7 @@ from config import database
 from config.celery import app
 from events.operations import metrics
 from tests.broker.conftest import environment, wait_until
-from tests.promql import asked, told
+from tests.promql import exported_metrics, queried_metrics
 
 ROOT = Path(settings.BASE_DIR)
 BIN = Path(sys.executable).parent
@@ -89,7 +89,7 @@ def test_the_web_server_serves_the_api_and_the_admin_s_files(production, tmp_pat
         wait_until(lambda: process.poll() is not None or get(f"{url}/health/live"), "silence")
         assert process.poll() is None, log.read_text()
         assert json.load(get(f"{url}/health/ready")) == {"status": "ok"}
-        assert asked() <= told(get(f"{url}/metrics").read())
+        assert queried_metrics() <= exported_metrics(get(f"{url}/metrics").read())
         page = get(f"{url}/admin/login/")
         assert page.headers["Strict-Transport-Security"]
         assert "Secure" in page.headers["Set-Cookie"]
@@ -125,7 +125,7 @@ def test_worker_and_scheduler_say_that_they_run(
         wait_until(lambda: process.poll() is not None or get(url), "silence")
         assert process.poll() is None, log.read_text()
         from_the_database = {family.name for family in metrics.PendingWorkCollector().collect()}
-        assert asked() - from_the_database <= told(get(url).read())
+        assert queried_metrics() - from_the_database <= exported_metrics(get(url).read())
         for line in log.read_text().splitlines():  # at the end Celery says goodbye in its own way
             json.loads(line)
 

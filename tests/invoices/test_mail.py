@@ -39,7 +39,7 @@ def test_the_mail_arrives_with_the_pdf(mailbox):
     for value in (invoice.number, "A shirt", "25.00", "50.00"):
         assert value in text
     body = mail.get_body().get_content().replace("\r\n", "\n")
-    assert f"Hello Juan Pérez,\n\nattached is the invoice {invoice.number}" in body
+    assert f"Hello Juan Pérez,\n\ninvoice {invoice.number} for your order" in body
     sent = data(invoice.order, "invoice.sent")
     assert sent["pdf_url"] in body
     assert (sent["recipient_email"], sent["invoice_id"]) == ("juan@example.com", invoice.id)
