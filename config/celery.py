@@ -1,4 +1,4 @@
-"""The Celery application: workers and beat start from here."""
+"""The Celery application of workers and beat."""
 
 import logging
 import os
@@ -12,8 +12,11 @@ from celery.signals import (
     worker_process_shutdown,
     worker_ready,
 )
+from celery.worker.consumer import Consumer
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+MAX_RECONNECT_DELAY = 5  # seconds between two attempts of a worker to reach its broker
 
 app = Celery("order-service")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -22,25 +25,25 @@ app.autodiscover_tasks()
 
 @setup_logging.connect
 def keep_logging(**kwargs: object) -> None:
-    """That somebody listens keeps Celery from changing what Django has set up."""
+    """Do nothing. A receiver of this signal keeps Celery from replacing Django's logging."""
 
 
 @worker_ready.connect
 def declare_topology(**kwargs: object) -> None:
-    """A consumer finds its queue as soon as one worker has started."""
+    """Declare the consumers' queues when a worker starts."""
     from events.delivery import broker
 
     try:
         broker.declare_topology()
     except broker.Unavailable as error:
-        # The relay declares it too, whenever it connects.
+        # The relay declares it too when it connects.
         logging.getLogger(__name__).warning("Topology not declared: %s", error)
 
 
 @worker_ready.connect
 @beat_init.connect
 def serve_metrics(**kwargs: object) -> None:
-    """Where METRICS_PORT is set, whoever reaches it sees that the process runs, and how."""
+    """Serve the metrics of workers and beat on METRICS_PORT, if it is set."""
     from django.conf import settings
 
     from events.operations import metrics
@@ -50,8 +53,8 @@ def serve_metrics(**kwargs: object) -> None:
 
 
 @task_postrun.connect
-def give_connection_back(sender: Task[..., Any], **kwargs: object) -> None:
-    """As after a request; Celery by itself ends the pool, and connecting takes half of a task."""
+def return_connection(sender: Task[..., Any], **kwargs: object) -> None:
+    """Return the connection to the pool, as after a request. Celery would close the pool."""
     from django.db import close_old_connections
 
     if not sender.request.is_eager:
@@ -60,7 +63,21 @@ def give_connection_back(sender: Task[..., Any], **kwargs: object) -> None:
 
 @worker_process_shutdown.connect
 def forget_process(pid: int, **kwargs: object) -> None:
-    """What a dead process counted stays counted; what it had at that moment does not."""
+    """Remove the gauges of a process that has ended; its counters stay."""
     from events.operations import metrics
 
     metrics.forget(pid)
+
+
+class WorkerConsumer(Consumer):
+    """Celery's consumer of the task queues, which by default waits up to 30 s between attempts."""
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Wait until there is a connection."""
+        ensure = conn.ensure_connection
+
+        def ensure_soon(*args: Any, **kwargs: Any) -> Any:
+            return ensure(*args, interval_start=1, interval_max=MAX_RECONNECT_DELAY, **kwargs)
+
+        conn.ensure_connection = ensure_soon
+        return super().ensure_connected(conn)

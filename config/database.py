@@ -1,4 +1,4 @@
-"""How each kind of database is connected to."""
+"""Connection options of SQLite and PostgreSQL."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ SQLITE = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
 }
-# A host that has vanished keeps nothing locked, and nobody waits for one for ever: what the server
-# does about its clients, and what we do about the server.
+# Timeouts for hosts that disappear without closing their connections: the server drops such
+# clients and their locks, and this service drops such a server.
 SERVER = (
     "-c idle_in_transaction_session_timeout=60s -c tcp_user_timeout=30s"
     " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
@@ -23,9 +23,9 @@ CLIENT = {
 
 
 def postgresql(pool_size: int, *, options: str = "", **given: Any) -> dict[str, Any]:
-    """Return the options for up to so many connections of a process, or 0 for no pool.
+    """Return the options for a pool of up to `pool_size` connections; 0: no pool.
 
-    `options` and the rest are what the installation asks for in DATABASE_URL.
+    `options` and `given` are the options in DATABASE_URL; they take precedence.
     """
     ours: dict[str, Any] = {"options": f"{SERVER} {options}".strip(), **CLIENT}
     if pool_size:
@@ -33,7 +33,7 @@ def postgresql(pool_size: int, *, options: str = "", **given: Any) -> dict[str, 
             "min_size": 1,
             "max_size": pool_size,
             "timeout": 10,
-            # Unless it soon begins anew, it comes back as long after the database as that was away.
+            # The default back-off of the pool grows with the time that the database is down.
             "reconnect_timeout": 5,
         }
     return ours | given

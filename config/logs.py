@@ -1,4 +1,4 @@
-"""Log lines as JSON: what happened, in which request, and never whose data it was about."""
+"""Log lines as JSON, with the request's id and without secrets or personal data."""
 
 import re
 import sys
@@ -8,11 +8,11 @@ import structlog
 
 from config.core import request_context
 
-# What a line may say besides its message; anything else that a library adds is left out.
+# The fields of a line besides its message. Other fields, which libraries add, are left out.
 FIELDS = ("event_id", "stream", "organization_id", "status", "duration_ms")
 
-# What must not be kept by whoever keeps logs: credentials, and what a row or a person holds. Each
-# begins at a boundary and gives nothing back (++), so that no text takes long to look through.
+# Credentials and personal data are replaced. Each pattern begins at a boundary and uses possessive
+# quantifiers (++), so that matching takes linear time.
 _SECRETS = (
     (re.compile(r"(?i)\bbearer\s++\S++"), "Bearer [token]"),
     (re.compile(r"(?<![\w-])eyJ[\w-]++\.[\w-]++\.[\w-]*+"), "[token]"),
@@ -21,7 +21,7 @@ _SECRETS = (
         re.compile(r"(?<![^\s\"'<>(),:;=/@])[^\s\"'<>(),:;=/@]++@(?:[\w-]++\.)+[^\W\d_][\w-]+"),
         "[email]",
     ),
-    # PostgreSQL quotes the row that it refuses, line breaks and all.
+    # PostgreSQL quotes the rejected row, with its line breaks.
     (
         re.compile(r"(?s)DETAIL: .*?(?=\nCONTEXT:|\n\nThe above exception|\n\nDuring handling|\Z)"),
         "DETAIL: [row]",
@@ -52,7 +52,7 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
                     structlog.stdlib.add_log_level,
                     structlog.stdlib.add_logger_name,
                     structlog.stdlib.ExtraAdder(FIELDS),
-                    _add_origin,
+                    _add_request,
                 ],
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -65,11 +65,11 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
         },
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
         "loggers": {
-            # Else each would write its lines with a handler of its own.
+            # Without their own handlers, which would write other formats.
             "django": {"handlers": [], "propagate": True},
             "gunicorn.error": {"handlers": [], "propagate": True},
-            "django.request": {"level": "ERROR"},  # the access log has the others
-            # They would say each second that the sweep has run.
+            "django.request": {"level": "ERROR"},  # the access log has the other responses
+            # At INFO they would log each run of the sweep.
             "celery.app.trace": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
@@ -78,7 +78,7 @@ def configuration(*, level: str, as_json: bool) -> dict[str, Any]:
     }
 
 
-def _add_origin(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:
+def _add_request(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:
     now = request_context.current()
     for name in ("request_id", "organization_id"):
         if value := getattr(now, name):

@@ -1,4 +1,4 @@
-"""All settings. What differs between deployments comes from the environment or from `.env`."""
+"""All settings. docs/configuration.md describes those that come from the environment or `.env`."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from environ.fileaware_mapping import FileAwareMapping
 
-from config import beat, consumers, database, logs
+from config import database, logs
 from config.admin import theme
 from config.api import openapi
 
@@ -16,11 +16,11 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 class Environment(environ.FileAwareEnv):
-    """The environment; `SECRET_KEY_FILE=/run/secrets/…` names a file, and so for every name."""
+    """The environment. `NAME_FILE=/run/secrets/…` reads the variable NAME from a file."""
 
     class Values(FileAwareMapping):
         def __getitem__(self, name: str) -> str:
-            return str(super().__getitem__(name)).rstrip("\n")  # an editor ends a file with one
+            return str(super().__getitem__(name)).rstrip("\n")  # which editors append to a file
 
     ENVIRON = Values()
 
@@ -29,7 +29,7 @@ env = Environment()
 env.read_env(BASE_DIR / ".env")
 
 DEBUG = env.bool("DEBUG", default=False)
-DEVELOPMENT_KEY = "development-only-key-that-a-real-installation-replaces"
+DEVELOPMENT_KEY = "development-only-key-that-every-installation-replaces"
 SECRET_KEY = env.str("SECRET_KEY", default="") or DEVELOPMENT_KEY
 if not DEBUG and (SECRET_KEY == DEVELOPMENT_KEY or len(SECRET_KEY) < 50):
     raise ImproperlyConfigured(
@@ -93,7 +93,7 @@ TEMPLATES = [
     }
 ]
 
-# Database: SQLite for a first look, PostgreSQL for everything else.
+# Database: SQLite for `make run`, PostgreSQL for everything else
 
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db_url(
@@ -110,13 +110,13 @@ _database.setdefault("OPTIONS", {})
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["OPTIONS"] |= database.SQLITE
 else:
-    # A connection of the pool may have died with the server that it went to.
+    # A connection of the pool may be dead, after a restart of the server for example.
     _database["CONN_HEALTH_CHECKS"] = True
     _pool_size = env.int("DATABASE_POOL_SIZE", default=10)
     _database["OPTIONS"] = database.postgresql(_pool_size, **_database["OPTIONS"])
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Celery: its tasks only say "there is work", so losing or repeating one is harmless.
+# Celery: a task only says that there is work in the database, so it may get lost or run twice
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="memory://")
 EVENTS_QUEUE_PREFIX = env.str("EVENTS_QUEUE_PREFIX", default="")
@@ -124,7 +124,7 @@ _timeouts = {"connect_timeout": 3, "read_timeout": 10, "write_timeout": 10}
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {"polling_interval": 0.05}
     if CELERY_BROKER_URL.startswith("memory:")
-    # A nudge that cannot be sent at once is dropped: the sweep makes up for it.
+    # A task that cannot be sent at once is dropped: `events.tasks.sweep` sends it again.
     else {"max_retries": 1, "interval_start": 0, "interval_step": 0, **_timeouts}
 )
 CELERY_TASK_QUEUES = {
@@ -139,48 +139,95 @@ CELERY_TASK_ROUTES = {
     "events.tasks.sweep": {"queue": f"{EVENTS_QUEUE_PREFIX}events"},
     "events.tasks.react": {"queue": f"{EVENTS_QUEUE_PREFIX}reactions"},
 }
-# Otherwise two installations on one broker and host lock each other's queues.
+# With the prefix, two installations on one broker and host do not lock each other's queues.
 CELERY_CONTROL_EXCHANGE = f"{EVENTS_QUEUE_PREFIX}celery"
 CELERY_EVENT_EXCHANGE = f"{EVENTS_QUEUE_PREFIX}celeryev"
-CELERY_TASK_CREATE_MISSING_QUEUES = False  # a worker told to consume a misspelt one says so
+CELERY_TASK_CREATE_MISSING_QUEUES = False  # so a worker refuses a misspelled queue
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_WORKER_CONSUMER = "config.worker:Consumer"
+CELERY_WORKER_CONSUMER = "config.celery:WorkerConsumer"
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TIMEZONE = "UTC"
-CELERY_DB_REUSE_MAX = 2**62  # config/celery.py gives a task's connection back to the pool
-CELERY_BEAT_SCHEDULE = beat.SCHEDULE
-# Kept in memory: a file would have to be writable wherever beat runs.
+CELERY_DB_REUSE_MAX = 2**62  # config/celery.py returns a task's connection to the pool
+# In memory: a file would need a writable directory.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+_SECONDS_BETWEEN_RUNS = {
+    "events.tasks.sweep": 1,
+    "carts.tasks.abandon_idle_carts": 60,
+    "carts.tasks.expire_idle_carts": 600,
+    "orders.tasks.expire_unpaid_orders": 15,
+    "payments.tasks.call_gateways": 2,
+    "payments.tasks.process_pending_webhooks": 60,
+    "shipments.tasks.call_carriers": 2,
+    "shipments.tasks.poll_carriers": 60,
+    "shipments.tasks.process_pending_webhooks": 60,
+    "invoices.tasks.deliver_documents": 2,
+    "events.tasks.remove_old_events": 3600,
+    "config.api.tasks.delete_old_records": 600,
+}
+CELERY_BEAT_SCHEDULE = {
+    # The broker drops a task that no worker took before the next one is sent.
+    task: {"task": task, "schedule": seconds, "options": {"expiration": seconds}}
+    for task, seconds in _SECONDS_BETWEEN_RUNS.items()
+}
 
 # Events
 
 EVENTS_BROKER_URL = env.str("EVENTS_BROKER_URL", default=CELERY_BROKER_URL)
 EVENTS_EXCHANGE = env.str("EVENTS_EXCHANGE", default="order_events")
 EVENTS_SHARDS = env.int("EVENTS_SHARDS", default=4)
-EVENTS_KEEP_DAYS = env.int("EVENTS_KEEP_DAYS", default=None)  # None is for ever
+EVENTS_KEEP_DAYS = env.int("EVENTS_KEEP_DAYS", default=None)  # None: for ever
 if EVENTS_KEEP_DAYS is not None and EVENTS_KEEP_DAYS < 1:
-    raise ImproperlyConfigured("EVENTS_KEEP_DAYS is 1 or more days; leave it out for ever.")
+    raise ImproperlyConfigured(
+        "EVENTS_KEEP_DAYS must be 1 or more. Leave it out to keep events for ever."
+    )
 if not DEBUG and any(url.startswith("memory:") for url in (CELERY_BROKER_URL, EVENTS_BROKER_URL)):
     raise ImproperlyConfigured(
-        "memory:// is for `make run` only. Set CELERY_BROKER_URL, and EVENTS_BROKER_URL if it is "
+        "memory:// is only for `make run`. Set CELERY_BROKER_URL, and EVENTS_BROKER_URL if it is "
         "another broker, to amqp://user:password@host//, or set DEBUG=true to develop."
     )
-# An installation adds queues of its own as JSON:
-# EVENTS_CONSUMER_QUEUES='{"billing_order_consumer": ["invoice.created"]}'.
+# The queues that this service declares for its consumers, with the events that each receives.
 CONSUMER_CONFIG: dict[str, dict[str, Any]] = {
     EVENTS_EXCHANGE: {
         "exchange": EVENTS_EXCHANGE,
-        "queues": {**consumers.QUEUES, **env.json("EVENTS_CONSUMER_QUEUES", default={})},
+        "queues": {
+            "inventory_order_consumer": [
+                "order.placed",
+                "order.confirmed",
+                "order.cancelled",
+                "order.shipped",
+                "return.received",
+            ],
+            "notification_order_consumer": [
+                "order.created",
+                "order.confirmed",
+                "order.shipped",
+                "order.delivered",
+                "return.requested",
+                "return.approved",
+            ],
+            "analytics_order_consumer": [
+                "order.created",
+                "order.confirmed",
+                "cart.abandoned",
+                "cart.converted",
+            ],
+            "marketing_order_consumer": ["cart.abandoned"],
+            "customer_app_order_consumer": ["order.shipped"],
+            "warehouse_order_consumer": ["return.requested"],
+            "customer_service_order_consumer": ["return.requested"],
+            # Further queues as JSON: {"billing_order_consumer": ["invoice.created"]}
+            **env.json("EVENTS_CONSUMER_QUEUES", default={}),
+        },
     }
 }
 
-METRICS_PORT = env.int("METRICS_PORT", default=0)  # of workers and scheduler; 0 for none
+METRICS_PORT = env.int("METRICS_PORT", default=0)  # of workers and the scheduler; 0: not served
 
 # API
 
-# How many proxies in front say whom they serve and whether by TLS; of 0, nobody's word is taken.
+# The number of proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["config.api.authentication.BearerToken"],
@@ -189,7 +236,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["config.api.parsers.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "config.api.pagination.NewestFirst",
     "DEFAULT_THROTTLE_CLASSES": ["config.api.throttling.PerCaller"],
-    "DEFAULT_METADATA_CLASS": None,  # so OPTIONS is 405: the OpenAPI document tells more
+    "DEFAULT_METADATA_CLASS": None,  # so OPTIONS is 405: there is an OpenAPI document
     "DEFAULT_SCHEMA_CLASS": "config.api.schema.Schema",
     "EXCEPTION_HANDLER": "config.api.problems.handle",
     "NUM_PROXIES": TRUSTED_PROXIES,
@@ -199,28 +246,30 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = openapi.SETTINGS
 API_THROTTLE = env.str("API_THROTTLE", default="600/min")
 if API_THROTTLE and not re.fullmatch(r"[1-9][0-9]*/(sec|min|hour|day)", API_THROTTLE):
-    raise ImproperlyConfigured("API_THROTTLE is a rate like 600/min, or empty for no limit.")
+    raise ImproperlyConfigured("API_THROTTLE must be a rate like 600/min, or empty for no limit.")
 JWT_SECRET = env.str("JWT_SECRET", default="") or (SECRET_KEY if DEBUG else "")
 JWT_JWKS_URL = env.str("JWT_JWKS_URL", default="")
 JWT_ISSUER = env.str("JWT_ISSUER", default="")
 JWT_AUDIENCE = env.str("JWT_AUDIENCE", default="")
 if not DEBUG and JWT_SECRET and len(JWT_SECRET) < 32:
-    raise ImproperlyConfigured("JWT_SECRET has fewer than 32 characters, so it could be guessed.")
+    raise ImproperlyConfigured("JWT_SECRET must have 32 or more characters.")
 if not (JWT_SECRET or JWT_JWKS_URL):
     raise ImproperlyConfigured(
-        "Nothing can verify a token. Set JWT_SECRET (at least 32 characters), or JWT_JWKS_URL."
+        "Tokens cannot be verified. Set JWT_SECRET (32 or more characters), or JWT_JWKS_URL."
     )
 
 # Payments
 
-STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")  # the platform's
+STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")  # of the platform
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
-PAYMENT_SANDBOX = env.bool("PAYMENT_SANDBOX", default=DEBUG)  # it takes any order for paid
+PAYMENT_SANDBOX = env.bool(
+    "PAYMENT_SANDBOX", default=DEBUG
+)  # never in production: it accepts any payment
 
 # Shipments
 
-# The sandbox makes labels for every carrier that no account and no adapter's name decides about.
+# The sandbox sells labels for carriers without an account and without an adapter of their name.
 CARRIER_SANDBOX = env.bool("CARRIER_SANDBOX", default=DEBUG)
 EASYPOST_API_KEY = env.str("EASYPOST_API_KEY", default="")
 EASYPOST_API_BASE = env.str("EASYPOST_API_BASE", default="https://api.easypost.com")
@@ -230,7 +279,9 @@ EASYPOST_WEBHOOK_SECRET = env.str("EASYPOST_WEBHOOK_SECRET", default="")
 
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000" if DEBUG else "").rstrip("/")
 if not PUBLIC_URL:
-    raise ImproperlyConfigured("PUBLIC_URL is not set: https://orders.example.com, or the like.")
+    raise ImproperlyConfigured(
+        "PUBLIC_URL is not set. Set it to a URL like https://orders.example.com."
+    )
 MEDIA_ROOT = env.path("MEDIA_ROOT", default=BASE_DIR / "var" / "media")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="orders@localhost")
 if DEBUG and not env.str("EMAIL_URL", default=""):
@@ -238,7 +289,7 @@ if DEBUG and not env.str("EMAIL_URL", default=""):
 else:
     vars().update(env.email_url("EMAIL_URL", default="smtp://localhost"))
 EMAIL_TIMEOUT = 10  # seconds
-# Whose invoices they are where an organization has no profile of its own.
+# The seller on the invoices of an organization without a Seller row.
 DEFAULT_SELLER: dict[str, str] = env.json("DEFAULT_SELLER", default={"name": "Order Service"})
 
 # Admin
@@ -254,7 +305,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 UNFOLD = theme.SETTINGS
 
-# Rules; each context's Policy row overrides them for one organization.
+# Defaults of rules. A Policy row of a context overrides them for one organization.
 
 CART_ABANDONED_AFTER = env.int("CART_ABANDONED_AFTER", default=24 * 60 * 60)  # seconds
 CART_EXPIRED_AFTER = env.int("CART_EXPIRED_AFTER", default=90 * 24 * 60 * 60)  # seconds
@@ -272,7 +323,7 @@ STATIC_URL = "static/"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # bytes of a request body
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000  # an order's lines, in a form of the admin
 STATIC_ROOT = env.path("STATIC_ROOT", default=BASE_DIR / "var" / "static")
-if not DEBUG:  # else the development server serves them
+if not DEBUG:  # with DEBUG, the development server serves them
     MIDDLEWARE.insert(
         MIDDLEWARE.index("django.middleware.security.SecurityMiddleware") + 1,
         "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -1,4 +1,4 @@
-"""All URLs. A context's routes are its own; what matches nothing is a problem document too."""
+"""All URLs. Each context declares its routes; unknown URLs get a problem document."""
 
 from django.contrib import admin
 from django.urls import include, path, re_path
@@ -18,7 +18,7 @@ urlpatterns = [
     path("api/v1/", include("events.urls")),
     re_path(r"^api/schema/?$", documents.schema, name="schema"),
     re_path(r"^api/docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
-    # A route of its own, because with DEBUG Django answers unmatched URLs with a page.
+    # With DEBUG, Django would respond to unknown URLs with an HTML page.
     re_path(r"^api/", problems.not_found),
 ]
 

@@ -1,4 +1,4 @@
-"""The web process: `gunicorn config.wsgi`."""
+"""The WSGI application: `gunicorn config.wsgi`."""
 
 import io
 import os
@@ -11,11 +11,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 django = get_wsgi_application()
 
-from django.conf import settings  # noqa: E402  (after Django has been set up)
+from django.conf import settings  # noqa: E402  (needs Django to be set up)
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Give Django every request body with its length, and close connections that it gives up.
+    """Pass each request body to Django with its length, and close connections on its request.
 
     Django reads CONTENT_LENGTH bytes of the body: without that header, as with
     `Transfer-Encoding: chunked`, it would drop the body. At most one byte more than
@@ -26,7 +26,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         environ |= {"CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
 
     def respond(*args: Any) -> Any:
-        # gunicorn decides by itself about `Connection` and ignores the application's header.
+        # gunicorn ignores a `Connection` header of the application.
         if environ.get("close_connection"):
             start_response.__self__.force_close()  # type: ignore[attr-defined]
         return start_response(*args)

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from config.core import request_context
 from config.core.exceptions import Conflict
 from config.core.locks import try_lock
-from config.core.retry import later
+from config.core.retry import next_attempt
 from events import schema
 from events.models import EventRecord, Reaction
 
@@ -117,7 +117,7 @@ def _run(row: Reaction) -> None:
         Reaction.objects.filter(pk=row.pk).update(
             attempts=F("attempts") + 1,
             last_error=repr(error)[:2000],
-            not_before=later(failed),
+            not_before=next_attempt(failed),
             notified_at=None,  # so that the sweep enqueues its task as soon as it is due
             parked_at=Now() if failed >= MAX_ATTEMPTS else None,
         )

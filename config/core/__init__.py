@@ -1,1 +1,1 @@
-"""What every package may use; it imports none of them."""
+"""What every package may import. It imports no other package of the project."""

@@ -1,10 +1,10 @@
-"""What the service refuses to do. The API turns these into problems, the admin into messages."""
+"""Base classes of the errors that the API returns as problems and the admin shows as messages."""
 
 from typing import Any
 
 
 class DomainError(Exception):
-    """The request makes no sense as things stand. `details` go into the answer as they are."""
+    """The request cannot be carried out. `details` become members of the problem document."""
 
     code = "refused"
 
@@ -14,13 +14,13 @@ class DomainError(Exception):
 
 
 class Conflict(DomainError):
-    """The request may make sense, but not in the state that the thing is in now."""
+    """The current state of the resource does not allow the request."""
 
     code = "conflict"
 
 
 class Missing(DomainError):
-    """What the request is about is not there, or not any more."""
+    """The resource does not exist, or does not exist any more."""
 
     code = "not_found"
 

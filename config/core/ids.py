@@ -1,4 +1,4 @@
-"""Public ids: a prefix that says what it is, and a ULID that says when: `order_01J…`."""
+"""Public ids: a prefix for the kind of row, and a ULID for the time of creation: `order_01J…`."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -7,28 +7,28 @@ from django.db import models
 from django.db.models import QuerySet
 from ulid import ULID
 
-SLACK = 3600  # seconds; a row and its id are made in one request, but not at the same moment
+TOLERANCE = 3600  # seconds between the creation of an id and of its row, at most
 
 
 def new_id(prefix: str) -> str:
-    """Return a new id. Ids made later sort later, to the millisecond."""
+    """Return a new id. Ids sort by the time of creation, in milliseconds."""
     return f"{prefix}_{ULID()}"
 
 
 def bounded(rows: QuerySet[Any], lookup: Literal["gte", "lt"], moment: datetime) -> QuerySet[Any]:
-    """Leave out rows whose ids were made on the other side of `moment`, and well away from it.
+    """Exclude rows by their ids: those an hour or more before (`gte`) or after (`lt`) `moment`.
 
-    For whoever asks for rows made since or before then: a list, ordered by id, begins where they
-    are instead of looking through all that are newer.
+    An optimization for queries by creation time that are ordered by id: PostgreSQL starts reading
+    the index near `moment`.
     """
-    seconds = moment.timestamp() + (SLACK if lookup == "lt" else -SLACK)
+    seconds = moment.timestamp() + (TOLERANCE if lookup == "lt" else -TOLERANCE)
     milliseconds = int(max(seconds, 0) * 1000)
     least = ULID.from_bytes(milliseconds.to_bytes(6, "big") + bytes(10))
     return rows.filter(**{f"pk__{lookup}": f"{rows.model._meta.pk.prefix}_{least}"})
 
 
 class PublicIdField(models.CharField):
-    """A primary key that is the id people and payloads use."""
+    """A column for a public id, by default the primary key."""
 
     def __init__(self, prefix: str, *, primary_key: bool = True, **kwargs: Any) -> None:
         self.prefix = prefix
@@ -37,8 +37,8 @@ class PublicIdField(models.CharField):
 
     def deconstruct(self) -> Any:
         name, path, _, kwargs = super().deconstruct()
-        for given in ("max_length", "editable"):
-            kwargs.pop(given, None)
+        for fixed in ("max_length", "editable"):
+            kwargs.pop(fixed, None)
         kwargs["primary_key"] = self.primary_key
         return name, path, [self.prefix], kwargs
 

@@ -15,7 +15,7 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from config.core.retry import doubled
+from config.core.retry import back_off
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class InboundWebhook(models.Model):
         else:
             self.attempts += 1
             is_expired = now > self.received_at + EXPIRY
-            pause = doubled(self.attempts - 1, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
+            pause = back_off(self.attempts - 1, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
             self.due_at = None if is_expired else now + pause
         self.save()
 

@@ -1,4 +1,4 @@
-"""Locks that nobody waits for: whoever does not get one leaves the work to its holder."""
+"""Advisory locks, by name."""
 
 import threading
 from collections import defaultdict
@@ -17,11 +17,11 @@ def _number(name: str) -> int:
 
 @contextmanager
 def try_lock(name: str) -> Iterator[bool]:
-    """Hold the lock during the block, or yield False because somebody else does.
+    """Hold the lock during the block, or yield False if it is taken. Do not wait for it.
 
-    On PostgreSQL the block is one transaction and the lock ends with it, however it ends. SQLite
-    is used by one process only, whose lock it is; there the block is not a transaction, because a
-    transaction would keep every other writer out.
+    On PostgreSQL the block is one transaction, and its end releases the lock. SQLite is used by
+    one process only, so a lock of the process is enough; the block is no transaction there,
+    because a transaction would keep out all other writers.
     """
     if connection.vendor == "postgresql":
         with transaction.atomic(), connection.cursor() as cursor:
@@ -37,9 +37,9 @@ def try_lock(name: str) -> Iterator[bool]:
 
 
 def lock(name: str) -> None:
-    """Hold the lock until the transaction ends; wait for it if need be.
+    """Wait for the lock, and hold it until the transaction ends.
 
-    On SQLite a transaction that writes already has the whole database to itself.
+    On SQLite nothing is locked: a transaction that writes has the database to itself.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

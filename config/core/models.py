@@ -4,7 +4,7 @@ from django.db import models
 
 
 class NumberSeries(models.Model):
-    """The last number given out in a series of an organization and year."""
+    """The last number of a series, for an organization and a calendar year."""
 
     organization_id = models.CharField(max_length=64)
     series = models.CharField(max_length=8)

@@ -1,4 +1,4 @@
-"""Money is a Decimal with its currency's own number of decimals."""
+"""Amounts of money: Decimals with the number of decimals that their currency has."""
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
@@ -10,9 +10,9 @@ from iso4217 import Currency
 from config.core.exceptions import DomainError
 
 MAX_DECIMALS = 4  # of all currencies of ISO 4217
-# Units of account, and so neither gold nor “no currency”.
+# Without the codes of ISO 4217 that are no currency, such as gold (XAU).
 CURRENCIES = sorted(currency.code for currency in Currency if currency.exponent is not None)
-MAX_DIGITS = 15  # as many as SQLite, which computes with floats, keeps exactly
+MAX_DIGITS = 15  # what SQLite, which computes with floats, stores exactly
 
 
 class CurrencyField(models.CharField):
@@ -23,7 +23,7 @@ class CurrencyField(models.CharField):
 
 
 class MoneyField(models.DecimalField):
-    """An amount below 10¹¹ in the currency that stands beside it."""
+    """An amount below 10¹¹, in the currency of another column of the row."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "max_digits": MAX_DIGITS, "decimal_places": MAX_DECIMALS})
@@ -37,22 +37,22 @@ class TaxRateField(models.DecimalField):
 
 
 class InexactAmount(DomainError):
-    """An amount that does not exist in its currency."""
+    """An amount has more decimals than its currency."""
 
     code = "inexact_amount"
 
 
 class AmountTooLarge(DomainError):
-    """An amount that cannot be kept exactly."""
+    """An amount is too large to be stored exactly."""
 
     code = "amount_too_large"
 
 
 def decimals(currency: str) -> int:
-    """Return how many decimals a currency has. Raises ValueError for what is no currency."""
+    """Return the number of decimals of a currency. Raises ValueError for an unknown code."""
     exponent = Currency(currency).exponent
     if exponent is None:
-        raise ValueError(f"{currency} has no unit of account.")
+        raise ValueError(f"{currency} is no currency.")
     return exponent
 
 
@@ -73,17 +73,17 @@ def exact(amount: Decimal, currency: str) -> Decimal:
 
 
 def bounded(amount: Decimal) -> Decimal:
-    """Return the amount. Raises AmountTooLarge if a MoneyField cannot keep it."""
+    """Return the amount. Raises AmountTooLarge if a MoneyField cannot store it."""
     if amount >= Decimal(10) ** (MAX_DIGITS - MAX_DECIMALS):
-        raise AmountTooLarge(f"{amount} is too large an amount: split the order.")
+        raise AmountTooLarge(f"{amount} is too large. Split the order.")
     return amount
 
 
 def split(amount: Decimal, weights: Sequence[Decimal | int], currency: str) -> list[Decimal]:
-    """Split an amount in proportion to the weights, so that the parts sum to it exactly.
+    """Split an amount in proportion to the weights, so that the parts add up to it exactly.
 
-    What rounding leaves over goes, a smallest unit each, to the largest remainders; the earlier
-    part wins a tie. Weights that are all zero count as equal.
+    The parts with the largest remainders are rounded up, by the currency's smallest unit; of equal
+    remainders, the earlier part. If all weights are zero, they count as equal.
     """
     unit = Decimal(1).scaleb(-decimals(currency))
     whole = sum(weights)

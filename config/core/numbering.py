@@ -1,4 +1,4 @@
-"""Numbers people read: `ORD-2025-0001`, counted for each organization, series and year."""
+"""Numbers for people: `ORD-2025-0001`, counted for each organization, series and year."""
 
 from datetime import UTC, datetime
 
@@ -6,10 +6,10 @@ from django.db import connection
 
 
 def next_number(*, organization_id: str, series: str, at: datetime) -> str:
-    """Take the next number of a series, to be kept or given back with the transaction.
+    """Return the next number of a series.
 
-    The series stays locked until the transaction ends, so numbers have no gaps and follow the
-    order of commits; take one as late as possible.
+    The series stays locked until the transaction ends, so that numbers have no gaps and follow the
+    order of commits. Call it as late as possible in the transaction.
     """
     year = at.astimezone(UTC).year
     with connection.cursor() as cursor:

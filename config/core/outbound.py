@@ -33,7 +33,7 @@ from typing import Any, Literal
 from django.db import models
 from django.db.models import Q, QuerySet
 
-from config.core.retry import doubled
+from config.core.retry import back_off
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class OutboundCall(models.Model):
     ) -> None:
         """Repeat the call after a pause, which doubles with each call since the request."""
         repeats = max(self.calls - 1, 0)
-        self.due_at = now + doubled(repeats, first=first, longest=longest)
+        self.due_at = now + back_off(repeats, first=first, longest=longest)
         self.leased_until, self.last_error = None, error[:500]
 
     def finish_call(self, error: str = "") -> None:

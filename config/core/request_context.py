@@ -1,4 +1,4 @@
-"""Who is acting, and in which request: ambient, so that no fact forgets to say it."""
+"""The actor and the request of the running code, in a context variable; every event records it."""
 
 import getpass
 import os
@@ -12,8 +12,7 @@ SYSTEM = "system"
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """`actor` is a person or a service, `cli:` and a login name, or `system` for timers and
-    reactions."""
+    """Who acts: a person, a service, `cli:<login name>`, or `system` for timers and reactions."""
 
     actor: str = SYSTEM
     organization_id: str | None = None
@@ -25,7 +24,7 @@ _current: ContextVar[RequestContext] = ContextVar("request_context", default=Req
 
 
 def current() -> RequestContext:
-    """Return the origin of whatever this thread does now."""
+    """Return the request context of the running code."""
     return _current.get()
 
 
@@ -33,7 +32,7 @@ def current() -> RequestContext:
 def use(
     *, actor: str = SYSTEM, request_id: str | None = None, traceparent: str | None = None
 ) -> Iterator[None]:
-    """Everything in the block is done by this actor in this request."""
+    """Set the actor and the request for the block."""
     token = _current.set(RequestContext(actor, None, request_id, traceparent))
     try:
         yield
@@ -43,16 +42,16 @@ def use(
 
 @contextmanager
 def use_shell_user() -> Iterator[None]:
-    """Everything in the block is done by whoever runs this process."""
+    """Set the login name of the process as the actor for the block."""
     try:
         login = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have a number only
+    except (KeyError, OSError):  # a container's user may have no name
         login = str(os.getuid())
     with use(actor=f"cli:{login}"):
         yield
 
 
 def set_actor(actor: str, *, organization_id: str | None = None) -> None:
-    """From here to the end of the enclosing `acting` block, `actor` is the one who acts."""
+    """Replace the actor until the end of the enclosing `use` block."""
     now = _current.get()
     _current.set(replace(now, actor=actor, organization_id=organization_id or now.organization_id))

@@ -1,4 +1,4 @@
-"""Timers: what is due, row by row, each in a transaction of its own."""
+"""Timers: they change the rows that are due, each in a transaction of its own."""
 
 import logging
 from collections.abc import Callable
@@ -11,26 +11,26 @@ from django.utils import timezone
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 5_000  # rows in one run; the next run goes on
+BATCH_SIZE = 5_000  # rows in one run
 
 
 def moment(now: str | None) -> datetime:
-    """Return the time that a timer is told, as ISO 8601, or else the clock's."""
+    """Return the moment that a timer is called with, in ISO 8601, or the current time."""
     return datetime.fromisoformat(now) if now else timezone.now()
 
 
 def for_each(due: QuerySet[Any], act: Callable[[Any], None]) -> int:
-    """Lock each aggregate that is due, call `act` with it, save it; return how many were.
+    """Lock each aggregate that is due, call `act` with it, and save it; return their number.
 
-    One that somebody is at work on is left for the next run. One that fails is logged and stays
-    due: it must not keep the others waiting.
+    An aggregate that is locked is left for the next run. One that fails is logged and stays due,
+    so that it does not stop the others.
     """
     done = 0
-    for row_id in list(due.prefetch_related(None).values_list("pk", flat=True)[:AT_ONCE]):
+    for row_id in list(due.prefetch_related(None).values_list("pk", flat=True)[:BATCH_SIZE]):
         try:
             done += _do(due, row_id, act)
         except (InterfaceError, OperationalError):
-            raise  # the database is away, for the others too
+            raise  # no database, so the others would fail too
         except Exception:
             logger.exception("A timer failed on %s", row_id)
     return done
@@ -41,7 +41,7 @@ def _do(due: QuerySet[Any], row_id: str, act: Callable[[Any], None]) -> bool:
     free = due.model.objects.select_for_update(no_key=True, skip_locked=True)
     if not free.filter(pk=row_id).values_list("pk").first():
         return False
-    # A statement of its own: the one that locks does not see what its predecessor did elsewhere.
+    # A second statement: the one that locks does not see what the lock's last holder committed.
     aggregate = due.filter(pk=row_id).first()
     if aggregate is None:
         return False

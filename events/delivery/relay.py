@@ -218,7 +218,7 @@ def _postpone(failed: dict[int, str], refused: set[int]) -> None:
         these.update(
             last_error=error,
             attempts=attempts,
-            not_before=retry.later(attempts),
+            not_before=retry.next_attempt(attempts),
             parked_at=Now() if is_parked else None,
         )
         for row in these.select_related("event") if is_parked else ():

@@ -1,18 +1,28 @@
-"""What the house asks of every file and every context."""
+"""Rules for every file and every context."""
 
+import ast
+import importlib
+import io
+import pkgutil
 import subprocess
+import tokenize
+from collections import defaultdict
 from pathlib import Path
 
 from django.conf import settings
 
 from events import schema
+from events.aggregate import aggregates
 
 ROOT = Path(settings.BASE_DIR)
+PACKAGES = ("config", "events", *sorted({model._meta.app_label for model in aggregates()}))
+NOT_IMPORTED = ("config.gunicorn", "config.wsgi")  # they set up processes
 MAX_LINES = 500  # of code in a file
-PARTS = {"credit_note": "invoices", "refund": "payments"}  # that have facts of their own
+PARTS = {"credit_note": "invoices", "refund": "payments"}  # with events of their own
+LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
 
 
-def ours() -> list[Path]:
+def files() -> list[Path]:
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -23,23 +33,57 @@ def ours() -> list[Path]:
     return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
 
 
-def lines_of_code(path: Path) -> int:
-    """Count the lines that are neither blank nor a comment."""
-    lines = (line.strip() for line in path.read_text().splitlines())
-    return sum(bool(line) and not line.startswith("#") for line in lines)
+def lines_of_code(source: str) -> int:
+    """Count the lines without blank lines, comments and docstrings."""
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in LAYOUT | {tokenize.ENDMARKER}:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str()), lineno=first, end_lineno=last):
+                lines.difference_update(range(first, (last or first) + 1))
+    return len(lines)
+
+
+def test_lines_of_code_leave_out_blank_lines_comments_and_docstrings():
+    source = '"""Docstring.\n\nOf a module.\n"""\n\n# A comment.\nx = (\n    1,\n)\n'
+    assert lines_of_code(source) == 3
 
 
 def test_python_files_have_at_most_500_lines_of_code():
-    lengths = {str(path): lines_of_code(path) for path in ours() if path.suffix == ".py"}
+    lengths = {str(p): lines_of_code(p.read_text()) for p in files() if p.suffix == ".py"}
     assert lengths, "no files were found"
     assert {path: n for path, n in lengths.items() if n > MAX_LINES} == {}
 
 
-def test_a_context_declares_its_own_facts_only():
-    """`orders` declares `order.…` and what is told of its parts, and nobody else does."""
+def test_a_context_declares_only_events_of_its_own():
+    """`orders` declares `order.…` and the events of its parts, and no other context does."""
     foreign = {}
     for name, cls in schema.registry.items():
-        context, what = cls.__module__.partition(".")[0], name.partition(".")[0]
-        if context != PARTS.get(what) and context.removesuffix("s") != what:
+        context, entity = cls.__module__.partition(".")[0], name.partition(".")[0]
+        if context != PARTS.get(entity) and context.removesuffix("s") != entity:
             foreign[name] = context
     assert foreign == {}
+
+
+def exceptions() -> dict[str, set[str]]:
+    """Return the names of the project's exceptions, each with the modules that define one."""
+    defined = defaultdict[str, set[str]](set)
+    for package in PACKAGES:
+        path = importlib.import_module(package).__path__
+        for module in pkgutil.walk_packages(path, f"{package}."):
+            if module.name in NOT_IMPORTED or ".migrations." in module.name:
+                continue
+            for value in vars(importlib.import_module(module.name)).values():
+                is_exception = isinstance(value, type) and issubclass(value, Exception)
+                if is_exception and value.__module__.partition(".")[0] in PACKAGES:
+                    defined[value.__name__].add(value.__module__)
+    return defined
+
+
+def test_no_two_exceptions_share_a_name_or_have_the_name_of_an_event():
+    defined = exceptions()
+    assert defined, "no exceptions were found"
+    assert {name: modules for name, modules in defined.items() if len(modules) > 1} == {}
+    assert defined.keys() & {cls.__name__ for cls in schema.registry.values()} == set()

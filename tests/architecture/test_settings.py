@@ -1,4 +1,4 @@
-"""A process that would not be safe does not start, and says what to set."""
+"""A process with unsafe settings does not start, and its error says what to set."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ PRODUCTION = {
 
 
 def load(code="import config.settings", **changes):
-    """Import the settings in a process of its own, and return what it complains of."""
+    """Import the settings in a process of its own, and return its errors."""
     ours = ("DEBUG", "EVENTS_BROKER_URL", "DATABASE_URL")
     env = {name: value for name, value in os.environ.items() if name not in ours}
     env |= {name: value for name, value in (PRODUCTION | changes).items() if value is not None}
@@ -41,37 +41,37 @@ def test_a_production_like_environment_is_accepted():
         ({"SECRET_KEY": ""}, "SECRET_KEY is not set"),
         ({"SECRET_KEY": "s" * 49}, "fewer than 50 characters"),
         ({"DATABASE_URL": None}, "DATABASE_URL is not set"),
-        ({"JWT_SECRET": ""}, "Nothing can verify a token"),
-        ({"JWT_SECRET": "j" * 31}, "fewer than 32 characters"),
-        ({"CELERY_BROKER_URL": "memory://"}, "memory:// is for `make run` only"),
+        ({"JWT_SECRET": ""}, "Tokens cannot be verified"),
+        ({"JWT_SECRET": "j" * 31}, "must have 32 or more characters"),
+        ({"CELERY_BROKER_URL": "memory://"}, "memory:// is only for `make run`"),
         ({"PUBLIC_URL": None}, "PUBLIC_URL is not set"),
-        ({"EVENTS_BROKER_URL": "memory://"}, "memory:// is for `make run` only"),
+        ({"EVENTS_BROKER_URL": "memory://"}, "memory:// is only for `make run`"),
     ],
 )
-def test_what_would_not_be_safe_is_refused(changes, complaint):
+def test_unsafe_settings_are_refused(changes, complaint):
     assert complaint in load(**changes)
     assert load(**changes, DEBUG="true") == ""
 
 
-def test_a_value_may_come_from_a_file(tmp_path):
+def test_a_value_can_be_read_from_a_file(tmp_path):
     (tmp_path / "secret").write_text("j" * 31 + "\n")
     given = {"JWT_SECRET": None, "JWT_SECRET_FILE": str(tmp_path / "secret")}
-    assert "fewer than 32 characters" in load(**given), "the line's end is no part of it"
+    assert "must have 32 or more characters" in load(**given), "the newline is stripped"
     (tmp_path / "secret").write_text("j" * 32)
     assert load(**given) == ""
 
 
 @pytest.mark.parametrize("rate", ["600", "0/min", "600/fortnight"])
-def test_a_rate_that_is_none_is_refused(rate):
+def test_an_invalid_rate_is_refused(rate):
     assert "API_THROTTLE" in load(API_THROTTLE=rate)
 
 
-def test_a_log_is_kept_for_days_or_for_ever():
-    assert "EVENTS_KEEP_DAYS is 1 or more" in load(EVENTS_KEEP_DAYS="0")
+def test_events_are_kept_for_one_day_or_more():
+    assert "EVENTS_KEEP_DAYS must be 1 or more" in load(EVENTS_KEEP_DAYS="0")
     assert load(EVENTS_KEEP_DAYS="1") == ""
 
 
-def test_without_a_proxy_nobody_s_word_for_tls_is_taken():
+def test_without_a_proxy_the_forwarded_protocol_is_not_trusted():
     code = "import config.settings as s; assert not hasattr(s, 'SECURE_PROXY_SSL_HEADER'), 'taken'"
     assert load(code=code, TRUSTED_PROXIES="0") == ""
     assert "taken" in load(code=code, TRUSTED_PROXIES="1")

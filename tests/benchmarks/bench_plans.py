@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import unquote, urlencode
 
 import pytest
+from django.conf import settings as settings_
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db import connection, transaction
@@ -17,7 +18,6 @@ from django_filters import IsoDateTimeFilter
 from rest_framework.mixins import ListModelMixin
 
 from config.api.views import ContextViewSet
-from config.beat import SCHEDULE
 from config.celery import app
 from config.urls import urlpatterns  # noqa: F401  all views are imported
 from events.operations import retention
@@ -29,7 +29,7 @@ LARGE = 50_000  # rows
 JUDGED = ("SELECT", "UPDATE", "DELETE", "WITH")
 # The log by a name is read from its end, also if that has become rare; and what runs once an hour
 # may look at every order.
-PATIENT = ("/admin/events/event/?name=", "remove old events")
+PATIENT = ("/admin/events/eventrecord/?name=", "events.tasks.remove_old_events")
 
 
 class Plans:
@@ -68,18 +68,18 @@ class Plans:
                 yield f"reads {removed} rows too many of {table}"
 
     @contextmanager
-    def watch(self, about: str, *, owed: bool = False) -> Iterator[None]:
-        """Undo whatever happens in the block; with much of the log `owed`, as after an outage."""
+    def watch(self, about: str, *, pending: bool = False) -> Iterator[None]:
+        """Undo whatever happens in the block; with many `pending` messages, as after an outage."""
         self.about = about
         undone = transaction.atomic()
         undone._from_testcase = True  # what has to be outermost may be within it
         with undone:
-            if owed:
+            if pending:
                 self._owe()
             with connection.execute_wrapper(self):
                 yield
             transaction.set_rollback(True)
-        if owed:
+        if pending:
             with connection.cursor() as cursor:  # what ANALYZE has found is not undone
                 cursor.execute("VACUUM ANALYZE events_outbox, events_reaction")
 
@@ -158,13 +158,13 @@ def test_admin(plans):
         client.get("/admin/")
 
 
-@pytest.mark.parametrize("timer", SCHEDULE)
+@pytest.mark.parametrize("timer", settings_.CELERY_BEAT_SCHEDULE)
 def test_timers(plans, timer, settings, monkeypatch):
     app.loader.import_default_modules()
     settings.EVENTS_KEEP_DAYS = 30
-    monkeypatch.setattr(retention, "AT_ONCE", 200)
-    with plans.watch(timer, owed=timer == "sweep"):
-        app.tasks[SCHEDULE[timer]["task"]]()
+    monkeypatch.setattr(retention, "MAX_STREAMS", 200)
+    with plans.watch(timer, pending=timer == "events.tasks.sweep"):
+        app.tasks[timer]()
 
 
 def test_probes(plans, client):
