@@ -27,7 +27,7 @@ class RefundOwed(DomainError):
     code = "refund_owed"
 
 
-class RefundTooLarge(DomainError):
+class RefundExceedsReturn(DomainError):
     """The amount is larger than what can be refunded, which is `max_refundable`."""
 
     code = "refund_too_large"

@@ -89,7 +89,7 @@ def approve_return(
 ) -> Return:
     """Approve a return on the organization's terms. `refund_amount` lowers the maximum refund.
 
-    Raises RefundTooLarge, InexactAmount, InvalidTransition.
+    Raises RefundExceedsReturn, InexactAmount, InvalidTransition.
     """
     return_request = selectors.get_for_update(return_id)
     if return_request.is_approved_as(
@@ -169,7 +169,7 @@ def refund_return(
 ) -> Return:
     """Request a refund. `amount` defaults to the maximum.
 
-    With `may_exceed`, the amount may exceed the approved one. Raises RefundTooLarge, InexactAmount,
+    With `may_exceed`, the amount may exceed the approved one. Raises RefundExceedsReturn, InexactAmount,
     InvalidTransition.
     """
     return_request = selectors.get_for_update(return_id)

@@ -17,7 +17,7 @@ from events.aggregate import Aggregate, transition
 from events.schema import Event
 from returns import events
 from returns.deductions import Deductions
-from returns.exceptions import NotInReturn, RefundOwed, RefundTooLarge
+from returns.exceptions import NotInReturn, RefundExceedsReturn, RefundOwed
 from returns.models.parts import Receipt, ReceiptItem, ReturnItem
 from returns.models.policy import PaidBy
 
@@ -292,7 +292,7 @@ class Return(Aggregate):
         note: str,
         at: datetime,
     ) -> None:
-        """The customer may send the units back. Raises RefundTooLarge, InexactAmount."""
+        """The customer may send the units back. Raises RefundExceedsReturn, InexactAmount."""
         self.restocking_fee, self.postage_paid_by = restocking_fee, postage_paid_by
         self.return_shipping_label_url = return_shipping_label_url
         self.return_shipping_cost = exact(return_shipping_cost, self.currency)
@@ -397,7 +397,7 @@ class Return(Aggregate):
     def refund(self, *, amount: Decimal | None, method: str, refundable: Decimal) -> Event:
         """Request a refund of at most the approved amount.
 
-        `refundable` is the amount that payments can refund. Raises RefundTooLarge, InexactAmount.
+        `refundable` is the amount that payments can refund. Raises RefundExceedsReturn, InexactAmount.
         """
         maximum = min(self.max_refund, refundable)
         return self._request_refund(
@@ -413,7 +413,7 @@ class Return(Aggregate):
     def refund_more(self, *, amount: Decimal, method: str, refundable: Decimal) -> Event:
         """Request a refund of at most the value of the accepted units.
 
-        `refundable` is the amount that payments can refund. Raises RefundTooLarge, InexactAmount.
+        `refundable` is the amount that payments can refund. Raises RefundExceedsReturn, InexactAmount.
         """
         maximum = min(self.max_refund_with_override, refundable)
         return self._request_refund(amount, maximum, method)
@@ -459,10 +459,10 @@ class Return(Aggregate):
         return events.ReturnRefundDue.of(self, amount=amount)
 
     def _checked(self, amount: Decimal, maximum: Decimal) -> Decimal:
-        """Return the amount with its currency's decimals. Raises RefundTooLarge, InexactAmount."""
+        """Return the amount with its currency's decimals. Raises RefundExceedsReturn, InexactAmount."""
         amount, maximum = exact(amount, self.currency), money(maximum, self.currency)
         if amount > maximum:
-            raise RefundTooLarge(
+            raise RefundExceedsReturn(
                 f"At most {maximum} {self.currency} can be refunded for {self.id}, not {amount}.",
                 max_refundable=str(maximum),
             )

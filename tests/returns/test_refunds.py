@@ -12,7 +12,7 @@ from payments.models import Refund
 from payments.services.answers import take_payout
 from payments.services.locks import lock_payment, save
 from returns import selectors, services
-from returns.exceptions import RefundTooLarge
+from returns.exceptions import RefundExceedsReturn
 from returns.models import Policy
 from tests import factories
 from tests.factories import invoice_of
@@ -101,7 +101,7 @@ class TestRefunding:
 
 class TestMaximum:
     def refused(self, row, amount, **given):
-        with pytest.raises(RefundTooLarge) as refused:
+        with pytest.raises(RefundExceedsReturn) as refused:
             services.refund_return(return_id=row.id, amount=Decimal(amount), **given)
         return refused.value.details["max_refundable"]
 
@@ -159,7 +159,7 @@ class TestMaximum:
         row = ReturnFactory(status="received")
         [payment] = payment_selectors.of_order(row.order_id)
         factories.refund(payment, "50")
-        with pytest.raises(RefundTooLarge) as refused:
+        with pytest.raises(RefundExceedsReturn) as refused:
             services.refund_return(return_id=row.id)
         assert refused.value.details == {"max_refundable": "0.00"}
 

@@ -11,7 +11,7 @@ from events.aggregate import InvalidTransition
 from events.models import EventRecord
 from orders.exceptions import TooManyUnits, UnknownOrderItem
 from returns import selectors, services
-from returns.exceptions import RefundTooLarge, ReturnWindowClosed
+from returns.exceptions import RefundExceedsReturn, ReturnWindowClosed
 from returns.models import Policy, Return
 from tests.factories import LineFactory, OrderFactory, deliver, order_of, ship
 from tests.facts import data, mark, told
@@ -167,7 +167,7 @@ class TestApproving:
 
     def test_the_approved_amount_can_be_lowered_and_not_raised(self):
         row = ReturnFactory()
-        with pytest.raises(RefundTooLarge) as refused:
+        with pytest.raises(RefundExceedsReturn) as refused:
             approve(row, refund_amount=Decimal("50.01"))
         assert refused.value.details == {"max_refundable": "50.00"}
         with pytest.raises(InexactAmount):
