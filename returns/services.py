@@ -169,8 +169,8 @@ def refund_return(
 ) -> Return:
     """Request a refund. `amount` defaults to the maximum.
 
-    With `may_exceed`, the amount may exceed the approved one. Raises RefundExceedsReturn, InexactAmount,
-    InvalidTransition.
+    With `may_exceed`, the amount may exceed the approved one. Raises RefundExceedsReturn,
+    InexactAmount, InvalidTransition.
     """
     return_request = selectors.get_for_update(return_id)
     if return_request.is_refunding(amount, refund_method):

@@ -397,7 +397,8 @@ class Return(Aggregate):
     def refund(self, *, amount: Decimal | None, method: str, refundable: Decimal) -> Event:
         """Request a refund of at most the approved amount.
 
-        `refundable` is the amount that payments can refund. Raises RefundExceedsReturn, InexactAmount.
+        `refundable` is the amount that payments can refund.
+        Raises RefundExceedsReturn, InexactAmount.
         """
         maximum = min(self.max_refund, refundable)
         return self._request_refund(
@@ -413,7 +414,8 @@ class Return(Aggregate):
     def refund_more(self, *, amount: Decimal, method: str, refundable: Decimal) -> Event:
         """Request a refund of at most the value of the accepted units.
 
-        `refundable` is the amount that payments can refund. Raises RefundExceedsReturn, InexactAmount.
+        `refundable` is the amount that payments can refund.
+        Raises RefundExceedsReturn, InexactAmount.
         """
         maximum = min(self.max_refund_with_override, refundable)
         return self._request_refund(amount, maximum, method)
@@ -459,7 +461,7 @@ class Return(Aggregate):
         return events.ReturnRefundDue.of(self, amount=amount)
 
     def _checked(self, amount: Decimal, maximum: Decimal) -> Decimal:
-        """Return the amount with its currency's decimals. Raises RefundExceedsReturn, InexactAmount."""
+        """Return the amount in its currency. Raises RefundExceedsReturn, InexactAmount."""
         amount, maximum = exact(amount, self.currency), money(maximum, self.currency)
         if amount > maximum:
             raise RefundExceedsReturn(

@@ -1,3 +1,4 @@
+import inspect
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,7 +84,7 @@ def _row(model: type[Aggregate], transition: Transition) -> str:
     everywhere = len(transition.source) == len(_status(model).choices)
     cells = [
         f"**{transition.verb}**" if transition.verb else transition.name,
-        getattr(model, transition.name).__doc__,
+        inspect.cleandoc(getattr(model, transition.name).__doc__ or "").partition("\n\n")[0],
         "any" if everywhere else ", ".join(transition.source),
         transition.target or "the same",
         _event(transition.emits),
