@@ -25,7 +25,7 @@ from shipments import files, selectors, serializers
 from shipments.models import CarrierAccount, CarrierWebhook, Label, Scan, Shipment, ShipmentItem
 from shipments.services import creation, labels, lifecycle
 
-COLOURS = {
+COLORS = {
     "created": "warning",
     "label_created": "warning",
     "dispatched": "info",
@@ -35,7 +35,7 @@ COLOURS = {
     "lost": "danger",
     "returned_to_sender": "danger",
 }
-STATUS = badge("status", COLOURS)
+STATUS = badge("status", COLORS)
 LABEL_STATUS = badge("status", {"bought": "success", "wanted": "warning", "refused": "danger"})
 # Commands that are not the verb of a transition.
 LOST, RETURNED, RETRY = "lost", "returned-to-sender", "retry-carrier-calls"
@@ -174,7 +174,7 @@ class ShipmentAdmin(AggregateAdmin):
     queues = (
         Queue("to-dispatch", _("Shipments to dispatch"), to_dispatch, "outbox"),
         Queue("late", _("Late shipments"), late, "schedule"),
-        Queue("labels", _("Shipments with label problems"), with_label_problem, "label_off"),
+        Queue("labels", _("Shipments with failed labels"), with_label_problem, "label_off"),
     )
     list_display = [
         "id",
@@ -213,10 +213,10 @@ class ShipmentAdmin(AggregateAdmin):
                 ]
             },
         ),
-        tab("Costs", (amount("shipping_cost"), carrier_cost)),
-        tab("Packages", ("weight", "packages"), ("signature_required",)),
-        tab("Delivery", ("delivered_at", "recipient"), ("signature", "delivery_photo_url")),
-        tab("Carrier", ("adapter", "account"), ("due_at", "calls"), ("last_error",)),
+        tab(_("Costs"), (amount("shipping_cost"), carrier_cost)),
+        tab(_("Packages"), ("weight", "packages"), ("signature_required",)),
+        tab(_("Delivery"), ("delivered_at", "recipient"), ("signature", "delivery_photo_url")),
+        tab(_("Carrier"), ("adapter", "account"), ("due_at", "calls"), ("last_error",)),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Shipment]:

@@ -193,7 +193,7 @@ class Shipment(OutboundCall, Aggregate):
         expected = self.estimated_delivery
         return self.is_under_way and expected is not None and expected < today
 
-    def is_labelled_by_hand(self) -> bool:
+    def is_labeled_by_hand(self) -> bool:
         """its adapter is `manual`, so the label is entered by hand"""
         return self.adapter == Adapter.MANUAL
 
@@ -204,7 +204,7 @@ class Shipment(OutboundCall, Aggregate):
 
     def can_be_dispatched(self) -> bool:
         """it has a label, or its adapter is `manual`"""
-        return self.status == self.Status.LABEL_CREATED or self.is_labelled_by_hand()
+        return self.status == self.Status.LABEL_CREATED or self.is_labeled_by_hand()
 
     @classmethod
     def create(cls, *, lines: Sequence[ShipmentItem], **fields: Any) -> "Shipment":
@@ -222,7 +222,7 @@ class Shipment(OutboundCall, Aggregate):
         target=Status.LABEL_CREATED,
         emits=events.ShipmentLabelCreated,
         verb="label",
-        guards=[is_labelled_by_hand],
+        guards=[is_labeled_by_hand],
     )
     def record_label(
         self, *, tracking_number: str, label_url: str, carrier_cost: Decimal | None

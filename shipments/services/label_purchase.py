@@ -49,7 +49,7 @@ class Call:
 
 
 def call_carrier(*, shipment_id: str, now: datetime | None = None) -> outbound.Outcome:
-    """Make the due calls about a shipment's labels; return what became of the last one."""
+    """Make the due calls about a shipment's labels; return the outcome of the last one."""
     outcome: outbound.Outcome = "skipped"
     for _ in range(MAX_CALLS):
         if not (call := _lease(shipment_id, now or timezone.now())):

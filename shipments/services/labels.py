@@ -31,7 +31,7 @@ def label_shipment(
     LabelNotByHand, OrderIsCancelled, InexactAmount, InvalidTransition.
     """
     shipment = selectors.get_for_update(shipment_id)
-    if not shipment.is_labelled_by_hand():
+    if not shipment.is_labeled_by_hand():
         if (tracking_number, label_url, carrier_cost) != (None, None, None):
             raise LabelNotByHand(
                 f"{shipment.carrier} sells the label of {shipment.id}: leave out tracking_number, "

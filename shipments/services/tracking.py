@@ -40,7 +40,7 @@ def poll_due_carriers(*, now: datetime, organization_id: str | None = None) -> i
 
 
 def track_shipment(*, shipment_id: str, now: datetime) -> outbound.Outcome:
-    """Call the carrier and record the new scans; return what became of the call."""
+    """Call the carrier and record the new scans; return the outcome of the call."""
     if not (call := _lease(shipment_id, now)):
         return "skipped"
     try:

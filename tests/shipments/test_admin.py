@@ -126,13 +126,13 @@ def test_the_form_shows_an_error_of_the_service(operator):
 
 def test_work_queues_list_the_shipments_that_need_attention(operator):
     client = operator()
-    new, labelled = ShipmentFactory(), ShipmentFactory(status="label_created")
+    new, labeled = ShipmentFactory(), ShipmentFactory(status="label_created")
     yesterday = timezone.now().date() - timedelta(days=1)
     late = lifecycle.dispatch_shipment(
         shipment_id=ShipmentFactory(status="label_created").id, estimated_delivery=yesterday
     )
     refused, silent = label(create(service="Refused")), label(create(service="Silent"))
-    assert queue(client, "to-dispatch") == [silent.id, refused.id, labelled.id, new.id]
+    assert queue(client, "to-dispatch") == [silent.id, refused.id, labeled.id, new.id]
     assert queue(client, "late") == [late.id]
     assert queue(client, "labels") == [silent.id, refused.id]
     creation.cancel_shipment(shipment_id=refused.id)

@@ -1,3 +1,5 @@
+"""Buying labels from EasyPost."""
+
 import subprocess
 import sys
 import threading

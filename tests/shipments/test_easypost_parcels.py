@@ -1,3 +1,5 @@
+"""Voiding and tracking labels of EasyPost."""
+
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,3 +1,5 @@
+"""EasyPost's webhooks: signatures and content."""
+
 import json
 from datetime import UTC, datetime
 from typing import Any

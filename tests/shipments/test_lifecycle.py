@@ -38,7 +38,7 @@ def by_state(others: Answer, **named: Answer) -> dict[str, Answer]:
 
 
 TABLE = {  # by command and state
-    "label": by_state(NO, created=("label_created", ["shipment.label_created"])),
+    "label": {"created": ("label_created", ["shipment.label_created"])},
     "dispatch": by_state(
         STANDS,
         created=("dispatched", [DISPATCHED]),
@@ -86,13 +86,12 @@ TABLE = {  # by command and state
         exception=("returned_to_sender", [RETURNED]),
     ),
     "scan pre-transit": by_state(STANDS, created=NO),
-    "deliver": by_state(
-        NO,
-        dispatched=("delivered", [DELIVERED]),
-        in_transit=("delivered", [DELIVERED]),
-        exception=("delivered", [DELIVERED]),
-    ),
-    "cancel": by_state(NO, created=CANCELLED, label_created=CANCELLED, cancelled=STANDS),
+    "deliver": {
+        "dispatched": ("delivered", [DELIVERED]),
+        "in_transit": ("delivered", [DELIVERED]),
+        "exception": ("delivered", [DELIVERED]),
+    },
+    "cancel": {"created": CANCELLED, "label_created": CANCELLED, "cancelled": STANDS},
     "cancel the order": by_state(STANDS, created=CANCELLED, label_created=CANCELLED),
 }
 

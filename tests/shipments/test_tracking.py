@@ -109,14 +109,14 @@ class TestPolling:
     def test_a_bug_is_recorded_and_does_not_delay_other_shipments(self, monkeypatch):
         broken, other = sent("Broken"), sent()
 
-        class Odd:
+        class Broken:
             def track(self, request, *, now):
                 if request.shipment_id == broken.id:
                     raise KeyError("datetime")
                 return sandbox.track(request, now=now)
 
         sandbox = CARRIERS["sandbox"]
-        monkeypatch.setitem(CARRIERS, "sandbox", Odd())
+        monkeypatch.setitem(CARRIERS, "sandbox", Broken())
         poll(5)
         assert (now(broken).last_error, now(broken).calls) == ("KeyError('datetime')", 1)
         assert now(other).status == "delivered"
@@ -133,19 +133,19 @@ class TestPolling:
         assert now(shipment).due_at > before + timedelta(minutes=25)
 
     @pytest.mark.django_db(transaction=True)
-    def test_two_who_poll_at_once_have_one_effect(self):
+    def test_concurrent_tracking_calls_have_one_effect(self):
         shipment = sent()
 
-        def ask(n):
+        def poll_all(n):
             return tracking.poll_due_carriers(now=in_days(5))
 
-        at_once(3, ask)
+        at_once(3, poll_all)
         assert now(shipment).status == "delivered"
         assert told(shipment.order).count("shipment.in_transit") == 2
         assert told(shipment.order).count("shipment.delivered") == 1
 
 
-def notice(shipment, status="in_transit", event_id="evt_1", **given):
+def tracking_update(shipment, status="in_transit", event_id="evt_1", **given):
     scan = Scan(scan_id=None, status=status, occurred_at=timezone.now(), location="Memphis, TN")
     about = {"tracking_number": shipment.tracking_number, "scans": (scan,), **given}
     return TrackingUpdate(event_id=event_id, **{"reference": None, "carrier": "FedEx", **about})
@@ -154,11 +154,13 @@ def notice(shipment, status="in_transit", event_id="evt_1", **given):
 def dispatched_as(shipment, number, reference):
     """Label and dispatch the shipment with this tracking number and reference."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(CARRIERS, "sandbox", Named(number, reference))
+        patch.setitem(CARRIERS, "sandbox", FixedCarrier(number, reference))
         return dispatch(label(shipment))
 
 
-class Named:
+class FixedCarrier:
+    """Sells labels with one tracking number and reference."""
+
     def __init__(self, number, reference):
         self.number, self.reference = number, reference
 
@@ -178,72 +180,76 @@ class TestReusedTrackingNumbers:
             dispatched_as(ShipmentFactory(organization_id=org), "9400", f"shp_{org}")
             for org in ("org_1", "org_2")
         )
-        webhooks.receive_webhook(adapter="sandbox", update=notice(mine, reference="shp_org_1"))
+        webhooks.receive_webhook(
+            adapter="sandbox", update=tracking_update(mine, reference="shp_org_1")
+        )
         assert (now(mine).status, now(yours).status) == ("in_transit", "dispatched")
 
     def test_a_webhook_with_an_unknown_reference_is_retried(self):
         shipment = ShipmentFactory(status="dispatched")
-        webhooks.receive_webhook(adapter="sandbox", update=notice(shipment, reference="shp_other"))
+        webhooks.receive_webhook(
+            adapter="sandbox", update=tracking_update(shipment, reference="shp_other")
+        )
         assert now(shipment).status == "dispatched"
         assert CarrierWebhook.objects.get().due_at
 
-    def test_without_a_reference_shipments_of_two_organizations_are_ambiguous(self):
+    def test_without_a_reference_two_organizations_are_ambiguous(self):
         both = [
             dispatched_as(ShipmentFactory(organization_id=org), "9400", None)
             for org in ("org_1", "org_2")
         ]
-        webhooks.receive_webhook(adapter="sandbox", update=notice(both[0]))
+        webhooks.receive_webhook(adapter="sandbox", update=tracking_update(both[0]))
         assert [now(each).status for each in both] == ["dispatched"] * 2
         assert CarrierWebhook.objects.get().due_at
 
-    def test_without_a_reference_the_shipment_under_way_with_the_carrier_matches(self):
+    def test_without_a_reference_the_shipment_under_way_matches(self):
         under_way = dispatched_as(create(), "9400", None)
         other = dispatched_as(create(carrier="UPS", service="Ground"), "9400", None)
         arrived = ShipmentFactory(organization_id="org_2")
         scan(dispatched_as(arrived, "9400", None), "delivered")
-        message = notice(under_way, carrier="FedExDefault")
-        webhooks.receive_webhook(adapter="sandbox", update=message)
+        update = tracking_update(under_way, carrier="FedExDefault")
+        webhooks.receive_webhook(adapter="sandbox", update=update)
         assert (now(under_way).status, now(other).status) == ("in_transit", "dispatched")
 
 
 class TestWebhooks:
     def test_a_repeated_webhook_has_one_effect(self):
         shipment, before = ShipmentFactory(status="dispatched"), mark()
-        message = notice(shipment)
+        update = tracking_update(shipment)
         for n in range(10):
-            webhooks.receive_webhook(adapter="sandbox", update=message)
-            other = notice(shipment, event_id=f"evt_{n}", scans=message.scans)
+            webhooks.receive_webhook(adapter="sandbox", update=update)
+            other = tracking_update(shipment, event_id=f"evt_{n}", scans=update.scans)
             webhooks.receive_webhook(adapter="sandbox", update=other)
         assert told(shipment.order, after=before) == ["shipment.in_transit"]
 
     def test_a_webhook_about_an_unknown_shipment_is_retried(self):
         shipment = ShipmentFactory()
-        message = notice(shipment, tracking_number="later")
-        webhooks.receive_webhook(adapter="sandbox", update=message)
-        kept = CarrierWebhook.objects.get()
-        assert (kept.applied_at, kept.attempts) == (None, 1)
+        update = tracking_update(shipment, tracking_number="later")
+        webhooks.receive_webhook(adapter="sandbox", update=update)
+        webhook = CarrierWebhook.objects.get()
+        assert (webhook.applied_at, webhook.attempts) == (None, 1)
         made = dispatch(label(shipment))
-        changed = kept.payload.replace("later", made.tracking_number)
+        changed = webhook.payload.replace("later", made.tracking_number)
         CarrierWebhook.objects.update(payload=changed)
         assert webhooks.process_pending_webhooks(now=timezone.now()) == 0, "not due yet"
         assert webhooks.process_pending_webhooks(now=timezone.now() + timedelta(minutes=2)) == 1
         assert now(shipment).status == "in_transit"
-        kept.refresh_from_db()
-        assert kept.applied_at
+        webhook.refresh_from_db()
+        assert webhook.applied_at
 
     def test_an_unmatched_webhook_expires_after_three_days_and_is_deleted_later(self):
         webhooks.receive_webhook(
-            adapter="sandbox", update=notice(ShipmentFactory(), tracking_number="no")
+            adapter="sandbox", update=tracking_update(ShipmentFactory(), tracking_number="no")
         )
         tasks.process_pending_webhooks(now=in_days(4).isoformat())
-        kept = CarrierWebhook.objects.get()
-        assert (kept.applied_at, kept.due_at) == (None, None)
+        webhook = CarrierWebhook.objects.get()
+        assert (webhook.applied_at, webhook.due_at) == (None, None)
         tasks.process_pending_webhooks(now=in_days(31).isoformat())
         assert not CarrierWebhook.objects.exists()
 
     def test_a_tracking_number_of_another_adapter_does_not_match(self):
         shipment = ShipmentFactory(status="dispatched", by=BY_HAND)
-        webhooks.receive_webhook(adapter="sandbox", update=notice(shipment))
+        webhooks.receive_webhook(adapter="sandbox", update=tracking_update(shipment))
         assert now(shipment).status == "dispatched"
 
     @pytest.mark.parametrize("year", [None, 1970, 2999])
@@ -251,7 +257,7 @@ class TestWebhooks:
         shipment = ShipmentFactory(status="label_created")
         at = timezone.now() if year is None else datetime(year, 1, 1, tzinfo=UTC)
         scans = (Scan(scan_id=None, status="delivered", occurred_at=at),)
-        webhooks.receive_webhook(adapter="sandbox", update=notice(shipment, scans=scans))
+        webhooks.receive_webhook(adapter="sandbox", update=tracking_update(shipment, scans=scans))
         assert told(shipment.order)[-2:] == ["shipment.dispatched", "shipment.delivered"]
         arrived = now(shipment)
         moments = (arrived.created_at, arrived.dispatched_at, arrived.delivered_at, timezone.now())
@@ -261,11 +267,11 @@ class TestWebhooks:
     def test_a_concurrent_webhook_and_tracking_call_have_one_effect(self):
         shipment = sent()
         scans = CARRIERS["sandbox"].track(tracking._tracking_request(now(shipment)), now=in_days(5))
-        message = notice(shipment, scans=tuple(scans))
+        update = tracking_update(shipment, scans=tuple(scans))
 
         def track(n):
             if n % 2:
-                return webhooks.receive_webhook(adapter="sandbox", update=message)
+                return webhooks.receive_webhook(adapter="sandbox", update=update)
             return tracking.poll_due_carriers(now=in_days(5))
 
         at_once(4, track)

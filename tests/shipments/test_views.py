@@ -43,9 +43,9 @@ def test_a_shipment_from_its_creation_to_its_delivery(api, monkeypatch):
         "width": "20",
         "height": "10",
     }
-    labelled = post(api, shipment, "label").json()
-    assert (labelled["status"], labelled["label"]["status"]) == ("label_created", "bought")
-    assert (labelled["carrier_cost"], labelled["carrier_currency"]) == ("9.50", "USD")
+    labeled = post(api, shipment, "label").json()
+    assert (labeled["status"], labeled["label"]["status"]) == ("label_created", "bought")
+    assert (labeled["carrier_cost"], labeled["carrier_currency"]) == ("9.50", "USD")
     sent = post(api, shipment, "dispatch", {"estimated_delivery": "2099-01-01"})
     assert (sent.status_code, sent.json()["estimated_delivery"]) == (200, "2099-01-01")
     seen = post(api, shipment, "scans", {"status": "in_transit", "location": "Memphis, TN"})
