@@ -150,14 +150,17 @@ def send_invoice(*, invoice_id: str, recipient_email: str | None = None) -> Invo
     recipient = recipient_email or invoice.customer_email
     if recipient is None:
         raise AddressRequired("recipient_email is required: the order has no customer_email.")
-    for delivery in invoice.deliveries:
-        if delivery.recipient_email == recipient and not delivery.sent_at:
-            if not delivery.is_leased(now):
-                delivery.request_call(now)
-                delivery.save(update_fields=outbound.UPDATE_FIELDS)
-            return invoice
-    invoice.send(recipient_email=recipient, at=now)
-    invoice.save()
+    to_recipient = (each for each in invoice.deliveries if each.recipient_email == recipient)
+    queued = next((each for each in to_recipient if not each.sent_at), None)
+    if queued:
+        # A worker leases the delivery without the lock of the order.
+        queued.refresh_from_db(from_queryset=InvoiceDelivery.objects.select_for_update(no_key=True))
+        if not queued.is_leased(now):
+            queued.request_call(now)
+            queued.save(update_fields=outbound.UPDATE_FIELDS)
+    else:
+        invoice.send(recipient_email=recipient, at=now)
+        invoice.save()
     return invoice
 
 

@@ -22,8 +22,9 @@ def write_to_outbox(instance: Invoice, raw: bool, **kwargs: Any) -> None:
 @receiver(post_save, sender=Invoice, dispatch_uid="invoices.deliver_new_mail")
 def deliver_new_mail(instance: Invoice, created: bool, raw: bool, **kwargs: Any) -> None:
     """Enqueue `invoices.tasks.deliver_documents` for a mail that was saved with its invoice."""
-    for delivery in [] if created or raw else instance.deliveries:
-        deliver_documents(delivery, raw)
+    if not (created or raw):
+        for delivery in instance.deliveries:
+            deliver_documents(delivery, raw)
 
 
 @receiver(post_save, sender=Document, dispatch_uid="invoices.deliver_document")

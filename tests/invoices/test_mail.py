@@ -64,6 +64,20 @@ def test_every_resend_publishes_an_event(mailbox):
     assert len({mail["Message-ID"] for mail in mailbox.mails}) == 2
 
 
+def test_a_mail_that_a_worker_is_sending_is_not_sent_again(mailbox, monkeypatch):
+    invoice, send = InvoiceFactory(), mail.send
+
+    def send_while_an_operator_resends(delivery):
+        services.send_invoice(invoice_id=invoice.id)
+        tasks.deliver_documents()
+        return send(delivery)
+
+    monkeypatch.setattr(mail, "send", send_while_an_operator_resends)
+    deliver()
+    deliver(3600)
+    assert len(mailbox.mails) == 1
+
+
 def test_a_refused_mail_is_retried_and_does_not_delay_others(mailbox):
     mailbox.refused = {"juan@example.com"}
     invoice, other = InvoiceFactory(), InvoiceFactory(customer_email="ana@example.com")
