@@ -57,10 +57,10 @@ def test_each_queue_lists_its_fulfillments(olga, settle):
 
 
 def test_search_finds_a_fulfillment_by_number_and_ids(olga):
-    wanted, _ = FulfillmentFactory(), FulfillmentFactory()
-    for quoted in (wanted.order.number, wanted.order_id, wanted.id):
-        listed = olga.get(LIST, {"q": quoted})
-        assert [row.pk for row in listed.context["cl"].result_list] == [wanted.id]
+    row, _ = FulfillmentFactory(), FulfillmentFactory()
+    for query in (row.order.number, row.order_id, row.id):
+        listed = olga.get(LIST, {"q": query})
+        assert [row.pk for row in listed.context["cl"].result_list] == [row.id]
 
 
 def test_units_are_picked_without_a_scanner_and_packed(olga):
@@ -81,9 +81,9 @@ def test_a_bulk_start_reports_refused_rows(olga):
     first, held = FulfillmentFactory(), FulfillmentFactory()
     orders.hold_order(order_id=held.order_id, reason="fraud")
     body = {"action": "start", "_selected_action": [first.pk, held.pk]}
-    told = olga.post(LIST, body, follow=True).content.decode()
-    assert "Start: done for 1 of 2." in told
-    assert f"{held.order_id} is on hold (fraud): release it." in told
+    page_after = olga.post(LIST, body, follow=True).content.decode()
+    assert "Start: done for 1 of 2." in page_after
+    assert f"{held.order_id} is on hold (fraud): release it." in page_after
     assert selectors.get(first.id).assigned_to == "olga"
 
 
@@ -100,8 +100,8 @@ def test_short_units_are_moved_or_written_off(olga):
 def test_documents_need_the_view_permission(olga, operator, client):
     fulfillment = FulfillmentFactory()
     for name in ("pick-list", "packing-slip"):
-        answer = olga.get(f"{LIST}{fulfillment.id}/print/{name}/")
-        assert answer.content.startswith(b"%PDF")
+        response = olga.get(f"{LIST}{fulfillment.id}/print/{name}/")
+        assert response.content.startswith(b"%PDF")
         assert f'print/{name}/"' in page(olga, fulfillment)
     assert olga.get(f"{LIST}{fulfillment.id}/print/other/").status_code == 404
     stranger = operator("orders.view_order", username="otto")

@@ -17,16 +17,16 @@ def started(quantity=3):
     return reach(fulfillments(order_in({"wh_1": quantity}))[0], "started")
 
 
-def outcome(answers):
+def outcome(results):
     """Return how many calls were accepted. The others must raise a DomainError."""
-    refused = [answer for answer in answers if isinstance(answer, Exception)]
-    assert all(isinstance(answer, DomainError) for answer in refused), refused
-    return len(answers) - len(refused)
+    refused = [result for result in results if isinstance(result, Exception)]
+    assert all(isinstance(result, DomainError) for result in refused), refused
+    return len(results) - len(refused)
 
 
 def test_of_two_pickers_one_starts():
     fulfillment = fulfillments(order_in({"wh_1": 3}))[0]
-    answers = at_once(
+    results = at_once(
         2,
         lambda n: (
             services.start_fulfillment(
@@ -34,21 +34,21 @@ def test_of_two_pickers_one_starts():
             ).assigned_to
         ),
     )
-    assert outcome(answers) == 1
+    assert outcome(results) == 1
     assert told(fulfillment.order).count("fulfillment.started") == 1
 
 
 def test_one_scan_sent_four_times_counts_once():
     fulfillment, before = started(), mark()
-    answers = at_once(4, lambda n: pick(fulfillment, scan_id="scan_1").id)
-    assert outcome(answers) == 4
+    results = at_once(4, lambda n: pick(fulfillment, scan_id="scan_1").id)
+    assert outcome(results) == 4
     assert told(fulfillment.order, after=before) == ["fulfillment.item_picked"]
 
 
 def test_four_pickers_pick_at_most_three_assigned_units():
     fulfillment = started()
-    answers = at_once(4, lambda n: pick(fulfillment, scan_id=f"scan_{n}").id)
-    assert outcome(answers) == 3
+    results = at_once(4, lambda n: pick(fulfillment, scan_id=f"scan_{n}").id)
+    assert outcome(results) == 3
     assert selectors.get(fulfillment.id).lines[0].picked_quantity == 3
 
 
@@ -56,7 +56,7 @@ def test_of_two_packers_one_packs():
     fulfillment = started()
     pick_all(fulfillment)
     before = mark()
-    answers = at_once(
+    results = at_once(
         2,
         lambda n: (
             services.pack_fulfillment(
@@ -64,7 +64,7 @@ def test_of_two_packers_one_packs():
             ).id
         ),
     )
-    assert outcome(answers) == 1
+    assert outcome(results) == 1
     assert told(fulfillment.order, after=before) == ["fulfillment.packed"]
 
 

@@ -37,9 +37,9 @@ def scan(client, fulfillment, code, scan_id="scan_1", **more):
     """Send a scan as the script does."""
     accept = {"Accept": "application/json"}
     sent = {"code": code, "scan_id": scan_id, **more}
-    answer = client.post(screen(fulfillment), sent, headers=accept)
-    assert answer.status_code == 200
-    return answer.json()
+    response = client.post(screen(fulfillment), sent, headers=accept)
+    assert response.status_code == 200
+    return response.json()
 
 
 def send_form(client, fulfillment, code, **more):
@@ -47,9 +47,9 @@ def send_form(client, fulfillment, code, **more):
     page = client.get(screen(fulfillment)).content.decode()
     (scan_id, *_) = re.findall(r'name="scan_id" value="([^"]+)"', page)
     sent = {"code": code, "scan_id": scan_id, "csrfmiddlewaretoken": "x", **more}
-    answer = client.post(screen(fulfillment), sent, follow=True)
-    assert answer.redirect_chain == [(screen(fulfillment), 302)]
-    return [(message.tags, str(message)) for message in answer.context["messages"]], sent
+    response = client.post(screen(fulfillment), sent, follow=True)
+    assert response.redirect_chain == [(screen(fulfillment), 302)]
+    return [(message.tags, str(message)) for message in response.context["messages"]], sent
 
 
 def counts(fulfillment):
@@ -58,10 +58,11 @@ def counts(fulfillment):
 
 
 def test_a_scan_is_recorded_for_the_logged_in_operator(operator, started):
-    answer = scan(operator(username="olga"), started, "var_plate")
-    assert (answer["text"], answer["is_refused"]) == ("1 of 2: Plate", False)
-    assert (answer["picked"], answer["quantity"], answer["is_picking_finished"]) == (1, 5, False)
-    assert answer["lines"][1] == {
+    response = scan(operator(username="olga"), started, "var_plate")
+    assert (response["text"], response["is_refused"]) == ("1 of 2: Plate", False)
+    assert (response["picked"], response["quantity"]) == (1, 5)
+    assert response["is_picking_finished"] is False
+    assert response["lines"][1] == {
         "id": started.lines[1].order_item_id,
         "picked": 1,
         "quantity": 2,
@@ -84,8 +85,8 @@ def test_concurrent_repeats_of_a_scan_count_once(operator):
     """A repeat counts for the line of the first scan, although that line is full by then."""
     started = started_with(("var_mug", "Mug", 1), ("var_mug", "Mug, used", 1))
     client = operator()
-    answers = at_once(4, lambda n: scan(client, started, "var_mug")["text"])
-    assert answers == ["1 of 1: Mug"] * 4
+    texts = at_once(4, lambda n: scan(client, started, "var_mug")["text"])
+    assert texts == ["1 of 1: Mug"] * 4
     assert scan(client, started, "var_mug", "scan_2")["text"] == "1 of 1: Mug, used"
     assert counts(started) == [(1, 0), (1, 0)]
 
@@ -112,10 +113,10 @@ def test_a_code_is_a_variant_id_or_a_line_id(operator, started):
     ],
 )
 def test_a_refused_scan_is_explained_and_not_counted(operator, started, sent, why):
-    answer = scan(operator(), started, **sent)
-    assert (answer["text"], answer["is_refused"]) == (why, True)
+    response = scan(operator(), started, **sent)
+    assert (response["text"], response["is_refused"]) == (why, True)
     assert counts(started) == [(0, 0), (0, 0)]
-    assert answer["picked"] == 0, "a refusal also has the current quantities"
+    assert response["picked"] == 0, "a refusal also has the current quantities"
 
 
 def test_a_scan_id_of_another_line_is_refused(operator, started):
@@ -128,16 +129,16 @@ def test_a_scan_id_of_another_line_is_refused(operator, started):
 
 def test_missing_units_are_reported_short(operator, started):
     client = operator()
-    answer = scan(client, started, "var_plate", quantity=2, reason="not found")
-    assert answer["text"] == "2 short: Plate"
-    assert answer["lines"][1]["short"] == 2
+    response = scan(client, started, "var_plate", quantity=2, reason="not found")
+    assert response["text"] == "2 short: Plate"
+    assert response["lines"][1]["short"] == 2
     assert scan(client, started, "var_mug", "scan_2", quantity=3)["is_picking_finished"]
 
 
 def test_without_the_script_the_form_shows_the_result_on_the_next_page(operator, started):
     client = operator()
-    said, sent = send_form(client, started, "var_mug")
-    assert said == [("success", "1 of 3: Mug")]
+    messages, sent = send_form(client, started, "var_mug")
+    assert messages == [("success", "1 of 3: Mug")]
     again = client.post(screen(started), sent, follow=True)
     assert "1 of 3: Mug" in again.content.decode()
     assert counts(started) == [(1, 0), (0, 0)], "a form that is sent twice counts once"
@@ -166,20 +167,20 @@ def test_a_finished_pick_links_to_packing(operator, started):
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "message"),
     [
         ("open", "Picking has not started."),
         ("packed", "This fulfillment is packed."),
         ("cancelled", "This fulfillment is cancelled."),
     ],
 )
-def test_the_screen_says_why_nothing_can_be_picked(operator, status, said):
+def test_the_screen_says_why_nothing_can_be_picked(operator, status, message):
     client, fulfillment = operator(), FulfillmentFactory(status=status)
     page = client.get(screen(fulfillment)).content.decode()
-    assert said in page
+    assert message in page
     assert 'id="scan"' not in page
-    answer = scan(client, fulfillment, fulfillment.lines[0].order_item_id)
-    assert answer["is_refused"]
+    response = scan(client, fulfillment, fulfillment.lines[0].order_item_id)
+    assert response["is_refused"]
 
 
 def test_the_page_and_the_list_link_to_the_pick_screen(operator, started):
@@ -202,8 +203,8 @@ def test_the_view_permission_does_not_allow_picking(operator, started):
 
 
 def test_an_anonymous_request_is_redirected_to_the_login(client, started):
-    answer = client.post(screen(started), {"code": "var_mug", "scan_id": "scan_1"})
-    assert (answer.status_code, "/admin/login/" in answer.url) == (302, True)
+    response = client.post(screen(started), {"code": "var_mug", "scan_id": "scan_1"})
+    assert (response.status_code, "/admin/login/" in response.url) == (302, True)
 
 
 def test_an_unknown_fulfillment_redirects_with_a_message(operator):

@@ -22,9 +22,9 @@ URL = "/api/v1/fulfillments"
 
 
 def post(api, fulfillment, verb, body, status=200):
-    answer = api.post(f"{URL}/{fulfillment.id}/{verb}", body)
-    assert answer.status_code == status, answer.json()
-    return answer.json()
+    response = api.post(f"{URL}/{fulfillment.id}/{verb}", body)
+    assert response.status_code == status, response.json()
+    return response.json()
 
 
 def test_a_fulfillment_is_started_picked_and_packed(api):
@@ -102,9 +102,9 @@ def test_the_list_can_be_filtered(api, query, expected):
     assert found == {rows[name].id for name in expected}
 
 
-def text_of(answer):
-    assert answer.headers["Content-Type"] == "application/pdf"
-    return pypdf.PdfReader(BytesIO(answer.content)).pages[0].extract_text()
+def text_of(response):
+    assert response.headers["Content-Type"] == "application/pdf"
+    return pypdf.PdfReader(BytesIO(response.content)).pages[0].extract_text()
 
 
 def test_the_pick_list_has_the_units_to_pick(api):

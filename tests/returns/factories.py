@@ -55,10 +55,10 @@ def return_in_parcels(count: int) -> Return:
 
 def request(order: Order, *quantities: int, **given: Any) -> Return:
     """Request to return these quantities of the lines, or all units."""
-    wanted = quantities or [line.quantity for line in order.lines]
+    counts = quantities or [line.quantity for line in order.lines]
     items = [
         {"order_item_id": line.id, "quantity": quantity, "reason": None}
-        for line, quantity in zip(order.lines, wanted, strict=False)
+        for line, quantity in zip(order.lines, counts, strict=False)
         if quantity
     ]
     given = {"reason": "wrong_size", **given}
@@ -72,7 +72,7 @@ def approve(return_request: Return, **given: Any) -> Return:
 def receive(return_request: Return, *quantities: int, **given: Any) -> Return:
     """Receive these quantities of the lines, or all outstanding units."""
     lines = selectors.get(return_request.id).lines
-    came = quantities or [line.outstanding_quantity for line in lines]
+    counts = quantities or [line.outstanding_quantity for line in lines]
     items = [
         {
             "order_item_id": line.order_item_id,
@@ -81,7 +81,7 @@ def receive(return_request: Return, *quantities: int, **given: Any) -> Return:
             "accepted": True,
             **given,
         }
-        for line, quantity in zip(lines, came, strict=False)
+        for line, quantity in zip(lines, counts, strict=False)
         if quantity
     ]
     return returns.receive_return(return_id=return_request.id, warehouse_id="wh_101", items=items)
@@ -90,9 +90,9 @@ def receive(return_request: Return, *quantities: int, **given: Any) -> Return:
 def refund(return_request: Return, amount: Any = None, **given: Any) -> Return:
     """Request a refund, and run the reactions of payments."""
     amount = None if amount is None else Decimal(amount)
-    asked = returns.refund_return(return_id=return_request.id, amount=amount, **given)
-    reactions.run_pending(asked.order_id, "payments")
-    return asked
+    return_request = returns.refund_return(return_id=return_request.id, amount=amount, **given)
+    reactions.run_pending(return_request.order_id, "payments")
+    return return_request
 
 
 def pay_out(return_request: Return) -> Return:

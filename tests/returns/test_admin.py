@@ -116,8 +116,8 @@ def test_a_second_operator_who_cuts_a_return_short_waives_no_refund(operator):
     url, note = command(row, "close"), {"note": "The other one is lost."}
     one, other = operator(username="olga"), operator(username="otto")
     assert one.post(url, note).status_code == 302
-    told_so = other.post(url, note).content.decode()
-    assert "25.00 USD can be refunded" in told_so
+    response = other.post(url, note).content.decode()
+    assert "25.00 USD can be refunded" in response
     assert selectors.get(row.id).status == "received"
     assert other.post(url, note | {"key": "2", "forgo_refund": "on"}).status_code == 302
     assert selectors.get(row.id).status == "closed"
@@ -199,17 +199,17 @@ def test_each_command_has_a_form(operator, status, name, after):
 
 def test_waiving_a_refund_needs_a_note(operator):
     client, row = operator(), ReturnFactory(status="received")
-    asked = client.post(command(row, "close"), {"forgo_refund": "on"})
-    assert "say in `note` why not" in asked.content.decode()
+    response = client.post(command(row, "close"), {"forgo_refund": "on"})
+    assert "say in `note` why not" in response.content.decode()
 
 
 @pytest.mark.parametrize("by", ["rma_number", "id", "order_id"])
 def test_search_finds_a_return_by_number_and_ids(operator, by):
-    wanted = ReturnFactory()
+    row = ReturnFactory()
     ReturnFactory()
     url = reverse("admin:returns_return_changelist")
-    found = operator().get(url, {"q": getattr(wanted, by)})
-    assert [row.pk for row in found.context["cl"].result_list] == [wanted.id]
+    found = operator().get(url, {"q": getattr(row, by)})
+    assert [row.pk for row in found.context["cl"].result_list] == [row.id]
 
 
 def test_the_page_shows_the_timeline_of_the_order(operator):
@@ -235,7 +235,7 @@ def test_a_policy_applies_to_later_returns(operator):
 def test_a_bulk_approval_reports_refused_rows(operator):
     first, rejected = ReturnFactory(), ReturnFactory(status="rejected")
     sent = {"action": "approve", "_selected_action": [first.id, rejected.id]}
-    told_ = operator().post(reverse("admin:returns_return_changelist"), sent, follow=True)
-    assert "Approve: done for 1 of 2." in told_.content.decode()
-    assert f"Cannot approve {rejected.id}: it is rejected." in told_.content.decode()
+    page_after = operator().post(reverse("admin:returns_return_changelist"), sent, follow=True)
+    assert "Approve: done for 1 of 2." in page_after.content.decode()
+    assert f"Cannot approve {rejected.id}: it is rejected." in page_after.content.decode()
     assert selectors.get(first.id).approved_by == "olga"

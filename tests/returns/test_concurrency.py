@@ -24,8 +24,8 @@ def outcome(work, *args, **given):
 
 def test_the_last_unit_is_requested_once():
     order = order_of(1, status="delivered")
-    answers = at_once(8, lambda n: outcome(request, order))
-    assert sorted(answers) == ["requested"] + ["too_many_units"] * 7
+    results = at_once(8, lambda n: outcome(request, order))
+    assert sorted(results) == ["requested"] + ["too_many_units"] * 7
     assert Return.objects.count() == 1
 
 
@@ -58,8 +58,8 @@ def test_concurrent_receipts_never_exceed_the_requested_units(settle):
     order = order_of(3, status="delivered")
     row = request(order, 3)
     approve(row)
-    answers = at_once(8, lambda n: outcome(receive, row, 1))
-    assert sorted(answers) == ["approved"] * 2 + ["invalid_transition"] * 5 + ["received"]
+    results = at_once(8, lambda n: outcome(receive, row, 1))
+    assert sorted(results) == ["approved"] * 2 + ["invalid_transition"] * 5 + ["received"]
     row = selectors.get(row.id)
     assert (row.accepted_value, len(row.receipts.all())) == (75, 3)
     settle()
@@ -86,7 +86,7 @@ def test_a_receipt_with_the_same_idempotency_key_counts_once(caller):
 def test_concurrent_refunds_are_one_refund():
     row = ReturnFactory(status="received")
     work = services.refund_return
-    answers = at_once(8, lambda n: outcome(work, return_id=row.id, amount=Decimal(30)))
-    assert answers == ["received"] * 8
+    results = at_once(8, lambda n: outcome(work, return_id=row.id, amount=Decimal(30)))
+    assert results == ["received"] * 8
     assert told(row.order).count("return.refund_due") == 1
     assert selectors.get(row.id).pending_amount == 30

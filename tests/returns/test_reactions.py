@@ -128,23 +128,23 @@ def test_a_late_reaction_to_an_old_refund_does_not_settle_a_new_one(settle):
 
 
 @pytest.mark.parametrize(
-    ("quicker", "status", "gone"), [("20", "refunded", 30), ("50", "received", 0)]
+    ("earlier", "status", "refunded"), [("20", "refunded", 30), ("50", "received", 0)]
 )
-def test_a_refund_is_reduced_by_an_earlier_refund_of_the_payment(quicker, status, gone, settle):
+def test_a_refund_is_reduced_by_an_earlier_refund_of_the_payment(earlier, status, refunded, settle):
     row = ReturnFactory(status="received")
     services.refund_return(return_id=row.id)
     [payment] = payment_selectors.of_order(row.order_id)
-    factories.refund(payment, quicker)
+    factories.refund(payment, earlier)
     settle()
     assert data(row.order, "refund.fell_short") == {
         "payment_id": payment.id,
         "order_id": row.order_id,
         "cause": row.id,
-        "amount": f"{quicker}.00",
+        "amount": f"{earlier}.00",
         "currency": "USD",
     }
     pay_out(row)
-    assert amounts(row) == (status, 0, gone)
+    assert amounts(row) == (status, 0, refunded)
 
 
 def test_other_refunds_do_not_change_a_return(settle):

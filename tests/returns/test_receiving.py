@@ -54,8 +54,8 @@ def test_the_reason_of_a_line_overrides_the_one_of_the_return():
     row = services.request_return(order_id=order.id, reason="other", items=items)
     approve(row)
     receive(row)
-    came = data(order, "return.received")["returned_items"]
-    assert [item["return_reason"] for item in came] == ["torn", "other"]
+    received = data(order, "return.received")["returned_items"]
+    assert [item["return_reason"] for item in received] == ["torn", "other"]
 
 
 def test_units_of_a_line_are_received_in_different_conditions():

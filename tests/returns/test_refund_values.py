@@ -19,28 +19,28 @@ pytestmark = pytest.mark.django_db
 PAID = Decimal("46.67")
 
 
-def send_back(order, data, *, may_refuse):
+def send_back(order, data, *, may_reject):
     """Return all units in a random number of returns and receipts."""
-    left = 7
-    while left:
-        row = request(order, data.draw(st.integers(1, left), label="requested"))
+    remaining = 7
+    while remaining:
+        row = request(order, data.draw(st.integers(1, remaining), label="requested"))
         approve(row)
         while (row := selectors.get(row.id)).status == "approved":
             if row.receipts.all() and data.draw(st.booleans(), label="cut short"):
                 close(row)
             else:
-                came = data.draw(st.integers(1, row.outstanding_quantity), label="received")
-                accepted = not (may_refuse and data.draw(st.booleans(), label="not accepted"))
-                receive(row, came, accepted=accepted)
-                left -= came
+                quantity = data.draw(st.integers(1, row.outstanding_quantity), label="received")
+                accepted = not (may_reject and data.draw(st.booleans(), label="not accepted"))
+                receive(row, quantity, accepted=accepted)
+                remaining -= quantity
         if row.max_refund:
             refund(row)
     pay_out(row)
 
 
-def example(order, data, *, may_refuse):
+def example(order, data, *, may_reject):
     with transaction.atomic():
-        send_back(order, data, may_refuse=may_refuse)
+        send_back(order, data, may_reject=may_reject)
         rows = list(Return.objects.filter(order=order).prefetch_related("items"))
         units = [
             number
@@ -70,13 +70,13 @@ def order():
 @given(data=st.data())
 @SETTINGS
 def test_refunds_add_up_to_the_paid_price(order, data):
-    assert example(order, data, may_refuse=False) == PAID
+    assert example(order, data, may_reject=False) == PAID
 
 
 @given(data=st.data())
 @SETTINGS
 def test_units_that_are_not_accepted_are_not_refunded(order, data):
-    assert example(order, data, may_refuse=True) <= PAID
+    assert example(order, data, may_reject=True) <= PAID
 
 
 def test_written_off_and_other_units_add_up_to_the_line():

@@ -32,10 +32,10 @@ class TestRequesting:
     def test_the_event_has_the_units_and_the_reason(self):
         order = order_of(3, 2, status="delivered")
         row = request(order, 2, 1, reason="too_big")
-        told_of = data(order, "return.requested")
-        assert told_of["rma_number"] == f"RMA-{timezone.now():%Y}-0001"
-        assert (told_of["return_id"], told_of["reason"]) == (row.id, "too_big")
-        assert [(item["variant_id"], item["quantity"]) for item in told_of["items"]] == [
+        event = data(order, "return.requested")
+        assert event["rma_number"] == f"RMA-{timezone.now():%Y}-0001"
+        assert (event["return_id"], event["reason"]) == (row.id, "too_big")
+        assert [(item["variant_id"], item["quantity"]) for item in event["items"]] == [
             ("var_0", 2),
             ("var_1", 1),
         ]
@@ -137,10 +137,10 @@ class TestWindow:
 class TestApproving:
     def test_the_event_has_the_maximum_refund(self):
         row = approve(ReturnFactory(), return_shipping_label_url="https://x.example/label")
-        told_of = data(row.order, "return.approved")
-        assert told_of["refund_amount"] == "50.00"
-        assert told_of["return_shipping_label_url"] == "https://x.example/label"
-        assert told_of["approved_by"] == "system"
+        event = data(row.order, "return.approved")
+        assert event["refund_amount"] == "50.00"
+        assert event["return_shipping_label_url"] == "https://x.example/label"
+        assert event["approved_by"] == "system"
 
     @pytest.mark.parametrize(
         ("rules", "cost", "most"),
@@ -187,10 +187,10 @@ class TestApproving:
         assert '"refund_amount":1104}' in body
 
     def test_a_repeated_approval_changes_nothing(self):
-        row, said = ReturnFactory(), {"refund_amount": Decimal(20), "note": "As a courtesy."}
-        approve(row, **said)
+        row, terms = ReturnFactory(), {"refund_amount": Decimal(20), "note": "As a courtesy."}
+        approve(row, **terms)
         before = mark()
-        approve(row, **said)
+        approve(row, **terms)
         assert told(row.order, after=before) == []
         with pytest.raises(InvalidTransition, match="it is approved"):
             approve(row, refund_amount=Decimal(30))

@@ -18,31 +18,31 @@ def post(api, row, verb, body=None, key="key"):
     return api.post(url, body or {}, headers={"Idempotency-Key": key})
 
 
-def wanted(order, *lines, **given):
+def return_body(order, *lines, **given):
     items = [{"order_item_id": line.id, "quantity": 1} for line in lines or order.lines]
     return {"order_id": order.id, "reason": "too_big", "items": items, **given}
 
 
-def came(row, quantity=1, **given):
+def receipt_body(row, quantity=1, **given):
     item = {"order_item_id": row.lines[0].order_item_id, "quantity": quantity, "condition": "good"}
     return {"warehouse_id": "wh_7", "items": [{**item, **given}]}
 
 
 def test_a_return_from_the_request_to_the_refund(api):
     order = OrderFactory(status="delivered")
-    answer = post(api, None, "", wanted(order))
-    assert answer.status_code == 201
-    asked = answer.json()
-    assert (asked["status"], asked["value"], asked["approved_amount"]) == (
+    response = post(api, None, "", return_body(order))
+    assert response.status_code == 201
+    created = response.json()
+    assert (created["status"], created["value"], created["approved_amount"]) == (
         "requested",
         "25.00",
         None,
     )
-    assert asked["allowed_actions"] == ["approve", "reject", "cancel"]
-    row = Return.objects.get(pk=asked["id"])
+    assert created["allowed_actions"] == ["approve", "reject", "cancel"]
+    row = Return.objects.get(pk=created["id"])
     approved = post(api, row, "approve", {"note": "Fine."}).json()
     assert (approved["approved_amount"], approved["approved_by"]) == ("25.00", "user_1")
-    received = post(api, row, "receive", came(row)).json()
+    received = post(api, row, "receive", receipt_body(row)).json()
     assert (received["status"], received["max_refundable"]) == ("received", "25.00")
     [receipt] = received["receipts"]
     assert (receipt["warehouse_id"], receipt["received_by"]) == ("wh_7", "user_1")
@@ -70,17 +70,17 @@ def test_a_return_from_the_request_to_the_refund(api):
 def test_quantities_of_the_same_line_are_added_up(api):
     order = OrderFactory(status="delivered")
     line = order.lines[0]
-    asked = post(api, None, "", wanted(order, line, line)).json()
-    assert [item["quantity"] for item in asked["items"]] == [2]
+    created = post(api, None, "", return_body(order, line, line)).json()
+    assert [item["quantity"] for item in created["items"]] == [2]
 
 
 def test_a_line_has_one_reason(api):
     order = OrderFactory(status="delivered")
-    body = wanted(order, order.lines[0], order.lines[0])
+    body = return_body(order, order.lines[0], order.lines[0])
     body["items"][0]["reason"] = "torn"
-    answer = post(api, None, "", body)
-    assert answer.status_code == 400
-    assert "has two reasons" in answer.json()["errors"]["items"][0]
+    response = post(api, None, "", body)
+    assert response.status_code == 400
+    assert "has two reasons" in response.json()["errors"]["items"][0]
 
 
 @pytest.mark.parametrize(
@@ -93,40 +93,41 @@ def test_a_line_has_one_reason(api):
     ],
 )
 def test_a_wrong_request_is_refused(api, change, field):
-    answer = post(api, None, "", wanted(OrderFactory(status="delivered")) | change)
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+    response = post(api, None, "", return_body(OrderFactory(status="delivered")) | change)
+    assert (response.status_code, list(response.json()["errors"])) == (400, [field])
 
 
 def test_an_order_of_another_organization_is_refused(api):
     order = OrderFactory(organization_id="org_2", status="delivered")
-    assert list(post(api, None, "", wanted(order)).json()["errors"]) == ["order_id"]
+    assert list(post(api, None, "", return_body(order)).json()["errors"]) == ["order_id"]
 
 
 def test_a_late_return_is_refused_with_a_code(api, settings):
     settings.RETURN_WINDOW_DAYS = 0
-    answer = post(api, None, "", wanted(OrderFactory(status="delivered")))
-    assert (answer.status_code, answer.json()["code"]) == (422, "return_window_closed")
+    response = post(api, None, "", return_body(OrderFactory(status="delivered")))
+    assert (response.status_code, response.json()["code"]) == (422, "return_window_closed")
 
 
 @pytest.mark.parametrize("verb", ["receive", "refund", "close"])
 def test_receive_refund_and_close_need_an_idempotency_key(api, verb):
-    answer = api.post(f"/api/v1/returns/{ReturnFactory().id}/{verb}", {})
-    assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_required")
+    response = api.post(f"/api/v1/returns/{ReturnFactory().id}/{verb}", {})
+    assert (response.status_code, response.json()["code"]) == (400, "idempotency_key_required")
 
 
 def test_a_repeated_close_only_cuts_the_return_short(api):
     row = ReturnFactory(status="approved")
     receive(row, 1)
     for _ in range(2):
-        answer = post(api, row, "close", {"note": "One is lost."})
-        assert (answer.status_code, answer.json()["status"]) == (200, "received")
+        response = post(api, row, "close", {"note": "One is lost."})
+        assert (response.status_code, response.json()["status"]) == (200, "received")
 
 
 def test_units_that_are_not_accepted_cannot_be_refunded(api):
     row = ReturnFactory(status="approved")
-    answer = post(api, row, "receive", came(row, 2, condition="damaged", accepted=False)).json()
-    assert (answer["accepted_value"], answer["max_refundable"]) == ("0.00", "0.00")
-    assert answer["allowed_actions"] == ["close"]
+    body = receipt_body(row, 2, condition="damaged", accepted=False)
+    response = post(api, row, "receive", body).json()
+    assert (response["accepted_value"], response["max_refundable"]) == ("0.00", "0.00")
+    assert response["allowed_actions"] == ["close"]
 
 
 def test_a_refund_above_the_approved_amount_needs_a_scope(caller):
@@ -146,19 +147,22 @@ def test_a_refund_above_the_approved_amount_needs_a_scope(caller):
 
 @pytest.mark.parametrize("amount", ["0", "-1", "1e1"])
 def test_a_wrong_amount_is_refused(api, amount):
-    answer = post(api, ReturnFactory(status="received"), "refund", {"amount": amount})
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["amount"])
+    response = post(api, ReturnFactory(status="received"), "refund", {"amount": amount})
+    assert (response.status_code, list(response.json()["errors"])) == (400, ["amount"])
 
 
 def test_a_refused_action_lists_the_allowed_ones(api):
     row = ReturnFactory(status="approved")
-    answer = post(api, row, "refund")
-    assert (answer.status_code, answer.json()["allowed_actions"]) == (409, ["cancel", "receive"])
+    response = post(api, row, "refund")
+    assert (response.status_code, response.json()["allowed_actions"]) == (
+        409,
+        ["cancel", "receive"],
+    )
 
 
 def test_the_label_must_be_a_url(api):
-    answer = post(api, ReturnFactory(), "approve", {"return_shipping_label_url": "here"})
-    assert list(answer.json()["errors"]) == ["return_shipping_label_url"]
+    response = post(api, ReturnFactory(), "approve", {"return_shipping_label_url": "here"})
+    assert list(response.json()["errors"]) == ["return_shipping_label_url"]
 
 
 def test_a_repeated_rejection_has_the_same_response(api):
@@ -172,7 +176,7 @@ def test_a_repeated_rejection_has_the_same_response(api):
 
 
 def test_the_list_can_be_filtered(api):
-    asked, approved = ReturnFactory(), ReturnFactory(status="approved")
+    requested, approved = ReturnFactory(), ReturnFactory(status="approved")
     received, refunding = ReturnFactory(status="received"), ReturnFactory(status="received")
     refund(refunding)
     worthless = request(order_of(1, status="delivered"))
@@ -182,11 +186,11 @@ def test_the_list_can_be_filtered(api):
     def ids(**query):
         return [row["id"] for row in api.get("/api/v1/returns", query).json()["results"]]
 
-    assert ids() == [worthless.id, refunding.id, received.id, approved.id, asked.id]
-    assert ids(order=asked.order_id) == ids(rma_number=asked.rma_number) == [asked.id]
+    assert ids() == [worthless.id, refunding.id, received.id, approved.id, requested.id]
+    assert ids(order=requested.order_id) == ids(rma_number=requested.rma_number) == [requested.id]
     assert ids(status="approved") == ids(to_receive="true") == [approved.id]
     assert ids(to_refund="true") == [received.id]
-    assert ids(to_refund="false") == [worthless.id, refunding.id, approved.id, asked.id]
+    assert ids(to_refund="false") == [worthless.id, refunding.id, approved.id, requested.id]
 
 
 def test_the_actor_of_the_body_is_recorded(api):

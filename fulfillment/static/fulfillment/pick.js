@@ -41,7 +41,7 @@ async function send(queued) {
     });
     if (response.type === "opaqueredirect" || response.status === 403) throw new LoggedOut();
     if (response.status >= 500 || response.status === 429) throw new Unreachable();
-    if (!response.ok) return { text: `${queued.code}: the server responded with ${response.status}`, is_refused: true };
+    if (!response.ok) return { text: `${queued.code}: ${waiting.dataset.refused} ${response.status}`, is_refused: true };
     return response.json();
 }
 
@@ -60,7 +60,7 @@ async function sendAll() {
             backoff = 1_000;
         } catch (error) {
             const isLoggedOut = error instanceof LoggedOut;
-            problem = isLoggedOut ? "You are logged out." : "The server does not respond, retrying.";
+            problem = isLoggedOut ? waiting.dataset.loggedOut : waiting.dataset.retrying;
             waiting.querySelector("a").hidden = !isLoggedOut;
             showWaiting();
             if (isLoggedOut) break;
@@ -81,7 +81,7 @@ function waitForNetwork(milliseconds) {
 
 function showWaiting() {
     waiting.hidden = !problem;
-    waiting.querySelector("span").textContent = `${problem} Waiting scans: ${queue.length}.`;
+    waiting.querySelector("span").textContent = `${problem} ${waiting.dataset.waiting} ${queue.length}.`;
 }
 
 function showResult({ text, is_refused: isRefused }) {
