@@ -1,10 +1,11 @@
-"""Carts as operators see them."""
+"""Carts in the admin."""
 
 from collections.abc import Mapping
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from carts import selectors, serializers, services
 from carts.models import Cart, CartItem, Policy
@@ -21,25 +22,23 @@ STATUS = badge(
 
 
 class LineRemoval(StrictSerializer):
-    """The line that nobody wants any more."""
+    """The line to remove."""
 
     item_id = ExternalId()
 
 
 class LineChange(LineRemoval, serializers.CartItemUpdate):
-    """A line, and the quantity that it is to have."""
+    """A line and its new quantity."""
 
 
-def items(cart: Cart) -> Mapping[str, list[tuple[str, str]]]:
-    """The cart's lines, to choose from."""
+def line_choices(cart: Cart) -> Mapping[str, list[tuple[str, str]]]:
+    """Return the lines to choose from."""
     return {"item_id": [(line.id, f"{line} ({line.title})") for line in cart.lines]}
 
 
 class CartItems(Lines):
-    """What somebody means to buy."""
-
     model = CartItem
-    verbose_name_plural = "lines"
+    verbose_name_plural = _("lines")
     fields = readonly_fields = [
         "title",
         "variant_id",
@@ -62,29 +61,34 @@ class CartAdmin(AggregateAdmin):
             services.add_item,
             serializers.CartItemCreate,
             icon="add_shopping_cart",
+            description=_("Add units to the cart. The same offer is added to its line."),
         ),
         "change-item": Command(
             services.change_item,
             LineChange,
-            choices=items,
+            choices=line_choices,
             icon="edit",
+            description=_("Change the quantity of a line."),
         ),
         "remove-item": Command(
             services.remove_item,
             LineRemoval,
-            choices=items,
+            choices=line_choices,
             icon="remove_shopping_cart",
+            description=_("Remove a line from the cart."),
         ),
         "merge": Command(
             services.merge_cart,
             serializers.CartMerge,
             icon="merge",
+            description=_("Merge this guest's cart into a customer's cart."),
             ends=True,
         ),
         "checkout": Command(
             services.check_out,
             serializers.Checkout,
             icon="shopping_cart_checkout",
+            description=_("Check out the cart: its order is placed immediately."),
         ),
     }
     list_display = [
@@ -103,7 +107,7 @@ class CartAdmin(AggregateAdmin):
         "session_id__exact",
         "organization_id__exact",
     ]
-    search_help_text = "A whole id, customer, session or organization"
+    search_help_text = _("The full cart id, customer id, session id or organization id")
     ordering = ["-id"]
     inlines = [CartItems]
     fieldsets = [

@@ -1,4 +1,4 @@
-"""What carts tell other services, in the contract's order, and what they keep to themselves."""
+"""The events of carts: published ones in the order of the specification, then internal ones."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 
 class CartEvent(Event):
-    """Carts have streams of their own: most never become an order."""
+    """An event in a cart's own stream: most carts never become an order."""
 
     stream_type: ClassVar[str] = "cart"
 
 
 @event("cart.created", version="1.0")
 class CartCreated(CartEvent):
-    """Somebody has begun to shop."""
+    """A cart was opened."""
 
     cart_id: Id
-    customer_id: Annotated[Id | None, Meta(description="Null for a guest, who has a session.")]
-    session_id: Annotated[Id | None, Meta(description="Null only where a customer is known.")]
-    organization_id: Annotated[Id, Meta(description="As in the envelope.")]
+    customer_id: Annotated[Id | None, Meta(description="Null for a guest.")]
+    session_id: Annotated[Id | None, Meta(description="Null only for a customer.")]
+    organization_id: Annotated[Id, Meta(description="The same as in the envelope.")]
 
     @classmethod
     def of(cls, cart: "Cart") -> Self:
@@ -38,29 +38,29 @@ class CartCreated(CartEvent):
 
 @event("cart.item_added", version="1.0")
 class CartItemAdded(CartEvent):
-    """Units were added, as a line of their own or to one that was there."""
+    """Units were added to a cart, to an existing line or as a new one."""
 
     cart_id: Id
     variant_id: Id
-    quantity: Annotated[Quantity, Meta(description="What was added now, not what the line holds.")]
+    quantity: Annotated[Quantity, Meta(description="The added units, not the line's total.")]
     unit_price: Money
 
 
 @event("cart.abandoned", version="1.0", moment="abandoned_at")
 class CartAbandoned(CartEvent):
-    """Nobody has touched it for a day or so; once, until somebody does."""
+    """A cart was not changed for a while, by default one day. A change makes it active again."""
 
     cart_id: Id
     customer_id: Annotated[Id | None, Meta(description="Null for a guest.")]
-    items_count: Annotated[Quantity, Meta(description="Units, as a shopper counts.")]
-    total_value: Annotated[Money, Meta(description="Quantity × unit price, over all lines.")]
+    items_count: Annotated[Quantity, Meta(description="Units, summed over all lines.")]
+    total_value: Annotated[Money, Meta(description="The sum of quantity × unit price.")]
     abandoned_at: Timestamp
     last_activity_at: Timestamp
 
 
 @event("cart.converted", version="1.0", moment="converted_at")
 class CartConverted(CartEvent):
-    """It was checked out and is an order now."""
+    """A cart was checked out and became an order."""
 
     cart_id: Id
     order_id: Id
@@ -70,7 +70,7 @@ class CartConverted(CartEvent):
 
 @event("cart.item_changed", published=False)
 class CartItemChanged(CartEvent):
-    """A line holds another quantity now; 0 means that it was removed."""
+    """The quantity of a line changed; 0 means that it was removed."""
 
     cart_id: Id
     variant_id: Id
@@ -89,7 +89,7 @@ class CartItemChanged(CartEvent):
 
 @event("cart.merged", published=False)
 class CartMerged(CartEvent):
-    """A guest's cart has become part of a customer's."""
+    """A guest's cart was merged into a customer's cart."""
 
     cart_id: Id
     into_cart_id: Id
@@ -97,7 +97,7 @@ class CartMerged(CartEvent):
 
 @event("cart.items_absorbed", published=False)
 class CartItemsAbsorbed(CartEvent):
-    """It has taken over the lines of another cart."""
+    """A customer's cart took over the lines of a guest's cart."""
 
     cart_id: Id
     from_cart_id: Id
@@ -106,7 +106,7 @@ class CartItemsAbsorbed(CartEvent):
 
 @event("cart.expired", published=False)
 class CartExpired(CartEvent):
-    """Nobody has come back for it in a long time."""
+    """A cart was idle for so long that it cannot be checked out any more."""
 
     cart_id: Id
     last_activity_at: Timestamp

@@ -1,15 +1,19 @@
-"""What a cart refuses besides a transition that its state does not allow."""
+"""The errors of carts. Codes and docstrings are published in the OpenAPI document."""
 
-from config.core.exceptions import DomainError
+from config.core.exceptions import DomainError, Missing
 
 
-class TooMany(DomainError):
-    """More lines, or more units of one, than a cart holds."""
+class CartTooLarge(DomainError):
+    """The cart would exceed its number of lines, or a line its number of units."""
 
     code = "too_many"
 
 
 class CannotMerge(DomainError):
-    """The two carts do not belong together."""
+    """The carts differ in organization, customer or currency, or the target has no customer."""
 
     code = "cannot_merge"
+
+
+class CartItemNotFound(Missing):
+    """The cart has no such item, or has it no longer."""

@@ -1,4 +1,4 @@
-"""What lists of carts can be filtered by."""
+"""The filters of the list of carts."""
 
 from carts.models import Cart
 from config.api.filters import AnyOf, ContextFilters, IdFilter
@@ -8,5 +8,5 @@ class CartFilters(ContextFilters):
     """`?status=active&status=abandoned&customer=cust_789`."""
 
     status = AnyOf(choices=Cart.Status.choices)
-    customer = IdFilter(field_name="customer_id", help_text="The customer's id.")
-    session = IdFilter(field_name="session_id", help_text="The session's id.")
+    customer = IdFilter(field_name="customer_id", help_text="The id of the customer.")
+    session = IdFilter(field_name="session_id", help_text="The id of the session.")

@@ -1,4 +1,4 @@
-"""Reading carts. Nothing here writes."""
+"""Reads carts; writes nothing."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from carts.models import Cart, CartItem, Policy
 
 
 def with_lines() -> QuerySet[Cart]:
-    """Return carts to show or to change, with their lines."""
+    """Return carts with their lines."""
     return Cart.objects.prefetch_related("items")
 
 
@@ -31,7 +31,7 @@ def get_for_update(cart_id: str) -> Cart:
 
 
 def to_abandon(*, now: datetime, organization_id: str | None = None) -> QuerySet[Cart]:
-    """Return active carts with items, idle for longer than their organization's threshold."""
+    """Return active carts with items that are idle for their organization's threshold."""
     policy = Policy.objects.filter(organization_id=OuterRef("organization_id"))
     after = Coalesce(
         Subquery(policy.values("abandoned_after")),
@@ -40,7 +40,7 @@ def to_abandon(*, now: datetime, organization_id: str | None = None) -> QuerySet
     idle = _of(organization_id).filter(
         Exists(CartItem.objects.filter(cart=OuterRef("pk"))),
         status=Cart.Status.ACTIVE,
-        # The index serves this bound; the exact one follows.
+        # A bound that the index serves; the exact one, by organization, follows.
         last_activity_at__lte=now - _shortest_threshold(),
     )
     due = ExpressionWrapper(F("last_activity_at") + after, output_field=DateTimeField())
@@ -48,7 +48,7 @@ def to_abandon(*, now: datetime, organization_id: str | None = None) -> QuerySet
 
 
 def to_expire(*, now: datetime, organization_id: str | None = None) -> QuerySet[Cart]:
-    """Return open carts that nobody has touched for CART_EXPIRED_AFTER."""
+    """Return open carts that are idle for CART_EXPIRED_AFTER."""
     return _of(organization_id).filter(
         status__in=Cart.OPEN,
         last_activity_at__lte=now - timedelta(seconds=settings.CART_EXPIRED_AFTER),

@@ -20,7 +20,7 @@ from orders.serializers import OrderItemCreate, OrderTerms
 
 
 class CartCreate(Body):
-    """Whose cart it is: a customer's, a session's, or both."""
+    """The owner of a new cart: a customer, a session, or both."""
 
     example = {"customer_id": "cust_ana", "currency": "USD"}
     customer_id = ExternalId(required=False, allow_null=True)
@@ -30,16 +30,16 @@ class CartCreate(Body):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not (attrs.get("customer_id") or attrs.get("session_id")):
-            raise serializers.ValidationError("Give a customer_id, a session_id, or both.")
+            raise serializers.ValidationError("A customer_id or a session_id is required.")
         return attrs
 
 
 class CartItemCreate(OrderItemCreate, Body):
-    """Units of a variant for a cart."""
+    """A quantity of one variant. `unit_price` is before tax, in the cart's currency."""
 
 
 class CartItemUpdate(Body):
-    """The quantity that the line is to have."""
+    """The new quantity of a line."""
 
     example = {"quantity": 3}
     quantity = Quantity()
@@ -53,11 +53,11 @@ class CartMerge(Body):
 
 
 class Checkout(OrderTerms):
-    """What the order needs besides the cart's lines."""
+    """Addresses, shipping and discount of the order that a cart becomes."""
 
 
 class CartItem(serializers.Serializer[Any]):
-    """A line."""
+    """A line: one variant at one price."""
 
     id = serializers.CharField()
     variant_id = serializers.CharField()
@@ -69,7 +69,7 @@ class CartItem(serializers.Serializer[Any]):
 
 
 class Cart(serializers.Serializer[Any]):
-    """A cart."""
+    """A cart with its lines and state."""
 
     id = serializers.CharField()
     status = Choice(models.Cart.Status, "CartStatus")

@@ -8,16 +8,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from carts import selectors
-from carts.models import CannotMerge, Cart, CartItem
-from config.core.exceptions import AddressRequired, Missing
+from carts.exceptions import CannotMerge, CartItemNotFound
+from carts.models import Cart, CartItem
+from config.core.exceptions import AddressRequired
 from config.core.ids import new_id
 from config.core.money import exact
 from config.core.timers import for_each
 from orders.services import open_order
-
-
-class UnknownItem(Missing):
-    """The line is not in the cart, or not any more."""
 
 
 @transaction.atomic
@@ -29,7 +26,7 @@ def open_cart(
     session_id: str | None = None,
     local_id: str | None = None,
 ) -> Cart:
-    """Open a cart for a customer, a session, or both. Its currency never changes."""
+    """Open a cart for a customer, a session, or both. Its currency cannot change."""
     cart = Cart.open(
         organization_id=organization_id,
         currency=currency,
@@ -52,10 +49,10 @@ def add_item(
     tax_rate: Decimal = Decimal(0),
     preferred_warehouse_id: str | None = None,
 ) -> Cart:
-    """Add units; those of a variant, price and tax rate that it has already join their line.
+    """Add units to the line with the same variant, price and tax rate, or to a new line.
 
-    `unit_price` is before tax, in the cart's currency; `tax_rate` a fraction (0.19 is 19 %).
-    Raises TooMany, InexactAmount, InvalidTransition.
+    `unit_price` is before tax, in the cart's currency; `tax_rate` is a fraction: 0.19 is 19 %.
+    Raises CartTooLarge, InexactAmount, InvalidTransition.
     """
     cart = selectors.get_for_update(cart_id)
     cart.add_item(
@@ -73,7 +70,7 @@ def add_item(
 
 @transaction.atomic
 def change_item(*, cart_id: str, item_id: str, quantity: int) -> Cart:
-    """Set a line's quantity. Raises UnknownItem, InvalidTransition."""
+    """Set a line's quantity. Raises CartItemNotFound, InvalidTransition."""
     cart = selectors.get_for_update(cart_id)
     item = _item(cart, item_id)
     if item.quantity == quantity and cart.status in Cart.OPEN:
@@ -85,7 +82,7 @@ def change_item(*, cart_id: str, item_id: str, quantity: int) -> Cart:
 
 @transaction.atomic
 def remove_item(*, cart_id: str, item_id: str) -> Cart:
-    """Remove a line. Raises UnknownItem, InvalidTransition."""
+    """Remove a line. Raises CartItemNotFound, InvalidTransition."""
     cart = selectors.get_for_update(cart_id)
     cart.remove_item(item=_item(cart, item_id), at=timezone.now())
     cart.save()
@@ -94,9 +91,9 @@ def remove_item(*, cart_id: str, item_id: str) -> Cart:
 
 @transaction.atomic
 def merge_cart(*, cart_id: str, into: str) -> Cart:
-    """Join a guest's cart into a customer's, and return the customer's.
+    """Merge a guest's cart into a customer's cart, and return the latter.
 
-    Raises CannotMerge, TooMany, InvalidTransition.
+    Raises CannotMerge, CartTooLarge, InvalidTransition.
     """
     if cart_id == into:
         raise CannotMerge("A cart cannot be merged into itself.")
@@ -122,10 +119,10 @@ def check_out(
     shipping: dict[str, Any] | None = None,
     discount: dict[str, Any] | None = None,
 ) -> tuple[str, bool]:
-    """Turn a cart into a placed order. Return the order's id, and whether this call made it.
+    """Check out a cart: open and place its order. Return the order's id and whether it is new.
 
-    The shapes are those of `orders.services.open_order`, as are its errors. A cart gives one
-    order, however often and by however many it is checked out.
+    A cart becomes one order: a repeated or concurrent call returns that order. For the arguments
+    and further errors see `orders.services.open_order`. Raises AddressRequired, InvalidTransition.
     """
     cart = selectors.get_for_update(cart_id)
     if cart.order_id:
@@ -133,7 +130,9 @@ def check_out(
     order_id = new_id("order")
     cart.convert(order_id=order_id, at=timezone.now())
     if not (shipping_address or cart.local_id):
-        raise AddressRequired("Give a shipping_address: only a shop's cart goes without.")
+        raise AddressRequired(
+            "shipping_address is required: the cart has no local_id where to collect the order."
+        )
     cart.save()
     open_order(
         place=True,
@@ -144,7 +143,7 @@ def check_out(
         customer_email=customer_email,
         currency=cart.currency,
         local_id=cart.local_id,
-        items=[item.what() for item in cart.lines],
+        items=[item.copied_values() for item in cart.lines],
         shipping_address=shipping_address,
         billing_address=billing_address,
         shipping=shipping,
@@ -154,13 +153,13 @@ def check_out(
 
 
 def abandon_idle_carts(*, now: datetime, organization_id: str | None = None) -> int:
-    """Abandon carts idle for their organization's threshold at `now`; return how many."""
+    """Abandon carts that are idle for their organization's threshold at `now`; return how many."""
     idle = selectors.to_abandon(now=now, organization_id=organization_id)
     return for_each(idle, lambda cart: cart.abandon(at=now))
 
 
 def expire_idle_carts(*, now: datetime, organization_id: str | None = None) -> int:
-    """Expire carts that nobody has touched for CART_EXPIRED_AFTER at `now`; return how many."""
+    """Expire carts that are idle for CART_EXPIRED_AFTER at `now`; return how many."""
     idle = selectors.to_expire(now=now, organization_id=organization_id)
     return for_each(idle, lambda cart: cart.expire())
 
@@ -168,5 +167,5 @@ def expire_idle_carts(*, now: datetime, organization_id: str | None = None) -> i
 def _item(cart: Cart, item_id: str) -> CartItem:
     item = next((item for item in cart.lines if item.id == item_id), None)
     if item is None:
-        raise UnknownItem(f"{cart.id} has no item {item_id}.")
+        raise CartItemNotFound(f"{cart.id} has no item {item_id}.")
     return item

@@ -1,4 +1,4 @@
-"""The carts' REST API."""
+"""The REST API of carts."""
 
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -14,7 +14,7 @@ from orders.serializers import Order
 
 
 class Carts(ListModelMixin, RetrieveModelMixin, ContextViewSet):
-    """A cart, its lines, and its checkout."""
+    """Fill, merge and check out carts."""
 
     scope = "carts"
     queryset = selectors.with_lines()
@@ -31,7 +31,7 @@ class Carts(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.CartItemCreate, status=201)
     def items(self, request: Request, pk: str) -> Response:
-        """Add units; they join the line with the same variant, price and tax rate."""
+        """Add units to the line with the same variant, price and tax rate, or to a new line."""
         cart = self.get_object()
         return self.answer(services.add_item(cart_id=cart.id, **self.body()))
 
@@ -52,7 +52,7 @@ class Carts(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @action(detail=True, methods=["post"])
     @endpoint(request=serializers.CartMerge)
     def merge(self, request: Request, pk: str) -> Response:
-        """Join the cart into a customer's, and answer with the customer's."""
+        """Merge a guest's cart into a customer's cart, and return the latter."""
         cart = self.get_object()
         return self.answer(services.merge_cart(cart_id=cart.id, **self.body()))
 
@@ -61,7 +61,7 @@ class Carts(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         request=serializers.Checkout, response=Order, status=(201, 200), example="order_placed"
     )
     def checkout(self, request: Request, pk: str) -> Response:
-        """Place the order: 201, and 200 with the same order for a cart that was checked out."""
+        """Check out a cart: 201, or 200 with the same order if it was checked out before."""
         cart = self.get_object()
         order_id, is_new = services.check_out(cart_id=cart.id, **self.body())
         order = Order(orders.selectors.get(order_id))

@@ -1,4 +1,4 @@
-"""The life of a cart, from the first line to the order."""
+"""The cart aggregate: its columns, its transitions, and what follows from them."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -19,8 +19,8 @@ from carts.events import (
     CartItemsAbsorbed,
     CartMerged,
 )
-from carts.exceptions import CannotMerge, TooMany
-from carts.models.item import MAX_QUANTITY, CartItem
+from carts.exceptions import CannotMerge, CartTooLarge
+from carts.models.parts import MAX_QUANTITY, CartItem
 from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, money
 from events.aggregate import Aggregate, transition
@@ -29,7 +29,7 @@ MAX_ITEMS = 500
 
 
 class Cart(Aggregate):
-    """What somebody means to buy. Prices and titles stay as they were when added."""
+    """What a shopper intends to buy. A line keeps the price and title it was added with."""
 
     class Status(models.TextChoices):
         ACTIVE = "active"
@@ -101,27 +101,27 @@ class Cart(Aggregate):
 
     @property
     def items_count(self) -> int:
-        """As a shopper counts: units, not lines."""
+        """The number of units, not lines."""
         return sum(item.quantity for item in self.lines)
 
     @property
     def value(self) -> Decimal:
-        """Quantity × unit price, before discount, tax and shipping."""
+        """The sum of quantity × unit price, before discount, tax and shipping."""
         total = sum((item.quantity * item.unit_price for item in self.lines), Decimal(0))
         return money(total, self.currency)
 
     @classmethod
     def open(cls, **fields: str | None) -> "Cart":
-        """Somebody begins to shop."""
+        """Open a cart for a customer or a session."""
         cart = cls(**fields)
         cart.record(CartCreated.of(cart))
         return cart
 
     @transition(source=OPEN, target=Status.ACTIVE, emits=CartItemAdded, verb="add_item")
     def add_item(self, *, at: datetime, **item: Any) -> CartItemAdded:
-        """The same variant at the same price and tax rate joins the line that it is on."""
+        """Add units to the line with the same variant, price and tax rate, or to a new line."""
         added = CartItem(**item)
-        self._put(added)
+        self._add(added)
         self._active(at)
         return CartItemAdded(
             cart_id=self.id,
@@ -132,7 +132,7 @@ class Cart(Aggregate):
 
     @transition(source=OPEN, target=Status.ACTIVE, emits=CartItemChanged, verb="change_item")
     def change_item(self, *, item: CartItem, quantity: int, at: datetime) -> CartItemChanged:
-        """The shopper wants more or fewer of it."""
+        """Set the quantity of a line."""
         item.quantity = quantity
         self.save_part(item)
         self._active(at)
@@ -140,7 +140,7 @@ class Cart(Aggregate):
 
     @transition(source=OPEN, target=Status.ACTIVE, emits=CartItemChanged, verb="remove_item")
     def remove_item(self, *, item: CartItem, at: datetime) -> CartItemChanged:
-        """The shopper does not want it any more."""
+        """Remove a line."""
         self.lines.remove(item)
         self.delete_part(item)
         self._active(at)
@@ -148,15 +148,17 @@ class Cart(Aggregate):
 
     @transition(source=OPEN, target=Status.ACTIVE, emits=CartItemsAbsorbed)
     def absorb(self, *, guest: "Cart", at: datetime) -> CartItemsAbsorbed:
-        """Take over what the customer put into a cart before signing in; quantities add."""
+        """Take over the lines of the cart that the customer filled before signing in."""
         if self.customer_id is None or guest.organization_id != self.organization_id:
-            raise CannotMerge(f"{self.id} is no customer's cart.")
+            raise CannotMerge(
+                f"{self.id} has no customer or is of another organization than {guest.id}."
+            )
         if guest.customer_id not in (None, self.customer_id):
             raise CannotMerge(f"{guest.id} belongs to another customer.")
         if guest.currency != self.currency:
             raise CannotMerge(f"{guest.id} is in {guest.currency}, {self.id} in {self.currency}.")
         for item in guest.lines:
-            self._put(CartItem(**item.what()))
+            self._add(CartItem(**item.copied_values()))
         self._active(at)
         return CartItemsAbsorbed(
             cart_id=self.id, from_cart_id=guest.id, items_count=guest.items_count
@@ -164,13 +166,13 @@ class Cart(Aggregate):
 
     @transition(source=OPEN, target=Status.MERGED, emits=CartMerged, verb="merge")
     def merge(self, *, into: "Cart") -> CartMerged:
-        """The guest has turned out to be a customer who has a cart."""
+        """Merge a guest's cart into the customer's cart."""
         self.merged_into = into
         return CartMerged(cart_id=self.id, into_cart_id=into.id)
 
     @transition(source=Status.ACTIVE, target=Status.ABANDONED, emits=CartAbandoned)
     def abandon(self, *, at: datetime) -> CartAbandoned:
-        """Nobody has touched it for the organization's threshold."""
+        """The cart is idle for the organization's threshold."""
         self.abandoned_at = at
         return CartAbandoned(
             cart_id=self.id,
@@ -193,7 +195,7 @@ class Cart(Aggregate):
         guards=[has_items],
     )
     def convert(self, *, order_id: str, at: datetime) -> CartConverted:
-        """The shopper has bought it."""
+        """Check out the cart, which becomes an order."""
         self.order_id = order_id
         return CartConverted(
             cart_id=self.id, order_id=order_id, converted_at=at, cart_value=self.value
@@ -201,13 +203,14 @@ class Cart(Aggregate):
 
     @transition(source=OPEN, target=Status.EXPIRED, emits=CartExpired)
     def expire(self) -> CartExpired:
-        """It has been idle for so long that its prices mean nothing any more."""
+        """The cart is idle for so long that its prices are out of date."""
         return CartExpired(cart_id=self.id, last_activity_at=self.last_activity_at)
 
     def _active(self, at: datetime) -> None:
         self.last_activity_at, self.abandoned_at = at, None
 
-    def _put(self, new: CartItem) -> None:
+    def _add(self, new: CartItem) -> None:
+        """Add units to the line of their offer, or a new line. Raises CartTooLarge."""
         item = next((item for item in self.lines if item.offer == new.offer), None)
         if item:
             item.quantity += new.quantity
@@ -217,7 +220,9 @@ class Cart(Aggregate):
             item.position = max((i.position for i in self.lines), default=0) + 1
             self.lines.append(item)
         if item.quantity > MAX_QUANTITY:
-            raise TooMany(f"A line holds at most {MAX_QUANTITY} units; {item.quantity} were asked.")
+            raise CartTooLarge(
+                f"A line holds at most {MAX_QUANTITY} units; {item.quantity} were requested."
+            )
         if len(self.lines) > MAX_ITEMS:
-            raise TooMany(f"A cart holds at most {MAX_ITEMS} lines.")
+            raise CartTooLarge(f"A cart holds at most {MAX_ITEMS} lines.")
         self.save_part(item)

@@ -1,4 +1,4 @@
-"""What operators do with carts, page by page."""
+"""The admin pages of carts."""
 
 import pytest
 from django.urls import reverse
@@ -21,7 +21,7 @@ def lines(cart):
     return {line.variant_id: line.quantity for line in cart.lines}
 
 
-def test_the_transitions_allowed_now_are_buttons(operator):
+def test_allowed_transitions_are_buttons(operator):
     page = operator().get(reverse("admin:carts_cart_change", args=[CartFactory().id]))
     titles = [button["title"] for button in page.context["actions_detail"]]
     assert titles == ["Add item", "Change item", "Remove item", "Merge", "Checkout"]
@@ -45,13 +45,13 @@ def test_lines_are_added_changed_and_removed(operator):
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
-        ({"unit_price": "12.505"}, None),  # not in the currency's units: the service says so
+        ({"unit_price": "12.505"}, None),  # refused by the service
         ({"unit_price": "-1"}, "unit_price"),
         ({"quantity": "0"}, "quantity"),
         ({"title": ""}, "title"),
     ],
 )
-def test_a_wrong_line_is_refused_where_it_is_wrong(operator, wrong, field):
+def test_an_invalid_line_is_refused_at_its_field(operator, wrong, field):
     client, cart = operator(), CartFactory(lines=[])
     new = {"variant_id": "var_3", "title": "A mug", "quantity": "4", "unit_price": "12.50"}
     answer = client.post(command(cart, "add-item"), new | wrong)
@@ -59,7 +59,7 @@ def test_a_wrong_line_is_refused_where_it_is_wrong(operator, wrong, field):
     assert lines(cart) == {}
 
 
-def test_a_guest_s_cart_is_merged_into_one_of_the_same_organization(operator):
+def test_a_guest_cart_is_merged_within_its_organization(operator):
     client = operator()
     guest = CartFactory(customer_id=None, session_id="sess_1")
     own, foreign = CartFactory(), CartFactory(organization_id="org_2")
@@ -69,10 +69,10 @@ def test_a_guest_s_cart_is_merged_into_one_of_the_same_organization(operator):
     assert Cart.objects.get(pk=guest.id).merged_into_id == own.id
 
 
-def test_a_cart_is_checked_out_for_somebody_on_the_telephone(operator):
+def test_an_operator_checks_out_a_cart(operator):
     client, cart = operator(), CartFactory()
     nowhere = client.post(command(cart, "checkout"), {})
-    assert "Give a shipping_address" in nowhere.content.decode()
+    assert "shipping_address is required" in nowhere.content.decode()
     half = client.post(command(cart, "checkout"), {"shipping_address.name": "Ana"})
     assert "shipping_address.city" in half.context["form"].errors
     address = {"name": "Ana", "line1": "Calle 1", "city": "Puebla", "country": "MX"}

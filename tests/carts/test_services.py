@@ -1,3 +1,5 @@
+"""What the services of carts do beyond the table of the lifecycle."""
+
 from datetime import timedelta
 from decimal import Decimal
 
@@ -6,8 +8,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from carts import services
-from carts.models import CannotMerge, Cart, CartItem, Policy, TooMany
-from carts.services import UnknownItem
+from carts.exceptions import CannotMerge, CartItemNotFound, CartTooLarge
+from carts.models import Cart, CartItem, Policy
 from config.core.exceptions import AddressRequired
 from config.core.money import InexactAmount
 from events.aggregate import InvalidTransition
@@ -28,7 +30,7 @@ def check_out(cart, **terms):
 
 
 class TestLines:
-    def test_a_cart_belongs_to_a_customer_or_a_session(self):
+    def test_a_cart_needs_a_customer_or_a_session(self):
         cart = CartFactory(customer_id=None, session_id="sess_456", lines=[])
         assert data(cart, "cart.created") == {
             "cart_id": cart.id,
@@ -39,7 +41,7 @@ class TestLines:
         with pytest.raises(IntegrityError), transaction.atomic():
             CartFactory(customer_id=None)
 
-    def test_the_same_variant_at_the_same_price_is_one_line(self):
+    def test_units_of_one_variant_at_one_price_share_a_line(self):
         cart = CartFactory(lines=[LineFactory(variant_id="var_1", quantity=2)])
         add(cart, variant_id="var_1", quantity=3)
         cart = add(cart, variant_id="var_1", quantity=1, unit_price=Decimal("24.00"))
@@ -47,14 +49,14 @@ class TestLines:
         added = data(cart, "cart.item_added")
         assert (added["quantity"], added["unit_price"]) == (1, "24.00")
 
-    def test_a_line_keeps_the_title_and_the_tax_that_it_was_added_with(self):
+    def test_a_line_keeps_its_first_title_and_tax_rate(self):
         cart = CartFactory(lines=[LineFactory(variant_id="var_1", title="Old")])
         add(cart, variant_id="var_1", title="New")
         cart = add(cart, variant_id="var_1", title="New", tax_rate=Decimal("0.2"))
         lines = [(i.title, i.tax_rate, i.quantity) for i in cart.lines]
         assert lines == [("Old", 0, 4), ("New", Decimal("0.2"), 2)]
 
-    def test_changing_and_removing_a_line_publishes_nothing_but_is_activity(self):
+    def test_changing_or_removing_a_line_is_activity_and_publishes_nothing(self):
         cart = CartFactory()
         idle_since, before = cart.last_activity_at, mark()
         item = cart.lines[0]
@@ -64,10 +66,10 @@ class TestLines:
         cart = services.remove_item(cart_id=cart.id, item_id=item.id)
         assert cart.lines == []
         assert told(cart, after=before) == ["cart.item_changed"] * 2
-        with pytest.raises(UnknownItem):
+        with pytest.raises(CartItemNotFound):
             services.remove_item(cart_id=cart.id, item_id=item.id)
 
-    def test_the_quantity_that_it_has_is_no_change(self):
+    def test_setting_the_current_quantity_records_nothing(self):
         cart = CartFactory()
         before = mark()
         services.change_item(cart_id=cart.id, item_id=cart.lines[0].id, quantity=2)
@@ -75,15 +77,15 @@ class TestLines:
 
     def test_a_line_holds_9999_units_and_a_cart_500_lines(self):
         cart = CartFactory(lines=[LineFactory(variant_id="var_1", quantity=9_999)])
-        with pytest.raises(TooMany):
+        with pytest.raises(CartTooLarge):
             add(cart, variant_id="var_1", quantity=1)
         CartItem.objects.bulk_create(
             CartItem(cart=cart, position=n, **LineFactory()) for n in range(2, 501)
         )
-        with pytest.raises(TooMany):
+        with pytest.raises(CartTooLarge):
             add(cart)
 
-    def test_a_price_that_the_currency_cannot_express_is_refused(self):
+    def test_a_price_with_too_many_decimals_is_refused(self):
         with pytest.raises(InexactAmount, match="0 decimals of JPY"):
             add(CartFactory(currency="JPY", lines=[]), unit_price=Decimal("0.5"))
 
@@ -92,7 +94,7 @@ class TestMerging:
     def guest(self, **fields):
         return CartFactory(customer_id=None, session_id="sess_1", **fields)
 
-    def test_quantities_add(self):
+    def test_merging_adds_up_quantities(self):
         line = LineFactory(variant_id="var_1", quantity=2)
         guest, cart = self.guest(lines=[line, LineFactory()]), CartFactory(lines=[line])
         before = mark()
@@ -103,7 +105,7 @@ class TestMerging:
         assert told(guest, after=before) == ["cart.merged"]
         assert told(cart, after=before) == ["cart.items_absorbed"]
 
-    def test_merged_again_nothing_is_added_twice(self):
+    def test_merging_again_adds_nothing(self):
         guest, cart = self.guest(), CartFactory(lines=[])
         for _ in range(2):
             merged = services.merge_cart(cart_id=guest.id, into=cart.id)
@@ -111,7 +113,7 @@ class TestMerging:
         with pytest.raises(InvalidTransition):
             services.merge_cart(cart_id=guest.id, into=CartFactory().id)
 
-    def test_carts_that_do_not_belong_together_are_refused(self):
+    def test_carts_of_different_owners_or_currencies_cannot_be_merged(self):
         guest = self.guest()
         for cart in (
             guest,
@@ -128,7 +130,7 @@ class TestMerging:
 
 
 class TestCheckout:
-    def test_a_cart_becomes_a_placed_order(self):
+    def test_checkout_places_an_order(self):
         cart = CartFactory(local_id="local_101")
         order_id, is_new = check_out(cart, customer_email="juan@example.com")
         order = Order.objects.get(pk=order_id)
@@ -138,19 +140,19 @@ class TestCheckout:
         converted = data(cart, "cart.converted")
         assert (converted["order_id"], converted["cart_value"]) == (order_id, "50.00")
 
-    def test_again_it_is_the_same_order(self):
+    def test_a_repeated_checkout_returns_the_same_order(self):
         cart = CartFactory()
         order_id, _ = check_out(cart)
         assert check_out(cart) == (order_id, False)
         assert Order.objects.count() == 1
 
-    def test_without_items_or_an_address_it_is_refused(self):
+    def test_checkout_needs_items_and_an_address(self):
         with pytest.raises(InvalidTransition, match="at least one item"):
             check_out(CartFactory(lines=[]))
         with pytest.raises(AddressRequired):
             check_out(CartFactory(), shipping_address=None)
 
-    def test_a_shop_hands_over_without_an_address(self):
+    def test_an_order_collected_in_a_shop_needs_no_address(self):
         assert check_out(CartFactory(local_id="local_101"), shipping_address=None)[1]
 
 
@@ -174,25 +176,25 @@ class TestTimers:
         assert self.abandon(self.idle(cart)) == 1
         assert told(cart).count("cart.abandoned") == 2
 
-    def test_empty_carts_and_other_organizations_carts_are_left_alone(self):
+    def test_empty_carts_and_carts_of_other_organizations_are_not_abandoned(self):
         empty, foreign = CartFactory(lines=[]), CartFactory(organization_id="org_2")
         assert self.abandon(self.idle(empty) + DAY) == 0
         assert told(foreign)[-1] == "cart.item_added"
 
-    def test_an_organization_sets_its_own_threshold(self):
+    def test_an_organization_can_set_its_own_threshold(self):
         Policy.objects.create(organization_id="org_1", abandoned_after=timedelta(hours=1))
         cart, foreign = CartFactory(), CartFactory(organization_id="org_2")
         now = cart.last_activity_at + timedelta(hours=1)
         assert services.abandon_idle_carts(now=now) == 1
         assert services.abandon_idle_carts(now=self.idle(foreign)) == 1
 
-    def test_an_abandoned_cart_can_be_bought(self):
+    def test_an_abandoned_cart_can_be_checked_out(self):
         cart = CartFactory()
         self.abandon(self.idle(cart))
         assert check_out(cart)[1]
 
     @pytest.mark.parametrize("abandoned", [True, False])
-    def test_a_cart_that_nobody_comes_back_for_expires(self, settings, abandoned):
+    def test_a_cart_that_stays_idle_expires(self, settings, abandoned):
         cart, now = CartFactory(), timezone.now()
         if abandoned:
             self.abandon(now + DAY)
@@ -203,7 +205,7 @@ class TestTimers:
         assert cart.status == "expired"
         assert told(cart)[-1] == "cart.expired"
 
-    def test_a_cart_that_fails_does_not_keep_the_others_waiting(self, monkeypatch, caplog):
+    def test_a_failing_cart_does_not_stop_the_others(self, monkeypatch, caplog):
         broken, cart = CartFactory(), CartFactory()
         abandon = Cart.abandon
 

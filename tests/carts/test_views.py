@@ -1,3 +1,5 @@
+"""The REST API of carts."""
+
 import pytest
 
 from carts.models import Cart
@@ -17,7 +19,7 @@ def check_out(api, cart, key="key-1", **terms):
     )
 
 
-def test_a_shopper_fills_a_cart_and_buys_it(api):
+def test_a_cart_is_filled_and_checked_out(api):
     created = api.post("/api/v1/carts", {"session_id": "sess_1", "currency": "USD"})
     assert created.status_code == 201
     url = f"/api/v1/carts/{created.json()['id']}"
@@ -38,7 +40,7 @@ def test_a_shopper_fills_a_cart_and_buys_it(api):
     assert cart["allowed_actions"] == []
 
 
-def test_a_removed_line_is_gone_and_removing_it_again_is_404(api):
+def test_removing_a_line_again_returns_404(api):
     cart = CartFactory()
     url = f"/api/v1/carts/{cart.id}/items/{cart.lines[0].id}"
     removed = api.delete(url)
@@ -62,15 +64,15 @@ def test_a_removed_line_is_gone_and_removing_it_again_is_404(api):
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_a_wrong_line_is_refused_naming_the_field(api, change, field):
+def test_an_invalid_line_is_refused_with_its_field(api, change, field):
     answer = api.post(f"/api/v1/carts/{CartFactory(lines=[]).id}/items", {**ITEM, **change})
     assert answer.status_code == 400
     assert list(answer.json()["errors"]) == [field]
 
 
-def test_a_cart_without_an_owner_or_with_an_odd_currency_is_refused(api):
+def test_a_cart_without_an_owner_or_with_an_invalid_currency_is_refused(api):
     answer = api.post("/api/v1/carts", {"currency": "USD"})
-    assert "customer_id, a session_id" in answer.json()["errors"]["non_field_errors"][0]
+    assert "customer_id or a session_id" in answer.json()["errors"]["non_field_errors"][0]
     answer = api.post("/api/v1/carts", {"customer_id": "cust_1", "currency": "usd"})
     assert list(answer.json()["errors"]) == ["currency"]
 
@@ -81,7 +83,7 @@ def test_checkout_needs_an_idempotency_key(api):
     assert not Order.objects.exists()
 
 
-def test_checkout_again_answers_200_with_the_same_order(api):
+def test_a_repeated_checkout_returns_200_with_the_same_order(api):
     cart = CartFactory()
     first, replayed, again = (check_out(api, cart, key) for key in ("a", "a", "b"))
     assert [r.status_code for r in (first, replayed, again)] == [201, 201, 200]
@@ -90,13 +92,13 @@ def test_checkout_again_answers_200_with_the_same_order(api):
     assert "Idempotent-Replayed" not in again.headers
 
 
-def test_an_empty_cart_is_not_sold(api):
+def test_an_empty_cart_cannot_be_checked_out(api):
     answer = check_out(api, CartFactory(lines=[]))
     assert answer.status_code == 409
     assert answer.json()["allowed_actions"] == ["add_item", "change_item", "remove_item", "merge"]
 
 
-def test_a_guest_s_cart_joins_the_customer_s(api):
+def test_a_guest_cart_is_merged_into_a_customer_cart(api):
     guest, cart = CartFactory(customer_id=None, session_id="sess_1"), CartFactory()
     answer = api.post(f"/api/v1/carts/{guest.id}/merge", {"into": cart.id})
     assert (answer.json()["id"], answer.json()["items_count"]) == (cart.id, 4)
@@ -104,7 +106,7 @@ def test_a_guest_s_cart_joins_the_customer_s(api):
 
 
 @pytest.mark.parametrize("into", ["foreign", "cart_x", "a\x00b", None, 1, [], ""])
-def test_a_cart_that_is_not_the_caller_s_is_unknown_to_merge(api, into):
+def test_merging_into_a_cart_of_another_organization_is_refused(api, into):
     if into == "foreign":
         into = CartFactory(organization_id="org_2").id
     answer = api.post(f"/api/v1/carts/{CartFactory().id}/merge", {"into": into})
@@ -131,7 +133,7 @@ def test_carts_are_listed_newest_first_and_filtered(api):
 
 
 @pytest.mark.parametrize("name", ["customer", "session"])
-def test_an_id_with_a_space_is_another_s(api, name):
+def test_spaces_in_ids_are_significant(api, name):
     cart = CartFactory(**{f"{name}_id": "id_1 "})
     CartFactory(**{f"{name}_id": "id_1"})
     (found,) = api.get("/api/v1/carts", {name: "id_1 "}).json()["results"]
@@ -139,7 +141,7 @@ def test_an_id_with_a_space_is_another_s(api, name):
     assert list(api.get("/api/v1/carts", {name: "x" * 65}).json()["errors"]) == [name]
 
 
-def test_a_body_to_remove_a_line_is_refused(api):
+def test_removing_a_line_accepts_no_body(api):
     cart = CartFactory()
     url = f"/api/v1/carts/{cart.id}/items/{cart.lines[0].id}"
     for body in ({"foo": 1}, {"actor": "picker_1"}):

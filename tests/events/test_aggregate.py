@@ -115,7 +115,7 @@ def test_parts_are_written_with_the_aggregate_and_only_in_the_columns_that_chang
     row.save_part(first, first)
     row.save_part(second)
     row.delete_part(second)
-    new = CartItem(cart=row, position=3, **first.what() | {"variant_id": "var_new"})
+    new = CartItem(cart=row, position=3, **first.copied_values() | {"variant_id": "var_new"})
     row.save_part(new)
     with CaptureQueriesContext(connection) as queries:
         row.save()

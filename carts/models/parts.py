@@ -1,4 +1,4 @@
-"""What a cart is made of."""
+"""The parts of a cart. Saving the cart saves them."""
 
 from decimal import Decimal
 from typing import Any
@@ -27,7 +27,7 @@ class CartItem(Part):
     preferred_warehouse_id = models.CharField(max_length=64, null=True)
 
     UPDATE_FIELDS = ("quantity",)
-    WHAT = (
+    COPIED_FIELDS = (
         "variant_id",
         "title",
         "quantity",
@@ -53,9 +53,9 @@ class CartItem(Part):
 
     @property
     def offer(self) -> tuple[str, Decimal, Decimal]:
-        """What the shopper took: units of one offer are one line."""
+        """The variant, its price and tax rate. A cart has one line for each offer."""
         return self.variant_id, self.unit_price, self.tax_rate
 
-    def what(self) -> dict[str, Any]:
-        """Return what is bought: enough to put it into another cart, or into an order."""
-        return {field: getattr(self, field) for field in self.WHAT}
+    def copied_values(self) -> dict[str, Any]:
+        """Return what another cart or an order copies from this line."""
+        return {field: getattr(self, field) for field in self.COPIED_FIELDS}
