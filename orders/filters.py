@@ -1,8 +1,5 @@
 """The filters of the list of orders."""
 
-from typing import Any
-
-from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
 from config.api.filters import (
@@ -31,19 +28,10 @@ class OrderFilters(ContextFilters):
     # An order is not placed before it is created, so older ids can be skipped.
     placed_before = CreatedFilter(field_name="placed_at", lookup_expr="lt")
     on_hold = FlagFilter(
-        method="filter_on_hold",
+        selectors.ON_HOLD,
         help_text="Whether the order is on hold and not finished.",
     )
     unreleased_units = FlagFilter(
-        method="filter_unreleased_units",
+        selectors.WITH_UNRELEASED_UNITS,
         help_text="Whether an operator still has to release written-off stock in Inventory.",
     )
-
-    def filter_on_hold(self, orders: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
-        return orders.filter(selectors.ON_HOLD if value else ~selectors.ON_HOLD)
-
-    def filter_unreleased_units(
-        self, orders: QuerySet[Any], name: str, value: bool
-    ) -> QuerySet[Any]:
-        unreleased = selectors.WITH_UNRELEASED_UNITS
-        return orders.filter(unreleased if value else ~unreleased)
