@@ -17,6 +17,7 @@ urlpatterns = [
     path("api/v1/", include("invoices.urls")),
     path("api/v1/", include("events.urls")),
     re_path(r"^api/schema/?$", documents.schema, name="schema"),
+    re_path(r"^api/problems/?$", documents.problems, name="problems"),
     re_path(r"^api/docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
     # With DEBUG, Django would respond to unknown URLs with an HTML page.
     re_path(r"^api/", problems.not_found),

@@ -1,10 +1,12 @@
 """Endpoints for load balancers, orchestrators and Prometheus."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from django.db import Error
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from config.api import errors
 from config.api.problems import database_unavailable
 from events.operations import metrics, statistics
 
@@ -64,3 +66,58 @@ def _problems() -> Iterator[tuple[str, str]]:
 
 def _metrics() -> HttpResponse:
     return HttpResponse(metrics.text(), content_type=metrics.CONTENT_TYPE)
+
+
+def describe(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Add the probes to the OpenAPI document: a middleware has no views to describe."""
+    result["paths"] |= {
+        "/health/live": _operation(
+            "check_liveness",
+            "Check that the process responds.",
+            "Uses neither the database nor the broker.",
+            ("application/json", {"status": "ok"}),
+        ),
+        "/health/ready": _operation(
+            "check_readiness",
+            "Check that the service can handle requests.",
+            "Returns 200 while the database responds. `status` is `degraded` while events wait to "
+            "be published; the service still handles requests.",
+            (
+                "application/json",
+                {
+                    "status": "degraded",
+                    "problems": [
+                        {"code": "messages_late", "detail": "The oldest message has waited …"}
+                    ],
+                },
+            ),
+            "ServiceUnavailable",
+        ),
+        "/metrics": _operation(
+            "get_metrics",
+            "Get the metrics.",
+            "In the text format of Prometheus.",
+            ("text/plain", 'order_service_owed{kind="message"} 0.0'),
+            "ServiceUnavailable",
+        ),
+    }
+    return result
+
+
+def _operation(
+    name: str, summary: str, description: str, shown: tuple[str, Any], *shared: str
+) -> dict[str, Any]:
+    media_type, example = shown
+    schema = {"type": "string" if media_type == "text/plain" else "object"}
+    content = {media_type: {"schema": schema, "examples": {"response": {"value": example}}}}
+    success = {"description": summary, "headers": errors.headers(), "content": content}
+    refused = [errors.SHARED[name] for name in ("BodyTooLarge", *shared)]
+    operation = {
+        "operationId": name,
+        "summary": summary,
+        "description": description,
+        "tags": ["metrics" if media_type == "text/plain" else "health"],
+        "security": [],
+        "responses": {"200": success, **errors.responses(*refused)},
+    }
+    return {"get": operation}

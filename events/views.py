@@ -112,7 +112,7 @@ class Feed(ContextViewSet):
     scope = "events"
     queryset = Publication.objects.select_related("event")
 
-    @endpoint(request=FeedPage, response=PublishedEventList)
+    @endpoint(request=FeedPage, response=PublishedEventList, operation_id="list_events")
     def list(self, request: Request) -> HttpResponse:
         """Published events in the order in which the broker confirmed them."""
         query = self.query()

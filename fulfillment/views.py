@@ -9,8 +9,20 @@ from rest_framework.response import Response
 from config.api.operations import endpoint
 from config.api.pdf import RENDERERS, Pdf, pdf
 from config.api.views import ContextViewSet
+from events.reactions import ReactionsPending
+from events.serializers import invalid_transition
 from fulfillment import documents, selectors, serializers, services
+from fulfillment.exceptions import (
+    NotInFulfillment,
+    OrderOnHold,
+    OtherWarehouse,
+    ScanReused,
+    TooManyFulfillmentUnits,
+    WarehouseRequired,
+)
 from fulfillment.filters import FulfillmentFilters
+from fulfillment.models import Fulfillment
+from orders.exceptions import OrderIsCancelled
 
 
 class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
@@ -22,14 +34,35 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     filterset_class = FulfillmentFilters
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.FulfillmentStart)
+    @endpoint(
+        request=serializers.FulfillmentStart,
+        errors=[
+            invalid_transition(Fulfillment, "start"),
+            OrderOnHold,
+            OrderIsCancelled,
+            ReactionsPending,
+            WarehouseRequired,
+            OtherWarehouse,
+        ],
+    )
     def start(self, request: Request, pk: str) -> Response:
         """Start picking. Refused while the order is on hold."""
         fulfillment = self.get_object()
         return self.answer(services.start_fulfillment(fulfillment_id=fulfillment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.PickCreate, status=201)
+    @endpoint(
+        request=serializers.PickCreate,
+        status=201,
+        operation_id="record_pick",
+        errors=[
+            invalid_transition(Fulfillment, "pick"),
+            OrderIsCancelled,
+            NotInFulfillment,
+            TooManyFulfillmentUnits,
+            ScanReused,
+        ],
+    )
     def picks(self, request: Request, pk: str) -> Response:
         """Record picked units or, with a `short_reason`, report units short."""
         fulfillment, body = self.get_object(), self.body()
@@ -40,21 +73,43 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         return self.answer(services.pick_item(fulfillment_id=fulfillment.id, **body))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.FulfillmentPack, example="fulfillment_packed")
+    @endpoint(
+        request=serializers.FulfillmentPack,
+        example="fulfillment_packed",
+        errors=[invalid_transition(Fulfillment, "pack"), OrderIsCancelled],
+    )
     def pack(self, request: Request, pk: str) -> Response:
         """Pack all picked units. Every unit must be picked or reported short."""
         fulfillment = self.get_object()
         return self.answer(services.pack_fulfillment(fulfillment_id=fulfillment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.FulfillmentMove)
+    @endpoint(
+        request=serializers.FulfillmentMove,
+        operation_id="move_fulfillment_units",
+        errors=[
+            invalid_transition(Fulfillment, "move"),
+            OrderIsCancelled,
+            NotInFulfillment,
+            TooManyFulfillmentUnits,
+            OtherWarehouse,
+        ],
+    )
     def move(self, request: Request, pk: str) -> Response:
         """Move units that are not picked to another warehouse."""
         fulfillment = self.get_object()
         return self.answer(services.move_units(fulfillment_id=fulfillment.id, **self.body()))
 
     @action(detail=True, methods=["post"], url_path="write-off")
-    @endpoint(request=serializers.FulfillmentWriteOff)
+    @endpoint(
+        request=serializers.FulfillmentWriteOff,
+        operation_id="write_off_fulfillment_units",
+        errors=[
+            invalid_transition(Fulfillment, "write-off"),
+            NotInFulfillment,
+            TooManyFulfillmentUnits,
+        ],
+    )
     def write_off(self, request: Request, pk: str) -> Response:
         """Write off short units. The order refunds them."""
         fulfillment = self.get_object()
@@ -63,14 +118,14 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         )
 
     @action(detail=True, url_path="pick-list", renderer_classes=RENDERERS)
-    @endpoint(response=Pdf)
+    @endpoint(response=Pdf, operation_id="get_pick_list")
     def pick_list(self, request: Request, pk: str) -> HttpResponse:
         """Return the units still to be picked as a PDF document."""
         fulfillment = self.get_object()
         return pdf(documents.pick_list(fulfillment), name=f"pick-list-{fulfillment.id}")
 
     @action(detail=True, url_path="packing-slip", renderer_classes=RENDERERS)
-    @endpoint(response=Pdf)
+    @endpoint(response=Pdf, operation_id="get_packing_slip")
     def packing_slip(self, request: Request, pk: str) -> HttpResponse:
         """Return the packed units, without prices, as a PDF document."""
         fulfillment = self.get_object()

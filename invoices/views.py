@@ -3,19 +3,18 @@
 from django.http import Http404, HttpResponse
 from rest_framework.decorators import (
     action,
-    api_view,
-    authentication_classes,
-    permission_classes,
     renderer_classes,
 )
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api.operations import endpoint
-from config.api.pdf import RENDERERS, Pdf, pdf, row_behind
+from config.api.operations import endpoint, public
+from config.api.pdf import RENDERERS, LinkExpired, Pdf, pdf, row_behind
 from config.api.views import ContextViewSet
+from config.core.exceptions import AddressRequired
 from invoices import files, selectors, serializers, services
+from invoices.exceptions import NotRendered
 from invoices.filters import InvoiceFilters
 
 
@@ -28,26 +27,34 @@ class Invoices(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     filterset_class = InvoiceFilters
 
     @action(detail=True, renderer_classes=RENDERERS)
-    @endpoint(response=Pdf)
+    @endpoint(response=Pdf, operation_id="get_invoice_pdf", errors=[NotRendered])
     def pdf(self, request: Request, pk: str) -> HttpResponse:
         """Get the PDF of the invoice. The PDF of a credit note is at its `pdf_url`."""
         invoice = self.get_object()
         return pdf(files.read(invoice.document()), name=invoice.number)
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.InvoiceSend)
+    @endpoint(request=serializers.InvoiceSend, errors=[AddressRequired])
     def send(self, request: Request, pk: str) -> Response:
         """Mail the invoice, for the first time or again. The default recipient is the buyer."""
         invoice = self.get_object()
         return self.answer(services.send_invoice(invoice_id=invoice.id, **self.body()))
 
 
-@api_view(["GET"])
-@authentication_classes([])
-@permission_classes([])
+@public(
+    "GET",
+    response=Pdf,
+    operation_id="download_document",
+    tag="invoices",
+    parameters={"token": "The last part of a `pdf_url`."},
+    errors=[LinkExpired],
+)
 @renderer_classes(RENDERERS)
 def document(request: Request, token: str) -> HttpResponse:
-    """Return the PDF that a signed URL opens. No access token is needed."""
+    """Download an invoice or a credit note as PDF.
+
+    Needs no token: the signed URL in `pdf_url` grants access for 30 days.
+    """
     found = selectors.document(row_behind(token, files.document_id))
     if found is None:
         raise Http404

@@ -27,12 +27,6 @@ class CarrierRequired(DomainError):
     code = "carrier_required"
 
 
-class OrderEnded(Conflict):
-    """The order is cancelled, so nothing of it can be shipped."""
-
-    code = "order_ended"
-
-
 class LabelNotByHand(DomainError):
     """The carrier sells this label: leave out `tracking_number`, `label_url` and `carrier_cost`."""
 
@@ -67,15 +61,3 @@ class TooEarly(DomainError):
     """The given time is before the shipment was created, or its delivery before its dispatch."""
 
     code = "too_early"
-
-
-class InvalidCarrierSignature(DomainError):
-    """The webhook's signature is missing or is not the carrier's."""
-
-    code = "bad_signature"
-
-
-class InvalidCarrierMessage(DomainError):
-    """The webhook is signed by the carrier, but its body does not have the expected form."""
-
-    code = "bad_message"

@@ -5,9 +5,6 @@ from types import ModuleType
 from django.http import Http404, HttpResponse
 from rest_framework.decorators import (
     action,
-    api_view,
-    authentication_classes,
-    permission_classes,
     renderer_classes,
     throttle_classes,
 )
@@ -16,14 +13,28 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api import problems
-from config.api.operations import endpoint
-from config.api.pdf import RENDERERS, Pdf, pdf, row_behind
+from config.api.operations import endpoint, public
+from config.api.pdf import RENDERERS, LinkExpired, Pdf, pdf, row_behind
 from config.api.serializers import ActionRequest
 from config.api.views import ContextViewSet
+from config.core.exceptions import BadMessage, BadSignature
+from config.core.money import InexactAmount
+from events.serializers import invalid_transition
+from orders.exceptions import OrderIsCancelled
 from shipments import files, selectors, serializers
 from shipments.carriers import easypost
-from shipments.exceptions import InvalidCarrierMessage, InvalidCarrierSignature, NoLabel
+from shipments.exceptions import (
+    CarrierRefused,
+    CarrierRequired,
+    LabelNotByHand,
+    NoLabel,
+    NothingToShip,
+    NotPacked,
+    TooEarly,
+    TooManyPackedUnits,
+    TrackingNumberRequired,
+    TrackingNumberTaken,
+)
 from shipments.filters import ShipmentFilters
 from shipments.models import Adapter, Shipment
 from shipments.services import creation, labels, lifecycle, webhooks
@@ -45,13 +56,38 @@ class Shipments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
             return [renderer() for renderer in RENDERERS]
         return super().get_renderers()
 
-    @endpoint(request=serializers.ShipmentCreate, status=201, example="shipment_created")
+    @endpoint(
+        request=serializers.ShipmentCreate,
+        status=201,
+        example="shipment_created",
+        errors=[
+            NotPacked,
+            NothingToShip,
+            OrderIsCancelled,
+            CarrierRequired,
+            TooManyPackedUnits,
+            InexactAmount,
+        ],
+    )
     def create(self, request: Request) -> Response:
         """Create a shipment of packed units."""
         return self.answer(creation.create_shipment(**self.body()))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.LabelCreate, example="shipment_label_created")
+    @endpoint(
+        request=serializers.LabelCreate,
+        example="shipment_label_created",
+        operation_id="buy_shipment_label",
+        errors=[
+            invalid_transition(Shipment, "label"),
+            OrderIsCancelled,
+            LabelNotByHand,
+            TrackingNumberRequired,
+            TrackingNumberTaken,
+            CarrierRefused,
+            InexactAmount,
+        ],
+    )
     def label(self, request: Request, pk: str) -> Response:
         """Buy the label from the carrier, or with the adapter `manual` record the given one."""
         shipment = self.get_object()
@@ -65,7 +101,7 @@ class Shipments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         return Response({"id": labels.label_shipment(shipment_id=shipment_id, **self.body()).pk})
 
     @label.mapping.get
-    @endpoint(response=Pdf)
+    @endpoint(response=Pdf, operation_id="get_shipment_label", errors=[NoLabel])
     def label_pdf(self, request: Request, pk: str) -> HttpResponse:
         """Download the label as PDF, unless the carrier keeps it: see `label_url`."""
         shipment: Shipment = self.get_object()
@@ -83,40 +119,66 @@ class Shipments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         raise NoLabel(f"{shipment.id} has no label.")
 
     @action(detail=True, methods=["post"], url_path="dispatch", url_name="dispatch")
-    @endpoint(request=serializers.ShipmentDispatch)
+    @endpoint(
+        request=serializers.ShipmentDispatch,
+        operation_id="dispatch_shipment",
+        errors=[invalid_transition(Shipment, "dispatch"), OrderIsCancelled],
+    )
     def send(self, request: Request, pk: str) -> Response:
         """Record that the shipment left the warehouse."""
         shipment = self.get_object()
         return self.answer(lifecycle.dispatch_shipment(shipment_id=shipment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.ScanCreate, status=201, example="shipment_in_transit")
+    @endpoint(
+        request=serializers.ScanCreate,
+        status=201,
+        example="shipment_in_transit",
+        operation_id="record_shipment_scan",
+        errors=[invalid_transition(Shipment, "scan"), TooEarly],
+    )
     def scans(self, request: Request, pk: str) -> Response:
         """Record a scan. One that comes too late is stored, but changes nothing."""
         shipment = self.get_object()
         return self.answer(lifecycle.record_scan(shipment_id=shipment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.ShipmentDeliver, example="shipment_delivered")
+    @endpoint(
+        request=serializers.ShipmentDeliver,
+        example="shipment_delivered",
+        errors=[invalid_transition(Shipment, "deliver"), TooEarly],
+    )
     def deliver(self, request: Request, pk: str) -> Response:
         """Record the delivery and its proof."""
         shipment = self.get_object()
         return self.answer(lifecycle.deliver_shipment(shipment_id=shipment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=ActionRequest, example="shipment_cancelled")
+    @endpoint(
+        request=ActionRequest,
+        example="shipment_cancelled",
+        errors=[invalid_transition(Shipment, "cancel")],
+    )
     def cancel(self, request: Request, pk: str) -> Response:
         """Cancel a shipment before its dispatch: its units stay packed, its label is voided."""
         self.body()
         return self.answer(creation.cancel_shipment(shipment_id=self.get_object().id))
 
 
-@api_view(["GET"])
-@authentication_classes([])
-@permission_classes([])
+@public(
+    "GET",
+    response=Pdf,
+    operation_id="download_label",
+    tag="shipments",
+    parameters={"token": "The last part of a `label_url`."},
+    errors=[LinkExpired],
+)
 @renderer_classes(RENDERERS)
 def document(request: Request, token: str) -> HttpResponse:
-    """Download the label of a signed URL. The URL itself grants the access."""
+    """Download a shipping label as PDF.
+
+    Needs no token: the signed URL in `label_url` grants access for 30 days.
+    """
     found = selectors.bought_label(row_behind(token, files.label_id))
     if found is None:
         raise Http404
@@ -126,21 +188,25 @@ def document(request: Request, token: str) -> HttpResponse:
         raise Http404 from None
 
 
-@api_view(["POST"])
-@authentication_classes([])
-@permission_classes([])
+@public(
+    "POST",
+    status=204,
+    operation_id="receive_carrier_event",
+    tag="webhooks",
+    parameters={"carrier": "The name of the carrier's adapter: `easypost`."},
+    errors=[BadSignature, BadMessage],
+)
 @throttle_classes([])
 def carrier_webhook(request: Request, carrier: str) -> HttpResponse:
-    """Receive a carrier's webhook. Its signature authenticates the sender."""
+    """Receive a tracking update from a carrier.
+
+    Needs no token: the carrier's signature header proves the sender.
+    """
     adapter = WEBHOOKS.get(carrier)
     if adapter is None:
         raise Http404
     body = request._request.body
-    try:
-        adapter.verify(body, request.headers)
-        update = adapter.parse(body)
-    except (InvalidCarrierMessage, InvalidCarrierSignature) as error:
-        return problems.problem(400, error.code, str(error))
-    if update:
+    adapter.verify(body, request.headers)
+    if update := adapter.parse(body):
         webhooks.receive_webhook(adapter=carrier, update=update)
     return HttpResponse(status=204)

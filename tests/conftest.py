@@ -18,8 +18,11 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.test import Client, TransactionTestCase
 
-from config.api import tokens
+from config.api import idempotency, tokens
+from config.api.operations import operation_of
+from config.api.views import ContextViewSet
 from config.celery import app
+from config.core.exceptions import DomainError
 from events import reactions
 from events.delivery import broker as broker_
 from events.delivery import notify
@@ -192,3 +195,18 @@ def broker() -> Iterator[kombu.Connection]:
         for suffix in ("", ".dead", ".tasks", ".celeryev", ".celery.pidbox"):
             channel.exchange_delete(f"{ours}{suffix}")
         channel.exchange_delete(f"reply.{ours}.celery.pidbox")
+
+
+@pytest.fixture(autouse=True)
+def only_declared_errors(monkeypatch):
+    """Fail if an operation returns a domain error that its `endpoint` does not declare."""
+    handle = ContextViewSet.handle_exception
+
+    def check(view, error):
+        if isinstance(error, DomainError) and not type(view).__module__.startswith("tests."):
+            declared = {each.code for each in operation_of(view).errors}
+            declared |= {idempotency.KeyReused.code, idempotency.InProgress.code}
+            assert error.code in declared, f"{type(error).__name__} of {view.action}"
+        return handle(view, error)
+
+    monkeypatch.setattr(ContextViewSet, "handle_exception", check)

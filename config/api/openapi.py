@@ -30,8 +30,10 @@ SETTINGS = {
     "COMPONENT_SPLIT_PATCH": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_SUFFIX": "",
+    "PREPROCESSING_HOOKS": ["config.api.documents.without_slash"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "events.health.describe",
         "config.api.documents.complete",
     ],
     "SWAGGER_UI_DIST": "SIDECAR",

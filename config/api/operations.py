@@ -2,15 +2,23 @@
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from django.conf import settings
+from rest_framework.decorators import api_view
+from rest_framework.exceptions import APIException
 from rest_framework.serializers import Serializer
 
+from config.api.errors import ErrorExample
+from config.core.exceptions import DomainError
+
 F = TypeVar("F", bound=Callable[..., Any])
+Errors = Sequence[type[DomainError | APIException] | ErrorExample]
+
+declared: dict[str, ErrorExample] = {}  # the errors of all endpoints, by code
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,10 @@ class Operation:
     response: type[Any] | None = None
     statuses: tuple[int, ...] = (200,)
     example: str | None = None
+    errors: tuple[ErrorExample, ...] = ()
+    operation_id: str | None = None
+    tag: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 def endpoint(
@@ -29,26 +41,46 @@ def endpoint(
     response: type[Any] | None = None,
     status: int | tuple[int, ...] = 200,
     example: str | None = None,
+    errors: Errors = (),
+    **names: Any,
 ) -> Callable[[F], F]:
-    """Declare what an action of a ContextViewSet accepts and returns.
+    """Declare what an endpoint accepts and returns.
 
     `request` parses the body, or the query of a GET. `response` is a serializer or a
     msgspec.Struct; the default is the view's serializer. `example` names the file that holds an
     example response, in `examples/` of the context that defines `response`; the default is the
-    name of `response` in snake case.
+    name of `response` in snake case. `errors` are the exceptions that the service can raise.
+    `names` are the other attributes of Operation: `operation_id`, where the default does not read
+    as a verb with its object; `tag`; and `parameters`, a description of each path parameter.
     """
     statuses = (status,) if isinstance(status, int) else status
+    examples = tuple(map(ErrorExample.of, errors))
+    declared.update({error.code: error for error in examples})
+    operation = Operation(request, response, statuses, example, examples, **names)
 
-    def decorate(action: F) -> F:
-        action.operation = Operation(request, response, statuses, example)  # type: ignore[attr-defined]
-        return action
+    def decorate(view: F) -> F:
+        declaring: Any = getattr(view, "cls", view)
+        declaring.operation = operation
+        return view
+
+    return decorate
+
+
+def public(method: str, **declaration: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Make a function an endpoint that needs no token. See `endpoint` for `declaration`."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        view = api_view([method])(function)
+        view.cls.authentication_classes = view.cls.permission_classes = ()
+        return endpoint(**declaration)(view)
 
     return decorate
 
 
 def operation_of(view: Any) -> Operation:
-    """Return what the view's current action declares."""
-    return getattr(getattr(view, view.action or "", None), "operation", Operation())
+    """Return what the view, or its current action, declares."""
+    action = getattr(view, getattr(view, "action", None) or "", view)
+    return getattr(action, "operation", Operation())
 
 
 def example_response(response: type[Any], name: str | None) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.signing import BadSignature, SignatureExpired
 from django.http import Http404, HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from rest_framework.exceptions import APIException
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 
@@ -21,11 +22,12 @@ class LinkExpired(APIException):
 
 
 class Pdf(BaseRenderer):
-    """What a client may `Accept`, and in `takes(answers=Pdf)` what the schema shows."""
+    """The renderer of views that return a PDF; as `endpoint(response=Pdf)`, also their schema."""
 
     media_type = "application/pdf"
     format = "pdf"
     example = "%PDF-1.4 …"
+    openapi_type = OpenApiTypes.BINARY
 
     def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
         """Return what the view answers as it is."""

@@ -18,7 +18,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
 from config.core import request_context
-from config.core.exceptions import Conflict, DomainError, Missing
+from config.core.exceptions import BadRequest, Conflict, DomainError, Missing
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -36,7 +36,7 @@ def problem(
     return JsonResponse(
         members
         | {
-            "type": f"urn:order-service:problem:{code}",
+            "type": f"{settings.PUBLIC_URL}/api/problems#{code}",
             "title": code.replace("_", " ").capitalize(),
             "status": status,
             "detail": detail,
@@ -54,7 +54,7 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> JsonResponse:
     set_rollback()
     match exc:
         case DomainError():
-            status = 409 if isinstance(exc, Conflict) else 404 if isinstance(exc, Missing) else 422
+            status = status_of(type(exc))
             return problem(status, exc.code, str(exc), headers=_headers(exc), **exc.details)
         case rest_errors.ValidationError():
             return _invalid(exc.detail)
@@ -76,6 +76,12 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> JsonResponse:
         case InterfaceError() | OperationalError() if is_away():
             return database_unavailable()
     return _unforeseen(exc, context["request"])
+
+
+def status_of(error: type[DomainError]) -> int:
+    """Return the HTTP status of a domain error."""
+    statuses = {BadRequest: 400, Missing: 404, Conflict: 409}
+    return next((statuses[base] for base in statuses if issubclass(error, base)), 422)
 
 
 def is_away() -> bool:
@@ -106,10 +112,15 @@ def _headers(exc: Any) -> dict[str, str]:
 
 
 def _invalid(detail: Any) -> JsonResponse:
+    return problem(400, "invalid_request", "The request is not valid.", errors=by_path(detail))
+
+
+def by_path(detail: Any) -> dict[str, list[str]]:
+    """Return the messages of a validation error by the path of their field."""
     errors: dict[str, list[str]] = {}
     for path, message in messages(detail):
         errors.setdefault(path or api_settings.NON_FIELD_ERRORS_KEY, []).append(message)
-    return problem(400, "invalid_request", "The request is not valid.", errors=errors)
+    return errors
 
 
 def messages(detail: Any, path: str = "") -> Iterator[tuple[str, str]]:

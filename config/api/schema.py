@@ -1,6 +1,8 @@
-"""OpenAPI: what all routes share is derived here; what is a route's own its action `takes`."""
+"""The OpenAPI document: the operations as the views and their `endpoint` declare them."""
 
+from collections.abc import Iterator
 from functools import partial
+from http import HTTPStatus
 from typing import Any, cast
 
 import msgspec
@@ -12,11 +14,12 @@ from drf_spectacular.extensions import (
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent, get_doc
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
+from rest_framework.renderers import BaseRenderer
 
-from config.api import idempotency, problems, refusals
+from config.api import errors, idempotency, problems
+from config.api.errors import ErrorExample
 from config.api.operations import Operation, example_response, operation_of
-from config.api.pdf import Pdf
 from config.api.permissions import scope_for
 from config.api.serializers import PRINTABLE, Body, StrictSerializer
 from config.api.tokens import LONGEST_ID
@@ -33,27 +36,20 @@ ACTOR = {
 
 header = partial(OpenApiParameter, type=str, location="header")
 HEADERS = [
-    header("X-Request-ID", description="Taken over into the answer, the log and the timeline."),
-    header("traceparent", description="W3C trace context; goes out with the events."),
-    header("X-Request-ID", description="Yours, or a new one.", required=True, response=True),
-    header("WWW-Authenticate", description="`Bearer`.", required=True, response=[401]),
-    header("Retry-After", description="In how many seconds.", response=[409, 429, 503]),
+    header("X-Request-ID", description="Copied to the response, the log and the timeline."),
+    header("traceparent", description="W3C trace context; published with the events."),
 ]
 idempotency_key = partial(
     header,
     idempotency.HEADER,
-    description="A POST with the same key is done once, and answered the same for 24 h.",
+    description="A repeated request with the same key is executed once. For 24 hours it returns "
+    "the stored response.",
     pattern=idempotency.KEY.pattern,
-)
-REPLAYED = header(
-    "Idempotent-Replayed",
-    description="`true`: this is the answer to an earlier one.",
-    response=[200, 201],
 )
 
 
 class Schema(AutoSchema):
-    """One operation of a ContextViewSet."""
+    """One operation: an action of a ContextViewSet, or a function with an `endpoint`."""
 
     view: Any
 
@@ -61,104 +57,161 @@ class Schema(AutoSchema):
     def operation(self) -> Operation:
         return operation_of(self.view)
 
+    @property
+    def _has_token(self) -> bool:
+        return isinstance(self.view, ContextViewSet)
+
     def is_excluded(self) -> bool:
-        return not isinstance(self.view, ContextViewSet)
+        return not (self._has_token or self.operation.operation_id)
+
+    def get_operation(self, *args: Any) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = super().get_operation(*args)
+        return found and {"security": [], **found}
 
     def get_operation_id(self) -> str:
-        return f"{self.get_tags()[0]}_{self.view.action}"
+        if self.operation.operation_id:
+            return self.operation.operation_id
+        names = self.view.queryset.model._meta
+        if self.view.action == "list":
+            return f"list_{names.verbose_name_plural}"
+        verb = "get" if self.view.action == "retrieve" else self.view.action
+        return f"{verb}_{names.verbose_name}"
+
+    def get_tags(self) -> list[str]:
+        return [self.operation.tag] if self.operation.tag else super().get_tags()
 
     def get_paginated_name(self, serializer_name: str) -> str:
         return f"{serializer_name}List"
 
     def get_summary(self) -> str:
-        names = self.view.queryset.model._meta
-        if self._is_list_view():
-            return f"List {names.verbose_name_plural}, newest first."
-        if self.view.action == "retrieve":
-            return f"Show one {names.verbose_name}."
-        return get_doc(getattr(self.view, self.view.action))
+        return self._texts()[0]
 
     def get_description(self) -> str:  # type: ignore[override]
-        return f"Needs the scope `{scope_for(self.view, self.method)}`."
+        _, text = self._texts()
+        scope = f"Needs the scope `{scope_for(self.view, self.method)}`." if self._has_token else ""
+        return f"{text}\n\n{scope}".strip()
+
+    def _texts(self) -> tuple[str, str]:
+        """Return the summary and the description, which are the view's docstring."""
+        if self._is_list_view():
+            return f"List {self.view.queryset.model._meta.verbose_name_plural}, newest first.", ""
+        action = getattr(self.view, "action", None)
+        if action == "retrieve":
+            return f"Get one {self.view.queryset.model._meta.verbose_name}.", ""
+        doc = get_doc(getattr(self.view, action) if action else type(self.view))
+        summary, _, text = doc.partition("\n\n")
+        return " ".join(summary.split()), text
 
     def get_request_serializer(self) -> Any:
-        return self.operation.request
+        return self.operation.request or (None if self._has_token else OpenApiTypes.OBJECT)
 
     def get_response_serializers(self) -> Any:
-        if self._answers() is Pdf:
-            return {(s, Pdf.media_type): OpenApiTypes.BINARY for s in self.operation.statuses}
-        return dict.fromkeys(self.operation.statuses, self._answers())
+        response, statuses = self._response, self.operation.statuses
+        if _is_renderer(response):
+            return {(status, response.media_type): response.openapi_type for status in statuses}
+        return dict.fromkeys(statuses, response)
 
-    def _answers(self) -> Any:
-        return self.operation.response or self.view.get_serializer_class()
+    @property
+    def _response(self) -> Any:
+        """The serializer or Struct of a successful response, or None for an empty one."""
+        if self.operation.response or not self._has_token:
+            return self.operation.response
+        return self.view.get_serializer_class()
 
     def _is_list_view(self, serializer: Any = None) -> bool:
-        """Paged and filtered as all rows of a context are; what `takes` a query is not."""
-        return self.view.action == "list" and self.operation.request is None
+        """Whether this is a list with pages and filters; one with a query serializer is not."""
+        return getattr(self.view, "action", None) == "list" and self.operation.request is None
 
     def _get_format_parameters(self) -> list[Any]:
-        """What is answered is a matter of `Accept`: no query parameter has a say in it."""
+        """`Accept` alone decides about the format."""
         return []
 
     def get_override_parameters(self) -> list[Any]:
+        if not self._has_token:
+            texts = self.operation.parameters.items()
+            return [OpenApiParameter(name, str, "path", description=text) for name, text in texts]
         if self.method == "GET":
             return [self.operation.request, *HEADERS] if self.operation.request else HEADERS
-        if self.method != "POST":
-            return HEADERS
-        required = self.view.action in self.view.idempotency_key_required
-        return [idempotency_key(required=required), REPLAYED, *HEADERS]
+        return [idempotency_key(required=self._needs_key), *HEADERS] if self._is_post else HEADERS
+
+    @property
+    def _is_post(self) -> bool:
+        return self._has_token and self.method == "POST"
+
+    @property
+    def _needs_key(self) -> bool:
+        return self._is_post and self.view.action in self.view.idempotency_key_required
 
     def get_examples(self) -> list[OpenApiExample]:
-        answers = self._answers()
-        examples = [
-            OpenApiExample(
-                "response",
-                Pdf.example
-                if answers is Pdf
-                else example_response(answers, self.operation.example),
-                response_only=True,
-                status_codes=[str(status) for status in self.operation.statuses],
-                media_type=getattr(answers, "media_type", None),
+        examples = []
+        if response := self._response:
+            examples.append(
+                OpenApiExample(
+                    "response",
+                    response.example
+                    if _is_renderer(response)
+                    else example_response(response, self.operation.example),
+                    response_only=True,
+                    status_codes=[str(status) for status in self.operation.statuses],
+                    media_type=getattr(response, "media_type", None),
+                )
             )
-        ]
         if self.operation.request and self.method != "GET":
-            body = OpenApiExample(
-                "body", cast(Any, self.operation.request).example, request_only=True
-            )
-            examples.append(body)
+            example = cast(Any, self.operation.request).example
+            examples.append(OpenApiExample("body", example, request_only=True))
         return examples
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
-        for status in sorted(self.errors()):
-            told = refusals.STATUSES[status]
-            shown = OpenApiExample(told.code, refusals.example(told), status_codes=[str(status)])
-            document = OpenApiResponse(refusals.Problem, self._why(told), [shown])
-            bodies[str(status)] = self._get_response_for_code(  # type: ignore[no-untyped-call]
-                document, str(status), [problems.CONTENT_TYPE], direction
-            )
-        return bodies
+        for status, body in bodies.items():
+            body["headers"] = errors.headers(*["Idempotent-Replayed"] if self._is_post else [])
+            body["description"] = HTTPStatus(int(status)).phrase
+        return dict(sorted(bodies.items())) | errors.responses(*self._errors())
 
-    def _why(self, told: refusals.Told) -> str:
-        match told.status:
-            case 404 if self._is_list_view():
-                return "The cursor is none of this list's."
-            case 409 if self.method == "POST":
-                return f"{told.meaning} Or the first request with this key is still at work."
-        return told.meaning
-
-    def errors(self) -> set[int]:
-        """What the route may answer besides success."""
-        found = {400, 401, 403, 406, 429, 500, 503}
-        if self._answers() is Pdf:
-            found |= {409}  # not made yet
+    def _errors(self) -> Iterator[ErrorExample]:
+        """Yield the errors that the operation can return."""
+        names = ["NotAcceptable", "InternalServerError", "ServiceUnavailable"]
+        if self.view.throttle_classes:
+            names.append("TooManyRequests")
+        if self._is_list_view():
+            names.append("CursorNotFound")
+        elif (self._has_token and self.view.detail) or self.operation.parameters:
+            names.append("NotFound")
         if self.method != "GET":
-            found |= {409, 413, 415}
-        if self.method == "POST":
-            found |= {422}
-        if self.view.detail or self._is_list_view():
-            found |= {404}
-        return found
+            names += ["LengthRequired", "BodyTooLarge"]
+        if self._has_token:
+            names += ["Unauthorized", "Forbidden"]
+            yield self._invalid_request()
+            if self.method != "GET":
+                names.append("UnsupportedMediaType")
+                yield errors.MALFORMED
+        if self._needs_key:
+            yield ErrorExample.of(idempotency.KeyRequired)
+        yield from self.operation.errors
+        if self._is_post:
+            yield from map(ErrorExample.of, (idempotency.InProgress, idempotency.KeyReused))
+        yield from (errors.SHARED[name] for name in names)
+
+    def _invalid_request(self) -> ErrorExample:
+        """Return the error for a field or a parameter of this operation."""
+        invalid = {"expand": ["Unknown parameter."]}
+        if self._is_list_view():
+            invalid = {"page_size": ["A valid integer is required."]}
+        elif serializer := self.operation.request:
+            invalid = {"actor": ["Not a valid string."]}
+            first: dict[str, Any] = {name: [] for name in list(serializer().fields)[:1]}
+            for data in ({}, first):
+                judged = serializer(data=data, context={"is_json": True, "view": self.view})
+                if not judged.is_valid():
+                    invalid = dict(list(problems.by_path(judged.errors).items())[:1])
+                    break
+        return ErrorExample(
+            400,
+            "invalid_request",
+            errors.CODES["invalid_request"],
+            "The request is not valid.",
+            {"errors": invalid},
+        )
 
     def _get_serializer_name(
         self, serializer: Any, direction: Any, bypass_extensions: bool = False
@@ -179,8 +232,12 @@ class Schema(AutoSchema):
         return schema
 
 
+def _is_renderer(response: type[Any] | None) -> bool:
+    return response is not None and issubclass(response, BaseRenderer)
+
+
 class BearerScheme(OpenApiAuthenticationExtension):
-    """The scopes are named as roles, which OpenAPI 3.1 allows with any scheme."""
+    """Bearer tokens. Scopes are listed as roles, which OpenAPI 3.1 allows for every scheme."""
 
     target_class = "config.api.authentication.BearerToken"
     name = "bearer"
@@ -201,7 +258,7 @@ class BearerScheme(OpenApiAuthenticationExtension):
 
 
 class StructSchema(OpenApiSerializerExtension):
-    """Answers that msgspec writes describe themselves."""
+    """The schema of a response that msgspec encodes."""
 
     target_class = "msgspec.Struct"
     match_subclasses = True
@@ -221,7 +278,7 @@ class StructSchema(OpenApiSerializerExtension):
 
 
 class PlainDecimalSchema(OpenApiSerializerFieldExtension):
-    """Text, or in a request also a number."""
+    """A string; a request may also send a number."""
 
     target_class = "config.api.serializers.PlainDecimal"
     match_subclasses = True

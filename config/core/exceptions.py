@@ -1,12 +1,21 @@
-"""Base classes of the errors that the API returns as problems and the admin shows as messages."""
+"""Errors of the domain. The API returns them as problems, the admin shows them as messages.
 
-from typing import Any
+The docstring of an exception explains its code to integrators: the OpenAPI document publishes it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class DomainError(Exception):
-    """The request cannot be carried out. `details` become members of the problem document."""
+    """The request is not possible. `details` become members of the problem.
+
+    `example` is a message of the kind that it is raised with, `example_details` its details.
+    """
 
     code = "refused"
+    example: ClassVar[str] = ""
+    example_details: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)
@@ -23,6 +32,26 @@ class Missing(DomainError):
     """The resource does not exist, or does not exist any more."""
 
     code = "not_found"
+
+
+class BadRequest(DomainError):
+    """The request itself is invalid, whatever the state of the resource."""
+
+    code = "bad_request"
+
+
+class BadSignature(BadRequest):
+    """The webhook is not signed by its sender, or its signature is older than five minutes."""
+
+    code = "bad_signature"
+    example = "Stripe has not signed this, or more than five minutes ago: check the secret."
+
+
+class BadMessage(BadRequest):
+    """The webhook is signed, but its content is not as the sender documents it."""
+
+    code = "bad_message"
+    example = "EasyPost's message is not as its events of trackers should be: KeyError('id')."
 
 
 class AddressRequired(DomainError):

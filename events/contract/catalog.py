@@ -11,16 +11,13 @@ import msgspec
 from django.conf import settings
 from django.http import HttpResponse
 from django.utils.safestring import SafeString, mark_safe
-from rest_framework.decorators import (
-    api_view,
-    authentication_classes,
-    permission_classes,
-    renderer_classes,
-)
-from rest_framework.renderers import TemplateHTMLRenderer
+from drf_spectacular.types import OpenApiTypes
+from rest_framework.decorators import renderer_classes
+from rest_framework.renderers import JSONRenderer, TemplateHTMLRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.operations import public
 from events.contract.asyncapi import (
     HEADERS,
     PROPERTIES,
@@ -47,20 +44,32 @@ _WORDS = {
 }
 
 
-@api_view(["GET"])
-@authentication_classes([])
-@permission_classes([])
+class AsyncApi(JSONRenderer):
+    example = {"asyncapi": "3.0.0"}
+    openapi_type = OpenApiTypes.OBJECT
+
+
+class Html(TemplateHTMLRenderer):
+    example = "<!doctype html> …"
+    openapi_type = OpenApiTypes.STR
+
+
+@public("GET", response=AsyncApi, operation_id="get_asyncapi_document", tag="events")
 def asyncapi(request: Request) -> HttpResponse:
-    """Return the AsyncAPI document."""
+    """Get the AsyncAPI document.
+
+    It describes the channel, the headers and the payload schema of every published event.
+    """
     return HttpResponse(_json(document()), content_type="application/json")
 
 
-@api_view(["GET"])
-@authentication_classes([])
-@permission_classes([])
-@renderer_classes([TemplateHTMLRenderer])
+@public("GET", response=Html, operation_id="get_event_catalog", tag="events")
+@renderer_classes([Html])
 def catalog(request: Request) -> Response:
-    """Return the page that describes every event."""
+    """Get the event catalog.
+
+    A page that explains every published event, with an example of each.
+    """
     events = [_describe(cls) for cls in published()]
     contexts = [(name, list(group)) for name, group in groupby(events, lambda e: e["context"])]
     tables = {"Headers": HEADERS["properties"], "AMQP properties": PROPERTIES}

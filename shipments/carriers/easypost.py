@@ -17,6 +17,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.datastructures import CaseInsensitiveMapping
 
+from config.core.exceptions import BadMessage, BadSignature
 from config.core.money import money
 from shipments.carriers import (
     CarrierTimeout,
@@ -29,7 +30,7 @@ from shipments.carriers import (
     TrackingRequest,
     TrackingUpdate,
 )
-from shipments.exceptions import CarrierRefused, InvalidCarrierMessage, InvalidCarrierSignature
+from shipments.exceptions import CarrierRefused
 
 if TYPE_CHECKING:
     from easypost.easypost_client import EasyPostClient
@@ -134,7 +135,7 @@ class EasyPost:
 
 
 def verify(body: bytes, headers: Mapping[str, str]) -> None:
-    """Verify the signature of a webhook. Raises InvalidCarrierSignature.
+    """Verify the signature of a webhook. Raises BadSignature.
 
     The signature contains no time. A replayed webhook has no effect, because its scans are known.
     """
@@ -143,15 +144,13 @@ def verify(body: bytes, headers: Mapping[str, str]) -> None:
     signature = CaseInsensitiveMapping(headers).get("X-Hmac-Signature", "")
     is_valid = hmac.compare_digest(f"hmac-sha256-hex={digest}".encode(), signature.encode())
     if not (secret and is_valid):
-        raise InvalidCarrierSignature(
-            "The signature is not EasyPost's: check EASYPOST_WEBHOOK_SECRET."
-        )
+        raise BadSignature("The signature is not EasyPost's: check EASYPOST_WEBHOOK_SECRET.")
 
 
 def parse(body: bytes) -> TrackingUpdate | None:
     """Return the content of a verified webhook, None if it is not about tracking.
 
-    Raises InvalidCarrierMessage.
+    Raises BadMessage.
     """
     try:
         event = json.loads(body)
@@ -166,9 +165,7 @@ def parse(body: bytes) -> TrackingUpdate | None:
             scans=tuple(_scans(tracker)),
         )
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise InvalidCarrierMessage(
-            f"This is not a tracker event of EasyPost: {error!r}."
-        ) from error
+        raise BadMessage(f"This is not a tracker event of EasyPost: {error!r}.") from error
 
 
 def _expect_purchase_settled(request: LabelRequest) -> None:

@@ -20,24 +20,24 @@ from tests.fulfillment.factories import FulfillmentFactory, pick_all, short
 from tests.returns.factories import ReturnFactory
 from tests.shipments.factories import long_ago, packed
 
-ORDERS = {"orders_place": "pending", "orders_write_off": "confirmed"}
+ORDERS = {"place_order": "pending", "write_off_order_units": "confirmed"}
 STATES = {  # in which these are asked of a fulfillment, a return or a shipment
-    "fulfillments_start": "open",
-    "fulfillments_picks": "started",
-    "fulfillments_pack": "started",
-    "fulfillments_move": "started",
-    "fulfillments_write_off": "started",
-    "returns_approve": "requested",
-    "returns_reject": "requested",
-    "returns_cancel": "approved",
-    "returns_receive": "approved",
-    "returns_refund": "received",
-    "returns_close": "received",
-    "shipments_label": "created",
-    "shipments_send": "label_created",
-    "shipments_scans": "dispatched",
-    "shipments_deliver": "dispatched",
-    "shipments_cancel": "label_created",
+    "start_fulfillment": "open",
+    "record_pick": "started",
+    "pack_fulfillment": "started",
+    "move_fulfillment_units": "started",
+    "write_off_fulfillment_units": "started",
+    "approve_return": "requested",
+    "reject_return": "requested",
+    "cancel_return": "approved",
+    "receive_return": "approved",
+    "refund_return": "received",
+    "close_return": "received",
+    "buy_shipment_label": "created",
+    "dispatch_shipment": "label_created",
+    "record_shipment_scan": "dispatched",
+    "deliver_shipment": "dispatched",
+    "cancel_shipment": "label_created",
 }
 GOODS: dict[str, tuple[Any, int]] = {  # with how many units
     "fulfillments": (FulfillmentFactory, 4),
@@ -46,15 +46,14 @@ GOODS: dict[str, tuple[Any, int]] = {  # with how many units
 }
 
 
-def row_for(operation_id: str) -> tuple[Any, dict[str, str]]:
+def row_for(operation_id: str, context: str) -> tuple[Any, dict[str, str]]:
     """Return the row, and the real ids by those of the example."""
-    context = operation_id.partition("_")[0]
     if operation_id in STATES:
         factory, units = GOODS[context]
         row = factory(status=STATES[operation_id], items=[LineFactory(quantity=units)])
-        if operation_id == "fulfillments_pack":
+        if operation_id == "pack_fulfillment":
             pick_all(row)
-        if operation_id == "fulfillments_write_off":
+        if operation_id == "write_off_fulfillment_units":
             short(row)
         return row, {ITEM_ID: row.lines[0].order_item_id}
     if context == "carts":
@@ -62,24 +61,24 @@ def row_for(operation_id: str) -> tuple[Any, dict[str, str]]:
         mugs = LineFactory(variant_id="var_mug", **price)
         cart, into = CartFactory(lines=[mugs]), CartFactory(lines=[mugs])
         return cart, {CartMerge.example["into"]: into.id}
-    if operation_id == "shipments_create":
+    if operation_id == "create_shipment":
         made = packed(4)
         return made, {ITEM_ID: made.lines[0].order_item_id, FULFILLMENT_ID: made.id}
-    if operation_id == "returns_create":
+    if operation_id == "create_return":
         order = OrderFactory(status="delivered")
     else:
         status = ORDERS.get(operation_id, "placed")
         order = OrderFactory(status=status, items=[LineFactory(quantity=4)])
     ids = {ITEM_ID: order.lines[0].id, ORDER_ID: order.id}
     match operation_id:
-        case "orders_release":
+        case "release_order":
             return hold_order(order_id=order.id, reason="fraud"), ids
-        case "payments_retry":
+        case "retry_payment":
             return PaymentFactory(status="failed"), ids
-        case "payments_capture":
+        case "capture_payment":
             return start_payment(order, method="manual"), ids
-        case "payments_refunds":
+        case "refund_payment":
             return PaymentFactory(), ids
-        case "invoices_send":
+        case "send_invoice":
             return InvoiceFactory(status="sent"), ids
     return order, ids

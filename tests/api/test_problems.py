@@ -11,7 +11,7 @@ def check(response, status, code):
     assert response.status_code == status, response.content
     assert response["Content-Type"] == "application/problem+json"
     problem = response.json()
-    assert problem["type"] == f"urn:order-service:problem:{code}"
+    assert problem["type"] == f"http://localhost:8000/api/problems#{code}"
     assert problem["status"] == status
     assert problem["code"] == code
     assert problem["title"]

@@ -48,6 +48,12 @@ OPEN = {
 ADMIN = {pattern.name for pattern in walk(admin.site.urls[0])}
 
 
+def resolved(response):
+    """Return the response itself if this is a reference to a shared one."""
+    name = response.get("$ref", "").rpartition("/")[2]
+    return DOCUMENT["components"]["responses"][name] if name else response
+
+
 def examples(content):
     """Every example in a body of JSON or of a problem, with its schema."""
     for media in content.values():
@@ -111,7 +117,7 @@ def test_every_url_is_in_it_but_the_admin_and_the_documents_about_the_api():
     names = {pattern.name for pattern in walk(get_resolver().url_patterns)} - ADMIN
     of_contexts = {name for _, name, _ in ROUTES}
     other = {"document", "label-document", "stripe-webhook", "carrier-webhook"}
-    assert names - of_contexts == {"asyncapi", "catalog"} | {"schema", "docs"} | other
+    assert names - of_contexts == {"asyncapi", "catalog", "schema", "docs", "problems"} | other
     assert reverse("stripe-webhook") in DOCUMENT["paths"]
     probes = {"/health/live", "/health/ready", "/metrics"}
     assert set(OPEN) - probes == {
@@ -141,8 +147,9 @@ def test_every_operation_has_examples_that_its_own_schemas_accept(operation_id):
     found = list(examples(operation.get("requestBody", {"content": {}})["content"]))
     assert len(found) == ("requestBody" in operation)
     for response in operation["responses"].values():
-        (answer,) = examples(response["content"])
-        found.append(answer)
+        shown = list(examples(resolved(response)["content"]))
+        assert shown
+        found += shown
     for value, schema in found:
         whole = schema | {"components": DOCUMENT["components"]}
         jsonschema.Draft202012Validator(whole).validate(value)
@@ -155,7 +162,7 @@ def test_every_operation_has_examples_that_its_own_schemas_accept(operation_id):
 def test_the_service_accepts_every_example_and_answers_as_it_shows(api, operation_id, settings):
     settings.CARRIER_SANDBOX = False
     method, path, operation = OPERATIONS[operation_id]
-    row, ids = row_for(operation_id)
+    row, ids = row_for(operation_id, operation["tags"][0])
     ids |= {'"stripe"': '"sandbox"', "pm_card_mastercard": "tok_ok"}
     bodies = examples(operation.get("requestBody", {"content": {}})["content"])
     text = "".join(json.dumps(body) for body, _ in bodies)
@@ -183,22 +190,23 @@ def gist(row):
 
 def test_errors_are_problems_and_only_those_that_a_route_can_answer():
     always = {"400", "401", "403", "406", "429", "500", "503"}
-    change = always | {"404", "409", "413", "415"}
+    change = always | {"404", "409", "411", "413", "415"}
     expected = {
-        "orders_list": always | {"404"},
-        "orders_retrieve": always | {"404"},
-        "orders_timeline": always | {"404"},
-        "events_list": always,
-        "carts_create": change - {"404"} | {"422"},
-        "carts_remove_item": change,
-        "orders_cancel": change | {"422"},
+        "list_orders": always | {"404"},
+        "get_order": always | {"404"},
+        "get_order_timeline": always | {"404"},
+        "list_events": always,
+        "create_cart": change - {"404"} | {"422"},
+        "remove_cart_item": change,
+        "cancel_order": change | {"422"},
     }
     for operation_id, errors in expected.items():
         _, _, operation = OPERATIONS[operation_id]
         documented = {status for status in operation["responses"] if status >= "400"}
         assert documented == errors, operation_id
         for status in documented:
-            assert list(operation["responses"][status]["content"]) == ["application/problem+json"]
+            response = resolved(operation["responses"][status])
+            assert list(response["content"]) == ["application/problem+json"]
 
 
 def test_a_key_is_required_where_a_repeat_would_do_harm():
@@ -210,20 +218,20 @@ def test_a_key_is_required_where_a_repeat_would_do_harm():
     }
     assert set(keys) == {name for name, (method, _, _) in OPERATIONS.items() if method == "post"}
     assert [name for name, required in keys.items() if required] == [
-        "carts_checkout",
-        "payments_create",
-        "payments_refunds",
-        "payments_retry",
-        "returns_close",
-        "returns_receive",
-        "returns_refund",
+        "check_out_cart",
+        "start_payment",
+        "refund_payment",
+        "retry_payment",
+        "close_return",
+        "receive_return",
+        "refund_return",
     ]
 
 
 def test_every_operation_names_its_scope():
-    _, _, cancel = OPERATIONS["orders_cancel"]
+    _, _, cancel = OPERATIONS["cancel_order"]
     assert cancel["security"] == [{"bearer": ["orders:write"]}]
-    _, _, feed = OPERATIONS["events_list"]
+    _, _, feed = OPERATIONS["list_events"]
     assert feed["security"] == [{"bearer": ["events:read"]}]
 
 
@@ -241,20 +249,52 @@ def test_the_codes_of_problems_are_a_closed_set_that_is_explained():
         assert re.search(rf"^- `{one}`: .+\.$", code["description"], re.MULTILINE), one
 
 
+def problems(operation_id, status):
+    """Return the examples of an error response by their code."""
+    response = resolved(OPERATIONS[operation_id][2]["responses"][status])
+    (media,) = response["content"].values()
+    return {code: example["value"] for code, example in media["examples"].items()}
+
+
 @pytest.mark.parametrize(
-    ("operation_id", "status", "why"),
+    ("operation_id", "status", "codes"),
     [
-        ("orders_list", "404", "The cursor is none of this list's."),
-        ("orders_retrieve", "404", "It does not exist, or it is another organization's."),
-        ("carts_item", "409", "The state does not allow it."),
-        ("orders_cancel", "409", "first request with this key"),
+        ("list_orders", "404", ["not_found"]),
+        ("update_cart_item", "409", ["invalid_transition"]),
+        ("cancel_order", "409", ["has_left", "in_progress", "invalid_transition"]),
+        ("start_payment", "400", ["idempotency_key_required", "invalid_request", "malformed_json"]),
+        ("hold_order", "422", ["idempotency_key_reused"]),
     ],
 )
-def test_an_error_is_explained_as_its_route_means_it(operation_id, status, why):
-    _, _, operation = OPERATIONS[operation_id]
-    assert why in operation["responses"][status]["description"]
-    if operation_id == "carts_item":
-        assert "key" not in operation["responses"][status]["description"]
+def test_an_operation_documents_each_error_that_it_can_return(operation_id, status, codes):
+    assert sorted(problems(operation_id, status)) == codes
+
+
+def test_the_example_of_a_transition_is_about_the_operations_own():
+    details = {
+        operation_id: problems(operation_id, "409")["invalid_transition"]["detail"]
+        for operation_id in ("cancel_order", "hold_order", "close_return", "deliver_shipment")
+    }
+    assert details["hold_order"].startswith("Cannot hold order_")
+    assert len(set(details.values())) == len(details)
+
+
+@pytest.mark.parametrize(
+    "operation_id", [name for name, (*_, one) in OPERATIONS.items() if "requestBody" in one]
+)
+def test_the_example_of_an_invalid_request_names_a_field_of_the_operation(operation_id):
+    (content,) = OPERATIONS[operation_id][2]["requestBody"]["content"].values()
+    schema = DOCUMENT["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+    (path,) = problems(operation_id, "400")["invalid_request"]["errors"]
+    assert path.partition("[")[0].partition(".")[0] in schema["properties"]
+
+
+def test_a_problem_names_the_page_that_explains_its_code(client, settings):
+    problem = client.get("/api/v1/nothing").json()
+    assert problem["type"] == f"{settings.PUBLIC_URL}/api/problems#not_found"
+    page = client.get("/api/problems").content.decode()
+    for code in DOCUMENT["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]:
+        assert f'id="{code}"' in page
 
 
 def test_every_query_parameter_says_what_it_means():
@@ -265,9 +305,9 @@ def test_every_query_parameter_says_what_it_means():
         if parameter["in"] == "query"
     }
     assert [key for key, told in parameters.items() if not told.get("description")] == []
-    assert "not at it" in parameters["carts_list", "created_before"]["description"]
-    assert parameters["orders_list", "local"]["schema"]["maxLength"] == 64
-    assert set(parameters["events_list", "name"]["schema"]["enum"]) == set(SAMPLES)
+    assert "not at it" in parameters["list_carts", "created_before"]["description"]
+    assert parameters["list_orders", "local"]["schema"]["maxLength"] == 64
+    assert set(parameters["list_events", "name"]["schema"]["enum"]) == set(SAMPLES)
 
 
 @pytest.mark.parametrize("url", ["/api/docs", "/api/v1/events/catalog"])

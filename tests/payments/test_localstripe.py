@@ -10,7 +10,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from payments.gateways.stripe import BadSignature, Stripe, notice, verify
+from config.core.exceptions import BadSignature
+from payments.gateways.stripe import Stripe, notice, verify
 from tests.factories import refund, start_payment
 from tests.facts import mark, told
 from tests.payments.conftest import asked, asked_back

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from payments.gateways.stripe import BadSignature, Stripe, notice, verify
+from config.core.exceptions import BadSignature
+from payments.gateways.stripe import Stripe, notice, verify
 from tests.payments.conftest import asked, asked_back
 from tests.payments.stripe_peer import StripePeer
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.http import HttpRequest
 
+from config.core.exceptions import BadMessage, BadSignature
 from shipments.carriers import Scan, TrackingUpdate
 from shipments.carriers.easypost import parse, verify
-from shipments.exceptions import InvalidCarrierMessage, InvalidCarrierSignature
 from tests.shipments.easypost_peer import EasyPostPeer
 
 EVENT: dict[str, Any] = {
@@ -72,13 +72,13 @@ def test_an_invalid_signature_is_refused(peer: EasyPostPeer) -> None:
         (body, {"X-Hmac-Signature": signature[:-1]}),
         (body, {"X-Hmac-Signature": "é"}),
     ):
-        with pytest.raises(InvalidCarrierSignature, match="check EASYPOST_WEBHOOK_SECRET"):
+        with pytest.raises(BadSignature, match="check EASYPOST_WEBHOOK_SECRET"):
             verify(received, signed)
 
 
 def test_without_a_secret_every_signature_is_refused(peer: EasyPostPeer, settings: Any) -> None:
     peer.secret = settings.EASYPOST_WEBHOOK_SECRET = ""
-    with pytest.raises(InvalidCarrierSignature):
+    with pytest.raises(BadSignature):
         verify(*peer.signed(EVENT))
 
 
@@ -131,5 +131,5 @@ def test_other_events_are_ignored(kind: str) -> None:
     ],
 )
 def test_a_malformed_event_is_an_error(body: bytes) -> None:
-    with pytest.raises(InvalidCarrierMessage, match="not a tracker event"):
+    with pytest.raises(BadMessage, match="not a tracker event"):
         parse(body)

@@ -12,8 +12,8 @@ from django.core import signing
 from django.test import Client
 from django.utils import timezone
 
+from config.core.exceptions import BadSignature
 from shipments import carriers, views
-from shipments.exceptions import InvalidCarrierSignature
 from shipments.models import CarrierWebhook, Shipment
 from shipments.services import lifecycle
 from tests.facts import mark, told
@@ -154,7 +154,7 @@ SECRET = b"a-secret-of-the-tests"
 def verify(body, headers):
     digest = hmac.new(SECRET, body, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(digest, headers.get("X-Signature", "")):
-        raise InvalidCarrierSignature("The signature is missing.")
+        raise BadSignature("The signature is missing.")
 
 
 def parse(body):

@@ -5,7 +5,7 @@ import json
 import stripe
 from django.conf import settings
 
-from config.core.exceptions import DomainError
+from config.core.exceptions import BadSignature
 from payments.gateways import Notice
 from payments.gateways.stripe.objects import charge_of, payout_of
 
@@ -16,12 +16,6 @@ ABOUT_PAYMENTS = {
     "payment_intent.succeeded",
 }
 ABOUT_REFUNDS = {"charge.refund.updated", "refund.created", "refund.failed", "refund.updated"}
-
-
-class BadSignature(DomainError):
-    """A webhook that Stripe has not signed, or not lately."""
-
-    code = "bad_signature"
 
 
 def verify(body: bytes, signature: str) -> str:
