@@ -46,7 +46,7 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         ],
     )
     def start(self, request: Request, pk: str) -> Response:
-        """Start picking. Refused while the order is on hold."""
+        """Start picking."""
         fulfillment = self.get_object()
         return self.answer(services.start_fulfillment(fulfillment_id=fulfillment.id, **self.body()))
 
@@ -64,7 +64,10 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         ],
     )
     def picks(self, request: Request, pk: str) -> Response:
-        """Record picked units or, with a `short_reason`, report units short."""
+        """Record picked units.
+
+        With a `short_reason`, report units as missing or unusable instead.
+        """
         fulfillment, body = self.get_object(), self.body()
         if reason := body.pop("short_reason", None):
             return self.answer(
@@ -79,7 +82,7 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         errors=[invalid_transition(Fulfillment, "pack"), OrderIsCancelled],
     )
     def pack(self, request: Request, pk: str) -> Response:
-        """Pack all picked units. Every unit must be picked or reported short."""
+        """Pack all picked units."""
         fulfillment = self.get_object()
         return self.answer(services.pack_fulfillment(fulfillment_id=fulfillment.id, **self.body()))
 
@@ -111,7 +114,7 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         ],
     )
     def write_off(self, request: Request, pk: str) -> Response:
-        """Write off short units. The order refunds them."""
+        """Write off short units, which the customer gets refunded."""
         fulfillment = self.get_object()
         return self.answer(
             services.write_off_short_units(fulfillment_id=fulfillment.id, **self.body())
@@ -120,13 +123,13 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @action(detail=True, url_path="pick-list", renderer_classes=RENDERERS)
     @endpoint(response=Pdf, operation_id="get_pick_list")
     def pick_list(self, request: Request, pk: str) -> HttpResponse:
-        """Return the units still to be picked as a PDF document."""
+        """Return the pick list as a PDF document."""
         fulfillment = self.get_object()
         return pdf(documents.pick_list(fulfillment), name=f"pick-list-{fulfillment.id}")
 
     @action(detail=True, url_path="packing-slip", renderer_classes=RENDERERS)
     @endpoint(response=Pdf, operation_id="get_packing_slip")
     def packing_slip(self, request: Request, pk: str) -> HttpResponse:
-        """Return the packed units, without prices, as a PDF document."""
+        """Return the packing slip as a PDF document, without prices."""
         fulfillment = self.get_object()
         return pdf(documents.packing_slip(fulfillment), name=f"packing-slip-{fulfillment.id}")

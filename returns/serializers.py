@@ -181,7 +181,9 @@ class ReturnItem(serializers.Serializer[Any]):
     quantity = serializers.IntegerField()
     reason = serializers.CharField(allow_null=True)
     received = serializers.IntegerField(source="received_quantity")
-    accepted = serializers.IntegerField(source="accepted_quantity")
+    accepted = serializers.IntegerField(
+        source="accepted_quantity", help_text="Received units that can be refunded."
+    )
     value = MoneyOut(
         currency="return_request.currency", help_text="The paid price of all these units."
     )
@@ -237,7 +239,7 @@ class Return(serializers.Serializer[Any]):
     refunding = MoneyOut(
         source="pending_amount", help_text="Refunds that are requested and not completed."
     )
-    refunded = MoneyOut(source="refunded_amount")
+    refunded = MoneyOut(source="refunded_amount", help_text="Refunds that are completed.")
     refund_method = Choice(models.Return.Method, "RefundMethod", allow_null=True)
     ended_by = serializers.CharField(allow_null=True)
     ending_note = serializers.CharField()

@@ -35,7 +35,7 @@ class Returns(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         errors=[UnknownOrderItem, TooManyUnits, ReturnWindowClosed],
     )
     def create(self, request: Request) -> Response:
-        """Request to return delivered units within the return window."""
+        """Request a return of delivered units."""
         return self.answer(services.request_return(**self.body()))
 
     @action(detail=True, methods=["post"])
@@ -65,7 +65,7 @@ class Returns(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         errors=[invalid_transition(Return, "cancel")],
     )
     def cancel(self, request: Request, pk: str) -> Response:
-        """Cancel a return. Close it instead if units were received."""
+        """Cancel a return that has no receipts."""
         return self.answer(services.cancel_return(return_id=self.get_object().id, **self.body()))
 
     @action(detail=True, methods=["post"])
@@ -74,7 +74,7 @@ class Returns(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         errors=[invalid_transition(Return, "receive"), NotInReturn, TooManyUnits],
     )
     def receive(self, request: Request, pk: str) -> Response:
-        """Record received units. A return can have several receipts."""
+        """Record the receipt of some or all units."""
         return self.answer(services.receive_return(return_id=self.get_object().id, **self.body()))
 
     @action(detail=True, methods=["post"])
@@ -84,7 +84,10 @@ class Returns(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         errors=[invalid_transition(Return, "refund"), RefundExceedsReturn, InexactAmount],
     )
     def refund(self, request: Request, pk: str) -> Response:
-        """Request a refund. The return becomes `refunded` when the payments succeed."""
+        """Request a refund.
+
+        The return becomes `refunded` when the payments have succeeded.
+        """
         return_request = self.get_object()
         may_exceed = self.caller.may(OVERRIDE)
         return self.answer(
