@@ -28,7 +28,7 @@ def credit_refund(event: RefundSucceeded, about: EventRecord) -> None:
     The refund of a payment that does not apply to the order, such as a second payment, is not
     credited: the money was never invoiced.
     """
-    if not payments.selectors.counts(event.payment_id):
+    if not payments.selectors.applies_to_order(event.payment_id):
         return
     services.issue_credit_note(
         order_id=event.order_id,

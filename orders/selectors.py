@@ -59,7 +59,7 @@ def get_for_update(order_id: str) -> Order:
 def expired_unpaid(*, now: datetime, organization_id: str | None = None) -> QuerySet[Order]:
     """Return placed orders whose reservation has expired and that no pending payment may pay."""
     orders = with_lines().filter(
-        ~payments.selectors.keeping(now),
+        ~payments.selectors.blocks_expiry(now),
         status=Order.Status.PLACED,
         reservation_expires_at__lte=now,
     )

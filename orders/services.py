@@ -178,7 +178,7 @@ def cancel_order(*, order_id: str, reason: str, note: str = "") -> Order:
 def cancel_unpayable_order(*, order_id: str) -> Order:
     """Cancel an order after its payment's last attempt failed, unless another may succeed."""
     order = selectors.get_for_update(order_id)
-    if order.status == Order.Status.PLACED and not payments.selectors.may_yet_be_paid(order.id):
+    if order.status == Order.Status.PLACED and not payments.selectors.may_still_be_paid(order.id):
         _cancel(order, Order.CancellationReason.PAYMENT_FAILED, "", timezone.now())
         order.save()
     return order

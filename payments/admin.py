@@ -1,8 +1,7 @@
-"""Payments as operators see them."""
+"""The admin pages of payments."""
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -17,8 +16,9 @@ from config.admin.queues import Queue, QueueFilter
 from config.admin.webhooks import InboundWebhookAdmin, unmatched
 from config.core.money import money
 from events.admin.aggregates import AggregateAdmin, stream
-from payments import selectors, serializers, services
+from payments import selectors, serializers
 from payments.models import Attempt, GatewayWebhook, Payment, PaymentAccount, Refund
+from payments.services import capture, gateway, refunds
 
 STATUS = badge(
     "status",
@@ -34,40 +34,52 @@ MISMATCH = badge(
     "mismatch", {"mismatched": "danger"}, lambda row: "mismatched" if row.is_mismatched else "-"
 )
 REFUND_STATUS = badge("status", {"pending": "warning", "succeeded": "success", "failed": "danger"})
-# What an operator may do besides asking for a transition, and what that is for.
-RECORD, WITHDRAW, ASK = "record-refund", "withdraw-refund", "ask-the-gateway"
+# Commands that are no transitions of a payment.
+RECORD, WITHDRAW, CALL = "record-refund", "withdraw-refund", "call-gateway"
 MEANINGS = {
-    "add": "Somebody pays an order by cash or transfer. Capture it when the money is here.",
-    RECORD: "You have given the money back yourself.",
-    WITHDRAW: "The money is not to be given back after all.",
-    ASK: "Ask now how the payment and its refunds stand, instead of waiting for the timer.",
+    "add": _("Start a payment in cash or by bank transfer. Capture it when the money is here."),
+    "retry": _("Make another attempt after a decline, possibly with another card."),
+    "capture": _("Record that you have received the money, in cash or on the bank account."),
+    "refund": _("Refund an amount of the captured money."),
+    "abandon": _("Stop waiting for the money. The gateway is called to cancel the payment."),
+    RECORD: _("Record that you have paid the refund out."),
+    WITHDRAW: _("Withdraw the refund: it will not be paid out."),
+    CALL: _(
+        "Call the gateway now about the payment and its refunds, instead of at the next retry."
+    ),
 }
 
 
-def most(payment: Payment) -> Mapping[str, Any]:
-    """As much as can go back."""
-    return {"amount": str(money(payment.refundable, payment.held_currency))}
+def max_refund(payment: Payment) -> Mapping[str, str]:
+    """Return the form's initial amount: everything that is left to refund."""
+    return {"amount": str(money(payment.refundable, payment.settlement_currency))}
 
 
-def by_hand(payment: Payment) -> Mapping[str, list[tuple[str, str]]]:
-    """The refunds that an operator pays out, to choose from."""
+def manual_refunds(payment: Payment) -> Mapping[str, list[tuple[str, str]]]:
+    """Return the refunds that an operator has to pay out, as the form's choices."""
     return {
         "refund_id": [
             (refund.id, f"{money(refund.amount, refund.currency)} {refund.currency} ({refund.id})")
-            for refund in payment.owed_by_hand()
+            for refund in payment.pending_manual_refunds()
         ]
     }
 
 
 class Attempts(Lines):
-    """How often it was tried, and why it was declined."""
+    """The attempts to charge the customer."""
 
     model = Attempt
-    fields = readonly_fields = ["number", "asked_at", "error_code", "error_message", "declined_at"]
+    fields = readonly_fields = [
+        "number",
+        "first_called_at",
+        "error_code",
+        "error_message",
+        "declined_at",
+    ]
 
 
 class Refunds(Lines):
-    """What has gone back, and what is on its way."""
+    """The refunds, also those not paid out yet."""
 
     model = Refund
     fields = readonly_fields = [
@@ -88,48 +100,48 @@ class Refunds(Lines):
 class PaymentAdmin(AggregateAdmin):
     icon = "payments"
     adds = Command(
-        partial(services.start_payment, method=Payment.Method.MANUAL),
+        partial(capture.start_payment, method=Payment.Method.MANUAL),
         serializers.ManualPaymentCreate,
     )
     commands = {
         "retry": Command(
-            services.retry_payment,
+            capture.retry_payment,
             serializers.PaymentRetry,
             icon="replay",
         ),
         "capture": Command(
-            services.capture_payment,
+            capture.capture_payment,
             serializers.PaymentCapture,
             icon="payments",
         ),
         "refund": Command(
-            services.request_refund,
+            refunds.request_refund,
             serializers.OperatorRefund,
-            start=most,
+            start=max_refund,
             icon="undo",
             ends=True,
         ),
         RECORD: Command(
-            services.record_refund,
+            refunds.record_refund,
             serializers.ManualRefund,
-            choices=by_hand,
+            choices=manual_refunds,
             icon="price_check",
             ends=True,
         ),
         WITHDRAW: Command(
-            services.withdraw_refund,
+            refunds.withdraw_refund,
             serializers.ManualRefund,
-            choices=by_hand,
+            choices=manual_refunds,
             icon="undo",
         ),
         "abandon": Command(
-            services.abandon_payment,
+            capture.abandon_payment,
             icon="block",
             ends=True,
             bulk=no_input,
         ),
-        ASK: Command(
-            services.ask_again,
+        CALL: Command(
+            gateway.call_gateway_now,
             icon="sync",
             bulk=no_input,
         ),
@@ -137,25 +149,25 @@ class PaymentAdmin(AggregateAdmin):
     queues = (
         Queue(
             "open",
-            "Payments whose outcome is open",
+            _("Awaiting gateway result"),
             lambda rows: rows.filter(selectors.OUTCOME_OPEN),
             "hourglass_empty",
         ),
         Queue(
             "mismatched",
-            "Payments of another amount than was asked for",
+            _("Payments with a mismatched amount"),
             lambda rows: rows.filter(selectors.MISMATCHED),
             "difference",
         ),
         Queue(
             "by-hand",
-            "Payments with refunds to pay out by hand",
-            lambda rows: rows.filter(selectors.with_refunds_by_hand()),
+            _("Refunds to pay out by hand"),
+            lambda rows: rows.filter(selectors.with_manual_refunds()),
             "price_check",
         ),
         Queue(
             "failed-refunds",
-            "Payments with failed refunds",
+            _("Failed refunds"),
             lambda rows: rows.filter(selectors.with_failed_refunds()),
             "money_off",
         ),
@@ -166,7 +178,7 @@ class PaymentAdmin(AggregateAdmin):
         stream,
         "method",
         amount("amount"),
-        amount("captured", currency="held_currency"),
+        amount("captured", currency="settlement_currency"),
         "created_at",
     ]
     list_filter = [QueueFilter, "status", "method", ("created_at", CreatedFilter)]
@@ -176,7 +188,7 @@ class PaymentAdmin(AggregateAdmin):
         "gateway_payment_id__exact",
         "organization_id__exact",
     ]
-    search_help_text = "A whole id, order, id at the gateway or organization"
+    search_help_text = _("A full payment id, order id, gateway payment id or organization id")
     ordering = ["-id"]
     inlines = [Attempts, Refunds]
     fieldsets = [
@@ -186,20 +198,20 @@ class PaymentAdmin(AggregateAdmin):
                 "fields": [
                     ("id", STATUS),
                     (stream, amount("amount")),
-                    ("organization_id", amount("captured", currency="held_currency")),
-                    ("method", amount("refunded", currency="held_currency")),
-                    ("created_at", amount("refunding", currency="held_currency")),
-                    ("paid_at", amount("refundable", currency="held_currency")),
+                    ("organization_id", amount("captured", currency="settlement_currency")),
+                    ("method", amount("refunded", currency="settlement_currency")),
+                    ("created_at", amount("refunding", currency="settlement_currency")),
+                    ("paid_at", amount("refundable", currency="settlement_currency")),
                 ]
             },
         ),
-        tab("Card", ("card_brand", "card_last4")),
+        tab(_("Card"), ("card_brand", "card_last4")),
         tab(
-            "Gateway",
+            _("Gateway"),
             ("gateway_payment_id", "account"),
             ("due_at", "calls"),
             ("last_error", MISMATCH),
-            ("keeps_order", "keeps_order_until"),
+            ("blocks_expiry", "blocks_expiry_until"),
             ("abandoned_at", "closed_at"),
         ),
     ]
@@ -208,11 +220,12 @@ class PaymentAdmin(AggregateAdmin):
         return selectors.with_parts()
 
     def allowed(self, row: Payment) -> list[str]:  # type: ignore[override]
-        more = {RECORD: row.owed_by_hand(), WITHDRAW: row.owed_by_hand(), ASK: row.due_at}
-        return [*super().allowed(row), *(name for name, wanted in more.items() if wanted)]
+        manual = row.pending_manual_refunds()
+        more = {RECORD: manual, WITHDRAW: manual, CALL: row.due_at}
+        return [*super().allowed(row), *(name for name, is_allowed in more.items() if is_allowed)]
 
     def meaning(self, name: str) -> str:
-        return MEANINGS.get(name) or super().meaning(name)
+        return str(MEANINGS[name])
 
 
 @admin.register(PaymentAccount)

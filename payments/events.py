@@ -1,4 +1,4 @@
-"""What payments tell other services, in the contract's order."""
+"""The events of payments: the published ones in the order of the contract, then the internal."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
@@ -49,12 +49,12 @@ class PaymentSucceeded(Event):
     amount: Money
     paid_at: Timestamp
     payment_method: PaymentMethod
-    card_last4: Annotated[str | None, Meta(description="Null for anything but a card.")]
+    card_last4: Annotated[str | None, Meta(description="Null unless the payment was made by card.")]
 
     @classmethod
     def of(cls, payment: "Payment") -> Self:
-        assert payment.paid_at, "nothing has come"
-        assert payment.captured_currency, "what has come has a currency"
+        assert payment.paid_at, "a captured payment has a time"
+        assert payment.captured_currency, "and a currency"
         return cls(
             payment_id=payment.id,
             order_id=payment.order_id,
@@ -78,17 +78,17 @@ class PaymentFailed(Event):
 
 @event("payment.refunded", version="1.0", moment="refunded_at")
 class PaymentRefunded(Event):
-    """The gateway has paid this amount back."""
+    """The gateway has refunded an amount; once per refund."""
 
     payment_id: Id
     order_id: Id
-    refund_amount: Annotated[Money, Meta(description="Of this refund, not of all.")]
+    refund_amount: Annotated[Money, Meta(description="Of this refund, not of all refunds.")]
     refund_reason: RefundReason
     refunded_at: Timestamp
 
     @classmethod
     def of(cls, refund: "Refund", payment: "Payment") -> Self:
-        assert refund.settled_at, "nothing has gone back"
+        assert refund.settled_at, "a succeeded refund has a time"
         return cls(
             payment_id=payment.id,
             order_id=payment.order_id,
@@ -100,7 +100,7 @@ class PaymentRefunded(Event):
 
 @event("payment.opened", published=False)
 class PaymentOpened(Event):
-    """The gateway is to be asked for the money; once per attempt."""
+    """An attempt to charge the customer begins; once per attempt."""
 
     payment_id: Id
     order_id: Id
@@ -121,18 +121,18 @@ class PaymentOpened(Event):
 
 @event("payment.mismatched", published=False)
 class PaymentMismatched(Event):
-    """Other money came than was asked for: the order is held, and an operator decides."""
+    """Another amount was captured than was charged: the order is held, and an operator decides."""
 
     payment_id: Id
     order_id: Id
-    amount: Annotated[Money, Meta(description="What was asked for.")]
+    amount: Annotated[Money, Meta(description="The charged amount.")]
     currency: str
-    captured: Annotated[Money, Meta(description="What came.")]
+    captured: Annotated[Money, Meta(description="The captured amount.")]
     captured_currency: str
 
     @classmethod
     def of(cls, payment: "Payment") -> Self:
-        assert payment.captured_currency, "nothing has come"
+        assert payment.captured_currency, "a captured payment has a currency"
         return cls(
             payment_id=payment.id,
             order_id=payment.order_id,
@@ -145,15 +145,15 @@ class PaymentMismatched(Event):
 
 @event("payment.abandoned", published=False)
 class PaymentAbandoned(Event):
-    """Nobody waits for this money any more; if it comes all the same, it is not lost."""
+    """The payment is not awaited any more. A later capture is still applied or refunded."""
 
     payment_id: Id
     order_id: Id
     reason: str
 
 
-class RefundFact(Event, kw_only=True):
-    """A refund, as the facts about it tell it."""
+class RefundEvent(Event, kw_only=True):
+    """The fields of the events about a refund."""
 
     refund_id: Id
     payment_id: Id
@@ -162,10 +162,8 @@ class RefundFact(Event, kw_only=True):
     currency: str
     reason: RefundReason
     method: RefundMethod
-    # Facts that were recorded before refunds had causes are still reacted to.
-    cause: Annotated[Id | None, Meta(description="The id of what asked for it, if it has one.")] = (
-        None
-    )
+    # Events recorded before refunds had causes have none.
+    cause: Annotated[Id | None, Meta(description="The return that requested it, if any.")] = None
 
     @classmethod
     def of(cls, refund: "Refund", payment: "Payment", **more: Any) -> Self:
@@ -183,18 +181,18 @@ class RefundFact(Event, kw_only=True):
 
 
 @event("refund.requested", published=False)
-class RefundRequested(RefundFact):
-    """Money is to go back."""
+class RefundRequested(RefundEvent):
+    """A refund was requested."""
 
 
 @event("refund.succeeded", published=False)
-class RefundSucceeded(RefundFact):
-    """Money has gone back, by whatever way."""
+class RefundSucceeded(RefundEvent):
+    """A refund was paid out, by the gateway or by an operator."""
 
 
 @event("refund.failed", published=False)
-class RefundFailed(RefundFact):
-    """Money could not go back: its amount can be refunded again, and somebody has to."""
+class RefundFailed(RefundEvent):
+    """A refund could not be paid out. Its amount can be refunded again, which an operator does."""
 
     error_code: str
     error_message: str
@@ -202,10 +200,10 @@ class RefundFailed(RefundFact):
 
 @event("refund.fell_short", published=False)
 class RefundFellShort(Event):
-    """This much was to go back too, and nothing is left of the order's money."""
+    """An amount should also be refunded, and no captured money of the order is left for it."""
 
     payment_id: Id
     order_id: Id
-    cause: Annotated[Id | None, Meta(description="The id of what asked for it, if it has one.")]
+    cause: Annotated[Id | None, Meta(description="The return that requested it, if any.")]
     amount: Money
     currency: str

@@ -1,9 +1,55 @@
-"""What a payment refuses besides a transition that its state does not allow."""
+"""The errors of payments, besides transitions that the status does not allow."""
 
-from config.core.exceptions import DomainError
+from config.core.exceptions import Conflict, DomainError, Missing
+
+
+class OrderNotPayable(Conflict):
+    """Nothing is due for the order: it is paid, or its status is not `placed`."""
+
+    code = "not_payable"
+
+
+class PaymentInProgress(Conflict):
+    """A payment of the order may be capturing money. Try again when its outcome is known."""
+
+    code = "payment_open"
+
+
+class PaymentMethodUnavailable(DomainError):
+    """The payment method is not enabled, or the organization has no account for it."""
+
+    code = "method_unavailable"
+
+
+class UnknownSandboxToken(DomainError):
+    """The sandbox gateway has no such token; `detail` lists those that it has."""
+
+    code = "unknown_token"
+
+
+class OrderNotConfirmed(Conflict):
+    """The order is paid and about to be confirmed. Refund it after that, or cancel it."""
+
+    code = "order_not_confirmed"
 
 
 class RefundTooLarge(DomainError):
-    """More than can be given back; `max_refundable` says how much that is."""
+    """The amount is larger than what is left to refund: `max_refundable`."""
 
     code = "refund_too_large"
+
+
+class UnknownRefund(Missing):
+    """The payment has no such refund."""
+
+
+class RefundNotManual(Conflict):
+    """The gateway pays this refund out and reports the result."""
+
+    code = "not_by_hand"
+
+
+class RefundReturned(Conflict):
+    """The gateway paid this refund out and it came back, so it must be paid out by hand."""
+
+    code = "paid_out_once"

@@ -1,6 +1,4 @@
-"""What lists of payments can be filtered by."""
-
-from typing import Any
+"""The filters of lists of payments."""
 
 from django.db.models import QuerySet
 
@@ -20,9 +18,11 @@ class PaymentFilters(ContextFilters):
     )
     outcome_open = FlagFilter(
         method="filter_outcome_open",
-        help_text="Nobody knows yet whether the money has come.",
+        help_text="Whether money may be being captured: the gateway's result is not known yet.",
     )
 
-    def filter_outcome_open(self, payments: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
+    def filter_outcome_open(
+        self, payments: QuerySet[Payment], name: str, value: bool
+    ) -> QuerySet[Payment]:
         is_open = selectors.OUTCOME_OPEN
         return payments.filter(is_open if value else ~is_open)

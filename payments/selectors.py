@@ -1,31 +1,51 @@
-"""Reading payments. Nothing here writes."""
+"""Queries of payments. They never write."""
 
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Round
 
+import orders.selectors
 from config.core import outbound
 from config.core.money import MAX_DECIMALS, MoneyField
 from payments.models import Payment, PaymentAccount, Refund
 
-# Payments that wait for somebody: of which nobody knows yet whether the money has come, of which
-# something else came than was asked for, or that cannot be given back as it was meant to.
-OUTCOME_OPEN = Q(keeps_order=True, paid_at=None)
-MISMATCHED = Q(status=Payment.Status.SUCCEEDED, counts=False, keeps_order=True)
+if TYPE_CHECKING:
+    from orders.models import Order
+
+# The operators' queues: payments that may be capturing money, and mismatched payments.
+OUTCOME_OPEN = Q(blocks_expiry=True, paid_at=None)
+MISMATCHED = Q(status=Payment.Status.SUCCEEDED, applies_to_order=False, blocks_expiry=True)
 
 
 def with_parts() -> QuerySet[Payment]:
-    """Return payments to show or to change, with their attempts and refunds."""
-    return Payment.objects.prefetch_related("attempts", "refunds")
+    """Return payments with their attempts and refunds."""
+    return Payment.objects.prefetch_related("attempt_set", "refund_set")
 
 
 def get(payment_id: str) -> Payment:
-    """Return a payment to show."""
+    """Return a payment with its attempts and refunds."""
     return with_parts().get(pk=payment_id)
+
+
+def get_for_update(payment_id: str) -> Payment:
+    """Return a payment; it and its order are locked until the transaction ends."""
+    order_id = Payment.objects.values_list("order_id", flat=True).get(pk=payment_id)
+    order = orders.selectors.get_for_update(order_id)
+    payment = with_parts().select_for_update(no_key=True).get(pk=payment_id)
+    payment.order = order
+    return payment
+
+
+def of_order_for_update(order: "Order") -> list[Payment]:
+    """Return the payments of an order that is locked, oldest first."""
+    payments = with_parts().filter(order=order).order_by("id").select_for_update(no_key=True)
+    for payment in payments:
+        payment.order = order
+    return list(payments)
 
 
 def of_order(order_id: str) -> list[Payment]:
@@ -33,47 +53,47 @@ def of_order(order_id: str) -> list[Payment]:
     return list(with_parts().filter(order=order_id).order_by("id"))
 
 
-def has_money_on_its_way(order_id: str) -> bool:
-    """Return whether it is not known yet if money of an order has come."""
+def may_be_capturing(order_id: str) -> bool:
+    """Return whether a payment of an order may be capturing money."""
     return Payment.objects.filter(OUTCOME_OPEN, order=order_id).exists()
 
 
-def first_asked_by_hand(order_id: str) -> datetime:
-    """Return when a transfer was first asked for, from when on an order waits for it."""
-    by_hand = Payment.objects.filter(order=order_id, method=Payment.Method.MANUAL)
-    first: datetime = by_hand.order_by("id").values_list("created_at", flat=True)[0]
+def first_manual_payment(order_id: str) -> datetime:
+    """Return when the order's first manual payment was started."""
+    manual = Payment.objects.filter(order=order_id, method=Payment.Method.MANUAL)
+    first: datetime = manual.order_by("id").values_list("created_at", flat=True)[0]
     return first
 
 
 def received(order_id: str) -> Decimal:
-    """Return what has come towards an order's total, whatever was given back since."""
-    counting = Payment.objects.filter(order=order_id, counts=True)
-    return sum(counting.values_list("captured", flat=True), Decimal(0))
+    """Return how much of an order's total was captured, including what was refunded since."""
+    applied = Payment.objects.filter(order=order_id, applies_to_order=True)
+    return sum(applied.values_list("captured", flat=True), Decimal(0))
 
 
 def refundable(order_id: str) -> Decimal:
-    """Return what is left of the money that counts towards an order's total."""
-    counting = Payment.objects.filter(order=order_id, counts=True)
-    return sum((payment.refundable for payment in counting), Decimal(0))
+    """Return how much of the money that was captured for an order is left to refund."""
+    applied = Payment.objects.filter(order=order_id, applies_to_order=True)
+    return sum((payment.refundable for payment in applied), Decimal(0))
 
 
-class Caused(NamedTuple):
-    """What became of the refunds that one thing has asked for; the latest is told of."""
+class RefundTotals(NamedTuple):
+    """The refunds with one cause: the amounts, and the method and time of the latest."""
 
-    requested: Decimal  # in all, whatever became of it
+    requested: Decimal  # in all, also the failed ones
     pending: Decimal
     succeeded: Decimal
     method: str | None
     settled_at: datetime | None
 
 
-def caused_by(cause: str) -> Caused:
-    """Return what became of the refunds that `cause` has asked for, by its id."""
+def refunds_caused_by(cause: str) -> RefundTotals:
+    """Return the totals of the refunds that a return requested; `cause` is its id."""
     refunds = list(Refund.objects.filter(cause=cause).order_by("settled_at"))
     done = [refund for refund in refunds if refund.status == Refund.Status.SUCCEEDED]
     latest = done[-1] if done else None
-    pending = (refund.amount for refund in refunds if refund.status == Refund.Status.PENDING)
-    return Caused(
+    pending = (refund.amount for refund in refunds if refund.is_pending)
+    return RefundTotals(
         requested=sum((refund.amount for refund in refunds), Decimal(0)),
         pending=sum(pending, Decimal(0)),
         succeeded=sum((refund.amount for refund in done), Decimal(0)),
@@ -82,71 +102,71 @@ def caused_by(cause: str) -> Caused:
     )
 
 
-def counts(payment_id: str) -> bool:
-    """Return whether a payment's money counts towards its order's total."""
-    return Payment.objects.filter(pk=payment_id, counts=True).exists()
+def applies_to_order(payment_id: str) -> bool:
+    """Return whether the captured money pays the order: it was due and not mismatched."""
+    return Payment.objects.filter(pk=payment_id, applies_to_order=True).exists()
 
 
 def has_money(order_id: str) -> bool:
-    """Return whether something was captured for an order and not refunded."""
+    """Return whether captured money of an order is not refunded yet."""
     return Payment.objects.filter(order=order_id, captured__gt=F("refunded")).exists()
 
 
-def may_yet_be_paid(order_id: str) -> bool:
+def may_still_be_paid(order_id: str) -> bool:
     """Return whether a payment of an order has succeeded, or still may."""
-    hopeful = Q(status__in=(*Payment.OPEN, Payment.Status.SUCCEEDED)) | Q(keeps_order=True)
+    hopeful = Q(status__in=(*Payment.OPEN, Payment.Status.SUCCEEDED)) | Q(blocks_expiry=True)
     return Payment.objects.filter(hopeful, order=order_id).exists()
 
 
-def keeping(now: datetime) -> Exists:
-    """Say, in a query of orders, whether one waits for money that may be on its way at `now`."""
+def blocks_expiry(now: datetime) -> Exists:
+    """Return, for a query of orders, whether a payment blocks the order's expiry at `now`."""
     return Exists(
         Payment.objects.filter(
-            Q(keeps_order=True) | Q(status__in=Payment.OPEN, keeps_order_until__gt=now),
+            Q(blocks_expiry=True) | Q(status__in=Payment.OPEN, blocks_expiry_until__gt=now),
             order=OuterRef("pk"),
         )
     )
 
 
 def sum_of(column: str) -> Coalesce:
-    """Add up a column of the counting payments, in a query of orders."""
-    counting = Payment.objects.filter(order=OuterRef("pk"), counts=True).order_by()
-    total = counting.values("order").annotate(total=Sum(column)).values("total")
+    """Return, for a query of orders, the sum of a column over the payments that apply to it."""
+    applied = Payment.objects.filter(order=OuterRef("pk"), applies_to_order=True).order_by()
+    total = applied.values("order").annotate(total=Sum(column)).values("total")
     return Coalesce(Subquery(total), Decimal(0), output_field=MoneyField())
 
 
 def due(*, now: datetime) -> QuerySet[Payment]:
-    """Return payments about which a gateway is to be asked something at `now`."""
+    """Return payments whose gateway is to be called at `now`."""
     return Payment.objects.filter(outbound.is_due(now)).order_by("due_at")
 
 
 def with_failed_refunds() -> Q:
-    """Say, in a query of payments, whether money could not be given back, and still is here."""
+    """Return, for a query of payments, whether a refund failed and its amount is still left."""
     failed = Refund.objects.filter(payment=OuterRef("pk"), status=Refund.Status.FAILED)
     failed = failed.exclude(error_code=Refund.WITHDRAWN)
-    # Rounded, because SQLite adds with floats.
-    back = Round(F("refunded") + F("refunding"), precision=MAX_DECIMALS)
-    return Q(Exists(failed)) & Q(captured__gt=back)
+    # Rounded, because SQLite adds in floating point.
+    refunded = Round(F("refunded") + F("refunding"), precision=MAX_DECIMALS)
+    return Q(Exists(failed)) & Q(captured__gt=refunded)
 
 
-def with_refunds_by_hand() -> Exists:
-    """Say, in a query of payments, whether an operator has to give money back."""
-    by_hand = Refund.objects.filter(
+def with_manual_refunds() -> Exists:
+    """Return, for a query of payments, whether an operator has to pay a refund out."""
+    manual = Refund.objects.filter(
         ~Q(method=Refund.Method.ORIGINAL_PAYMENT) | Q(payment__method=Payment.Method.MANUAL),
         payment=OuterRef("pk"),
         status=Refund.Status.PENDING,
     )
-    return Exists(by_hand)
+    return Exists(manual)
 
 
 def stripe_account(organization_id: str) -> str | None:
-    """Return the connected account that takes an organization's card payments."""
+    """Return the connected account that receives an organization's card payments."""
     account = PaymentAccount.objects.filter(pk=organization_id).first()
     return account.stripe_account if account else None
 
 
 def manual_payment_days(organization_id: str) -> int:
-    """Return how many days an order of the organization waits for a transfer."""
+    """Return how many days an order of the organization waits for a bank transfer."""
     account = PaymentAccount.objects.filter(pk=organization_id).first()
     own = account.manual_payment_days if account else None
     return own or settings.MANUAL_PAYMENT_DAYS

@@ -22,15 +22,15 @@ from payments import models
 PAYMENT_ID = "pay_01JCZ5D0KQ3N6R9V2X5Z8B1E4G"  # in examples
 ORDER_ID = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B"
 TOKEN_HELP = (
-    "How the customer pays, as the gateway has named it: of Stripe, a PaymentMethod (`pm_…`). "
-    "Without one the customer says so to the gateway itself, by the `client_secret`."
+    "The gateway's id of the customer's payment method: a PaymentMethod of Stripe (`pm_…`). "
+    "Without it, the customer confirms the payment at the gateway, with the `client_secret`."
 )
 
 
 class GatewayToken(ExternalId):
-    """A name that a gateway has given to a card; never the card's number."""
+    """The id that a gateway has given to a card, never a card number."""
 
-    default_error_messages = {"card": "This is a card's number: send what the gateway named it."}
+    default_error_messages = {"card": "This is a card number: send the gateway's id of the card."}
 
     def __init__(self) -> None:
         super().__init__(max_length=255, default=None, allow_null=True, help_text=TOKEN_HELP)
@@ -43,7 +43,7 @@ class GatewayToken(ExternalId):
 
 
 class PaymentCreate(Body):
-    """How what is still due for an order is to be paid."""
+    """A payment of the amount that is due for an order."""
 
     example = {"order_id": ORDER_ID, "payment_method": "stripe"}
     order_id = OwnId(orders.selectors.with_lines)
@@ -52,20 +52,20 @@ class PaymentCreate(Body):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["payment_method"] == models.Payment.Method.MANUAL and attrs["gateway_token"]:
-            message = "Money that comes by hand has none: leave it out."
+            message = "A manual payment has no token: leave it out."
             raise serializers.ValidationError({"gateway_token": message})
         names = {"order_id": "order_id", "payment_method": "method", "gateway_token": "token"}
         return {names[name]: value for name, value in attrs.items()}
 
 
 class ManualPaymentCreate(Body):
-    """The order that somebody pays by cash or transfer."""
+    """A payment in cash or by bank transfer."""
 
     order_id = OwnId(orders.selectors.with_lines)
 
 
 class PaymentRetry(Body):
-    """Maybe another card."""
+    """Another attempt, possibly with another card."""
 
     example = {"gateway_token": "pm_card_mastercard"}
     gateway_token = GatewayToken()
@@ -75,19 +75,19 @@ class PaymentRetry(Body):
 
 
 class PaymentCapture(Body):
-    """Money that somebody has in hand, or on the bank account."""
+    """Money that was received in cash, by bank transfer, or on another card terminal."""
 
     card_last4 = serializers.RegexField(
         r"^[0-9]{4}$",
         default=None,
         allow_null=True,
-        help_text="Of a card that was charged elsewhere.",
-        error_messages={"invalid": "The last four digits, and never more of a card."},
+        help_text="The last four digits of a card that was charged on another terminal.",
+        error_messages={"invalid": "Send only the last four digits of the card."},
     )
 
 
 class RefundCreate(Body):
-    """How much goes back, in the currency that was captured, and why."""
+    """A refund of `amount`, in the captured currency."""
 
     example = {"amount": "12.50", "reason": "operator"}
     amount = MoneyIn()
@@ -95,12 +95,12 @@ class RefundCreate(Body):
 
     def validate_amount(self, amount: Decimal) -> Decimal:
         if not amount:
-            raise serializers.ValidationError("Give an amount above 0.")
+            raise serializers.ValidationError("The amount must be greater than 0.")
         return amount
 
 
 class OperatorRefund(RefundCreate):
-    """How much goes back, why, and by which way."""
+    """A refund by an operator, who chooses the method."""
 
     method = Choice(
         models.Refund.Method, "RefundMethod", default=models.Refund.Method.ORIGINAL_PAYMENT
@@ -108,13 +108,13 @@ class OperatorRefund(RefundCreate):
 
 
 class ManualRefund(Body):
-    """Which of the refunds that are paid out by hand."""
+    """A refund that an operator pays out."""
 
     refund_id = ExternalId()
 
 
 class PaymentAttempt(serializers.Serializer[Any]):
-    """One try to take the money, and why it was declined if it was."""
+    """One attempt to charge the customer, and why the gateway declined it if it did."""
 
     number = serializers.IntegerField()
     error_code = serializers.CharField()
@@ -123,7 +123,7 @@ class PaymentAttempt(serializers.Serializer[Any]):
 
 
 class Refund(serializers.Serializer[Any]):
-    """Money that goes back."""
+    """A refund, which a gateway or an operator pays out."""
 
     id = serializers.CharField()
     payment_id = serializers.CharField()
@@ -132,7 +132,7 @@ class Refund(serializers.Serializer[Any]):
     currency = CurrencyCode()
     reason = Choice(models.Refund.Reason, "RefundReason")
     method = Choice(models.Refund.Method, "RefundMethod")
-    cause = serializers.CharField(allow_null=True, help_text="The return that asked for it.")
+    cause = serializers.CharField(allow_null=True, help_text="The return that requested it.")
     error_code = serializers.CharField()
     error_message = serializers.CharField()
     requested_by = serializers.CharField()
@@ -141,7 +141,7 @@ class Refund(serializers.Serializer[Any]):
 
 
 class Payment(serializers.Serializer[Any]):
-    """A payment: what was asked for, what has come, and what went back."""
+    """A payment: the charged, the captured and the refunded amount."""
 
     id = serializers.CharField()
     order_id = serializers.CharField()
@@ -151,20 +151,22 @@ class Payment(serializers.Serializer[Any]):
     currency = CurrencyCode()
     gateway_payment_id = serializers.CharField(allow_null=True)
     client_secret = serializers.SerializerMethodField(
-        help_text="For the customer's browser, while the customer may still pay; not in lists."
+        help_text="For the customer's browser, while the customer can still pay. Null in lists."
     )
     retries_remaining = serializers.IntegerField()
-    attempts = PaymentAttempt(source="tries", many=True)
-    captured = MoneyOut(currency="held_currency")
+    attempts = PaymentAttempt(many=True)
+    captured = MoneyOut(currency="settlement_currency")
     captured_currency = serializers.CharField(allow_null=True)
-    is_mismatched = serializers.BooleanField(help_text="Other money came than was asked for.")
+    is_mismatched = serializers.BooleanField(
+        help_text="Whether the captured amount is not `amount`."
+    )
     card_brand = serializers.CharField(allow_null=True)
     card_last4 = serializers.CharField(allow_null=True)
     paid_at = serializers.DateTimeField(allow_null=True)
-    refunded = MoneyOut(currency="held_currency")
-    refunding = MoneyOut(currency="held_currency", help_text="On its way back.")
-    max_refundable = MoneyOut(currency="held_currency", source="refundable")
-    refunds = Refund(source="givebacks", many=True)
+    refunded = MoneyOut(currency="settlement_currency")
+    refunding = MoneyOut(currency="settlement_currency", help_text="The amount of pending refunds.")
+    max_refundable = MoneyOut(currency="settlement_currency", source="refundable")
+    refunds = Refund(many=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     allowed_actions = AllowedActions(models.Payment)

@@ -1,4 +1,4 @@
-"""What follows a saved payment: its events are published, its gateway is called."""
+"""After a payment is saved: its events go to the outbox, and its gateway is called."""
 
 from typing import Any
 
@@ -20,6 +20,6 @@ def write_to_outbox(instance: Payment, raw: bool, **kwargs: Any) -> None:
 
 @receiver(post_save, sender=Payment, dispatch_uid="payments.call_gateway")
 def call_gateway(instance: Payment, raw: bool, **kwargs: Any) -> None:
-    """Enqueue `payments.tasks.call_gateway` for a payment whose gateway has not been called yet."""
+    """Enqueue `payments.tasks.call_gateway` for a call that was requested and not made yet."""
     if instance.due_at and not instance.calls and not raw:
         notify.enqueue(tasks.call_gateway, instance.id)

@@ -1,4 +1,4 @@
-"""The payments' REST API, and what gateways send."""
+"""The REST API of payments, and the webhooks of gateways."""
 
 from collections.abc import Callable
 
@@ -16,17 +16,23 @@ from config.api.views import ContextViewSet
 from config.core.exceptions import BadSignature
 from config.core.money import InexactAmount
 from events.serializers import invalid_transition
-from payments import selectors, serializers, services
-from payments.exceptions import RefundTooLarge
+from payments import selectors, serializers
+from payments.exceptions import (
+    OrderNotConfirmed,
+    OrderNotPayable,
+    PaymentInProgress,
+    PaymentMethodUnavailable,
+    RefundTooLarge,
+    UnknownSandboxToken,
+)
 from payments.filters import PaymentFilters
-from payments.gateways import stripe
+from payments.gateways.stripe import webhooks as stripe
 from payments.models import Payment, Refund
-from payments.services.refunds import OrderNotConfirmed
-from payments.services.taking import MethodUnavailable, NotPayable, PaymentOpen, UnknownToken
+from payments.services import capture, gateway, refunds, webhooks
 
 
 class Payments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
-    """Money for an order, from asking for it to giving it back."""
+    """Charge, capture and refund the money of an order."""
 
     scope = "payments"
     queryset = selectors.with_parts()
@@ -40,27 +46,30 @@ class Payments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         status=201,
         example="payment_pending",
         operation_id="start_payment",
-        errors=[NotPayable, PaymentOpen, MethodUnavailable, UnknownToken],
+        errors=[OrderNotPayable, PaymentInProgress, PaymentMethodUnavailable, UnknownSandboxToken],
     )
     def create(self, request: Request) -> Response:
-        """Ask for what is still due; if that is being asked already, the payment is answered."""
-        return self._asked(lambda: services.start_payment(**self.body()))
+        """Charge the amount that is due, and return the gateway's result.
+
+        If a payment with this method and token is open already, it is returned as it is.
+        """
+        return self._charge(lambda: capture.start_payment(**self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(
         request=serializers.PaymentRetry,
         errors=[
             invalid_transition(Payment, "retry"),
-            NotPayable,
-            PaymentOpen,
-            MethodUnavailable,
-            UnknownToken,
+            OrderNotPayable,
+            PaymentInProgress,
+            PaymentMethodUnavailable,
+            UnknownSandboxToken,
         ],
     )
     def retry(self, request: Request, pk: str) -> Response:
-        """Try once more to take what the gateway has declined."""
+        """Make another attempt after a decline, and return the gateway's result."""
         payment = self.get_object()
-        return self._asked(lambda: services.retry_payment(payment_id=payment.id, **self.body()))
+        return self._charge(lambda: capture.retry_payment(payment_id=payment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(
@@ -69,9 +78,9 @@ class Payments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         errors=[invalid_transition(Payment, "capture")],
     )
     def capture(self, request: Request, pk: str) -> Response:
-        """Record money that came by hand: `manual` payments only."""
+        """Record that the money of a `manual` payment was received."""
         payment = self.get_object()
-        return self.answer(services.capture_payment(payment_id=payment.id, **self.body()))
+        return self.answer(capture.capture_payment(payment_id=payment.id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(
@@ -87,24 +96,24 @@ class Payments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         ],
     )
     def refunds(self, request: Request, pk: str) -> Response:
-        """Give money back, never more than is left: `max_refundable` says how much that is."""
+        """Refund an amount of at most `max_refundable`."""
         payment = self.get_object()
-        response = self._once(lambda: services.request_refund(payment_id=payment.id, **self.body()))
-        services.call_gateway(payment_id=payment.id)
-        refund = selectors.get(payment.id).giveback(response.data["id"])
+        response = self._once(lambda: refunds.request_refund(payment_id=payment.id, **self.body()))
+        gateway.call_gateway(payment_id=payment.id)
+        refund = selectors.get(payment.id).find_refund(response.data["id"])
         response.data = serializers.Refund(refund).data
         return response
 
-    def _asked(self, intent: Callable[[], Payment]) -> Response:
-        """Record what is wanted, once; then ask the gateway, and answer with what it said."""
+    def _charge(self, intent: Callable[[], Payment]) -> Response:
+        """Record the intent once, call the gateway, and return the payment with the result."""
         response = self._once(intent)
-        services.call_gateway(payment_id=response.data["id"])
+        gateway.call_gateway(payment_id=response.data["id"])
         payment = selectors.get(response.data["id"])
         response.data = self.get_serializer(payment).data
         return response
 
     def _once(self, intent: Callable[[], Payment | Refund]) -> Response:
-        """Of what is asked once only the id is remembered: the answer is as things are then."""
+        """Remember only the id for a repeated request, whose response is built anew."""
         (status,) = operation_of(self).statuses
         return self.once(lambda: Response({"id": intent().pk}, status=status))
 
@@ -123,6 +132,6 @@ def stripe_webhook(request: Request) -> HttpResponse:
     Needs no token: the `Stripe-Signature` header proves the sender.
     """
     signature = request.headers.get("Stripe-Signature", "")
-    if notice := stripe.notice(stripe.verify(request._request.body, signature)):
-        services.receive_webhook(gateway=Payment.Method.STRIPE, notice=notice)
+    if event := stripe.parse(stripe.verify(request._request.body, signature)):
+        webhooks.receive_webhook(gateway=Payment.Method.STRIPE, event=event)
     return HttpResponse(status=204)

@@ -194,7 +194,7 @@ def settle_refund(*, return_id: str | None, missing_amount: Decimal = Decimal(0)
         return
     return_request = selectors.get_for_update(return_id)
     if return_request.status == Status.RECEIVED:
-        refunds = payments.selectors.caused_by(return_request.id)
+        refunds = payments.selectors.refunds_caused_by(return_request.id)
         return_request.settle(refunds, missing_amount=missing_amount)
         return_request.save()
 

@@ -15,8 +15,8 @@ from invoices.models import Invoice
 from orders import selectors
 from orders import services as orders
 from orders.models import Order
-from payments import services as payments
 from payments.models import Payment, Refund
+from payments.services import capture, gateway, refunds
 
 ADDRESS = {"name": "Juan Pérez", "line1": "1 Main Street", "city": "Memphis", "country": "US"}
 
@@ -83,8 +83,8 @@ def order_of(*quantities: int, status: str = "processing", **fields: Any) -> Ord
 
 def start_payment(order: Order, method: str = "sandbox", token: str | None = None) -> Payment:
     """Ask for what is due, and hear the gateway's answer, as a client does."""
-    payment = payments.start_payment(order_id=order.id, method=method, token=token)
-    payments.call_gateway(payment_id=payment.id)
+    payment = capture.start_payment(order_id=order.id, method=method, token=token)
+    gateway.call_gateway(payment_id=payment.id)
     return Payment.objects.get(pk=payment.pk)
 
 
@@ -106,10 +106,10 @@ class PaymentFactory(factory.Factory):
     def _create(cls, model: type[Payment], *, status: str, organization_id: str) -> Payment:
         order = OrderFactory(organization_id=organization_id)
         if status == "opening":
-            return payments.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
+            return capture.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
         tokens = {"pending": None, "failed": "tok_declined"}
         payment = start_payment(order, token=tokens.get(status, "tok_ok"))
-        if payment.counts:
+        if payment.applies_to_order:
             orders.confirm_order(order_id=order.id, payment_id=payment.id)
         if status == "refunded":
             refund(payment, payment.amount)
@@ -119,11 +119,11 @@ class PaymentFactory(factory.Factory):
 def refund(payment: Payment, amount: Any, **given: Any) -> Refund:
     """Give money back, of a confirmed order, and hear the gateway's answer."""
     payment = Payment.objects.select_related("order").get(pk=payment.pk)
-    if payment.counts and not payment.order.confirmed_at:
+    if payment.applies_to_order and not payment.order.confirmed_at:
         orders.confirm_order(order_id=payment.order_id, payment_id=payment.id)
     given = {"reason": "operator", **given}
-    refund = payments.request_refund(payment_id=payment.id, amount=Decimal(amount), **given)
-    payments.call_gateway(payment_id=payment.id)
+    refund = refunds.request_refund(payment_id=payment.id, amount=Decimal(amount), **given)
+    gateway.call_gateway(payment_id=payment.id)
     return Refund.objects.get(pk=refund.pk)
 
 

@@ -1,4 +1,4 @@
-"""The outside world of payments: what every gateway is asked, and what it answers."""
+"""Payment gateways: the protocol that each implements, its requests and its results."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -6,18 +6,19 @@ from decimal import Decimal
 from typing import Literal, Protocol
 
 
-class NoAnswer(Exception):
-    """The gateway did not say what came of it: not a failure, ask again."""
+class GatewayTimeout(Exception):
+    """The gateway did not report a result. The call must be repeated."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """A payment as its gateway is asked for it. Ids of ours are the keys of idempotency.
+class PaymentRequest:
+    """A payment, as a gateway is called for it. Our ids are the idempotency keys.
 
-    `amount` is in `currency`, with its decimals. `account` is the organization's at the gateway.
-    `token` is how the customer pays, None where the customer says so to the gateway itself.
-    `gateway_payment_id` is None until the gateway has given one. `asked_at` is when this attempt
-    was first asked for, None if it never was, and `asked_last_at` when it last was.
+    `amount` is in `currency` and has its decimals. `account` is the organization's at the gateway.
+    `token` is the payment method that the customer chose; without one the customer confirms the
+    payment at the gateway. `gateway_payment_id` is None until the gateway has assigned one.
+    `first_called_at` and `last_called_at` are the earlier calls for this attempt, None before the
+    first.
     """
 
     payment_id: str
@@ -28,16 +29,16 @@ class Asked:
     account: str | None
     token: str | None = field(repr=False)
     gateway_payment_id: str | None
-    asked_at: datetime | None
-    asked_last_at: datetime | None
+    first_called_at: datetime | None
+    last_called_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Charge:
-    """A payment as its gateway sees it.
+class PaymentResult:
+    """The state of a payment at its gateway.
 
-    `waiting` is for the customer; `processing` means that the money may be on its way. `amount`
-    and `currency` are what came. `charge_id` tells one decline from the next.
+    `waiting`: for the customer. `processing`: a capture may be under way. `amount` and `currency`
+    are what was captured. `charge_id` distinguishes one decline from another.
     """
 
     state: Literal["waiting", "processing", "succeeded", "declined", "cancelled"]
@@ -54,8 +55,8 @@ class Charge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskedBack:
-    """A refund as the gateway is asked for it; `asked_at` is when it first was, if ever."""
+class RefundRequest:
+    """A refund, as a gateway is called for it. `first_called_at` is None before the first call."""
 
     refund_id: str
     payment_id: str
@@ -63,12 +64,12 @@ class AskedBack:
     amount: Decimal
     currency: str
     account: str | None
-    asked_at: datetime | None
+    first_called_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Payout:
-    """A refund as its gateway sees it."""
+class RefundResult:
+    """The state of a refund at its gateway."""
 
     state: Literal["pending", "succeeded", "failed"]
     gateway_refund_id: str | None = None
@@ -78,16 +79,16 @@ class Payout:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Notice:
-    """What a gateway's webhook tells: about a payment of ours, or about a refund of one."""
+class WebhookEvent:
+    """What a gateway's webhook reports about a payment, or about a refund of it."""
 
     event_id: str
-    kind: str
+    event_type: str
     account: str | None
     payment_id: str
-    charge: Charge | None = None
+    payment_result: PaymentResult | None = None
     refund_id: str | None = None
-    payout: Payout | None = None
+    refund_result: RefundResult | None = None
 
     @property
     def subject(self) -> str:
@@ -95,16 +96,16 @@ class Notice:
 
 
 class Gateway(Protocol):
-    """A way to take money and to give it back. Every call raises NoAnswer."""
+    """A way to capture and refund money. Every call may raise GatewayTimeout."""
 
-    def attempt(self, asked: Asked) -> Charge:
-        """Ask for the money, once however often this is called for an attempt."""
+    def attempt(self, request: PaymentRequest) -> PaymentResult:
+        """Charge the customer, once for each attempt however often this is called."""
 
-    def look(self, asked: Asked) -> Charge:
-        """Return how the payment stands."""
+    def retrieve(self, request: PaymentRequest) -> PaymentResult:
+        """Return the state of the payment."""
 
-    def cancel(self, asked: Asked) -> Charge:
-        """Take no money any more; return how the payment stands."""
+    def cancel(self, request: PaymentRequest) -> PaymentResult:
+        """Cancel the payment unless it is captured; return its state."""
 
-    def refund(self, asked: AskedBack) -> Payout:
-        """Give money back, once however often this is called for a refund."""
+    def refund(self, request: RefundRequest) -> RefundResult:
+        """Pay a refund out, once however often this is called for it."""

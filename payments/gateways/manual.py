@@ -1,19 +1,19 @@
-"""Cash and transfers: nobody can be asked, an operator records what has happened."""
+"""Cash and bank transfers: an operator records the capture and the refunds."""
 
-from payments.gateways import Asked, AskedBack, Charge, Payout
+from payments.gateways import PaymentRequest, PaymentResult, RefundRequest, RefundResult
 
 
 class Manual:
-    """Waits for an operator."""
+    """Never captures or refunds anything itself."""
 
-    def attempt(self, asked: Asked) -> Charge:
-        return Charge(state="waiting")
+    def attempt(self, request: PaymentRequest) -> PaymentResult:
+        return PaymentResult(state="waiting")
 
-    def look(self, asked: Asked) -> Charge:
-        return Charge(state="waiting")
+    def retrieve(self, request: PaymentRequest) -> PaymentResult:
+        return PaymentResult(state="waiting")
 
-    def cancel(self, asked: Asked) -> Charge:
-        return Charge(state="cancelled")
+    def cancel(self, request: PaymentRequest) -> PaymentResult:
+        return PaymentResult(state="cancelled")
 
-    def refund(self, asked: AskedBack) -> Payout:
-        return Payout(state="pending")
+    def refund(self, request: RefundRequest) -> RefundResult:
+        return RefundResult(state="pending")

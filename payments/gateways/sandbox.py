@@ -1,4 +1,4 @@
-"""A gateway for trying things out: what happens is in the token, and no money moves."""
+"""A gateway for development and tests: the token decides the result, and no money moves."""
 
 from decimal import Decimal
 from typing import Any
@@ -6,63 +6,71 @@ from typing import Any
 from django.conf import settings
 
 from config.core.money import decimals
-from payments.gateways import Asked, AskedBack, Charge, NoAnswer, Payout
+from payments.gateways import (
+    GatewayTimeout,
+    PaymentRequest,
+    PaymentResult,
+    RefundRequest,
+    RefundResult,
+)
 
 TOKENS = {
-    "tok_ok": "the money comes at once",
+    "tok_ok": "captured at once",
     "tok_declined": "the card is declined",
-    "tok_timeout": "the money comes, but the answer is lost: the timer finds it",
-    "tok_slow": "the money is on its way until the gateway is asked again",
-    "tok_wrong_amount": "a little more comes than was asked for",
+    "tok_timeout": "captured, but the response is lost; a retry finds it",
+    "tok_slow": "processing until the gateway is called again",
+    "tok_wrong_amount": "one minor unit more is captured than was charged",
 }
 CARD = {"card_brand": "visa", "card_last4": "4242"}
 
 
 class Sandbox:
-    """Keeps nothing: the answer follows from the token, and from whether it was asked before."""
+    """Stores nothing: the result depends on the token and on whether it was called before."""
 
-    def attempt(self, asked: Asked) -> Charge:
-        self._expect_on()
-        match asked.token:
+    def attempt(self, request: PaymentRequest) -> PaymentResult:
+        self._check_enabled()
+        match request.token:
             case None:
-                return self._charge(asked, state="waiting")
+                return self._result(request, state="waiting")
             case "tok_declined":
-                return self._charge(
-                    asked,
+                return self._result(
+                    request,
                     state="declined",
-                    charge_id=f"sandbox_{asked.attempt_id}",
+                    charge_id=f"sandbox_{request.attempt_id}",
                     error_code="card_declined",
                     error_message="Your card was declined",
                 )
-            case "tok_timeout" if asked.asked_at is None:
-                raise NoAnswer("The sandbox did not answer in time.")
+            case "tok_timeout" if request.first_called_at is None:
+                raise GatewayTimeout("The sandbox did not answer in time.")
             case "tok_slow":
-                return self._charge(asked, state="processing")
+                return self._result(request, state="processing")
             case "tok_wrong_amount":
-                cent = Decimal(1).scaleb(-decimals(asked.currency))
-                return self._captured(asked, asked.amount + cent)
-        return self._captured(asked, asked.amount)
+                cent = Decimal(1).scaleb(-decimals(request.currency))
+                return self._captured(request, request.amount + cent)
+        return self._captured(request, request.amount)
 
-    def look(self, asked: Asked) -> Charge:
-        self._expect_on()
-        if asked.token == "tok_slow":
-            return self._captured(asked, asked.amount)
-        return self._charge(asked, state="waiting")
+    def retrieve(self, request: PaymentRequest) -> PaymentResult:
+        self._check_enabled()
+        if request.token == "tok_slow":
+            return self._captured(request, request.amount)
+        return self._result(request, state="waiting")
 
-    def cancel(self, asked: Asked) -> Charge:
-        return self._charge(asked, state="cancelled")
+    def cancel(self, request: PaymentRequest) -> PaymentResult:
+        return self._result(request, state="cancelled")
 
-    def refund(self, asked: AskedBack) -> Payout:
-        return Payout(state="succeeded", gateway_refund_id=f"sandbox_{asked.refund_id}")
+    def refund(self, request: RefundRequest) -> RefundResult:
+        return RefundResult(state="succeeded", gateway_refund_id=f"sandbox_{request.refund_id}")
 
-    def _expect_on(self) -> None:
+    def _check_enabled(self) -> None:
         if not settings.PAYMENT_SANDBOX:
-            raise NoAnswer("The sandbox is off: PAYMENT_SANDBOX=true turns it on.")
+            raise GatewayTimeout(
+                "The sandbox gateway is disabled: PAYMENT_SANDBOX=true enables it."
+            )
 
-    def _captured(self, asked: Asked, amount: Decimal) -> Charge:
-        return self._charge(
-            asked, state="succeeded", amount=amount, currency=asked.currency, **CARD
+    def _captured(self, request: PaymentRequest, amount: Decimal) -> PaymentResult:
+        return self._result(
+            request, state="succeeded", amount=amount, currency=request.currency, **CARD
         )
 
-    def _charge(self, asked: Asked, **charge: Any) -> Charge:
-        return Charge(gateway_payment_id=f"sandbox_{asked.payment_id}", **charge)
+    def _result(self, request: PaymentRequest, **result: Any) -> PaymentResult:
+        return PaymentResult(gateway_payment_id=f"sandbox_{request.payment_id}", **result)

@@ -1,26 +1,31 @@
-"""What one organization decides for itself."""
+"""The payment settings of one organization."""
 
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class PaymentAccount(models.Model):
-    """Where an organization's money goes, and how long it waits for a transfer."""
+    """The account that receives an organization's money, and its deadline for bank transfers."""
 
     organization_id = models.CharField(max_length=64, primary_key=True)
     stripe_account = models.CharField(
         max_length=64,
         null=True,
         blank=True,
-        help_text="The connected account that takes the organization's card payments: “acct_…”. "
-        "Blank: none are taken.",
-        validators=[RegexValidator(r"^acct_[A-Za-z0-9]+$", "It looks like “acct_1AbC…”.")],
+        help_text=_(
+            "The connected account that receives the organization's card payments: “acct_…”. "
+            "If it is blank, the organization takes no card payments."
+        ),
+        validators=[RegexValidator(r"^acct_[A-Za-z0-9]+$", _("It looks like “acct_1AbC…”."))],
     )
     manual_payment_days = models.PositiveIntegerField(
         null=True,
         blank=True,
-        help_text="How many days an order waits for a bank transfer. "
-        "Blank leaves it to the settings.",
+        help_text=_(
+            "How many days an order waits for a bank transfer. "
+            "If it is blank, MANUAL_PAYMENT_DAYS applies."
+        ),
         validators=[MinValueValidator(1)],
     )
 

@@ -1,4 +1,4 @@
-"""What a payment is made of. Each part is saved by the payment that it belongs to."""
+"""The parts of a payment: its attempts and its refunds."""
 
 from django.db import models
 from django.db.models import Q
@@ -10,16 +10,16 @@ from events.aggregate import Part
 
 
 class Attempt(Part):
-    """One try to take the money, and why the gateway declined it if it did."""
+    """One attempt to charge the customer, and why the gateway declined it if it did."""
 
     id = PublicIdField("att")
-    payment = models.ForeignKey("payments.Payment", models.PROTECT, related_name="attempts")
+    payment = models.ForeignKey("payments.Payment", models.PROTECT, related_name="attempt_set")
     number = models.PositiveIntegerField()
-    token = models.CharField(max_length=255, null=True)  # how to pay, until that is settled
-    asked_at = models.DateTimeField(null=True)  # the first time that the gateway was asked
-    asked_last_at = models.DateTimeField(null=True)
+    token = models.CharField(max_length=255, null=True)  # deleted once the attempt has an outcome
+    first_called_at = models.DateTimeField(null=True)
+    last_called_at = models.DateTimeField(null=True)
     accepted_at = models.DateTimeField(null=True)  # when the gateway first knew of it
-    charge_id = models.CharField(max_length=255, null=True)  # of what was declined
+    charge_id = models.CharField(max_length=255, null=True)  # of a declined attempt
     error_code = models.CharField(max_length=100, default="")
     error_message = models.CharField(max_length=500, default="")
     declined_at = models.DateTimeField(null=True)
@@ -36,7 +36,7 @@ class Attempt(Part):
 
 
 class Refund(Part):
-    """Money that goes back, whatever asked for it and however it is paid out."""
+    """An amount that is paid back: by the gateway, or by an operator."""
 
     class Status(models.TextChoices):
         PENDING = "pending"
@@ -55,19 +55,19 @@ class Refund(Part):
         STORE_CREDIT = "store_credit"
         MANUAL = "manual"
 
-    WITHDRAWN = "withdrawn"  # the error of one that an operator gave up
+    WITHDRAWN = "withdrawn"  # the error_code of a refund that an operator withdrew
 
     id = PublicIdField("ref")
-    payment = models.ForeignKey("payments.Payment", models.PROTECT, related_name="refunds")
+    payment = models.ForeignKey("payments.Payment", models.PROTECT, related_name="refund_set")
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     amount = MoneyField()
     currency = CurrencyField()
     reason = models.CharField(max_length=32, choices=Reason.choices)
     method = models.CharField(max_length=32, choices=Method.choices)
-    cause = models.CharField(max_length=64, null=True)  # the id of what asked for it
+    cause = models.CharField(max_length=64, null=True)  # the id of the return that requested it
     requested_by = models.CharField(max_length=150)
     requested_at = models.DateTimeField(default=timezone.now)
-    asked_at = models.DateTimeField(null=True)  # the first time that the gateway was asked
+    first_called_at = models.DateTimeField(null=True)
     gateway_refund_id = models.CharField(max_length=255, null=True)
     settled_at = models.DateTimeField(null=True)
     error_code = models.CharField(max_length=100, default="")
@@ -91,3 +91,8 @@ class Refund(Part):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the money has not been paid back yet."""
+        return self.status == self.Status.PENDING

@@ -1,47 +1,272 @@
-"""The life of a payment on one page."""
+"""The payment: an amount that is charged for an order, captured, and refunded."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
-from config.core import request_context
-from config.core.money import exact, money
-from events.aggregate import transition
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Round
+
+from config.core import outbound, request_context
+from config.core.ids import PublicIdField
+from config.core.money import MAX_DECIMALS, CurrencyField, MoneyField, exact, money
+from events.aggregate import Aggregate, transition
 from events.schema import Event
 from payments import events
 from payments.exceptions import RefundTooLarge
 from payments.models.parts import Attempt, Refund
-from payments.models.record import PaymentRecord
+
+MAX_ATTEMPTS = 3
 
 
-class Payment(PaymentRecord):
-    """Money for an order: asked for, captured, and given back."""
+class Payment(outbound.OutboundCall, Aggregate):
+    """An amount that is charged for an order in up to three attempts.
 
+    `amount` and `currency` are what is charged, `captured` and `captured_currency` what the gateway
+    captured; refunds are in the captured currency. The row is also the intent of the calls to its
+    gateway: see `config.core.outbound`.
+    """
+
+    class Status(models.TextChoices):
+        OPENING = "opening"
+        PENDING = "pending"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        REFUNDED = "refunded"
+
+    class Method(models.TextChoices):
+        STRIPE = "stripe"
+        MANUAL = "manual"
+        SANDBOX = "sandbox"
+
+    OPEN = (Status.OPENING, Status.PENDING)
     created_event = events.PaymentOpened
-    Status = PaymentRecord.Status
+    terminal_statuses = frozenset({Status.SUCCEEDED, Status.FAILED, Status.REFUNDED})
+    stream_field = "order_id"
+    UPDATE_FIELDS = (  # without an event
+        *outbound.UPDATE_FIELDS,
+        "client_secret",
+        "closed_at",
+        "gateway_payment_id",
+        "blocks_expiry",
+    )
+
+    id = PublicIdField("pay")
+    order = models.ForeignKey("orders.Order", models.PROTECT, related_name="+")
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.OPENING)
+    method = models.CharField(max_length=16, choices=Method.choices)
+    amount = MoneyField()
+    currency = CurrencyField()
+    account = models.CharField(max_length=64, null=True)  # the organization's at the gateway
+    gateway_payment_id = models.CharField(max_length=255, null=True)
+    client_secret = models.CharField(max_length=255, null=True)  # for the customer's browser
+    abandoned_at = models.DateTimeField(null=True)  # since then the money is not awaited
+    closed_at = models.DateTimeField(null=True)  # since then the gateway cannot capture
+    captured = MoneyField(default=Decimal(0))
+    captured_currency = CurrencyField(null=True)
+    applies_to_order = models.BooleanField(default=False)  # whether `captured` pays the order
+    paid_at = models.DateTimeField(null=True)
+    card_brand = models.CharField(max_length=32, null=True)
+    card_last4 = models.CharField(max_length=4, null=True)
+    refunding = MoneyField(default=Decimal(0))
+    refunded = MoneyField(default=Decimal(0))
+    # The order must not expire while a capture may be under way, or is recorded here and the order
+    # has not reacted to it yet; nor before `blocks_expiry_until`, the deadline of a bank transfer.
+    blocks_expiry = models.BooleanField(default=True)
+    blocks_expiry_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order"],
+                name="one_open_payment_per_order",
+                condition=Q(status__in=["opening", "pending"]),
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0, captured__gte=0, refunded__gte=0, refunding__gte=0)
+                # Rounded, because SQLite adds in floating point.
+                & Q(captured__gte=Round(F("refunded") + F("refunding"), precision=MAX_DECIMALS)),
+                name="payment_refunds_no_cent_twice",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    status__in=["opening", "pending", "failed"],
+                    captured=0,
+                    captured_currency=None,
+                    paid_at=None,
+                    applies_to_order=False,
+                )
+                | Q(
+                    status__in=["succeeded", "refunded"],
+                    captured__gt=0,
+                    captured_currency__isnull=False,
+                    paid_at__isnull=False,
+                ),
+                name="payment_moments",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["order"], name="payment_order"),
+            models.Index(fields=["organization_id", "-id"], name="payment_list"),
+            models.Index(fields=["status", "organization_id", "-id"], name="payment_status"),
+            models.Index(fields=["method", "organization_id", "-id"], name="payment_method"),
+            models.Index(fields=["organization_id", "updated_at"], name="payment_updated"),
+            models.Index(
+                fields=["gateway_payment_id"],
+                name="payment_gateway_id",
+                condition=Q(gateway_payment_id__isnull=False),
+            ),
+            models.Index(fields=["due_at"], name="payment_due", condition=Q(due_at__isnull=False)),
+            models.Index(
+                fields=["created_at"],
+                name="payment_outcome_open",
+                condition=Q(blocks_expiry=True, paid_at__isnull=True),
+            ),
+            models.Index(
+                fields=["created_at"],
+                name="payment_not_applied",
+                condition=Q(status="succeeded", applies_to_order=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    def save_changes(self) -> None:
+        """Save; without an event, leave `updated_at` as it is, which clients filter by."""
+        self.save(update_fields=None if self.has_pending_events else self.UPDATE_FIELDS)
+
+    @classmethod
+    def unfinished(cls) -> Q:
+        """Return which payments are not at their end; one with a pending refund is not."""
+        return super().unfinished() | Q(refunding__gt=0)
+
+    @cached_property
+    def attempts(self) -> list[Attempt]:
+        """The attempts, oldest first."""
+        return list(self.attempt_set.all())
+
+    @cached_property
+    def refunds(self) -> list[Refund]:
+        """The refunds, oldest first."""
+        return list(self.refund_set.all())
+
+    @property
+    def latest_attempt(self) -> Attempt:
+        """The latest attempt."""
+        return self.attempts[-1]
+
+    @property
+    def retries_remaining(self) -> int:
+        """How many more attempts the gateway may decline."""
+        return MAX_ATTEMPTS - sum(attempt.declined_at is not None for attempt in self.attempts)
+
+    @property
+    def is_captured(self) -> bool:
+        """Whether money was captured."""
+        return self.paid_at is not None
+
+    @property
+    def is_open_at_gateway(self) -> bool:
+        """Whether the gateway may still capture money."""
+        return not (self.is_captured or self.closed_at)
+
+    @property
+    def is_mismatched(self) -> bool:
+        """Whether another amount or currency was captured than was charged."""
+        captured = (self.captured, self.captured_currency)
+        return self.is_captured and captured != (self.amount, self.currency)
+
+    @property
+    def settlement_currency(self) -> str:
+        """The currency of the captured amount; before the capture, that of the charged amount."""
+        return str(self.captured_currency or self.currency)
+
+    @property
+    def refundable(self) -> Decimal:
+        """The captured amount without what is refunded or being refunded."""
+        return Decimal(self.captured - self.refunded - self.refunding)
+
+    def has_declined(self, charge_id: str | None) -> bool:
+        """Whether the decline of this charge is recorded already."""
+        return charge_id is not None and charge_id in {each.charge_id for each in self.attempts}
+
+    def find_refund(self, refund_id: str | None) -> Refund | None:
+        """Return the refund with this id, or None."""
+        return next((refund for refund in self.refunds if refund.id == refund_id), None)
+
+    def is_manual_refund(self, refund: Refund) -> bool:
+        """Whether an operator pays the refund out, not the gateway."""
+        is_original = refund.method == Refund.Method.ORIGINAL_PAYMENT
+        return self.method == self.Method.MANUAL or not is_original
+
+    def pending_gateway_refunds(self) -> list[Refund]:
+        """Return the refunds that the gateway still has to pay out."""
+        return [each for each in self._pending_refunds() if not self.is_manual_refund(each)]
+
+    def pending_manual_refunds(self) -> list[Refund]:
+        """Return the refunds that an operator still has to pay out."""
+        return [each for each in self._pending_refunds() if self.is_manual_refund(each)]
+
+    def _pending_refunds(self) -> list[Refund]:
+        return [refund for refund in self.refunds if refund.is_pending]
+
+    def check_refundable(self, amount: Decimal) -> None:
+        """Raise RefundTooLarge if less than `amount` can be refunded, or InexactAmount."""
+        currency = self.settlement_currency
+        refundable, requested = money(self.refundable, currency), exact(amount, currency)
+        if requested > refundable:
+            raise RefundTooLarge(
+                f"{self.id} has {refundable} {currency} left to refund, not {requested}.",
+                max_refundable=str(refundable),
+            )
 
     def may_be_retried(self) -> bool:
-        """it has attempts left, and nobody has given it up; else start a new payment"""
+        """it has attempts left and was not abandoned; otherwise start a new payment"""
         return self.abandoned_at is None
 
     def is_manual(self) -> bool:
-        """the money comes by hand; a gateway says itself when it has it"""
+        """its method is `manual`; the other gateways report a capture themselves"""
         return self.method == self.Method.MANUAL
 
-    def is_waited_for(self) -> bool:
-        """somebody still waits for the money, or the order for what was heard of it"""
-        return self.abandoned_at is None or self.keeps_order
+    def is_awaited(self) -> bool:
+        """it was not abandoned, or its order still waits for the outcome"""
+        return self.abandoned_at is None or self.blocks_expiry
 
-    def has_money_left(self) -> bool:
+    def is_refundable(self) -> bool:
         """some of the captured money is not refunded yet"""
         return self.refundable > 0
 
+    def needs_gateway_call(self) -> bool:
+        """Whether the gateway has results that are not known yet."""
+        if self.is_manual():  # an operator records the results
+            return self.status == self.Status.OPENING
+        return self.is_open_at_gateway or bool(self.pending_gateway_refunds())
+
+    def await_confirmation(self, now: datetime) -> None:
+        """A capture may be under way: block the order's expiry and call the gateway."""
+        self.blocks_expiry = True
+        self.request_call(now)
+
+    def await_transfer(self, *, days: int, since: datetime) -> None:
+        """Block the order's expiry for as long as a bank transfer may take."""
+        self.blocks_expiry, self.blocks_expiry_until = False, since + timedelta(days=days)
+
+    def schedule_next_call(self, now: datetime, error: str = "") -> None:
+        """Schedule the next call of the gateway, if there is more to learn from it."""
+        if self.needs_gateway_call():
+            self.schedule_retry(now, error)
+        else:
+            self.finish_call(error)
+
     @classmethod
     def open(cls, *, token: str | None, at: datetime, **fields: Any) -> "Payment":
-        """Somebody wants to pay what is due."""
+        """Create a payment with its first attempt."""
         payment = cls(**fields)
-        payment.tries, payment.givebacks = [], []
-        payment.try_again(token, at)
+        payment.attempts, payment.refunds = [], []
+        payment._add_attempt(token, at)
         payment.record(events.PaymentOpened.of(payment))
         return payment
 
@@ -53,9 +278,9 @@ class Payment(PaymentRecord):
         guards=[may_be_retried],
     )
     def retry(self, *, token: str | None, at: datetime) -> None:
-        """The customer tries once more, maybe with another card."""
-        self.try_again(token, at)
-        self.keeps_order = True
+        """Make another attempt, possibly with another card."""
+        self._add_attempt(token, at)
+        self.blocks_expiry = True
 
     @transition(
         source=(Status.OPENING, Status.FAILED),
@@ -63,11 +288,11 @@ class Payment(PaymentRecord):
         emits=events.PaymentPending,
     )
     def accept(self, *, at: datetime) -> None:
-        """The gateway knows of the attempt; the money is the customer's to give."""
-        if self.attempt.declined_at:  # tried again where the customer and the gateway meet
-            self.try_again(None, at)
-        self.attempt.accepted_at = at
-        self.save_part(self.attempt)
+        """The gateway has accepted the attempt. The customer has to confirm it, or waits."""
+        if self.latest_attempt.declined_at:  # the customer retried at the gateway itself
+            self._add_attempt(None, at)
+        self.latest_attempt.accepted_at = at
+        self.save_part(self.latest_attempt)
 
     @transition(
         source=(Status.OPENING, Status.PENDING),
@@ -75,14 +300,14 @@ class Payment(PaymentRecord):
         emits=events.PaymentFailed,
     )
     def decline(self, *, charge_id: str, code: str, message: str, at: datetime) -> Event:
-        """The gateway does not take this card; after three attempts nobody waits any more."""
-        attempt = self.attempt
+        """The gateway has declined the attempt. The third decline abandons the payment."""
+        attempt = self.latest_attempt
         attempt.charge_id, attempt.declined_at, attempt.token = charge_id, at, None
         attempt.error_code, attempt.error_message = code[:100], message[:500]
         self.save_part(attempt)
-        self.keeps_order = False
+        self.blocks_expiry = False
         if not self.retries_remaining:
-            self.give_up(at)
+            self._stop_waiting(at)
         return events.PaymentFailed(
             payment_id=self.id,
             order_id=self.order_id,
@@ -98,18 +323,20 @@ class Payment(PaymentRecord):
         verb="capture",
         guards=[is_manual],
     )
-    def capture(self, *, is_wanted: bool, card_last4: str | None, at: datetime) -> None:
-        """Somebody has the money in hand, or on the bank account."""
-        self.take(self.amount, self.currency, at=at, counts=is_wanted, card_last4=card_last4)
+    def capture(self, *, is_still_due: bool, card_last4: str | None, at: datetime) -> None:
+        """An operator has received the money in cash or on the bank account."""
+        self._capture(
+            self.amount, self.currency, at=at, applies_to_order=is_still_due, card_last4=card_last4
+        )
 
     @transition(
         source=(Status.PENDING, Status.FAILED),
         target=Status.SUCCEEDED,
         emits=events.PaymentSucceeded,
     )
-    def succeed(self, *, is_wanted: bool, at: datetime, **card: str | None) -> None:
-        """The gateway has captured what was asked for."""
-        self.take(self.amount, self.currency, at=at, counts=is_wanted, **card)
+    def succeed(self, *, is_still_due: bool, at: datetime, **card: str | None) -> None:
+        """The gateway has captured the amount that was charged."""
+        self._capture(self.amount, self.currency, at=at, applies_to_order=is_still_due, **card)
 
     @transition(
         source=(Status.PENDING, Status.FAILED),
@@ -119,19 +346,19 @@ class Payment(PaymentRecord):
     def mismatch(
         self, *, captured: Decimal, currency: str, at: datetime, **card: str | None
     ) -> None:
-        """The gateway has captured something else: it does not count, and somebody decides."""
-        self.take(captured, currency, at=at, counts=False, **card)
-        self.keeps_order = True
+        """The gateway has captured another amount. It does not pay the order; an operator acts."""
+        self._capture(captured, currency, at=at, applies_to_order=False, **card)
+        self.blocks_expiry = True
 
     @transition(
         source=(Status.OPENING, Status.PENDING, Status.FAILED),
         target=Status.FAILED,
         emits=events.PaymentAbandoned,
-        guards=[is_waited_for],
+        guards=[is_awaited],
     )
     def abandon(self, *, reason: str, at: datetime) -> Event:
-        """Nobody waits for it any more; the gateway is told to take nothing."""
-        self.give_up(at)
+        """The money is not awaited any more. The gateway is called to cancel the payment."""
+        self._stop_waiting(at)
         return events.PaymentAbandoned(payment_id=self.id, order_id=self.order_id, reason=reason)
 
     @transition(
@@ -139,31 +366,31 @@ class Payment(PaymentRecord):
         target=None,
         emits=events.RefundRequested,
         verb="refund",
-        guards=[has_money_left],
+        guards=[is_refundable],
     )
     def request_refund(
         self, *, amount: Decimal, reason: str, method: str, cause: str | None, at: datetime
     ) -> Event:
-        """Money is to go back, at most what is left of it."""
+        """Refund `amount`, in the captured currency. The caller has checked that it is left."""
         refund = Refund(
             payment=self,
             amount=amount,
-            currency=self.held_currency,
+            currency=self.settlement_currency,
             reason=reason,
             method=method,
             cause=cause,
             requested_by=request_context.current().actor,
             requested_at=at,
         )
-        self.givebacks.append(refund)
+        self.refunds.append(refund)
         self.save_part(refund)
         self.refunding += amount
-        if not self.goes_by_hand(refund):
+        if not self.is_manual_refund(refund):
             self.request_call(at)
         return events.RefundRequested.of(refund, self)
 
     def complete_refund(self, *, refund: Refund, **settled: Any) -> None:
-        """The money has gone back, of which the rest is given."""
+        """The refund was paid out: `gateway_refund_id` and `at`, as in `_settle_refund`."""
         if self.refunded + refund.amount == self.captured:
             self.complete_last_refund(refund=refund, **settled)
         else:
@@ -171,25 +398,21 @@ class Payment(PaymentRecord):
 
     @transition(source=Status.SUCCEEDED, target=None, emits=events.RefundSucceeded)
     def complete_part_refund(self, **settled: Any) -> Event:
-        """Some of the money has gone back."""
-        return self.settle_refund(**settled)
+        """A refund was paid out, and some of the captured money is left."""
+        return self._settle_refund(**settled)
 
     @transition(source=Status.SUCCEEDED, target=Status.REFUNDED, emits=events.RefundSucceeded)
     def complete_last_refund(self, **settled: Any) -> Event:
-        """All of the money has gone back."""
-        self.keeps_order = False
-        return self.settle_refund(**settled)
+        """A refund was paid out, and all of the captured money is refunded."""
+        self.blocks_expiry = False
+        return self._settle_refund(**settled)
 
     @transition(source=Status.SUCCEEDED, target=None, emits=events.RefundFailed)
     def fail_refund(self, *, refund: Refund, code: str, message: str, at: datetime) -> Event:
-        """The gateway could not pay it out: the amount can be refunded again."""
+        """The refund could not be paid out. Its amount can be refunded again."""
         refund.status, refund.settled_at = Refund.Status.FAILED, at
-        refund.error_code, refund.error_message = code[:100], message[:500]
         self.refunding -= refund.amount
-        self.save_part(refund)
-        return events.RefundFailed.of(
-            refund, self, error_code=refund.error_code, error_message=refund.error_message
-        )
+        return self._reject_refund(refund, code, message)
 
     @transition(
         source=(Status.SUCCEEDED, Status.REFUNDED),
@@ -197,43 +420,61 @@ class Payment(PaymentRecord):
         emits=events.RefundFailed,
     )
     def bounce_refund(self, *, refund: Refund, code: str, message: str) -> Event:
-        """What was paid out has come back: an operator has to find another way."""
+        """A refund that was paid out came back. An operator has to pay it out another way."""
         refund.status, refund.settled_at = Refund.Status.PENDING, None
         refund.method = Refund.Method.MANUAL
-        refund.error_code, refund.error_message = code[:100], message[:500]
         self.refunded -= refund.amount
         self.refunding += refund.amount
-        self.save_part(refund)
-        return events.RefundFailed.of(
-            refund, self, error_code=refund.error_code, error_message=refund.error_message
-        )
+        return self._reject_refund(refund, code, message)
 
-    def fall_short(self, *, amount: Decimal, cause: str | None) -> None:
-        """So much was to go back, and nothing is left of the order's money."""
+    def record_shortfall(self, *, amount: Decimal, cause: str | None) -> None:
+        """Record that `amount` should also be refunded and no captured money is left for it."""
+        currency = self.settlement_currency
         self.record(
             events.RefundFellShort(
                 payment_id=self.id,
                 order_id=self.order_id,
                 cause=cause,
-                amount=money(amount, self.held_currency),
-                currency=self.held_currency,
+                amount=money(amount, currency),
+                currency=currency,
             )
         )
 
-    def expect_refundable(self, amount: Decimal) -> None:
-        """Raise RefundTooLarge where more is asked for than is left, InexactAmount."""
-        left, asked = money(self.refundable, self.held_currency), exact(amount, self.held_currency)
-        if asked > left:
-            raise RefundTooLarge(
-                f"Of {self.id}, {left} {self.held_currency} can be refunded; "
-                f"{asked} were asked for.",
-                max_refundable=str(left),
-            )
+    def _add_attempt(self, token: str | None, at: datetime) -> None:
+        attempt = Attempt(payment=self, number=len(self.attempts) + 1, token=token)
+        self.attempts.append(attempt)
+        self.save_part(attempt)
+        self.request_call(at)
 
-    def settle_refund(
+    def _capture(
+        self,
+        amount: Decimal,
+        currency: str,
+        *,
+        at: datetime,
+        applies_to_order: bool,
+        card_brand: str | None = None,
+        card_last4: str | None = None,
+    ) -> None:
+        self.captured, self.captured_currency, self.paid_at = amount, currency, at
+        self.card_brand, self.card_last4 = card_brand, card_last4
+        self.applies_to_order = self.blocks_expiry = applies_to_order
+        self.latest_attempt.token = None
+        self.save_part(self.latest_attempt)
+
+    def _stop_waiting(self, at: datetime) -> None:
+        self.abandoned_at, self.blocks_expiry, self.latest_attempt.token = at, False, None
+        self.save_part(self.latest_attempt)
+        if self.is_manual():
+            self.closed_at = at
+            self.finish_call()
+        else:
+            self.request_call(at)
+
+    def _settle_refund(
         self, *, refund: Refund, gateway_refund_id: str | None, at: datetime
     ) -> Event:
-        """Count what has gone back; what the gateway paid out is told to others too."""
+        """Count a refund that was paid out. Only the gateway's own are published."""
         refund.status, refund.settled_at = Refund.Status.SUCCEEDED, at
         refund.gateway_refund_id = gateway_refund_id or refund.gateway_refund_id
         self.refunding -= refund.amount
@@ -243,39 +484,9 @@ class Payment(PaymentRecord):
             self.record(events.PaymentRefunded.of(refund, self))
         return events.RefundSucceeded.of(refund, self)
 
-    def try_again(self, token: str | None, at: datetime) -> None:
-        """Begin an attempt."""
-        attempt = Attempt(payment=self, number=len(self.tries) + 1, token=token)
-        self.tries.append(attempt)
-        self.save_part(attempt)
-        self.request_call(at)
-
-    def take(
-        self,
-        amount: Decimal,
-        currency: str,
-        *,
-        at: datetime,
-        counts: bool,
-        card_brand: str | None = None,
-        card_last4: str | None = None,
-    ) -> None:
-        """Note what has come."""
-        self.captured, self.captured_currency, self.counts = amount, currency, counts
-        self.paid_at, self.card_brand, self.card_last4 = at, card_brand, card_last4
-        self.keeps_order, self.attempt.token = counts, None
-        self.save_part(self.attempt)
-
-    def give_up(self, at: datetime) -> None:
-        """Wait no more, and have the gateway told so."""
-        self.abandoned_at, self.keeps_order, self.attempt.token = at, False, None
-        self.save_part(self.attempt)
-        if self.is_manual():
-            self.closed_at = at
-            self.finish_call()
-        else:
-            self.request_call(at)
-
-    def wait_for_transfer(self, *, days: int, at: datetime) -> None:
-        """Money that comes by hand takes days, for which the order waits."""
-        self.keeps_order, self.keeps_order_until = False, at + timedelta(days=days)
+    def _reject_refund(self, refund: Refund, code: str, message: str) -> Event:
+        refund.error_code, refund.error_message = code[:100], message[:500]
+        self.save_part(refund)
+        return events.RefundFailed.of(
+            refund, self, error_code=refund.error_code, error_message=refund.error_message
+        )

@@ -1,4 +1,4 @@
-"""Giving money back: every refund is a row here, whatever asks for it."""
+"""Refunding captured money. Every refund is a row, whatever requested it."""
 
 from decimal import Decimal
 
@@ -6,82 +6,60 @@ from django.db import transaction
 from django.utils import timezone
 
 import orders.selectors
-from config.core.exceptions import Conflict, Missing
+from payments import selectors
+from payments.exceptions import OrderNotConfirmed, RefundNotManual, RefundReturned, UnknownRefund
 from payments.models import Payment, Refund
-from payments.services.locks import lock_payment, lock_payments, save
-from payments.services.taking import abandon
+from payments.services.capture import abandon_all
 
 ORIGINAL = Refund.Method.ORIGINAL_PAYMENT
 Reason = Refund.Reason
-
-
-class UnknownRefund(Missing):
-    """The payment has no such refund."""
-
-
-class OrderNotConfirmed(Conflict):
-    """The order's money has come, and the order has not heard of it yet."""
-
-    code = "order_not_confirmed"
-
-
-class PaidOutOnce(Conflict):
-    """The gateway has paid this refund out before it came back: it is owed."""
-
-    code = "paid_out_once"
-
-
-class NotByHand(Conflict):
-    """The gateway pays this refund out, and says itself when it has."""
-
-    code = "not_by_hand"
 
 
 @transaction.atomic
 def request_refund(
     *, payment_id: str, amount: Decimal, reason: str, method: str = ORIGINAL
 ) -> Refund:
-    """Give back `amount`, in the currency that was captured.
+    """Refund `amount`, in the captured currency.
 
     Raises RefundTooLarge, InexactAmount, OrderNotConfirmed, InvalidTransition.
     """
-    payment = lock_payment(payment_id)
-    payment.expect_refundable(amount)
-    if payment.counts and payment.order.status == payment.order.Status.PLACED:
+    payment = selectors.get_for_update(payment_id)
+    payment.check_refundable(amount)
+    if payment.applies_to_order and payment.order.status == payment.order.Status.PLACED:
         raise OrderNotConfirmed(
-            f"{payment.order_id} is paid, and about to be confirmed: wait for that, or cancel it, "
-            "and the money goes back by itself."
+            f"{payment.order_id} is paid and about to be confirmed. Refund it after that, or "
+            "cancel the order, which refunds it."
         )
     return _refund(payment, amount, reason, method)
 
 
 @transaction.atomic
 def record_refund(*, payment_id: str, refund_id: str) -> Payment:
-    """Record that an operator has given the money back. Raises UnknownRefund, NotByHand."""
-    payment = lock_payment(payment_id)
-    refund = _by_hand(payment, refund_id)
-    if refund.status == Refund.Status.PENDING:
+    """Record that an operator has paid a refund out. Raises UnknownRefund, RefundNotManual."""
+    payment = selectors.get_for_update(payment_id)
+    refund = _manual_refund(payment, refund_id)
+    if refund.is_pending:
         payment.complete_refund(refund=refund, gateway_refund_id=None, at=timezone.now())
-        save(payment)
+        payment.save_changes()
     return payment
 
 
 @transaction.atomic
 def withdraw_refund(*, payment_id: str, refund_id: str) -> Payment:
-    """Give up a refund that an operator was to pay out.
+    """Withdraw a refund that an operator has not paid out.
 
-    Raises UnknownRefund, NotByHand, PaidOutOnce.
+    Raises UnknownRefund, RefundNotManual, RefundReturned.
     """
-    payment = lock_payment(payment_id)
-    refund = _by_hand(payment, refund_id)
+    payment = selectors.get_for_update(payment_id)
+    refund = _manual_refund(payment, refund_id)
     if refund.gateway_refund_id:
-        raise PaidOutOnce(f"{refund_id} has come back to us: pay it out by hand.")
-    if refund.status == Refund.Status.PENDING:
+        raise RefundReturned(f"{refund_id} came back from the gateway: pay it out by hand.")
+    if refund.is_pending:
         message = "An operator has withdrawn it."
         payment.fail_refund(
             refund=refund, code=Refund.WITHDRAWN, message=message, at=timezone.now()
         )
-        save(payment)
+        payment.save_changes()
     return payment
 
 
@@ -94,51 +72,51 @@ def refund_order(
     method: str = ORIGINAL,
     cause: str | None = None,
 ) -> None:
-    """Give back `amount` of what was paid for an order, the latest money first.
+    """Refund `amount` of the money that was captured for an order, the latest payment first.
 
-    What an operator has given back before is not given twice: at most what is left goes, and of
-    the rest it is told that it fell short.
+    At most what is left is refunded, because an operator may have refunded some before. The rest is
+    recorded as a shortfall.
     """
-    payments = lock_payments(orders.selectors.get_for_update(order_id))
-    counting = [payment for payment in reversed(payments) if payment.counts]
-    for payment in counting:
+    payments = selectors.of_order_for_update(orders.selectors.get_for_update(order_id))
+    applied = [payment for payment in reversed(payments) if payment.applies_to_order]
+    for payment in applied:
         if part := min(amount, payment.refundable):
             _refund(payment, part, reason, method, cause)
             amount -= part
-    if counting and amount:
-        counting[0].fall_short(amount=amount, cause=cause)
-        save(counting[0])
+    if applied and amount:
+        applied[0].record_shortfall(amount=amount, cause=cause)
+        applied[0].save_changes()
 
 
 @transaction.atomic
 def refund_cancelled_order(*, order_id: str) -> None:
-    """Give back all that has come for an order, and wait for no more."""
-    payments = lock_payments(orders.selectors.get_for_update(order_id))
-    abandon(payments, reason="order_cancelled", at=timezone.now())
+    """Refund everything that was captured for an order, and stop waiting for the rest."""
+    payments = selectors.of_order_for_update(orders.selectors.get_for_update(order_id))
+    abandon_all(payments, reason="order_cancelled", at=timezone.now())
     for payment in payments:
         _refund_rest(payment, Reason.ORDER_CANCELLED)
 
 
 @transaction.atomic
-def refund_unwanted(*, payment_id: str) -> None:
-    """Give back what came for an order that is cancelled, or that was paid before."""
-    payment = lock_payment(payment_id)
+def refund_unneeded_payment(*, payment_id: str) -> None:
+    """Refund a payment whose order is cancelled, or was paid before."""
+    payment = selectors.get_for_update(payment_id)
     if payment.order.status == payment.order.Status.CANCELLED:
         _refund_rest(payment, Reason.ORDER_CANCELLED)
-    elif not (payment.counts or payment.is_mismatched):
+    elif not (payment.applies_to_order or payment.is_mismatched):
         _refund_rest(payment, Reason.OTHER)
 
 
-def _by_hand(payment: Payment, refund_id: str) -> Refund:
-    if not (refund := payment.giveback(refund_id)):
+def _manual_refund(payment: Payment, refund_id: str) -> Refund:
+    if not (refund := payment.find_refund(refund_id)):
         raise UnknownRefund(f"{payment.id} has no refund {refund_id}.")
-    if not payment.goes_by_hand(refund):
-        raise NotByHand(f"The gateway pays {refund_id} out, and says itself when it has.")
+    if not payment.is_manual_refund(refund):
+        raise RefundNotManual(f"The gateway pays {refund_id} out and reports the result.")
     return refund
 
 
 def _refund_rest(payment: Payment, reason: str) -> None:
-    if payment.has_money_left():
+    if payment.is_refundable():
         _refund(payment, payment.refundable, reason)
 
 
@@ -152,5 +130,5 @@ def _refund(
     payment.request_refund(
         amount=amount, reason=reason, method=method, cause=cause, at=timezone.now()
     )
-    save(payment)
-    return payment.givebacks[-1]
+    payment.save_changes()
+    return payment.refunds[-1]

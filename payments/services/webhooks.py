@@ -1,60 +1,60 @@
-"""Webhooks of payment gateways. Each has its effect once."""
+"""Webhooks of payment gateways: see `config.core.inbox`."""
 
 from dataclasses import replace
 from datetime import datetime
 
 from config.core import inbox
-from payments.gateways import Charge, Notice
+from payments import selectors
+from payments.gateways import PaymentResult, WebhookEvent
 from payments.models import GatewayWebhook, Payment
-from payments.services.answers import take_charge, take_payout
-from payments.services.locks import lock_payment, save
+from payments.services.gateway_results import apply_payment_result, apply_refund_result
 
 
-def receive_webhook(*, gateway: str, notice: Notice) -> None:
+def receive_webhook(*, gateway: str, event: WebhookEvent) -> None:
     """Store a verified webhook and apply it, unless it was received before.
 
     A webhook of an unknown payment is applied later.
     """
-    if notice.charge:
-        notice = replace(notice, charge=replace(notice.charge, client_secret=None))
-    inbox.receive(GatewayWebhook, _apply, source=gateway, event=notice)
+    if event.payment_result:
+        event = replace(event, payment_result=replace(event.payment_result, client_secret=None))
+    inbox.receive(GatewayWebhook, _apply, source=gateway, event=event)
 
 
 def process_pending_webhooks(*, now: datetime) -> int:
     """Apply the webhooks that are due at `now`; return how many were due."""
-    return inbox.process_pending(GatewayWebhook, _apply, Notice, now=now)
+    return inbox.process_pending(GatewayWebhook, _apply, WebhookEvent, now=now)
 
 
-def _apply(gateway: str, notice: Notice, now: datetime) -> bool:
+def _apply(gateway: str, event: WebhookEvent, now: datetime) -> bool:
     """Apply a webhook to its payment; return False if the payment or the refund is unknown."""
-    found = Payment.objects.filter(pk=notice.payment_id, method=gateway).first()
+    found = Payment.objects.filter(pk=event.payment_id, method=gateway).first()
     # Webhooks of the platform's own account name no account.
-    if found is None or notice.account not in (None, found.account):
+    if found is None or event.account not in (None, found.account):
         return False
-    payment = lock_payment(notice.payment_id)
-    if notice.payout:
-        if not (refund := payment.giveback(notice.refund_id)):
+    payment = selectors.get_for_update(event.payment_id)
+    if event.refund_result:
+        if not (refund := payment.find_refund(event.refund_id)):
             return False
-        take_payout(payment, refund, notice.payout, now=now)
-    elif charge := notice.charge:
-        if charge.gateway_payment_id != (payment.gateway_payment_id or charge.gateway_payment_id):
-            return False  # another payment at the gateway, that only says it is ours
+        apply_refund_result(payment, refund, event.refund_result, now=now)
+    elif result := event.payment_result:
+        if result.gateway_payment_id != (payment.gateway_payment_id or result.gateway_payment_id):
+            return False  # another payment at the gateway, with our id in its metadata
         if not payment.is_captured:
-            _apply_charge(payment, charge, now)
-    if payment.due_at and not payment.has_questions():
+            _apply_payment_result(payment, result, now)
+    if payment.due_at and not payment.needs_gateway_call():
         payment.finish_call()
-    save(payment)
+    payment.save_changes()
     return True
 
 
-def _apply_charge(payment: Payment, charge: Charge, now: datetime) -> None:
-    match charge.state:
-        case "succeeded" if charge.card_last4 is None:
-            # The gateway tells the card only when it is asked.
-            payment.gateway_payment_id, payment.closed_at = charge.gateway_payment_id, None
-            payment.expect_money(now)
+def _apply_payment_result(payment: Payment, result: PaymentResult, now: datetime) -> None:
+    match result.state:
+        case "succeeded" if result.card_last4 is None:
+            # The gateway returns the card only when the payment is retrieved.
+            payment.gateway_payment_id, payment.closed_at = result.gateway_payment_id, None
+            payment.await_confirmation(now)
         case "processing":
-            if not (payment.abandoned_at or payment.knows(charge.charge_id)):
-                payment.expect_money(now)
+            if not (payment.abandoned_at or payment.has_declined(result.charge_id)):
+                payment.await_confirmation(now)
         case "succeeded" | "declined" | "cancelled":
-            take_charge(payment, charge, now=now)
+            apply_payment_result(payment, result, now=now)

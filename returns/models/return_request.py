@@ -23,7 +23,7 @@ from returns.models.policy import PaidBy
 
 if TYPE_CHECKING:
     from orders.models import Order
-    from payments.selectors import Caused
+    from payments.selectors import RefundTotals
 
 # The timestamps that each status requires.
 _NOT_ENDED = Q(ended_at=None, ended_by=None)
@@ -424,7 +424,7 @@ class Return(Aggregate):
     def complete_refund(self) -> None:
         """Every requested refund has succeeded."""
 
-    def settle(self, refunds: "Caused", *, missing_amount: Decimal) -> None:
+    def settle(self, refunds: "RefundTotals", *, missing_amount: Decimal) -> None:
         """Take over the state of the requested refunds, less the amount that payments did not have.
 
         A failed refund can be requested again. If a succeeded refund bounces after the return is

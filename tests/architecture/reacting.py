@@ -15,9 +15,9 @@ from events.models import EventRecord
 from fulfillment import services as fulfillment
 from orders import services as orders
 from orders.models import Order
-from payments import services as payments
-from payments.gateways import Charge, Notice
+from payments.gateways import PaymentResult, WebhookEvent
 from payments.models import Payment
+from payments.services import capture, gateway, webhooks
 from returns import services as returns
 from returns.models import Return
 from shipments.models import Shipment
@@ -62,7 +62,7 @@ def paid(size: int, settle: Settle) -> None:
     order = order_of(size)
     first = start_payment(order)
     second = start_payment(order, method="manual")
-    charge = Charge(
+    result = PaymentResult(
         gateway_payment_id=f"sandbox_{first.id}",
         state="succeeded",
         amount=first.amount,
@@ -70,10 +70,14 @@ def paid(size: int, settle: Settle) -> None:
         card_brand="visa",
         card_last4="4242",
     )
-    notice = Notice(
-        event_id=f"evt_{size}", kind="x", account=None, payment_id=first.id, charge=charge
+    event = WebhookEvent(
+        event_id=f"evt_{size}",
+        event_type="x",
+        account=None,
+        payment_id=first.id,
+        payment_result=result,
     )
-    payments.receive_webhook(gateway="sandbox", notice=notice)
+    webhooks.receive_webhook(gateway="sandbox", event=event)
     settle()
     assert now(order).status == "confirmed"
     second.refresh_from_db()
@@ -85,8 +89,8 @@ def declined(size: int, settle: Settle) -> None:
     order = order_of(size)
     payment = start_payment(order, token="tok_declined")
     for _ in range(2):
-        payments.retry_payment(payment_id=payment.id, token="tok_declined")
-        payments.call_gateway(payment_id=payment.id)
+        capture.retry_payment(payment_id=payment.id, token="tok_declined")
+        gateway.call_gateway(payment_id=payment.id)
     settle()
     assert now(order).cancellation_reason == "payment_failed"
 

@@ -19,8 +19,8 @@ from events.delivery.publisher import Outcome
 from events.models import Outbox
 from events.operations import audit
 from payments import gateways
-from payments import services as payments
 from payments.models import GatewayWebhook
+from payments.services import capture
 from shipments import carriers
 from shipments.models import CarrierWebhook
 from shipments.services import labels
@@ -98,7 +98,7 @@ def unpaid_order(size):
 
 
 def opened(size):
-    return payments.start_payment(
+    return capture.start_payment(
         order_id=OrderFactory(items=lines(size)).id, method="sandbox", token="tok_ok"
     )
 
@@ -114,7 +114,7 @@ def payments_due(size):
 
 def gateway_message(size):
     row = start_payment(OrderFactory(items=lines(size)))
-    charge = gateways.Charge(
+    result = gateways.PaymentResult(
         gateway_payment_id=row.gateway_payment_id,
         state="succeeded",
         amount=row.amount,
@@ -122,8 +122,12 @@ def gateway_message(size):
         card_brand="visa",
         card_last4="4242",
     )
-    notice = gateways.Notice(
-        event_id=f"evt_{size}", kind="", account=None, payment_id=row.id, charge=charge
+    notice = gateways.WebhookEvent(
+        event_id=f"evt_{size}",
+        event_type="",
+        account=None,
+        payment_id=row.id,
+        payment_result=result,
     )
     keep(GatewayWebhook(source="sandbox"), notice)
     return in_days(1)

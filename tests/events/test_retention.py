@@ -13,8 +13,8 @@ from events.models import AuditEntry, EventRecord, Publication, Stream
 from events.operations import reconcile, retention
 from invoices.models import Invoice
 from orders.models import Order
-from payments import services as payments
 from payments.models import Payment
+from payments.services import refunds
 from tests.events.facts import added, at_once, be_confirmed, created, happen
 from tests.factories import CartFactory, OrderFactory, cancel
 from tests.flows.goods import arrive, confirmed, pack, ship
@@ -89,7 +89,7 @@ def comes_back(order):
 
 def pays_back(order):
     payment = Payment.objects.get(order=order.id)
-    payments.request_refund(payment_id=payment.id, amount=Decimal(1), reason="operator")
+    refunds.request_refund(payment_id=payment.id, amount=Decimal(1), reason="operator")
 
 
 @pytest.mark.parametrize("what", [is_owed, comes_back, pays_back])

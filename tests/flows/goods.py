@@ -7,8 +7,8 @@ from fulfillment import services as fulfillment
 from fulfillment.models import Fulfillment
 from orders import selectors as order_selectors
 from orders.models import Order
-from payments import services as payments
 from payments.models import Payment
+from payments.services import gateway
 from shipments import selectors
 from shipments.models import Shipment
 from shipments.services import creation, label_purchase, labels, lifecycle
@@ -68,5 +68,5 @@ def lose(shipment: Shipment, *, settle: Settle, status: str = "lost") -> None:
 def pay_out(order: Order, *, settle: Settle) -> None:
     """The gateway gives back what it is asked for."""
     for payment in Payment.objects.filter(order=order.id):
-        payments.call_gateway(payment_id=payment.id)
+        gateway.call_gateway(payment_id=payment.id)
     settle()

@@ -13,8 +13,8 @@ from fulfillment.models import Fulfillment
 from orders import selectors as order_selectors
 from orders import services as orders
 from orders.models import Order
-from payments import services as payments
 from payments.models import Payment
+from payments.services import capture, gateway, refunds
 from returns import services as returns
 from returns.models import Return
 from shipments.models import Shipment
@@ -87,18 +87,18 @@ class Life:
 
     def pay(self, a: int, b: int, c: int) -> None:
         token = TOKENS[a % len(TOKENS)]
-        payment = payments.start_payment(order_id=self.order_id, method="sandbox", token=token)
-        payments.call_gateway(payment_id=payment.id)
+        payment = capture.start_payment(order_id=self.order_id, method="sandbox", token=token)
+        gateway.call_gateway(payment_id=payment.id)
 
     def call_gateway(self, a: int, b: int, c: int) -> None:
-        self.of(Payment, a, lambda pk: payments.call_gateway(payment_id=pk))
+        self.of(Payment, a, lambda pk: gateway.call_gateway(payment_id=pk))
 
     def refund(self, a: int, b: int, c: int) -> None:
         amount = Decimal(1 + b) / 4
         self.of(
             Payment,
             a,
-            lambda pk: payments.request_refund(payment_id=pk, amount=amount, reason="operator"),
+            lambda pk: refunds.request_refund(payment_id=pk, amount=amount, reason="operator"),
         )
 
     # Its goods

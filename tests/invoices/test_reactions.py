@@ -7,12 +7,12 @@ import pytest
 from invoices import services
 from invoices.models import Invoice
 from payments import selectors as payment_selectors
-from payments import services as payments
+from payments.services import gateway, refunds
 from tests import factories
 from tests.factories import LineFactory, OrderFactory, cancel, invoice_of
 from tests.facts import data, told
 from tests.invoices.test_services import MIXED
-from tests.payments.test_lifecycle import capture_of, hear
+from tests.payments.flows import captured, report
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +52,7 @@ def test_an_unconfirmed_order_gets_no_invoice(settle):
 def refund_by_store_credit(payment, amount):
     """Refund without the gateway."""
     refund = factories.refund(payment, amount, method="store_credit", reason="operator")
-    payments.record_refund(payment_id=payment.id, refund_id=refund.id)
+    refunds.record_refund(payment_id=payment.id, refund_id=refund.id)
     return refund
 
 
@@ -80,9 +80,9 @@ def test_the_refund_of_a_second_payment_is_not_credited(settle):
     late = factories.start_payment(order)
     [paid] = [factories.start_payment(order, token="tok_ok")]
     settle()
-    hear(late, **capture_of(late, late.amount))
+    report(late, **captured(late, late.amount))
     settle()
-    payments.call_gateway(payment_id=late.id)
+    gateway.call_gateway(payment_id=late.id)
     settle()
     assert payment_selectors.get(late.id).status == "refunded"
     assert invoice_of(order).credit_notes == []

@@ -13,14 +13,14 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from payments.gateways import Asked, AskedBack
+from payments.gateways import PaymentRequest, RefundRequest
 from payments.gateways.stripe import gateway
 from tests.broker.conftest import wait_until
 from tests.payments.stripe_peer import StripePeer
 
 LOCALSTRIPE = Path(sys.prefix) / "localstripe/bin/localstripe"
 
-ASKED = Asked(
+REQUEST = PaymentRequest(
     payment_id="pay_1",
     order_id="order_1",
     attempt_id="attempt_1",
@@ -29,33 +29,35 @@ ASKED = Asked(
     account="acct_1",
     token="pm_card_visa",
     gateway_payment_id=None,
-    asked_at=None,
-    asked_last_at=None,
+    first_called_at=None,
+    last_called_at=None,
 )
 
 
-def asked(**changes: Any) -> Asked:
-    """Return what a gateway is asked: 125.50 USD, by a card that pays, unless told otherwise."""
-    return replace(ASKED, asked_last_at=changes.get("asked_at"), **changes)
+def payment_request(**changes: Any) -> PaymentRequest:
+    """Return a request for 125.50 USD with a card that succeeds, with `changes`."""
+    return replace(REQUEST, last_called_at=changes.get("first_called_at"), **changes)
 
 
-def asked_back(gateway_payment_id: str | None, amount: str = "25.50", **changes: Any) -> AskedBack:
-    """Return what a gateway is asked for back, of the payment that `asked` asks for."""
-    of_payment = AskedBack(
+def refund_request(
+    gateway_payment_id: str | None, amount: str = "25.50", **changes: Any
+) -> RefundRequest:
+    """Return a refund request of 25.50 USD, for the payment of `payment_request`."""
+    request = RefundRequest(
         refund_id="ref_1",
         payment_id="pay_1",
         gateway_payment_id=str(gateway_payment_id),
         amount=Decimal(amount),
         currency="USD",
         account="acct_1",
-        asked_at=None,
+        first_called_at=None,
     )
-    return replace(of_payment, **changes)
+    return replace(request, **changes)
 
 
 @pytest.fixture
 def stripe_peer(settings: Any) -> Iterator[StripePeer]:
-    """A Stripe that does all that its documentation promises, and what the network does to it."""
+    """A server that behaves as Stripe's documentation says, behind a network with faults."""
     peer = StripePeer()
     settings.STRIPE_API_KEY = "sk_test_of_the_tests"
     settings.STRIPE_API_BASE = peer.url
@@ -68,7 +70,7 @@ def stripe_peer(settings: Any) -> Iterator[StripePeer]:
 
 @pytest.fixture(scope="session")
 def localstripe_url() -> Iterator[str]:
-    """A localstripe in a process of its own, behind a proxy that drops what it does not know."""
+    """A localstripe in its own process, behind a proxy that drops parameters it does not know."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -97,7 +99,7 @@ def localstripe_url() -> Iterator[str]:
 
 @pytest.fixture
 def localstripe(localstripe_url: str, settings: Any) -> Iterator[str]:
-    """Return the address of the localstripe that the adapter speaks to."""
+    """Configure the gateway for localstripe, and return its address."""
     settings.STRIPE_API_KEY = "sk_test_of_the_tests"
     settings.STRIPE_API_BASE = localstripe_url
     settings.STRIPE_WEBHOOK_SECRET = "whsec_of_the_tests"
@@ -106,7 +108,7 @@ def localstripe(localstripe_url: str, settings: Any) -> Iterator[str]:
 
 
 class _Proxy(BaseHTTPRequestHandler):
-    """localstripe refuses `automatic_payment_methods`, which Stripe has had since 2022."""
+    """Drops `automatic_payment_methods`, which localstripe rejects; Stripe has it since 2022."""
 
     target: tuple[str, int]
 
@@ -133,4 +135,4 @@ class _Proxy(BaseHTTPRequestHandler):
         there.close()
 
     def log_message(self, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""

@@ -4,8 +4,9 @@ import pytest
 from django.urls import reverse
 
 from events.models import EventRecord
-from payments import selectors, services
+from payments import selectors
 from payments.models import GatewayWebhook, PaymentAccount
+from payments.services import gateway
 from tests.factories import OrderFactory, PaymentFactory, cancel, refund, start_payment
 from tests.facts import data, told
 
@@ -32,10 +33,10 @@ def queue(client, key):
 @pytest.mark.parametrize(
     ("status", "offered"),
     [
-        ("opening", ["Abandon", "Ask the gateway"]),
-        ("pending", ["Abandon", "Ask the gateway"]),
+        ("opening", ["Abandon", "Call gateway"]),
+        ("pending", ["Abandon", "Call gateway"]),
         ("succeeded", ["Refund"]),
-        ("failed", ["Retry", "Abandon", "Ask the gateway"]),
+        ("failed", ["Retry", "Abandon", "Call gateway"]),
         ("refunded", []),
     ],
 )
@@ -50,9 +51,9 @@ def test_the_refund_form_starts_with_the_most_that_can_go_back(operator):
     assert form.context["form"]["amount"].value() == "37.50"
     sent = {"amount": "37.51", "reason": "operator", "method": "original_payment"}
     refused = client.post(command(payment, "refund"), sent)
-    assert "37.50 USD can be refunded" in refused.content.decode()
+    assert "37.50 USD left to refund" in refused.content.decode()
     assert client.post(command(payment, "refund"), sent | {"amount": "37.50"}).status_code == 302
-    given = selectors.get(payment.id).givebacks[-1]
+    given = selectors.get(payment.id).refunds[-1]
     assert (given.amount, given.requested_by, given.status) == (37.5, "olga", "pending")
 
 
@@ -73,7 +74,7 @@ def test_store_credit_is_recorded_when_it_has_been_given(operator):
     assert queue(client, "by-hand") == [payment.id]
     assert "Record refund" in buttons(client, payment)
     form = client.get(command(payment, "record-refund"))
-    owed = selectors.get(payment.id).givebacks[0]
+    owed = selectors.get(payment.id).refunds[0]
     assert f"10.00 USD ({owed.id})" in form.content.decode()
     client.post(command(payment, "record-refund"), {"refund_id": owed.id})
     assert queue(client, "by-hand") == []
@@ -90,13 +91,13 @@ def test_a_transfer_is_captured(operator):
 def test_an_operator_asks_for_a_transfer_and_captures_it(operator, settle):
     client, order = operator(username="olga"), OrderFactory()
     add = reverse("admin:payments_payment_add")
-    assert "by cash or transfer" in client.get(add).content.decode()
+    assert "in cash or by bank transfer" in client.get(add).content.decode()
     sent = client.post(add, {"order_id": order.id, "key": "once"}, follow=True)
     [payment] = selectors.of_order(order.id)
     assert sent.redirect_chain[-1][0] == page(payment)
     assert f"Add: done for {payment.id}." in sent.content.decode()
     client.post(add, {"order_id": order.id, "key": "once"})
-    services.call_gateway(payment_id=payment.id)
+    gateway.call_gateway(payment_id=payment.id)
     client.post(command(payment, "capture"), {})
     settle()
     order.refresh_from_db()
@@ -144,8 +145,8 @@ def test_the_page_links_to_the_order_and_tells_its_story(operator):
 
 def test_an_operator_asks_the_gateway_now(operator):
     payment = start_payment(OrderFactory(), token="tok_slow")
-    assert operator().post(command(payment, "ask-the-gateway")).status_code == 302
-    services.call_gateway(payment_id=payment.id)
+    assert operator().post(command(payment, "call-gateway")).status_code == 302
+    gateway.call_gateway(payment_id=payment.id)
     assert selectors.get(payment.id).status == "succeeded"
 
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from payments import selectors, services
+from payments import selectors
+from payments.exceptions import OrderNotConfirmed, OrderNotPayable, RefundReturned
 from payments.models import Payment
-from payments.services.refunds import OrderNotConfirmed, PaidOutOnce
-from payments.services.taking import NotPayable
+from payments.services import capture, gateway, refunds
 from tests.factories import OrderFactory, cancel, pay, refund, start_payment
 from tests.facts import data, told
 from tests.payments.flows import call, connect, deliver, expire, run_timer, start
@@ -29,8 +29,8 @@ def test_a_payment_that_another_one_has_replaced_is_asked_about_no_more(stripe_p
 
 def test_an_operator_gives_up_what_nobody_can_tell(settle):
     order = OrderFactory()
-    payment = services.start_payment(order_id=order.id, method="sandbox", token="tok_slow")
-    services.abandon_payment(payment_id=payment.id)
+    payment = capture.start_payment(order_id=order.id, method="sandbox", token="tok_slow")
+    capture.abandon_payment(payment_id=payment.id)
     assert pay(order).status == "succeeded"
 
 
@@ -38,17 +38,17 @@ def test_an_account_of_which_no_answer_comes_keeps_no_other_waiting(stripe_peer)
     connect()
     for _ in range(3):
         order = OrderFactory()
-        services.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
-    good = services.start_payment(order_id=OrderFactory().id, method="sandbox", token="tok_ok")
+        capture.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
+    good = capture.start_payment(order_id=OrderFactory().id, method="sandbox", token="tok_ok")
     stripe_peer.faults.extend([503] * 9)
-    services.call_due_gateways(now=timezone.now() + timedelta(minutes=1))
+    gateway.call_due_gateways(now=timezone.now() + timedelta(minutes=1))
     assert selectors.get(good.id).status == "succeeded"
     assert len(stripe_peer.faults) == 8, "it is not asked again in the same run"
 
 
 def test_a_manual_payment_given_up_before_its_first_call_is_left_alone(settle):
     order = OrderFactory()
-    payment = services.start_payment(order_id=order.id, method="manual")
+    payment = capture.start_payment(order_id=order.id, method="manual")
     cancel(order)
     settle()
     run_timer()
@@ -58,8 +58,8 @@ def test_a_manual_payment_given_up_before_its_first_call_is_left_alone(settle):
 def test_money_does_not_go_back_before_the_order_has_heard_of_it(settle):
     order = OrderFactory()
     payment = pay(order)
-    with pytest.raises(OrderNotConfirmed, match="wait for that, or cancel it"):
-        services.request_refund(payment_id=payment.id, amount=payment.amount, reason="operator")
+    with pytest.raises(OrderNotConfirmed, match="Refund it after that, or cancel the order"):
+        refunds.request_refund(payment_id=payment.id, amount=payment.amount, reason="operator")
     settle()
     assert refund(payment, "50").status == "succeeded"
     order.refresh_from_db()
@@ -70,11 +70,11 @@ def test_what_a_webhook_told_and_nobody_confirms_is_listed_and_can_be_given_up(s
     payment = start(token="pm_card_chargeDeclined")
     stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
     deliver(stripe_peer, stripe_peer.events[-1])
-    services.abandon_payment(payment_id=payment.id)
+    capture.abandon_payment(payment_id=payment.id)
     deliver(stripe_peer, {**stripe_peer.events[-1], "id": "evt_again"})
     listed = Payment.objects.filter(selectors.OUTCOME_OPEN)
     assert listed.get() == payment
-    services.abandon_payment(payment_id=payment.id)
+    capture.abandon_payment(payment_id=payment.id)
     assert not listed.exists()
     assert expire(payment) == "cancelled"
 
@@ -84,16 +84,16 @@ def test_a_refund_that_came_back_is_owed_and_not_withdrawn(stripe_peer):
     paid = refund(payment, "20")
     stripe_peer.finish(paid.gateway_refund_id, "failed", "lost_or_stolen_card")
     deliver(stripe_peer, stripe_peer.events[-1])
-    with pytest.raises(PaidOutOnce):
-        services.withdraw_refund(payment_id=payment.id, refund_id=paid.id)
+    with pytest.raises(RefundReturned):
+        refunds.withdraw_refund(payment_id=payment.id, refund_id=paid.id)
 
 
 def test_a_cancelled_order_is_asked_for_no_money(settle):
     order = OrderFactory()
-    services.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
+    capture.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
     cancel(order)
-    with pytest.raises(NotPayable):
-        services.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
+    with pytest.raises(OrderNotPayable):
+        capture.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
 
 
 def test_asking_for_a_transfer_again_does_not_keep_the_order_longer():
@@ -103,7 +103,7 @@ def test_asking_for_a_transfer_again_does_not_keep_the_order_longer():
     first.save()
     start_payment(order)
     last = start_payment(order, method="manual")
-    assert last.keeps_order_until - timezone.now() < timedelta(days=1, minutes=1)
+    assert last.blocks_expiry_until - timezone.now() < timedelta(days=1, minutes=1)
 
 
 def test_a_refund_that_comes_back_is_paid_out_by_hand(stripe_peer):
@@ -117,8 +117,8 @@ def test_a_refund_that_comes_back_is_paid_out_by_hand(stripe_peer):
     payment = selectors.get(payment.id)
     assert (payment.status, payment.refunded, payment.refunding) == ("succeeded", 0, 50)
     assert data(payment.order, "refund.failed")["error_code"] == "lost_or_stolen_card"
-    assert [refund.id for refund in payment.owed_by_hand()] == [paid.id]
-    services.record_refund(payment_id=payment.id, refund_id=paid.id)
+    assert [refund.id for refund in payment.pending_manual_refunds()] == [paid.id]
+    refunds.record_refund(payment_id=payment.id, refund_id=paid.id)
     assert Payment.objects.get().status == "refunded"
     assert told(payment.order).count("payment.refunded") == 1
 
@@ -127,12 +127,12 @@ def test_a_refund_by_hand_may_be_withdrawn():
     payment = start_payment(OrderFactory(), token="tok_ok")
     credit = refund(payment, "10", method="store_credit")
     for _ in range(2):
-        services.withdraw_refund(payment_id=payment.id, refund_id=credit.id)
+        refunds.withdraw_refund(payment_id=payment.id, refund_id=credit.id)
     assert selectors.get(payment.id).refundable == 50
     assert not Payment.objects.filter(selectors.with_failed_refunds()).exists()
 
 
 def test_the_sandbox_takes_nothing_once_it_is_off(settings):
-    payment = services.start_payment(order_id=OrderFactory().id, method="sandbox", token="tok_ok")
+    payment = capture.start_payment(order_id=OrderFactory().id, method="sandbox", token="tok_ok")
     settings.PAYMENT_SANDBOX = False
     assert call(payment).status == "opening"

@@ -6,10 +6,10 @@ import pytest
 from django.utils import timezone
 
 from orders.models import Order
-from payments import selectors, services
+from payments import selectors
+from payments.exceptions import PaymentInProgress
 from payments.models import Payment
-from payments.services import gateway
-from payments.services.taking import PaymentOpen
+from payments.services import capture, gateway
 from tests.factories import OrderFactory, cancel, start_payment
 from tests.facts import data, told
 from tests.payments.flows import call, connect, deliver, expire, run_timer, start
@@ -33,7 +33,7 @@ def meanwhile(monkeypatch, method, what, *, after=False):
 def test_a_late_decline_of_the_first_attempt_does_not_swallow_the_second(stripe_peer):
     payment = start(token="pm_card_chargeDeclined")
     late = stripe_peer.events[-1]
-    services.retry_payment(payment_id=payment.id, token="pm_card_visa")
+    capture.retry_payment(payment_id=payment.id, token="pm_card_visa")
     deliver(stripe_peer, late)
     assert call(payment).status == "succeeded"
 
@@ -41,7 +41,7 @@ def test_a_late_decline_of_the_first_attempt_does_not_swallow_the_second(stripe_
 def test_a_late_decline_does_not_start_the_clock_again(stripe_peer, monkeypatch, settle):
     payment = start(token="pm_card_chargeDeclined")
     late = stripe_peer.events[-1]
-    services.retry_payment(payment_id=payment.id, token="pm_card_visa")
+    capture.retry_payment(payment_id=payment.id, token="pm_card_visa")
 
     def happen():
         deliver(stripe_peer, late)
@@ -62,8 +62,8 @@ def test_a_waiting_that_is_not_true_any_more_does_not_start_the_clock_again(
         stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
         deliver(stripe_peer, stripe_peer.events[-1])
 
-    services.ask_again(payment_id=payment.id)
-    meanwhile(monkeypatch, "look", happen, after=True)
+    gateway.call_gateway_now(payment_id=payment.id)
+    meanwhile(monkeypatch, "retrieve", happen, after=True)
     call(payment)
     assert expire(payment) == "placed"
     monkeypatch.undo()
@@ -74,7 +74,7 @@ def test_money_of_a_payment_that_seemed_closed_goes_back(stripe_peer, monkeypatc
     """Stripe's search did not find it yet when the order was cancelled."""
     connect()
     order = OrderFactory()
-    payment = services.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
+    payment = capture.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
     stripe_peer.faults.append("lost")
     call(payment)
     cancel(order)
@@ -93,14 +93,14 @@ def test_what_cannot_be_found_right_after_it_was_asked_for_is_not_closed(stripe_
     """The outage before has lasted for hours."""
     connect()
     order = OrderFactory()
-    payment = services.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
+    payment = capture.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
     stripe_peer.faults.append(503)
     call(payment)
-    attempt = payment.attempts.get()
-    attempt.asked_at -= timedelta(hours=2)
+    attempt = payment.attempt_set.get()
+    attempt.first_called_at -= timedelta(hours=2)
     attempt.save()
     stripe_peer.faults.append("lost")
-    services.call_due_gateways(now=timezone.now() + timedelta(minutes=1))
+    gateway.call_due_gateways(now=timezone.now() + timedelta(minutes=1))
     cancel(order)
     settle()
     found, stripe_peer.intents = stripe_peer.intents, {}
@@ -135,10 +135,10 @@ def test_money_that_a_webhook_has_told_of_is_not_asked_for_a_second_time(stripe_
     payment = start(token="pm_card_chargeDeclined")
     stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
     deliver(stripe_peer, stripe_peer.events[-1])
-    with pytest.raises(PaymentOpen):
+    with pytest.raises(PaymentInProgress):
         start_payment(payment.order, method="stripe", token="pm_card_visa")
-    with pytest.raises(PaymentOpen):
-        services.retry_payment(payment_id=payment.id, token="pm_card_visa")
+    with pytest.raises(PaymentInProgress):
+        capture.retry_payment(payment_id=payment.id, token="pm_card_visa")
     assert call(payment).status == "succeeded"
     assert len(stripe_peer.intents) == 1
 
@@ -148,9 +148,9 @@ def test_what_is_still_open_beside_the_money_is_given_up(settle):
     order = OrderFactory()
     first = start_payment(order)
     second = start_payment(order, method="manual")
-    from tests.payments.test_lifecycle import capture_of, hear
+    from tests.payments.flows import captured, report
 
-    hear(first, **capture_of(first, first.amount))
+    report(first, **captured(first, first.amount))
     settle()
     assert Order.objects.get(pk=order.pk).payment_id == first.id
     assert selectors.get(second.id).abandoned_at
@@ -158,7 +158,7 @@ def test_what_is_still_open_beside_the_money_is_given_up(settle):
 
 def test_being_asked_about_is_no_update(stripe_peer):
     payment = start()
-    services.ask_again(payment_id=payment.id)
+    gateway.call_gateway_now(payment_id=payment.id)
     again = call(payment)
     assert again.calls == 1
     assert again.updated_at == payment.updated_at
@@ -184,7 +184,7 @@ def test_what_stripe_made_nothing_of_was_never_pending(stripe_peer):
 def test_an_account_that_stripe_does_not_know_is_a_decline_and_no_riddle(stripe_peer):
     stripe_peer.faults.append(403)
     payment = start(token="pm_card_visa")
-    assert (payment.status, payment.keeps_order) == ("failed", False)
+    assert (payment.status, payment.blocks_expiry) == ("failed", False)
     assert data(payment.order, "payment.failed")["error_code"] == "account_refused"
     assert expire(payment) == "cancelled"
 
@@ -192,30 +192,30 @@ def test_an_account_that_stripe_does_not_know_is_a_decline_and_no_riddle(stripe_
 def test_a_late_word_of_a_debit_that_was_declined_does_not_keep_the_order(stripe_peer):
     payment = start(token="pm_usBankAccount")
     late = stripe_peer.events[-1]
-    assert (payment.status, payment.keeps_order) == ("pending", True)
+    assert (payment.status, payment.blocks_expiry) == ("pending", True)
     intent = stripe_peer.intents[payment.gateway_payment_id]
     charge = intent["latest_charge"]
     error = {"type": "card_error", "code": "debit_failed", "message": "No.", "charge": charge}
     stripe_peer._fail(intent, error)
     deliver(stripe_peer, stripe_peer.events[-1])
-    services.retry_payment(payment_id=payment.id)
+    capture.retry_payment(payment_id=payment.id)
     call(payment)
     deliver(stripe_peer, late)
     assert expire(payment) == "cancelled"
 
 
-@pytest.mark.parametrize("is_told", [True, False], ids=["webhook", "look"])
+@pytest.mark.parametrize("is_told", [True, False], ids=["webhook", "retrieve"])
 def test_a_debit_after_a_decline_keeps_the_order(stripe_peer, is_told):
     payment = start(token="pm_card_chargeDeclined")
     stripe_peer.pay(payment.gateway_payment_id, "pm_usBankAccount")
     if is_told:
         deliver(stripe_peer, stripe_peer.events[-1])
     else:
-        services.ask_again(payment_id=payment.id)
+        gateway.call_gateway_now(payment_id=payment.id)
     call(payment)
     assert expire(payment) == "placed"
     stripe_peer.settle(payment.gateway_payment_id)
-    services.ask_again(payment_id=payment.id)
+    gateway.call_gateway_now(payment_id=payment.id)
     assert call(payment).status == "succeeded"
 
 
@@ -225,15 +225,15 @@ def test_the_same_card_refused_twice_before_there_is_a_charge_is_two_attempts(st
         stripe_peer.authenticate(payment.gateway_payment_id, succeeds=False)
         error = stripe_peer.intents[payment.gateway_payment_id]["last_payment_error"]
         error["payment_method"]["id"] = "pm_saved"
-        services.ask_again(payment_id=payment.id)
+        gateway.call_gateway_now(payment_id=payment.id)
         call(payment)
         assert data(payment.order, "payment.failed")["retries_remaining"] == left
-        services.retry_payment(payment_id=payment.id, token="pm_card_authenticationRequired")
+        capture.retry_payment(payment_id=payment.id, token="pm_card_authenticationRequired")
         payment = call(payment)
 
 
 def test_a_key_that_stripe_does_not_know_declines_no_customer(stripe_peer):
     stripe_peer.faults.append(401)
     payment = start(token="pm_card_visa")
-    assert (payment.status, payment.keeps_order) == ("opening", True)
+    assert (payment.status, payment.blocks_expiry) == ("opening", True)
     assert Payment.objects.filter(selectors.OUTCOME_OPEN).get() == payment

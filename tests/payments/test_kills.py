@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from orders import services as orders
 from orders.models import Order
-from payments import selectors, services
+from payments import selectors
 from payments.models import Payment
-from payments.services import gateway
+from payments.services import capture, gateway, refunds
 from tests.factories import OrderFactory
 from tests.facts import told
 from tests.parallel import at_once, killed
@@ -30,11 +30,11 @@ AFTER_THE_ANSWER = (gateway, "_record")
 def test_a_payment_is_carried_on_where_its_caller_died(stripe_peer, settle, where):
     connect()
     order = OrderFactory()
-    payment = services.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
-    killed(lambda: services.call_gateway(payment_id=payment.id), *where)
+    payment = capture.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
+    killed(lambda: gateway.call_gateway(payment_id=payment.id), *where)
     assert Payment.objects.get().status == "opening"
-    assert services.call_due_gateways(now=timezone.now()) == 0, "somebody may still be at it"
-    assert services.call_due_gateways(now=timezone.now() + LATER) == 1
+    assert gateway.call_due_gateways(now=timezone.now()) == 0, "somebody may still be at it"
+    assert gateway.call_due_gateways(now=timezone.now() + LATER) == 1
     settle()
     order.refresh_from_db()
     assert order.status == "confirmed"
@@ -49,10 +49,10 @@ def test_a_payment_is_carried_on_where_its_caller_died(stripe_peer, settle, wher
 )
 def test_a_refund_is_carried_on_where_its_caller_died(stripe_peer, where):
     payment = start(token="pm_card_visa")
-    services.request_refund(payment_id=payment.id, amount=payment.amount / 2, reason="operator")
-    killed(lambda: services.call_gateway(payment_id=payment.id), *where)
+    refunds.request_refund(payment_id=payment.id, amount=payment.amount / 2, reason="operator")
+    killed(lambda: gateway.call_gateway(payment_id=payment.id), *where)
     stripe_peer.forget_keys()
-    services.call_due_gateways(now=timezone.now() + LATER)
+    gateway.call_due_gateways(now=timezone.now() + LATER)
     assert Payment.objects.get().refunded == payment.amount / 2
     assert [refund["amount"] for refund in stripe_peer.refunds.values()] == [2500]
 
@@ -62,14 +62,14 @@ def test_a_payment_whose_key_stripe_has_forgotten_is_found_and_not_made_again(
 ):
     connect()
     order = OrderFactory()
-    payment = services.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
-    killed(lambda: services.call_gateway(payment_id=payment.id), *AFTER_THE_ANSWER)
+    payment = capture.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
+    killed(lambda: gateway.call_gateway(payment_id=payment.id), *AFTER_THE_ANSWER)
     stripe_peer.forget_keys()
     payment.refresh_from_db()
-    attempt = payment.attempts.get()
-    attempt.asked_at -= timedelta(days=2)
+    attempt = payment.attempt_set.get()
+    attempt.first_called_at -= timedelta(days=2)
     attempt.save()
-    services.call_due_gateways(now=timezone.now() + LATER)
+    gateway.call_due_gateways(now=timezone.now() + LATER)
     assert Payment.objects.get().status == "succeeded"
     assert len(stripe_peer.intents) == 1
 
@@ -77,8 +77,8 @@ def test_a_payment_whose_key_stripe_has_forgotten_is_found_and_not_made_again(
 def test_twins_make_one_call(stripe_peer):
     connect()
     order = OrderFactory()
-    payment = services.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
-    at_once(4, lambda n: services.call_gateway(payment_id=payment.id))
+    payment = capture.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
+    at_once(4, lambda n: gateway.call_gateway(payment_id=payment.id))
     assert len(stripe_peer.requests) == 1
     assert Payment.objects.get().status == "succeeded"
 
@@ -124,8 +124,8 @@ def test_a_webhook_that_races_the_timer_never_wins_and_loses(stripe_peer, settle
 
     at_once(2, race)
     settle()
-    services.call_due_gateways(now=timezone.now() + LATER)
-    while services.call_due_gateways(now=timezone.now() + LATER):
+    gateway.call_due_gateways(now=timezone.now() + LATER)
+    while gateway.call_due_gateways(now=timezone.now() + LATER):
         pass
     ends = {"confirmed": 0, "cancelled": 0}
     for payment in payments:

@@ -1,104 +1,119 @@
-"""Every state of a payment against everything that can be asked of it."""
+"""Every status of a payment, with every command and every result of the gateway."""
 
 from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, transaction
 
-from payments import services
-from payments.gateways import Charge, Payout
+from payments import selectors
+from payments.gateways import RefundResult
 from payments.models import Payment
-from payments.services import answers
-from payments.services.locks import lock_payment, save
+from payments.services import capture, refunds
+from payments.services.gateway_results import apply_refund_result
 from tests import factories
 from tests.factories import PaymentFactory
 from tests.facts import mark, told
-from tests.states import NO, STANDS, ask, column
+from tests.payments.flows import captured, report
+from tests.states import NO, STANDS, ask
 
 pytestmark = pytest.mark.django_db
 
-STATES = [str(status) for status in Payment.Status]
-
-
-def hear(payment, *, asked=None, **charge):
-    """What the gateway says of it, by whatever way that comes."""
-    payment = lock_payment(payment.id)
-    charge = {"gateway_payment_id": "g_1", "charge_id": "ch_new", **charge}
-    answers.take_charge(payment, Charge(**charge), now=payment.created_at, asked=asked)
-    save(payment)
-
-
-def capture_of(payment, amount):
-    return {"state": "succeeded", "amount": amount, "currency": payment.currency}
-
-
 COMMANDS = {
-    "retry": lambda p: services.retry_payment(payment_id=p.id, token="tok_ok"),
-    "capture": lambda p: services.capture_payment(payment_id=p.id),
-    "refund a part": lambda p: services.request_refund(
+    "retry": lambda p: capture.retry_payment(payment_id=p.id, token="tok_ok"),
+    "capture": lambda p: capture.capture_payment(payment_id=p.id),
+    "refund a part": lambda p: refunds.request_refund(
         payment_id=p.id, amount=Decimal(10), reason="operator"
     ),
-    "be answered": lambda p: hear(p, state="waiting", asked="attempt"),
-    "hear waiting": lambda p: hear(p, state="waiting"),
-    "hear processing": lambda p: hear(p, state="processing"),
-    "hear succeeded": lambda p: hear(p, **capture_of(p, p.amount)),
-    "hear another amount": lambda p: hear(p, **capture_of(p, p.amount + 1)),
-    "hear declined": lambda p: hear(p, state="declined", error_code="c", error_message="m"),
-    "hear cancelled": lambda p: hear(p, state="cancelled"),
-    "cancel the order": lambda p: services.refund_cancelled_order(order_id=p.order_id),
+    "the call returns waiting": lambda p: report(p, state="waiting", source="attempt"),
+    "waiting": lambda p: report(p, state="waiting"),
+    "processing": lambda p: report(p, state="processing"),
+    "succeeded": lambda p: report(p, **captured(p, p.amount)),
+    "succeeded with another amount": lambda p: report(p, **captured(p, p.amount + 1)),
+    "declined": lambda p: report(p, state="declined", error_code="c", error_message="m"),
+    "cancelled": lambda p: report(p, state="cancelled"),
+    "cancel the order": lambda p: refunds.refund_cancelled_order(order_id=p.order_id),
 }
-PENDING, GONE = "payment.pending", "payment.abandoned"
-CAME, OTHER = "payment.succeeded", "payment.mismatched"
-# What is asked: the answer in each state, in their order; or what happens, and the state after.
+PENDING, FAILED, ABANDONED = "payment.pending", "payment.failed", "payment.abandoned"
+SUCCEEDED, MISMATCHED = "payment.succeeded", "payment.mismatched"
+# Of each status: the outcome of each command, or the status and the events after it.
 TABLE = {
-    #  opening, pending, succeeded, failed, refunded
-    "retry": [STANDS, NO, NO, ("opening", ["payment.opened"]), NO],
-    "capture": [NO] * 5,  # a gateway says itself when it has the money
-    "refund a part": [NO, NO, ("same", ["refund.requested"]), NO, NO],
-    "be answered": [("pending", [PENDING]), *[STANDS] * 4],
-    "hear waiting": [STANDS] * 5,
-    "hear processing": [STANDS] * 5,
-    "hear succeeded": [
-        ("succeeded", [PENDING, CAME]),
-        ("succeeded", [CAME]),
-        STANDS,
-        ("succeeded", [PENDING, CAME]),
-        STANDS,
-    ],
-    "hear another amount": [
-        ("succeeded", [PENDING, OTHER]),
-        ("succeeded", [OTHER]),
-        STANDS,
-        ("succeeded", [PENDING, OTHER]),
-        STANDS,
-    ],
-    "hear declined": [
-        ("failed", [PENDING, "payment.failed"]),
-        ("failed", ["payment.failed"]),
-        STANDS,
-        ("same", [PENDING, "payment.failed"]),
-        STANDS,
-    ],
-    "hear cancelled": [("failed", [GONE]), ("failed", [GONE]), STANDS, ("same", [GONE]), STANDS],
-    "cancel the order": [
-        ("failed", [GONE]),
-        ("failed", [GONE]),
-        ("same", ["refund.requested"]),
-        ("same", [GONE]),
-        STANDS,
-    ],
+    "opening": {
+        "retry": STANDS,
+        "capture": NO,  # the gateway reports its captures itself
+        "refund a part": NO,
+        "the call returns waiting": ("pending", [PENDING]),
+        "waiting": STANDS,
+        "processing": STANDS,
+        "succeeded": ("succeeded", [PENDING, SUCCEEDED]),
+        "succeeded with another amount": ("succeeded", [PENDING, MISMATCHED]),
+        "declined": ("failed", [PENDING, FAILED]),
+        "cancelled": ("failed", [ABANDONED]),
+        "cancel the order": ("failed", [ABANDONED]),
+    },
+    "pending": {
+        "retry": NO,
+        "capture": NO,
+        "refund a part": NO,
+        "the call returns waiting": STANDS,
+        "waiting": STANDS,
+        "processing": STANDS,
+        "succeeded": ("succeeded", [SUCCEEDED]),
+        "succeeded with another amount": ("succeeded", [MISMATCHED]),
+        "declined": ("failed", [FAILED]),
+        "cancelled": ("failed", [ABANDONED]),
+        "cancel the order": ("failed", [ABANDONED]),
+    },
+    "succeeded": {
+        "retry": NO,
+        "capture": NO,
+        "refund a part": ("same", ["refund.requested"]),
+        "the call returns waiting": STANDS,
+        "waiting": STANDS,
+        "processing": STANDS,
+        "succeeded": STANDS,
+        "succeeded with another amount": STANDS,
+        "declined": STANDS,
+        "cancelled": STANDS,
+        "cancel the order": ("same", ["refund.requested"]),
+    },
+    "failed": {
+        "retry": ("opening", ["payment.opened"]),
+        "capture": NO,
+        "refund a part": NO,
+        "the call returns waiting": STANDS,
+        "waiting": STANDS,
+        "processing": STANDS,
+        "succeeded": ("succeeded", [PENDING, SUCCEEDED]),
+        "succeeded with another amount": ("succeeded", [PENDING, MISMATCHED]),
+        "declined": ("same", [PENDING, FAILED]),
+        "cancelled": ("same", [ABANDONED]),
+        "cancel the order": ("same", [ABANDONED]),
+    },
+    "refunded": {
+        "retry": NO,
+        "capture": NO,
+        "refund a part": NO,
+        "the call returns waiting": STANDS,
+        "waiting": STANDS,
+        "processing": STANDS,
+        "succeeded": STANDS,
+        "succeeded with another amount": STANDS,
+        "declined": STANDS,
+        "cancelled": STANDS,
+        "cancel the order": STANDS,
+    },
 }
 
 
-@pytest.mark.parametrize("state", STATES)
-def test_state_and_command(state, subtests):
-    ask(PaymentFactory(status=state), COMMANDS, column(TABLE, STATES.index(state)), subtests)
+@pytest.mark.parametrize("status", Payment.Status.values)
+def test_status_and_command(status, subtests):
+    ask(PaymentFactory(status=status), COMMANDS, TABLE[status], subtests)
 
 
-def test_the_table_knows_every_transition():
-    """Those that it does not show settle refunds; their tests are in test_refunds."""
-    moves = [cell for row in TABLE.values() for cell in row if isinstance(cell, tuple)]
-    emitted = {name for _, names in moves for name in names}
+def test_the_table_contains_every_transition():
+    """The transitions that settle refunds are tested in test_refunds."""
+    outcomes = [outcome for row in TABLE.values() for outcome in row.values()]
+    emitted = {name for outcome in outcomes if isinstance(outcome, tuple) for name in outcome[1]}
     settling = {"refund.succeeded", "refund.failed"}
     assert {row.emits.name for row in Payment.transitions()} == emitted | settling
 
@@ -115,7 +130,7 @@ def test_the_table_knows_every_transition():
         "refunded = -1",
     ],
 )
-def test_the_database_too_counts_no_cent_twice(change):
+def test_the_database_refuses_inconsistent_amounts(change):
     payment = PaymentFactory()
     with pytest.raises(IntegrityError), transaction.atomic():
         Payment.objects.raw(
@@ -123,7 +138,7 @@ def test_the_database_too_counts_no_cent_twice(change):
         )[0]
 
 
-def test_the_database_too_keeps_one_open_payment_for_an_order():
+def test_the_database_refuses_a_second_open_payment_of_an_order():
     payment = PaymentFactory(status="pending")
     with pytest.raises(IntegrityError), transaction.atomic():
         Payment.open(
@@ -137,15 +152,14 @@ def test_the_database_too_keeps_one_open_payment_for_an_order():
         ).save()
 
 
-def test_a_payout_moves_a_settled_refund_no_more():
+def test_a_result_does_not_change_a_settled_refund():
     payment = PaymentFactory()
     refund = factories.refund(payment, 10)
     for state in ("pending", "succeeded"):
-        locked, before = lock_payment(payment.id), mark()
-        answers.take_payout(
-            locked, locked.givebacks[0], Payout(state=state), now=payment.created_at
-        )
-        save(locked)
+        locked, before = selectors.get_for_update(payment.id), mark()
+        result = RefundResult(state=state)
+        apply_refund_result(locked, locked.refunds[0], result, now=payment.created_at)
+        locked.save_changes()
         assert told(payment.order, after=before) == []
     refund.refresh_from_db()
     assert refund.status == "succeeded"

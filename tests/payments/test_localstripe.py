@@ -11,10 +11,11 @@ from urllib.request import Request, urlopen
 import pytest
 
 from config.core.exceptions import BadSignature
-from payments.gateways.stripe import Stripe, notice, verify
+from payments.gateways.stripe.gateway import Stripe
+from payments.gateways.stripe.webhooks import parse, verify
 from tests.factories import refund, start_payment
 from tests.facts import mark, told
-from tests.payments.conftest import asked, asked_back
+from tests.payments.conftest import payment_request, refund_request
 from tests.payments.flows import post, start
 
 stripe = Stripe()
@@ -54,54 +55,56 @@ def webhooks(localstripe: str, settings: Any) -> Iterator[queue.Queue[tuple[byte
 
 
 def test_a_card_is_declined_and_the_next_one_pays(localstripe: str) -> None:
-    declined = stripe.attempt(asked(token="pm_card_chargeCustomerFail"))
+    declined = stripe.attempt(payment_request(token="pm_card_chargeCustomerFail"))
     assert (declined.state, declined.error_code) == ("declined", "card_declined")
     assert declined.error_message == "Your card was declined."
     assert str(declined.charge_id).startswith("ch_")
 
-    paid = stripe.attempt(asked(attempt_id="attempt_2"))
-    assert (paid.state, paid.amount, paid.currency) == ("succeeded", asked().amount, "USD")
+    paid = stripe.attempt(payment_request(attempt_id="attempt_2"))
+    assert (paid.state, paid.currency) == ("succeeded", "USD")
+    assert paid.amount == payment_request().amount
     assert (paid.card_brand, paid.card_last4) == ("visa", "4242")
     assert paid.paid_at
-    assert stripe.look(asked(gateway_payment_id=paid.gateway_payment_id)) == paid
+    assert stripe.retrieve(payment_request(gateway_payment_id=paid.gateway_payment_id)) == paid
 
 
 def test_a_payment_waits_for_the_customer_until_it_is_cancelled(localstripe: str) -> None:
-    waiting = stripe.attempt(asked(token=None))
+    waiting = stripe.attempt(payment_request(token=None))
     assert waiting.state == "waiting"
     assert waiting.client_secret
-    known = asked(token=None, gateway_payment_id=waiting.gateway_payment_id)
+    known = payment_request(token=None, gateway_payment_id=waiting.gateway_payment_id)
     assert stripe.cancel(known).state == "cancelled"
-    assert stripe.look(known).state == "cancelled"
+    assert stripe.retrieve(known).state == "cancelled"
 
 
 def test_a_payment_that_has_come_is_not_cancelled(localstripe: str) -> None:
-    paid = stripe.attempt(asked())
-    assert stripe.cancel(asked(gateway_payment_id=paid.gateway_payment_id)) == paid
+    paid = stripe.attempt(payment_request())
+    assert stripe.cancel(payment_request(gateway_payment_id=paid.gateway_payment_id)) == paid
 
 
 def test_a_part_is_refunded(localstripe: str) -> None:
-    paid = stripe.attempt(asked())
-    refunded = stripe.refund(asked_back(paid.gateway_payment_id))
+    paid = stripe.attempt(payment_request())
+    refunded = stripe.refund(refund_request(paid.gateway_payment_id))
     assert (refunded.state, bool(refunded.refunded_at)) == ("succeeded", True)
-    again = asked_back(paid.gateway_payment_id, asked_at=paid.paid_at)
+    again = refund_request(paid.gateway_payment_id, first_called_at=paid.paid_at)
     assert stripe.refund(again) == refunded
 
 
 def test_signed_webhooks_tell_what_became_of_a_payment(
     webhooks: queue.Queue[tuple[bytes, str]],
 ) -> None:
-    declined = stripe.attempt(asked(payment_id="pay_2", token="pm_card_chargeCustomerFail"))
-    paid = stripe.attempt(asked(payment_id="pay_2", attempt_id="attempt_2"))
+    request = payment_request(payment_id="pay_2", token="pm_card_chargeCustomerFail")
+    declined = stripe.attempt(request)
+    paid = stripe.attempt(payment_request(payment_id="pay_2", attempt_id="attempt_2"))
     told = {}
     while len(told) < 2:  # those of other tests come too
         body, signature = webhooks.get(timeout=60)
         with pytest.raises(BadSignature):
             verify(body.replace(b"12550", b"12551"), signature)
-        heard = notice(verify(body, signature))
+        heard = parse(verify(body, signature))
         assert heard
         if heard.payment_id == "pay_2":
-            told[heard.kind] = heard.charge
+            told[heard.event_type] = heard.payment_result
     assert told["payment_intent.payment_failed"].charge_id == declined.charge_id
     succeeded = told["payment_intent.succeeded"]
     assert succeeded.gateway_payment_id == paid.gateway_payment_id

@@ -12,11 +12,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from config.core.exceptions import DomainError
 from orders import services as orders
-from payments import services
-from payments.gateways import Charge, Notice, Payout
+from payments import selectors
+from payments.gateways import PaymentResult, RefundResult, WebhookEvent
 from payments.models import Payment, Refund
-from payments.services.answers import take_payout
-from payments.services.locks import lock_payment, save
+from payments.services import capture, gateway, refunds, webhooks
+from payments.services.gateway_results import apply_refund_result
 from tests.factories import OrderFactory
 
 AMOUNTS = st.decimals("0.01", "60", places=2)
@@ -35,9 +35,9 @@ class Life(RuleBasedStateMachine):
     def teardown(self):
         """In the end everything comes to its end."""
         try:
-            services.refund_cancelled_order(order_id=self.order.id)
+            refunds.refund_cancelled_order(order_id=self.order.id)
             for hour in range(1, 9):
-                services.call_due_gateways(now=timezone.now() + timedelta(hours=hour))
+                gateway.call_due_gateways(now=timezone.now() + timedelta(hours=hour))
             for payment in self.payments():
                 assert payment.due_at is None
                 assert payment.status not in Payment.OPEN
@@ -62,17 +62,17 @@ class Life(RuleBasedStateMachine):
 
     @rule(token=TOKENS, method=st.sampled_from(["sandbox", "manual"]))
     def start(self, token, method):
-        self.ask(services.start_payment, order_id=self.order.id, method=method, token=token)
+        self.ask(capture.start_payment, order_id=self.order.id, method=method, token=token)
 
     @rule(data=st.data(), token=TOKENS)
     def retry(self, data, token):
         if payment := self.some(data):
-            self.ask(services.retry_payment, payment_id=payment.id, token=token)
+            self.ask(capture.retry_payment, payment_id=payment.id, token=token)
 
     @rule(data=st.data())
     def capture(self, data):
         if payment := self.some(data):
-            self.ask(services.capture_payment, payment_id=payment.id)
+            self.ask(capture.capture_payment, payment_id=payment.id)
 
     @rule(data=st.data())
     def confirm_the_order(self, data):
@@ -83,13 +83,13 @@ class Life(RuleBasedStateMachine):
     def refund(self, data, amount):
         if payment := self.some(data):
             self.ask(
-                services.request_refund, payment_id=payment.id, amount=amount, reason="operator"
+                refunds.request_refund, payment_id=payment.id, amount=amount, reason="operator"
             )
 
     @rule(data=st.data())
     def call(self, data):
         if payment := self.some(data):
-            services.call_gateway(payment_id=payment.id)
+            gateway.call_gateway(payment_id=payment.id)
 
     @rule(
         data=st.data(),
@@ -100,7 +100,7 @@ class Life(RuleBasedStateMachine):
     def hear_of_a_payment(self, data, state, amount, charge):
         """By a webhook, which may be late."""
         if payment := self.some(data):
-            heard = Charge(
+            heard = PaymentResult(
                 state=state,
                 gateway_payment_id=f"sandbox_{payment.id}",
                 amount=amount,
@@ -109,38 +109,38 @@ class Life(RuleBasedStateMachine):
                 card_last4=data.draw(st.sampled_from(["4242", None])),
             )
             self.events += 1
-            notice = Notice(
+            event = WebhookEvent(
                 event_id=f"evt_{self.events}",
-                kind="x",
+                event_type="x",
                 account=None,
                 payment_id=payment.id,
-                charge=heard,
+                payment_result=heard,
             )
-            services.receive_webhook(gateway=payment.method, notice=notice)
+            webhooks.receive_webhook(gateway=payment.method, event=event)
 
     @rule(data=st.data(), state=st.sampled_from(["pending", "succeeded", "failed"]))
     def hear_of_a_refund(self, data, state):
         refunds = list(Refund.objects.filter(payment__order=self.order).order_by("id"))
         if refunds:
             refund = data.draw(st.sampled_from(refunds))
-            payment = lock_payment(refund.payment_id)
-            refund = next(each for each in payment.givebacks if each.id == refund.id)
-            take_payout(payment, refund, Payout(state=state), now=payment.created_at)
-            save(payment)
+            payment = selectors.get_for_update(refund.payment_id)
+            refund = next(each for each in payment.refunds if each.id == refund.id)
+            apply_refund_result(payment, refund, RefundResult(state=state), now=payment.created_at)
+            payment.save_changes()
 
     @rule(hours=st.integers(0, 3))
     def run_the_timer(self, hours):
-        services.call_due_gateways(now=timezone.now() + timedelta(hours=hours))
+        gateway.call_due_gateways(now=timezone.now() + timedelta(hours=hours))
 
     @rule()
     def cancel_the_order(self):
-        services.refund_cancelled_order(order_id=self.order.id)
+        refunds.refund_cancelled_order(order_id=self.order.id)
 
     @invariant()
     def no_cent_is_counted_twice(self):
         for payment in self.payments():
             by_status = dict.fromkeys(Refund.Status.values, Decimal(0))
-            for refund in payment.refunds.all():
+            for refund in payment.refund_set.all():
                 by_status[refund.status] += refund.amount
             assert payment.refunded == by_status["succeeded"]
             assert payment.refunding == by_status["pending"]
@@ -153,14 +153,14 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def an_order_is_paid_once(self):
-        counting = [payment for payment in self.payments() if payment.counts]
+        counting = [payment for payment in self.payments() if payment.applies_to_order]
         assert sum(payment.refundable for payment in counting) <= 50
         assert sum(payment.status in Payment.OPEN for payment in self.payments()) <= 1
 
     @invariant()
     def nothing_wanted_of_a_gateway_is_forgotten(self):
         for payment in self.payments():
-            if payment.owed_by_gateway() or payment.status == "opening":
+            if payment.pending_gateway_refunds() or payment.status == "opening":
                 assert payment.due_at
 
 

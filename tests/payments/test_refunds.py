@@ -8,12 +8,12 @@ from config.core.money import InexactAmount
 from events.aggregate import InvalidTransition
 from events.models import EventRecord
 from events.schema import parse
-from payments import selectors, services
-from payments.gateways import Payout
-from payments.models import Payment, Refund, RefundTooLarge
-from payments.services.answers import take_payout
-from payments.services.locks import lock_payment, save
-from payments.services.refunds import NotByHand, UnknownRefund
+from payments import selectors
+from payments.exceptions import RefundNotManual, RefundTooLarge, UnknownRefund
+from payments.gateways import RefundResult
+from payments.models import Payment, Refund
+from payments.services import capture, gateway, refunds
+from payments.services.gateway_results import apply_refund_result
 from tests.factories import OrderFactory, PaymentFactory, refund, start_payment
 from tests.facts import data, mark, told
 from tests.parallel import at_once
@@ -28,14 +28,15 @@ def of(payment):
 
 def request(payment, amount="10", **given):
     given = {"reason": "operator", **given}
-    return services.request_refund(payment_id=payment.id, amount=Decimal(amount), **given)
+    return refunds.request_refund(payment_id=payment.id, amount=Decimal(amount), **given)
 
 
 def fail(payment, refund):
-    payment = lock_payment(payment.id)
-    payout = Payout(state="failed", error_code="expired_card", error_message="The card expired.")
-    take_payout(payment, payment.givebacks[-1], payout, now=refund.requested_at)
-    save(payment)
+    payment = selectors.get_for_update(payment.id)
+    message = "The card expired."
+    result = RefundResult(state="failed", error_code="expired_card", error_message=message)
+    apply_refund_result(payment, payment.refunds[-1], result, now=refund.requested_at)
+    payment.save_changes()
 
 
 def test_a_refund_is_published_when_the_gateway_has_paid_it_out():
@@ -44,7 +45,7 @@ def test_a_refund_is_published_when_the_gateway_has_paid_it_out():
     request(payment, reason="customer_return")
     assert told(payment.order, after=before) == ["refund.requested"]
     assert of(payment) == ("succeeded", 0, 10)
-    services.call_gateway(payment_id=payment.id)
+    gateway.call_gateway(payment_id=payment.id)
     assert told(payment.order, after=before)[1:] == ["payment.refunded", "refund.succeeded"]
     assert of(payment) == ("succeeded", 10, 0)
     told_to_others = data(payment.order, "payment.refunded")
@@ -68,7 +69,7 @@ def test_with_the_last_cent_the_payment_is_refunded():
 def test_more_than_is_left_is_refused_with_how_much_that_is(first, second, left):
     payment = PaymentFactory()
     refund(payment, first)
-    with pytest.raises(RefundTooLarge, match=f"{left} USD can be refunded") as refused:
+    with pytest.raises(RefundTooLarge, match=f"{left} USD left to refund") as refused:
         request(payment, second)
     assert refused.value.details == {"max_refundable": left}
 
@@ -99,7 +100,7 @@ def test_a_refund_that_no_gateway_pays_out_waits_for_an_operator():
     payment = PaymentFactory()
     credit = refund(payment, "10", method="store_credit")
     assert credit.status == "pending"
-    services.record_refund(payment_id=payment.id, refund_id=credit.id)
+    refunds.record_refund(payment_id=payment.id, refund_id=credit.id)
     assert of(payment) == ("succeeded", 10, 0)
     assert "payment.refunded" not in told(payment.order), "the gateway has paid nothing out"
     assert data(payment.order, "refund.succeeded")["method"] == "store_credit"
@@ -107,25 +108,25 @@ def test_a_refund_that_no_gateway_pays_out_waits_for_an_operator():
 
 def test_a_refund_of_cash_is_cash_again_and_is_published(settle):
     payment = start_payment(OrderFactory(), method="manual")
-    services.capture_payment(payment_id=payment.id)
+    capture.capture_payment(payment_id=payment.id)
     cash = refund(payment, "10")
     for _ in range(2):
-        services.record_refund(payment_id=payment.id, refund_id=cash.id)
+        refunds.record_refund(payment_id=payment.id, refund_id=cash.id)
     assert told(payment.order).count("payment.refunded") == 1
 
 
 def test_what_the_gateway_pays_out_nobody_records():
     payment = PaymentFactory()
-    with pytest.raises(NotByHand):
-        services.record_refund(payment_id=payment.id, refund_id=request(payment).id)
+    with pytest.raises(RefundNotManual):
+        refunds.record_refund(payment_id=payment.id, refund_id=request(payment).id)
     with pytest.raises(UnknownRefund):
-        services.record_refund(payment_id=payment.id, refund_id="ref_no")
+        refunds.record_refund(payment_id=payment.id, refund_id="ref_no")
 
 
 def test_the_latest_money_goes_back_first_and_never_more_than_is_left():
     payment = PaymentFactory()
     refund(payment, "45")
-    services.refund_order(order_id=payment.order_id, amount=Decimal(20), reason="units_written_off")
+    refunds.refund_order(order_id=payment.order_id, amount=Decimal(20), reason="units_written_off")
     assert of(payment) == ("succeeded", 45, 5)
 
 
@@ -133,8 +134,8 @@ def test_of_what_is_not_left_it_is_told_that_it_fell_short():
     payment = PaymentFactory()
     refund(payment, "45")
     asked = {"amount": Decimal(20), "reason": "customer_return", "method": "store_credit"}
-    services.refund_order(order_id=payment.order_id, cause="ret_1", **asked)
-    given = selectors.get(payment.id).givebacks[-1]
+    refunds.refund_order(order_id=payment.order_id, cause="ret_1", **asked)
+    given = selectors.get(payment.id).refunds[-1]
     assert (given.amount, given.method, given.cause) == (5, "store_credit", "ret_1")
     assert data(payment.order, "refund.requested")["cause"] == "ret_1"
     assert data(payment.order, "refund.fell_short") == {
@@ -151,21 +152,22 @@ def test_what_became_of_everything_that_one_cause_asked_for_is_told():
     payment = PaymentFactory()
     for amount in (10, 20, 5):
         asked = {"amount": Decimal(amount), "reason": "customer_return", "cause": "ret_1"}
-        services.refund_order(order_id=payment.order_id, **asked)
-    fail(payment, selectors.get(payment.id).givebacks[-1])
-    first = selectors.get(payment.id).givebacks[0]
-    locked = lock_payment(payment.id)
-    take_payout(locked, locked.givebacks[0], Payout(state="succeeded"), now=payment.created_at)
-    save(locked)
-    came = selectors.caused_by("ret_1")
+        refunds.refund_order(order_id=payment.order_id, **asked)
+    fail(payment, selectors.get(payment.id).refunds[-1])
+    first = selectors.get(payment.id).refunds[0]
+    locked = selectors.get_for_update(payment.id)
+    result = RefundResult(state="succeeded")
+    apply_refund_result(locked, locked.refunds[0], result, now=payment.created_at)
+    locked.save_changes()
+    came = selectors.refunds_caused_by("ret_1")
     assert (came.requested, came.pending, came.succeeded) == (35, 20, 10)
     assert (came.method, came.settled_at) == (first.method, payment.created_at)
-    assert selectors.caused_by("ret_2").requested == 0
+    assert selectors.refunds_caused_by("ret_2").requested == 0
 
 
 def test_nothing_goes_back_of_a_payment_that_is_all_refunded():
     payment = PaymentFactory(status="refunded")
-    locked = lock_payment(payment.id)
+    locked = selectors.get_for_update(payment.id)
     with pytest.raises(InvalidTransition, match="not refunded yet"):
         locked.request_refund(
             amount=Decimal(1),

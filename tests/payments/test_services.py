@@ -7,17 +7,18 @@ import pytest
 from django.utils import timezone
 
 from orders import services as orders
-from payments import selectors, services
+from payments import selectors
 from payments.models import Payment, PaymentAccount
+from payments.services import capture, gateway, refunds
 from tests.factories import OrderFactory, cancel, pay, start_payment
 from tests.facts import data, told
-from tests.payments.test_lifecycle import capture_of, hear
+from tests.payments.flows import captured, report
 
 pytestmark = pytest.mark.django_db
 
 
 def ask_again(payment, after=timedelta(minutes=1)):
-    services.call_due_gateways(now=timezone.now() + after)
+    gateway.call_due_gateways(now=timezone.now() + after)
     return Payment.objects.get(pk=payment.pk)
 
 
@@ -57,13 +58,13 @@ class TestPaying:
 
     def test_money_on_its_way_is_asked_about(self):
         payment = start_payment(OrderFactory(), token="tok_slow")
-        assert (payment.status, payment.keeps_order) == ("pending", True)
+        assert (payment.status, payment.blocks_expiry) == ("pending", True)
         assert ask_again(payment).status == "succeeded"
 
     def test_the_token_is_forgotten_once_it_has_been_used(self):
         for token in ("tok_ok", "tok_declined"):
             payment = start_payment(OrderFactory(), token=token)
-            assert payment.attempt.token is None
+            assert payment.latest_attempt.token is None
 
     def test_another_amount_holds_the_order_and_never_confirms_it(self, settle):
         order = OrderFactory()
@@ -82,7 +83,7 @@ class TestPaying:
         cancel(order)
         ask_again(payment)
         settle()
-        services.call_gateway(payment_id=payment.id)
+        gateway.call_gateway(payment_id=payment.id)
         payment.refresh_from_db()
         assert payment.status == "refunded"
         assert data(order, "payment.refunded")["refund_reason"] == "order_cancelled"
@@ -90,9 +91,9 @@ class TestPaying:
 
     def test_other_money_for_an_order_cancelled_meanwhile_goes_back_too(self, settle):
         order = OrderFactory()
-        services.start_payment(order_id=order.id, method="sandbox", token="tok_wrong_amount")
+        capture.start_payment(order_id=order.id, method="sandbox", token="tok_wrong_amount")
         orders.cancel_order(order_id=order.id, reason="fraud")
-        services.call_due_gateways(now=timezone.now() + timedelta(minutes=1))
+        gateway.call_due_gateways(now=timezone.now() + timedelta(minutes=1))
         settle()
         assert data(order, "refund.requested")["amount"] == "50.01"
 
@@ -101,7 +102,7 @@ class TestPaying:
         late = start_payment(order, token="tok_declined")
         pay(order)
         # Its customer tries again at the gateway, which nobody here has been asked about.
-        hear(late, **capture_of(late, late.amount))
+        report(late, **captured(late, late.amount))
         settle()
         assert data(order, "refund.requested") | {"refund_id": ""} == {
             "refund_id": "",
@@ -122,7 +123,7 @@ class TestTheClock:
         payment = start_payment(order)
         assert expire(order) == "cancelled"
         settle()
-        services.call_gateway(payment_id=payment.id)
+        gateway.call_gateway(payment_id=payment.id)
         payment.refresh_from_db()
         assert payment.status == "failed"
         assert payment.closed_at
@@ -162,14 +163,14 @@ class TestCancelling:
         assert data(order, "order.cancelled")["refund_required"]
         settle()
         payment = selectors.of_order(order.id)[0]
-        services.call_gateway(payment_id=payment.id)
+        gateway.call_gateway(payment_id=payment.id)
         assert data(order, "payment.refunded")["refund_amount"] == "50.00"
 
     def test_what_was_given_back_before_is_not_given_twice(self, settle):
         order = OrderFactory(status="confirmed")
         payment = selectors.of_order(order.id)[0]
-        services.request_refund(payment_id=payment.id, amount=order.total, reason="operator")
-        services.call_gateway(payment_id=payment.id)
+        refunds.request_refund(payment_id=payment.id, amount=order.total, reason="operator")
+        gateway.call_gateway(payment_id=payment.id)
         cancel(order)
         settle()
         assert not data(order, "order.cancelled")["refund_required"]
@@ -191,7 +192,7 @@ class TestCancelling:
             order_id=order.id, units={order.lines[0].id: 2}, reason="out_of_stock"
         )
         settle()
-        refunds = selectors.of_order(order.id)[0].givebacks
+        refunds = selectors.of_order(order.id)[0].refunds
         assert [(refund.amount, refund.reason) for refund in refunds] == [
             (Decimal("50.00"), "units_written_off"),
             (Decimal("9.90"), "order_cancelled"),
@@ -206,6 +207,6 @@ def test_the_orders_payment_status_says_what_went_back(api, refunded, status):
     order = OrderFactory(status="confirmed")
     payment = selectors.of_order(order.id)[0]
     if Decimal(refunded):
-        services.request_refund(payment_id=payment.id, amount=Decimal(refunded), reason="operator")
-        services.call_gateway(payment_id=payment.id)
+        refunds.request_refund(payment_id=payment.id, amount=Decimal(refunded), reason="operator")
+        gateway.call_gateway(payment_id=payment.id)
     assert api.get(f"/api/v1/orders/{order.id}").json()["payment_status"] == status

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from payments.gateways import NoAnswer
-from payments.gateways.stripe import Stripe, gateway
+from payments.gateways import GatewayTimeout
+from payments.gateways.stripe import gateway
+from payments.gateways.stripe.gateway import Stripe
 from payments.gateways.stripe.objects import minor_units
-from tests.payments.conftest import asked, asked_back
+from tests.payments.conftest import payment_request, refund_request
 from tests.payments.stripe_peer import StripePeer
 
 stripe = Stripe()
@@ -23,7 +24,7 @@ def kinds(peer: StripePeer) -> list[str]:
 
 
 def test_a_card_pays_on_the_account_of_the_organization(stripe_peer: StripePeer) -> None:
-    paid = stripe.attempt(asked())
+    paid = stripe.attempt(payment_request())
     assert (paid.state, paid.amount, paid.currency) == ("succeeded", Decimal("125.50"), "USD")
     assert (paid.card_brand, paid.card_last4) == ("visa", "4242")
     assert paid.paid_at
@@ -31,14 +32,14 @@ def test_a_card_pays_on_the_account_of_the_organization(stripe_peer: StripePeer)
     (request,) = stripe_peer.requests
     assert (request.account, request.key) == ("acct_1", "attempt_1")
     assert request.params["metadata"] == {"payment_id": "pay_1", "order_id": "order_1"}
-    assert stripe.look(asked(gateway_payment_id=paid.gateway_payment_id)) == paid
+    assert stripe.retrieve(payment_request(gateway_payment_id=paid.gateway_payment_id)) == paid
 
 
 def test_an_attempt_asks_once_however_often_it_is_made(stripe_peer: StripePeer) -> None:
     stripe_peer.faults.append("lost")
-    with pytest.raises(NoAnswer):
-        stripe.attempt(asked())
-    again = asked(asked_at=timezone.now())
+    with pytest.raises(GatewayTimeout):
+        stripe.attempt(payment_request())
+    again = payment_request(first_called_at=timezone.now())
     assert stripe.attempt(again) == stripe.attempt(again)
     assert stripe.attempt(again).state == "succeeded"
     assert kinds(stripe_peer) == ["payment_intent.succeeded"]
@@ -46,12 +47,13 @@ def test_an_attempt_asks_once_however_often_it_is_made(stripe_peer: StripePeer) 
 
 def test_an_attempt_whose_process_was_killed_is_made_once(stripe_peer: StripePeer) -> None:
     stripe_peer.faults.append("late")
-    process = multiprocessing.get_context("fork").Process(target=stripe.attempt, args=(asked(),))
+    fork = multiprocessing.get_context("fork")
+    process = fork.Process(target=stripe.attempt, args=(payment_request(),))
     process.start()
     assert stripe_peer.is_late.wait(60)
     process.kill()
     process.join()
-    assert stripe.attempt(asked(asked_at=timezone.now())).state == "succeeded"
+    assert stripe.attempt(payment_request(first_called_at=timezone.now())).state == "succeeded"
     assert kinds(stripe_peer) == ["payment_intent.succeeded"]
 
 
@@ -60,37 +62,40 @@ def test_an_attempt_that_a_webhook_told_of_first_is_not_made_twice(
     token: str, stripe_peer: StripePeer
 ) -> None:
     stripe_peer.faults.append("lost")
-    with pytest.raises(NoAnswer):
-        stripe.attempt(asked(token=token))
+    with pytest.raises(GatewayTimeout):
+        stripe.attempt(payment_request(token=token))
     (intent_id,) = stripe_peer.intents
-    known = asked(token=token, asked_at=timezone.now(), gateway_payment_id=intent_id)
-    assert stripe.attempt(known) == stripe.look(known)
+    known = payment_request(
+        token=token, first_called_at=timezone.now(), gateway_payment_id=intent_id
+    )
+    assert stripe.attempt(known) == stripe.retrieve(known)
     assert len(stripe_peer.events) == 1
 
 
 def test_an_attempt_is_found_again_when_its_key_is_forgotten(stripe_peer: StripePeer) -> None:
     stripe_peer.faults.append("lost")
-    with pytest.raises(NoAnswer):
-        stripe.attempt(asked())
+    with pytest.raises(GatewayTimeout):
+        stripe.attempt(payment_request())
     stripe_peer.forget_keys()
-    assert stripe.attempt(asked(asked_at=timezone.now() - timedelta(hours=24))).state == "succeeded"
+    late = payment_request(first_called_at=timezone.now() - timedelta(hours=24))
+    assert stripe.attempt(late).state == "succeeded"
     assert len(stripe_peer.intents) == 1
 
 
 def test_an_attempt_that_never_arrived_is_made_after_a_day(stripe_peer: StripePeer) -> None:
-    late = asked(asked_at=timezone.now() - timedelta(hours=24))
+    late = payment_request(first_called_at=timezone.now() - timedelta(hours=24))
     assert stripe.attempt(late).state == "succeeded"
 
 
 def test_a_decline_is_an_answer_and_the_next_card_pays_the_same_payment(
     stripe_peer: StripePeer,
 ) -> None:
-    declined = stripe.attempt(asked(token="pm_card_chargeDeclinedInsufficientFunds"))
+    declined = stripe.attempt(payment_request(token="pm_card_chargeDeclinedInsufficientFunds"))
     assert (declined.state, declined.error_code) == ("declined", "card_declined")
     assert declined.error_message == "Your card has insufficient funds."
     assert (declined.card_brand, declined.card_last4) == ("visa", "9995")
-    retry = asked(gateway_payment_id=declined.gateway_payment_id, attempt_id="attempt_2")
-    assert stripe.look(retry) == declined
+    retry = payment_request(gateway_payment_id=declined.gateway_payment_id, attempt_id="attempt_2")
+    assert stripe.retrieve(retry) == declined
 
     second = stripe.attempt(replace(retry, token="pm_card_chargeDeclined"))
     assert second.state == "declined"
@@ -102,10 +107,10 @@ def test_a_decline_is_an_answer_and_the_next_card_pays_the_same_payment(
 
 
 def test_without_a_token_the_customer_pays(stripe_peer: StripePeer) -> None:
-    waiting = stripe.attempt(asked(token=None))
+    waiting = stripe.attempt(payment_request(token=None))
     assert waiting.state == "waiting"
     assert waiting.client_secret
-    known = asked(token=None, gateway_payment_id=waiting.gateway_payment_id)
+    known = payment_request(token=None, gateway_payment_id=waiting.gateway_payment_id)
     stripe_peer.pay(str(waiting.gateway_payment_id), "pm_card_chargeDeclined")
     assert stripe.attempt(known).state == "declined"
     stripe_peer.pay(str(waiting.gateway_payment_id), "pm_card_visa")
@@ -114,43 +119,43 @@ def test_without_a_token_the_customer_pays(stripe_peer: StripePeer) -> None:
 
 def test_a_bank_may_ask_the_customer_first(stripe_peer: StripePeer) -> None:
     token = "pm_card_authenticationRequired"
-    waiting = stripe.attempt(asked(token=token))
+    waiting = stripe.attempt(payment_request(token=token))
     assert waiting.state == "waiting"
-    known = asked(gateway_payment_id=waiting.gateway_payment_id, attempt_id="attempt_2")
+    known = payment_request(gateway_payment_id=waiting.gateway_payment_id, attempt_id="attempt_2")
     stripe_peer.authenticate(str(waiting.gateway_payment_id), succeeds=False)
-    declined = stripe.look(known)
+    declined = stripe.retrieve(known)
     assert declined.error_code == "payment_intent_authentication_failure"
-    assert stripe.look(known).charge_id == declined.charge_id
+    assert stripe.retrieve(known).charge_id == declined.charge_id
 
     assert stripe.attempt(replace(known, token=token)).state == "waiting"
     stripe_peer.authenticate(str(waiting.gateway_payment_id), succeeds=False)
-    assert stripe.look(known).charge_id not in (None, declined.charge_id)
+    assert stripe.retrieve(known).charge_id not in (None, declined.charge_id)
 
     assert stripe.attempt(replace(known, token=token, attempt_id="attempt_3")).state == "waiting"
     stripe_peer.authenticate(str(waiting.gateway_payment_id))
-    assert stripe.look(known).state == "succeeded"
+    assert stripe.retrieve(known).state == "succeeded"
 
 
 def test_money_may_be_on_its_way_for_days(stripe_peer: StripePeer) -> None:
-    processing = stripe.attempt(asked(token="pm_usBankAccount"))
+    processing = stripe.attempt(payment_request(token="pm_usBankAccount"))
     assert processing.state == "processing"
-    known = asked(gateway_payment_id=processing.gateway_payment_id)
+    known = payment_request(gateway_payment_id=processing.gateway_payment_id)
     assert stripe.cancel(known).state == "processing"
     stripe_peer.settle(str(processing.gateway_payment_id))
-    paid = stripe.look(known)
+    paid = stripe.retrieve(known)
     assert (paid.state, paid.card_last4) == ("succeeded", None)
 
 
 def test_a_card_number_in_place_of_a_token_is_not_repeated(stripe_peer: StripePeer) -> None:
-    refused = stripe.attempt(asked(token="4242424242424242"))
+    refused = stripe.attempt(payment_request(token="4242424242424242"))
     assert (refused.state, refused.error_code) == ("declined", "resource_missing")
     assert refused.error_message == "No such PaymentMethod: '…'"
     assert refused.charge_id == "attempt_1"
     assert refused.gateway_payment_id is None
 
-    waiting = stripe.attempt(asked(token=None, attempt_id="attempt_2"))
+    waiting = stripe.attempt(payment_request(token=None, attempt_id="attempt_2"))
     refused = stripe.attempt(
-        asked(
+        payment_request(
             token="4242424242424242",
             attempt_id="attempt_3",
             gateway_payment_id=waiting.gateway_payment_id,
@@ -161,9 +166,9 @@ def test_a_card_number_in_place_of_a_token_is_not_repeated(stripe_peer: StripePe
 
 
 def test_what_has_been_paid_meanwhile_is_not_declined(stripe_peer: StripePeer) -> None:
-    waiting = stripe.attempt(asked(token=None))
+    waiting = stripe.attempt(payment_request(token=None))
     stripe_peer.pay(str(waiting.gateway_payment_id), "pm_card_mastercard")
-    known = asked(attempt_id="attempt_2", gateway_payment_id=waiting.gateway_payment_id)
+    known = payment_request(attempt_id="attempt_2", gateway_payment_id=waiting.gateway_payment_id)
     answer = stripe.attempt(known)
     assert (answer.state, answer.card_last4) == ("succeeded", "4444")
     assert kinds(stripe_peer).count("payment_intent.succeeded") == 1
@@ -175,13 +180,13 @@ def test_what_is_no_answer_is_no_decline_and_names_no_secret(
 ) -> None:
     monkeypatch.setattr(gateway, "TIMEOUT", 0.1)
     for ask in (
-        lambda: stripe.attempt(asked(asked_at=timezone.now())),
-        lambda: stripe.look(asked(gateway_payment_id="pi_1")),
-        lambda: stripe.cancel(asked(gateway_payment_id="pi_1")),
-        lambda: stripe.refund(asked_back("pi_1")),
+        lambda: stripe.attempt(payment_request(first_called_at=timezone.now())),
+        lambda: stripe.retrieve(payment_request(gateway_payment_id="pi_1")),
+        lambda: stripe.cancel(payment_request(gateway_payment_id="pi_1")),
+        lambda: stripe.refund(refund_request("pi_1")),
     ):
         stripe_peer.faults.append(fault)
-        with pytest.raises(NoAnswer) as caught:
+        with pytest.raises(GatewayTimeout) as caught:
             ask()
         text = "".join(traceback.format_exception(caught.value))
         assert "Stripe: " in text
@@ -190,51 +195,52 @@ def test_what_is_no_answer_is_no_decline_and_names_no_secret(
 
 
 def test_a_payment_of_another_account_is_not_seen(stripe_peer: StripePeer) -> None:
-    paid = stripe.attempt(asked())
-    known = asked(account="acct_2", gateway_payment_id=paid.gateway_payment_id)
-    for ask in (stripe.look, stripe.cancel, stripe.attempt):
-        with pytest.raises(NoAnswer):
+    paid = stripe.attempt(payment_request())
+    known = payment_request(account="acct_2", gateway_payment_id=paid.gateway_payment_id)
+    for ask in (stripe.retrieve, stripe.cancel, stripe.attempt):
+        with pytest.raises(GatewayTimeout):
             ask(known)
 
 
 def test_a_payment_is_cancelled_unless_it_has_been_paid(stripe_peer: StripePeer) -> None:
-    waiting = stripe.attempt(asked(token=None))
-    known = asked(gateway_payment_id=waiting.gateway_payment_id)
+    waiting = stripe.attempt(payment_request(token=None))
+    known = payment_request(gateway_payment_id=waiting.gateway_payment_id)
     assert stripe.cancel(known).state == "cancelled"
     assert stripe.cancel(known).state == "cancelled"
     assert stripe.attempt(replace(known, attempt_id="attempt_2")).state == "cancelled"
 
-    declined = stripe.attempt(asked(attempt_id="attempt_4", token="pm_card_chargeDeclined"))
-    known = asked(gateway_payment_id=declined.gateway_payment_id)
+    last = payment_request(attempt_id="attempt_4", token="pm_card_chargeDeclined")
+    declined = stripe.attempt(last)
+    known = payment_request(gateway_payment_id=declined.gateway_payment_id)
     assert stripe.cancel(known).state == "cancelled"
-    assert stripe.look(known).state == "cancelled"
+    assert stripe.retrieve(known).state == "cancelled"
 
-    paid = stripe.attempt(asked(attempt_id="attempt_3"))
-    assert stripe.cancel(asked(gateway_payment_id=paid.gateway_payment_id)) == paid
+    paid = stripe.attempt(payment_request(attempt_id="attempt_3"))
+    assert stripe.cancel(payment_request(gateway_payment_id=paid.gateway_payment_id)) == paid
 
 
 def test_a_payment_that_stripe_was_never_asked_for_is_cancelled(stripe_peer: StripePeer) -> None:
-    assert stripe.cancel(asked()).state == "cancelled"
-    assert stripe.look(asked()).state == "waiting"
+    assert stripe.cancel(payment_request()).state == "cancelled"
+    assert stripe.retrieve(payment_request()).state == "waiting"
     assert not stripe_peer.requests
 
 
 def test_a_payment_whose_answer_was_lost_is_found_and_cancelled(stripe_peer: StripePeer) -> None:
     stripe_peer.faults.append("lost")
-    with pytest.raises(NoAnswer):
-        stripe.attempt(asked(token=None))
-    known = asked(asked_at=timezone.now())
-    assert stripe.look(known).state == "waiting"
+    with pytest.raises(GatewayTimeout):
+        stripe.attempt(payment_request(token=None))
+    known = payment_request(first_called_at=timezone.now())
+    assert stripe.retrieve(known).state == "waiting"
     assert stripe.cancel(known).state == "cancelled"
 
 
 def test_a_payment_that_cannot_be_found_yet_may_exist(stripe_peer: StripePeer) -> None:
-    just_now = asked(asked_at=timezone.now())
-    for ask in (stripe.look, stripe.cancel):
-        with pytest.raises(NoAnswer, match="or not yet"):
+    just_now = payment_request(first_called_at=timezone.now())
+    for ask in (stripe.retrieve, stripe.cancel):
+        with pytest.raises(GatewayTimeout, match="does not find payment pay_1 yet"):
             ask(just_now)
-    long_ago = asked(asked_at=timezone.now() - timedelta(hours=2))
-    assert stripe.look(long_ago).state == "waiting"
+    long_ago = payment_request(first_called_at=timezone.now() - timedelta(hours=2))
+    assert stripe.retrieve(long_ago).state == "waiting"
     assert stripe.cancel(long_ago).state == "cancelled"
 
 
@@ -254,7 +260,7 @@ def test_a_payment_that_cannot_be_found_yet_may_exist(stripe_peer: StripePeer) -
 def test_an_amount_is_sent_and_read_in_stripes_minor_units(
     amount: str, currency: str, units: int, stripe_peer: StripePeer
 ) -> None:
-    paid = stripe.attempt(asked(amount=Decimal(amount), currency=currency))
+    paid = stripe.attempt(payment_request(amount=Decimal(amount), currency=currency))
     (intent,) = stripe_peer.intents.values()
     assert (intent["amount"], intent["currency"]) == (units, currency.lower())
     assert (paid.amount, paid.currency) == (Decimal(amount), currency)
@@ -265,17 +271,17 @@ def test_an_amount_is_sent_and_read_in_stripes_minor_units(
 def test_an_amount_that_stripe_does_not_take_is_refused(
     amount: str, currency: str, stripe_peer: StripePeer
 ) -> None:
-    refused = stripe.attempt(asked(amount=Decimal(amount), currency=currency))
+    refused = stripe.attempt(payment_request(amount=Decimal(amount), currency=currency))
     assert (refused.state, refused.error_code) == ("declined", "unsupported_amount")
     assert currency in refused.error_message
-    back = stripe.refund(asked_back("pi_1", amount, currency=currency))
+    back = stripe.refund(refund_request("pi_1", amount, currency=currency))
     assert (back.state, back.error_code) == ("failed", "unsupported_amount")
     assert not stripe_peer.requests
 
 
 def test_nothing_secret_is_logged(stripe_peer: StripePeer, caplog: Any) -> None:
     caplog.set_level(logging.DEBUG)
-    stripe.attempt(asked(token="4242424242424242"))
-    paid = stripe.attempt(asked(attempt_id="attempt_2"))
+    stripe.attempt(payment_request(token="4242424242424242"))
+    paid = stripe.attempt(payment_request(attempt_id="attempt_2"))
     for secret in ("4242", "pm_card_visa", "sk_test_of_the_tests", str(paid.client_secret)):
         assert secret not in caplog.text

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from config.core.exceptions import BadSignature
-from payments.gateways.stripe import Stripe, notice, verify
-from tests.payments.conftest import asked, asked_back
+from payments.gateways.stripe.gateway import Stripe
+from payments.gateways.stripe.webhooks import parse, verify
+from tests.payments.conftest import payment_request, refund_request
 from tests.payments.stripe_peer import StripePeer
 
 stripe = Stripe()
@@ -47,47 +48,48 @@ def test_without_a_secret_nothing_is_believed(stripe_peer: StripePeer, settings:
 
 
 def test_a_payment_is_told_of_as_it_stands(stripe_peer: StripePeer) -> None:
-    paid = stripe.attempt(asked())
+    paid = stripe.attempt(payment_request())
     (event,) = stripe_peer.events
-    told = notice(json.dumps(event))
+    told = parse(json.dumps(event))
     assert told
-    assert (told.event_id, told.kind) == (event["id"], "payment_intent.succeeded")
+    assert (told.event_id, told.event_type) == (event["id"], "payment_intent.succeeded")
     assert (told.account, told.payment_id) == ("acct_1", "pay_1")
-    assert told.refund_id is told.payout is None
-    assert told.charge
-    assert (told.charge.state, told.charge.amount) == ("succeeded", Decimal("125.50"))
-    assert told.charge.charge_id == paid.charge_id
-    assert told.charge.card_last4 is None
-    assert told.charge.paid_at == datetime.fromtimestamp(event["created"], UTC)
+    assert told.refund_id is told.refund_result is None
+    assert told.payment_result
+    assert told.payment_result.state == "succeeded"
+    assert told.payment_result.amount == Decimal("125.50")
+    assert told.payment_result.charge_id == paid.charge_id
+    assert told.payment_result.card_last4 is None
+    assert told.payment_result.paid_at == datetime.fromtimestamp(event["created"], UTC)
 
 
 @pytest.mark.parametrize("token", ["pm_card_chargeDeclined", "pm_card_authenticationRequired"])
 def test_a_decline_that_is_answered_and_told_of_is_one(token: str, stripe_peer: StripePeer) -> None:
-    answer = stripe.attempt(asked(token=token))
+    answer = stripe.attempt(payment_request(token=token))
     if answer.state == "waiting":
         stripe_peer.authenticate(str(answer.gateway_payment_id), succeeds=False)
-        answer = stripe.look(asked(gateway_payment_id=answer.gateway_payment_id))
-    told = notice(json.dumps(stripe_peer.events[-1]))
+        answer = stripe.retrieve(payment_request(gateway_payment_id=answer.gateway_payment_id))
+    told = parse(json.dumps(stripe_peer.events[-1]))
     assert told
-    assert told.charge == answer
+    assert told.payment_result == answer
     assert answer.state == "declined"
 
 
 def test_a_payment_on_its_way_is_told_of(stripe_peer: StripePeer) -> None:
-    stripe.attempt(asked(token="pm_usBankAccount"))
-    told = notice(json.dumps(stripe_peer.events[-1]))
+    stripe.attempt(payment_request(token="pm_usBankAccount"))
+    told = parse(json.dumps(stripe_peer.events[-1]))
     assert told
-    assert told.charge
-    assert told.charge.state == "processing"
+    assert told.payment_result
+    assert told.payment_result.state == "processing"
 
 
 def test_a_cancelled_payment_is_told_of(stripe_peer: StripePeer) -> None:
-    waiting = stripe.attempt(asked(token=None))
-    stripe.cancel(asked(gateway_payment_id=waiting.gateway_payment_id))
-    told = notice(json.dumps(stripe_peer.events[-1]))
+    waiting = stripe.attempt(payment_request(token=None))
+    stripe.cancel(payment_request(gateway_payment_id=waiting.gateway_payment_id))
+    told = parse(json.dumps(stripe_peer.events[-1]))
     assert told
-    assert told.charge
-    assert told.charge.state == "cancelled"
+    assert told.payment_result
+    assert told.payment_result.state == "cancelled"
 
 
 @pytest.mark.parametrize(
@@ -101,18 +103,18 @@ def test_a_cancelled_payment_is_told_of(stripe_peer: StripePeer) -> None:
 def test_a_refund_is_told_of(
     status: str, reason: str | None, state: str, code: str, stripe_peer: StripePeer
 ) -> None:
-    paid = stripe.attempt(asked())
+    paid = stripe.attempt(payment_request())
     stripe_peer.refund_status = "pending"
-    refund = stripe.refund(asked_back(paid.gateway_payment_id))
+    refund = stripe.refund(refund_request(paid.gateway_payment_id))
     stripe_peer.finish(str(refund.gateway_refund_id), status, reason)
-    begun, ended = (notice(json.dumps(event)) for event in stripe_peer.events[-2:])
+    begun, ended = (parse(json.dumps(event)) for event in stripe_peer.events[-2:])
     assert begun
     assert ended
-    assert begun.payout == refund
-    assert (ended.payment_id, ended.refund_id, ended.charge) == ("pay_1", "ref_1", None)
-    assert ended.payout
-    assert (ended.payout.state, ended.payout.error_code) == (state, code)
-    assert bool(ended.payout.refunded_at) == (state == "succeeded")
+    assert begun.refund_result == refund
+    assert (ended.payment_id, ended.refund_id, ended.payment_result) == ("pay_1", "ref_1", None)
+    assert ended.refund_result
+    assert (ended.refund_result.state, ended.refund_result.error_code) == (state, code)
+    assert bool(ended.refund_result.refunded_at) == (state == "succeeded")
 
 
 @pytest.mark.parametrize(
@@ -127,4 +129,4 @@ def test_a_refund_is_told_of(
 )
 def test_what_is_about_nothing_of_ours_is_passed_over(kind: str, metadata: Any) -> None:
     about = {"id": "x_1", "metadata": metadata}
-    assert notice(json.dumps(EVENT | {"type": kind, "data": {"object": about}})) is None
+    assert parse(json.dumps(EVENT | {"type": kind, "data": {"object": about}})) is None

@@ -4,9 +4,15 @@ import pytest
 
 from events.aggregate import InvalidTransition
 from orders.models import Order
-from payments import selectors, services
+from payments import selectors
+from payments.exceptions import (
+    OrderNotPayable,
+    PaymentInProgress,
+    PaymentMethodUnavailable,
+    UnknownSandboxToken,
+)
 from payments.models import Payment, PaymentAccount
-from payments.services.taking import MethodUnavailable, NotPayable, PaymentOpen, UnknownToken
+from payments.services import capture, gateway
 from tests.factories import OrderFactory, PaymentFactory, cancel, pay, start_payment
 from tests.facts import data, mark, told
 
@@ -14,12 +20,12 @@ pytestmark = pytest.mark.django_db
 
 
 def start(order, method="sandbox", token=None):
-    return services.start_payment(order_id=order.id, method=method, token=token)
+    return capture.start_payment(order_id=order.id, method=method, token=token)
 
 
 def retry(payment, token="tok_ok"):
-    services.retry_payment(payment_id=payment.id, token=token)
-    services.call_gateway(payment_id=payment.id)
+    capture.retry_payment(payment_id=payment.id, token=token)
+    gateway.call_gateway(payment_id=payment.id)
     return Payment.objects.get(pk=payment.pk)
 
 
@@ -54,34 +60,36 @@ class TestStarting:
     def test_another_method_does_not_replace_one_whose_money_may_be_on_its_way(self):
         order = OrderFactory()
         start_payment(order, token="tok_slow")
-        with pytest.raises(PaymentOpen, match="may be on its way"):
+        with pytest.raises(PaymentInProgress, match="may be capturing money"):
             start(order, method="manual")
 
     @pytest.mark.parametrize("status", ["pending", "confirmed", "cancelled"])
     def test_only_a_placed_order_is_paid(self, status):
-        with pytest.raises(NotPayable, match=f"it is {status}"):
+        with pytest.raises(OrderNotPayable, match=f"it is {status}"):
             start(OrderFactory(status=status))
 
     def test_what_is_paid_and_not_confirmed_yet_is_not_paid_again(self):
         order = OrderFactory()
         pay(order)
-        with pytest.raises(NotPayable):
+        with pytest.raises(OrderNotPayable):
             start(order)
 
     def test_an_unknown_token_of_the_sandbox_is_refused_with_those_that_it_has(self):
-        with pytest.raises(UnknownToken, match="tok_ok, tok_declined"):
+        with pytest.raises(UnknownSandboxToken, match="tok_ok, tok_declined"):
             start(OrderFactory(), token="tok_no")
 
     def test_the_sandbox_is_off_unless_it_is_turned_on(self, settings):
         settings.PAYMENT_SANDBOX = False
-        with pytest.raises(MethodUnavailable, match="PAYMENT_SANDBOX"):
+        with pytest.raises(PaymentMethodUnavailable, match="PAYMENT_SANDBOX"):
             start(OrderFactory())
 
     @pytest.mark.parametrize(("key", "account"), [("", "acct_1"), ("sk_1", None)])
     def test_stripe_needs_a_key_and_the_organizations_account(self, settings, key, account):
         settings.STRIPE_API_KEY = key
         PaymentAccount.objects.create(organization_id="org_1", stripe_account=account)
-        with pytest.raises(MethodUnavailable, match="STRIPE_API_KEY and its account"):
+        with pytest.raises(
+            PaymentMethodUnavailable, match="STRIPE_API_KEY and a connected account"
+        ):
             start(OrderFactory(), method="stripe")
 
 
@@ -107,7 +115,7 @@ class TestDeclining:
         payment = start_payment(order, token="tok_declined")
         for _ in range(2):
             payment = retry(payment, token="tok_declined")
-        services.call_gateway(payment_id=payment.id)
+        gateway.call_gateway(payment_id=payment.id)
         payment.refresh_from_db()
         assert payment.closed_at, "the gateway is told to take nothing any more"
         with pytest.raises(InvalidTransition, match="start a new payment"):
@@ -133,21 +141,21 @@ class TestDeclining:
         order = OrderFactory()
         declined = start_payment(order, token="tok_declined")
         start(order, method="manual")
-        with pytest.raises(PaymentOpen):
+        with pytest.raises(PaymentInProgress):
             retry(declined)
 
     def test_a_retry_of_what_is_paid_is_refused(self):
         order = OrderFactory()
         declined = start_payment(order, token="tok_declined")
         pay(order)
-        with pytest.raises(NotPayable):
+        with pytest.raises(OrderNotPayable):
             retry(declined)
 
     def test_a_retry_that_comes_twice_is_one(self):
         payment = start_payment(OrderFactory(), token="tok_declined")
-        services.retry_payment(payment_id=payment.id, token="tok_ok")
+        capture.retry_payment(payment_id=payment.id, token="tok_ok")
         before = mark()
-        services.retry_payment(payment_id=payment.id, token="tok_ok")
+        capture.retry_payment(payment_id=payment.id, token="tok_ok")
         assert told(payment.order, after=before) == []
 
 
@@ -156,7 +164,7 @@ class TestByHand:
         order = OrderFactory()
         payment = start_payment(order, method="manual")
         assert data(order, "payment.pending")["gateway_payment_id"] is None
-        services.capture_payment(payment_id=payment.id, card_last4="1234")
+        capture.capture_payment(payment_id=payment.id, card_last4="1234")
         settle()
         order.refresh_from_db()
         assert order.status == "confirmed"
@@ -164,9 +172,9 @@ class TestByHand:
 
     def test_recording_it_twice_is_once(self):
         payment = start_payment(OrderFactory(), method="manual")
-        services.capture_payment(payment_id=payment.id)
+        capture.capture_payment(payment_id=payment.id)
         before = mark()
-        services.capture_payment(payment_id=payment.id)
+        capture.capture_payment(payment_id=payment.id)
         assert told(payment.order, after=before) == []
 
     def test_a_transfer_that_comes_too_late_is_recorded_and_owed_back(self, settle):
@@ -174,12 +182,14 @@ class TestByHand:
         payment = start_payment(order, method="manual")
         cancel(order)
         settle()
-        services.capture_payment(payment_id=payment.id)
+        capture.capture_payment(payment_id=payment.id)
         settle()
         payment = selectors.get(payment.id)
-        assert [refund.status for refund in payment.owed_by_hand()] == ["pending"]
-        assert Payment.objects.filter(selectors.with_refunds_by_hand()).get() == payment
+        assert [refund.status for refund in payment.pending_manual_refunds()] == ["pending"]
+        assert Payment.objects.filter(selectors.with_manual_refunds()).get() == payment
 
     def test_a_gateways_money_is_not_recorded_by_hand(self):
-        with pytest.raises(InvalidTransition, match="a gateway says itself"):
-            services.capture_payment(payment_id=PaymentFactory(status="pending").id)
+        with pytest.raises(
+            InvalidTransition, match="the other gateways report a capture themselves"
+        ):
+            capture.capture_payment(payment_id=PaymentFactory(status="pending").id)

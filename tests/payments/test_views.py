@@ -2,8 +2,8 @@
 
 import pytest
 
-from payments import services
 from payments.models import Payment
+from payments.services import gateway, refunds
 from tests.factories import OrderFactory, PaymentFactory, refund, start_payment
 from tests.facts import mark, told
 
@@ -52,7 +52,7 @@ def test_an_answer_that_is_lost_leaves_the_payment_opening(api):
 def test_a_repeat_finds_the_payment_as_it_is_now(api):
     order = OrderFactory()
     first = pay(api, order, "tok_timeout")
-    services.call_due_gateways(now=Payment.objects.get().due_at)
+    gateway.call_due_gateways(now=Payment.objects.get().due_at)
     before = mark()
     again = pay(api, order, "tok_timeout")
     assert again.json()["id"] == first.json()["id"]
@@ -68,7 +68,7 @@ def test_a_request_that_died_before_the_call_is_carried_on_by_its_repeat(api, mo
         raise killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(services, "call_gateway", kill)
+        patch.setattr(gateway, "call_gateway", kill)
         with pytest.raises(SystemExit):
             pay(api, order)
     assert Payment.objects.get().status == "opening"
@@ -139,7 +139,7 @@ def test_more_of_a_card_than_its_last_digits_is_refused(api):
     payment = start_payment(OrderFactory(), method="manual")
     answer = api.post(f"/api/v1/payments/{payment.id}/capture", {"card_last4": "4242424242424242"})
     assert answer.status_code == 400
-    assert "never more of a card" in answer.json()["errors"]["card_last4"][0]
+    assert "only the last four digits" in answer.json()["errors"]["card_last4"][0]
 
 
 def test_a_gateways_payment_is_not_captured_by_hand(api):
@@ -150,14 +150,14 @@ def test_a_gateways_payment_is_not_captured_by_hand(api):
 def test_money_by_hand_has_no_token(api):
     answer = pay(api, OrderFactory(), "tok_ok", "manual")
     assert answer.json()["errors"] == {
-        "gateway_token": ["Money that comes by hand has none: leave it out."]
+        "gateway_token": ["A manual payment has no token: leave it out."]
     }
 
 
 def test_a_cards_number_is_no_token(api):
     answer = pay(api, OrderFactory(), "4242 4242 4242 4242")
     assert answer.status_code == 400
-    assert "a card's number" in answer.json()["errors"]["gateway_token"][0]
+    assert "a card number" in answer.json()["errors"]["gateway_token"][0]
 
 
 def test_another_organizations_order_is_not_paid(api):
@@ -175,7 +175,7 @@ def test_the_clients_secret_is_shown_while_the_customer_may_pay(api):
 
     assert shown() == "secret_1"
     assert api.get("/api/v1/payments").json()["results"][0]["client_secret"] is None
-    services.refund_cancelled_order(order_id=payment.order_id)
+    refunds.refund_cancelled_order(order_id=payment.order_id)
     assert shown() is None
 
 

@@ -9,8 +9,9 @@ import pytest
 from django.utils import timezone
 
 from orders.models import Order
-from payments import selectors, services, tasks
+from payments import selectors, tasks
 from payments.models import GatewayWebhook, Payment
+from payments.services import gateway, webhooks
 from tests.factories import refund
 from tests.facts import data, mark, told
 from tests.payments.flows import call, deliver, post, start
@@ -24,11 +25,11 @@ def now(payment):
 
 def test_the_customer_pays_in_the_browser(stripe_peer, settle):
     payment = start()
-    assert (payment.status, payment.keeps_order) == ("pending", False)
+    assert (payment.status, payment.blocks_expiry) == ("pending", False)
     assert payment.client_secret
     stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
     assert deliver(stripe_peer, stripe_peer.events[-1]).status_code == 204
-    assert now(payment).keeps_order, "the money is there: the order does not expire meanwhile"
+    assert now(payment).blocks_expiry, "the money is there: the order does not expire meanwhile"
     assert (call(payment).status, now(payment).card_last4) == ("succeeded", "4242")
     settle()
     assert Order.objects.get(pk=payment.order_id).status == "confirmed"
@@ -80,7 +81,7 @@ def test_a_webhook_may_be_faster_than_the_answer(stripe_peer):
     assert now(payment).status == "failed"
     assert now(payment).gateway_payment_id
     before = mark()
-    services.call_due_gateways(now=timezone.now() + timedelta(minutes=5))
+    gateway.call_due_gateways(now=timezone.now() + timedelta(minutes=5))
     assert told(payment.order, after=before) == []
 
 
@@ -118,8 +119,8 @@ def test_one_about_an_unknown_payment_is_kept_and_tried_again(stripe_peer):
     assert (kept.applied_at, kept.attempts) == (None, 1)
     known = kept.payload.replace("pay_later", payment.id)
     GatewayWebhook.objects.update(payload=known)
-    assert services.process_pending_webhooks(now=timezone.now()) == 0, "not due yet"
-    assert services.process_pending_webhooks(now=timezone.now() + timedelta(minutes=2)) == 1
+    assert webhooks.process_pending_webhooks(now=timezone.now()) == 0, "not due yet"
+    assert webhooks.process_pending_webhooks(now=timezone.now() + timedelta(minutes=2)) == 1
     assert now(payment).status == "failed"
     kept.refresh_from_db()
     assert kept.applied_at
@@ -129,7 +130,7 @@ def test_one_that_stays_unknown_is_given_up_after_three_days_and_shown(stripe_pe
     payment = start(token="pm_card_chargeDeclined")
     event = json.loads(json.dumps(stripe_peer.events[-1]).replace(payment.id, "pay_no"))
     deliver(stripe_peer, event)
-    services.process_pending_webhooks(now=timezone.now() + timedelta(days=4))
+    webhooks.process_pending_webhooks(now=timezone.now() + timedelta(days=4))
     kept = GatewayWebhook.objects.get()
     assert (kept.applied_at, kept.due_at) == (None, None)
     tasks.process_pending_webhooks(now=(timezone.now() + timedelta(days=31)).isoformat())
@@ -161,9 +162,9 @@ def test_what_is_not_about_our_payments_is_not_kept(stripe_peer):
 def test_handled_messages_are_forgotten_after_a_month(stripe_peer):
     start(token="pm_card_chargeDeclined")
     deliver(stripe_peer, stripe_peer.events[-1])
-    services.process_pending_webhooks(now=timezone.now() + timedelta(days=29))
+    webhooks.process_pending_webhooks(now=timezone.now() + timedelta(days=29))
     assert GatewayWebhook.objects.exists()
-    services.process_pending_webhooks(now=timezone.now() + timedelta(days=31))
+    webhooks.process_pending_webhooks(now=timezone.now() + timedelta(days=31))
     assert not GatewayWebhook.objects.exists()
 
 

@@ -8,8 +8,8 @@ import factory
 from events import reactions
 from orders.models import Order
 from payments import selectors as payment_selectors
-from payments import services as payments
 from payments.models import Payment
+from payments.services import gateway, refunds
 from returns import selectors
 from returns import services as returns
 from returns.models import Return
@@ -100,9 +100,9 @@ def pay_out(return_request: Return) -> Return:
     order_id = return_request.order_id
     reactions.run_pending(order_id, "payments")
     for payment in payment_selectors.of_order(order_id):
-        payments.call_gateway(payment_id=payment.id)
-        for owed in Payment.objects.get(pk=payment.pk).owed_by_hand():
-            payments.record_refund(payment_id=payment.id, refund_id=owed.id)
+        gateway.call_gateway(payment_id=payment.id)
+        for owed in Payment.objects.get(pk=payment.pk).pending_manual_refunds():
+            refunds.record_refund(payment_id=payment.id, refund_id=owed.id)
     reactions.run_pending(order_id, "returns")
     return selectors.get(return_request.id)
 

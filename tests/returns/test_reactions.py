@@ -4,8 +4,8 @@ import pytest
 
 from orders import services as orders
 from payments import selectors as payment_selectors
-from payments import services as payments
 from payments.models import Payment, Refund
+from payments.services import capture, gateway
 from returns import services
 from returns.exceptions import RefundOwed
 from returns.models import Return
@@ -49,7 +49,7 @@ def test_a_bounced_refund_is_pending_again(settle):
     row = ReturnFactory(status="received")
     refund(row)
     [payment] = payment_selectors.of_order(row.order_id)
-    payments.call_gateway(payment_id=payment.id)
+    gateway.call_gateway(payment_id=payment.id)
     fail(row)
     settle()
     assert amounts(row) == ("received", 50, 0)
@@ -72,7 +72,7 @@ def test_the_latest_payment_is_refunded_first(settle):
 def test_a_refund_that_bounces_later_does_not_complete_the_return(settle):
     row, first, second = of_two_payments()
     refund(row)
-    payments.call_gateway(payment_id=first.id)
+    gateway.call_gateway(payment_id=first.id)
     fail(row, Refund.objects.get(payment=second).id)
     settle()
     fail(row, Refund.objects.get(payment=first).id)
@@ -87,7 +87,7 @@ def test_one_of_two_refunds_fails(is_heard_at_once, settle):
     row, first, second = of_two_payments()
     refund(row)
     lost = Refund.objects.get(payment=second)
-    payments.call_gateway(payment_id=first.id)
+    gateway.call_gateway(payment_id=first.id)
     if is_heard_at_once:
         settle()
         assert amounts(row) == ("received", 20, 30)
@@ -102,7 +102,7 @@ def test_one_of_two_refunds_fails(is_heard_at_once, settle):
 def test_a_failed_refund_can_be_waived(settle):
     row, first, second = of_two_payments()
     refund(row)
-    payments.call_gateway(payment_id=first.id)
+    gateway.call_gateway(payment_id=first.id)
     fail(row, Refund.objects.get(payment=second).id)
     settle()
     with pytest.raises(RefundOwed, match=r"20\.00 USD can be refunded"):
@@ -158,7 +158,7 @@ def test_other_refunds_do_not_change_a_return(settle):
 def test_a_manual_payment_is_refunded_by_hand(settle):
     order = OrderFactory()
     payment = start_payment(order, method="manual")
-    payments.capture_payment(payment_id=payment.id)
+    capture.capture_payment(payment_id=payment.id)
     settle()
     start(order), ship(order), deliver(order)
     row = request(order)

@@ -6,11 +6,10 @@ import pytest
 
 from events.aggregate import InvalidTransition
 from payments import selectors as payment_selectors
-from payments import services as payments
-from payments.gateways import Payout
+from payments.gateways import RefundResult
 from payments.models import Refund
-from payments.services.answers import take_payout
-from payments.services.locks import lock_payment, save
+from payments.services import gateway
+from payments.services.gateway_results import apply_refund_result
 from returns import selectors, services
 from returns.exceptions import RefundExceedsReturn
 from returns.models import Policy
@@ -30,10 +29,11 @@ def amounts(row):
 def fail(row, refund_id=None):
     """The gateway reports a refund as failed, or as bounced after it succeeded."""
     given = Refund.objects.get(pk=refund_id) if refund_id else Refund.objects.get(cause=row.id)
-    payment = lock_payment(given.payment_id)
-    payout = Payout(state="failed", error_code="expired_card", error_message="The card expired.")
-    take_payout(payment, payment.giveback(given.id), payout, now=given.requested_at)
-    save(payment)
+    payment = payment_selectors.get_for_update(given.payment_id)
+    message = "The card expired."
+    result = RefundResult(state="failed", error_code="expired_card", error_message=message)
+    apply_refund_result(payment, payment.find_refund(given.id), result, now=given.requested_at)
+    payment.save_changes()
 
 
 class TestRefunding:
@@ -46,7 +46,7 @@ class TestRefunding:
         assert told(row.order, after=before) == ["return.refund_due", "refund.requested"]
         assert amounts(row) == ("received", 50, 0)
         [payment] = payment_selectors.of_order(row.order_id)
-        payments.call_gateway(payment_id=payment.id)
+        gateway.call_gateway(payment_id=payment.id)
         settle()
         assert told(row.order, after=before)[2:] == [
             "payment.refunded",
@@ -61,7 +61,7 @@ class TestRefunding:
             "50.00",
             "original_payment",
         )
-        [given] = payment_selectors.of_order(row.order_id)[0].givebacks
+        [given] = payment_selectors.of_order(row.order_id)[0].refunds
         assert given.cause == row.id
         assert invoice_of(row.order).creditable_amount == 0
 

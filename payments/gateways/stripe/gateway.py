@@ -1,4 +1,4 @@
-"""What Stripe is asked, and when it has not answered."""
+"""The calls to Stripe's API."""
 
 import logging
 from collections.abc import Iterator
@@ -11,157 +11,170 @@ import stripe
 from django.conf import settings
 from django.utils import timezone
 
-from payments.gateways import Asked, AskedBack, Charge, NoAnswer, Payout
-from payments.gateways.stripe.objects import Json, charge_of, minor_units, payout_of, refused
+from payments.gateways import (
+    GatewayTimeout,
+    PaymentRequest,
+    PaymentResult,
+    RefundRequest,
+    RefundResult,
+)
+from payments.gateways.stripe.objects import (
+    Json,
+    declined_result,
+    minor_units,
+    payment_result,
+    refund_result,
+)
 
 if TYPE_CHECKING:
     from stripe.params import PaymentIntentCreateParams
 
 TIMEOUT = 10  # seconds
-FORGOTTEN = timedelta(hours=23)  # Stripe keeps an idempotency key for at least 24 hours
-SEARCHABLE = timedelta(hours=1)  # a search knows what is a minute old, on a bad day less
+KEY_LIFETIME = timedelta(hours=23)  # Stripe keeps an idempotency key for at least 24 hours
+SEARCH_DELAY = timedelta(hours=1)  # a search finds new objects after a minute, rarely later
 EXPANDED = ["latest_charge", "payment_method"]
 
-# The SDK logs what it sends and gets: tokens, client secrets, a card number sent by mistake.
+# The SDK logs requests and responses, with tokens, client secrets and misplaced card numbers.
 logging.getLogger("stripe").setLevel(logging.WARNING)
-# It would write an id into the home directory, and fail where there is none.
+# Telemetry writes an id into the home directory, and fails if there is none.
 stripe.enable_telemetry = False
 
 
 @contextmanager
-def _asking() -> Iterator[None]:
-    """Say what kept the answer away, and nothing of what was sent."""
+def _timeouts() -> Iterator[None]:
+    """Raise GatewayTimeout for Stripe's errors, without anything that was sent."""
     try:
         yield
     except stripe.StripeError as error:
-        status = error.http_status or "no answer"
-        request = f", {error.request_id}" if error.request_id else ""
-        raise NoAnswer(f"Stripe: {type(error).__name__}, {status}{request}") from None
+        status = error.http_status or "no response"
+        request_id = f", {error.request_id}" if error.request_id else ""
+        raise GatewayTimeout(f"Stripe: {type(error).__name__}, {status}{request_id}") from None
 
 
 class Stripe:
-    """Payments through Stripe. A request that it refuses is declined: it took no money."""
+    """Charges and refunds through Stripe. A request that Stripe rejects is a decline."""
 
-    @_asking()
-    def attempt(self, asked: Asked) -> Charge:
-        """Ask for the money, at once with a token; without one the customer confirms the payment.
+    @_timeouts()
+    def attempt(self, request: PaymentRequest) -> PaymentResult:
+        """Create the PaymentIntent, or confirm it with the token of a later attempt.
 
-        The attempt's id is the key of creating and of confirming, so that it does one of the two.
+        The attempt's id is the idempotency key of both, so that one attempt does one of the two.
         """
-        if asked.gateway_payment_id:
-            if not asked.token:
-                return self.look(asked)
-            return self._confirm(asked, asked.gateway_payment_id, asked.token)
-        if asked.asked_at and timezone.now() - asked.asked_at > FORGOTTEN:
-            found = _find(asked)
+        if request.gateway_payment_id:
+            if not request.token:
+                return self.retrieve(request)
+            return self._confirm(request, request.gateway_payment_id, request.token)
+        if request.first_called_at and timezone.now() - request.first_called_at > KEY_LIFETIME:
+            found = _find(request)
             if found:
-                return charge_of(found)
-        return self._create(asked)
+                return payment_result(found)
+        return self._create(request)
 
-    @_asking()
-    def look(self, asked: Asked) -> Charge:
-        """Return how the payment stands."""
-        if asked.gateway_payment_id:
-            return charge_of(_retrieve(asked, asked.gateway_payment_id))
-        found = _find(asked)
-        return charge_of(found) if found else Charge(state="waiting")
+    @_timeouts()
+    def retrieve(self, request: PaymentRequest) -> PaymentResult:
+        """Return the state of the payment, found by its metadata if its id is unknown."""
+        if request.gateway_payment_id:
+            return payment_result(_retrieve(request, request.gateway_payment_id))
+        found = _find(request)
+        return payment_result(found) if found else PaymentResult(state="waiting")
 
-    @_asking()
-    def cancel(self, asked: Asked) -> Charge:
-        """Take no money any more; what has come or is on its way cannot be stopped."""
-        intent_id = asked.gateway_payment_id
+    @_timeouts()
+    def cancel(self, request: PaymentRequest) -> PaymentResult:
+        """Cancel the PaymentIntent, unless it is captured or processing."""
+        intent_id = request.gateway_payment_id
         if not intent_id:
-            found = _find(asked)
+            found = _find(request)
             if not found:
-                return Charge(state="cancelled")
+                return PaymentResult(state="cancelled")
             intent_id = str(found["id"])
         try:
             intent = _client().v1.payment_intents.cancel(
-                intent_id, {"expand": EXPANDED}, {"stripe_account": asked.account}
+                intent_id, {"expand": EXPANDED}, {"stripe_account": request.account}
             )
         except stripe.InvalidRequestError:
-            return charge_of(_retrieve(asked, intent_id))
-        return charge_of(intent.to_dict())
+            return payment_result(_retrieve(request, intent_id))
+        return payment_result(intent.to_dict())
 
-    @_asking()
-    def refund(self, asked: AskedBack) -> Payout:
-        """Give money back; what was asked before is looked for first, as keys are forgotten."""
+    @_timeouts()
+    def refund(self, request: RefundRequest) -> RefundResult:
+        """Create the refund. After the first call, search it first: the key may be forgotten."""
         refunds = _client().v1.refunds
-        if asked.asked_at:
-            of_payment = refunds.list(
-                {"payment_intent": asked.gateway_payment_id, "limit": 100},
-                {"stripe_account": asked.account},
+        if request.first_called_at:
+            existing = refunds.list(
+                {"payment_intent": request.gateway_payment_id, "limit": 100},
+                {"stripe_account": request.account},
             )
-            for known in (refund.to_dict() for refund in of_payment.auto_paging_iter()):
-                if (known["metadata"] or {}).get("refund_id") == asked.refund_id:
-                    return payout_of(known, known["created"])
+            for known in (refund.to_dict() for refund in existing.auto_paging_iter()):
+                if (known["metadata"] or {}).get("refund_id") == request.refund_id:
+                    return refund_result(known, known["created"])
         try:
             refund = refunds.create(
                 {
-                    "payment_intent": asked.gateway_payment_id,
-                    "amount": minor_units(asked.amount, asked.currency),
-                    "metadata": {"refund_id": asked.refund_id, "payment_id": asked.payment_id},
+                    "payment_intent": request.gateway_payment_id,
+                    "amount": minor_units(request.amount, request.currency),
+                    "metadata": {"refund_id": request.refund_id, "payment_id": request.payment_id},
                 },
-                {"stripe_account": asked.account, "idempotency_key": asked.refund_id},
+                {"stripe_account": request.account, "idempotency_key": request.refund_id},
             ).to_dict()
-        except stripe.InvalidRequestError as refusal:
-            return Payout(
+        except stripe.InvalidRequestError as error:
+            return RefundResult(
                 state="failed",
-                error_code=refusal.code or "invalid_request",
-                error_message=refusal.user_message or "",
+                error_code=error.code or "invalid_request",
+                error_message=error.user_message or "",
             )
-        return payout_of(refund, refund["created"])
+        return refund_result(refund, refund["created"])
 
-    def _create(self, asked: Asked) -> Charge:
+    def _create(self, request: PaymentRequest) -> PaymentResult:
         try:
             params: PaymentIntentCreateParams = {
-                "amount": minor_units(asked.amount, asked.currency),
-                "currency": asked.currency.lower(),
-                # What would send the customer away needs a return_url, and we have no pages.
+                "amount": minor_units(request.amount, request.currency),
+                "currency": request.currency.lower(),
+                # A redirect needs a return_url, and this service has no pages.
                 "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
-                "metadata": {"payment_id": asked.payment_id, "order_id": asked.order_id},
+                "metadata": {"payment_id": request.payment_id, "order_id": request.order_id},
                 "expand": EXPANDED,
             }
-            if asked.token:
-                params["payment_method"], params["confirm"] = asked.token, True
+            if request.token:
+                params["payment_method"], params["confirm"] = request.token, True
             intent = _client().v1.payment_intents.create(
-                params, {"stripe_account": asked.account, "idempotency_key": asked.attempt_id}
+                params, {"stripe_account": request.account, "idempotency_key": request.attempt_id}
             )
-        except (stripe.CardError, stripe.InvalidRequestError) as refusal:
-            return refused(refusal, asked)
+        except (stripe.CardError, stripe.InvalidRequestError) as error:
+            return declined_result(error, request)
         except stripe.PermissionError:
-            return _not_ours(asked)
-        return charge_of(intent.to_dict())
+            return _account_declined(request)
+        return payment_result(intent.to_dict())
 
-    def _confirm(self, asked: Asked, intent_id: str, token: str) -> Charge:
+    def _confirm(self, request: PaymentRequest, intent_id: str, token: str) -> PaymentResult:
         try:
             intent = _client().v1.payment_intents.confirm(
                 intent_id,
                 {"payment_method": token, "expand": EXPANDED},
-                {"stripe_account": asked.account, "idempotency_key": asked.attempt_id},
+                {"stripe_account": request.account, "idempotency_key": request.attempt_id},
             )
-        except stripe.CardError as refusal:
-            return refused(refusal, asked)
+        except stripe.CardError as error:
+            return declined_result(error, request)
         except stripe.PermissionError:
-            return _not_ours(asked)
+            return _account_declined(request)
         except stripe.IdempotencyError:
-            return self.look(asked)  # this attempt has created it, which we did not hear
-        except stripe.InvalidRequestError as refusal:
-            stands = self.look(asked)  # one that has succeeded refuses too
-            return refused(refusal, asked) if stands.state in ("waiting", "declined") else stands
-        return charge_of(intent.to_dict())
+            return self.retrieve(request)  # an earlier call of this attempt has created it
+        except stripe.InvalidRequestError as error:
+            result = self.retrieve(request)  # Stripe rejects the confirmation of a captured one too
+            is_declined = result.state in ("waiting", "declined")
+            return declined_result(error, request) if is_declined else result
+        return payment_result(intent.to_dict())
 
 
-def _not_ours(asked: Asked) -> Charge:
-    """Return the decline that it is if Stripe knows no such account, or not as one of ours."""
-    if asked.asked_at:  # an earlier call may have been let in
-        raise NoAnswer("Stripe: the account is not one of ours any more") from None
-    return Charge(
+def _account_declined(request: PaymentRequest) -> PaymentResult:
+    """Return a decline, because the account does not exist or is not connected to ours."""
+    if request.first_called_at:  # an earlier call may have been accepted
+        raise GatewayTimeout("Stripe: the account is not connected to ours any more") from None
+    return PaymentResult(
         state="declined",
-        gateway_payment_id=asked.gateway_payment_id,
-        charge_id=asked.attempt_id,
+        gateway_payment_id=request.gateway_payment_id,
+        charge_id=request.attempt_id,
         error_code="account_refused",
-        error_message="Stripe does not let us take money for this account.",
+        error_message="Stripe does not accept charges for this account.",
     )
 
 
@@ -179,28 +192,28 @@ def _client() -> stripe.StripeClient:
     return _client_for(settings.STRIPE_API_KEY, settings.STRIPE_API_BASE)
 
 
-def _retrieve(asked: Asked, intent_id: str) -> Json:
+def _retrieve(request: PaymentRequest, intent_id: str) -> Json:
     return (
         _client()
         .v1.payment_intents.retrieve(
-            intent_id, {"expand": EXPANDED}, {"stripe_account": asked.account}
+            intent_id, {"expand": EXPANDED}, {"stripe_account": request.account}
         )
         .to_dict()
     )
 
 
-def _find(asked: Asked) -> Json | None:
-    """Return the PaymentIntent that we know no id of, None if there surely is none."""
-    if not asked.asked_last_at:
+def _find(request: PaymentRequest) -> Json | None:
+    """Search the PaymentIntent of the payment; return None if it certainly does not exist."""
+    if not request.last_called_at:
         return None
     found = _client().v1.payment_intents.search(
         {
-            "query": f"metadata['payment_id']:'{asked.payment_id}'",
+            "query": f"metadata['payment_id']:'{request.payment_id}'",
             "limit": 1,
             "expand": [f"data.{name}" for name in EXPANDED],
         },
-        {"stripe_account": asked.account},
+        {"stripe_account": request.account},
     )
-    if not found.data and timezone.now() - asked.asked_last_at < SEARCHABLE:
-        raise NoAnswer(f"Stripe finds no payment {asked.payment_id}, or not yet")
+    if not found.data and timezone.now() - request.last_called_at < SEARCH_DELAY:
+        raise GatewayTimeout(f"Stripe does not find payment {request.payment_id} yet")
     return found.data[0].to_dict() if found.data else None

@@ -1,4 +1,4 @@
-"""Stripe's objects, read into what a payment and a refund are to us."""
+"""Converts Stripe's objects to the results of the gateway protocol."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -7,7 +7,7 @@ from typing import Any, Literal
 import stripe
 
 from config.core.money import decimals, money
-from payments.gateways import Asked, Charge, Payout
+from payments.gateways import PaymentRequest, PaymentResult, RefundResult
 
 Json = dict[str, Any]
 
@@ -34,9 +34,9 @@ REFUND_STATES: dict[str | None, Literal["pending", "succeeded", "failed"]] = {
 
 
 def minor_units(amount: Decimal, currency: str) -> int:
-    """Return the amount as Stripe counts it. Raises InvalidRequestError, as it would itself."""
+    """Return the amount in Stripe's minor units. Raises InvalidRequestError, as Stripe would."""
     exponent = DECIMALS.get(currency, decimals(currency))
-    step = 10 if exponent == 3 else 1  # cards know no third decimal
+    step = 10 if exponent == 3 else 1  # card networks have no third decimal
     units = amount.scaleb(exponent)
     if units % step:
         smallest = Decimal(step).scaleb(-exponent)
@@ -47,50 +47,60 @@ def minor_units(amount: Decimal, currency: str) -> int:
     return int(units)
 
 
-def charge_of(intent: Json, told_at: int | None = None) -> Charge:
-    """Return how a PaymentIntent stands; a webhook, told at some time, has the charge's id only."""
+def payment_result(intent: Json, reported_at: int | None = None) -> PaymentResult:
+    """Return the state of a PaymentIntent.
+
+    A webhook contains only the id of the charge, so its time of creation, `reported_at`, stands in
+    for that of the charge.
+    """
     error, charge = intent.get("last_payment_error"), intent.get("latest_charge")
     if error and intent["status"] == "requires_payment_method":
         return _declined(error, intent)
-    made: Json = charge if isinstance(charge, dict) else {"id": charge, "created": told_at}
-    paid: Json = {}
+    if not isinstance(charge, dict):
+        charge = {"id": charge, "created": reported_at}
+    captured: Json = {}
     if intent["status"] == "succeeded":
         currency = intent["currency"].upper()
         units = intent["amount_received" if "amount_received" in intent else "amount"]
         exponent = DECIMALS.get(currency, decimals(currency))
         card = _card(intent.get("payment_method"))
-        paid = {
+        captured = {
             "amount": money(Decimal(units).scaleb(-exponent), currency),
             "currency": currency,
-            "paid_at": _moment(made["created"]),
+            "paid_at": _moment(charge["created"]),
             "card_brand": card.get("brand"),
             "card_last4": card.get("last4"),
         }
-    return Charge(
+    return PaymentResult(
         state=STATES[intent["status"]],
         gateway_payment_id=intent["id"],
         client_secret=intent.get("client_secret"),
-        charge_id=made["id"],
-        **paid,
+        charge_id=charge["id"],
+        **captured,
     )
 
 
-def refused(refusal: stripe.CardError | stripe.InvalidRequestError, asked: Asked) -> Charge:
-    """Return the decline that an error is; it may repeat the token, be it a card's number."""
-    error: Json = refusal.error.to_dict() if refusal.error else {}
-    error = {"code": refusal.code, "message": refusal.user_message, **error}
-    if asked.token and error["message"]:
-        error["message"] = error["message"].replace(asked.token, "…")
-    intent = error.get("payment_intent") or {"id": asked.gateway_payment_id}
-    return _declined(error, intent, attempt_id=asked.attempt_id)
+def declined_result(
+    error: stripe.CardError | stripe.InvalidRequestError, request: PaymentRequest
+) -> PaymentResult:
+    """Return the decline that an error stands for.
+
+    Stripe's message may repeat the token, which may be a card number sent by mistake.
+    """
+    details: Json = error.error.to_dict() if error.error else {}
+    details = {"code": error.code, "message": error.user_message, **details}
+    if request.token and details["message"]:
+        details["message"] = details["message"].replace(request.token, "…")
+    intent = details.get("payment_intent") or {"id": request.gateway_payment_id}
+    return _declined(details, intent, attempt_id=request.attempt_id)
 
 
-def _declined(error: Json, intent: Json, attempt_id: str | None = None) -> Charge:
-    """Return the decline; where no charge was made, its payment method tells it from others."""
+def _declined(error: Json, intent: Json, attempt_id: str | None = None) -> PaymentResult:
+    """Return the decline. If no charge was made, the payment method identifies it."""
     method = error.get("payment_method")
     card = _card(method)
     by_method = f"{intent['id']}:{method['id']}" if intent["id"] and method else None
-    return Charge(
+    return PaymentResult(
         state="declined",
         gateway_payment_id=intent["id"],
         client_secret=intent.get("client_secret"),
@@ -106,15 +116,15 @@ def _card(method: Json | str | None) -> Json:
     return (method.get("card") if isinstance(method, dict) else None) or {}
 
 
-def payout_of(refund: Json, at: int) -> Payout:
-    """Return how a refund stands; `at` is when Stripe said so."""
+def refund_result(refund: Json, reported_at: int) -> RefundResult:
+    """Return the state of a refund, as Stripe reported it at `reported_at`."""
     state = REFUND_STATES[refund["status"]]
     reason = refund.get("failure_reason") or refund["status"]
     failed = {"error_code": reason, "error_message": f"Stripe could not refund: {reason}."}
-    return Payout(
+    return RefundResult(
         state=state,
         gateway_refund_id=refund["id"],
-        refunded_at=_moment(at) if state == "succeeded" else None,
+        refunded_at=_moment(reported_at) if state == "succeeded" else None,
         **(failed if state == "failed" else {}),
     )
 

@@ -1,4 +1,4 @@
-"""What Stripe tells of its own accord."""
+"""Stripe's webhooks: their signature and their events."""
 
 import json
 
@@ -6,51 +6,51 @@ import stripe
 from django.conf import settings
 
 from config.core.exceptions import BadSignature
-from payments.gateways import Notice
-from payments.gateways.stripe.objects import charge_of, payout_of
+from payments.gateways import WebhookEvent
+from payments.gateways.stripe.objects import payment_result, refund_result
 
-ABOUT_PAYMENTS = {
+PAYMENT_EVENTS = {
     "payment_intent.canceled",
     "payment_intent.payment_failed",
     "payment_intent.processing",
     "payment_intent.succeeded",
 }
-ABOUT_REFUNDS = {"charge.refund.updated", "refund.created", "refund.failed", "refund.updated"}
+REFUND_EVENTS = {"charge.refund.updated", "refund.created", "refund.failed", "refund.updated"}
 
 
 def verify(body: bytes, signature: str) -> str:
-    """Return a webhook's text. Raises BadSignature unless Stripe signed it in five minutes."""
+    """Return the text of a webhook. Raises BadSignature."""
     try:
         stripe.WebhookSignature.verify_header(
             body, signature, settings.STRIPE_WEBHOOK_SECRET, stripe.Webhook.DEFAULT_TOLERANCE
         )
     except (stripe.SignatureVerificationError, ValueError, TypeError):
         raise BadSignature(
-            "Stripe has not signed this, or more than five minutes ago: "
+            "The webhook is not signed by Stripe, or was signed more than five minutes ago: "
             "check STRIPE_WEBHOOK_SECRET and the clock."
         ) from None
     return body.decode()
 
 
-def notice(text: str) -> Notice | None:
-    """Return what a verified webhook tells, None where it is about nothing of ours.
+def parse(text: str) -> WebhookEvent | None:
+    """Return the event of a verified webhook, or None if it is not about one of our payments.
 
-    Stripe does not say there which card has paid: look, if it matters.
+    The event of a captured payment does not contain the card.
     """
     event = json.loads(text)
-    told, at = event["data"]["object"], event["created"]
-    ours = told.get("metadata") or {}
-    payment_id, refund_id = ours.get("payment_id"), ours.get("refund_id")
-    about_payment = event["type"] in ABOUT_PAYMENTS
-    about_refund = event["type"] in ABOUT_REFUNDS and refund_id
-    if not payment_id or not (about_payment or about_refund):
+    stripe_object, at = event["data"]["object"], event["created"]
+    metadata = stripe_object.get("metadata") or {}
+    payment_id, refund_id = metadata.get("payment_id"), metadata.get("refund_id")
+    is_payment = event["type"] in PAYMENT_EVENTS
+    is_refund = event["type"] in REFUND_EVENTS and refund_id
+    if not payment_id or not (is_payment or is_refund):
         return None
-    return Notice(
+    return WebhookEvent(
         event_id=event["id"],
-        kind=event["type"],
+        event_type=event["type"],
         account=event.get("account"),
         payment_id=payment_id,
-        charge=charge_of(told, at) if about_payment else None,
+        payment_result=payment_result(stripe_object, at) if is_payment else None,
         refund_id=refund_id,
-        payout=payout_of(told, at) if about_refund else None,
+        refund_result=refund_result(stripe_object, at) if is_refund else None,
     )

@@ -17,7 +17,7 @@ django.setup()
 
 from django.db import InterfaceError, OperationalError, connection, transaction  # noqa: E402
 
-from payments import services as payments  # noqa: E402
+from payments.services import capture  # noqa: E402
 from tests.factories import CartFactory, LineFactory, OrderFactory  # noqa: E402
 
 
@@ -32,7 +32,7 @@ def live(buys: bool) -> None:
         raise ChangedMindError
     if buys:
         order = OrderFactory()  # workers pay, confirm and invoice it, and open its fulfillment
-        payments.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
+        capture.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
 
 
 def main(pause: float, orders: bool) -> None:

@@ -1,0 +1,151 @@
+"""Charging the amount that is due for an order, and capturing it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+import orders.selectors
+from payments import selectors
+from payments.exceptions import (
+    OrderNotPayable,
+    PaymentInProgress,
+    PaymentMethodUnavailable,
+    UnknownSandboxToken,
+)
+from payments.gateways.sandbox import TOKENS
+from payments.models import Payment
+from payments.services.gateway_results import is_still_due
+
+Method = Payment.Method
+
+
+@transaction.atomic
+def start_payment(*, order_id: str, method: str, token: str | None = None) -> Payment:
+    """Charge the amount that is due; return the payment that is doing so already, if there is one.
+
+    `token` is the gateway's id of the customer's payment method. Payments that were started with
+    another method or token are abandoned, unless they may be capturing money. Raises
+    OrderNotPayable, PaymentInProgress, PaymentMethodUnavailable, UnknownSandboxToken.
+    """
+    order = orders.selectors.get_for_update(order_id)
+    now = timezone.now()
+    if order.status != order.Status.PLACED:
+        raise OrderNotPayable(f"Nothing is due for {order.id}: it is {order.status}.")
+    earlier = [each for each in selectors.of_order_for_update(order) if not each.is_captured]
+    for payment in earlier:
+        is_same = payment.method == method and token in (None, payment.latest_attempt.token)
+        if is_same and payment.status in Payment.OPEN:
+            return payment
+    due = order.total - selectors.received(order.id)
+    if due <= 0:
+        raise OrderNotPayable(f"{order.id} is paid, and about to be confirmed.")
+    account = _gateway_account(order.organization_id, method, token)
+    _expect_no_capture_under_way(order.id)
+    abandon_all(earlier, reason="another_payment", at=now)
+    payment = Payment.open(
+        organization_id=order.organization_id,
+        order=order,
+        method=method,
+        amount=due,
+        currency=order.currency,
+        account=account,
+        token=token,
+        at=now,
+    )
+    payment.save_changes()
+    return payment
+
+
+@transaction.atomic
+def retry_payment(*, payment_id: str, token: str | None = None) -> Payment:
+    """Make another attempt after a decline, with `token` if there is one.
+
+    Raises OrderNotPayable, PaymentInProgress, UnknownSandboxToken, InvalidTransition.
+    """
+    payment = selectors.get_for_update(payment_id)
+    if payment.status in Payment.OPEN and payment.latest_attempt.token == token:
+        return payment
+    _gateway_account(payment.organization_id, payment.method, token)
+    if not is_still_due(payment.order):
+        raise OrderNotPayable(f"Nothing is due for {payment.order_id}.")
+    _expect_no_capture_under_way(payment.order_id)
+    payment.retry(token=token, at=timezone.now())
+    payment.save_changes()
+    return payment
+
+
+@transaction.atomic
+def abandon_payment(*, payment_id: str) -> Payment:
+    """Stop waiting for a payment. If money is captured all the same, it is applied or refunded.
+
+    Raises InvalidTransition if the payment is captured.
+    """
+    payment = selectors.get_for_update(payment_id)
+    if payment.is_captured or payment.is_awaited():
+        payment.abandon(reason="operator", at=timezone.now())
+        payment.save_changes()
+    return payment
+
+
+@transaction.atomic
+def abandon_unneeded_payments(*, order_id: str) -> None:
+    """The order is paid: stop waiting for its other payments."""
+    payments = selectors.of_order_for_update(orders.selectors.get_for_update(order_id))
+    abandon_all(payments, reason="order_paid", at=timezone.now())
+
+
+@transaction.atomic
+def capture_payment(*, payment_id: str, card_last4: str | None = None) -> Payment:
+    """Record money that an operator has received.
+
+    If the order is cancelled, the payments context refunds it. Raises InvalidTransition.
+    """
+    payment = selectors.get_for_update(payment_id)
+    if payment.is_captured and payment.is_manual() and payment.card_last4 == card_last4:
+        return payment
+    payment.capture(
+        is_still_due=is_still_due(payment.order), card_last4=card_last4, at=timezone.now()
+    )
+    payment.save_changes()
+    return payment
+
+
+def abandon_all(payments: Iterable[Payment], *, reason: str, at: datetime) -> None:
+    """Stop waiting for those of the payments that are not captured."""
+    for payment in payments:
+        if not payment.is_captured and payment.is_awaited():
+            payment.abandon(reason=reason, at=at)
+            payment.save_changes()
+
+
+def _expect_no_capture_under_way(order_id: str) -> None:
+    if selectors.may_be_capturing(order_id):
+        raise PaymentInProgress(
+            f"A payment of {order_id} may be capturing money: wait for its outcome."
+        )
+
+
+def _gateway_account(organization_id: str, method: str, token: str | None) -> str | None:
+    """Return the organization's account at the gateway, None if the gateway has no accounts.
+
+    Raises PaymentMethodUnavailable, UnknownSandboxToken.
+    """
+    if method == Method.SANDBOX:
+        if not settings.PAYMENT_SANDBOX:
+            raise PaymentMethodUnavailable(
+                "The sandbox gateway is disabled: PAYMENT_SANDBOX=true enables it."
+            )
+        if token is not None and token not in TOKENS:
+            raise UnknownSandboxToken(f"The sandbox has no {token}; it has {', '.join(TOKENS)}.")
+    if method != Method.STRIPE:
+        return None
+    account = selectors.stripe_account(organization_id)
+    if not (account and settings.STRIPE_API_KEY):
+        raise PaymentMethodUnavailable(
+            f"{organization_id} takes no card payments: it needs STRIPE_API_KEY and a connected "
+            "account at Stripe."
+        )
+    return account
