@@ -86,7 +86,7 @@ class CreditNote(serializers.Serializer[Any]):
 
 
 class InvoiceDelivery(serializers.Serializer[Any]):
-    """A mail with the invoice. A queued mail is retried until the mail server accepts it."""
+    """A mail with the invoice. It is retried until it is accepted, or refused for three days."""
 
     id = serializers.CharField()
     recipient_email = serializers.CharField()
