@@ -1,4 +1,4 @@
-"""What operators do with orders, page by page."""
+"""The admin pages of orders."""
 
 from datetime import timedelta
 
@@ -37,11 +37,11 @@ def buttons(client, order):
         ("cancelled", []),
     ],
 )
-def test_the_transitions_allowed_now_are_buttons(operator, status, offered):
+def test_allowed_transitions_are_buttons(operator, status, offered):
     assert buttons(operator(), OrderFactory(status=status)) == offered
 
 
-def test_what_was_written_off_is_ticked_off(operator):
+def test_written_off_units_stay_in_the_queue_until_they_are_released(operator):
     client, order = operator(), order_of(3)
     write_off(order, 0, 1)
     listed = client.get(reverse("admin:orders_order_changelist"), {"queue": "unreleased"})
@@ -52,7 +52,7 @@ def test_what_was_written_off_is_ticked_off(operator):
     assert selectors.unreleased_write_offs(order) == []
 
 
-def test_an_order_is_cancelled_by_the_operator(operator):
+def test_an_operator_cancels_an_order(operator):
     client, order = operator(username="olga"), OrderFactory()
     form = client.get(command(order, "cancel"))
     assert "Inventory releases its stock" in form.content.decode()
@@ -64,7 +64,7 @@ def test_an_order_is_cancelled_by_the_operator(operator):
     assert (told_of["cancelled_by"], told_of["cancellation_reason"]) == ("olga", "fraud")
 
 
-def test_a_command_that_came_too_late_says_why(operator):
+def test_a_late_command_is_refused_with_the_reason(operator):
     client, order = operator(), OrderFactory(status="processing")
     form = client.get(command(order, "cancel"))
     assert form.status_code == 200
@@ -75,7 +75,7 @@ def test_a_command_that_came_too_late_says_why(operator):
     assert told(order, after=before) == []
 
 
-def test_a_command_sent_twice_has_one_effect(operator):
+def test_a_repeated_command_has_one_effect(operator):
     client, order = operator(), OrderFactory()
     for _ in range(2):
         sent = client.post(command(order, "cancel"), {"reason": "fraud"})
@@ -83,7 +83,7 @@ def test_a_command_sent_twice_has_one_effect(operator):
     assert told(order).count("order.cancelled") == 1
 
 
-def test_a_form_that_is_sent_twice_is_done_once(operator):
+def test_a_form_that_is_sent_twice_runs_once(operator):
     client, order = operator(), order_of(5)
     key = client.get(command(order, "write-off")).context["key"]
     sent = {
@@ -93,7 +93,7 @@ def test_a_form_that_is_sent_twice_is_done_once(operator):
         "items[0].quantity": "9",
     }
     refused = client.post(command(order, "write-off"), sent)
-    assert refused.context["key"] == str(key), "what was refused may be sent again"
+    assert refused.context["key"] == str(key), "a refused form keeps its key"
     for _ in range(2):
         again = client.post(command(order, "write-off"), sent | {"items[0].quantity": "1"})
         assert again.status_code == 302
@@ -106,24 +106,24 @@ def test_a_form_that_is_sent_twice_is_done_once(operator):
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "k\x00"])
-def test_a_form_without_a_proper_key_is_refused(operator, key):
+def test_a_form_without_a_valid_key_is_refused(operator, key):
     client, order = operator(), OrderFactory()
     answer = client.post(command(order, "cancel"), {"reason": "fraud", "key": key})
     assert "open it anew" in answer.content.decode()
     assert Order.objects.get(pk=order.id).status == "placed"
 
 
-def test_a_form_that_is_refused_does_not_grow(operator):
+def test_a_refused_form_keeps_its_number_of_rows(operator):
     client, order = operator(), order_of(3)
     for _ in range(3):
         sent = {f"items[{n}].quantity": "" for n in range(3)}
         answer = client.post(command(order, "write-off"), sent | {"reason": "other"})
-        assert "Items: " in answer.content.decode(), "the list is named"
+        assert "Items: " in answer.content.decode(), "the error names the list"
         assert "items[2].quantity" in answer.context["form"].fields
         assert "items[3].quantity" not in answer.context["form"].fields
 
 
-def test_rows_that_were_filled_in_before_the_order_changed_are_not_dropped(operator):
+def test_rows_filled_in_before_the_order_changed_are_kept(operator):
     client, order = operator(), order_of(1, 1, 1, 1, 1)
     sent = {"reason": "out_of_stock"}
     for n, line in enumerate(order.lines):
@@ -145,7 +145,7 @@ def test_units_are_written_off_line_by_line(operator):
     ] == [line.id for line in order.lines]
     sent = {
         "reason": "out_of_stock",
-        "items[0].order_item_id": order.lines[0].id,  # no quantity: the line is left as it is
+        "items[0].order_item_id": order.lines[0].id,  # a line without a quantity is left out
         "items[1].order_item_id": order.lines[1].id,
         "items[1].quantity": "1",
     }
@@ -159,7 +159,7 @@ def test_units_are_written_off_line_by_line(operator):
     assert [line.cancelled for line in selectors.get(order.id).lines] == [0, 1]
 
 
-def test_a_reservation_starts_from_what_is_known_and_may_be_split(operator):
+def test_a_reservation_form_starts_with_the_known_allocation(operator):
     client, order = operator(), order_of(3, status="placed")
     line = order.lines[0].id
     sent = {
@@ -193,7 +193,7 @@ def test_a_rejected_reservation_cancels_the_order(operator):
     assert Order.objects.get(pk=order.id).cancellation_reason == "out_of_stock"
 
 
-def test_units_on_their_way_are_not_reserved_again(operator):
+def test_an_order_in_processing_cannot_be_reserved(operator):
     order = OrderFactory(status="processing")
     sent = {
         "reservation_id": "res_1",
@@ -205,7 +205,7 @@ def test_units_on_their_way_are_not_reserved_again(operator):
     assert f"Cannot reserve {order.id}: it is processing." in late.content.decode()
 
 
-def test_a_hold_says_who_and_why_and_is_lifted(operator):
+def test_a_hold_shows_who_and_why_and_is_released(operator):
     client, order = operator(), OrderFactory()
     note = "Two cards, <three> names"
     client.post(command(order, "hold"), {"reason": "fraud", "note": note})
@@ -218,20 +218,22 @@ def test_a_hold_says_who_and_why_and_is_lifted(operator):
     services.hold_order(order_id=cancelled.id, reason="fraud")
     cancel(cancelled)
     listed = client.get(reverse("admin:orders_order_changelist"), {"queue": "held"})
-    assert [row.pk for row in listed.context["cl"].result_list] == [order.id], "it waits no more"
+    assert [row.pk for row in listed.context["cl"].result_list] == [order.id], (
+        "a cancelled order leaves the queue"
+    )
     client.post(command(order, "release"))
     assert Order.objects.get(pk=order.id).held_at is None
 
 
 @pytest.mark.parametrize("by", ["number", "id", "customer_id", "customer_email"])
-def test_an_order_is_found_by_what_people_quote(operator, by):
-    wanted = OrderFactory(customer_id="cust_9", customer_email="ana@example.com")
+def test_an_order_is_found_by_number_id_customer_or_email(operator, by):
+    expected = OrderFactory(customer_id="cust_9", customer_email="ana@example.com")
     OrderFactory()
-    found = operator().get(reverse("admin:orders_order_changelist"), {"q": getattr(wanted, by)})
-    assert [row.pk for row in found.context["cl"].result_list] == [wanted.id]
+    found = operator().get(reverse("admin:orders_order_changelist"), {"q": getattr(expected, by)})
+    assert [row.pk for row in found.context["cl"].result_list] == [expected.id]
 
 
-def test_orders_are_found_by_the_day_on_which_they_were_made(operator):
+def test_orders_are_filtered_by_the_day_of_creation(operator):
     client, order = operator(), OrderFactory()
 
     def listed(**days):
@@ -245,7 +247,7 @@ def test_orders_are_found_by_the_day_on_which_they_were_made(operator):
     assert listed(gte=tomorrow, lt=tomorrow + timedelta(days=1)) == listed(lt=today) == []
 
 
-def test_the_page_shows_lines_with_their_counters_and_the_timeline(operator):
+def test_the_page_shows_lines_with_their_quantities_and_the_timeline(operator):
     order = order_of(3, 2, status="processing")
     ship(order, units={order.lines[0].id: 2})
     write_off(order, 1, 1)
@@ -261,7 +263,7 @@ def test_the_page_shows_lines_with_their_counters_and_the_timeline(operator):
         assert word in text
 
 
-def test_a_cancelled_order_says_who_when_and_why(operator):
+def test_a_cancelled_order_shows_its_cancellation(operator):
     order = OrderFactory()
     cancel(order)
     text = operator().get(page(order)).content.decode()
@@ -269,7 +271,7 @@ def test_a_cancelled_order_says_who_when_and_why(operator):
     assert "Customer request" in text
 
 
-def test_the_policy_decides_for_new_orders(operator):
+def test_a_policy_applies_to_new_orders(operator):
     sent = {"organization_id": "org_1", "reservation_ttl_minutes": "45"}
     operator().post(reverse("admin:orders_policy_add"), sent)
     assert data(OrderFactory(), "order.placed")["reservation_ttl_minutes"] == 45

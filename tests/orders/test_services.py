@@ -1,13 +1,15 @@
-"""What the lifecycle's table does not show: what is told, repeats and refusals."""
+"""What the services of orders do beyond the table of the lifecycle."""
 
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from config.core import request_context
 from events.aggregate import InvalidTransition
+from events.models import EventRecord
 from orders import selectors, services
 from orders.exceptions import (
     NoItems,
@@ -16,13 +18,15 @@ from orders.exceptions import (
     OrderTooLarge,
     TooManyUnits,
     UnknownOrderItem,
+    UnknownShipment,
 )
-from orders.models import Order, Policy
+from orders.models import Order, OrderItem, Policy
 from tests.factories import (
     LineFactory,
     OrderFactory,
     cancel,
     confirm,
+    deliver,
     order_of,
     ship,
     write_off,
@@ -33,11 +37,11 @@ pytestmark = pytest.mark.django_db
 
 
 class TestPlacing:
-    def test_an_order_has_items(self):
+    def test_an_order_needs_items(self):
         with pytest.raises(NoItems):
             OrderFactory(items=[])
 
-    def test_placing_says_what_to_reserve_and_for_how_long(self):
+    def test_the_event_names_the_items_to_reserve_and_the_time_to_pay(self):
         order = OrderFactory(local_id="local_101")
         (line,) = order.lines
         assert data(order, "order.placed") == {
@@ -54,24 +58,24 @@ class TestPlacing:
             "reservation_ttl_minutes": 15,
         }
 
-    def test_an_organization_sets_its_own_reservation_time(self):
+    def test_an_organization_can_set_its_own_reservation_time(self):
         Policy.objects.create(organization_id="org_1", reservation_ttl_minutes=3)
         order = OrderFactory()
         assert data(order, "order.placed")["reservation_ttl_minutes"] == 3
         assert order.reservation_expires_at - order.placed_at == timedelta(minutes=3)
 
-    def test_an_order_without_an_address_is_placed_only_in_a_shop(self):
+    def test_an_order_needs_an_address_unless_it_is_collected_in_a_shop(self):
         with pytest.raises(InvalidTransition, match="a shipping address"):
             OrderFactory(shipping_address=None)
         assert OrderFactory(shipping_address=None, local_id="local_101").status == "placed"
 
-    def test_an_order_that_costs_nothing_is_confirmed_at_once(self):
+    def test_a_free_order_is_confirmed_immediately(self):
         order = OrderFactory(discount={"amount": Decimal(50)})
         assert order.status == "confirmed"
         assert told(order) == ["order.created", "order.placed", "order.confirmed"]
         assert data(order, "order.confirmed")["payment_id"] is None
 
-    def test_numbers_ascend_within_the_organization(self):
+    def test_numbers_ascend_within_an_organization(self):
         numbers = [OrderFactory(organization_id=o).number for o in ("org_1", "org_2", "org_1")]
         year = timezone.now().year
         assert numbers == [f"ORD-{year}-0001", f"ORD-{year}-0001", f"ORD-{year}-0002"]
@@ -87,7 +91,7 @@ class TestReservation:
             order_id=order.id, reservation_id=reservation_id, allocations=allocations
         )
 
-    def test_confirmation_names_the_allocated_warehouses_else_the_preferred_one(self):
+    def test_items_come_from_allocated_warehouses_or_else_the_preferred_one(self):
         order = order_of(5, 1, status="placed")
         self.reserve(order, (0, "wh_1", 2), (0, "wh_2", 2))
         confirm(order)
@@ -107,14 +111,14 @@ class TestReservation:
         assert order.reservation_id == "res_2"
         assert order.lines[0].by_warehouse() == {"wh_2": 1, "wh_101": 1}
 
-    def test_the_same_reservation_again_records_nothing(self):
+    def test_a_repeated_reservation_records_nothing(self):
         order = order_of(2, status="placed")
         self.reserve(order, (0, "wh_1", 2))
         before = mark()
         self.reserve(order, (0, "wh_1", 2))
         assert told(order, after=before) == []
 
-    def test_more_than_was_bought_or_a_foreign_line_is_refused(self):
+    def test_too_many_units_or_an_unknown_item_are_refused(self):
         order = order_of(2, status="placed")
         with pytest.raises(TooManyUnits):
             self.reserve(order, (0, "wh_1", 1), (0, "wh_2", 2))
@@ -123,7 +127,7 @@ class TestReservation:
             services.reserve_stock(order_id=order.id, reservation_id="r", allocations=[foreign])
         assert selectors.get(order.id).reservation_id is None
 
-    def test_a_cancelled_order_tells_inventory_to_release(self):
+    def test_a_cancelled_order_refuses_inventory(self):
         order = OrderFactory(status="cancelled")
         with pytest.raises(OrderIsCancelled):
             self.reserve(order, (0, "wh_1", 2))
@@ -139,8 +143,8 @@ class TestReservation:
         with pytest.raises(InvalidTransition, match="it is pending"):
             services.reject_reservation(order_id=OrderFactory(status="pending").id)
 
-    def test_the_largest_order_that_is_accepted_can_be_confirmed_and_cancelled(self):
-        """Ids as long as they may be, each unit of a line from another warehouse."""
+    def test_the_largest_accepted_order_can_be_confirmed_and_cancelled(self):
+        """All ids have their maximum length, and each unit comes from another warehouse."""
         order = OrderFactory(
             items=[LineFactory(variant_id=f"{n:0>64}", quantity=2) for n in range(300)]
         )
@@ -150,7 +154,7 @@ class TestReservation:
         cancel(order)
         assert len(data(order, "order.cancelled")["stock_to_release"]) == 600
 
-    def test_an_order_that_is_too_large_to_be_told_is_refused_at_once(self):
+    def test_an_order_whose_events_would_be_too_large_is_refused(self):
         items = [LineFactory(variant_id=f"{n:0>64}", quantity=3) for n in range(350)]
         order = OrderFactory(items=items)
         with pytest.raises(OrderTooLarge, match="1050 combinations"):
@@ -161,21 +165,21 @@ class TestReservation:
 
 
 class TestConfirming:
-    def test_an_order_is_confirmed_when_all_of_its_money_is_there(self):
+    def test_an_order_is_confirmed_when_it_is_fully_paid(self):
         order = OrderFactory()
         with pytest.raises(NotFullyPaid, match=r"Only 0\.00 of 50\.00 USD is captured"):
             services.confirm_order(order_id=order.id, payment_id="pay_1")
         confirm(order)
         assert data(order, "order.confirmed")["payment_id"].startswith("pay_")
 
-    def test_another_payment_does_not_confirm_it_again(self):
+    def test_a_second_payment_does_not_confirm_it_again(self):
         order = OrderFactory(status="confirmed")
         with pytest.raises(InvalidTransition):
             services.confirm_order(order_id=order.id, payment_id="pay_2")
 
 
 class TestCancelling:
-    def test_stock_is_released_where_it_was_taken_and_who_did_it_is_named(self):
+    def test_the_event_names_the_actor_and_the_stock_to_release(self):
         order = order_of(2, 1, status="confirmed")
         with request_context.use(actor="user_789"):
             cancel(order)
@@ -191,24 +195,24 @@ class TestCancelling:
             ],
         }
 
-    def test_an_order_that_was_never_placed_has_nothing_to_release(self):
+    def test_an_order_that_was_never_placed_releases_no_stock(self):
         order = OrderFactory(status="cancelled")
         told_ = data(order, "order.cancelled")
         assert (told_["stock_to_release"], told_["refund_required"]) == ([], False)
 
-    def test_units_written_off_are_not_released_again(self):
+    def test_written_off_units_are_not_released_again(self):
         order = order_of(2, 1, status="confirmed")
         write_off(order, 0, 1)
         cancel(order)
         released = data(order, "order.cancelled")["stock_to_release"]
         assert [item["quantity"] for item in released] == [1, 1]
 
-    def test_another_reason_is_another_command(self):
+    def test_a_cancelled_order_cannot_be_cancelled_for_another_reason(self):
         order = OrderFactory(status="cancelled")
         with pytest.raises(InvalidTransition):
             cancel(order, reason="fraud")
 
-    def test_after_the_first_dispatch_units_are_written_off_instead(self):
+    def test_an_order_cannot_be_cancelled_after_its_first_shipment(self):
         order = order_of(2)
         ship(order, units={order.lines[0].id: 1})
         services.reopen_units(order_id=order.id, shipment_id="ship_1")
@@ -217,7 +221,7 @@ class TestCancelling:
 
 
 class TestHolding:
-    def test_an_order_is_held_by_whoever_holds_it(self):
+    def test_the_actor_holds_the_order(self):
         order = OrderFactory(status="confirmed")
         with request_context.use(actor="user_1"):
             services.hold_order(order_id=order.id, reason="fraud", note="odd address")
@@ -229,7 +233,7 @@ class TestHolding:
         )
         assert services.release_order(order_id=order.id).held_at is None
 
-    def test_the_same_hold_again_records_nothing_and_another_is_refused(self):
+    def test_a_repeated_hold_records_nothing_and_another_is_refused(self):
         order = OrderFactory()
         services.hold_order(order_id=order.id, reason="fraud")
         before = mark()
@@ -240,7 +244,7 @@ class TestHolding:
 
 
 class TestExpiry:
-    def test_an_order_that_fails_does_not_keep_the_others_waiting(self, monkeypatch, caplog):
+    def test_a_failing_order_does_not_stop_the_others(self, monkeypatch, caplog):
         broken, order = OrderFactory(organization_id="org_2"), OrderFactory()
         cancel_ = Order.cancel
 
@@ -253,7 +257,7 @@ class TestExpiry:
         assert broken.id in caplog.text
         assert told(order)[-1] == "order.cancelled"
 
-    def test_unpaid_orders_are_cancelled_when_their_reservation_has_expired(self):
+    def test_unpaid_orders_are_cancelled_when_their_reservation_expires(self):
         expired, paid = OrderFactory(), OrderFactory(status="confirmed")
         other = OrderFactory(organization_id="org_2")
         now = expired.reservation_expires_at
@@ -265,3 +269,148 @@ class TestExpiry:
         assert data(expired, "order.cancelled")["cancelled_by"] == "system"
         statuses = Order.objects.filter(pk__in=[paid.id, other.id]).values_list("status", flat=True)
         assert set(statuses) == {"confirmed", "placed"}
+
+
+class TestAmounts:
+    def test_totals_are_the_sums_of_the_lines(self):
+        items = [
+            LineFactory(quantity=3, unit_price=Decimal("25.00"), tax_rate=Decimal("0.19")),
+            LineFactory(quantity=1, unit_price=Decimal("5.10"), tax_rate=Decimal("0.07")),
+        ]
+        order = OrderFactory(
+            items=items,
+            discount={"amount": Decimal("3.33")},
+            shipping={"cost": Decimal("5.00"), "tax_rate": Decimal("0.19")},
+        )
+        shirt, mug = order.lines
+        assert (shirt.net, shirt.discount, shirt.tax) == (75, Decimal("3.12"), Decimal("13.66"))
+        assert (mug.net, mug.discount, mug.tax) == (
+            Decimal("5.10"),
+            Decimal("0.21"),
+            Decimal("0.34"),
+        )
+        assert order.subtotal == Decimal("80.10")
+        assert order.tax == shirt.tax + mug.tax + Decimal("0.95")
+        assert order.total == shirt.total + mug.total + Decimal("5.95")
+        assert data(order, "order.created")["total_amount"] == f"{order.total:.2f}"
+
+    def test_amounts_have_the_decimals_of_their_currency(self):
+        order = OrderFactory(
+            currency="JPY", items=[LineFactory(unit_price=Decimal(1299), tax_rate=Decimal("0.1"))]
+        )
+        assert order.total == 2858
+        body = EventRecord.objects.get(stream=order.id, name="order.created").body
+        assert '"total_amount":2858,' in body
+
+    def test_the_database_refuses_wrong_totals_and_quantities(self):
+        order = OrderFactory(status="delivered")
+        lines = OrderItem.objects.filter(order=order)
+        for wrong in ({"returned": 3}, {"shipped": 3}, {"cancelled": 1}, {"total": 1}, {"net": 1}):
+            with pytest.raises(IntegrityError), transaction.atomic():
+                lines.update(**wrong)
+        order.total += 1
+        with pytest.raises(IntegrityError), transaction.atomic():
+            order.save()
+
+
+class TestShipping:
+    def test_each_shipment_publishes_its_own_units(self):
+        order = order_of(2, 1)
+        ship(order, "ship_1", units={order.lines[0].id: 1}, estimated_delivery=None)
+        assert data(order, "order.shipped")["shipped_items"] == [
+            {"variant_id": "var_0", "quantity": 1, "warehouse_id": "wh_101"}
+        ]
+        assert selectors.get(order.id).status == "processing"
+        assert ship(order, "ship_2").status == "shipped"
+        shipped = data(order, "order.shipped")["shipped_items"]
+        assert [(i["variant_id"], i["quantity"]) for i in shipped] == [("var_0", 1), ("var_1", 1)]
+
+    def test_shipping_too_many_units_is_refused(self):
+        order = order_of(2)
+        with pytest.raises(TooManyUnits):
+            ship(order, units={order.lines[0].id: 3})
+
+    def test_the_last_delivery_completes_the_order_with_the_latest_proof(self):
+        order, now = order_of(1, 1), timezone.now().replace(microsecond=0)
+        ship(order, "ship_1", units={order.lines[0].id: 1})
+        deliver(order, "ship_1", signature="Late", at=now)
+        ship(order, "ship_2")
+        assert told(order)[-2:] == ["order.part_delivered", "order.shipped"]
+        order = deliver(order, "ship_2", signature="Early", at=now - timedelta(days=1))
+        assert order.status == "delivered"
+        delivered = data(order, "order.delivered")
+        assert delivered["signature"] == "Late"
+        assert delivered["delivered_at"] == f"{now:%Y-%m-%dT%H:%M:%SZ}"
+
+    def test_units_of_a_lost_shipment_can_ship_again(self):
+        order = OrderFactory(status="shipped")
+        services.reopen_units(order_id=order.id, shipment_id="ship_1")
+        services.reopen_units(order_id=order.id, shipment_id="ship_1")
+        with pytest.raises(UnknownShipment):
+            deliver(order, "ship_1")
+        assert ship(order, "ship_2").status == "shipped"
+        assert deliver(order, "ship_2").status == "delivered"
+        assert told(order)[-3:] == ["order.units_reopened", "order.shipped", "order.delivered"]
+
+
+class TestWritingOff:
+    def test_the_event_has_the_amount_paid_for_the_units(self):
+        """Three units cost 10.00: 3.34 for the first, 3.33 for each other. The last go first."""
+        items = [LineFactory(quantity=3, unit_price=Decimal("3.34"))]
+        order = OrderFactory(items=items, discount={"amount": Decimal("0.02")}, status="confirmed")
+        amounts = []
+        for _ in range(3):
+            write_off(order, 0, 1)
+            amounts.append(data(order, "order.units_written_off")["amount"])
+        assert amounts == ["3.33", "3.33", "3.34"]
+
+    @pytest.mark.parametrize(
+        ("delivered", "status", "names"),
+        [
+            (False, "shipped", ["order.units_written_off"]),
+            (True, "delivered", ["order.units_written_off", "order.delivered"]),
+        ],
+    )
+    def test_writing_off_the_last_open_unit_finishes_the_order(self, delivered, status, names):
+        order = order_of(2)
+        ship(order, units={order.lines[0].id: 1})
+        if delivered:
+            deliver(order)
+        before = mark()
+        assert write_off(order, 0, 1).status == status
+        assert told(order, after=before) == names
+
+    def test_writing_off_every_unit_cancels_the_order(self):
+        order = OrderFactory(status="shipped")
+        services.reopen_units(order_id=order.id, shipment_id="ship_1")
+        assert write_off(order, 0, 2, reason="other").status == "cancelled"
+        cancelled = data(order, "order.cancelled")
+        assert (cancelled["cancellation_reason"], cancelled["stock_to_release"]) == ("other", [])
+
+    def test_written_off_units_are_listed_until_their_stock_is_released(self):
+        order = order_of(3, status="confirmed")
+        write_off(order, 0, 1)
+        write_off(order, 0, 1)
+        assert len(selectors.unreleased_write_offs(order)) == 2
+        services.release_written_off_units(order_id=order.id)
+        assert data(order, "order.units_released")["items"] == [
+            {"order_item_id": order.lines[0].id, "quantity": 2}
+        ]
+        assert selectors.unreleased_write_offs(order) == []
+
+    def test_shipped_units_cannot_be_written_off(self):
+        order = order_of(2)
+        ship(order, units={order.lines[0].id: 1})
+        with pytest.raises(TooManyUnits):
+            write_off(order, 0, 2)
+
+
+class TestReturns:
+    def test_no_more_units_are_returned_than_were_delivered(self):
+        order = OrderFactory(status="delivered")
+        one = {order.lines[0].id: 1}
+        services.record_returned_units(order_id=order.id, units=one)
+        order = services.record_returned_units(order_id=order.id, units=one)
+        assert order.status == "delivered"
+        with pytest.raises(TooManyUnits):
+            services.record_returned_units(order_id=order.id, units=one)

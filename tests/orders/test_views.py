@@ -1,3 +1,5 @@
+"""The REST API of orders."""
+
 from datetime import timedelta
 
 import pytest
@@ -24,7 +26,7 @@ def post(api, order, action, body=None):
     return api.post(f"/api/v1/orders/{order.id}/{action}", body)
 
 
-def test_an_order_shows_all_that_is_known_of_it(api):
+def test_a_new_order_is_returned_with_all_its_fields(api):
     answer = api.post("/api/v1/orders", ORDER)
     assert answer.status_code == 201
     order = answer.json()
@@ -83,22 +85,22 @@ def test_an_order_shows_all_that_is_known_of_it(api):
         ({"organization_id": "org_2"}, "organization_id"),
     ],
 )
-def test_a_wrong_field_is_refused_by_its_path(api, change, path):
+def test_an_invalid_field_is_refused_with_its_path(api, change, path):
     answer = api.post("/api/v1/orders", {**ORDER, **change})
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [path])
 
 
-def test_a_discount_above_the_items_is_refused(api):
+def test_a_discount_above_the_subtotal_is_refused(api):
     answer = api.post("/api/v1/orders", {**ORDER, "discount": {"amount": "50.01"}})
     assert (answer.status_code, answer.json()["code"]) == (422, "discount_too_large")
 
 
-def test_a_change_is_cancel_and_replace(api):
+def test_an_order_can_replace_a_cancelled_one(api):
     old = OrderFactory(status="cancelled")
     assert api.post("/api/v1/orders", {**ORDER, "replaces": old.id}).json()["replaces"] == old.id
 
 
-def test_inventory_reserves_or_rejects(api):
+def test_inventory_reserves_or_rejects_an_order(api):
     order = OrderFactory()
     place = {"order_item_id": order.lines[0].id, "warehouse_id": "wh_2", "quantity": 1}
     body = {"reservation_id": "res_1", "allocations": [place]}
@@ -137,7 +139,7 @@ def test_an_order_is_placed_held_released_and_cancelled(api):
     assert refused.json()["code"] == "invalid_transition"
 
 
-def test_an_action_takes_only_its_own_fields_and_reasons(api):
+def test_an_action_accepts_only_its_own_fields_and_reasons(api):
     order = OrderFactory()
     assert post(api, order, "release", {"reason": "x"}).json()["errors"] == {
         "reason": ["Unknown field."]
@@ -146,7 +148,7 @@ def test_an_action_takes_only_its_own_fields_and_reasons(api):
     assert list(post(api, order, "cancel").json()["errors"]) == ["reason"]
 
 
-def test_units_are_written_off_and_stay_listed(api):
+def test_orders_with_written_off_units_are_filtered(api):
     order = OrderFactory(status="confirmed")
     one = {"order_item_id": order.lines[0].id, "quantity": 1}
     answer = post(api, order, "write-off", {"items": [one], "reason": "out_of_stock"})
@@ -179,7 +181,7 @@ def test_derived_statuses(api, status, derived):
     assert tuple(order[name] for name in names) == derived
 
 
-def test_orders_are_filtered_by_what_people_ask_for(api):
+def test_orders_are_filtered(api):
     one = OrderFactory(customer_id="cust_1", local_id="local_1")
     two = OrderFactory(customer_id="cust_2", status="confirmed")
     services.hold_order(order_id=two.id, reason="fraud")
@@ -198,7 +200,7 @@ def test_orders_are_filtered_by_what_people_ask_for(api):
     first, last = "0001-01-02T00:00:00Z", "9999-12-31T00:00:00Z"
     assert ids(created_after=first) == ids(created_before=last) == [two.id, one.id]
     assert ids(created_before=first) == ids(created_after=last) == []
-    # PostgreSQL knows no such time zone, and Python no such year in UTC.
+    # PostgreSQL does not know this time zone, and Python does not know this year in UTC.
     assert ids(created_after="2000-01-01T00:00:00+20:25") == [two.id, one.id]
     assert ids(customer=" cust_1") == ids(local="local_1 ") == ids(cart=" ") == []
     early = "created_after=0001-01-01T00:00:00%2B01:00"
@@ -208,7 +210,7 @@ def test_orders_are_filtered_by_what_people_ask_for(api):
     assert (twice.status_code, twice.json()["errors"]) == (400, {"number": ["Give one value."]})
 
 
-def test_lists_are_read_page_by_page_while_orders_arrive(api):
+def test_pages_stay_consistent_while_orders_are_added(api):
     orders = [OrderFactory() for _ in range(3)]
     first = api.get("/api/v1/orders?page_size=2").json()
     OrderFactory()
@@ -218,7 +220,7 @@ def test_lists_are_read_page_by_page_while_orders_arrive(api):
     assert second["next"] is None
 
 
-def test_the_timeline_tells_everything_in_order_and_the_exact_bytes(api):
+def test_the_timeline_lists_all_events_in_order_byte_for_byte(api):
     order = OrderFactory()
     post(api, order, "hold", {"reason": "fraud"})
     answer = api.get(f"/api/v1/orders/{order.id}/timeline?page_size=2")
