@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -48,7 +47,7 @@ def to_dispatch(rows: QuerySet[Shipment]) -> QuerySet[Shipment]:
 
 def late(rows: QuerySet[Shipment]) -> QuerySet[Shipment]:
     """Return the shipments that were expected before today."""
-    return rows.filter(selectors.late(timezone.now().date()))
+    return rows.filter(selectors.LATE)
 
 
 def with_label_problem(rows: QuerySet[Shipment]) -> QuerySet[Shipment]:

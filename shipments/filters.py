@@ -1,7 +1,5 @@
 """The filters of the list of shipments."""
 
-from django.db.models import QuerySet
-from django.utils import timezone
 from django_filters import rest_framework as filters
 
 from config.api.filters import AnyOf, ContextFilters, FlagFilter, IdFilter
@@ -23,12 +21,6 @@ class ShipmentFilters(ContextFilters):
     )
     tracking_number = IdFilter(field_name="tracking_number", help_text="The exact tracking number.")
     late = FlagFilter(
-        method="filter_late",
+        selectors.LATE,
         help_text="Whether the shipment is under way and was expected before today.",
     )
-
-    def filter_late(
-        self, shipments: QuerySet[Shipment], name: str, value: bool
-    ) -> QuerySet[Shipment]:
-        late = selectors.late(timezone.now().date())
-        return shipments.filter(late) if value else shipments.exclude(late)

@@ -1,16 +1,18 @@
 """Reads of shipments, for this context and for others."""
 
 from collections import Counter
-from datetime import date, datetime
+from datetime import datetime
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now, TruncDate
 
 import orders.selectors
 from config.core.outbound import is_due
 from shipments.models import Adapter, CarrierAccount, Label, Shipment, ShipmentItem
 
 TO_DISPATCH = Q(status__in=Shipment.OPEN)
+LATE = Q(status__in=Shipment.UNDER_WAY, estimated_delivery__lt=TruncDate(Now()))
 # Labels that need attention: the purchase or the refund was refused, or a call had no result. A
 # refused purchase is over once another is requested, or the shipment is cancelled.
 _LATER = Label.objects.filter(shipment=OuterRef("shipment"), pk__gt=OuterRef("pk"))
@@ -68,11 +70,6 @@ def shipped_units(fulfillment_id: str) -> Counter[str]:
     for item, quantity in items.values_list("order_item_id", "quantity"):
         units[item] += quantity
     return units
-
-
-def late(today: date) -> Q:
-    """Return the condition of shipments that were expected before `today`."""
-    return Q(status__in=Shipment.UNDER_WAY, estimated_delivery__lt=today)
 
 
 def has_label_problem() -> Exists:
