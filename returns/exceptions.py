@@ -18,7 +18,7 @@ class NotInReturn(DomainError):
     code = "not_in_return"
 
 
-class RefundOwed(DomainError):
+class RefundOutstanding(DomainError):
     """Received units are not refunded yet.
 
     Refund them, or close the return with `forgo_refund` and a `note` that says why.

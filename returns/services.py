@@ -150,7 +150,7 @@ def close_return(*, return_id: str, note: str = "", waive_refund: bool = False) 
     """Close a return: expect no more units or, if it is received, refund no more.
 
     Without `waive_refund`, a second call cannot waive the refund of what the first one cut short.
-    Raises RefundOwed, InvalidTransition.
+    Raises RefundOutstanding, InvalidTransition.
     """
     return_request = selectors.get_for_update(return_id)
     if not return_request.has_ended_as(Status.CLOSED, Status.REFUNDED, note=note):

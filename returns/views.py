@@ -11,7 +11,12 @@ from config.core.money import InexactAmount
 from events.serializers import invalid_transition
 from orders.exceptions import TooManyUnits, UnknownOrderItem
 from returns import selectors, serializers, services
-from returns.exceptions import NotInReturn, RefundExceedsReturn, RefundOwed, ReturnWindowClosed
+from returns.exceptions import (
+    NotInReturn,
+    RefundExceedsReturn,
+    RefundOutstanding,
+    ReturnWindowClosed,
+)
 from returns.filters import ReturnFilters
 from returns.models import Return
 
@@ -100,7 +105,7 @@ class Returns(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @endpoint(
         request=serializers.ReturnClose,
         example="return_closed",
-        errors=[invalid_transition(Return, "close"), RefundOwed],
+        errors=[invalid_transition(Return, "close"), RefundOutstanding],
     )
     def close(self, request: Request, pk: str) -> Response:
         """Close a return.

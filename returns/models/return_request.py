@@ -17,7 +17,7 @@ from events.aggregate import Aggregate, transition
 from events.schema import Event
 from returns import events
 from returns.deductions import Deductions
-from returns.exceptions import NotInReturn, RefundExceedsReturn, RefundOwed
+from returns.exceptions import NotInReturn, RefundExceedsReturn, RefundOutstanding
 from returns.models.parts import Receipt, ReceiptItem, ReturnItem
 from returns.models.policy import PaidBy
 
@@ -344,7 +344,7 @@ class Return(Aggregate):
         return self._receive(items, warehouse_id, at)
 
     def close(self, *, note: str, waive_refund: bool, at: datetime) -> None:
-        """Expect no more units; if all are received, refund no more. Raises RefundOwed."""
+        """Expect no more units; if all are received, refund no more. Raises RefundOutstanding."""
         if self.status != self.Status.RECEIVED:
             self.cut_short(note=note)
         elif self.refunded_amount:
@@ -371,8 +371,8 @@ class Return(Aggregate):
         guards=[no_refund_is_pending, nothing_is_refunded],
     )
     def close_unrefunded(self, *, note: str, waive_refund: bool, at: datetime) -> None:
-        """The return ends without a refund. Raises RefundOwed."""
-        self._expect_no_refund_owed(note, waive_refund)
+        """The return ends without a refund. Raises RefundOutstanding."""
+        self._expect_no_refund_left(note, waive_refund)
         self._end(note, at)
 
     @transition(
@@ -383,8 +383,8 @@ class Return(Aggregate):
         guards=[no_refund_is_pending, something_is_refunded],
     )
     def close_refunded(self, *, note: str, waive_refund: bool, at: datetime) -> None:
-        """The return ends with what was refunded so far. Raises RefundOwed."""
-        self._expect_no_refund_owed(note, waive_refund)
+        """The return ends with what was refunded so far. Raises RefundOutstanding."""
+        self._expect_no_refund_left(note, waive_refund)
         self._end(note, at)
 
     @transition(
@@ -447,11 +447,11 @@ class Return(Aggregate):
     def _end(self, note: str, at: datetime) -> None:
         self.ended_at, self.ended_by, self.ending_note = at, request_context.current().actor, note
 
-    def _expect_no_refund_owed(self, note: str, waive_refund: bool) -> None:
+    def _expect_no_refund_left(self, note: str, waive_refund: bool) -> None:
         if self.max_refund and not (note and waive_refund):
-            owed = money(self.max_refund, self.currency)
+            left = money(self.max_refund, self.currency)
             how = "say in `note` why not" if waive_refund else "refund it, or set `forgo_refund`"
-            raise RefundOwed(f"{owed} {self.currency} can be refunded for {self.id}: {how}.")
+            raise RefundOutstanding(f"{left} {self.currency} can be refunded for {self.id}: {how}.")
 
     def _request_refund(self, amount: Decimal, maximum: Decimal, method: str) -> Event:
         amount = self._checked(amount, maximum)

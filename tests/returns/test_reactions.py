@@ -7,7 +7,7 @@ from payments import selectors as payment_selectors
 from payments.models import Payment, Refund
 from payments.services import capture, gateway
 from returns import services
-from returns.exceptions import RefundOwed
+from returns.exceptions import RefundOutstanding
 from returns.models import Return
 from tests import factories
 from tests.factories import OrderFactory, deliver, ship, start, start_payment
@@ -105,7 +105,7 @@ def test_a_failed_refund_can_be_waived(settle):
     gateway.call_gateway(payment_id=first.id)
     fail(row, Refund.objects.get(payment=second).id)
     settle()
-    with pytest.raises(RefundOwed, match=r"20\.00 USD can be refunded"):
+    with pytest.raises(RefundOutstanding, match=r"20\.00 USD can be refunded"):
         services.close_return(return_id=row.id)
     for _ in range(2):
         assert close(row).status == "refunded"

@@ -7,7 +7,7 @@ import pytest
 from orders import selectors as orders
 from orders.exceptions import TooManyUnits
 from returns import selectors, services
-from returns.exceptions import NotInReturn, RefundOwed
+from returns.exceptions import NotInReturn, RefundOutstanding
 from tests.factories import OrderFactory, deliver, order_of, ship, start
 from tests.facts import data, mark, told
 from tests.returns.factories import ReturnFactory, approve, close, receive, refund, request
@@ -118,9 +118,9 @@ def test_a_return_without_accepted_units_is_closed_without_a_note():
 
 def test_waiving_a_refund_needs_a_note():
     row = ReturnFactory(status="received")
-    with pytest.raises(RefundOwed, match=r"50\.00 USD can be refunded"):
+    with pytest.raises(RefundOutstanding, match=r"50\.00 USD can be refunded"):
         services.close_return(return_id=row.id, note="It was worn.")
-    with pytest.raises(RefundOwed, match="say in `note` why not"):
+    with pytest.raises(RefundOutstanding, match="say in `note` why not"):
         services.close_return(return_id=row.id, waive_refund=True)
     before = mark()
     for _ in range(2):
