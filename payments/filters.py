@@ -1,7 +1,5 @@
 """The filters of lists of payments."""
 
-from django.db.models import QuerySet
-
 from config.api.filters import AnyOf, ContextFilters, FlagFilter, IdFilter
 from payments import selectors
 from payments.models import Payment
@@ -17,12 +15,6 @@ class PaymentFilters(ContextFilters):
         field_name="gateway_payment_id", help_text="The payment's id at the gateway."
     )
     outcome_open = FlagFilter(
-        method="filter_outcome_open",
+        selectors.OUTCOME_OPEN,
         help_text="Whether money may be being captured: the gateway's result is not known yet.",
     )
-
-    def filter_outcome_open(
-        self, payments: QuerySet[Payment], name: str, value: bool
-    ) -> QuerySet[Payment]:
-        is_open = selectors.OUTCOME_OPEN
-        return payments.filter(is_open if value else ~is_open)

@@ -26,8 +26,7 @@ from tests.architecture.sizes import lines
 from tests.factories import OrderFactory, start_payment
 from tests.flows.goods import Settle, arrive, confirmed, lose, now, pack, pay_out, ship
 from tests.fulfillment.factories import fulfillments, reach, short
-from tests.returns.factories import ReturnFactory
-from tests.returns.test_refunds import fail
+from tests.returns.factories import ReturnFactory, fail_refund
 from tests.shipments.factories import TO, create, label, packed
 
 Story = Callable[[int, Settle], None]  # of an order of so many lines
@@ -196,7 +195,7 @@ def refunded(size: int, settle: Settle) -> None:
 def refund_failed(size: int, settle: Settle) -> None:
     row = came_back(size)
     settle()
-    fail(row)
+    fail_refund(row)
     settle()
     row.refresh_from_db()
     assert row.due_amount == row.refunded_amount == 0

@@ -8,14 +8,16 @@ import factory
 from events import reactions
 from orders.models import Order
 from payments import selectors as payment_selectors
-from payments.models import Payment
+from payments.gateways import RefundResult
+from payments.models import Payment, Refund
 from payments.services import gateway, refunds
+from payments.services.gateway_results import apply_refund_result
 from returns import selectors
 from returns import services as returns
 from returns.models import Return
 from tests.factories import LineFactory, OrderFactory, order_of
 
-SEVEN = {  # for 46.67, a third of the price being off: not all of them cost the same
+SEVEN = {  # for 46.67, so that the units have different prices
     "items": [LineFactory(quantity=7, unit_price=Decimal("10.00"))],
     "discount": {"amount": Decimal("23.33")},
     "status": "delivered",
@@ -105,6 +107,23 @@ def pay_out(return_request: Return) -> Return:
             refunds.record_refund(payment_id=payment.id, refund_id=owed.id)
     reactions.run_pending(order_id, "returns")
     return selectors.get(return_request.id)
+
+
+def fail_refund(return_request: Return, refund_id: str | None = None) -> None:
+    """The gateway reports a refund as failed, or as bounced after it succeeded."""
+    rows = Refund.objects.filter(cause=return_request.id)
+    row = rows.get(pk=refund_id) if refund_id else rows.get()
+    payment = payment_selectors.get_for_update(row.payment_id)
+    message = "The card expired."
+    result = RefundResult(state="failed", error_code="expired_card", error_message=message)
+    apply_refund_result(payment, payment.find_refund(row.id), result, now=row.requested_at)
+    payment.save_changes()
+
+
+def amounts(return_request: Return) -> tuple[str, Decimal, Decimal]:
+    """Return the status now, with the pending and the refunded amount."""
+    row = selectors.get(return_request.id)
+    return row.status, row.pending_amount, row.refunded_amount
 
 
 def close(return_request: Return, note: str = "It was worn.") -> Return:

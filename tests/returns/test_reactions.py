@@ -12,8 +12,17 @@ from returns.models import Return
 from tests import factories
 from tests.factories import OrderFactory, deliver, ship, start, start_payment
 from tests.facts import data, told
-from tests.returns.factories import ReturnFactory, approve, close, pay_out, receive, refund, request
-from tests.returns.test_refunds import amounts, fail
+from tests.returns.factories import (
+    ReturnFactory,
+    amounts,
+    approve,
+    close,
+    fail_refund,
+    pay_out,
+    receive,
+    refund,
+    request,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +45,7 @@ def of_two_payments():
 def test_a_failed_refund_can_be_requested_with_another_method(settle):
     row = ReturnFactory(status="received")
     refund(row)
-    fail(row)
+    fail_refund(row)
     settle()
     assert amounts(row) == ("received", 0, 0)
     refund(row, refund_method="store_credit")
@@ -50,7 +59,7 @@ def test_a_bounced_refund_is_pending_again(settle):
     refund(row)
     [payment] = payment_selectors.of_order(row.order_id)
     gateway.call_gateway(payment_id=payment.id)
-    fail(row)
+    fail_refund(row)
     settle()
     assert amounts(row) == ("received", 50, 0)
     done = pay_out(row)
@@ -73,9 +82,9 @@ def test_a_refund_that_bounces_later_does_not_complete_the_return(settle):
     row, first, second = of_two_payments()
     refund(row)
     gateway.call_gateway(payment_id=first.id)
-    fail(row, Refund.objects.get(payment=second).id)
+    fail_refund(row, Refund.objects.get(payment=second).id)
     settle()
-    fail(row, Refund.objects.get(payment=first).id)
+    fail_refund(row, Refund.objects.get(payment=first).id)
     settle()
     assert amounts(pay_out(row)) == ("received", 0, 30)
     refund(row, refund_method="manual")
@@ -91,7 +100,7 @@ def test_one_of_two_refunds_fails(is_heard_at_once, settle):
     if is_heard_at_once:
         settle()
         assert amounts(row) == ("received", 20, 30)
-    fail(row, lost.id)
+    fail_refund(row, lost.id)
     settle()
     assert amounts(row) == ("received", 0, 30)
     refund(row, refund_method="manual")
@@ -103,7 +112,7 @@ def test_a_failed_refund_can_be_waived(settle):
     row, first, second = of_two_payments()
     refund(row)
     gateway.call_gateway(payment_id=first.id)
-    fail(row, Refund.objects.get(payment=second).id)
+    fail_refund(row, Refund.objects.get(payment=second).id)
     settle()
     with pytest.raises(RefundOutstanding, match=r"20\.00 USD can be refunded"):
         services.close_return(return_id=row.id)
@@ -118,7 +127,7 @@ def test_a_late_reaction_to_an_old_refund_does_not_settle_a_new_one(settle):
     refund(row)
     parts = Refund.objects.filter(cause=row.id).order_by("id")
     for part in parts:
-        fail(row, part.id)
+        fail_refund(row, part.id)
     services.settle_refund(return_id=row.id)  # the word of the first part
     services.refund_return(return_id=row.id, refund_method="manual")
     services.settle_refund(return_id=row.id)  # of the second, before payments have heard

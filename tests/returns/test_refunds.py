@@ -6,34 +6,25 @@ import pytest
 
 from events.aggregate import InvalidTransition
 from payments import selectors as payment_selectors
-from payments.gateways import RefundResult
-from payments.models import Refund
 from payments.services import gateway
-from payments.services.gateway_results import apply_refund_result
 from returns import selectors, services
 from returns.exceptions import RefundExceedsReturn
 from returns.models import Policy
 from tests import factories
 from tests.factories import invoice_of
 from tests.facts import data, mark, told
-from tests.returns.factories import ReturnFactory, approve, close, pay_out, receive, refund
+from tests.returns.factories import (
+    ReturnFactory,
+    amounts,
+    approve,
+    close,
+    fail_refund,
+    pay_out,
+    receive,
+    refund,
+)
 
 pytestmark = pytest.mark.django_db
-
-
-def amounts(row):
-    row = selectors.get(row.id)
-    return row.status, row.pending_amount, row.refunded_amount
-
-
-def fail(row, refund_id=None):
-    """The gateway reports a refund as failed, or as bounced after it succeeded."""
-    given = Refund.objects.get(pk=refund_id) if refund_id else Refund.objects.get(cause=row.id)
-    payment = payment_selectors.get_for_update(given.payment_id)
-    message = "The card expired."
-    result = RefundResult(state="failed", error_code="expired_card", error_message=message)
-    apply_refund_result(payment, payment.find_refund(given.id), result, now=given.requested_at)
-    payment.save_changes()
 
 
 class TestRefunding:
@@ -93,7 +84,7 @@ class TestRefunding:
         row = ReturnFactory(status="refunded")
         settle()
         before = mark()
-        fail(row)
+        fail_refund(row)
         settle()
         assert amounts(row) == ("refunded", 0, 50)
         assert told(row.order, after=before) == ["refund.failed"]
