@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -38,12 +39,28 @@ def django_db_modify_db_settings() -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Two locks taken in different orders: the suite fails, even where a retry hid it."""
+    """At the end, fail after a deadlock, even if a retry hid it, or if a connection is still open.
+
+    The processes and threads of the last tests get some seconds to close theirs: PostgreSQL does
+    not drop a database that is in use.
+    """
     yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
         (deadlocks,) = cursor.fetchone()
+        deadline = time.monotonic() + 10
+        while others := _other_connections(cursor):
+            assert time.monotonic() < deadline, f"connections are still open: {others}"
+            time.sleep(0.05)
     assert not deadlocks, f"PostgreSQL broke {deadlocks} deadlocks"
+
+
+def _other_connections(cursor: Any) -> list[tuple[str, str]]:
+    cursor.execute(
+        "SELECT state, query FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    return list(cursor.fetchall())
 
 
 @pytest.fixture(scope="session", autouse=True)

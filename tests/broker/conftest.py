@@ -1,11 +1,12 @@
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
@@ -176,16 +177,18 @@ def environment(**changes: str) -> dict[str, str]:
 
 @contextmanager
 def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Python on this test's database and broker; killed at the end, if it still runs."""
+    """Run Python on this test's database and broker; kill it and its children at the end."""
     running = subprocess.Popen(
         [sys.executable, *arguments],
         env=environment(DJANGO_SETTINGS_MODULE="config.settings"),
         cwd=settings.BASE_DIR,
+        start_new_session=True,
     )
     try:
         yield running
     finally:
-        running.kill()
+        with suppress(ProcessLookupError):  # they have ended
+            os.killpg(running.pid, signal.SIGKILL)
         running.wait()
 
 

@@ -57,10 +57,10 @@ def test_a_parked_message_is_explained_retried_and_published(operator: Page, bro
     operator.get_by_role("link", name="Parked messages").click()
     expect(operator.get_by_text("the message is too large")).to_be_visible()
     operator.get_by_role("link", name="order.created").click()
-    operator.get_by_role("link", name="Try again").click()
+    operator.get_by_role("link", name="Retry").click()
     expect(operator.get_by_text("The message is sent again at once")).to_be_visible()
-    operator.get_by_role("button", name="Try again").click()
-    expect(operator.get_by_text("Try again: done")).to_be_visible()
+    operator.get_by_role("button", name="Retry").click()
+    expect(operator.get_by_text("Retry: done")).to_be_visible()
     for shard in relay.shards_with_pending_messages():
         relay.publish_pending(shard)
     assert Publication.objects.filter(event__stream=order.id).count() == 2
