@@ -34,7 +34,7 @@ SERVER_PAUSE = timedelta(minutes=1)
 
 @transaction.atomic
 def issue_invoice(*, order_id: str) -> Invoice:
-    """Issue the invoice of a confirmed order. An order that has an invoice keeps it."""
+    """Issue the invoice of a confirmed order; return the existing one if there is one."""
     order = orders.get_for_update(order_id)
     if invoice := selectors.of_order(order_id):
         return invoice

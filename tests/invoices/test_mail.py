@@ -154,7 +154,7 @@ def test_a_mail_that_is_too_large_does_not_delay_others(mailbox):
 
 
 def test_a_run_that_lasts_longer_than_a_lease_sends_each_mail_once(mailbox, monkeypatch):
-    """The run began minutes ago, and another worker starts meanwhile."""
+    """The run began minutes ago, and another worker starts a run."""
     for n in range(3):
         InvoiceFactory(customer_email=f"c{n}@example.com")
     begun = (timezone.now() - timedelta(minutes=9)).isoformat()
