@@ -56,7 +56,7 @@ class Checkout(OrderTerms):
     """Addresses, shipping and discount of the order that a cart becomes."""
 
 
-class CartItem(serializers.Serializer[Any]):
+class CartItem(serializers.Serializer):
     """A line: one variant at one price."""
 
     id = serializers.CharField()
@@ -68,7 +68,7 @@ class CartItem(serializers.Serializer[Any]):
     preferred_warehouse_id = serializers.CharField(allow_null=True)
 
 
-class Cart(serializers.Serializer[Any]):
+class Cart(serializers.Serializer):
     """A cart with its lines and state."""
 
     id = serializers.CharField()

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Unpack
 
 from django.db import transaction
 from django.utils import timezone
@@ -14,7 +14,7 @@ from config.core.exceptions import AddressRequired
 from config.core.ids import new_id
 from config.core.money import exact
 from config.core.timers import for_each
-from orders.services import open_order
+from orders.services import OrderTerms, open_order
 
 
 @transaction.atomic
@@ -55,15 +55,15 @@ def add_item(
     Raises CartTooLarge, InexactAmount, InvalidTransition.
     """
     cart = selectors.get_for_update(cart_id)
-    cart.add_item(
+    item = CartItem(
         variant_id=variant_id,
         title=title,
         quantity=quantity,
         unit_price=exact(unit_price, cart.currency),
         tax_rate=tax_rate,
         preferred_warehouse_id=preferred_warehouse_id,
-        at=timezone.now(),
     )
+    cart.add_item(item=item, at=timezone.now())
     cart.save()
     return cart
 
@@ -113,11 +113,7 @@ def merge_cart(*, cart_id: str, into: str) -> Cart:
 def check_out(
     *,
     cart_id: str,
-    customer_email: str | None = None,
-    shipping_address: dict[str, Any] | None = None,
-    billing_address: dict[str, Any] | None = None,
-    shipping: dict[str, Any] | None = None,
-    discount: dict[str, Any] | None = None,
+    **terms: Unpack[OrderTerms],
 ) -> tuple[str, bool]:
     """Check out a cart: open and place its order. Return the order's id and whether it is new.
 
@@ -129,7 +125,7 @@ def check_out(
         return str(cart.order_id), False
     order_id = new_id("order")
     cart.convert(order_id=order_id, at=timezone.now())
-    if not (shipping_address or cart.local_id):
+    if not (terms.get("shipping_address") or cart.local_id):
         raise AddressRequired(
             "shipping_address is required: the cart has no local_id where to collect the order."
         )
@@ -140,14 +136,10 @@ def check_out(
         cart_id=cart.id,
         organization_id=cart.organization_id,
         customer_id=cart.customer_id,
-        customer_email=customer_email,
         currency=cart.currency,
         local_id=cart.local_id,
         items=[item.copied_values() for item in cart.lines],
-        shipping_address=shipping_address,
-        billing_address=billing_address,
-        shipping=shipping,
-        discount=discount,
+        **terms,
     )
     return order_id, True
 

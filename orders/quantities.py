@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from events.schema import MAX_BODY
 from orders.exceptions import OrderTooLarge, UnitsArePicked, UnknownOrderItem
@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 Units = Mapping[str, int]  # quantities by order_item_id
 
 STOCK_ITEM_BYTES = 64  # JSON around the two ids of a stock item, rounded up
+
+
+class AllocationData(TypedDict):
+    """Units of an order item that Inventory reserved in a warehouse."""
+
+    order_item_id: str
+    warehouse_id: str
+    quantity: int
 
 
 class Quantities:
@@ -40,7 +48,7 @@ class Quantities:
         """Return the lines of `units` with their quantities. Raises UnknownOrderItem."""
         return [(self.line(item_id), quantity) for item_id, quantity in units.items()]
 
-    def is_allocated_as(self, allocations: Sequence[Mapping[str, Any]]) -> bool:
+    def is_allocated_as(self, allocations: Sequence[AllocationData]) -> bool:
         """Return whether the lines already have these allocations."""
         given = {(a["order_item_id"], a["warehouse_id"], a["quantity"]) for a in allocations}
         return given == {
@@ -49,7 +57,7 @@ class Quantities:
             for allocation in line.allocated
         }
 
-    def expect_allocatable(self, allocations: Sequence[Mapping[str, Any]]) -> None:
+    def expect_allocatable(self, allocations: Sequence[AllocationData]) -> None:
         """Refuse more units than are active. Raises UnknownOrderItem, TooManyUnits."""
         units = Counter[str]()
         for allocation in allocations:

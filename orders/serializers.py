@@ -169,14 +169,14 @@ class OrderHold(Body):
     note = serializers.CharField(max_length=500, default="", allow_blank=True)
 
 
-class Allocation(serializers.Serializer[Any]):
+class Allocation(serializers.Serializer):
     """A quantity that Inventory reserved in one warehouse."""
 
     warehouse_id = serializers.CharField()
     quantity = serializers.IntegerField()
 
 
-class OrderItem(serializers.Serializer[Any]):
+class OrderItem(serializers.Serializer):
     """A line: what was bought, its amounts, and how many of its units are in which state."""
 
     id = serializers.CharField()
@@ -197,7 +197,7 @@ class OrderItem(serializers.Serializer[Any]):
     allocations = Allocation(many=True, source="allocated")
 
 
-class OrderShipping(serializers.Serializer[Any]):
+class OrderShipping(serializers.Serializer):
     """The carrier and service, and their price."""
 
     carrier = serializers.CharField(allow_null=True)
@@ -208,14 +208,14 @@ class OrderShipping(serializers.Serializer[Any]):
     tax = MoneyOut(source="shipping_tax")
 
 
-class OrderDiscount(serializers.Serializer[Any]):
+class OrderDiscount(serializers.Serializer):
     """The amount taken off the items, before tax."""
 
     amount = MoneyOut(source="discount")
     reason = serializers.CharField(source="discount_reason", allow_null=True)
 
 
-class Hold(serializers.Serializer[Any]):
+class Hold(serializers.Serializer):
     """Who put the order on hold, when and why."""
 
     reason = Choice(models.Order.HoldReason, "HoldReason", source="hold_reason")
@@ -224,7 +224,7 @@ class Hold(serializers.Serializer[Any]):
     at = serializers.DateTimeField(source="held_at")
 
 
-class Cancellation(serializers.Serializer[Any]):
+class Cancellation(serializers.Serializer):
     """Who cancelled the order, when and why."""
 
     reason = Choice(
@@ -235,7 +235,7 @@ class Cancellation(serializers.Serializer[Any]):
     at = serializers.DateTimeField(source="cancelled_at")
 
 
-class Order(serializers.Serializer[Any]):
+class Order(serializers.Serializer):
     """An order with its items, amounts and state."""
 
     id = serializers.CharField()

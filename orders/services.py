@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TypedDict, Unpack
 
 from django.db import transaction
 from django.utils import timezone
@@ -17,7 +17,35 @@ from config.core.timers import for_each
 from orders import selectors
 from orders.exceptions import AlreadyShipped, FulfillmentHasStarted, UnknownShipment
 from orders.models import Order
-from orders.quantities import Units
+from orders.models.parts import DeliveryProof, ItemData, ShipmentData
+from orders.quantities import AllocationData, Units
+
+
+class ShippingTerms(TypedDict, total=False):
+    """What the customer chose. `cost` is before tax; `tax_rate` is a fraction."""
+
+    carrier: str | None
+    service: str | None
+    cost: Decimal
+    tax_rate: Decimal
+    signature_required: bool
+
+
+class DiscountTerms(TypedDict, total=False):
+    """An amount off the items, before tax."""
+
+    amount: Decimal
+    reason: str | None
+
+
+class OrderTerms(TypedDict, total=False):
+    """What an order may have besides its items."""
+
+    customer_email: str | None
+    shipping_address: Mapping[str, str] | None
+    billing_address: Mapping[str, str] | None
+    shipping: ShippingTerms | None
+    discount: DiscountTerms | None
 
 
 @transaction.atomic
@@ -25,27 +53,21 @@ def open_order(
     *,
     organization_id: str,
     currency: str,
-    items: Sequence[Mapping[str, Any]],
+    items: Sequence[ItemData],
     order_id: str | None = None,
     cart_id: str | None = None,
     customer_id: str | None = None,
-    customer_email: str | None = None,
     local_id: str | None = None,
     replaces: str | None = None,
-    shipping_address: Mapping[str, Any] | None = None,
-    billing_address: Mapping[str, Any] | None = None,
-    shipping: Mapping[str, Any] | None = None,
-    discount: Mapping[str, Any] | None = None,
     place: bool = False,
+    **terms: Unpack[OrderTerms],
 ) -> Order:
     """Open an order, and place it in the same transaction if `place` is true.
 
-    `items`: variant_id, title, quantity, unit_price, tax_rate, preferred_warehouse_id each;
-    `shipping`: carrier, service, cost, tax_rate, signature_required; `discount`: amount, reason.
-    Amounts are Decimals before tax, in `currency`; rates are fractions.
     Raises NoItems, DiscountTooLarge, InexactAmount, AmountTooLarge, and with `place` OrderTooLarge.
     """
-    shipping, discount = shipping or {}, discount or {}
+    shipping = terms.get("shipping") or ShippingTerms()
+    discount = terms.get("discount") or DiscountTerms()
     given_id = {"id": order_id} if order_id else {}
     ttl = selectors.reservation_ttl_minutes(organization_id) if place else None
     # From here on, other orders of the organization wait for this transaction to commit.
@@ -57,12 +79,12 @@ def open_order(
         cart_id=cart_id,
         replaces_id=replaces,
         customer_id=customer_id,
-        customer_email=customer_email,
+        customer_email=terms.get("customer_email"),
         local_id=local_id,
         currency=currency,
         items=items,
-        shipping_address=shipping_address,
-        billing_address=billing_address,
+        shipping_address=terms.get("shipping_address"),
+        billing_address=terms.get("billing_address"),
         carrier=shipping.get("carrier"),
         service=shipping.get("service"),
         signature_required=shipping.get("signature_required", False),
@@ -97,7 +119,7 @@ def record_reservation(
     rejected: bool,
     reason: str = "",
     reservation_id: str = "",
-    allocations: Sequence[Mapping[str, Any]] = (),
+    allocations: Sequence[AllocationData] = (),
 ) -> Order:
     """Record Inventory's response: a reservation with its allocations, or a rejection.
 
@@ -110,7 +132,7 @@ def record_reservation(
 
 @transaction.atomic
 def reserve_stock(
-    *, order_id: str, reservation_id: str, allocations: Sequence[Mapping[str, Any]]
+    *, order_id: str, reservation_id: str, allocations: Sequence[AllocationData]
 ) -> Order:
     """Record a reservation: order_item_id, warehouse_id and quantity of each allocation.
 
@@ -165,7 +187,7 @@ def confirm_order(*, order_id: str, payment_id: str | None) -> Order:
 
 @transaction.atomic
 def cancel_order(*, order_id: str, reason: str, note: str = "") -> Order:
-    """Cancel an order, none of which has been shipped. Raises AlreadyShipped, InvalidTransition."""
+    """Cancel an order before anything is shipped. Raises AlreadyShipped, InvalidTransition."""
     order = selectors.get_for_update(order_id)
     if order.is_cancelled() and order.cancellation_reason == reason:
         return order
@@ -224,53 +246,27 @@ def start_processing(*, order_id: str, warehouse_id: str | None, at: datetime) -
 
 
 @transaction.atomic
-def ship_units(
-    *,
-    order_id: str,
-    shipment_id: str,
-    warehouse_id: str | None,
-    carrier: str,
-    tracking_number: str | None,
-    estimated_delivery: date | None,
-    units: Units,
-    at: datetime,
-) -> Order:
+def ship_units(*, order_id: str, **shipment: Unpack[ShipmentData]) -> Order:
     """Count the units of a shipment as shipped, once per shipment.
 
     Raises UnknownOrderItem, TooManyUnits, InvalidTransition.
     """
     order = selectors.get_for_update(order_id)
-    if order.dispatches.filter(shipment_id=shipment_id).exists():
-        return order
-    order.ship(
-        shipment_id=shipment_id,
-        warehouse_id=warehouse_id,
-        carrier=carrier,
-        tracking_number=tracking_number,
-        estimated_delivery=estimated_delivery,
-        units=units,
-        at=at,
-    )
-    order.save()
+    if not order.dispatches.filter(shipment_id=shipment["shipment_id"]).exists():
+        order.ship(shipment)
+        order.save()
     return order
 
 
 @transaction.atomic
-def deliver_units(
-    *,
-    order_id: str,
-    shipment_id: str,
-    signature: str | None,
-    photo_url: str | None,
-    at: datetime,
-) -> Order:
+def deliver_units(*, order_id: str, shipment_id: str, **proof: Unpack[DeliveryProof]) -> Order:
     """Count the units of a shipment as delivered, once per shipment. Raises UnknownShipment."""
     order = selectors.get_for_update(order_id)
     dispatches = selectors.dispatches(order, shipment_id)
     if dispatches[0].reopened_at:
         raise UnknownShipment(f"{shipment_id} was lost or returned to the sender.")
     if not dispatches[0].delivered_at:
-        order.deliver(dispatches=dispatches, signature=signature, photo_url=photo_url, at=at)
+        order.deliver(dispatches, proof)
         order.save()
     return order
 

@@ -3,7 +3,6 @@
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -118,16 +117,16 @@ class Cart(Aggregate):
         return cart
 
     @transition(source=OPEN, target=Status.ACTIVE, emits=CartItemAdded, verb="add_item")
-    def add_item(self, *, at: datetime, **item: Any) -> CartItemAdded:
+    def add_item(self, *, item: CartItem, at: datetime) -> CartItemAdded:
         """Add units to the line with the same variant, price and tax rate, or to a new line."""
-        added = CartItem(**item)
-        self._add(added)
+        quantity = item.quantity
+        self._add(item)
         self._active(at)
         return CartItemAdded(
             cart_id=self.id,
-            variant_id=added.variant_id,
-            quantity=item["quantity"],
-            unit_price=money(added.unit_price, self.currency),
+            variant_id=item.variant_id,
+            quantity=quantity,
+            unit_price=money(item.unit_price, self.currency),
         )
 
     @transition(source=OPEN, target=Status.ACTIVE, emits=CartItemChanged, verb="change_item")

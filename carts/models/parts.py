@@ -1,7 +1,7 @@
 """The parts of a cart. Saving the cart saves them."""
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from django.db import models
 from django.db.models import Q
@@ -9,6 +9,9 @@ from django.db.models import Q
 from config.core.ids import PublicIdField
 from config.core.money import MoneyField, TaxRateField
 from events.aggregate import Part
+
+if TYPE_CHECKING:
+    from orders.models.parts import ItemData
 
 MAX_QUANTITY = 9_999
 
@@ -56,6 +59,6 @@ class CartItem(Part):
         """The variant, its price and tax rate. A cart has one line for each offer."""
         return self.variant_id, self.unit_price, self.tax_rate
 
-    def copied_values(self) -> dict[str, Any]:
+    def copied_values(self) -> "ItemData":
         """Return what another cart or an order copies from this line."""
-        return {field: getattr(self, field) for field in self.COPIED_FIELDS}
+        return cast("ItemData", {name: getattr(self, name) for name in self.COPIED_FIELDS})

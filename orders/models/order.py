@@ -1,7 +1,7 @@
 """The order aggregate: its columns, its transitions, and what follows from them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -18,8 +18,16 @@ from events.aggregate import Aggregate, transition
 from events.schema import Event
 from orders import events, pricing
 from orders.exceptions import NoItems, NotFullyPaid, OrderIsCancelled
-from orders.models.parts import Allocation, Dispatch, OrderItem, WriteOff
-from orders.quantities import Quantities, Units
+from orders.models.parts import (
+    Allocation,
+    DeliveryProof,
+    Dispatch,
+    ItemData,
+    OrderItem,
+    ShipmentData,
+    WriteOff,
+)
+from orders.quantities import AllocationData, Quantities, Units
 
 # The timestamps that a status requires and excludes.
 _NEVER_CANCELLED = Q(cancelled_at=None)
@@ -215,7 +223,7 @@ class Order(Aggregate):
     # Transitions
 
     @classmethod
-    def open(cls, *, items: Sequence[Mapping[str, Any]], **fields: Any) -> "Order":
+    def open(cls, *, items: Sequence[ItemData], **fields: Any) -> "Order":
         """Open an order whose lines and prices are fixed. Nothing is reserved until it is placed.
 
         Raises NoItems, DiscountTooLarge, InexactAmount, AmountTooLarge.
@@ -253,7 +261,7 @@ class Order(Aggregate):
         emits=events.OrderReserved,
         verb="reservation",
     )
-    def reserve(self, *, reservation_id: str, allocations: Sequence[Mapping[str, Any]]) -> Event:
+    def reserve(self, *, reservation_id: str, allocations: Sequence[AllocationData]) -> Event:
         """Record the warehouses in which Inventory reserved stock, replacing earlier ones."""
         self.reservation_id = reservation_id
         self.quantities.expect_allocatable(allocations)
@@ -335,53 +343,53 @@ class Order(Aggregate):
             order_id=self.id, warehouse_id=warehouse_id, fulfillment_started_at=at
         )
 
-    def ship(self, *, units: Units, **shipment: Any) -> None:
-        """Record a shipment of `units`; the other arguments are those of `_ship`."""
+    def ship(self, shipment: ShipmentData) -> None:
+        """Record a shipment. Raises UnknownOrderItem, TooManyUnits, InvalidTransition."""
         if self.status == self.Status.SHIPPED:
-            self.ship_again(units=units, **shipment)
-        elif self.quantities.total("unshipped_quantity") == sum(units.values()):
-            self.ship_rest(units=units, **shipment)
+            self.ship_again(shipment=shipment)
+        elif self.quantities.total("unshipped_quantity") == sum(shipment["units"].values()):
+            self.ship_rest(shipment=shipment)
         else:
-            self.ship_part(units=units, **shipment)
+            self.ship_part(shipment=shipment)
 
     @transition(source=Status.PROCESSING, target=None, emits=events.OrderShipped)
-    def ship_part(self, **shipment: Any) -> Event:
+    def ship_part(self, *, shipment: ShipmentData) -> Event:
         """A shipment leaves, and other units are still to be shipped."""
-        return self._ship(**shipment)
+        return self._ship(shipment)
 
     @transition(source=Status.PROCESSING, target=Status.SHIPPED, emits=events.OrderShipped)
-    def ship_rest(self, **shipment: Any) -> Event:
+    def ship_rest(self, *, shipment: ShipmentData) -> Event:
         """A shipment leaves with the last active units."""
-        return self._ship(**shipment)
+        return self._ship(shipment)
 
     @transition(source=Status.SHIPPED, target=None, emits=events.OrderShipped)
-    def ship_again(self, **shipment: Any) -> Event:
+    def ship_again(self, *, shipment: ShipmentData) -> Event:
         """Units of a lost or returned shipment leave in another one."""
-        return self._ship(**shipment)
+        return self._ship(shipment)
 
-    def deliver(self, *, dispatches: Sequence[Dispatch], **proof: Any) -> None:
-        """Record the delivery of a shipment; `proof` has the other arguments of `_deliver`."""
+    def deliver(self, dispatches: Sequence[Dispatch], proof: DeliveryProof) -> None:
+        """Record the delivery of a shipment. Raises InvalidTransition."""
         delivered = self.quantities.total("delivered") + sum(d.quantity for d in dispatches)
         is_last = delivered == self.quantities.total("active_quantity")
         if self.status == self.Status.SHIPPED and is_last:
-            self.deliver_rest(dispatches=dispatches, **proof)
+            self.deliver_rest(dispatches=dispatches, proof=proof)
         else:
-            self.deliver_part(dispatches=dispatches, **proof)
+            self.deliver_part(dispatches=dispatches, proof=proof)
 
     @transition(
         source=(Status.PROCESSING, Status.SHIPPED), target=None, emits=events.OrderPartDelivered
     )
-    def deliver_part(self, *, dispatches: Sequence[Dispatch], at: datetime, **proof: Any) -> Event:
+    def deliver_part(self, *, dispatches: Sequence[Dispatch], proof: DeliveryProof) -> Event:
         """A shipment is delivered, and other units are not yet."""
-        self._deliver(dispatches, at=at, **proof)
+        self._deliver(dispatches, proof)
         return events.OrderPartDelivered(
-            order_id=self.id, shipment_id=dispatches[0].shipment_id, delivered_at=at
+            order_id=self.id, shipment_id=dispatches[0].shipment_id, delivered_at=proof["at"]
         )
 
     @transition(source=Status.SHIPPED, target=Status.DELIVERED, emits=events.OrderDelivered)
-    def deliver_rest(self, *, dispatches: Sequence[Dispatch], **proof: Any) -> None:
+    def deliver_rest(self, *, dispatches: Sequence[Dispatch], proof: DeliveryProof) -> None:
         """The shipment with the last active units is delivered."""
-        self._deliver(dispatches, **proof)
+        self._deliver(dispatches, proof)
 
     @transition(
         source=(Status.PROCESSING, Status.SHIPPED), target=None, emits=events.OrderUnitsReopened
@@ -490,15 +498,8 @@ class Order(Aggregate):
         for line, line_amounts in zip(self.lines, lines, strict=True):
             vars(line).update(line_amounts._asdict())
 
-    def _ship(
-        self,
-        *,
-        units: Units,
-        shipment_id: str,
-        warehouse_id: str | None,
-        at: datetime,
-        **shipment: Any,
-    ) -> Event:
+    def _ship(self, shipment: ShipmentData) -> Event:
+        shipment_id, units, at = shipment["shipment_id"], shipment["units"], shipment["at"]
         lines = self.quantities.ship(units)
         dispatches = [
             Dispatch(order=self, order_item=line, shipment_id=shipment_id, quantity=units[line.id])
@@ -506,33 +507,31 @@ class Order(Aggregate):
         ]
         self.save_part(*lines, *dispatches)
         self.dispatched_at = self.dispatched_at or at
+        warehouse = shipment["warehouse_id"]
         return events.OrderShipped(
             order_id=self.id,
             shipment_id=shipment_id,
+            carrier=shipment["carrier"],
+            tracking_number=shipment["tracking_number"],
             shipped_at=at,
+            estimated_delivery=shipment["estimated_delivery"],
             shipped_items=[
-                events.StockItem(variant_id=i.variant_id, quantity=n, warehouse_id=warehouse_id)
+                events.StockItem(variant_id=i.variant_id, quantity=n, warehouse_id=warehouse)
                 for i, n in self.quantities.select(units)
             ],
-            **shipment,
         )
 
-    def _deliver(
-        self,
-        dispatches: Sequence[Dispatch],
-        *,
-        signature: str | None,
-        photo_url: str | None,
-        at: datetime,
-    ) -> None:
+    def _deliver(self, dispatches: Sequence[Dispatch], proof: DeliveryProof) -> None:
         """Count the units; the order keeps the proof of its latest delivery."""
         units = {dispatch.order_item_id: dispatch.quantity for dispatch in dispatches}
         self.save_part(*self.quantities.deliver(units), *dispatches)
+        at = proof["at"]
         for dispatch in dispatches:
             dispatch.delivered_at = at
         if self.delivered_at is None or at >= self.delivered_at:
             self.delivered_at = at
-            self.delivery_signature, self.delivery_photo_url = signature, photo_url
+            self.delivery_signature = proof["signature"]
+            self.delivery_photo_url = proof["photo_url"]
 
     def _write_off(self, units: Units, reason: str, at: datetime) -> Event:
         lines = self.quantities.write_off(units)

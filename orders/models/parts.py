@@ -1,8 +1,10 @@
 """The parts of an order. Saving the order saves them."""
 
 from collections.abc import Iterable
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
+from typing import TypedDict
 
 from django.db import models
 from django.db.models import F, Q
@@ -12,6 +14,38 @@ from config.core.ids import PublicIdField
 from config.core.money import MAX_DECIMALS, MoneyField, TaxRateField, split
 from events.aggregate import Part
 from orders.exceptions import TooManyUnits
+from orders.quantities import Units
+
+
+class ItemData(TypedDict):
+    """What a new item is made of. `unit_price` is before tax; `tax_rate` is a fraction."""
+
+    variant_id: str
+    title: str
+    quantity: int
+    unit_price: Decimal
+    tax_rate: Decimal
+    preferred_warehouse_id: str | None
+
+
+class ShipmentData(TypedDict):
+    """A shipment that leaves a warehouse at `at`."""
+
+    shipment_id: str
+    warehouse_id: str | None
+    carrier: str
+    tracking_number: str | None
+    estimated_delivery: date | None
+    units: Units
+    at: datetime
+
+
+class DeliveryProof(TypedDict):
+    """When a shipment was delivered, and the proof."""
+
+    signature: str | None
+    photo_url: str | None
+    at: datetime
 
 
 class OrderItem(Part):
