@@ -36,18 +36,6 @@ MISMATCH = badge(
 REFUND_STATUS = badge("status", {"pending": "warning", "succeeded": "success", "failed": "danger"})
 # Commands that are no transitions of a payment.
 RECORD, WITHDRAW, CALL = "record-refund", "withdraw-refund", "call-gateway"
-MEANINGS = {
-    "add": _("Start a payment in cash or by bank transfer. Capture it when the money is here."),
-    "retry": _("Make another attempt after a decline, possibly with another card."),
-    "capture": _("Record that you have received the money, in cash or on the bank account."),
-    "refund": _("Refund an amount of the captured money."),
-    "abandon": _("Stop waiting for the money. The gateway is called to cancel the payment."),
-    RECORD: _("Record that you have paid the refund out."),
-    WITHDRAW: _("Withdraw the refund: it will not be paid out."),
-    CALL: _(
-        "Call the gateway now about the payment and its refunds, instead of at the next retry."
-    ),
-}
 
 
 def max_refund(payment: Payment) -> Mapping[str, str]:
@@ -102,23 +90,27 @@ class PaymentAdmin(AggregateAdmin):
     adds = Command(
         partial(capture.start_payment, method=Payment.Method.MANUAL),
         serializers.ManualPaymentCreate,
+        description=_("Start a payment in cash or by bank transfer. Capture it later."),
     )
     commands = {
         "retry": Command(
             capture.retry_payment,
             serializers.PaymentRetry,
             icon="replay",
+            description=_("Make another attempt after a decline."),
         ),
         "capture": Command(
             capture.capture_payment,
             serializers.PaymentCapture,
             icon="payments",
+            description=_("Record that you have received the money."),
         ),
         "refund": Command(
             refunds.request_refund,
             serializers.OperatorRefund,
             start=max_refund,
             icon="undo",
+            description=_("Refund an amount of the captured money."),
             ends=True,
         ),
         RECORD: Command(
@@ -126,6 +118,7 @@ class PaymentAdmin(AggregateAdmin):
             serializers.ManualRefund,
             choices=manual_refunds,
             icon="price_check",
+            description=_("Record that you have paid the refund out."),
             ends=True,
         ),
         WITHDRAW: Command(
@@ -133,16 +126,19 @@ class PaymentAdmin(AggregateAdmin):
             serializers.ManualRefund,
             choices=manual_refunds,
             icon="undo",
+            description=_("Withdraw the refund: it will not be paid out."),
         ),
         "abandon": Command(
             capture.abandon_payment,
             icon="block",
+            description=_("Stop waiting for the money, and cancel the payment at the gateway."),
             ends=True,
             bulk=no_input,
         ),
         CALL: Command(
             gateway.call_gateway_now,
             icon="sync",
+            description=_("Call the gateway now, not at the next retry."),
             bulk=no_input,
         ),
     }
@@ -223,9 +219,6 @@ class PaymentAdmin(AggregateAdmin):
         manual = row.pending_manual_refunds()
         more = {RECORD: manual, WITHDRAW: manual, CALL: row.due_at}
         return [*super().allowed(row), *(name for name, is_allowed in more.items() if is_allowed)]
-
-    def meaning(self, name: str) -> str:
-        return str(MEANINGS[name])
 
 
 @admin.register(PaymentAccount)

@@ -16,5 +16,5 @@ class PaymentFilters(ContextFilters):
     )
     outcome_open = FlagFilter(
         selectors.OUTCOME_OPEN,
-        help_text="Whether money may be being captured: the gateway's result is not known yet.",
+        help_text="Whether the gateway may be capturing money: its result is not known yet.",
     )

@@ -1,4 +1,4 @@
-"""What Stripe makes of requests: PaymentIntents, their charges, refunds, events.
+"""The objects that Stripe creates: PaymentIntents, their charges, refunds, events.
 
 Shapes and messages are those of https://docs.stripe.com/api.
 """
@@ -49,12 +49,12 @@ class StripeObjects:
         self._numbers = itertools.count(1)
 
     def pay(self, intent_id: str, token: str) -> None:
-        """The customer pays on a page of Stripe's, with the client secret."""
+        """The customer pays on a page of Stripe, with the client secret."""
         with contextlib.suppress(Refusal):
             self._confirm(self.intents[intent_id], token)
 
     def authenticate(self, intent_id: str, succeeds: bool = True) -> None:
-        """The customer has answered the bank's question."""
+        """The customer has completed the authentication."""
         intent = self.intents[intent_id]
         if succeeds:
             return self._succeed(intent)
@@ -67,17 +67,17 @@ class StripeObjects:
         return self._fail(intent, error)
 
     def settle(self, intent_id: str) -> None:
-        """The money that was on its way has come."""
+        """Capture a processing payment."""
         self._succeed(self.intents[intent_id])
 
     def finish(self, refund_id: str, status: str, reason: str | None = None) -> None:
-        """A pending refund comes to its end."""
+        """Settle a pending refund."""
         refund = self.refunds[refund_id]
         refund |= {"status": status} | ({"failure_reason": reason} if reason else {})
         self._tell("refund.failed" if status == "failed" else "refund.updated", refund)
 
     def do(self, request: Request) -> Any:
-        """Return the answer. Raises Refusal."""
+        """Return the response. Raises Refusal."""
         params, (_, *path) = request.params, request.path.strip("/").split("/")
         match request.method, path:
             case "POST", ["payment_intents"]:

@@ -1,4 +1,4 @@
-"""A Stripe for what localstripe does not do: idempotency, lost answers, refused refunds."""
+"""An imitation of what localstripe lacks: idempotency, lost responses, rejected refunds."""
 
 import copy
 import hashlib
@@ -18,8 +18,8 @@ from tests.payments.stripe_objects import Refusal, Request, StripeObjects
 class StripePeer(StripeObjects):
     """Serves its objects over HTTP, to this process and to others.
 
-    `faults` befall the next requests: a status is answered instead of doing anything; an answer
-    that is "lost" or "late" comes not at all, though all was done; None is no fault.
+    `faults` apply to the next requests: with a status, the request is not processed and gets that
+    status; with "lost" or "late", it is processed and gets no response; None is no fault.
     """
 
     def __init__(self, port: int = 0, secret: str = "whsec_of_the_tests") -> None:
@@ -27,7 +27,7 @@ class StripePeer(StripeObjects):
         self.secret = secret
         self.requests: list[Request] = []
         self.faults: deque[int | str | None] = deque()
-        self.is_late = threading.Event()  # somebody waits in vain
+        self.is_late = threading.Event()  # a client waits in vain
         self._answers: dict[tuple[str | None, str], tuple[Any, int, Any]] = {}
         self._lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"peer": self})
@@ -42,7 +42,7 @@ class StripePeer(StripeObjects):
         self._server.server_close()
 
     def forget_keys(self) -> None:
-        """A day has passed."""
+        """Forget the idempotency keys, as Stripe does after a day."""
         self._answers.clear()
 
     def signed(self, event: dict[str, Any], at: float | None = None) -> tuple[bytes, str]:
@@ -114,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _nested(form: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What operators do with payments, page by page."""
+"""The admin pages of payments."""
 
 import pytest
 from django.urls import reverse
@@ -40,11 +40,11 @@ def queue(client, key):
         ("refunded", []),
     ],
 )
-def test_what_is_possible_now_are_buttons(operator, status, offered):
+def test_the_buttons_are_the_commands_that_are_allowed_now(operator, status, offered):
     assert buttons(operator(), PaymentFactory(status=status)) == offered
 
 
-def test_the_refund_form_starts_with_the_most_that_can_go_back(operator):
+def test_the_refund_form_starts_with_the_refundable_amount(operator):
     client, payment = operator(username="olga"), PaymentFactory()
     refund(payment, "12.50")
     form = client.get(command(payment, "refund"))
@@ -57,7 +57,7 @@ def test_the_refund_form_starts_with_the_most_that_can_go_back(operator):
     assert (given.amount, given.requested_by, given.status) == (37.5, "olga", "pending")
 
 
-def test_a_refund_wanted_in_the_admin_is_called_for_at_once(operator, enqueued):
+def test_a_refund_requested_in_the_admin_enqueues_the_gateway_call(operator, enqueued):
     client, payment = operator(), PaymentFactory()
     sent = {"amount": "1", "reason": "operator", "method": "original_payment"}
     enqueued.clear()
@@ -67,7 +67,7 @@ def test_a_refund_wanted_in_the_admin_is_called_for_at_once(operator, enqueued):
     assert ("payments.tasks.call_gateway", (payment.id,)) in enqueued
 
 
-def test_store_credit_is_recorded_when_it_has_been_given(operator):
+def test_an_operator_records_a_refund_as_store_credit(operator):
     client, payment = operator(), PaymentFactory()
     credit = {"amount": "10", "reason": "other", "method": "store_credit"}
     client.post(command(payment, "refund"), credit)
@@ -81,14 +81,14 @@ def test_store_credit_is_recorded_when_it_has_been_given(operator):
     assert data(payment.order, "refund.succeeded")["method"] == "store_credit"
 
 
-def test_a_transfer_is_captured(operator):
+def test_an_operator_captures_a_transfer(operator):
     client, payment = operator(), start_payment(OrderFactory(), method="manual")
     assert buttons(client, payment) == ["Capture", "Abandon"]
     client.post(command(payment, "capture"), {})
     assert "payment.succeeded" in told(payment.order)
 
 
-def test_an_operator_asks_for_a_transfer_and_captures_it(operator, settle):
+def test_an_operator_starts_a_manual_payment_and_captures_it(operator, settle):
     client, order = operator(username="olga"), OrderFactory()
     add = reverse("admin:payments_payment_add")
     assert "in cash or by bank transfer" in client.get(add).content.decode()
@@ -110,19 +110,19 @@ def test_an_operator_asks_for_a_transfer_and_captures_it(operator, settle):
     ("status", "refusal"),
     [(None, "There is no order order_no."), ("confirmed", "Nothing is due for")],
 )
-def test_what_cannot_be_paid_is_refused_in_the_form(operator, status, refusal):
+def test_the_form_shows_why_an_order_cannot_be_paid(operator, status, refusal):
     order_id = OrderFactory(status=status).id if status else "order_no"
     add = reverse("admin:payments_payment_add")
     refused = operator().post(add, {"order_id": order_id, "key": "k"})
     assert refusal in refused.content.decode()
 
 
-def test_who_may_only_look_adds_nothing(operator):
+def test_the_view_permission_does_not_allow_adding_a_payment(operator):
     client = operator("payments.view_payment")
     assert client.get(reverse("admin:payments_payment_add")).status_code == 403
 
 
-def test_payments_that_wait_for_somebody_are_listed(operator):
+def test_the_queues_list_payments_that_need_attention(operator):
     client = operator()
     PaymentFactory(), PaymentFactory(status="pending")
     opening = PaymentFactory(status="opening")
@@ -134,7 +134,7 @@ def test_payments_that_wait_for_somebody_are_listed(operator):
     assert queue(client, "mismatched") == []
 
 
-def test_the_page_links_to_the_order_and_tells_its_story(operator):
+def test_the_page_links_to_the_order_and_shows_its_timeline(operator):
     payment = PaymentFactory(status="failed")
     shown = operator().get(page(payment))
     text = shown.content.decode()
@@ -143,21 +143,21 @@ def test_the_page_links_to_the_order_and_tells_its_story(operator):
     assert "Payment failed" in [entry.title for entry in shown.context["timeline"]]
 
 
-def test_an_operator_asks_the_gateway_now(operator):
+def test_an_operator_calls_the_gateway_now(operator):
     payment = start_payment(OrderFactory(), token="tok_slow")
     assert operator().post(command(payment, "call-gateway")).status_code == 302
     gateway.call_gateway(payment_id=payment.id)
     assert selectors.get(payment.id).status == "succeeded"
 
 
-def test_the_payments_of_an_order_are_found_by_its_id(operator):
+def test_the_search_finds_the_payments_of_an_order_by_its_id(operator):
     payment = PaymentFactory()
     PaymentFactory()
     found = operator().get(reverse("admin:payments_payment_changelist"), {"q": payment.order_id})
     assert [row.pk for row in found.context["cl"].result_list] == [payment.id]
 
 
-def test_an_account_at_stripe_is_checked(operator):
+def test_the_form_validates_the_stripe_account(operator):
     client, url = operator(), reverse("admin:payments_paymentaccount_add")
     account = {"organization_id": "org_1", "stripe_account": "1", "manual_payment_days": ""}
     assert "acct_1AbC" in client.post(url, account).content.decode()
@@ -165,7 +165,7 @@ def test_an_account_at_stripe_is_checked(operator):
     assert PaymentAccount.objects.get().stripe_account == "acct_1"
 
 
-def test_messages_about_payments_that_nobody_knows_are_listed(operator):
+def test_the_queue_lists_unmatched_webhooks(operator):
     webhook = GatewayWebhook.objects.create(
         source="stripe", event_id="evt_1", subject="pay_1", payload="{}"
     )
@@ -174,7 +174,7 @@ def test_messages_about_payments_that_nobody_knows_are_listed(operator):
     assert list(listed.context["cl"].result_list) == [webhook]
 
 
-def test_a_refund_of_a_cancelled_orders_transfer_waits_for_an_operator(operator, settle):
+def test_the_refund_of_a_cancelled_manual_payment_is_in_the_queue(operator, settle):
     client, order = operator(), OrderFactory()
     payment = start_payment(order, method="manual")
     client.post(command(payment, "capture"), {})

@@ -1,4 +1,4 @@
-"""What comes late, out of turn or twice: no money is lost for it."""
+"""Results that arrive late, out of order or twice lose no money."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ STRIPE = gateway.GATEWAYS["stripe"]
 
 
 def meanwhile(monkeypatch, method, what, *, after=False):
-    """Let something happen while the gateway is asked, before or after it has looked."""
+    """Run `what` during a call of the gateway, before or after it has read the state."""
     real = getattr(STRIPE, method)
 
     def ask(asked):
@@ -30,7 +30,7 @@ def meanwhile(monkeypatch, method, what, *, after=False):
     monkeypatch.setattr(STRIPE, method, ask)
 
 
-def test_a_late_decline_of_the_first_attempt_does_not_swallow_the_second(stripe_peer):
+def test_a_late_decline_of_the_first_attempt_does_not_end_the_second(stripe_peer):
     payment = start(token="pm_card_chargeDeclined")
     late = stripe_peer.events[-1]
     capture.retry_payment(payment_id=payment.id, token="pm_card_visa")
@@ -38,7 +38,7 @@ def test_a_late_decline_of_the_first_attempt_does_not_swallow_the_second(stripe_
     assert call(payment).status == "succeeded"
 
 
-def test_a_late_decline_does_not_start_the_clock_again(stripe_peer, monkeypatch, settle):
+def test_a_late_decline_does_not_let_the_order_expire(stripe_peer, monkeypatch, settle):
     payment = start(token="pm_card_chargeDeclined")
     late = stripe_peer.events[-1]
     capture.retry_payment(payment_id=payment.id, token="pm_card_visa")
@@ -53,9 +53,7 @@ def test_a_late_decline_does_not_start_the_clock_again(stripe_peer, monkeypatch,
     assert Order.objects.get(pk=payment.order_id).status == "confirmed"
 
 
-def test_a_waiting_that_is_not_true_any_more_does_not_start_the_clock_again(
-    stripe_peer, monkeypatch, settle
-):
+def test_an_outdated_waiting_result_does_not_let_the_order_expire(stripe_peer, monkeypatch, settle):
     payment = start()
 
     def happen():
@@ -70,8 +68,8 @@ def test_a_waiting_that_is_not_true_any_more_does_not_start_the_clock_again(
     assert call(payment).status == "succeeded"
 
 
-def test_money_of_a_payment_that_seemed_closed_goes_back(stripe_peer, monkeypatch, settle):
-    """Stripe's search did not find it yet when the order was cancelled."""
+def test_a_capture_of_a_payment_that_seemed_closed_is_refunded(stripe_peer, monkeypatch, settle):
+    """Stripe's search had not found it when the order was cancelled."""
     connect()
     order = OrderFactory()
     payment = capture.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
@@ -89,8 +87,8 @@ def test_money_of_a_payment_that_seemed_closed_goes_back(stripe_peer, monkeypatc
     assert call(payment).status == "refunded"
 
 
-def test_what_cannot_be_found_right_after_it_was_asked_for_is_not_closed(stripe_peer, settle):
-    """The outage before has lasted for hours."""
+def test_a_payment_that_the_search_does_not_find_yet_is_not_closed(stripe_peer, settle):
+    """Even if an outage of hours came before."""
     connect()
     order = OrderFactory()
     payment = capture.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
@@ -112,7 +110,7 @@ def test_what_cannot_be_found_right_after_it_was_asked_for_is_not_closed(stripe_
     assert Payment.objects.get().status == "refunded"
 
 
-def test_another_intent_that_only_says_it_is_ours_closes_nothing(stripe_peer):
+def test_another_intent_with_our_metadata_does_not_close_the_payment(stripe_peer):
     payment = start()
     event = {
         "id": "evt_other",
@@ -131,7 +129,7 @@ def test_another_intent_that_only_says_it_is_ours_closes_nothing(stripe_peer):
     assert selectors.get(payment.id).status == "pending"
 
 
-def test_money_that_a_webhook_has_told_of_is_not_asked_for_a_second_time(stripe_peer, settle):
+def test_a_capture_reported_by_webhook_is_not_charged_a_second_time(stripe_peer, settle):
     payment = start(token="pm_card_chargeDeclined")
     stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
     deliver(stripe_peer, stripe_peer.events[-1])
@@ -143,8 +141,8 @@ def test_money_that_a_webhook_has_told_of_is_not_asked_for_a_second_time(stripe_
     assert len(stripe_peer.intents) == 1
 
 
-def test_what_is_still_open_beside_the_money_is_given_up(settle):
-    """The customer has paid what seemed given up, after another payment was opened."""
+def test_an_open_payment_of_a_paid_order_is_abandoned(settle):
+    """The customer paid an abandoned payment after another one was started."""
     order = OrderFactory()
     first = start_payment(order)
     second = start_payment(order, method="manual")
@@ -156,7 +154,7 @@ def test_what_is_still_open_beside_the_money_is_given_up(settle):
     assert selectors.get(second.id).abandoned_at
 
 
-def test_being_asked_about_is_no_update(stripe_peer):
+def test_a_call_without_news_does_not_change_updated_at(stripe_peer):
     payment = start()
     gateway.call_gateway_now(payment_id=payment.id)
     again = call(payment)
@@ -175,13 +173,13 @@ def test_one_attempt_is_pending_once(stripe_peer, settle):
     assert call(payment).status == "refunded"
 
 
-def test_what_stripe_made_nothing_of_was_never_pending(stripe_peer):
+def test_an_attempt_that_stripe_rejected_was_never_pending(stripe_peer):
     payment = start(token="pm_no_such_card")
     assert payment.status == "failed"
     assert "payment.pending" not in told(payment.order)
 
 
-def test_an_account_that_stripe_does_not_know_is_a_decline_and_no_riddle(stripe_peer):
+def test_an_account_that_stripe_does_not_know_is_a_decline(stripe_peer):
     stripe_peer.faults.append(403)
     payment = start(token="pm_card_visa")
     assert (payment.status, payment.blocks_expiry) == ("failed", False)
@@ -189,7 +187,7 @@ def test_an_account_that_stripe_does_not_know_is_a_decline_and_no_riddle(stripe_
     assert expire(payment) == "cancelled"
 
 
-def test_a_late_word_of_a_debit_that_was_declined_does_not_keep_the_order(stripe_peer):
+def test_a_late_webhook_of_a_declined_debit_does_not_block_expiry(stripe_peer):
     payment = start(token="pm_usBankAccount")
     late = stripe_peer.events[-1]
     assert (payment.status, payment.blocks_expiry) == ("pending", True)
@@ -204,11 +202,11 @@ def test_a_late_word_of_a_debit_that_was_declined_does_not_keep_the_order(stripe
     assert expire(payment) == "cancelled"
 
 
-@pytest.mark.parametrize("is_told", [True, False], ids=["webhook", "retrieve"])
-def test_a_debit_after_a_decline_keeps_the_order(stripe_peer, is_told):
+@pytest.mark.parametrize("by_webhook", [True, False], ids=["webhook", "retrieve"])
+def test_a_debit_after_a_decline_blocks_expiry(stripe_peer, by_webhook):
     payment = start(token="pm_card_chargeDeclined")
     stripe_peer.pay(payment.gateway_payment_id, "pm_usBankAccount")
-    if is_told:
+    if by_webhook:
         deliver(stripe_peer, stripe_peer.events[-1])
     else:
         gateway.call_gateway_now(payment_id=payment.id)
@@ -219,7 +217,7 @@ def test_a_debit_after_a_decline_keeps_the_order(stripe_peer, is_told):
     assert call(payment).status == "succeeded"
 
 
-def test_the_same_card_refused_twice_before_there_is_a_charge_is_two_attempts(stripe_peer):
+def test_the_same_card_declined_twice_without_a_charge_is_two_attempts(stripe_peer):
     payment = start(token="pm_card_authenticationRequired")
     for left in (2, 1):
         stripe_peer.authenticate(payment.gateway_payment_id, succeeds=False)
@@ -232,7 +230,7 @@ def test_the_same_card_refused_twice_before_there_is_a_charge_is_two_attempts(st
         payment = call(payment)
 
 
-def test_a_key_that_stripe_does_not_know_declines_no_customer(stripe_peer):
+def test_an_invalid_api_key_declines_no_customer(stripe_peer):
     stripe_peer.faults.append(401)
     payment = start(token="pm_card_visa")
     assert (payment.status, payment.blocks_expiry) == ("opening", True)

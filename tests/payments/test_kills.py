@@ -1,4 +1,4 @@
-"""Processes that are killed, and twins: nobody is charged or paid twice."""
+"""Killed processes and concurrent calls: no customer is charged or refunded twice."""
 
 import multiprocessing
 from datetime import timedelta
@@ -27,13 +27,13 @@ AFTER_THE_ANSWER = (gateway, "_record")
 
 
 @pytest.mark.parametrize("where", [BEFORE_THE_CALL, AFTER_THE_ANSWER], ids=["call", "record"])
-def test_a_payment_is_carried_on_where_its_caller_died(stripe_peer, settle, where):
+def test_the_timer_completes_a_payment_whose_caller_was_killed(stripe_peer, settle, where):
     connect()
     order = OrderFactory()
     payment = capture.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
     killed(lambda: gateway.call_gateway(payment_id=payment.id), *where)
     assert Payment.objects.get().status == "opening"
-    assert gateway.call_due_gateways(now=timezone.now()) == 0, "somebody may still be at it"
+    assert gateway.call_due_gateways(now=timezone.now()) == 0, "the lease has not expired"
     assert gateway.call_due_gateways(now=timezone.now() + LATER) == 1
     settle()
     order.refresh_from_db()
@@ -47,7 +47,7 @@ def test_a_payment_is_carried_on_where_its_caller_died(stripe_peer, settle, wher
     [(gateway.GATEWAYS["stripe"], "refund"), AFTER_THE_ANSWER],
     ids=["call", "record"],
 )
-def test_a_refund_is_carried_on_where_its_caller_died(stripe_peer, where):
+def test_the_timer_completes_a_refund_whose_caller_was_killed(stripe_peer, where):
     payment = start(token="pm_card_visa")
     refunds.request_refund(payment_id=payment.id, amount=payment.amount / 2, reason="operator")
     killed(lambda: gateway.call_gateway(payment_id=payment.id), *where)
@@ -57,7 +57,7 @@ def test_a_refund_is_carried_on_where_its_caller_died(stripe_peer, where):
     assert [refund["amount"] for refund in stripe_peer.refunds.values()] == [2500]
 
 
-def test_a_payment_whose_key_stripe_has_forgotten_is_found_and_not_made_again(
+def test_a_payment_with_a_forgotten_key_is_found_and_not_created_again(
     stripe_peer,
 ):
     connect()
@@ -74,7 +74,7 @@ def test_a_payment_whose_key_stripe_has_forgotten_is_found_and_not_made_again(
     assert len(stripe_peer.intents) == 1
 
 
-def test_twins_make_one_call(stripe_peer):
+def test_concurrent_callers_make_one_call(stripe_peer):
     connect()
     order = OrderFactory()
     payment = capture.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
@@ -83,7 +83,7 @@ def test_twins_make_one_call(stripe_peer):
     assert Payment.objects.get().status == "succeeded"
 
 
-def test_one_order_paid_by_many_at_once_is_one_payment(stripe_peer, caller):
+def test_concurrent_requests_for_one_order_make_one_payment(stripe_peer, caller):
     connect()
     order = OrderFactory()
 
@@ -101,8 +101,8 @@ def test_one_order_paid_by_many_at_once_is_one_payment(stripe_peer, caller):
 ROUNDS = 60
 
 
-def test_a_webhook_that_races_the_timer_never_wins_and_loses(stripe_peer, settle):
-    """Orders expire while their customers pay: confirmed, or cancelled and paid back."""
+def test_a_webhook_and_the_expiry_timer_end_in_one_outcome(stripe_peer, settle):
+    """Orders expire while their customers pay: confirmed, or cancelled and refunded."""
     payments = [start() for _ in range(ROUNDS)]
     for payment in payments:
         stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")

@@ -1,4 +1,4 @@
-"""The adapter against a Stripe that somebody else has written."""
+"""The Stripe gateway against localstripe, an independent imitation of Stripe."""
 
 import json
 import queue
@@ -23,7 +23,7 @@ stripe = Stripe()
 
 @pytest.fixture
 def webhooks(localstripe: str, settings: Any) -> Iterator[queue.Queue[tuple[bytes, str]]]:
-    """Return the bodies and signatures that localstripe posts."""
+    """Return the queue of the bodies and signatures that localstripe posts."""
     received: queue.Queue[tuple[bytes, str]] = queue.Queue()
 
     class Receiver(BaseHTTPRequestHandler):
@@ -34,7 +34,7 @@ def webhooks(localstripe: str, settings: Any) -> Iterator[queue.Queue[tuple[byte
             self.end_headers()
 
         def log_message(self, *args: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
@@ -54,7 +54,7 @@ def webhooks(localstripe: str, settings: Any) -> Iterator[queue.Queue[tuple[byte
     server.server_close()
 
 
-def test_a_card_is_declined_and_the_next_one_pays(localstripe: str) -> None:
+def test_a_card_is_declined_and_the_next_one_succeeds(localstripe: str) -> None:
     declined = stripe.attempt(payment_request(token="pm_card_chargeCustomerFail"))
     assert (declined.state, declined.error_code) == ("declined", "card_declined")
     assert declined.error_message == "Your card was declined."
@@ -77,7 +77,7 @@ def test_a_payment_waits_for_the_customer_until_it_is_cancelled(localstripe: str
     assert stripe.retrieve(known).state == "cancelled"
 
 
-def test_a_payment_that_has_come_is_not_cancelled(localstripe: str) -> None:
+def test_a_captured_payment_is_not_cancelled(localstripe: str) -> None:
     paid = stripe.attempt(payment_request())
     assert stripe.cancel(payment_request(gateway_payment_id=paid.gateway_payment_id)) == paid
 
@@ -90,23 +90,23 @@ def test_a_part_is_refunded(localstripe: str) -> None:
     assert stripe.refund(again) == refunded
 
 
-def test_signed_webhooks_tell_what_became_of_a_payment(
+def test_signed_webhooks_report_the_state_of_a_payment(
     webhooks: queue.Queue[tuple[bytes, str]],
 ) -> None:
     request = payment_request(payment_id="pay_2", token="pm_card_chargeCustomerFail")
     declined = stripe.attempt(request)
     paid = stripe.attempt(payment_request(payment_id="pay_2", attempt_id="attempt_2"))
-    told = {}
-    while len(told) < 2:  # those of other tests come too
+    results = {}
+    while len(results) < 2:  # webhooks of other tests arrive too
         body, signature = webhooks.get(timeout=60)
         with pytest.raises(BadSignature):
             verify(body.replace(b"12550", b"12551"), signature)
-        heard = parse(verify(body, signature))
-        assert heard
-        if heard.payment_id == "pay_2":
-            told[heard.event_type] = heard.payment_result
-    assert told["payment_intent.payment_failed"].charge_id == declined.charge_id
-    succeeded = told["payment_intent.succeeded"]
+        event = parse(verify(body, signature))
+        assert event
+        if event.payment_id == "pay_2":
+            results[event.event_type] = event.payment_result
+    assert results["payment_intent.payment_failed"].charge_id == declined.charge_id
+    succeeded = results["payment_intent.succeeded"]
     assert succeeded.gateway_payment_id == paid.gateway_payment_id
     assert (succeeded.amount, succeeded.currency) == (paid.amount, "USD")
 
@@ -129,4 +129,4 @@ def test_an_order_is_paid_and_a_part_of_it_refunded(
         assert post(body, f"{signature}0").status_code == 400
         assert post(body, signature).status_code == 204
         heard.add(str(json.loads(body)["data"]["object"]["metadata"].get("payment_id")))
-    assert told(order, after=before) == [], "all of that was known"
+    assert told(order, after=before) == [], "the webhooks contain nothing new"

@@ -1,4 +1,4 @@
-"""Whatever is asked, heard and lost, in whatever order: no cent is counted twice."""
+"""Random commands and results in random order: no cent is counted twice."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -33,7 +33,7 @@ class Life(RuleBasedStateMachine):
         self.order, self.events = OrderFactory(), 0
 
     def teardown(self):
-        """In the end everything comes to its end."""
+        """Cancel the order, and expect that every payment ends."""
         try:
             refunds.refund_cancelled_order(order_id=self.order.id)
             for hour in range(1, 9):
@@ -97,10 +97,10 @@ class Life(RuleBasedStateMachine):
         amount=st.one_of(st.just(Decimal("50.00")), AMOUNTS),
         charge=st.sampled_from(["ch_1", "ch_2"]),
     )
-    def hear_of_a_payment(self, data, state, amount, charge):
-        """By a webhook, which may be late."""
+    def report_a_payment(self, data, state, amount, charge):
+        """Receive a webhook, which may be late."""
         if payment := self.some(data):
-            heard = PaymentResult(
+            result = PaymentResult(
                 state=state,
                 gateway_payment_id=f"sandbox_{payment.id}",
                 amount=amount,
@@ -114,12 +114,12 @@ class Life(RuleBasedStateMachine):
                 event_type="x",
                 account=None,
                 payment_id=payment.id,
-                payment_result=heard,
+                payment_result=result,
             )
             webhooks.receive_webhook(gateway=payment.method, event=event)
 
     @rule(data=st.data(), state=st.sampled_from(["pending", "succeeded", "failed"]))
-    def hear_of_a_refund(self, data, state):
+    def report_a_refund(self, data, state):
         refunds = list(Refund.objects.filter(payment__order=self.order).order_by("id"))
         if refunds:
             refund = data.draw(st.sampled_from(refunds))
@@ -158,14 +158,14 @@ class Life(RuleBasedStateMachine):
         assert sum(payment.status in Payment.OPEN for payment in self.payments()) <= 1
 
     @invariant()
-    def nothing_wanted_of_a_gateway_is_forgotten(self):
+    def no_gateway_call_is_forgotten(self):
         for payment in self.payments():
             if payment.pending_gateway_refunds() or payment.status == "opening":
                 assert payment.due_at
 
 
 @pytest.mark.django_db
-def test_no_order_of_commands_counts_a_cent_twice():
+def test_random_commands_count_no_cent_twice():
     run_state_machine_as_test(
         Life,
         settings=settings(

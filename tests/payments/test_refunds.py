@@ -1,4 +1,4 @@
-"""Giving money back."""
+"""Refunds."""
 
 from decimal import Decimal
 
@@ -55,7 +55,7 @@ def test_a_refund_is_published_when_the_gateway_has_paid_it_out():
     )
 
 
-def test_with_the_last_cent_the_payment_is_refunded():
+def test_the_last_refund_makes_the_payment_refunded():
     payment = PaymentFactory()
     for amount in ("20", "29.99", "0.01"):
         assert of(payment)[0] == "succeeded"
@@ -66,7 +66,7 @@ def test_with_the_last_cent_the_payment_is_refunded():
 @pytest.mark.parametrize(
     ("first", "second", "left"), [("40", "10.01", "10.00"), ("50", "1", "0.00")]
 )
-def test_more_than_is_left_is_refused_with_how_much_that_is(first, second, left):
+def test_a_refund_of_more_than_is_left_is_refused_with_the_refundable_amount(first, second, left):
     payment = PaymentFactory()
     refund(payment, first)
     with pytest.raises(RefundTooLarge, match=f"{left} USD left to refund") as refused:
@@ -74,17 +74,17 @@ def test_more_than_is_left_is_refused_with_how_much_that_is(first, second, left)
     assert refused.value.details == {"max_refundable": left}
 
 
-def test_an_amount_that_the_currency_has_not_is_refused():
+def test_an_amount_with_too_many_decimals_is_refused():
     with pytest.raises(InexactAmount):
         request(PaymentFactory(), "0.001")
 
 
-def test_what_has_not_come_does_not_go_back():
+def test_a_payment_that_is_not_captured_is_not_refunded():
     with pytest.raises(RefundTooLarge):
         request(PaymentFactory(status="pending"))
 
 
-def test_a_failed_refund_gives_its_amount_back_and_is_shown():
+def test_the_amount_of_a_failed_refund_is_refundable_again_and_in_the_queue():
     payment = PaymentFactory()
     fail(payment, request(payment, "50"))
     assert of(payment) == ("succeeded", 0, 0)
@@ -96,7 +96,7 @@ def test_a_failed_refund_gives_its_amount_back_and_is_shown():
     assert "payment.refunded" in told(payment.order)
 
 
-def test_a_refund_that_no_gateway_pays_out_waits_for_an_operator():
+def test_a_manual_refund_waits_for_an_operator():
     payment = PaymentFactory()
     credit = refund(payment, "10", method="store_credit")
     assert credit.status == "pending"
@@ -106,7 +106,7 @@ def test_a_refund_that_no_gateway_pays_out_waits_for_an_operator():
     assert data(payment.order, "refund.succeeded")["method"] == "store_credit"
 
 
-def test_a_refund_of_cash_is_cash_again_and_is_published(settle):
+def test_the_refund_of_a_manual_payment_is_manual_and_published(settle):
     payment = start_payment(OrderFactory(), method="manual")
     capture.capture_payment(payment_id=payment.id)
     cash = refund(payment, "10")
@@ -115,7 +115,7 @@ def test_a_refund_of_cash_is_cash_again_and_is_published(settle):
     assert told(payment.order).count("payment.refunded") == 1
 
 
-def test_what_the_gateway_pays_out_nobody_records():
+def test_an_operator_does_not_record_a_gateway_refund():
     payment = PaymentFactory()
     with pytest.raises(RefundNotManual):
         refunds.record_refund(payment_id=payment.id, refund_id=request(payment).id)
@@ -123,14 +123,14 @@ def test_what_the_gateway_pays_out_nobody_records():
         refunds.record_refund(payment_id=payment.id, refund_id="ref_no")
 
 
-def test_the_latest_money_goes_back_first_and_never_more_than_is_left():
+def test_the_latest_payment_is_refunded_first_and_at_most_what_is_left():
     payment = PaymentFactory()
     refund(payment, "45")
     refunds.refund_order(order_id=payment.order_id, amount=Decimal(20), reason="units_written_off")
     assert of(payment) == ("succeeded", 45, 5)
 
 
-def test_of_what_is_not_left_it_is_told_that_it_fell_short():
+def test_an_amount_that_is_not_left_is_recorded_as_a_shortfall():
     payment = PaymentFactory()
     refund(payment, "45")
     asked = {"amount": Decimal(20), "reason": "customer_return", "method": "store_credit"}
@@ -148,7 +148,7 @@ def test_of_what_is_not_left_it_is_told_that_it_fell_short():
     assert selectors.refundable(payment.order_id) == 0
 
 
-def test_what_became_of_everything_that_one_cause_asked_for_is_told():
+def test_the_totals_of_the_refunds_with_one_cause():
     payment = PaymentFactory()
     for amount in (10, 20, 5):
         asked = {"amount": Decimal(amount), "reason": "customer_return", "cause": "ret_1"}
@@ -165,7 +165,7 @@ def test_what_became_of_everything_that_one_cause_asked_for_is_told():
     assert selectors.refunds_caused_by("ret_2").requested == 0
 
 
-def test_nothing_goes_back_of_a_payment_that_is_all_refunded():
+def test_a_refunded_payment_is_not_refunded_again():
     payment = PaymentFactory(status="refunded")
     locked = selectors.get_for_update(payment.id)
     with pytest.raises(InvalidTransition, match="not refunded yet"):
@@ -178,8 +178,8 @@ def test_nothing_goes_back_of_a_payment_that_is_all_refunded():
         )
 
 
-def test_a_fact_from_before_refunds_had_causes_is_still_understood():
-    """It may be owed to somebody when a new release starts."""
+def test_an_event_without_a_cause_is_still_parsed():
+    """A reaction to it may be pending when a new release starts."""
     payment = PaymentFactory()
     refund(payment, "10")
     body = EventRecord.objects.get(stream=payment.order_id, name="refund.requested").body
@@ -189,7 +189,7 @@ def test_a_fact_from_before_refunds_had_causes_is_still_understood():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_twenty_at_once_five_succeed_and_fifteen_hear_what_is_left(caller):
+def test_of_twenty_concurrent_refunds_five_succeed_and_fifteen_are_refused(caller):
     payment = PaymentFactory()
 
     def ask(n):
@@ -207,7 +207,7 @@ def test_of_twenty_at_once_five_succeed_and_fifteen_hear_what_is_left(caller):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_same_refund_asked_for_at_once_is_one(caller):
+def test_concurrent_requests_with_one_key_make_one_refund(caller):
     payment = PaymentFactory()
 
     def ask(n):

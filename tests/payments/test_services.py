@@ -1,4 +1,4 @@
-"""Asking for money and hearing what came of it."""
+"""Payments, their orders and the timers."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -17,7 +17,7 @@ from tests.payments.flows import captured, report
 pytestmark = pytest.mark.django_db
 
 
-def ask_again(payment, after=timedelta(minutes=1)):
+def call_later(payment, after=timedelta(minutes=1)):
     gateway.call_due_gateways(now=timezone.now() + after)
     return Payment.objects.get(pk=payment.pk)
 
@@ -46,27 +46,27 @@ class TestPaying:
         assert data(order, "payment.succeeded")["card_last4"] == "4242"
         assert data(order, "payment.pending")["gateway_payment_id"]
 
-    def test_a_lost_answer_is_asked_for_until_it_comes(self, settle):
+    def test_a_call_without_a_response_is_retried(self, settle):
         order = OrderFactory()
         payment = start_payment(order, token="tok_timeout")
         assert (payment.status, payment.last_error) == (
             "opening",
             "The sandbox did not answer in time.",
         )
-        assert ask_again(payment).status == "succeeded"
+        assert call_later(payment).status == "succeeded"
         assert data(order, "payment.succeeded")["amount"] == "50.00"
 
-    def test_money_on_its_way_is_asked_about(self):
+    def test_a_processing_payment_is_retrieved_again(self):
         payment = start_payment(OrderFactory(), token="tok_slow")
         assert (payment.status, payment.blocks_expiry) == ("pending", True)
-        assert ask_again(payment).status == "succeeded"
+        assert call_later(payment).status == "succeeded"
 
-    def test_the_token_is_forgotten_once_it_has_been_used(self):
+    def test_the_token_is_deleted_after_its_use(self):
         for token in ("tok_ok", "tok_declined"):
             payment = start_payment(OrderFactory(), token=token)
             assert payment.latest_attempt.token is None
 
-    def test_another_amount_holds_the_order_and_never_confirms_it(self, settle):
+    def test_a_mismatch_holds_the_order_and_does_not_confirm_it(self, settle):
         order = OrderFactory()
         payment = start_payment(order, token="tok_wrong_amount")
         settle()
@@ -75,13 +75,13 @@ class TestPaying:
         assert order.hold_note == f"{payment.id} captured 50.01 USD instead of 50.00 USD."
         assert "payment.succeeded" not in told(order)
         assert expire(order) == "placed", "an operator decides, not the timer"
-        assert start_payment(order).amount == 50, "what came does not count"
+        assert start_payment(order).amount == 50, "the mismatched amount does not pay the order"
 
-    def test_a_payment_for_an_order_cancelled_meanwhile_goes_back(self, settle):
+    def test_a_payment_captured_after_the_cancellation_is_refunded(self, settle):
         order = OrderFactory()
         payment = start_payment(order, token="tok_slow")
         cancel(order)
-        ask_again(payment)
+        call_later(payment)
         settle()
         gateway.call_gateway(payment_id=payment.id)
         payment.refresh_from_db()
@@ -89,7 +89,7 @@ class TestPaying:
         assert data(order, "payment.refunded")["refund_reason"] == "order_cancelled"
         assert "order.confirmed" not in told(order)
 
-    def test_other_money_for_an_order_cancelled_meanwhile_goes_back_too(self, settle):
+    def test_a_mismatch_captured_after_the_cancellation_is_refunded(self, settle):
         order = OrderFactory()
         capture.start_payment(order_id=order.id, method="sandbox", token="tok_wrong_amount")
         orders.cancel_order(order_id=order.id, reason="fraud")
@@ -97,11 +97,11 @@ class TestPaying:
         settle()
         assert data(order, "refund.requested")["amount"] == "50.01"
 
-    def test_an_order_that_is_paid_twice_gives_the_second_money_back(self, settle):
+    def test_the_second_payment_of_an_order_is_refunded(self, settle):
         order = OrderFactory()
         late = start_payment(order, token="tok_declined")
         pay(order)
-        # Its customer tries again at the gateway, which nobody here has been asked about.
+        # The customer retries at the gateway, without a request to this service.
         report(late, **captured(late, late.amount))
         settle()
         assert data(order, "refund.requested") | {"refund_id": ""} == {
@@ -117,8 +117,8 @@ class TestPaying:
         assert selectors.received(order.id) == 50
 
 
-class TestTheClock:
-    def test_a_payment_that_waits_for_the_customer_does_not_stop_it(self, settle):
+class TestExpiry:
+    def test_a_payment_that_waits_for_the_customer_does_not_block_it(self, settle):
         order = OrderFactory()
         payment = start_payment(order)
         assert expire(order) == "cancelled"
@@ -129,27 +129,27 @@ class TestTheClock:
         assert payment.closed_at
 
     @pytest.mark.parametrize("token", ["tok_timeout", "tok_slow"])
-    def test_money_that_may_be_on_its_way_stops_it(self, token, settle):
+    def test_a_payment_that_may_be_capturing_blocks_it(self, token, settle):
         order = OrderFactory()
         payment = start_payment(order, token=token)
         assert expire(order) == "placed"
-        ask_again(payment)
+        call_later(payment)
         settle()
         order.refresh_from_db()
         assert order.status == "confirmed"
 
-    def test_what_is_paid_does_not_expire_before_its_order_has_heard_of_it(self):
+    def test_a_capture_blocks_it_until_the_order_is_confirmed(self):
         order = OrderFactory()
         pay(order)
         assert expire(order) == "placed"
 
-    def test_a_transfer_stops_it_for_days(self):
+    def test_a_transfer_blocks_it_for_days(self):
         order = OrderFactory()
         start_payment(order, method="manual")
         assert expire(order, after=timedelta(days=6)) == "placed"
         assert expire(order, after=timedelta(days=8)) == "cancelled"
 
-    def test_an_organization_may_wait_longer_for_a_transfer(self):
+    def test_an_organization_may_set_a_longer_deadline_for_transfers(self):
         PaymentAccount.objects.create(organization_id="org_1", manual_payment_days=30)
         order = OrderFactory()
         start_payment(order, method="manual")
@@ -157,7 +157,7 @@ class TestTheClock:
 
 
 class TestCancelling:
-    def test_what_was_paid_goes_back_and_the_event_says_so(self, settle):
+    def test_a_captured_payment_is_refunded_and_the_event_contains_it(self, settle):
         order = OrderFactory(status="confirmed")
         cancel(order)
         assert data(order, "order.cancelled")["refund_required"]
@@ -166,7 +166,7 @@ class TestCancelling:
         gateway.call_gateway(payment_id=payment.id)
         assert data(order, "payment.refunded")["refund_amount"] == "50.00"
 
-    def test_what_was_given_back_before_is_not_given_twice(self, settle):
+    def test_an_earlier_refund_is_not_repeated(self, settle):
         order = OrderFactory(status="confirmed")
         payment = selectors.of_order(order.id)[0]
         refunds.request_refund(payment_id=payment.id, amount=order.total, reason="operator")
@@ -176,7 +176,7 @@ class TestCancelling:
         assert not data(order, "order.cancelled")["refund_required"]
         assert told(order).count("refund.requested") == 1
 
-    def test_written_off_units_are_paid_back(self, settle):
+    def test_written_off_units_are_refunded(self, settle):
         order = OrderFactory(status="confirmed")
         orders.write_off_units(
             order_id=order.id, units={order.lines[0].id: 1}, reason="out_of_stock"
@@ -185,7 +185,7 @@ class TestCancelling:
         refund = data(order, "refund.requested")
         assert (refund["amount"], refund["reason"]) == ("25.00", "units_written_off")
 
-    def test_writing_everything_off_pays_everything_back(self, settle):
+    def test_writing_off_all_units_refunds_everything(self, settle):
         order = OrderFactory(status="confirmed", shipping={"cost": Decimal("9.90")})
         settle()
         orders.write_off_units(
@@ -203,7 +203,7 @@ class TestCancelling:
     ("refunded", "status"),
     [("0", "paid"), ("10", "partially_refunded"), ("50", "refunded")],
 )
-def test_the_orders_payment_status_says_what_went_back(api, refunded, status):
+def test_the_payment_status_of_the_order_follows_the_refunds(api, refunded, status):
     order = OrderFactory(status="confirmed")
     payment = selectors.of_order(order.id)[0]
     if Decimal(refunded):

@@ -23,7 +23,7 @@ def kinds(peer: StripePeer) -> list[str]:
     return [event["type"] for event in peer.events]
 
 
-def test_a_card_pays_on_the_account_of_the_organization(stripe_peer: StripePeer) -> None:
+def test_a_card_is_charged_on_the_account_of_the_organization(stripe_peer: StripePeer) -> None:
     paid = stripe.attempt(payment_request())
     assert (paid.state, paid.amount, paid.currency) == ("succeeded", Decimal("125.50"), "USD")
     assert (paid.card_brand, paid.card_last4) == ("visa", "4242")
@@ -35,7 +35,7 @@ def test_a_card_pays_on_the_account_of_the_organization(stripe_peer: StripePeer)
     assert stripe.retrieve(payment_request(gateway_payment_id=paid.gateway_payment_id)) == paid
 
 
-def test_an_attempt_asks_once_however_often_it_is_made(stripe_peer: StripePeer) -> None:
+def test_repeated_calls_of_an_attempt_charge_once(stripe_peer: StripePeer) -> None:
     stripe_peer.faults.append("lost")
     with pytest.raises(GatewayTimeout):
         stripe.attempt(payment_request())
@@ -45,7 +45,7 @@ def test_an_attempt_asks_once_however_often_it_is_made(stripe_peer: StripePeer) 
     assert kinds(stripe_peer) == ["payment_intent.succeeded"]
 
 
-def test_an_attempt_whose_process_was_killed_is_made_once(stripe_peer: StripePeer) -> None:
+def test_an_attempt_of_a_killed_process_charges_once(stripe_peer: StripePeer) -> None:
     stripe_peer.faults.append("late")
     fork = multiprocessing.get_context("fork")
     process = fork.Process(target=stripe.attempt, args=(payment_request(),))
@@ -58,7 +58,7 @@ def test_an_attempt_whose_process_was_killed_is_made_once(stripe_peer: StripePee
 
 
 @pytest.mark.parametrize("token", ["pm_card_visa", "pm_card_chargeDeclined"])
-def test_an_attempt_that_a_webhook_told_of_first_is_not_made_twice(
+def test_an_attempt_reported_by_a_webhook_first_charges_once(
     token: str, stripe_peer: StripePeer
 ) -> None:
     stripe_peer.faults.append("lost")
@@ -72,7 +72,7 @@ def test_an_attempt_that_a_webhook_told_of_first_is_not_made_twice(
     assert len(stripe_peer.events) == 1
 
 
-def test_an_attempt_is_found_again_when_its_key_is_forgotten(stripe_peer: StripePeer) -> None:
+def test_an_attempt_is_found_when_its_key_is_forgotten(stripe_peer: StripePeer) -> None:
     stripe_peer.faults.append("lost")
     with pytest.raises(GatewayTimeout):
         stripe.attempt(payment_request())
@@ -82,12 +82,12 @@ def test_an_attempt_is_found_again_when_its_key_is_forgotten(stripe_peer: Stripe
     assert len(stripe_peer.intents) == 1
 
 
-def test_an_attempt_that_never_arrived_is_made_after_a_day(stripe_peer: StripePeer) -> None:
+def test_an_attempt_that_never_reached_stripe_is_made_after_a_day(stripe_peer: StripePeer) -> None:
     late = payment_request(first_called_at=timezone.now() - timedelta(hours=24))
     assert stripe.attempt(late).state == "succeeded"
 
 
-def test_a_decline_is_an_answer_and_the_next_card_pays_the_same_payment(
+def test_a_decline_is_a_result_and_the_next_card_pays_the_same_payment(
     stripe_peer: StripePeer,
 ) -> None:
     declined = stripe.attempt(payment_request(token="pm_card_chargeDeclinedInsufficientFunds"))
@@ -106,7 +106,7 @@ def test_a_decline_is_an_answer_and_the_next_card_pays_the_same_payment(
     assert paid.gateway_payment_id == declined.gateway_payment_id
 
 
-def test_without_a_token_the_customer_pays(stripe_peer: StripePeer) -> None:
+def test_without_a_token_the_customer_confirms(stripe_peer: StripePeer) -> None:
     waiting = stripe.attempt(payment_request(token=None))
     assert waiting.state == "waiting"
     assert waiting.client_secret
@@ -117,7 +117,7 @@ def test_without_a_token_the_customer_pays(stripe_peer: StripePeer) -> None:
     assert stripe.attempt(known).state == "succeeded"
 
 
-def test_a_bank_may_ask_the_customer_first(stripe_peer: StripePeer) -> None:
+def test_the_bank_may_require_authentication(stripe_peer: StripePeer) -> None:
     token = "pm_card_authenticationRequired"
     waiting = stripe.attempt(payment_request(token=token))
     assert waiting.state == "waiting"
@@ -136,7 +136,7 @@ def test_a_bank_may_ask_the_customer_first(stripe_peer: StripePeer) -> None:
     assert stripe.retrieve(known).state == "succeeded"
 
 
-def test_money_may_be_on_its_way_for_days(stripe_peer: StripePeer) -> None:
+def test_a_payment_may_be_processing_for_days(stripe_peer: StripePeer) -> None:
     processing = stripe.attempt(payment_request(token="pm_usBankAccount"))
     assert processing.state == "processing"
     known = payment_request(gateway_payment_id=processing.gateway_payment_id)
@@ -146,7 +146,7 @@ def test_money_may_be_on_its_way_for_days(stripe_peer: StripePeer) -> None:
     assert (paid.state, paid.card_last4) == ("succeeded", None)
 
 
-def test_a_card_number_in_place_of_a_token_is_not_repeated(stripe_peer: StripePeer) -> None:
+def test_a_card_number_sent_as_a_token_is_not_in_the_result(stripe_peer: StripePeer) -> None:
     refused = stripe.attempt(payment_request(token="4242424242424242"))
     assert (refused.state, refused.error_code) == ("declined", "resource_missing")
     assert refused.error_message == "No such PaymentMethod: '…'"
@@ -165,7 +165,7 @@ def test_a_card_number_in_place_of_a_token_is_not_repeated(stripe_peer: StripePe
     assert "4242" not in repr(refused)
 
 
-def test_what_has_been_paid_meanwhile_is_not_declined(stripe_peer: StripePeer) -> None:
+def test_a_payment_captured_in_the_meantime_is_not_declined(stripe_peer: StripePeer) -> None:
     waiting = stripe.attempt(payment_request(token=None))
     stripe_peer.pay(str(waiting.gateway_payment_id), "pm_card_mastercard")
     known = payment_request(attempt_id="attempt_2", gateway_payment_id=waiting.gateway_payment_id)
@@ -175,7 +175,7 @@ def test_what_has_been_paid_meanwhile_is_not_declined(stripe_peer: StripePeer) -
 
 
 @pytest.mark.parametrize("fault", [401, 403, 409, 429, 500, "late", "lost"])
-def test_what_is_no_answer_is_no_decline_and_names_no_secret(
+def test_an_error_is_a_timeout_and_contains_no_secret(
     fault: int | str, stripe_peer: StripePeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gateway, "TIMEOUT", 0.1)
@@ -194,7 +194,7 @@ def test_what_is_no_answer_is_no_decline_and_names_no_secret(
         assert "sk_test" not in text
 
 
-def test_a_payment_of_another_account_is_not_seen(stripe_peer: StripePeer) -> None:
+def test_a_payment_of_another_account_is_invisible(stripe_peer: StripePeer) -> None:
     paid = stripe.attempt(payment_request())
     known = payment_request(account="acct_2", gateway_payment_id=paid.gateway_payment_id)
     for ask in (stripe.retrieve, stripe.cancel, stripe.attempt):
@@ -202,7 +202,7 @@ def test_a_payment_of_another_account_is_not_seen(stripe_peer: StripePeer) -> No
             ask(known)
 
 
-def test_a_payment_is_cancelled_unless_it_has_been_paid(stripe_peer: StripePeer) -> None:
+def test_a_payment_is_cancelled_unless_it_is_captured(stripe_peer: StripePeer) -> None:
     waiting = stripe.attempt(payment_request(token=None))
     known = payment_request(gateway_payment_id=waiting.gateway_payment_id)
     assert stripe.cancel(known).state == "cancelled"
@@ -219,13 +219,13 @@ def test_a_payment_is_cancelled_unless_it_has_been_paid(stripe_peer: StripePeer)
     assert stripe.cancel(payment_request(gateway_payment_id=paid.gateway_payment_id)) == paid
 
 
-def test_a_payment_that_stripe_was_never_asked_for_is_cancelled(stripe_peer: StripePeer) -> None:
+def test_a_payment_that_was_never_sent_to_stripe_is_cancelled(stripe_peer: StripePeer) -> None:
     assert stripe.cancel(payment_request()).state == "cancelled"
     assert stripe.retrieve(payment_request()).state == "waiting"
     assert not stripe_peer.requests
 
 
-def test_a_payment_whose_answer_was_lost_is_found_and_cancelled(stripe_peer: StripePeer) -> None:
+def test_a_payment_whose_response_was_lost_is_found_and_cancelled(stripe_peer: StripePeer) -> None:
     stripe_peer.faults.append("lost")
     with pytest.raises(GatewayTimeout):
         stripe.attempt(payment_request(token=None))
@@ -234,7 +234,7 @@ def test_a_payment_whose_answer_was_lost_is_found_and_cancelled(stripe_peer: Str
     assert stripe.cancel(known).state == "cancelled"
 
 
-def test_a_payment_that_cannot_be_found_yet_may_exist(stripe_peer: StripePeer) -> None:
+def test_a_payment_that_the_search_does_not_find_yet_may_exist(stripe_peer: StripePeer) -> None:
     just_now = payment_request(first_called_at=timezone.now())
     for ask in (stripe.retrieve, stripe.cancel):
         with pytest.raises(GatewayTimeout, match="does not find payment pay_1 yet"):
@@ -257,7 +257,7 @@ def test_a_payment_that_cannot_be_found_yet_may_exist(stripe_peer: StripePeer) -
         ("800.45", "TWD", 80045),
     ],
 )
-def test_an_amount_is_sent_and_read_in_stripes_minor_units(
+def test_an_amount_is_converted_to_stripes_minor_units(
     amount: str, currency: str, units: int, stripe_peer: StripePeer
 ) -> None:
     paid = stripe.attempt(payment_request(amount=Decimal(amount), currency=currency))
@@ -268,7 +268,7 @@ def test_an_amount_is_sent_and_read_in_stripes_minor_units(
 
 
 @pytest.mark.parametrize(("amount", "currency"), [("5.124", "KWD"), ("0.50", "MGA")])
-def test_an_amount_that_stripe_does_not_take_is_refused(
+def test_an_amount_that_stripe_does_not_support_is_declined(
     amount: str, currency: str, stripe_peer: StripePeer
 ) -> None:
     refused = stripe.attempt(payment_request(amount=Decimal(amount), currency=currency))
@@ -279,7 +279,7 @@ def test_an_amount_that_stripe_does_not_take_is_refused(
     assert not stripe_peer.requests
 
 
-def test_nothing_secret_is_logged(stripe_peer: StripePeer, caplog: Any) -> None:
+def test_no_secret_is_logged(stripe_peer: StripePeer, caplog: Any) -> None:
     caplog.set_level(logging.DEBUG)
     stripe.attempt(payment_request(token="4242424242424242"))
     paid = stripe.attempt(payment_request(attempt_id="attempt_2"))

@@ -32,7 +32,7 @@ def test_a_refund_is_made_once(stripe_peer: StripePeer) -> None:
     assert [refund["amount"] for refund in stripe_peer.refunds.values()] == [2550, 10000]
 
 
-def test_a_refund_asked_for_twice_at_once_is_made_once(stripe_peer: StripePeer) -> None:
+def test_concurrent_calls_of_a_refund_make_one_refund(stripe_peer: StripePeer) -> None:
     paid = stripe.attempt(payment_request())
     asking = [
         threading.Thread(target=stripe.refund, args=(refund_request(paid.gateway_payment_id),))
@@ -56,7 +56,7 @@ def test_a_refund_may_be_pending_and_may_fail(stripe_peer: StripePeer) -> None:
     assert failed.gateway_refund_id == pending.gateway_refund_id
 
 
-def test_a_refused_refund_has_failed_and_says_why(stripe_peer: StripePeer) -> None:
+def test_a_rejected_refund_has_failed_with_a_reason(stripe_peer: StripePeer) -> None:
     paid = stripe.attempt(payment_request())
     too_much = stripe.refund(refund_request(paid.gateway_payment_id, "125.51"))
     assert too_much.state == "failed"

@@ -16,14 +16,14 @@ stripe = Stripe()
 EVENT = {"id": "evt_1", "type": "payment_intent.succeeded", "created": 1}
 
 
-def test_what_stripe_has_signed_is_believed(stripe_peer: StripePeer) -> None:
+def test_a_signed_webhook_is_accepted(stripe_peer: StripePeer) -> None:
     body, signature = stripe_peer.signed(EVENT)
     assert verify(body, signature) == body.decode()
     body, signature = stripe_peer.signed(EVENT, at=time.time() - 290)
     assert verify(body, f"{signature},v1=0,v0=1")  # of two secrets, while one replaces the other
 
 
-def test_what_stripe_has_not_signed_lately_is_not(stripe_peer: StripePeer) -> None:
+def test_an_unsigned_or_old_webhook_is_refused(stripe_peer: StripePeer) -> None:
     body, signature = stripe_peer.signed(EVENT)
     old_body, old_signature = stripe_peer.signed(EVENT, at=time.time() - 310)
     for received, signed in (
@@ -41,55 +41,55 @@ def test_what_stripe_has_not_signed_lately_is_not(stripe_peer: StripePeer) -> No
             verify(received, signed)
 
 
-def test_without_a_secret_nothing_is_believed(stripe_peer: StripePeer, settings: Any) -> None:
+def test_without_a_secret_every_webhook_is_refused(stripe_peer: StripePeer, settings: Any) -> None:
     stripe_peer.secret = settings.STRIPE_WEBHOOK_SECRET = ""
     with pytest.raises(BadSignature):
         verify(*stripe_peer.signed(EVENT))
 
 
-def test_a_payment_is_told_of_as_it_stands(stripe_peer: StripePeer) -> None:
+def test_a_webhook_reports_a_captured_payment(stripe_peer: StripePeer) -> None:
     paid = stripe.attempt(payment_request())
     (event,) = stripe_peer.events
-    told = parse(json.dumps(event))
-    assert told
-    assert (told.event_id, told.event_type) == (event["id"], "payment_intent.succeeded")
-    assert (told.account, told.payment_id) == ("acct_1", "pay_1")
-    assert told.refund_id is told.refund_result is None
-    assert told.payment_result
-    assert told.payment_result.state == "succeeded"
-    assert told.payment_result.amount == Decimal("125.50")
-    assert told.payment_result.charge_id == paid.charge_id
-    assert told.payment_result.card_last4 is None
-    assert told.payment_result.paid_at == datetime.fromtimestamp(event["created"], UTC)
+    reported = parse(json.dumps(event))
+    assert reported
+    assert (reported.event_id, reported.event_type) == (event["id"], "payment_intent.succeeded")
+    assert (reported.account, reported.payment_id) == ("acct_1", "pay_1")
+    assert reported.refund_id is reported.refund_result is None
+    assert reported.payment_result
+    assert reported.payment_result.state == "succeeded"
+    assert reported.payment_result.amount == Decimal("125.50")
+    assert reported.payment_result.charge_id == paid.charge_id
+    assert reported.payment_result.card_last4 is None
+    assert reported.payment_result.paid_at == datetime.fromtimestamp(event["created"], UTC)
 
 
 @pytest.mark.parametrize("token", ["pm_card_chargeDeclined", "pm_card_authenticationRequired"])
-def test_a_decline_that_is_answered_and_told_of_is_one(token: str, stripe_peer: StripePeer) -> None:
+def test_a_decline_is_the_same_in_response_and_webhook(token: str, stripe_peer: StripePeer) -> None:
     answer = stripe.attempt(payment_request(token=token))
     if answer.state == "waiting":
         stripe_peer.authenticate(str(answer.gateway_payment_id), succeeds=False)
         answer = stripe.retrieve(payment_request(gateway_payment_id=answer.gateway_payment_id))
-    told = parse(json.dumps(stripe_peer.events[-1]))
-    assert told
-    assert told.payment_result == answer
+    reported = parse(json.dumps(stripe_peer.events[-1]))
+    assert reported
+    assert reported.payment_result == answer
     assert answer.state == "declined"
 
 
-def test_a_payment_on_its_way_is_told_of(stripe_peer: StripePeer) -> None:
+def test_a_webhook_reports_a_processing_payment(stripe_peer: StripePeer) -> None:
     stripe.attempt(payment_request(token="pm_usBankAccount"))
-    told = parse(json.dumps(stripe_peer.events[-1]))
-    assert told
-    assert told.payment_result
-    assert told.payment_result.state == "processing"
+    reported = parse(json.dumps(stripe_peer.events[-1]))
+    assert reported
+    assert reported.payment_result
+    assert reported.payment_result.state == "processing"
 
 
-def test_a_cancelled_payment_is_told_of(stripe_peer: StripePeer) -> None:
+def test_a_webhook_reports_a_cancelled_payment(stripe_peer: StripePeer) -> None:
     waiting = stripe.attempt(payment_request(token=None))
     stripe.cancel(payment_request(gateway_payment_id=waiting.gateway_payment_id))
-    told = parse(json.dumps(stripe_peer.events[-1]))
-    assert told
-    assert told.payment_result
-    assert told.payment_result.state == "cancelled"
+    reported = parse(json.dumps(stripe_peer.events[-1]))
+    assert reported
+    assert reported.payment_result
+    assert reported.payment_result.state == "cancelled"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_cancelled_payment_is_told_of(stripe_peer: StripePeer) -> None:
         ("canceled", None, "failed", "canceled"),
     ],
 )
-def test_a_refund_is_told_of(
+def test_a_webhook_reports_a_refund(
     status: str, reason: str | None, state: str, code: str, stripe_peer: StripePeer
 ) -> None:
     paid = stripe.attempt(payment_request())
@@ -127,6 +127,6 @@ def test_a_refund_is_told_of(
         ("customer.created", None),
     ],
 )
-def test_what_is_about_nothing_of_ours_is_passed_over(kind: str, metadata: Any) -> None:
+def test_a_webhook_about_anything_else_is_ignored(kind: str, metadata: Any) -> None:
     about = {"id": "x_1", "metadata": metadata}
     assert parse(json.dumps(EVENT | {"type": kind, "data": {"object": about}})) is None

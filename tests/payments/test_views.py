@@ -1,4 +1,4 @@
-"""The payments' routes."""
+"""The REST API of payments."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def pay(api, order, token="tok_ok", method="sandbox", key="key"):
     return post(api, "", body, key)
 
 
-def test_the_answer_has_what_the_gateway_said(api):
+def test_the_response_contains_the_gateways_result(api):
     answer = pay(api, OrderFactory())
     assert answer.status_code == 201
     paid = answer.json()
@@ -35,7 +35,7 @@ def test_the_answer_has_what_the_gateway_said(api):
     assert api.get(f"/api/v1/payments/{paid['id']}").json() == paid
 
 
-def test_a_decline_is_an_answer_and_can_be_retried(api):
+def test_a_decline_is_a_response_and_can_be_retried(api):
     declined = pay(api, OrderFactory(), "tok_declined").json()
     assert (declined["status"], declined["retries_remaining"]) == ("failed", 2)
     assert declined["attempts"][0]["error_message"] == "Your card was declined"
@@ -44,12 +44,12 @@ def test_a_decline_is_an_answer_and_can_be_retried(api):
     assert (answer.status_code, answer.json()["status"]) == (200, "succeeded")
 
 
-def test_an_answer_that_is_lost_leaves_the_payment_opening(api):
+def test_a_gateway_timeout_leaves_the_payment_opening(api):
     answer = pay(api, OrderFactory(), "tok_timeout")
     assert (answer.status_code, answer.json()["status"]) == (201, "opening")
 
 
-def test_a_repeat_finds_the_payment_as_it_is_now(api):
+def test_a_repeated_request_returns_the_payment_as_it_is_now(api):
     order = OrderFactory()
     first = pay(api, order, "tok_timeout")
     gateway.call_due_gateways(now=Payment.objects.get().due_at)
@@ -60,7 +60,7 @@ def test_a_repeat_finds_the_payment_as_it_is_now(api):
     assert told(order, after=before) == []
 
 
-def test_a_request_that_died_before_the_call_is_carried_on_by_its_repeat(api, monkeypatch):
+def test_a_repeated_request_makes_the_call_of_a_killed_one(api, monkeypatch):
     """The process is killed between its commit and the gateway."""
     order, killed = OrderFactory(), SystemExit("killed")
 
@@ -76,7 +76,7 @@ def test_a_request_that_died_before_the_call_is_carried_on_by_its_repeat(api, mo
     assert Payment.objects.count() == 1
 
 
-def test_a_key_that_came_with_another_body_is_refused(api):
+def test_a_key_with_a_different_body_is_refused(api):
     order = OrderFactory()
     pay(api, order)
     answer = pay(api, order, "tok_declined")
@@ -84,13 +84,13 @@ def test_a_key_that_came_with_another_body_is_refused(api):
 
 
 @pytest.mark.parametrize("path", ["", "/{id}/refunds", "/{id}/retry"])
-def test_a_key_is_needed_where_money_moves(api, path):
+def test_a_key_is_required_where_money_moves(api, path):
     payment = PaymentFactory()
     answer = api.post(f"/api/v1/payments{path.format(id=payment.id)}", {})
     assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_required")
 
 
-def test_a_refund_is_answered_as_the_gateway_paid_it_out(api):
+def test_the_response_of_a_refund_contains_the_gateways_result(api):
     payment = PaymentFactory()
     answer = post(api, f"/{payment.id}/refunds", {"amount": "12.50", "reason": "operator"})
     assert answer.status_code == 201
@@ -105,7 +105,7 @@ def test_a_refund_is_answered_as_the_gateway_paid_it_out(api):
     assert (shown["refunded"], shown["max_refundable"]) == ("12.50", "37.50")
 
 
-def test_an_over_refund_says_how_much_is_left(api):
+def test_a_refund_that_is_too_large_returns_the_refundable_amount(api):
     payment = PaymentFactory()
     refund(payment, "45")
     answer = post(api, f"/{payment.id}/refunds", {"amount": "5.01", "reason": "operator"})
@@ -123,49 +123,49 @@ def test_an_over_refund_says_how_much_is_left(api):
         ({"amount": "1"}, "reason"),
     ],
 )
-def test_a_wrong_refund_is_refused(api, body, field):
+def test_an_invalid_refund_is_refused(api, body, field):
     answer = post(api, f"/{PaymentFactory().id}/refunds", body)
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
 
 
-def test_money_by_hand_is_captured(api, settle):
+def test_a_manual_payment_is_captured(api, settle):
     payment = start_payment(OrderFactory(), method="manual")
     answer = api.post(f"/api/v1/payments/{payment.id}/capture", {"card_last4": "4321"})
     assert (answer.status_code, answer.json()["status"]) == (200, "succeeded")
     assert answer.json()["card_last4"] == "4321"
 
 
-def test_more_of_a_card_than_its_last_digits_is_refused(api):
+def test_a_full_card_number_is_refused_in_a_capture(api):
     payment = start_payment(OrderFactory(), method="manual")
     answer = api.post(f"/api/v1/payments/{payment.id}/capture", {"card_last4": "4242424242424242"})
     assert answer.status_code == 400
     assert "only the last four digits" in answer.json()["errors"]["card_last4"][0]
 
 
-def test_a_gateways_payment_is_not_captured_by_hand(api):
+def test_a_gateway_payment_is_not_captured_by_hand(api):
     answer = api.post(f"/api/v1/payments/{PaymentFactory(status='pending').id}/capture", {})
     assert (answer.status_code, answer.json()["allowed_actions"]) == (409, [])
 
 
-def test_money_by_hand_has_no_token(api):
+def test_a_manual_payment_has_no_token(api):
     answer = pay(api, OrderFactory(), "tok_ok", "manual")
     assert answer.json()["errors"] == {
         "gateway_token": ["A manual payment has no token: leave it out."]
     }
 
 
-def test_a_cards_number_is_no_token(api):
+def test_a_card_number_is_refused_as_a_token(api):
     answer = pay(api, OrderFactory(), "4242 4242 4242 4242")
     assert answer.status_code == 400
     assert "a card number" in answer.json()["errors"]["gateway_token"][0]
 
 
-def test_another_organizations_order_is_not_paid(api):
+def test_an_order_of_another_organization_cannot_be_paid(api):
     answer = pay(api, OrderFactory(organization_id="org_2"))
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["order_id"])
 
 
-def test_the_clients_secret_is_shown_while_the_customer_may_pay(api):
+def test_the_client_secret_is_returned_while_the_customer_can_pay(api):
     payment = PaymentFactory(status="pending")
     payment.client_secret = "secret_1"
     payment.save()
@@ -179,7 +179,7 @@ def test_the_clients_secret_is_shown_while_the_customer_may_pay(api):
     assert shown() is None
 
 
-def test_payments_are_filtered_by_what_people_ask_for(api):
+def test_payments_are_filtered(api):
     paid, waiting = PaymentFactory(), PaymentFactory(status="pending")
     opening, by_hand = (
         PaymentFactory(status="opening"),

@@ -1,4 +1,4 @@
-"""What Stripe tells of its own accord, in whatever order and however often."""
+"""Webhooks of Stripe, in any order and repeated."""
 
 import json
 import time
@@ -29,7 +29,7 @@ def test_the_customer_pays_in_the_browser(stripe_peer, settle):
     assert payment.client_secret
     stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
     assert deliver(stripe_peer, stripe_peer.events[-1]).status_code == 204
-    assert now(payment).blocks_expiry, "the money is there: the order does not expire meanwhile"
+    assert now(payment).blocks_expiry, "the money is captured, so the order must not expire"
     assert (call(payment).status, now(payment).card_last4) == ("succeeded", "4242")
     settle()
     assert Order.objects.get(pk=payment.order_id).status == "confirmed"
@@ -48,7 +48,7 @@ def test_every_decline_in_the_browser_is_an_attempt(stripe_peer):
     assert told(payment.order)[3:] == story
 
 
-def test_ten_times_and_in_reverse_order_have_one_effect(stripe_peer, settle):
+def test_webhooks_repeated_and_in_reverse_order_have_one_effect(stripe_peer, settle):
     payment = start(token="pm_card_chargeDeclined")
     for token in ("pm_card_chargeDeclined", "pm_card_visa"):
         stripe_peer.pay(payment.gateway_payment_id, token)
@@ -64,7 +64,7 @@ def test_ten_times_and_in_reverse_order_have_one_effect(stripe_peer, settle):
     assert GatewayWebhook.objects.count() == 3
 
 
-def test_the_answer_and_the_webhook_of_one_decline_are_one_attempt(stripe_peer):
+def test_the_response_and_the_webhook_of_one_decline_are_one_attempt(stripe_peer):
     payment = start(token="pm_card_chargeDeclined")
     before = mark()
     deliver(stripe_peer, stripe_peer.events[-1])
@@ -72,8 +72,8 @@ def test_the_answer_and_the_webhook_of_one_decline_are_one_attempt(stripe_peer):
     assert now(payment).retries_remaining == 2
 
 
-def test_a_webhook_may_be_faster_than_the_answer(stripe_peer):
-    """The process that asked is still waiting, or was killed."""
+def test_a_webhook_may_arrive_before_the_response(stripe_peer):
+    """The caller is still waiting, or was killed."""
     stripe_peer.faults.append("lost")
     payment = start(token="pm_card_chargeDeclined")
     assert payment.status == "opening"
@@ -93,7 +93,7 @@ def test_a_webhook_may_be_faster_than_the_answer(stripe_peer):
         lambda body, signature: (body, ""),
     ],
 )
-def test_what_stripe_has_not_signed_is_refused(stripe_peer, tamper):
+def test_an_unsigned_webhook_is_refused(stripe_peer, tamper):
     payment = start(token="pm_card_chargeDeclined")
     before = mark()
     answer = post(*tamper(*stripe_peer.signed(stripe_peer.events[-1] | {"n": 12})))
@@ -103,41 +103,41 @@ def test_what_stripe_has_not_signed_is_refused(stripe_peer, tamper):
     assert not GatewayWebhook.objects.exists()
 
 
-def test_an_old_message_is_refused_and_a_large_one_not_read(stripe_peer):
+def test_an_old_webhook_is_refused_and_a_large_one_is_not_read(stripe_peer):
     event = {"id": "evt_1", "type": "payment_intent.succeeded"}
     assert deliver(stripe_peer, event, at=time.time() - 301).status_code == 400
     answer = deliver(stripe_peer, event | {"text": "x" * 1024 * 1024})
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
-def test_one_about_an_unknown_payment_is_kept_and_tried_again(stripe_peer):
+def test_a_webhook_of_an_unknown_payment_is_stored_and_tried_again(stripe_peer):
     payment = start()
     stripe_peer.pay(payment.gateway_payment_id, "pm_card_chargeDeclined")
     event = json.loads(json.dumps(stripe_peer.events[-1]).replace(payment.id, "pay_later"))
     assert deliver(stripe_peer, event).status_code == 204
-    kept = GatewayWebhook.objects.get()
-    assert (kept.applied_at, kept.attempts) == (None, 1)
-    known = kept.payload.replace("pay_later", payment.id)
+    stored = GatewayWebhook.objects.get()
+    assert (stored.applied_at, stored.attempts) == (None, 1)
+    known = stored.payload.replace("pay_later", payment.id)
     GatewayWebhook.objects.update(payload=known)
     assert webhooks.process_pending_webhooks(now=timezone.now()) == 0, "not due yet"
     assert webhooks.process_pending_webhooks(now=timezone.now() + timedelta(minutes=2)) == 1
     assert now(payment).status == "failed"
-    kept.refresh_from_db()
-    assert kept.applied_at
+    stored.refresh_from_db()
+    assert stored.applied_at
 
 
-def test_one_that_stays_unknown_is_given_up_after_three_days_and_shown(stripe_peer):
+def test_an_unmatched_webhook_expires_after_three_days(stripe_peer):
     payment = start(token="pm_card_chargeDeclined")
     event = json.loads(json.dumps(stripe_peer.events[-1]).replace(payment.id, "pay_no"))
     deliver(stripe_peer, event)
     webhooks.process_pending_webhooks(now=timezone.now() + timedelta(days=4))
-    kept = GatewayWebhook.objects.get()
-    assert (kept.applied_at, kept.due_at) == (None, None)
+    stored = GatewayWebhook.objects.get()
+    assert (stored.applied_at, stored.due_at) == (None, None)
     tasks.process_pending_webhooks(now=(timezone.now() + timedelta(days=31)).isoformat())
     assert not GatewayWebhook.objects.exists()
 
 
-def test_of_a_message_neither_secret_nor_card_is_kept(stripe_peer):
+def test_the_stored_payload_contains_no_secret_and_no_card(stripe_peer):
     payment = start()
     stripe_peer.pay(payment.gateway_payment_id, "pm_card_chargeDeclined")
     event = json.loads(json.dumps(stripe_peer.events[-1]).replace(payment.id, "pay_later"))
@@ -146,20 +146,20 @@ def test_of_a_message_neither_secret_nor_card_is_kept(stripe_peer):
     assert "secret" not in GatewayWebhook.objects.get().payload.replace('"client_secret":null', "")
 
 
-def test_one_of_another_account_moves_nothing(stripe_peer):
+def test_a_webhook_of_another_account_changes_nothing(stripe_peer):
     payment = start()
     stripe_peer.pay(payment.gateway_payment_id, "pm_card_chargeDeclined")
     deliver(stripe_peer, stripe_peer.events[-1] | {"account": "acct_2"})
     assert now(payment).status == "pending"
 
 
-def test_what_is_not_about_our_payments_is_not_kept(stripe_peer):
+def test_a_webhook_about_anything_else_is_not_stored(stripe_peer):
     event = {"id": "evt_1", "created": 1, "type": "customer.created", "data": {"object": {}}}
     assert deliver(stripe_peer, event).status_code == 204
     assert not GatewayWebhook.objects.exists()
 
 
-def test_handled_messages_are_forgotten_after_a_month(stripe_peer):
+def test_applied_webhooks_are_deleted_after_a_month(stripe_peer):
     start(token="pm_card_chargeDeclined")
     deliver(stripe_peer, stripe_peer.events[-1])
     webhooks.process_pending_webhooks(now=timezone.now() + timedelta(days=29))
@@ -168,7 +168,7 @@ def test_handled_messages_are_forgotten_after_a_month(stripe_peer):
     assert not GatewayWebhook.objects.exists()
 
 
-def test_a_refund_that_takes_time_is_completed_by_its_webhook(stripe_peer):
+def test_a_pending_refund_is_completed_by_its_webhook(stripe_peer):
     payment = start(token="pm_card_visa")
     stripe_peer.refund_status = "pending"
     pending = refund(payment, "10")
@@ -181,7 +181,7 @@ def test_a_refund_that_takes_time_is_completed_by_its_webhook(stripe_peer):
     assert told(payment.order).count("payment.refunded") == 1
 
 
-def test_a_refund_that_fails_later_gives_its_amount_back(stripe_peer):
+def test_the_amount_of_a_refund_that_fails_later_is_refundable_again(stripe_peer):
     payment = start(token="pm_card_visa")
     stripe_peer.refund_status = "pending"
     pending = refund(payment, "10")
@@ -191,8 +191,8 @@ def test_a_refund_that_fails_later_gives_its_amount_back(stripe_peer):
     assert data(payment.order, "refund.failed")["error_code"] == "expired_or_canceled_card"
 
 
-def test_a_refund_that_stripe_refuses_has_failed(stripe_peer):
-    """Somebody has given the money back in Stripe's own dashboard."""
+def test_a_refund_that_stripe_rejects_has_failed(stripe_peer):
+    """An operator has refunded the payment in Stripe's dashboard."""
     payment = start(token="pm_card_visa")
     intent = stripe_peer.intents[payment.gateway_payment_id]
     stripe_peer._refund(intent, {"amount": "5000"})
@@ -204,7 +204,7 @@ def test_a_refund_that_stripe_refuses_has_failed(stripe_peer):
 @pytest.mark.parametrize(
     ("currency", "price", "units"), [("USD", "25.05", 5010), ("JPY", "1300", 2600)]
 )
-def test_stripe_is_asked_for_the_currencys_own_units(stripe_peer, currency, price, units):
+def test_stripe_is_called_with_the_minor_units_of_the_currency(stripe_peer, currency, price, units):
     from tests.factories import LineFactory
 
     payment = start(

@@ -1,4 +1,4 @@
-"""Everything comes to an end: what is replaced, given up, sent back or owed."""
+"""Payments that are replaced, abandoned or refunded: none stays unfinished."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ from tests.payments.flows import call, connect, deliver, expire, run_timer, star
 pytestmark = pytest.mark.django_db
 
 
-def test_a_payment_that_another_one_has_replaced_is_asked_about_no_more(stripe_peer, settle):
+def test_a_replaced_payment_is_cancelled_and_not_called_again(stripe_peer, settle):
     declined = start(token="pm_card_chargeDeclined")
     start_payment(declined.order, method="stripe", token="pm_card_visa")
     settle()
@@ -27,14 +27,14 @@ def test_a_payment_that_another_one_has_replaced_is_asked_about_no_more(stripe_p
     assert stripe_peer.intents[declined.gateway_payment_id]["status"] == "canceled"
 
 
-def test_an_operator_gives_up_what_nobody_can_tell(settle):
+def test_an_operator_abandons_a_payment_without_a_result(settle):
     order = OrderFactory()
     payment = capture.start_payment(order_id=order.id, method="sandbox", token="tok_slow")
     capture.abandon_payment(payment_id=payment.id)
     assert pay(order).status == "succeeded"
 
 
-def test_an_account_of_which_no_answer_comes_keeps_no_other_waiting(stripe_peer):
+def test_a_silent_account_does_not_delay_the_others(stripe_peer):
     connect()
     for _ in range(3):
         order = OrderFactory()
@@ -43,10 +43,10 @@ def test_an_account_of_which_no_answer_comes_keeps_no_other_waiting(stripe_peer)
     stripe_peer.faults.extend([503] * 9)
     gateway.call_due_gateways(now=timezone.now() + timedelta(minutes=1))
     assert selectors.get(good.id).status == "succeeded"
-    assert len(stripe_peer.faults) == 8, "it is not asked again in the same run"
+    assert len(stripe_peer.faults) == 8, "the account is not called again in the same run"
 
 
-def test_a_manual_payment_given_up_before_its_first_call_is_left_alone(settle):
+def test_a_manual_payment_abandoned_before_its_first_call_is_not_called(settle):
     order = OrderFactory()
     payment = capture.start_payment(order_id=order.id, method="manual")
     cancel(order)
@@ -55,7 +55,7 @@ def test_a_manual_payment_given_up_before_its_first_call_is_left_alone(settle):
     assert selectors.get(payment.id).due_at is None
 
 
-def test_money_does_not_go_back_before_the_order_has_heard_of_it(settle):
+def test_a_payment_is_not_refunded_before_its_order_is_confirmed(settle):
     order = OrderFactory()
     payment = pay(order)
     with pytest.raises(OrderNotConfirmed, match="Refund it after that, or cancel the order"):
@@ -66,7 +66,7 @@ def test_money_does_not_go_back_before_the_order_has_heard_of_it(settle):
     assert order.status == "confirmed"
 
 
-def test_what_a_webhook_told_and_nobody_confirms_is_listed_and_can_be_given_up(stripe_peer):
+def test_an_unconfirmed_webhook_is_in_the_queue_and_can_be_abandoned(stripe_peer):
     payment = start(token="pm_card_chargeDeclined")
     stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
     deliver(stripe_peer, stripe_peer.events[-1])
@@ -79,7 +79,7 @@ def test_what_a_webhook_told_and_nobody_confirms_is_listed_and_can_be_given_up(s
     assert expire(payment) == "cancelled"
 
 
-def test_a_refund_that_came_back_is_owed_and_not_withdrawn(stripe_peer):
+def test_a_returned_refund_cannot_be_withdrawn(stripe_peer):
     payment = start(token="pm_card_visa")
     paid = refund(payment, "20")
     stripe_peer.finish(paid.gateway_refund_id, "failed", "lost_or_stolen_card")
@@ -88,7 +88,7 @@ def test_a_refund_that_came_back_is_owed_and_not_withdrawn(stripe_peer):
         refunds.withdraw_refund(payment_id=payment.id, refund_id=paid.id)
 
 
-def test_a_cancelled_order_is_asked_for_no_money(settle):
+def test_a_cancelled_order_is_not_charged(settle):
     order = OrderFactory()
     capture.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
     cancel(order)
@@ -96,7 +96,7 @@ def test_a_cancelled_order_is_asked_for_no_money(settle):
         capture.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
 
 
-def test_asking_for_a_transfer_again_does_not_keep_the_order_longer():
+def test_a_second_manual_payment_does_not_extend_the_deadline():
     order = OrderFactory()
     first = start_payment(order, method="manual")
     first.created_at -= timedelta(days=6)
@@ -106,7 +106,7 @@ def test_asking_for_a_transfer_again_does_not_keep_the_order_longer():
     assert last.blocks_expiry_until - timezone.now() < timedelta(days=1, minutes=1)
 
 
-def test_a_refund_that_comes_back_is_paid_out_by_hand(stripe_peer):
+def test_a_returned_refund_is_paid_out_by_hand(stripe_peer):
     payment = start(token="pm_card_visa")
     paid = refund(payment, "50")
     assert Payment.objects.get().status == "refunded"
@@ -123,7 +123,7 @@ def test_a_refund_that_comes_back_is_paid_out_by_hand(stripe_peer):
     assert told(payment.order).count("payment.refunded") == 1
 
 
-def test_a_refund_by_hand_may_be_withdrawn():
+def test_a_manual_refund_can_be_withdrawn():
     payment = start_payment(OrderFactory(), token="tok_ok")
     credit = refund(payment, "10", method="store_credit")
     for _ in range(2):
@@ -132,7 +132,7 @@ def test_a_refund_by_hand_may_be_withdrawn():
     assert not Payment.objects.filter(selectors.with_failed_refunds()).exists()
 
 
-def test_the_sandbox_takes_nothing_once_it_is_off(settings):
+def test_the_disabled_sandbox_captures_nothing(settings):
     payment = capture.start_payment(order_id=OrderFactory().id, method="sandbox", token="tok_ok")
     settings.PAYMENT_SANDBOX = False
     assert call(payment).status == "opening"

@@ -1,4 +1,4 @@
-"""Asking for money, once or again, by a gateway or by hand."""
+"""Starting, retrying and capturing payments, by a gateway or by hand."""
 
 import pytest
 
@@ -34,12 +34,12 @@ class TestStarting:
         payment = start(OrderFactory())
         assert (payment.amount, payment.currency, payment.status) == (50, "USD", "opening")
 
-    def test_asking_again_returns_the_open_payment(self):
+    def test_a_second_start_returns_the_open_payment(self):
         order = OrderFactory()
         first = start(order, token="tok_ok")
         assert start(order).id == start(order, token="tok_ok").id == first.id
 
-    def test_another_card_replaces_one_that_the_customer_never_gave(self):
+    def test_a_payment_with_a_card_replaces_one_without(self):
         order = OrderFactory()
         first = start_payment(order)
         assert start_payment(order, token="tok_ok").status == "succeeded"
@@ -57,34 +57,34 @@ class TestStarting:
         assert (before.status, payment.status) == ("failed", "opening")
         assert data(order, "payment.abandoned")["reason"] == "another_payment"
 
-    def test_another_method_does_not_replace_one_whose_money_may_be_on_its_way(self):
+    def test_another_method_does_not_replace_one_that_may_be_capturing(self):
         order = OrderFactory()
         start_payment(order, token="tok_slow")
         with pytest.raises(PaymentInProgress, match="may be capturing money"):
             start(order, method="manual")
 
     @pytest.mark.parametrize("status", ["pending", "confirmed", "cancelled"])
-    def test_only_a_placed_order_is_paid(self, status):
+    def test_only_a_placed_order_can_be_paid(self, status):
         with pytest.raises(OrderNotPayable, match=f"it is {status}"):
             start(OrderFactory(status=status))
 
-    def test_what_is_paid_and_not_confirmed_yet_is_not_paid_again(self):
+    def test_an_order_that_is_paid_and_not_confirmed_is_not_charged_again(self):
         order = OrderFactory()
         pay(order)
         with pytest.raises(OrderNotPayable):
             start(order)
 
-    def test_an_unknown_token_of_the_sandbox_is_refused_with_those_that_it_has(self):
+    def test_an_unknown_sandbox_token_is_refused_with_the_known_ones(self):
         with pytest.raises(UnknownSandboxToken, match="tok_ok, tok_declined"):
             start(OrderFactory(), token="tok_no")
 
-    def test_the_sandbox_is_off_unless_it_is_turned_on(self, settings):
+    def test_the_sandbox_is_disabled_by_default(self, settings):
         settings.PAYMENT_SANDBOX = False
         with pytest.raises(PaymentMethodUnavailable, match="PAYMENT_SANDBOX"):
             start(OrderFactory())
 
     @pytest.mark.parametrize(("key", "account"), [("", "acct_1"), ("sk_1", None)])
-    def test_stripe_needs_a_key_and_the_organizations_account(self, settings, key, account):
+    def test_stripe_requires_a_key_and_an_account(self, settings, key, account):
         settings.STRIPE_API_KEY = key
         PaymentAccount.objects.create(organization_id="org_1", stripe_account=account)
         with pytest.raises(
@@ -94,7 +94,7 @@ class TestStarting:
 
 
 class TestDeclining:
-    def test_three_attempts_then_the_order_is_cancelled(self, settle):
+    def test_the_third_decline_cancels_the_order(self, settle):
         order = OrderFactory()
         payment = start_payment(order, token="tok_declined")
         left = [data(order, "payment.failed")["retries_remaining"]]
@@ -110,18 +110,18 @@ class TestDeclining:
         assert "payment.abandoned" not in told(order)
         assert not data(order, "order.cancelled")["refund_required"]
 
-    def test_an_exhausted_payment_is_not_tried_again(self, settle):
+    def test_a_payment_without_attempts_left_is_not_retried(self, settle):
         order = OrderFactory()
         payment = start_payment(order, token="tok_declined")
         for _ in range(2):
             payment = retry(payment, token="tok_declined")
         gateway.call_gateway(payment_id=payment.id)
         payment.refresh_from_db()
-        assert payment.closed_at, "the gateway is told to take nothing any more"
+        assert payment.closed_at, "the gateway has cancelled it"
         with pytest.raises(InvalidTransition, match="start a new payment"):
             retry(payment)
 
-    def test_an_exhausted_payment_beside_one_that_may_succeed_cancels_nothing(self, settle):
+    def test_the_third_decline_cancels_nothing_while_another_payment_may_succeed(self, settle):
         order = OrderFactory()
         payment = start_payment(order, token="tok_declined")
         for _ in range(2):
@@ -144,14 +144,14 @@ class TestDeclining:
         with pytest.raises(PaymentInProgress):
             retry(declined)
 
-    def test_a_retry_of_what_is_paid_is_refused(self):
+    def test_a_retry_of_a_paid_order_is_refused(self):
         order = OrderFactory()
         declined = start_payment(order, token="tok_declined")
         pay(order)
         with pytest.raises(OrderNotPayable):
             retry(declined)
 
-    def test_a_retry_that_comes_twice_is_one(self):
+    def test_a_repeated_retry_is_one_attempt(self):
         payment = start_payment(OrderFactory(), token="tok_declined")
         capture.retry_payment(payment_id=payment.id, token="tok_ok")
         before = mark()
@@ -159,7 +159,7 @@ class TestDeclining:
         assert told(payment.order, after=before) == []
 
 
-class TestByHand:
+class TestManual:
     def test_an_operator_records_the_money(self, settle):
         order = OrderFactory()
         payment = start_payment(order, method="manual")
@@ -170,14 +170,14 @@ class TestByHand:
         assert order.status == "confirmed"
         assert data(order, "payment.succeeded")["card_last4"] == "1234"
 
-    def test_recording_it_twice_is_once(self):
+    def test_a_repeated_capture_is_one_capture(self):
         payment = start_payment(OrderFactory(), method="manual")
         capture.capture_payment(payment_id=payment.id)
         before = mark()
         capture.capture_payment(payment_id=payment.id)
         assert told(payment.order, after=before) == []
 
-    def test_a_transfer_that_comes_too_late_is_recorded_and_owed_back(self, settle):
+    def test_a_late_transfer_is_recorded_and_refunded(self, settle):
         order = OrderFactory()
         payment = start_payment(order, method="manual")
         cancel(order)
@@ -188,7 +188,7 @@ class TestByHand:
         assert [refund.status for refund in payment.pending_manual_refunds()] == ["pending"]
         assert Payment.objects.filter(selectors.with_manual_refunds()).get() == payment
 
-    def test_a_gateways_money_is_not_recorded_by_hand(self):
+    def test_a_gateway_payment_is_not_captured_by_hand(self):
         with pytest.raises(
             InvalidTransition, match="the other gateways report a capture themselves"
         ):
