@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures of all tests."""
 
 import socket
 import time
@@ -33,7 +33,7 @@ from tests.mailbox import Mailbox
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
-    """A database of this process's own, so that two runs of the suite do not meet."""
+    """Use one database for each process, so that several suites can run at once."""
     connection.settings_dict["TEST"]["NAME"] = f"test_{settings.EVENTS_EXCHANGE}"
 
 
@@ -65,7 +65,7 @@ def _other_connections(cursor: Any) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_end() -> Iterator[None]:
-    """Delete what a test has committed: Django's TRUNCATE takes ten times as long for few rows."""
+    """Delete a test's rows: for few rows, Django's TRUNCATE takes ten times as long."""
 
     def delete_all(test: TransactionTestCase) -> None:
         tables = connection.introspection.django_table_names(include_views=False)
@@ -81,7 +81,7 @@ def quick_end() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[notify.Notification]:
-    """Nudges are kept here instead of being sent; `settle` and the relay are called by hand."""
+    """The tasks that were enqueued. They are not sent: tests call the functions themselves."""
     kept: list[notify.Notification] = []
     monkeypatch.setattr(notify, "_put", kept.append)
     return kept
@@ -92,14 +92,14 @@ _put = notify._put
 
 @pytest.fixture
 def awake(monkeypatch: pytest.MonkeyPatch, enqueued: object) -> None:
-    """Nudges are really sent, by a thread and a connection of this test's own."""
+    """Send enqueued tasks, with a thread and a connection for this test."""
     notify._forget_after_fork()
     monkeypatch.setattr(notify, "_put", _put)
 
 
 @pytest.fixture
 def settle() -> Callable[[], None]:
-    """Return a function that lets every context react, until nobody owes a reaction."""
+    """Return a function that runs the pending reactions of all contexts until none is left."""
 
     def settle_all() -> None:
         due = Reaction.objects.filter(Q(not_before=None) | Q(not_before__lte=Now()), parked_at=None)
@@ -113,7 +113,7 @@ def settle() -> Callable[[], None]:
 
 
 class Api(Client):
-    """A service that speaks JSON and holds a token."""
+    """A client of the API, with JSON bodies and a token."""
 
     def post(self, path: str, data: Any = None, **kwargs: Any) -> Any:
         kwargs = {"content_type": "application/json", **kwargs}
@@ -122,7 +122,7 @@ class Api(Client):
 
 @pytest.fixture
 def caller() -> Callable[..., Api]:
-    """Return a function that makes clients; an error in a view is answered, as in production."""
+    """Return a function that creates clients; an exception in a view becomes a response."""
 
     def make(scope: str = "*", organization: str = "org_1", subject: str = "user_1") -> Api:
         token = tokens.issue(
@@ -142,7 +142,7 @@ def api(caller: Callable[..., Api]) -> Api:
 
 
 class Operator(Client):
-    """A browser that has opened each of the admin's forms anew before it sends it."""
+    """A client of the admin that sends each form with a new key, like a browser."""
 
     def post(self, path: str, data: Any = None, **kwargs: Any) -> Any:
         key = {"key": str(uuid4())} if "/do/" in path else {}
@@ -151,7 +151,7 @@ class Operator(Client):
 
 @pytest.fixture
 def operator(db: None) -> Callable[..., Client]:
-    """Return a function that logs operators into the admin; without permissions, a superuser."""
+    """Return a function that logs in an operator; without permissions, a superuser."""
 
     def log_in(*permissions: str, username: str = "olga") -> Client:
         user = User.objects.create_user(username, is_staff=True, is_superuser=not permissions)
@@ -169,7 +169,7 @@ def operator(db: None) -> Callable[..., Client]:
 
 @pytest.fixture
 def media(settings: Any, tmp_path: Path) -> Path:
-    """The default storage, empty, where a test finds what was stored."""
+    """An empty default storage; returns its folder."""
     settings.MEDIA_ROOT = tmp_path / "media"
     return tmp_path / "media"
 
@@ -182,13 +182,13 @@ def free_port() -> int:
 
 @pytest.fixture
 def unused_tcp_port() -> int:
-    """A port of this machine where nobody listens."""
+    """A free port of this machine."""
     return free_port()
 
 
 @pytest.fixture
 def mailbox(settings: Any) -> Iterator[Mailbox]:
-    """A mail server that this process mails to."""
+    """An SMTP server that receives the mails of this process."""
     mailbox, port = Mailbox(), free_port()
     controller = Controller(mailbox, hostname="127.0.0.1", port=port)
     controller.start()
@@ -200,11 +200,11 @@ def mailbox(settings: Any) -> Iterator[Mailbox]:
 
 @pytest.fixture(scope="session")
 def broker() -> Iterator[kombu.Connection]:
-    """A real RabbitMQ with this process's own exchange and queues, deleted at the end."""
+    """RabbitMQ, with an exchange and queues for this process, deleted at the end."""
     with broker_.connect() as connection:
         broker_.declare_topology(connection)
         yield connection
-    with broker_.connect() as connection:  # the other may have been idle for too long
+    with broker_.connect() as connection:  # the first one may have timed out
         channel = connection.channel()
         for queue in [q.name for q in broker_.queues()] + list(app.amqp.queues):
             channel.queue_delete(queue)

@@ -1,6 +1,6 @@
-"""The environment of the tests. pytest loads it (`-p`) before Django reads its settings.
+"""The environment of the tests; pytest loads it (`-p`) before Django reads the settings.
 
-Exchange, queues and stored files are this process's own, so that several can run beside each other.
+Each process has its own exchange, queues and files, so that several suites can run at once.
 """
 
 import atexit
@@ -18,18 +18,18 @@ os.environ |= {
     "MEDIA_ROOT": f"{_media}/media",
     "DEBUG": "true",
     "ALLOWED_HOSTS": "testserver,localhost",
-    "SECRET_KEY": "a-key-of-the-tests-that-is-long-enough-for-anybody",
+    "SECRET_KEY": "a-key-of-the-tests-that-is-certainly-long-enough",
     "JWT_SECRET": "a-secret-of-the-tests-that-is-long-enough",
     "DATABASE_URL": os.environ.get(
         "TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
     ),
-    "DATABASE_POOL_SIZE": "0",  # the database is dropped at the end: nobody may hold a connection
+    "DATABASE_POOL_SIZE": "0",  # PostgreSQL does not drop a database with open connections
     "CELERY_BROKER_URL": _broker,
     "EVENTS_BROKER_URL": _broker,
     "EVENTS_EXCHANGE": _name,
     "EVENTS_QUEUE_PREFIX": f"{_name}.",
-    "API_THROTTLE": "",  # a suite asks more in a minute than a service may
+    "API_THROTTLE": "",  # a suite sends more requests than the limit
     "LOG_LEVEL": "WARNING",
 }
 
-gc.set_threshold(100_000, 50, 100)  # a suite keeps much and makes few cycles: 7 % less time
+gc.set_threshold(100_000, 50, 100)  # many objects, few cycles: 7 % less time

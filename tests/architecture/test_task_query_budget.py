@@ -25,7 +25,7 @@ from shipments import carriers
 from shipments.models import CarrierWebhook
 from shipments.services import labels
 from tests.architecture.sizes import SIZES, lines
-from tests.events.facts import be_confirmed
+from tests.events.sample_events import be_confirmed
 from tests.factories import CartFactory, InvoiceFactory, OrderFactory, pay, start_payment
 from tests.shipments.factories import ShipmentFactory
 

@@ -9,7 +9,7 @@ from events.models import Publication
 from tests.benchmarks.measure import Line, percentile, table
 from tests.broker.conftest import wait_until
 from tests.broker.test_processes import published, worker
-from tests.events.facts import created, happen
+from tests.events.sample_events import created, happen
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -17,7 +17,7 @@ from tests.benchmarks.bare import Bare
 from tests.benchmarks.conftest import empty
 from tests.benchmarks.measure import Line, paired, spread, table
 from tests.broker.conftest import publish
-from tests.events.facts import NOON, added
+from tests.events.sample_events import NOON, added
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BACKLOG, HOT = 20_000, 2_000  # messages

@@ -30,9 +30,9 @@ PATIENCE = 60  # seconds until something that must happen counts as lost
 
 
 def wait_until(condition: Callable[[], object], why: str, patience: float = PATIENCE) -> None:
-    """Look again and again until the condition is true; fail when that takes too long.
+    """Poll until the condition is true; fail after `patience` seconds.
 
-    For what other processes do to the database, the broker or a port, of which nobody tells us.
+    For changes that other processes make to the database, the broker or a port.
     """
     deadline = time.monotonic() + patience
     while not condition():
@@ -41,7 +41,7 @@ def wait_until(condition: Callable[[], object], why: str, patience: float = PATI
 
 
 def message(name: str, stream: str) -> publisher.Message:
-    """Return a message of ours, for where no event has to be behind it."""
+    """Return a message without an event in the log."""
     return publisher.Message(
         number=1,
         id=new_id("evt"),
@@ -57,7 +57,7 @@ def message(name: str, stream: str) -> publisher.Message:
 
 @dataclass(frozen=True)
 class Message:
-    """What a consumer gets."""
+    """A message as a consumer gets it."""
 
     routing_key: str
     properties: pika.BasicProperties
@@ -76,7 +76,7 @@ class Message:
 class Consumer:
     """Another service, with another AMQP library.
 
-    It has a queue of its own, or with `binding` None one that the service declares for it.
+    It has its own queue, or with `binding` None one that this service declares for it.
     """
 
     def __init__(self, binding: str | None = "#", queue: str = "", **arguments: Any) -> None:
@@ -123,7 +123,7 @@ class Consumer:
 
 
 def in_order(places: list[tuple[str, int]]) -> dict[str, int]:
-    """Return how many messages each stream has; fail if one has a gap or is out of order."""
+    """Return the number of messages of each stream; fail if one has a gap or is out of order."""
     counts = {}
     for stream, its in groupby(sorted(places, key=lambda place: place[0]), lambda place: place[0]):
         sequences = [sequence for _, sequence in its]
@@ -134,7 +134,7 @@ def in_order(places: list[tuple[str, int]]) -> dict[str, int]:
 
 @pytest.fixture
 def consumers(broker: Any) -> Iterator[Callable[..., Consumer]]:
-    """Return a function that makes consumers; they see what is published from then on."""
+    """Return a function that creates consumers, which get the messages from then on."""
     made: list[Consumer] = []
 
     def consume(binding: str | None = "#", queue: str = "", **arguments: Any) -> Consumer:
@@ -153,14 +153,14 @@ def consumer(consumers: Callable[..., Consumer]) -> Consumer:
 
 @pytest.fixture(autouse=True)
 def new_connection() -> Iterator[None]:
-    """No test uses the relay's connection, or its patience with a broker, of another one."""
+    """Give each test its own relay connection, without the back-off of an earlier test."""
     yield
     relay._discard_publisher()
     relay._thread.__dict__.clear()
 
 
 def publish(retries: bool = False) -> None:
-    """Publish what is owed; with `retries`, also what had to wait after a failure."""
+    """Publish the pending messages; with `retries`, the delayed ones too."""
     if retries:
         Outbox.objects.filter(parked_at=None).update(not_before=timezone.now())
         relay._thread.__dict__.pop("not_before", None)
@@ -169,7 +169,7 @@ def publish(retries: bool = False) -> None:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Return the environment of another process that works on this test's database."""
+    """Return the environment for another process on this test's database."""
     name = connection.settings_dict["NAME"]
     url = os.environ["DATABASE_URL"].rpartition("/")[0]
     return {**os.environ, "DATABASE_URL": f"{url}/{name}", "DATABASE_POOL_SIZE": "10", **changes}
@@ -194,7 +194,7 @@ def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.fixture
 def web(unused_tcp_port: int, broker: Any) -> Iterator[Callable[..., Any]]:
-    """Start everything; return a function that sends a request to the web processes."""
+    """Start web, workers and scheduler; return a function that sends a request."""
     address = f"localhost:{unused_tcp_port}"
     commands = (
         ("-m", "gunicorn", "config.wsgi", "-b", address, "-w", "2", "--log-level", "warning"),
@@ -230,6 +230,6 @@ def web(unused_tcp_port: int, broker: Any) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture
 def mails(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> Mailbox:
-    """What every process of the deployment mails."""
+    """The mails of all processes of the deployment."""
     monkeypatch.setenv("EMAIL_URL", f"smtp://127.0.0.1:{settings.EMAIL_PORT}")
     return mailbox

@@ -1,4 +1,4 @@
-"""The operator's commands against a real broker."""
+"""The management commands, with a real broker."""
 
 import json
 import select
@@ -11,13 +11,13 @@ from django.conf import settings
 from django.core.management import call_command
 
 from tests.broker.conftest import Consumer, environment, publish, wait_until
-from tests.events.facts import added, happen
+from tests.events.sample_events import added, happen
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize("options", [(), ("--full",)])
-def test_tail_prints_what_goes_by_and_ends_at_once(broker, options):
+def test_tail_prints_events_and_stops_at_once(broker, options):
     running = subprocess.Popen(
         [sys.executable, "-u", "manage.py", "tail_events", *options],
         env=environment(),
@@ -46,7 +46,7 @@ def test_tail_prints_what_goes_by_and_ends_at_once(broker, options):
         assert envelope["data"]["quantity"] == 3
 
 
-def test_the_topology_can_be_declared_again_and_again(broker, capsys):
+def test_the_topology_can_be_declared_repeatedly(broker, capsys):
     for _ in range(2):
         call_command("declare_topology", skip_checks=True)
     assert f"{settings.EVENTS_QUEUE_PREFIX}inventory_order_consumer" in capsys.readouterr().out

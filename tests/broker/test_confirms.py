@@ -1,4 +1,4 @@
-"""Delivery tags, against a scripted broker: no real one answers at such moments on demand."""
+"""Delivery tags and confirms, with a scripted broker that responds at exact moments."""
 
 from collections import defaultdict
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from tests.broker.conftest import message
 
 
 class Broker:
-    """Stands in for kombu's connection and its channel; `answers` are its next frames, in order."""
+    """Replaces kombu's connection and channel; `answers` are its next frames."""
 
     connection_errors, channel_errors = (OSError,), ()
 
@@ -39,7 +39,7 @@ class Broker:
         if not self.answers:
             raise TimeoutError
         kind, *arguments = self.answers.pop(0)
-        if kind == "silence":
+        if kind == "no response":
             raise TimeoutError
         for callback in self.events[kind]:
             callback(*arguments)
@@ -69,7 +69,7 @@ def broker(monkeypatch):
 
 @pytest.fixture
 def publisher(broker):
-    """One whose first message is answered, so that it sends several at once."""
+    """A publisher whose first message is confirmed, so that it sends several at once."""
     publisher = Publisher()
     broker.ack(1)
     publisher.send([FIRST], {})
@@ -85,7 +85,7 @@ def event(stream):
 FIRST, A, B, C = (event(f"cart_{each}") for each in ("first", "a", "b", "c"))
 
 
-def test_each_message_has_the_answer_to_its_own_tag(broker, publisher):
+def test_a_confirm_belongs_to_its_delivery_tag(broker, publisher):
     broker.nack(2)
     broker.ack(3)
     broker.ack(1)
@@ -98,7 +98,7 @@ def test_each_message_has_the_answer_to_its_own_tag(broker, publisher):
     }
 
 
-def test_an_answer_for_many_is_for_all_up_to_its_tag(broker, publisher):
+def test_a_multiple_confirm_is_for_all_tags_up_to_its_own(broker, publisher):
     broker.ack(2, many=True)
     broker.nack(3, many=True)
     outcomes = {}
@@ -106,7 +106,7 @@ def test_an_answer_for_many_is_for_all_up_to_its_tag(broker, publisher):
     assert list(outcomes.values()) == [Outcome.CONFIRMED, Outcome.CONFIRMED, Outcome.NACKED]
 
 
-def test_a_return_counts_although_an_ack_follows(broker, publisher):
+def test_a_returned_message_is_not_confirmed_by_the_ack_that_follows(broker, publisher):
     broker.ack(1)
     broker.give_back(B)
     broker.ack(2)
@@ -115,7 +115,7 @@ def test_a_return_counts_although_an_ack_follows(broker, publisher):
     assert outcomes == {A.id: Outcome.CONFIRMED, B.id: Outcome.RETURNED}
 
 
-def test_what_is_not_answered_in_time_is_not_confirmed(broker, publisher):
+def test_a_message_without_a_confirm_in_time_is_not_confirmed(broker, publisher):
     broker.ack(1)
     outcomes = {}
     with pytest.raises(Unavailable, match="1 messages unconfirmed"):
@@ -123,7 +123,7 @@ def test_what_is_not_answered_in_time_is_not_confirmed(broker, publisher):
     assert outcomes == {A.id: Outcome.CONFIRMED}
 
 
-def test_a_late_ack_counts_for_nothing(broker, publisher):
+def test_a_late_ack_is_ignored(broker, publisher):
     with pytest.raises(Unavailable):
         publisher.send([A], {})
     broker.ack(1)
@@ -133,7 +133,7 @@ def test_a_late_ack_counts_for_nothing(broker, publisher):
     assert B.id not in outcomes
 
 
-def test_an_unknown_tag_counts_for_nothing(broker, publisher):
+def test_an_unknown_tag_is_ignored(broker, publisher):
     broker.ack(7)
     outcomes = {}
     with pytest.raises(Unavailable):
@@ -141,7 +141,7 @@ def test_an_unknown_tag_counts_for_nothing(broker, publisher):
     assert outcomes == {}
 
 
-def test_a_blocked_broker_gets_no_more_messages_until_it_is_unblocked(broker, publisher):
+def test_a_blocking_broker_gets_no_messages_until_it_unblocks(broker, publisher):
     broker.connection.on_blocked("memory alarm")
     with pytest.raises(Unavailable):
         publisher.send([A], {})
@@ -154,9 +154,7 @@ def test_a_blocked_broker_gets_no_more_messages_until_it_is_unblocked(broker, pu
     assert outcomes == {A.id: Outcome.CONFIRMED}
 
 
-def test_a_broker_that_is_blocked_meanwhile_gets_a_window_and_no_more(
-    broker, publisher, monkeypatch
-):
+def test_a_broker_that_blocks_meanwhile_gets_one_window_at_most(broker, publisher, monkeypatch):
     monkeypatch.setattr(publisher_, "WINDOW", 3 * len(A.body))
     broker.events["blocked"].add(broker.connection.on_blocked)
     broker.answers.append(("blocked", "memory alarm"))
@@ -166,8 +164,8 @@ def test_a_broker_that_is_blocked_meanwhile_gets_a_window_and_no_more(
     assert len(broker.published) == 3
 
 
-def test_the_first_message_of_a_connection_goes_alone(broker):
-    """Under an alarm RabbitMQ says so only now, and keeps what it got before it said so."""
+def test_the_first_message_of_a_connection_is_sent_alone(broker):
+    """RabbitMQ reports an alarm only then, and keeps messages that arrived before."""
     publisher = Publisher()
     broker.events["blocked"].add(broker.connection.on_blocked)
     broker.answers.append(("blocked", "memory alarm"))
@@ -176,10 +174,8 @@ def test_the_first_message_of_a_connection_goes_alone(broker):
     assert broker.published == [A.id]
 
 
-def test_a_batch_that_takes_longer_to_send_than_the_broker_may_be_silent_is_confirmed(
-    broker, publisher, monkeypatch
-):
-    """The answers lie in the socket: they are read before the broker is called silent."""
+def test_a_batch_that_takes_longer_than_the_deadline_is_confirmed(broker, publisher, monkeypatch):
+    """The confirms are in the socket buffer: they are read before the deadline counts."""
     clock = SimpleNamespace(monotonic=lambda: len(broker.published) * 60.0)
     monkeypatch.setattr(publisher_, "time", clock)
     for tag in (1, 2, 3):
@@ -190,7 +186,7 @@ def test_a_batch_that_takes_longer_to_send_than_the_broker_may_be_silent_is_conf
     assert len(outcomes) == 3
 
 
-def test_after_so_many_seconds_what_is_in_flight_is_waited_for_and_nothing_more_is_sent(
+def test_after_the_time_limit_confirms_are_awaited_and_nothing_more_is_sent(
     broker, publisher, monkeypatch
 ):
     clock = SimpleNamespace(monotonic=lambda: len(broker.published) * 60.0)
@@ -202,14 +198,14 @@ def test_after_so_many_seconds_what_is_in_flight_is_waited_for_and_nothing_more_
     assert outcomes == {A.id: Outcome.CONFIRMED, B.id: Outcome.CONFIRMED}
 
 
-def test_answers_that_drip_in_do_not_keep_the_shard_for_ever(broker, publisher, monkeypatch):
+def test_slow_confirms_do_not_keep_the_shard_for_ever(broker, publisher, monkeypatch):
     for nth in range(1, 10):
         broker.ack(nth)
-        broker.answers.append(("silence",))
+        broker.answers.append(("no response",))
     clock = SimpleNamespace(monotonic=lambda: 4.0 * (18 - len(broker.answers)))
     monkeypatch.setattr(publisher_, "time", clock)
     monkeypatch.setattr(publisher_, "DEADLINE", 10)
     outcomes = {}
     with pytest.raises(Unavailable):
         publisher.send([event(f"cart_{n}") for n in range(9)], outcomes, 5)
-    assert len(outcomes) == 3, "what was confirmed counts"
+    assert len(outcomes) == 3, "the confirmed ones count"

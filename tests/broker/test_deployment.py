@@ -1,4 +1,4 @@
-"""The processes of the image, started as the image and compose.yaml start them."""
+"""The processes of the image, started with the commands of the image and compose.yaml."""
 
 import json
 import re
@@ -31,7 +31,7 @@ OURS = ("web", "worker", "scheduler")
 
 @pytest.fixture
 def production(tmp_path, transactional_db):
-    """The environment of a container: DEBUG off, TLS ended in front, counted together."""
+    """The environment of a container: DEBUG off, behind a TLS proxy, with shared metrics."""
     (tmp_path / "secret").write_text("s" * 50)
     return environment(
         DEBUG="false",
@@ -48,7 +48,7 @@ def production(tmp_path, transactional_db):
 
 @contextmanager
 def running(command, env, log):
-    """Yield while the process runs; it must end by itself, and well, when it is told to."""
+    """Yield while the process runs; SIGTERM must end it with exit code 0."""
     with open(log, "w") as out:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=out)
         try:
@@ -59,7 +59,7 @@ def running(command, env, log):
 
 
 def get(url):
-    """Return the answer, or None while nobody listens."""
+    """Return the response, or None while the port is closed."""
     try:
         return urlopen(Request(url, headers={"X-Forwarded-Proto": "https"}), timeout=10)
     except HTTPError:
@@ -69,13 +69,15 @@ def get(url):
 
 
 def command_of(service):
-    """Return the service's command with the programs of this environment."""
+    """Return the service's command, with the programs of this environment."""
     image = re.search(r"^CMD (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     program, *arguments = COMPOSE["services"][service].get("command") or json.loads(image[1])
     return [str(BIN / program), *arguments]
 
 
-def test_the_web_server_serves_the_api_and_the_admin_s_files(production, tmp_path, unused_tcp_port):
+def test_the_web_server_serves_the_api_and_the_static_files_of_the_admin(
+    production, tmp_path, unused_tcp_port
+):
     subprocess.run(
         [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0"],
         cwd=ROOT,
@@ -86,7 +88,7 @@ def test_the_web_server_serves_the_api_and_the_admin_s_files(production, tmp_pat
     arguments = f"--bind 127.0.0.1:{unused_tcp_port}"
     env = production | {"GUNICORN_CMD_ARGS": arguments, "WEB_CONCURRENCY": "2"}
     with running(command_of("web"), env, log) as process:
-        wait_until(lambda: process.poll() is not None or get(f"{url}/health/live"), "silence")
+        wait_until(lambda: process.poll() is not None or get(f"{url}/health/live"), "no response")
         assert process.poll() is None, log.read_text()
         assert json.load(get(f"{url}/health/ready")) == {"status": "ok"}
         assert queried_metrics() <= exported_metrics(get(f"{url}/metrics").read())
@@ -99,14 +101,12 @@ def test_the_web_server_serves_the_api_and_the_admin_s_files(production, tmp_pat
     assert "GET /admin/login/ 200" in {line["message"] for line in lines}
 
 
-def test_without_a_proxy_a_client_s_word_for_tls_counts_for_nothing(
-    production, tmp_path, unused_tcp_port
-):
+def test_without_a_proxy_the_header_for_tls_is_ignored(production, tmp_path, unused_tcp_port):
     log, address = tmp_path / "log", f"127.0.0.1:{unused_tcp_port}"
     env = production | {"GUNICORN_CMD_ARGS": f"--bind {address}", "TRUSTED_PROXIES": "0"}
     with running(command_of("web"), env, log) as process:
         url = f"http://{address}/health/live"
-        wait_until(lambda: process.poll() is not None or get(url), "silence")
+        wait_until(lambda: process.poll() is not None or get(url), "no response")
         web = HTTPConnection(address, timeout=10)
         claim = {"X-Forwarded-Proto": "https", "Host": "localhost"}
         web.request("GET", "/admin/login/", headers=claim)
@@ -115,14 +115,12 @@ def test_without_a_proxy_a_client_s_word_for_tls_counts_for_nothing(
 
 
 @pytest.mark.parametrize("service", ["worker", "scheduler"])
-def test_worker_and_scheduler_say_that_they_run(
-    service, broker, production, tmp_path, unused_tcp_port
-):
+def test_worker_and_scheduler_serve_metrics(service, broker, production, tmp_path, unused_tcp_port):
     log = tmp_path / "log"
     env = production | {"METRICS_PORT": str(unused_tcp_port)}
     with running(command_of(service), env, log) as process:
         url = f"http://localhost:{unused_tcp_port}"
-        wait_until(lambda: process.poll() is not None or get(url), "silence")
+        wait_until(lambda: process.poll() is not None or get(url), "no response")
         assert process.poll() is None, log.read_text()
         from_the_database = {family.name for family in metrics.PendingWorkCollector().collect()}
         assert queried_metrics() - from_the_database <= exported_metrics(get(url).read())
@@ -131,7 +129,7 @@ def test_worker_and_scheduler_say_that_they_run(
 
 
 @pytest.mark.parametrize("service", OURS)
-def test_a_service_of_compose_can_write_to_nothing_but_tmp_and_the_documents(service):
+def test_a_compose_service_can_write_only_to_tmp_and_the_documents(service):
     described = COMPOSE["services"][service]
     assert described["read_only"] is True
     assert described["tmpfs"] == ["/tmp"]
@@ -141,10 +139,10 @@ def test_a_service_of_compose_can_write_to_nothing_but_tmp_and_the_documents(ser
         "media:/var/lib/order-service",
     ]
     assert described["healthcheck"]
-    assert "user" not in described, "the image's own user is nobody's"
+    assert "user" not in described, "the user of the image applies"
 
 
-def test_compose_sets_what_the_service_reads():
+def test_compose_sets_only_variables_that_the_service_reads():
     text = "".join(
         (ROOT / "config" / f"{name}.py").read_text() for name in ("settings", "gunicorn")
     )
@@ -154,7 +152,7 @@ def test_compose_sets_what_the_service_reads():
 
 
 @pytest.mark.django_db
-def test_who_holds_locks_and_is_silent_is_ended_whatever_else_is_asked_for():
+def test_idle_transactions_are_ended_whatever_the_url_sets():
     with connection.cursor() as cursor:
         cursor.execute("SHOW idle_in_transaction_session_timeout")
         assert cursor.fetchone() == ("1min",)
@@ -163,7 +161,7 @@ def test_who_holds_locks_and_is_silent_is_ended_whatever_else_is_asked_for():
     assert asked["sslmode"] == "require"
 
 
-def test_a_worker_asks_for_a_broker_that_is_away_every_few_seconds():
+def test_a_worker_tries_to_reconnect_every_few_seconds():
     asked = {}
 
     class Connection:

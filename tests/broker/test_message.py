@@ -8,7 +8,7 @@ from events.delivery.publisher import Outcome, Publisher
 from events.models import EventRecord, Publication
 from events.schema import registry
 from tests.broker.conftest import message, publish
-from tests.events.facts import NOON, added, created, happen, internal
+from tests.events.sample_events import NOON, added, created, happen, internal
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 LISTENERS = {
@@ -41,7 +41,7 @@ LISTENERS = {
 
 
 @pytest.mark.django_db
-def test_a_message_is_what_the_contract_says(consumer):
+def test_a_message_follows_the_contract(consumer):
     with request_context.use(traceparent=TRACE):
         happen("cart_1", created(), added(2))
     publish()
@@ -81,7 +81,7 @@ def test_without_a_trace_there_is_no_header(consumer):
 
 
 @pytest.mark.django_db
-def test_the_timestamp_is_the_second_that_had_begun(consumer):
+def test_the_timestamp_is_rounded_down_to_seconds(consumer):
     happen("cart_1", created())
     EventRecord.objects.update(occurred_at=NOON + timedelta(milliseconds=900))
     publish()
@@ -90,14 +90,14 @@ def test_the_timestamp_is_the_second_that_had_begun(consumer):
 
 
 @pytest.mark.django_db
-def test_internal_facts_are_not_sent(consumer):
+def test_internal_events_are_not_sent(consumer):
     happen("cart_1", internal(), created())
     publish()
     assert consumer.places() == [("cart_1", 1)]
 
 
 @pytest.mark.django_db
-def test_both_readings_of_the_routing_key_work_and_give_one_copy(consumers):
+def test_both_routing_keys_work_and_give_one_copy(consumers):
     keys = ["#", "order.#", "order.*.*", "order.cart.created", "cart.created", "*.created"]
     each = [consumers(key) for key in keys]
     both = consumers("order.cart.created")
@@ -110,7 +110,7 @@ def test_both_readings_of_the_routing_key_work_and_give_one_copy(consumers):
 
 
 @pytest.mark.django_db
-def test_what_the_broker_confirmed_is_a_publication():
+def test_a_confirmed_message_is_a_publication():
     happen("cart_1", created(), added())
     happen("cart_2", created("cart_2"))
     publish()
@@ -121,7 +121,7 @@ def test_what_the_broker_confirmed_is_a_publication():
 
 
 def test_each_configured_queue_gets_its_events_once(consumers, settings):
-    names = sorted(name for name, fact in registry.items() if fact.published)
+    names = sorted(name for name, event in registry.items() if event.published)
     publisher = Publisher()
     events = [message(name=name, stream="order_1") for name in names]
     channel = consumers().channel
@@ -138,7 +138,7 @@ def test_each_configured_queue_gets_its_events_once(consumers, settings):
         assert sorted(got) == sorted(listens_to)
 
 
-def test_every_queue_has_its_dead_letters():
+def test_every_queue_has_a_dead_letter_queue():
     names = [queue.name for queue in broker_.queues()]
     live = [name for name in names if not name.endswith(".dead")]
     assert sorted(names) == sorted(live + [f"{name}.dead" for name in live])

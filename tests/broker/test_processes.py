@@ -1,4 +1,4 @@
-"""A worker process, with the nudges that tell it that there is work."""
+"""A worker process, and the tasks that it gets."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from django.db import transaction
 
 from events.models import Publication
 from tests.broker.conftest import CELERY, in_order, process, wait_until
-from tests.events.facts import added, created, happen
+from tests.events.sample_events import added, created, happen
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,4 +1,4 @@
-"""What the relay does, on a real broker; when one breaks, see `faults`."""
+"""The relay, with a real broker; `faults` has the tests in which it fails."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ from events.delivery.publisher import Outcome, Publisher, Refused
 from events.models import EventRecord, Outbox, Publication
 from events.operations import metrics
 from tests.broker.conftest import in_order, publish, wait_until
-from tests.events.facts import added, at_once, created, fill, happen
+from tests.events.sample_events import added, at_once, created, fill, happen
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,13 +25,13 @@ def one_shard(settings):
     settings.EVENTS_SHARDS = 1
 
 
-def test_a_nudge_that_finds_the_shard_busy_is_not_lost(consumer, monkeypatch):
+def test_a_message_is_not_missed_while_the_shard_is_locked(consumer, monkeypatch):
     send = Publisher.send
 
     def meanwhile(self, events, outcomes, *limit):
         send(self, events, outcomes, *limit)
         monkeypatch.setattr(Publisher, "send", send)
-        # Another process commits, and its nudge finds this one still at work.
+        # Another process commits, and its task finds the lock taken.
         at_once(lambda: happen("cart_late", created()), lambda: relay.publish_pending(0))
 
     monkeypatch.setattr(Publisher, "send", meanwhile)
@@ -66,7 +66,7 @@ def test_positions_become_visible_in_order(settings, consumer):
     assert len(seen) == 401
 
 
-def test_a_broker_that_is_away_costs_nothing_but_time(settings, consumer, unused_tcp_port):
+def test_an_unavailable_broker_only_delays_messages(settings, consumer, unused_tcp_port):
     fill(streams=3, each=2)
     there = settings.EVENTS_BROKER_URL
     settings.EVENTS_BROKER_URL = f"amqp://guest:guest@127.0.0.1:{unused_tcp_port}//"
@@ -77,12 +77,12 @@ def test_a_broker_that_is_away_costs_nothing_but_time(settings, consumer, unused
     assert Outbox.objects.filter(attempts=0, not_before=None).count() == 6
     assert _count("broker_failures_total", connection="relay") > failures
     settings.EVENTS_BROKER_URL = there
-    # Nudges go on while it waits, and must not make it wait for ever.
-    wait_until(lambda: publish() or not Outbox.objects.exists(), "still owed")
+    # Further tasks must not extend the back-off.
+    wait_until(lambda: publish() or not Outbox.objects.exists(), "messages are still pending")
     assert in_order(consumer.places()) == {"cart_0": 2, "cart_1": 2, "cart_2": 2}
 
 
-def test_the_wait_for_a_broker_has_a_limit(settings, unused_tcp_port):
+def test_the_back_off_has_a_limit(settings, unused_tcp_port):
     settings.EVENTS_BROKER_URL = f"amqp://guest:guest@127.0.0.1:{unused_tcp_port}//"
     happen("cart_1", created())
     relay._thread.failures = 1000
@@ -90,7 +90,7 @@ def test_the_wait_for_a_broker_has_a_limit(settings, unused_tcp_port):
     assert relay._thread.not_before - time.monotonic() <= relay.MAX_BACK_OFF
 
 
-def test_a_long_turn_ends_with_a_nudge(monkeypatch, enqueued):
+def test_a_relay_whose_time_is_up_enqueues_its_task_again(monkeypatch, enqueued):
     ticks = count(time.monotonic(), step=2 * relay.TIME_SLICE)
     monkeypatch.setattr(relay, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
     monkeypatch.setattr(relay, "BATCH_SIZE", 1)
@@ -102,7 +102,7 @@ def test_a_long_turn_ends_with_a_nudge(monkeypatch, enqueued):
 
 
 def test_a_batch_has_a_limit_in_characters(monkeypatch, consumer):
-    """Thousands of large bodies would not fit into a worker; one that is too large goes alone."""
+    """Thousands of large bodies would exceed the memory; a body above the limit is sent alone."""
     sizes, send = [], Publisher.send
 
     def count_and_send(self, events, *rest):
@@ -122,7 +122,7 @@ def test_a_batch_has_a_limit_in_characters(monkeypatch, consumer):
     assert sizes[3:] == [1, 1]
 
 
-def test_a_message_whose_event_was_deleted_by_hand_is_told_and_holds_nobody(caplog, consumer):
+def test_a_message_without_its_event_is_logged_and_blocks_no_other_stream(caplog, consumer):
     fill(streams=2, each=1)
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM events_eventrecord WHERE stream = 'cart_0'")
@@ -132,14 +132,14 @@ def test_a_message_whose_event_was_deleted_by_hand_is_told_and_holds_nobody(capl
     assert f"not in the log: their numbers are [{number}]" in caplog.text
 
 
-def test_the_embedded_broker_confirms_by_returning(settings):
+def test_the_memory_broker_confirms_by_returning(settings):
     settings.EVENTS_BROKER_URL = "memory://"
     fill(streams=2, each=2)
     publish()
     assert Publication.objects.count() == 4
 
 
-def test_clocks_an_hour_off_change_nothing(consumer, monkeypatch):
+def test_the_clock_of_the_process_does_not_matter(consumer, monkeypatch):
     fill(streams=1, each=2)
     Outbox.objects.update(not_before=timezone.now() - timezone.timedelta(seconds=1))
     monkeypatch.setattr(timezone, "now", lambda: 1 / 0)
@@ -148,8 +148,8 @@ def test_clocks_an_hour_off_change_nothing(consumer, monkeypatch):
 
 
 @pytest.mark.parametrize("answer", [Outcome.NACKED, Outcome.RETURNED])
-def test_a_refusal_of_one_message_lets_no_stream_overtake_itself(monkeypatch, answer):
-    """The first of a stream is not taken, and at the same time another stream's is refused."""
+def test_a_refused_message_does_not_reorder_another_stream(monkeypatch, answer):
+    """The first message of a stream is nacked while another stream's is refused."""
     happen("cart_1", created(), added())
     happen("cart_2", created())
     sent: list[tuple[str, int]] = []
@@ -177,7 +177,7 @@ def _count(name, **labels):
     return metrics.REGISTRY.get_sample_value(f"order_service_{name}", labels) or 0
 
 
-def test_what_the_broker_answered_is_counted(consumer):
+def test_the_broker_s_responses_are_counted(consumer):
     before = {
         name: _count(name)
         for name in (

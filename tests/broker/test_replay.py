@@ -1,4 +1,4 @@
-"""What was published is sent again: to one queue, the same in everything but how it gets there."""
+"""Replays: published messages are sent again to one queue."""
 
 import getpass
 import socket
@@ -16,20 +16,20 @@ from events.models import AuditEntry, Publication
 from events.operations import replay
 from tests.broker.conftest import in_order, process, publish, wait_until
 from tests.broker.test_message import TRACE
-from tests.events.facts import added, created, fill, happen, internal
+from tests.events.sample_events import added, created, fill, happen, internal
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def refill(consumers):
-    """A consumer whose queue nothing is bound to."""
+    """A consumer with a queue without bindings."""
     return consumers("", f"{settings.EVENTS_QUEUE_PREFIX}refill", **{"x-expires": 60_000})
 
 
 @pytest.fixture
 def again(refill):
-    """Return a function that replays to that queue, and returns what arrived."""
+    """Return a function that replays to that queue and returns the messages."""
 
     def run(*options):
         refill.messages.clear()
@@ -48,13 +48,13 @@ def positions(**filters):
     return [str(position) for position in found.values_list("position", flat=True)]
 
 
-def test_a_message_is_the_same_but_for_the_way(consumer, again, refill):
+def test_a_replayed_message_differs_only_in_its_routing(consumer, again, refill):
     with request_context.use(traceparent=TRACE):
         happen("cart_1", created(), internal(), added(2))
     publish()
     before = consumer.read()[:]
     after = again()
-    assert consumer.read() == before, "the exchange saw nothing"
+    assert consumer.read() == before, "nothing went through the exchange"
     (run,) = AuditEntry.objects.all()
     for first, second in zip(before, after, strict=True):
         assert second.body == first.body
@@ -65,7 +65,7 @@ def test_a_message_is_the_same_but_for_the_way(consumer, again, refill):
         assert told(second.properties) == expected
 
 
-def test_no_other_queue_gets_it_though_it_bears_an_event_s_name(again, consumers):
+def test_a_queue_named_like_an_event_gets_no_replayed_message(again, consumers):
     other = consumers("", "cart.created", **{"x-expires": 60_000})
     happen("cart_1", created())
     publish()
@@ -83,7 +83,7 @@ def test_each_stream_keeps_its_order_over_many_batches(again, refill, monkeypatc
     assert len({message.properties.headers["x-replay"] for message in refill.messages}) == 1
 
 
-def test_what_is_sent_can_be_chosen(again):
+def test_the_replayed_events_can_be_selected(again):
     happen("cart_1", created(), added(), added())
     happen("cart_2", created("cart_2"))
     publish()
@@ -120,7 +120,7 @@ def test_what_is_sent_can_be_chosen(again):
         (["--rate", "fast"], "no rate like 500/s"),
     ],
 )
-def test_what_makes_no_sense_is_refused_and_nothing_is_sent(again, refill, options, why):
+def test_invalid_options_are_refused_and_nothing_is_sent(again, refill, options, why):
     happen("cart_1", created())
     publish()
     with pytest.raises(CommandError, match=why):
@@ -131,13 +131,13 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_sent(again, refill, optio
         assert entry.finished_at
 
 
-def test_a_process_s_own_broker_has_no_queue(settings):
+def test_the_memory_broker_has_no_queue(settings):
     settings.EVENTS_BROKER_URL = "memory://"
     with pytest.raises(CommandError, match="memory://"):
         call_command("replay_events", "--queue", "x", skip_checks=True)
 
 
-def test_a_dry_run_says_how_much_it_would_be(again, capsys):
+def test_a_dry_run_counts_the_messages(again, capsys):
     happen("cart_1", created(), added())
     publish()
     assert again("--dry-run") == []
@@ -145,7 +145,7 @@ def test_a_dry_run_says_how_much_it_would_be(again, capsys):
     assert f"2 messages, positions {first} to {last}, would be sent" in capsys.readouterr().out
 
 
-def test_a_rate_is_kept(again):
+def test_the_rate_is_limited(again):
     fill(streams=1, each=8)
     publish()
     before = timezone.now()
@@ -155,7 +155,7 @@ def test_a_rate_is_kept(again):
 
 @pytest.fixture
 def cut(monkeypatch):
-    """Return a function that does something as soon as the first batch is confirmed."""
+    """Return a function that sets a callback for the first confirmed batch."""
 
     def arrange(act):
         send = Publisher.send
@@ -185,7 +185,7 @@ def interrupt(publisher):
 
 
 @pytest.mark.parametrize("accident", [lose_connection, lose_database, interrupt])
-def test_one_that_is_cut_short_says_from_where_to_go_on(again, refill, cut, accident):
+def test_an_interrupted_replay_says_where_to_continue(again, refill, cut, accident):
     fill(streams=1, each=5)
     publish()
     second, third = positions()[1:3]
@@ -202,7 +202,7 @@ def test_one_that_is_cut_short_says_from_where_to_go_on(again, refill, cut, acci
     assert got + [message.place[1] for message in again("--from", third)] == [1, 2, 3, 4, 5]
 
 
-def test_a_queue_that_goes_away_ends_it(again, refill, cut):
+def test_a_deleted_queue_ends_the_replay(again, refill, cut):
     fill(streams=1, each=3)
     publish()
     cut(lambda publisher: refill.channel.queue_delete(refill.queue))
@@ -210,12 +210,12 @@ def test_a_queue_that_goes_away_ends_it(again, refill, cut):
         again()
 
 
-def test_one_that_is_killed_is_seen_as_unfinished(refill):
+def test_a_killed_replay_is_unfinished(refill):
     fill(streams=1, each=3)
     publish()
     options = ("--queue", refill.queue, "--rate", "1/s")
     with process("manage.py", "replay_events", *options) as running:
-        wait_until(refill.read, "nothing arrives")
+        wait_until(refill.read, "no message arrives")
         running.kill()
         running.wait()
     entry = AuditEntry.objects.get()

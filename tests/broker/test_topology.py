@@ -1,4 +1,4 @@
-"""What the relay does when a queue, a binding or the exchange is not there."""
+"""The relay, when a queue, a binding or the exchange does not exist."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from events.delivery import broker as broker_
 from events.delivery import relay
 from events.models import EventRecord, Outbox, Publication
 from tests.broker.conftest import publish, wait_until
-from tests.events.facts import abandoned, added, created, fill, happen
+from tests.events.sample_events import abandoned, added, created, fill, happen
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -16,8 +16,8 @@ def one_shard(settings):
     settings.EVENTS_SHARDS = 1
 
 
-def test_a_binding_that_is_missing_is_made_again(consumers, settings):
-    """The event is one that a configured queue waits for, so its return means something."""
+def test_a_missing_binding_is_declared_again(consumers, settings):
+    """A configured queue receives the event, so the broker must not return it."""
     queue = f"{settings.EVENTS_QUEUE_PREFIX}customer_app_order_consumer"
     probe = consumers("nothing")
     probe.channel.queue_purge(queue)
@@ -30,21 +30,21 @@ def test_a_binding_that_is_missing_is_made_again(consumers, settings):
         probe.channel.queue_unbind(name, settings.EVENTS_EXCHANGE, "order.order.shipped")
     publish()
     assert Outbox.objects.get().last_error == "returned by the broker"
-    wait_until(lambda: publish() or not Outbox.objects.exists(), "still owed")
+    wait_until(lambda: publish() or not Outbox.objects.exists(), "messages are still pending")
     _, properties, _ = probe.channel.basic_get(queue, auto_ack=True)
     assert properties.message_id == EventRecord.objects.get(stream="cart_1").id
 
 
-def test_an_event_that_nobody_waits_for_needs_no_binding():
+def test_an_event_without_a_queue_needs_no_binding():
     happen("cart_1", created())
     publish()
     assert Publication.objects.count() == 1
 
 
-def test_a_queue_that_is_deleted_is_declared_again_although_others_take_the_event(
+def test_a_deleted_queue_is_declared_again_although_other_queues_take_the_event(
     consumers, consumer, monkeypatch
 ):
-    """The broker returns a message only if nobody at all takes it."""
+    """The broker returns a message only if no queue takes it."""
     happen("cart_1", added())
     publish()
     name = f"{broker_.settings.EVENTS_QUEUE_PREFIX}marketing_order_consumer"
@@ -55,17 +55,17 @@ def test_a_queue_that_is_deleted_is_declared_again_although_others_take_the_even
     assert [m.properties.type for m in consumers(None, name).read()] == ["cart.abandoned"]
 
 
-def test_an_exchange_that_is_deleted_is_declared_again(consumers, settings):
+def test_a_deleted_exchange_is_declared_again(consumers, settings):
     fill(streams=2, each=2)
     publish()
     probe = consumers("nothing")
     probe.channel.exchange_delete(settings.EVENTS_EXCHANGE)
     fill(streams=2, each=1)
-    wait_until(lambda: publish() or not Outbox.objects.exists(), "still owed")
+    wait_until(lambda: publish() or not Outbox.objects.exists(), "messages are still pending")
     assert Outbox.objects.filter(attempts__gt=0).count() == 0
 
 
-def test_a_queue_that_was_there_before_is_used_as_it_is(consumers, settings, caplog):
+def test_an_existing_queue_is_not_changed(consumers, settings, caplog):
     settings.EVENTS_QUEUE_PREFIX = f"{settings.EVENTS_QUEUE_PREFIX}before."
     theirs = consumers("nothing", queue=f"{settings.EVENTS_QUEUE_PREFIX}marketing_order_consumer")
     settings.CONSUMER_CONFIG = {

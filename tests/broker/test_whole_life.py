@@ -1,4 +1,4 @@
-"""One life over HTTP, from a cart to a refunded return: every message is as the contract's sample.
+"""One life over HTTP, from a cart to a refunded return: every message matches its sample.
 
 Web, workers, beat, PostgreSQL, RabbitMQ and the mail server are real; pika listens.
 """
@@ -48,12 +48,12 @@ TERMS = {
 
 
 def shape(value: Any) -> Any:
-    """The keys in their order, and the JSON types; of a number also whether it has decimals."""
+    """Return the keys in order with the JSON types; numbers with and without decimals differ."""
     match value:
         case dict():
             return {name: shape(each) for name, each in value.items()}
         case list():
-            assert value, "an empty list shows nothing"
+            assert value, "an empty list has no shape"
             shapes = [shape(each) for each in value]
             assert all(each == shapes[0] for each in shapes)
             return shapes[:1]
@@ -61,14 +61,14 @@ def shape(value: Any) -> Any:
 
 
 def keys(value: Any) -> Any:
-    """The keys alone, with their order."""
+    """Return the keys in order."""
     if isinstance(value, dict):
         return [(name, keys(each)) for name, each in value.items()]
     return [keys(value[0])] if isinstance(value, list) else None
 
 
 class Shop:
-    """A client of the API that follows what its orders and carts make the exchange say."""
+    """A client of the API that collects the messages about its orders and carts."""
 
     def __init__(self, send: Callable[..., Any], consumer: Consumer) -> None:
         self.send, self.consumer, self.numbers = send, consumer, count()
@@ -88,7 +88,7 @@ class Shop:
         told = self.expected.setdefault(stream, [])
         told += names
         wait_until(lambda: len(self.names(stream)) >= len(told), f"{names} have not arrived")
-        assert self.names(stream)[: len(told)] == told, "what follows by itself may be there too"
+        assert self.names(stream)[: len(told)] == told, "later messages may have arrived too"
 
     def names(self, stream: str) -> list[str]:
         return [json.loads(message.body)["event"] for message in self.of(stream)]
@@ -197,13 +197,13 @@ def leave_a_cart(shop: Shop) -> None:
 
 
 def assert_the_invoice_came(mails: Mailbox) -> None:
-    """The mail of the first order's, with its PDF."""
+    """Check the mail with the invoice of the first order."""
     (pdf,) = mails.mails[0].iter_attachments()
     text = PdfReader(BytesIO(pdf.get_content())).pages[0].extract_text()
     assert {"Stoneware", "50.00", "USD"} <= set(text.split())
 
 
-def test_a_whole_life_is_heard_as_the_samples_say(mails, web, consumers):
+def test_the_messages_of_a_whole_life_match_the_samples(mails, web, consumers):
     shop = Shop(web, consumers("#"))
     queues = {name: consumers(None, f"{settings.EVENTS_QUEUE_PREFIX}{name}") for name in QUEUES}
     order = check_out(shop)
@@ -213,7 +213,7 @@ def test_a_whole_life_is_heard_as_the_samples_say(mails, web, consumers):
     send_some_back(shop, order)
     cancel_another(shop)
     leave_a_cart(shop)
-    wait_until(lambda: not Outbox.objects.exists(), "something is still owed")
+    wait_until(lambda: not Outbox.objects.exists(), "messages are still pending")
 
     messages = shop.consumer.read()
     seen = Counter()

@@ -1,4 +1,4 @@
-"""The log and what is owed, as operators see them; what they decide about parked work."""
+"""The admin's pages of the log and of pending work."""
 
 import json
 
@@ -20,7 +20,7 @@ ERROR = "PreconditionFailed(406, <too large>)"
 
 @pytest.fixture
 def message():
-    """A parked message, and another of the same order that it holds."""
+    """A parked message that blocks another one of its order."""
     order = OrderFactory()
     first = Outbox.objects.filter(stream=order.id).order_by("event_id").first()
     first.parked_at, first.attempts, first.last_error = timezone.now(), 5, ERROR
@@ -70,7 +70,7 @@ def test_a_parked_message_is_listed_with_its_error(operator, message):
 
 
 @pytest.mark.parametrize("what", ["message", "reaction"])
-def test_trying_again_is_recorded_and_nudged(
+def test_a_retry_is_recorded_and_enqueues_its_task(
     operator, request, enqueued, what, django_capture_on_commit_callbacks
 ):
     row = request.getfixturevalue(what)
@@ -79,8 +79,8 @@ def test_trying_again_is_recorded_and_nudged(
         assert operator().post(command(row, "retry")).status_code == 302
     row.refresh_from_db()
     assert (row.parked_at, row.not_before) == (None, None)
-    fact = data(order_of(row), "event.retried")
-    assert fact == {
+    event = data(order_of(row), "event.retried")
+    assert event == {
         "event_id": row.event.id,
         "event_name": "order.created",
         "reaction": getattr(row, "reaction", None),
@@ -98,22 +98,22 @@ def test_discarding_needs_a_reason_and_is_recorded(operator, request, what):
     assert type(row).objects.filter(pk=row.pk).exists()
     assert client.post(command(row, "discard"), {"reason": "sent by hand"}).status_code == 302
     assert not type(row).objects.filter(pk=row.pk).exists()
-    fact = data(order_of(row), "event.discarded")
-    assert (fact["reason"], fact["discarded_by"]) == ("sent by hand", "olga")
-    assert fact["reaction"] == getattr(row, "reaction", None)
+    event = data(order_of(row), "event.discarded")
+    assert (event["reason"], event["discarded_by"]) == ("sent by hand", "olga")
+    assert event["reaction"] == getattr(row, "reaction", None)
     assert EventRecord.objects.get(stream=row.stream, name="event.discarded").sequence is None
     assert not Publication.objects.exists()
 
 
-def test_what_is_not_parked_is_not_discarded(operator, message):
+def test_a_message_that_is_not_parked_cannot_be_discarded(operator, message):
     held = Outbox.objects.exclude(pk=message.pk).get(stream=message.stream)
     refused = operator().post(command(held, "discard"), {"reason": "impatience"})
     assert "is not parked" in refused.content.decode()
     assert Outbox.objects.filter(pk=held.pk).exists()
 
 
-def test_the_error_stays_with_operators(operator, api, message):
-    """It may quote SQL and rows; the timeline is read by every client of the organization."""
+def test_the_timeline_does_not_show_the_error(operator, api, message):
+    """An error may quote rows; every client of the organization can read the timeline."""
     message.last_error = "IntegrityError('Failing row contains (Ana Torres)')"
     message.save()
     client = operator()
@@ -123,14 +123,14 @@ def test_the_error_stays_with_operators(operator, api, message):
     assert "Ana" not in timeline
 
 
-def test_what_another_operator_has_decided_is_said(operator, message):
+def test_a_message_that_was_already_discarded_is_not_found(operator, message):
     client = operator()
     client.post(command(message, "discard"), {"reason": "too large"})
     late = client.post(command(message, "discard"), {"reason": "too large"}, follow=True)
     assert "doesn’t exist" in late.content.decode()
 
 
-def test_what_is_done_in_the_meantime_is_said(message):
+def test_what_is_not_pending_any_more_is_refused(message):
     parked.discard(outbox_id=message.pk, reason="twice")
     with pytest.raises(parked.NotPending, match="was discarded"):
         parked.discard(outbox_id=message.pk, reason="twice")
@@ -139,16 +139,16 @@ def test_what_is_done_in_the_meantime_is_said(message):
     assert told(order_of(message)).count("event.discarded") == 1
 
 
-def test_many_are_tried_again_at_once(operator, message):
+def test_several_rows_can_be_retried_together(operator, message):
     other = Outbox.objects.exclude(pk=message.pk).get(stream=message.stream)
     sent = {"action": "retry", "_selected_action": [message.pk, other.pk]}
     answer = operator().post(reverse("admin:events_outbox_changelist"), sent, follow=True)
     assert "Retry: done for 2 of 2." in answer.content.decode()
     assert not Outbox.objects.filter(parked_at__isnull=False).exists()
-    assert told(order_of(message)).count("event.retried") == 1, "the other was due anyway"
+    assert told(order_of(message)).count("event.retried") == 1, "the other one was due anyway"
 
 
-def test_who_may_only_look_decides_nothing(operator, message):
+def test_the_view_permission_allows_no_command(operator, message):
     client = operator("events.view_outbox")
     assert client.get(url(message)).status_code == 200
     sent = {"action": "retry", "_selected_action": [message.pk]}
@@ -158,21 +158,21 @@ def test_who_may_only_look_decides_nothing(operator, message):
     assert message.parked_at
 
 
-def test_a_reaction_that_is_tried_again_runs(reaction, monkeypatch):
+def test_a_retried_reaction_runs(reaction, monkeypatch):
     ran = []
     registered = reactions.Registered(
-        "payments.refund", "payments", lambda fact, about: ran.append(fact)
+        "payments.refund", "payments", lambda event, about: ran.append(event)
     )
     monkeypatch.setitem(reactions._by_name, "payments.refund", registered)
     reactions.run_pending(reaction.stream, "payments")
     assert not ran
     parked.retry(reaction_id=reaction.pk)
     reactions.run_pending(reaction.stream, "payments")
-    assert [fact.name for fact in ran] == ["order.created"]
+    assert [event.name for event in ran] == ["order.created"]
     assert not Reaction.objects.exists()
 
 
-def test_an_event_s_page_shows_the_bytes_and_to_whom_it_is_owed(operator, reaction):
+def test_the_page_of_an_event_shows_its_body_and_its_pending_work(operator, reaction):
     client, event = operator(), reaction.event
     page = client.get(url(event))
     text = page.content.decode()
@@ -184,7 +184,7 @@ def test_an_event_s_page_shows_the_bytes_and_to_whom_it_is_owed(operator, reacti
 
 
 @pytest.mark.parametrize("query", [{"q": "stream"}, {"q": "id"}, {"name": "order.placed"}])
-def test_the_log_is_searched(operator, message, query):
+def test_the_log_can_be_searched(operator, message, query):
     OrderFactory()
     event = EventRecord.objects.get(stream=message.stream, name="order.placed")
     query = {key: getattr(event, value, value) for key, value in query.items()}
@@ -194,7 +194,7 @@ def test_the_log_is_searched(operator, message, query):
     assert len(rows) == (1 if query.get("q") == event.id else 2)
 
 
-def test_states_of_events_are_told_apart(operator, message):
+def test_the_timeline_shows_the_state_of_each_event(operator, message):
     client = operator()
     Publication.objects.create(
         event=EventRecord.objects.get(stream=message.stream, name="order.placed"),

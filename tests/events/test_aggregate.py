@@ -6,12 +6,12 @@ from carts.events import CartConverted, CartCreated, CartItemAdded
 from carts.models import Cart, CartItem
 from events.aggregate import Aggregate, InvalidTransition, transition
 from tests.architecture.sizes import lines
-from tests.events.facts import NOON, added, cart, created
+from tests.events.sample_events import NOON, added, cart, created
 from tests.factories import CartFactory
 
 
 class Door(Aggregate):
-    """Never saved: what it may do needs no table."""
+    """Never saved, so it needs no table."""
 
     id = models.CharField(primary_key=True, max_length=8, default="door_1")
     status = models.CharField(max_length=8, default="shut")
@@ -39,16 +39,16 @@ class Door(Aggregate):
         raise ValueError("it is stuck")
 
 
-def test_a_transition_moves_and_records_what_happened():
+def test_a_transition_changes_the_status_and_records_an_event():
     door = Door()
     door.swing()
     door.knock(times=2)
     assert door.status == "open"
-    assert [fact for fact, _ in door.pull_events()] == [created("door_1"), added(2)]
+    assert [event for event, _ in door.pull_events()] == [created("door_1"), added(2)]
     assert door.pull_events() == []
 
 
-def test_a_transition_from_another_state_is_refused():
+def test_a_transition_from_another_status_is_refused():
     door = Door(status="open")
     with pytest.raises(InvalidTransition, match=r"Cannot swing door_1: it is open\.") as refused:
         door.swing()
@@ -56,7 +56,7 @@ def test_a_transition_from_another_state_is_refused():
     assert door.pull_events() == []
 
 
-def test_a_guard_says_what_is_missing():
+def test_a_guard_states_its_condition():
     door = Door()
     door.bolted = True
     with pytest.raises(InvalidTransition, match="it is shut, and needs that the bolt is drawn"):
@@ -65,7 +65,7 @@ def test_a_guard_says_what_is_missing():
     assert door.allowed_actions() == ["knock"]
 
 
-def test_a_transition_that_fails_moves_nothing():
+def test_a_failed_transition_changes_nothing():
     door = Door(status="open")
     with pytest.raises(ValueError, match="stuck"):
         door.fall_shut()
@@ -73,13 +73,13 @@ def test_a_transition_that_fails_moves_nothing():
     assert door.pull_events() == []
 
 
-def test_the_table_tells_every_transition():
+def test_the_table_has_every_transition():
     assert [(t.name, t.source, t.target, t.verb) for t in Door.transitions()] == [
         ("swing", ("shut",), "open", "open"),
         ("knock", ("open", "shut"), None, "knock"),
         ("fall_shut", ("open",), "shut", None),
     ]
-    assert Door().allowed_actions() == ["open", "knock"]  # fall_shut is nobody's to ask for
+    assert Door().allowed_actions() == ["open", "knock"]  # fall_shut has no verb
 
 
 class RevolvingDoor(Door):
@@ -130,7 +130,7 @@ def test_parts_are_written_with_the_aggregate_and_only_in_the_columns_that_chang
     assert not [q for q in queries if "carts_cartitem" in q["sql"]]
 
 
-def test_the_moment_of_a_fact_is_its_own_where_it_has_one():
+def test_an_event_happened_at_the_moment_in_its_data_or_now():
     door = Door()
     door.record(
         CartConverted(cart_id="cart_1", order_id="order_1", converted_at=NOON, cart_value=1)
@@ -153,6 +153,6 @@ def test_the_moment_of_a_fact_is_its_own_where_it_has_one():
         lambda: cart().delete(),
     ],
 )
-def test_nothing_changes_an_aggregate_without_its_transitions(write):
+def test_an_aggregate_cannot_be_written_without_its_transitions(write):
     with pytest.raises(TypeError, match="Cart"):
         write()

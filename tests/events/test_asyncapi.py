@@ -8,14 +8,14 @@ from tests.contract.test_samples import SAMPLES
 URL = "/api/v1/events/asyncapi.json"
 
 
-def test_anybody_may_read_it_whatever_token_they_hold(client):
+def test_it_needs_no_token(client):
     answer = client.get(URL, headers={"Authorization": "Bearer forged"})
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
     assert answer.json()["asyncapi"] == "3.0.0"
     assert client.post(URL).json()["code"] == "method_not_allowed"
 
 
-def test_it_names_the_published_events_and_no_other(client):
+def test_it_lists_the_published_events_only(client):
     answer = client.get(URL)
     document = answer.json()
     parts = (document["channels"], document["components"]["messages"])
@@ -25,7 +25,7 @@ def test_it_names_the_published_events_and_no_other(client):
     assert [name for name in internal if name in answer.content.decode()] == []
 
 
-def test_a_message_says_where_it_travels_and_who_listens(client, settings):
+def test_a_message_has_its_routing_and_its_queues(client, settings):
     settings.EVENTS_QUEUE_PREFIX = "eu."
     settings.EVENTS_EXCHANGE = "order_events"
     document = client.get(URL).json()
@@ -64,10 +64,10 @@ def test_a_message_has_the_version_of_its_event(client, monkeypatch):
         ("PaymentSucceeded", "paid_at", "date-time"),
     ],
 )
-def test_values_have_the_type_that_they_travel_with(client, event, field, kind):
+def test_schemas_have_the_types_of_the_json_values(client, event, field, kind):
     schema = client.get(URL).json()["components"]["schemas"][event]["properties"][field]
     assert kind in (schema["type"], schema.get("format"))
 
 
-def test_money_in_the_examples_keeps_its_digits(client):
+def test_money_in_the_examples_keeps_its_decimals(client):
     assert re.search(r'"refund_amount": 50\.00\b', client.get(URL).content.decode())

@@ -1,4 +1,4 @@
-"""Work on the whole log that an operator starts and a worker does, and what came of it."""
+"""The audit entries of reconciliations and replays that an operator requests."""
 
 from uuid import uuid4
 
@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from events import tasks
 from events.models import AuditEntry, Outbox
-from tests.events.facts import created, happen
+from tests.events.sample_events import created, happen
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -20,7 +20,7 @@ def start(client, action="reconcile_events", **fields):
     )
 
 
-def test_an_operator_has_the_log_reconciled(operator, enqueued):
+def test_an_operator_requests_a_reconciliation(operator, enqueued):
     happen("cart_1", created())
     Outbox.objects.all().delete()
     client = operator()
@@ -40,7 +40,7 @@ def test_an_operator_has_the_log_reconciled(operator, enqueued):
     assert "finished" in client.get(reverse(LIST)).content.decode()
 
 
-def test_a_replay_that_is_refused_says_so(operator):
+def test_the_entry_of_a_refused_replay_shows_the_error(operator):
     start(operator(), "replay_events", queue="no.such.queue", name="cart.created", rate="9")
     entry = AuditEntry.objects.get()
     arguments = {"queue": "no.such.queue", "names": ["cart.created"], "rate": 9}
@@ -59,13 +59,13 @@ def test_a_replay_that_is_refused_says_so(operator):
         ({"queue": "q", "rate": "0"}, "rate"),
     ],
 )
-def test_a_form_that_makes_no_sense_is_refused(operator, fields, wrong):
+def test_an_invalid_form_is_refused(operator, fields, wrong):
     answer = start(operator(), "replay_events", **fields)
     assert list(answer.context["form"].errors) == [wrong]
     assert not AuditEntry.objects.exists()
 
 
-def test_who_may_only_look_starts_nothing(operator):
+def test_the_view_permission_allows_no_run(operator):
     client = operator("events.view_auditentry")
     page = client.get(reverse(LIST)).content.decode()
     assert "Replay events" not in page
@@ -73,9 +73,7 @@ def test_who_may_only_look_starts_nothing(operator):
     assert not AuditEntry.objects.exists()
 
 
-def test_a_nudge_that_is_lost_is_made_up_for_and_one_that_is_repeated_does_nothing(
-    operator, enqueued
-):
+def test_a_lost_task_is_enqueued_again_and_a_repeated_one_does_nothing(operator, enqueued):
     start(operator())
     entry = AuditEntry.objects.get()
     enqueued.clear()
@@ -90,7 +88,7 @@ def test_a_nudge_that_is_lost_is_made_up_for_and_one_that_is_repeated_does_nothi
     assert enqueued == []
 
 
-def test_an_entry_is_read_and_never_changed(operator):
+def test_an_entry_cannot_be_changed_or_deleted(operator):
     start(operator())
     entry = AuditEntry.objects.get()
     change = reverse("admin:events_auditentry_change", args=[entry.id])

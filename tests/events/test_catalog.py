@@ -15,36 +15,36 @@ def page(client):
 
 
 def article(page, name):
-    """What the page says about an event, without its markup."""
+    """Return the text of an event's entry, without markup."""
     (found,) = re.findall(rf'<article id="{re.escape(name)}">(.*?)</article>', page, re.DOTALL)
     return " ".join(re.sub(r"<[^>]+>", " ", found).split())
 
 
-def test_anybody_may_read_it_whatever_token_they_hold(client):
+def test_it_needs_no_token(client):
     answer = client.get(URL, headers={"Authorization": "Bearer forged"})
     assert (answer.status_code, answer["Content-Type"]) == (200, "text/html; charset=utf-8")
 
 
 @pytest.mark.parametrize("accept", ["text/html", "text/html,application/xhtml+xml", "*/*"])
-def test_whoever_asks_for_a_page_gets_it(client, accept):
+def test_it_is_a_page_for_every_accept_header(client, accept):
     assert client.get(URL, headers={"Accept": accept}).status_code == 200
     assert client.options(URL, headers={"Accept": accept}).status_code == 405
 
 
-def test_every_published_event_has_an_entry_that_the_index_leads_to(page):
+def test_every_published_event_has_an_entry_and_a_link_to_it(page):
     assert set(re.findall(r'<article id="(.+?)">', page)) == set(SAMPLES)
     assert {name for name in SAMPLES if f'<li><a href="#{name}">' in page} == set(SAMPLES)
     anchors = set(re.findall(r'href="#(.+?)"', page))
     assert anchors <= set(re.findall(r'id="(.+?)"', page))
 
 
-def test_internal_facts_are_not_in_it(page):
+def test_internal_events_are_not_in_it(page):
     internal = [name for name, cls in registry.items() if not cls.published]
     assert internal
     assert [name for name in internal if name in page] == []
 
 
-def test_an_entry_says_when_where_and_to_whom(page):
+def test_an_entry_describes_the_event_its_routing_and_its_queues(page):
     said = article(page, "order.cancelled")
     assert "The order was cancelled" in said
     assert "Stream the order’s Routing keys order.order.cancelled order.cancelled" in said
@@ -68,7 +68,7 @@ def test_an_entry_says_when_where_and_to_whom(page):
         ("payment.succeeded", '"amount" : 125.50'),
     ],
 )
-def test_an_entry_tells_each_field_and_shows_the_sample(page, event, row):
+def test_an_entry_lists_the_fields_and_shows_the_sample(page, event, row):
     assert row in article(page, event)
 
 
@@ -82,7 +82,7 @@ class Package(Payload):
 
 
 class Sent(Event):
-    """A payload as none is today."""
+    """A payload with nested lists and objects."""
 
     name, version = "parcel.sent", "1.0"
     label: Item
@@ -90,7 +90,7 @@ class Sent(Event):
     sizes: list[list[int]]
 
 
-def test_an_entry_follows_lists_and_objects_to_their_ends(client, monkeypatch):
+def test_an_entry_lists_nested_fields(client, monkeypatch):
     monkeypatch.setattr(catalog, "published", lambda: [Sent])
     monkeypatch.setattr(catalog, "sample", lambda cls: "{}")
     said = article(client.get(URL).content.decode(), "parcel.sent")
@@ -102,6 +102,6 @@ def test_an_entry_follows_lists_and_objects_to_their_ends(client, monkeypatch):
         assert row in said
 
 
-def test_it_asks_nothing_of_the_database(client, django_assert_num_queries, db):
+def test_it_uses_no_query(client, django_assert_num_queries, db):
     with django_assert_num_queries(0):
         client.get(URL)

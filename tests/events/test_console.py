@@ -1,4 +1,4 @@
-"""What people see who watch events go by; nobody vouches for what is in them."""
+"""The lines of `tail_events`; the content of events is not trusted."""
 
 import io
 import json
@@ -20,7 +20,7 @@ def body(data: str, event: str = "order.created") -> bytes:
     ).encode()
 
 
-def test_a_line_says_when_what_where_and_the_rest() -> None:
+def test_a_line_shows_time_event_stream_and_data() -> None:
     data = f'{{"order_id":"{ORDER}","order_number":"ORD-2025-0001","total_amount":125.50}}'
 
     assert console.line(body(data), HEADERS) == (
@@ -29,13 +29,13 @@ def test_a_line_says_when_what_where_and_the_rest() -> None:
     )
 
 
-def test_numbers_are_shown_as_they_were_sent() -> None:
+def test_numbers_keep_their_digits() -> None:
     assert console.line(body('{"a":10.00,"b":1300,"c":0.001}'), HEADERS).endswith(
         "a=10.00 b=1300 c=0.001"
     )
 
 
-def test_what_the_line_says_already_and_what_is_unknown_is_left_out() -> None:
+def test_repeated_values_and_nulls_are_left_out() -> None:
     data = '{"a":null,"at":"2025-11-23T15:00:00Z","organization_id":"org_1","b":true}'
 
     assert console.line(body(data), HEADERS).endswith("#2   b=true")
@@ -52,11 +52,11 @@ def test_what_the_line_says_already_and_what_is_unknown_is_left_out() -> None:
         ('{"unforeseen":{"a":1},"list":[[1],{"b":2}]}', "unforeseen={…} list=1,{…}"),
     ],
 )  # fmt: skip
-def test_values_are_brief(data: str, shown: str) -> None:
+def test_values_are_abbreviated(data: str, shown: str) -> None:
     assert console.line(body(data), HEADERS).endswith(shown)
 
 
-def test_data_that_has_no_room_goes_below_and_is_cut_after_three_lines() -> None:
+def test_long_data_wraps_and_is_cut_after_three_lines() -> None:
     few = console.line(
         body('{"first":"' + "x" * 20 + '","second":"' + "y" * 20 + '"}'), HEADERS, width=60
     )
@@ -74,7 +74,7 @@ HOSTILE = "\x1b]0;title\x07\x1b[2J\x9b31m\u202e\u2028\r\n\x7f\u200b"
 @pytest.mark.parametrize("color", [False, True])
 @pytest.mark.parametrize("show", [console.line, console.full])
 @pytest.mark.parametrize("place", ["name", "key", "value", "stream", "sequence", "not json"])
-def test_nothing_in_an_event_steers_the_terminal(show: Any, place: str, color: bool) -> None:
+def test_control_characters_are_escaped(show: Any, place: str, color: bool) -> None:
     text = json.dumps(HOSTILE)[1:-1]
     hostile = {
         "name": body("{}", event=text),
@@ -98,11 +98,11 @@ def test_nothing_in_an_event_steers_the_terminal(show: Any, place: str, color: b
     "sent", [b"", b"[1]", b"null", b'"text"', b"\xff\xfe", b'{"event":"a"}', b"[" * 100_000]
 )
 @pytest.mark.parametrize("show", [console.line, console.full])
-def test_what_is_no_envelope_is_shown_as_it_is(sent: bytes, show: Any) -> None:
+def test_other_bodies_are_shown_unchanged(sent: bytes, show: Any) -> None:
     assert show(sent, {}).startswith("not an envelope: ")
 
 
-def test_the_whole_message_keeps_every_value() -> None:
+def test_the_full_message_keeps_every_value() -> None:
     shown = console.full(body('{"amount":125.50,"name":"Pérez","none":null}'), HEADERS)
 
     message = shown.split("\n", 1)[1]
@@ -116,7 +116,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_color_is_for_terminals_and_for_people_who_want_it(
+def test_color_needs_a_terminal_and_respects_no_color(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -127,14 +127,14 @@ def test_color_is_for_terminals_and_for_people_who_want_it(
     assert not console.wants_color(Terminal())
 
 
-def test_the_embedded_broker_cannot_be_heard_from_outside(settings: Any) -> None:
+def test_the_memory_broker_cannot_be_read_from_another_process(settings: Any) -> None:
     settings.EVENTS_BROKER_URL = "memory://"
 
     with pytest.raises(CommandError, match=r"`make run` prints its events\s+itself"):
         call_command("tail_events", skip_checks=True)
 
 
-def test_a_broker_that_is_away_is_one_clear_line(settings: Any) -> None:
+def test_an_unavailable_broker_is_reported_in_one_line(settings: Any) -> None:
     settings.EVENTS_BROKER_URL = "amqp://127.0.0.1:1//"
 
     with pytest.raises(CommandError, match="The broker does not answer: "):

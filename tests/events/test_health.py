@@ -1,4 +1,4 @@
-"""What a load balancer, and whoever looks after the service, are told of one process."""
+"""The health endpoints of one process."""
 
 from datetime import timedelta
 
@@ -7,20 +7,20 @@ from django.db.models import F
 from django.utils import timezone
 
 from events.models import EventRecord, Outbox
-from tests.events.facts import added, created, happen
+from tests.events.sample_events import added, created, happen
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def health(client, settings, unused_tcp_port, django_assert_num_queries):
-    """Return a function that asks whether the process is ready: without a broker, and cheaply."""
+    """Return a function that requests /health/ready, without a broker and in two queries."""
     settings.EVENTS_BROKER_URL = f"amqp://127.0.0.1:{unused_tcp_port}//"
 
     def ask():
         with django_assert_num_queries(2):
             answer = client.get("/health/ready")
-        assert answer.status_code == 200, "it serves requests all the same"
+        assert answer.status_code == 200, "it serves requests without a broker"
         return answer.json()
 
     return ask
@@ -37,9 +37,9 @@ def codes(answer):
     return [problem["code"] for problem in answer["problems"]]
 
 
-def test_messages_that_wait_for_the_broker_degrade_it_until_they_are_out(health):
+def test_overdue_messages_degrade_the_status_until_they_are_published(health):
     happen("cart_1", created(), added())
-    assert health() == {"status": "ok"}, "every message is owed for a moment"
+    assert health() == {"status": "ok"}, "every message is pending for a moment"
     waits_for(300, "cart_1")
     answer = health()
     assert codes(answer) == ["messages_late"]
@@ -48,14 +48,14 @@ def test_messages_that_wait_for_the_broker_degrade_it_until_they_are_out(health)
     assert health() == {"status": "ok"}
 
 
-def test_a_parked_message_is_told_apart_from_a_broker_that_is_away(health):
+def test_a_parked_message_has_a_problem_of_its_own(health):
     happen("cart_1", created(), added())
     happen("cart_2", created())
     waits_for(7200, "cart_1")
     parked = Outbox.objects.filter(stream="cart_1").earliest("event")
     Outbox.objects.filter(pk=parked.pk).update(parked_at=timezone.now())
     answer = health()
-    assert codes(answer) == ["messages_parked"], "what it holds waits for an operator too"
+    assert codes(answer) == ["messages_parked"], "the message behind it is not late"
     assert "refused: 1." in answer["problems"][0]["detail"]
     waits_for(300, "cart_2")
     assert codes(health()) == ["messages_late", "messages_parked"]

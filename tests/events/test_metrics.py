@@ -1,4 +1,4 @@
-"""What Prometheus is told, by the process that it asks."""
+"""The metrics that a process exports."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ def scrape(client):
     return dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
 
 
-def test_what_is_owed_and_parked_and_since_when(client):
+def test_pending_and_parked_work_and_its_age(client):
     stuck, order = OrderFactory(), OrderFactory()
     now = timezone.now()
     parked, held = EventRecord.objects.filter(stream=stuck.id).order_by("number")
@@ -49,13 +49,13 @@ def test_what_is_owed_and_parked_and_since_when(client):
         assert 3600 <= age < 3700
 
 
-def test_nothing_owed_is_no_age(client):
+def test_without_pending_work_the_age_is_zero(client):
     found = scrape(client)
     assert found['order_service_owed{kind="message"}'] == "0.0"
     assert found['order_service_oldest_owed_seconds{kind="message"}'] == "0.0"
 
 
-def test_without_the_database_it_says_so(client, monkeypatch):
+def test_without_the_database_it_responds_with_503(client, monkeypatch):
     def refuse(*args, **kwargs):
         raise OperationalError("no route to host")
 
@@ -65,8 +65,8 @@ def test_without_the_database_it_says_so(client, monkeypatch):
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
 
 
-def test_processes_of_one_host_count_together(tmp_path):
-    """One process counts, another tells; the first has ended."""
+def test_the_processes_of_a_host_are_added_up(tmp_path):
+    """One process counts and ends, another one exports."""
     env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     run = [sys.executable, "-c"]
     start = "import django; django.setup(); from events.operations import metrics; "

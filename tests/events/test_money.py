@@ -9,12 +9,12 @@ from config.core.money import decimals, money, split
 D = Decimal
 
 
-def test_each_currency_has_its_own_decimals():
+def test_each_currency_has_its_number_of_decimals():
     assert [decimals(code) for code in ("USD", "JPY", "KWD", "CLF")] == [2, 0, 3, 4]
 
 
 @pytest.mark.parametrize("code", ["", "usd", "XXQ", "XAU"])
-def test_what_is_no_currency(code):
+def test_an_unknown_currency_is_refused(code):
     with pytest.raises(ValueError, match=r"currency|unit of account|valid"):
         decimals(code)
 
@@ -43,7 +43,7 @@ def test_rounding_is_half_up(amount, currency, rounded):
         ("7.00", [D("99.90"), D("0.10")], ["6.99", "0.01"]),
     ],
 )
-def test_the_largest_remainder_gets_what_is_left(amount, weights, parts):
+def test_the_largest_remainders_are_rounded_up(amount, weights, parts):
     assert split(D(amount), weights, "USD") == [D(part) for part in parts]
 
 
@@ -52,7 +52,7 @@ def test_the_largest_remainder_gets_what_is_left(amount, weights, parts):
     weights=st.lists(st.decimals(0, 10**6, places=4), min_size=1, max_size=20),
     currency=st.sampled_from(["USD", "JPY", "KWD"]),
 )
-def test_the_parts_sum_to_the_whole_and_are_fair(amount, weights, currency):
+def test_the_parts_add_up_and_are_proportional(amount, weights, currency):
     parts = split(amount, weights, currency)
     unit = D(1).scaleb(-decimals(currency))
     whole, total = money(amount, currency), sum(weights)

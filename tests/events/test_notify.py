@@ -11,13 +11,13 @@ from events.delivery import notify
 from events.operations import metrics
 from tests.broker.conftest import wait_until
 from tests.broker.faults.proxy import Proxy
-from tests.events.facts import created, happen
+from tests.events.sample_events import created, happen
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("awake")]
 
 
 class App:
-    """Celery, with a door in front of the broker."""
+    """A Celery app whose producer can be paused."""
 
     def __init__(self):
         self.sent, self.amqp, self.connection = SimpleQueue(), self, self
@@ -42,7 +42,7 @@ def told(name):
     return metrics.REGISTRY.get_sample_value(f"order_service_{name}", {"connection": "nudge"})
 
 
-def test_a_broker_that_takes_no_nudges_is_told(monkeypatch):
+def test_a_blocked_connection_is_reported(monkeypatch):
     app = App()
     app.open.set()
     monkeypatch.setattr(notify, "current_app", app)
@@ -54,7 +54,7 @@ def test_a_broker_that_takes_no_nudges_is_told(monkeypatch):
     assert told("broker_blocked") == 0
 
 
-def test_nudges_that_wait_are_sent_once(monkeypatch):
+def test_a_waiting_task_is_sent_once(monkeypatch):
     app = App()
     monkeypatch.setattr(notify, "current_app", app)
     notify.enqueue(tasks.relay, 0)
@@ -71,7 +71,7 @@ def test_nudges_that_wait_are_sent_once(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_broker_that_is_away_ends_neither_a_commit_nor_the_thread(
+def test_an_unavailable_broker_stops_neither_commits_nor_the_thread(
     monkeypatch, settings, unused_tcp_port
 ):
     monkeypatch.setenv("CELERY_BROKER_URL", f"amqp://127.0.0.1:{unused_tcp_port}//")
@@ -92,7 +92,7 @@ def test_a_broker_that_is_away_ends_neither_a_commit_nor_the_thread(
         pass  # what was still waiting comes first
 
 
-def test_after_an_outage_nudges_are_sent_again(monkeypatch, settings):
+def test_tasks_are_sent_again_after_an_outage(monkeypatch, settings):
     wire = Proxy(settings.EVENTS_BROKER_URL)
     monkeypatch.setenv("CELERY_BROKER_URL", wire.url)
     app = Celery(set_as_current=False)
@@ -113,7 +113,9 @@ def test_after_an_outage_nudges_are_sent_again(monkeypatch, settings):
     wait_until(lambda: length() == 1, "nothing is sent")
     failures = told("broker_failures_total")
     wire.close()
-    wait_until(lambda: notify.enqueue(tasks.relay, 0) or not failed.empty(), "nobody has noticed")
+    wait_until(
+        lambda: notify.enqueue(tasks.relay, 0) or not failed.empty(), "the failure was not noticed"
+    )
     wait_until(lambda: told("broker_failures_total") > failures, "it is not counted")
     wire.open()
     wait_until(lambda: notify.enqueue(tasks.relay, 0) or length() > 1, "it is never sent again")
@@ -122,7 +124,7 @@ def test_after_an_outage_nudges_are_sent_again(monkeypatch, settings):
         own.channel().queue_delete(queue)
 
 
-def test_whatever_the_library_raises_the_thread_survives(monkeypatch):
+def test_the_thread_survives_any_exception(monkeypatch):
     class Broken(App):
         def send_task(self, name, args, **options):
             self.knocked.set()

@@ -5,7 +5,7 @@ from django.db import transaction
 
 from config.core.models import NumberSeries
 from config.core.numbering import next_number
-from tests.events.facts import NOON, at_once
+from tests.events.sample_events import NOON, at_once
 
 
 def take(organization="org_1", series="ORD", at=NOON):
@@ -13,7 +13,7 @@ def take(organization="org_1", series="ORD", at=NOON):
 
 
 @pytest.mark.django_db
-def test_each_organization_series_and_year_counts_for_itself():
+def test_each_organization_series_and_year_has_its_own_numbers():
     assert [take(), take(), take()] == ["ORD-2025-0001", "ORD-2025-0002", "ORD-2025-0003"]
     assert take("org_2") == "ORD-2025-0001"
     assert take(series="RMA") == "RMA-2025-0001"
@@ -21,7 +21,7 @@ def test_each_organization_series_and_year_counts_for_itself():
 
 
 @pytest.mark.django_db
-def test_the_year_is_that_of_utc():
+def test_the_year_is_in_utc():
     evening = datetime(2025, 12, 31, 23, tzinfo=timezone(timedelta(hours=-5)))
     assert take(at=evening) == "ORD-2026-0001"
 
@@ -33,7 +33,7 @@ def test_four_digits_grow_to_five():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_at_once_leave_no_gap_even_where_some_fail():
+def test_concurrent_transactions_leave_no_gap_even_if_some_roll_back():
     taken = []
 
     def work():

@@ -12,7 +12,7 @@ from config.core import request_context
 from events import outbox
 from events.models import EventRecord, Outbox, Reaction, Stream
 from events.schema import InvalidEvent
-from tests.events.facts import added, at_once, cart, created, happen, internal
+from tests.events.sample_events import added, at_once, cart, created, happen, internal
 
 
 def log():
@@ -20,7 +20,7 @@ def log():
 
 
 @pytest.mark.django_db
-def test_two_facts_before_one_save_are_two_events_in_order(settings):
+def test_two_transitions_before_one_save_are_two_events_in_order(settings):
     basket = cart()
     basket.record(added(2, cart_id=basket.id))
     basket.save()
@@ -43,7 +43,7 @@ def test_a_plain_save_is_silent():
 
 
 @pytest.mark.django_db
-def test_an_internal_fact_is_kept_without_a_number_and_not_sent():
+def test_an_internal_event_has_no_sequence_and_no_message():
     happen("cart_1", created(), internal(), added())
     assert log() == [("cart.created", 1), ("cart.item_changed", None), ("cart.item_added", 2)]
     assert Outbox.objects.filter(event__name="cart.item_changed").count() == 0
@@ -51,14 +51,14 @@ def test_an_internal_fact_is_kept_without_a_number_and_not_sent():
 
 
 @pytest.mark.django_db
-def test_a_stream_may_begin_with_an_internal_fact():
+def test_a_stream_can_begin_with_an_internal_event():
     happen("cart_1", internal())
     happen("cart_1", created())
     assert log() == [("cart.item_changed", None), ("cart.created", 1)]
 
 
 @pytest.mark.django_db
-def test_the_log_says_who_did_it_in_which_request():
+def test_the_log_records_the_actor_and_the_request():
     with request_context.use(request_id="req_1", traceparent="00-a-b-01"):
         request_context.set_actor("user_1")
         happen("cart_1", created())
@@ -68,7 +68,7 @@ def test_the_log_says_who_did_it_in_which_request():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_nudge_comes_after_the_commit_and_once_for_a_shard(enqueued, settings):
+def test_the_task_is_enqueued_after_the_commit_once_for_each_shard(enqueued, settings):
     settings.EVENTS_SHARDS = 1
     with transaction.atomic():
         happen("cart_1", created(), added())
@@ -80,7 +80,7 @@ def test_the_nudge_comes_after_the_commit_and_once_for_a_shard(enqueued, setting
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_rolled_back_never_happened(enqueued):
+def test_a_rollback_leaves_no_event(enqueued):
     with transaction.atomic():
         cart().save()
         transaction.set_rollback(True)
@@ -91,7 +91,7 @@ def test_what_is_rolled_back_never_happened(enqueued):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_savepoint_that_is_rolled_back_leaves_no_gap(enqueued):
+def test_a_rolled_back_savepoint_leaves_no_gap(enqueued):
     with transaction.atomic():
         happen("cart_1", created())
         with suppress(IntegrityError), transaction.atomic():
@@ -106,7 +106,7 @@ def test_a_savepoint_that_is_rolled_back_leaves_no_gap(enqueued):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_in_autocommit_a_save_without_its_events_saves_nothing(monkeypatch):
+def test_in_autocommit_a_failing_outbox_saves_nothing(monkeypatch):
     monkeypatch.setattr(outbox.schema, "render", lambda *args, **kwargs: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cart().save()
@@ -114,7 +114,7 @@ def test_in_autocommit_a_save_without_its_events_saves_nothing(monkeypatch):
 
 
 @pytest.mark.django_db
-def test_a_fact_that_must_not_be_sent_cannot_be_recorded():
+def test_an_invalid_event_cannot_be_recorded():
     with pytest.raises(InvalidEvent), transaction.atomic():
         happen("cart_1", created(), added(0))
     assert log() == []
@@ -132,7 +132,7 @@ def test_fixtures_are_loaded_without_events(tmp_path):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_writers_leave_no_gap_in_a_stream():
+def test_concurrent_writers_leave_no_gap_in_a_stream():
     def write():
         for turn in range(10):
             with transaction.atomic():

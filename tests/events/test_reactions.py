@@ -11,12 +11,12 @@ from config.core import retry
 from config.core.request_context import current
 from events import reactions
 from events.models import EventRecord, Reaction
-from tests.events.facts import added, at_once, created, happen, internal
+from tests.events.sample_events import added, at_once, created, happen, internal
 
 
 @pytest.fixture(autouse=True)
 def reacts_to(monkeypatch):
-    """Return `reacts_to`; nobody else reacts, and the test's reactions are forgotten after it."""
+    """Return `reacts_to`, with a registry for this test only."""
     monkeypatch.setattr(reactions, "_by_event", defaultdict(list))
     monkeypatch.setattr(reactions, "_by_name", {})
     return reactions.reacts_to
@@ -24,14 +24,14 @@ def reacts_to(monkeypatch):
 
 @pytest.fixture
 def seen(reacts_to):
-    """What the context `tests` was told, in order."""
+    """The events that the context `tests` reacted to, in order."""
     told = []
 
     @reacts_to(CartCreated)
     @reacts_to(CartItemAdded)
     @reacts_to(CartItemChanged)
-    def note(fact, about):
-        told.append((fact, about))
+    def note(event, about):
+        told.append((event, about))
 
     return told
 
@@ -45,35 +45,35 @@ def due_now():
 
 
 @pytest.mark.django_db
-def test_a_reaction_is_told_the_fact_and_what_it_is_about(seen):
+def test_a_reaction_gets_the_event_and_its_row(seen):
     happen("cart_1", added(3))
     settle()
-    ((fact, about),) = seen
-    assert fact == added(3)
+    ((event, about),) = seen
+    assert event == added(3)
     assert (about.stream, about.organization_id) == ("cart_1", "org_1")
     assert not Reaction.objects.exists()
 
 
 @pytest.mark.django_db
-def test_facts_are_settled_in_their_order_internal_ones_too(seen):
+def test_reactions_run_in_the_order_of_events_including_internal_ones(seen):
     happen("cart_1", created(), internal())
     happen("cart_2", added(7))
     happen("cart_1", added(1))
     settle()
-    assert [fact for fact, _ in seen] == [created(), internal(), added(1)]
+    assert [event for event, _ in seen] == [created(), internal(), added(1)]
     assert Reaction.objects.get().stream == "cart_2"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_reacts_is_nudged_after_the_commit(seen, enqueued):
+def test_the_task_of_a_reaction_is_enqueued_after_the_commit(seen, enqueued):
     happen("cart_1", internal(), internal())
     assert enqueued == [("events.tasks.react", ("cart_1", "tests"))]
 
 
 @pytest.mark.django_db
-def test_what_a_reaction_does_is_done_by_the_system_in_the_same_trace(reacts_to):
+def test_a_reaction_acts_as_system_in_the_same_trace(reacts_to):
     @reacts_to(CartCreated)
-    def go_on(fact, about):
+    def go_on(event, about):
         happen("cart_1", internal())
 
     happen("cart_1", created())
@@ -85,10 +85,10 @@ def test_what_a_reaction_does_is_done_by_the_system_in_the_same_trace(reacts_to)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_three_workers_at_once_have_one_effect_each_in_order(reacts_to):
+def test_three_concurrent_workers_run_each_reaction_once_in_order(reacts_to):
     @reacts_to(CartItemAdded)
-    def count(fact, about):
-        Group.objects.create(name=f"{fact.quantity}")
+    def count(event, about):
+        Group.objects.create(name=f"{event.quantity}")
 
     for quantity in range(1, 31):
         happen("cart_1", added(quantity))
@@ -105,14 +105,14 @@ def test_three_workers_at_once_have_one_effect_each_in_order(reacts_to):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_nudge_that_finds_somebody_at_work_is_not_lost(reacts_to):
+def test_a_reaction_is_not_missed_while_the_lock_is_taken(reacts_to):
     @reacts_to(CartCreated)
-    def meanwhile(fact, about):
-        # As if another process committed a fact and its nudge found this one still at work.
+    def meanwhile(event, about):
+        # As if another process committed a event and its nudge found this one still at work.
         at_once(lambda: happen("cart_1", added()), settle)
 
     @reacts_to(CartItemAdded)
-    def note(fact, about):
+    def note(event, about):
         Group.objects.create(name="told")
 
     happen("cart_1", created())
@@ -122,11 +122,11 @@ def test_a_nudge_that_finds_somebody_at_work_is_not_lost(reacts_to):
 
 @pytest.fixture
 def failing(reacts_to):
-    """A reaction that fails on carts' creation while the list is not empty."""
+    """A reaction to cart.created that fails while the list is not empty."""
     reasons = ["the first reason"]
 
     @reacts_to(CartCreated)
-    def fail(fact, about):
+    def fail(event, about):
         Group.objects.create(name="half done")
         if reasons:
             raise RuntimeError(reasons[0])
@@ -135,49 +135,49 @@ def failing(reacts_to):
 
 
 @pytest.mark.django_db
-def test_a_failure_is_undone_kept_and_tried_again_later(failing):
+def test_a_failed_reaction_is_rolled_back_and_retried_later(failing):
     happen("cart_1", created())
     settle()
-    owed = Reaction.objects.get()
+    pending = Reaction.objects.get()
     assert not Group.objects.exists()
-    assert (owed.attempts, owed.parked_at) == (1, None)
-    assert "the first reason" in owed.last_error
-    assert owed.not_before > timezone.now()
+    assert (pending.attempts, pending.parked_at) == (1, None)
+    assert "the first reason" in pending.last_error
+    assert pending.not_before > timezone.now()
     failing.clear()
     settle()
-    assert Reaction.objects.exists(), "its time has not come"
+    assert Reaction.objects.exists(), "it is not due"
     due_now()
     settle()
     assert not Reaction.objects.exists()
     assert Group.objects.count() == 1
 
 
-def test_each_failure_waits_longer_up_to_a_limit():
+def test_the_delay_grows_up_to_a_limit():
     for failures, limit in ((0, 0.1), (3, 0.8), (8, 25.6), (9, 30), (1000, 30)):
         assert limit / 2 <= retry.seconds(failures) <= limit
 
 
 @pytest.mark.django_db
-def test_after_ten_failures_it_is_parked_and_holds_the_later_ones(failing, seen):
+def test_after_ten_failures_it_is_parked_and_blocks_the_later_ones(failing, seen):
     happen("cart_1", created(), added(2))
     for _ in range(10):
         due_now()
         settle()
-    owed = Reaction.objects.earliest("id")
-    assert (owed.attempts, owed.parked_at is not None) == (10, True)
+    pending = Reaction.objects.earliest("id")
+    assert (pending.attempts, pending.parked_at is not None) == (10, True)
     due_now()
     settle()
     assert seen == []
     failing.clear()
     Reaction.objects.update(parked_at=None)  # what an operator's retry does
     settle()
-    assert [fact for fact, _ in seen] == [created(), added(2)]
+    assert [event for event, _ in seen] == [created(), added(2)]
 
 
 @pytest.mark.django_db
-def test_a_failure_holds_its_own_pair_only(failing, reacts_to):
+def test_a_failure_blocks_only_its_stream_and_context(failing, reacts_to):
     @reacts_to(CartCreated)
-    def other(fact, about):
+    def other(event, about):
         Group.objects.create(name="other")
 
     happen("cart_1", created())
@@ -189,11 +189,11 @@ def test_a_failure_holds_its_own_pair_only(failing, reacts_to):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_lost_database_is_not_the_reactions_fault(reacts_to):
+def test_a_lost_database_connection_does_not_count_as_a_failure(reacts_to):
     lost = []
 
     @reacts_to(CartCreated)
-    def lose(fact, about):
+    def lose(event, about):
         if not lost:
             lost.append(True)
             with connection.cursor() as cursor:
@@ -203,14 +203,14 @@ def test_a_lost_database_is_not_the_reactions_fault(reacts_to):
     with pytest.raises(OperationalError):
         settle()
     connection.close()
-    owed = Reaction.objects.get()
-    assert (owed.attempts, owed.not_before) == (0, None)
+    pending = Reaction.objects.get()
+    assert (pending.attempts, pending.not_before) == (0, None)
     settle()
     assert not Reaction.objects.exists()
 
 
 @pytest.mark.django_db
-def test_a_reaction_that_no_longer_exists_waits_for_an_operator(seen, monkeypatch):
+def test_an_unregistered_reaction_is_parked(seen, monkeypatch):
     happen("cart_1", created())
     monkeypatch.setattr(reactions, "_by_name", {})
     settle()

@@ -1,4 +1,4 @@
-"""The log is proved to be complete, and what is wrong with it is found."""
+"""The reconciliation of the log."""
 
 import threading
 from datetime import timedelta
@@ -11,7 +11,16 @@ from django.utils import timezone
 from events.models import AuditEntry, EventRecord, Outbox, Publication, Reaction, Stream
 from events.operations import parked, reconcile
 from orders.models import Order
-from tests.events.facts import added, at_once, be_confirmed, cart, created, fill, happen, internal
+from tests.events.sample_events import (
+    added,
+    at_once,
+    be_confirmed,
+    cart,
+    created,
+    fill,
+    happen,
+    internal,
+)
 from tests.factories import CartFactory, OrderFactory, PaymentFactory
 from tests.returns.factories import ReturnFactory
 
@@ -20,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def an_order():
-    """A delivered order, all of whose events are published, and a cart whose are owed."""
+    """A delivered order with published events, and a cart with pending ones."""
     order = OrderFactory(status="delivered")
     be_confirmed()
     CartFactory()
@@ -36,7 +45,7 @@ def sql(statement, *values):
         cursor.execute(statement, values)
 
 
-def test_a_log_without_a_fault_says_how_much_was_looked_at(an_order, settle, capsys):
+def test_a_complete_log_is_summarized(an_order, settle, capsys):
     settle()
     PaymentFactory(status="refunded")
     call_command("reconcile_events", skip_checks=True)
@@ -50,7 +59,7 @@ def test_a_log_without_a_fault_says_how_much_was_looked_at(an_order, settle, cap
     assert entry.actor.startswith("cli:")
 
 
-def test_a_number_that_is_missing_is_found(an_order):
+def test_a_missing_number_is_found(an_order):
     shipped = EventRecord.objects.get(stream=an_order.id, name="order.shipped")
     Publication.objects.get(event=shipped).delete()
     shipped.delete()
@@ -60,7 +69,7 @@ def test_a_number_that_is_missing_is_found(an_order):
     ]
 
 
-def test_the_last_numbers_are_missed_too():
+def test_missing_and_superfluous_last_numbers_are_found():
     happen("cart_1", created(), internal())
     Stream.objects.update(sequence=8)
     assert problems() == ["cart_1: the numbers 2, 3, 4, 5, 6 and 2 more are missing"]
@@ -68,7 +77,7 @@ def test_the_last_numbers_are_missed_too():
     assert problems() == ["cart_1: has the number 1, after the last of the stream"]
 
 
-def test_what_is_neither_owed_nor_published_is_found_unless_somebody_has_discarded_it():
+def test_a_lost_message_is_found_unless_it_was_discarded():
     happen("cart_1", created(), added())
     lost, given_up = Outbox.objects.select_related("event").order_by("event_id")
     given_up.parked_at = timezone.now()
@@ -80,7 +89,7 @@ def test_what_is_neither_owed_nor_published_is_found_unless_somebody_has_discard
     ]
 
 
-def test_discarding_a_reaction_says_nothing_of_the_message():
+def test_a_discarded_reaction_does_not_explain_a_lost_message():
     happen("cart_1", created())
     event = EventRecord.objects.get()
     reaction = Reaction.objects.create(
@@ -92,14 +101,14 @@ def test_discarding_a_reaction_says_nothing_of_the_message():
     assert "is neither published, nor pending, nor discarded" in problem
 
 
-def test_what_is_published_and_owed_all_the_same_is_found():
+def test_a_message_that_is_both_published_and_pending_is_found():
     happen("cart_1", created())
     event = EventRecord.objects.get()
     Publication.objects.create(event=event, organization_id="org_1")
     assert problems() == [f"cart_1: cart.created {event.id} is both published and pending"]
 
 
-def test_a_state_that_its_events_do_not_lead_to_is_found(an_order):
+def test_a_status_that_the_events_do_not_explain_is_found(an_order):
     sql("UPDATE orders_order SET status = 'shipped' WHERE id = %s", an_order.id)
     assert problems() == [f"{an_order.id}: is shipped, which its events do not lead to"]
 
@@ -119,7 +128,7 @@ def test_events_without_a_stream_are_found():
     assert problems() == ["cart_1: has events but no stream"]
 
 
-def test_what_is_owed_for_too_long_is_found_and_what_is_parked_is_told_apart():
+def test_overdue_messages_are_found_and_parked_ones_are_counted():
     happen("cart_1", created(), added())
     happen("cart_2", created("cart_2"))
     assert problems() == []
@@ -133,7 +142,7 @@ def test_what_is_owed_for_too_long_is_found_and_what_is_parked_is_told_apart():
     assert "Parked: 1 messages, 0 reactions." in report.summary
 
 
-def test_a_hundred_problems_are_told_and_the_rest_is_counted(capsys, monkeypatch):
+def test_a_hundred_problems_are_listed_and_the_rest_is_counted(capsys, monkeypatch):
     monkeypatch.setattr(reconcile, "BATCH_SIZE", 10)
     fill(streams=103, each=1)
     Outbox.objects.all().delete()
@@ -145,8 +154,8 @@ def test_a_hundred_problems_are_told_and_the_rest_is_counted(capsys, monkeypatch
     assert "problems: 103" in AuditEntry.objects.get().result
 
 
-def test_what_is_under_way_is_seen_as_a_whole_or_not_at_all(an_order, monkeypatch):
-    """While it looks, somebody commits: of that it sees nothing, though it looks there later."""
+def test_a_running_transaction_is_seen_completely_or_not_at_all(an_order, monkeypatch):
+    """A reconciliation does not see what is committed while it runs."""
     look = reconcile._in_streams
     began = threading.Event()
 
@@ -169,7 +178,7 @@ def test_what_is_under_way_is_seen_as_a_whole_or_not_at_all(an_order, monkeypatc
     assert Stream.objects.count() == 5
 
 
-def test_every_kind_of_aggregate_is_looked_at(an_order, settle):
+def test_every_aggregate_is_checked(an_order, settle):
     settle()
     ReturnFactory()
     settle()

@@ -1,4 +1,4 @@
-"""The log is kept for as long as it was asked for; then whole streams leave it."""
+"""Retention: events are removed after EVENTS_KEEP_DAYS, whole streams at a time."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from invoices.models import Invoice
 from orders.models import Order
 from payments.models import Payment
 from payments.services import refunds
-from tests.events.facts import added, at_once, be_confirmed, created, happen
+from tests.events.sample_events import added, at_once, be_confirmed, created, happen
 from tests.factories import CartFactory, OrderFactory, cancel
 from tests.flows.goods import arrive, confirmed, pack, ship
 from tests.fulfillment.factories import fulfillments
@@ -33,7 +33,7 @@ def thirty_days(settings):
 
 @pytest.fixture
 def delivered(settle):
-    """An order that has come to its end, and its events to the broker."""
+    """A delivered order whose events are published."""
     order = confirmed({"wh_1": 1}, settle=settle)
     (found,) = fulfillments(order)
     pack(found, settle=settle)
@@ -50,18 +50,18 @@ def log(row):
     return EventRecord.objects.filter(stream=row.id)
 
 
-def test_nothing_is_removed_unless_it_is_asked_for(delivered, settings):
+def test_nothing_is_removed_by_default(delivered, settings):
     settings.EVENTS_KEEP_DAYS = None
     assert remove(timedelta(days=10_000)) == 0
     assert log(delivered).exists()
     assert not AuditEntry.objects.exists()
 
 
-def test_a_stream_that_is_at_its_end_leaves_a_tombstone_and_all_that_it_was_about(delivered):
+def test_the_events_of_a_complete_stream_are_removed_and_its_rows_stay(delivered):
     kept = OrderFactory()
     be_confirmed()
     count, last = log(delivered).count(), Stream.objects.get(pk=delivered.id).sequence
-    assert remove(timedelta(days=30)) == 0, "not before the day is over"
+    assert remove(timedelta(days=30)) == 0, "not before the day has ended"
     assert remove() == 1
     assert not log(delivered).exists()
     assert not Publication.objects.filter(event__stream=delivered.id).exists()
@@ -75,7 +75,7 @@ def test_a_stream_that_is_at_its_end_leaves_a_tombstone_and_all_that_it_was_abou
     assert (entry.action, entry.actor) == ("remove_events", "system")
     assert entry.result == f"{count} events of 1 streams are removed."
     assert remove() == 0
-    assert AuditEntry.objects.count() == 1, "a run that finds nothing leaves no entry"
+    assert AuditEntry.objects.count() == 1, "a run without work leaves no entry"
 
 
 def is_owed(order):
@@ -93,21 +93,21 @@ def pays_back(order):
 
 
 @pytest.mark.parametrize("what", [is_owed, comes_back, pays_back])
-def test_what_is_not_at_its_end_stays(delivered, settle, what):
+def test_a_stream_with_unfinished_work_stays(delivered, settle, what):
     what(delivered)
     settle()
     assert remove() == 0
     assert log(delivered).exists()
 
 
-def test_an_order_that_goes_on_stays():
+def test_an_open_order_stays():
     OrderFactory()
     CartFactory()
     be_confirmed()
     assert remove() == 0
 
 
-def test_what_happens_later_goes_on_from_the_tombstone(delivered, settle):
+def test_later_events_continue_the_sequence(delivered, settle):
     last = Stream.objects.get(pk=delivered.id).sequence
     remove()
     assert reconcile.reconcile().lines == []
@@ -122,7 +122,7 @@ def test_what_happens_later_goes_on_from_the_tombstone(delivered, settle):
     assert reconcile.reconcile().lines == [f"{delivered.id}: the numbers {last + 1} are missing"]
 
 
-def test_a_state_that_is_not_an_end_is_not_explained_by_a_removal(delivered):
+def test_a_removal_does_not_explain_a_missing_beginning(delivered):
     remove()
     Stream.objects.filter(pk=delivered.id).update(removed_at=None)
     lines = reconcile.reconcile().lines
@@ -130,7 +130,7 @@ def test_a_state_that_is_not_an_end_is_not_explained_by_a_removal(delivered):
     assert len(lines) == 5, "of the order, its payment, fulfillment, shipment and invoice"
 
 
-def test_the_timelines_say_since_when_they_are_shorter(delivered, settle, api, operator):
+def test_the_timelines_show_when_events_were_removed(delivered, settle, api, operator):
     url, page = f"/api/v1/orders/{delivered.id}/timeline", "admin:orders_order_change"
     assert api.get(url).json()["removed_at"] is None
     remove()
@@ -150,7 +150,7 @@ def test_the_timelines_say_since_when_they_are_shorter(delivered, settle, api, o
 
 @pytest.fixture
 def cancelled(settle):
-    """Return a function that makes orders that have come to their end."""
+    """Return a function that creates cancelled orders with published events."""
 
     def make(count):
         made = [cancel(OrderFactory()) for _ in range(count)]
@@ -161,7 +161,7 @@ def cancelled(settle):
     return make
 
 
-def test_two_at_once_remove_it_once(cancelled, monkeypatch):
+def test_concurrent_runs_remove_each_stream_once(cancelled, monkeypatch):
     monkeypatch.setattr(retention, "BATCH_SIZE", 2)
     cancelled(6)
     OrderFactory()
@@ -171,7 +171,7 @@ def test_two_at_once_remove_it_once(cancelled, monkeypatch):
     assert reconcile.reconcile().lines == []
 
 
-def test_one_that_somebody_is_at_work_on_is_left_for_the_next_run(cancelled):
+def test_a_locked_stream_is_left_for_the_next_run(cancelled):
     busy, idle = cancelled(2)
     with transaction.atomic():
         happen(busy.id, created(busy.id))
@@ -180,7 +180,7 @@ def test_one_that_somebody_is_at_work_on_is_left_for_the_next_run(cancelled):
     assert not log(idle).exists()
 
 
-def test_one_that_is_stopped_has_removed_whole_streams_and_the_next_goes_on(cancelled, monkeypatch):
+def test_an_interrupted_run_has_removed_complete_streams(cancelled, monkeypatch):
     monkeypatch.setattr(retention, "BATCH_SIZE", 1)
     cancelled(3)
     with monkeypatch.context() as patch:
@@ -195,7 +195,7 @@ def test_one_that_is_stopped_has_removed_whole_streams_and_the_next_goes_on(canc
     assert not EventRecord.objects.exists()
 
 
-def test_the_timer_takes_the_time_it_is_told(cancelled):
+def test_the_timer_takes_its_moment_as_an_argument(cancelled):
     cancelled(1)
     tasks.remove_old_events()
     assert EventRecord.objects.exists()

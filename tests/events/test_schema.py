@@ -7,22 +7,22 @@ import pytest
 from carts.events import CartAbandoned
 from events import schema
 from events.schema import Event, InvalidEvent, event, parse, render
-from tests.events.facts import NOON, added, created
+from tests.events.sample_events import NOON, added, created
 
 
-def text(fact: Event) -> str:
-    return render(fact, organization_id="org_1", at=NOON)
+def text(event: Event) -> str:
+    return render(event, organization_id="org_1", at=NOON)
 
 
 @pytest.fixture
 def declare(monkeypatch):
-    """Return `event` with a registry that is forgotten after the test."""
+    """Return the decorator `event`, with a registry for this test only."""
     monkeypatch.setattr(schema, "registry", dict(schema.registry))
     monkeypatch.setattr(schema, "_decoders", dict(schema._decoders))
     return event
 
 
-def test_the_text_that_goes_out():
+def test_the_envelope_is_rendered_as_json():
     assert text(added(2)) == (
         '{"event":"cart.item_added","version":"1.0","timestamp":"2025-11-23T12:00:00Z",'
         '"organization_id":"org_1",'
@@ -47,7 +47,7 @@ def test_money_is_a_number_with_all_its_decimals(amount, written):
 
 
 @pytest.mark.parametrize("value", ["NaN", "sNaN", "Infinity", "-Infinity"])
-def test_what_is_no_number_is_refused(value):
+def test_an_amount_that_is_not_finite_is_refused(value):
     with pytest.raises(InvalidEvent, match="unit_price"):
         added(unit_price=Decimal(value))
 
@@ -65,7 +65,7 @@ def test_what_is_no_number_is_refused(value):
         {"variant_id": 7},
     ],
 )
-def test_a_wrong_value_is_refused(changes):
+def test_an_invalid_value_is_refused(changes):
     with pytest.raises(InvalidEvent, match=r"cart\.item_added"):
         text(msgspec.structs.replace(added(), **changes))
 
@@ -75,7 +75,7 @@ def test_a_float_is_refused():
         msgspec.structs.replace(added(), unit_price=0.1 + 0.2)
 
 
-def test_a_key_too_many_or_too_few_is_refused():
+def test_an_unknown_or_missing_key_is_refused():
     with pytest.raises(TypeError):
         created(colour="red")
     with pytest.raises(TypeError):
@@ -97,9 +97,9 @@ def abandoned(at: datetime) -> CartAbandoned:
 
 def test_timestamps_are_utc_and_whole_seconds():
     lima = timezone(timedelta(hours=-5))
-    fact = abandoned(datetime(2025, 11, 23, 7, 0, 0, 999_999, lima))
-    assert '"abandoned_at":"2025-11-23T12:00:00Z"' in text(fact)
-    assert fact.happened_at == NOON
+    event = abandoned(datetime(2025, 11, 23, 7, 0, 0, 999_999, lima))
+    assert '"abandoned_at":"2025-11-23T12:00:00Z"' in text(event)
+    assert event.happened_at == NOON
     assert added().happened_at is None
 
 
@@ -108,7 +108,7 @@ def test_a_timestamp_without_a_zone_is_refused():
         abandoned(datetime(2025, 11, 23))
 
 
-def test_a_body_may_have_256_kib(declare):
+def test_a_body_has_at_most_256_kib(declare):
     @declare("test.long")
     class Long(Event):
         text: str
@@ -119,7 +119,7 @@ def test_a_body_may_have_256_kib(declare):
         text(Long(text="x" * (256 * 1024 - frame + 1)))
 
 
-def test_only_registered_events_are_written(declare):
+def test_only_registered_events_are_rendered(declare):
     class Unregistered(Event):
         pass
 
@@ -134,6 +134,6 @@ def test_only_registered_events_are_written(declare):
         declare("cart.created")(Unregistered)
 
 
-def test_what_is_written_can_be_read_back():
+def test_a_rendered_event_can_be_parsed():
     assert parse("cart.item_added", text(added(3))) == added(3)
     assert str(parse("cart.item_added", text(added(unit_price="1.50"))).unit_price) == "1.50"

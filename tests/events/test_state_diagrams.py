@@ -9,12 +9,12 @@ PAGES = Path(settings.BASE_DIR, "docs", "states")
 
 @pytest.fixture
 def orders(tmp_path):
-    """The page about orders, freshly written."""
+    """The generated page about orders."""
     call_command("state_diagrams", to=tmp_path)
     return (tmp_path / "orders.md").read_text()
 
 
-def test_the_pages_in_the_repository_are_as_the_transitions_are():
+def test_the_pages_in_the_repository_are_up_to_date():
     call_command("state_diagrams", "--check")
 
 
@@ -30,24 +30,24 @@ def test_the_pages_in_the_repository_are_as_the_transitions_are():
         "delivered --> [*]",
     ],
 )
-def test_the_diagram_has_every_move_with_what_it_tells(orders, arrow):
+def test_the_diagram_has_an_arrow_for_every_change_of_status(orders, arrow):
     assert f"    {arrow}\n" in orders
 
 
-def test_what_stays_is_in_the_table_only(orders):
+def test_transitions_without_a_target_are_only_in_the_table(orders):
     assert "processing --> processing" not in orders
     row = "| ship_part | A shipment leaves, and other units are still to be shipped. "
     assert f"{row}| processing | the same |" in orders
 
 
-def test_the_table_names_what_clients_may_ask_for_and_what_it_needs(orders):
+def test_the_table_shows_verbs_and_guards(orders):
     assert "| **hold** |" in orders
     assert "| **write-off** | Write off units that will never ship" in orders
     assert "| (order.held) | the order is not on hold; some units have not been shipped |" in orders
     assert "| confirm |" in orders
 
 
-def test_a_stale_a_missing_and_a_superfluous_page_are_found_and_put_right(tmp_path):
+def test_outdated_missing_and_superfluous_pages_are_found_and_fixed(tmp_path):
     call_command("state_diagrams", to=tmp_path)
     (tmp_path / "orders.md").write_text("It was different once.")
     (tmp_path / "carts.md").unlink()

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from events import reactions, tasks
 from events.models import EventRecord, Outbox, Reaction
-from tests.events.facts import added, created, happen
+from tests.events.sample_events import added, created, happen
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +33,7 @@ def swept(enqueued, django_capture_on_commit_callbacks):
     return sweep
 
 
-def test_lost_nudges_are_made_up_for(swept, settings):
+def test_the_sweep_enqueues_lost_tasks_again(swept, settings):
     settings.EVENTS_SHARDS = 1
     owe("cart_1")
     assert swept() == [
@@ -42,7 +42,7 @@ def test_lost_nudges_are_made_up_for(swept, settings):
     ]
 
 
-def test_a_reaction_is_not_nudged_again_at_once(swept):
+def test_a_reaction_is_not_enqueued_again_at_once(swept):
     owe("cart_1")
     assert reacting(swept()) == [("cart_1", "tests")]
     assert reacting(swept()) == []
@@ -50,22 +50,22 @@ def test_a_reaction_is_not_nudged_again_at_once(swept):
     assert reacting(swept()) == [("cart_1", "tests")]
 
 
-def test_what_is_not_due_or_parked_is_left_alone(swept):
+def test_the_sweep_ignores_delayed_and_parked_reactions(swept):
     owe("cart_1", not_before=timezone.now() + timedelta(seconds=60))
     owe("cart_2", parked_at=timezone.now())
     owe("cart_3", not_before=timezone.now() - timedelta(seconds=1))
     assert reacting(swept()) == [("cart_3", "tests")]
 
 
-def test_what_waits_behind_a_held_reaction_is_left_alone_too(swept):
+def test_the_sweep_ignores_reactions_behind_a_delayed_one(swept):
     owe("cart_1", parked_at=timezone.now())
     owe("cart_1")
     owe("cart_1", context="others")
     assert reacting(swept()) == [("cart_1", "others")]
 
 
-def test_a_reaction_that_failed_is_nudged_as_soon_as_it_is_due(swept, monkeypatch):
-    def fail(fact, about):
+def test_a_failed_reaction_is_enqueued_as_soon_as_it_is_due(swept, monkeypatch):
+    def fail(event, about):
         raise ValueError
 
     failing = reactions.Registered("tests.x", "tests", fail)
@@ -77,7 +77,7 @@ def test_a_reaction_that_failed_is_nudged_as_soon_as_it_is_due(swept, monkeypatc
     assert reacting(swept()) == [("cart_1", "tests")]
 
 
-def test_a_sweep_nudges_only_so_many_the_oldest_first(swept, monkeypatch):
+def test_a_sweep_has_a_limit_and_takes_the_oldest_first(swept, monkeypatch):
     monkeypatch.setattr(tasks, "BATCH_SIZE", 2)
     for n in range(3):
         owe(f"cart_{n}")
@@ -85,14 +85,14 @@ def test_a_sweep_nudges_only_so_many_the_oldest_first(swept, monkeypatch):
     assert reacting(swept()) == [("cart_2", "tests")]
 
 
-def test_a_held_stream_needs_no_relay(swept):
+def test_a_stream_with_a_parked_message_needs_no_relay(swept):
     happen("cart_1", created(), added())
     first = Outbox.objects.earliest("event")
     Outbox.objects.filter(pk=first.pk).update(parked_at=timezone.now())
     assert swept() == []
 
 
-def test_the_tasks_do_what_they_are_nudged_for(monkeypatch):
+def test_the_tasks_call_the_relay_and_the_reactions(monkeypatch):
     done = []
     monkeypatch.setattr("events.delivery.relay.publish_pending", lambda shard: done.append(shard))
     monkeypatch.setattr("events.reactions.run_pending", lambda *pair: done.append(pair))

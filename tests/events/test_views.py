@@ -14,7 +14,7 @@ def publish(*streams):
             Publication.objects.create(event=event, organization_id=event.organization_id)
 
 
-def test_the_feed_tells_what_was_published_in_the_order_of_publication(api):
+def test_the_feed_lists_published_events_by_position(api):
     order, cart = OrderFactory(), CartFactory()
     publish(cart, order, OrderFactory(organization_id="org_2"))
     OrderFactory()  # not confirmed by the broker yet
@@ -33,7 +33,7 @@ def test_the_feed_tells_what_was_published_in_the_order_of_publication(api):
     assert EventRecord.objects.get(stream=order.id, sequence=1).body.encode() in feed.content
 
 
-def test_a_consumer_that_was_away_goes_on_where_it_stopped(api):
+def test_a_consumer_continues_after_its_last_position(api):
     order = OrderFactory(status="confirmed")
     publish(order)
     first = api.get("/api/v1/events?page_size=3").json()
@@ -44,7 +44,7 @@ def test_a_consumer_that_was_away_goes_on_where_it_stopped(api):
     assert api.get(f"/api/v1/events?after={last}").json() == {"next": None, "results": []}
 
 
-def test_the_feed_is_narrowed_by_name_and_stream(api):
+def test_the_feed_can_be_filtered_by_name_and_stream(api):
     order, cart = OrderFactory(), CartFactory()
     publish(order, cart)
 
@@ -64,6 +64,6 @@ def test_the_feed_is_narrowed_by_name_and_stream(api):
         *("name=order.canceled", "name=order.held"),  # a slip, and one that is never published
     ],
 )
-def test_a_wrong_question_is_refused(api, query):
+def test_an_invalid_query_is_refused(api, query):
     answer = api.get(f"/api/v1/events?{query}")
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [query.partition("=")[0]])

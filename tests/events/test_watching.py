@@ -1,4 +1,4 @@
-"""The dashboard, the alerts and the page about them, held against the service."""
+"""The dashboard, the alerts and their guide match the metrics of the service."""
 
 import re
 
@@ -37,7 +37,7 @@ def test_the_guide_lists_every_metric(client):
     assert set(re.findall(r"^\| `(order_service_\w+)", guide, re.MULTILINE)) == ours
 
 
-def test_every_alert_says_what_to_do_about_it():
+def test_every_alert_has_instructions():
     headings = re.findall(r"^## (\w+)$", PAGE, re.MULTILINE)
     assert sorted(headings) == sorted(rule["alert"] for rule in ALERTS)
     for rule in ALERTS:
@@ -51,7 +51,7 @@ def test_every_alert_says_what_to_do_about_it():
             assert f"**{question}**" in section, rule["alert"]
 
 
-def test_the_dashboard_can_be_imported_as_it_is():
+def test_the_dashboard_can_be_imported():
     (variable,) = DASHBOARD["templating"]["list"]
     assert (variable["name"], variable["type"]) == ("datasource", "datasource")
     assert variable["query"] == "prometheus"
@@ -64,14 +64,14 @@ def test_the_dashboard_can_be_imported_as_it_is():
         for query in panel["targets"]:
             assert query.get("datasource", DATASOURCE) == DATASOURCE, panel["title"]
     places = [set(_cells(**panel["gridPos"])) for panel in panels]
-    assert len(set.union(*places)) == sum(map(len, places)), "panels lie on each other"
+    assert len(set.union(*places)) == sum(map(len, places)), "panels overlap"
 
 
 def _cells(x, y, w, h):
     return ((column, row) for column in range(x, x + w) for row in range(y, y + h))
 
 
-def test_no_link_of_the_guide_leads_nowhere():
+def test_the_links_of_the_guide_exist():
     for path in FOLDER.glob("*.md"):
         for target in re.findall(r"\]\(([^)#]*)(?:#[^)]*)?\)", path.read_text()):
             assert (FOLDER / target).exists(), f"{path.name}: {target}"

@@ -44,7 +44,7 @@ class Cluster:
         self._run("pg_ctl", "-s", "-w", "-D", str(self._data), "-l", log, "-o", options, "start")
 
     def stop(self) -> None:
-        """Pull the plug: nobody is waited for, and what was committed is found in its log."""
+        """Stop at once, as after a power failure; the write-ahead log keeps what was committed."""
         self._run("pg_ctl", "-s", "-w", "-D", str(self._data), "-m", "immediate", "stop")
 
     def terminate(self) -> int:

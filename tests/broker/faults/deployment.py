@@ -16,7 +16,7 @@ from payments.models import Payment
 from tests.broker.conftest import CELERY, environment, publish, wait_until
 
 ALONE = ("--without-mingle", "--without-gossip", "--without-heartbeat", "--loglevel=ERROR")
-MEANWHILE = 20  # messages that become owed while they are counted
+MEANWHILE = 20  # messages that may be recorded while they are counted
 Process = subprocess.Popen[bytes]
 
 
@@ -77,7 +77,7 @@ class Deployment:
     def load(
         self, *, workers: int = 2, producers: int = 2, pause: float = 0.05, what: str = "orders"
     ) -> Iterator[None]:
-        """Let everything run, and in the end until nobody owes anything."""
+        """Run the block under load, and then wait until no work is pending."""
         self.beat()
         for _ in range(workers):
             self.worker()
@@ -88,29 +88,29 @@ class Deployment:
 
     @contextmanager
     def fault(self) -> Iterator[None]:
-        """Put at risk what is owed before and after the block: no more may be sent twice."""
+        """Count the messages pending before and after the block: only those may be duplicated."""
         self.at_risk += Outbox.objects.count() + MEANWHILE
         yield
         self.at_risk += Outbox.objects.count()
 
     def settle(self) -> None:
-        """Stop producing, and wait until nobody owes anything."""
+        """Stop the load, and wait until no work is pending."""
         for producer in self.producers:
             producer.terminate()
         for producer in self.producers:
             producer.wait(60)
         self.producers.clear()
-        self._wait_until_nothing_is_owed()
+        self._wait_until_nothing_is_pending()
         # Timers must not go on while the queue is compared with the database.
         self.scheduler.kill()
         self.scheduler.wait()
-        self._wait_until_nothing_is_owed()
+        self._wait_until_nothing_is_pending()
         self.stop()
 
-    def _wait_until_nothing_is_owed(self) -> None:
+    def _wait_until_nothing_is_pending(self) -> None:
         with suppress(AssertionError):
-            wait_until(lambda: not owed(), "something is still owed", patience=120)
-        assert not owed(), owed()
+            wait_until(lambda: not pending(), "work is still pending", patience=120)
+        assert not pending(), pending()
 
     def stop(self) -> None:
         for process in self._all:
@@ -119,8 +119,8 @@ class Deployment:
             process.wait()
 
 
-def owed() -> list[object]:
-    """Return what nobody has done yet."""
+def pending() -> list[object]:
+    """Return the pending messages and reactions."""
     return [
         *Outbox.objects.all()[:10],
         *Reaction.objects.all()[:10],
@@ -135,9 +135,9 @@ def grown(rows: QuerySet, by: int):
 
 
 def silent_for() -> float:
-    """Return for how many seconds somebody has been in a transaction that is silent now.
+    """Return the age in seconds of the oldest transaction that is idle now.
 
-    A relay that publishes is; 0 if nobody is.
+    A publishing relay has one; 0 if there is none.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -149,5 +149,7 @@ def silent_for() -> float:
 
 
 def drain() -> None:
-    """Publish in this process until nothing is owed."""
-    wait_until(lambda: publish(retries=True) or not Outbox.objects.exists(), "still owed")
+    """Publish in this process until nothing is pending."""
+    wait_until(
+        lambda: publish(retries=True) or not Outbox.objects.exists(), "messages are still pending"
+    )

@@ -16,7 +16,7 @@ from tests.broker.conftest import Consumer, publish, wait_until
 from tests.broker.faults.conftest import own_channel, seconds_until
 from tests.broker.faults.deployment import drain, grown, silent_for
 from tests.broker.faults.proxy import Proxy
-from tests.events.facts import abandoned, added, created, fill, happen
+from tests.events.sample_events import abandoned, added, created, fill, happen
 from tests.factories import ADDRESS, CartFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,9 +27,7 @@ def test_stopped_and_started(node, deployment, prove):
     with deployment.load():
         with deployment.fault():
             node.stop()
-        wait_until(
-            grown(EventRecord.objects.all(), 100), "without a broker, facts are recorded too"
-        )
+        wait_until(grown(EventRecord.objects.all(), 100), "events are recorded without a broker")
         node.start()
         recovery = seconds_until(grown(Publication.objects.all(), 50), "it does not resume")
     prove(duplicates=deployment.at_risk, recovery=recovery)
@@ -78,12 +76,12 @@ def test_away_for_whole_requests(node, deployment, prove, caller, unused_tcp_por
         terms = {"shipping_address": ADDRESS}
         assert send(f"/api/v1/carts/{cart}/checkout", terms, cart) == 201
         took.append(time.monotonic() - began)
-    # To send anything costs 0.6 s if nobody is there, and ten if it does not answer.
+    # Sending takes 0.6 s if the port is closed, and 10 s if the broker does not respond.
     assert max(took) < 0.5, "a request has waited for the broker"
     node.start()
     deployment.worker()
     deployment.beat()
-    recovery = seconds_until(lambda: not Outbox.objects.exists(), "still owed")
+    recovery = seconds_until(lambda: not Outbox.objects.exists(), "messages are still pending")
     prove(recovery=recovery)
 
 
@@ -96,10 +94,8 @@ def test_frozen(node, deployment, prove):
             try:
                 in_flight, confirmed = Outbox.objects.count(), Publication.objects.count()
                 time.sleep(60)  # the fault is that it lasts
-                assert Publication.objects.count() - confirmed <= in_flight, "nobody confirmed that"
-                assert EventRecord.objects.count() > confirmed + 500, (
-                    "facts are recorded all the same"
-                )
+                assert Publication.objects.count() - confirmed <= in_flight, "not confirmed"
+                assert EventRecord.objects.count() > confirmed + 500, "events are still recorded"
                 assert silent_for() < 2 * publisher_.DEADLINE, "a relay hangs"
             finally:
                 node.send(signal.SIGCONT)
@@ -113,7 +109,7 @@ def test_short_of_memory(node, deployment, prove):
     with deployment.load():
         with deployment.fault():
             node.control("set_vm_memory_high_watermark", "absolute", "1")
-            wait_until(grown(EventRecord.objects.all(), 1000), "facts are recorded all the same")
+            wait_until(grown(EventRecord.objects.all(), 1000), "events are still recorded")
             assert Outbox.objects.count() > 100
         node.control("set_vm_memory_high_watermark", "0.4")
         recovery = seconds_until(grown(Publication.objects.all(), 200), "it does not resume")
@@ -160,7 +156,7 @@ def test_nacks(queue, prove, settings):
             publish(retries=True)
             return not Outbox.objects.exists()
 
-        wait_until(read, "still owed")
+        wait_until(read, "messages are still pending")
         reader.read()
         reader.close()
         channel.queue_delete(full)

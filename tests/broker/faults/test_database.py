@@ -16,7 +16,7 @@ from events.models import EventRecord, Outbox, Publication
 from tests.broker.conftest import publish, wait_until
 from tests.broker.faults.conftest import seconds_until
 from tests.broker.faults.deployment import drain, grown
-from tests.events.facts import added, at_once, created, fill, happen
+from tests.events.sample_events import added, at_once, created, fill, happen
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,7 +89,7 @@ def latency(since: int) -> float:
 
 
 @pytest.mark.long
-@pytest.mark.fault(14, "somebody's transaction is open for two minutes")
+@pytest.mark.fault(14, "a transaction is open for two minutes")
 def test_idle_transaction(cluster, deployment, prove):
     url = cluster.url.replace("postgres://", "postgresql://")
     with deployment.load(producers=1), psycopg.connect(url) as foreign:
@@ -122,7 +122,7 @@ def test_wrong_clocks(node, deployment, prove):
     wait_until(grown(Publication.objects.all(), 200), "nothing is published")
     with deployment.fault():
         node.stop()
-    wait_until(grown(EventRecord.objects.all(), 50), "facts are recorded all the same")
+    wait_until(grown(EventRecord.objects.all(), 50), "events are still recorded")
     node.start()
     recovery = seconds_until(grown(Publication.objects.all(), 50), "it does not resume")
     deployment.settle()

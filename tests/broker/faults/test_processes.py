@@ -15,7 +15,7 @@ from events.models import EventRecord, Outbox, Publication
 from tests.broker.conftest import wait_until
 from tests.broker.faults.conftest import seconds_until
 from tests.broker.faults.deployment import drain, grown, silent_for
-from tests.events.facts import added, at_once, fill, happen
+from tests.events.sample_events import added, at_once, fill, happen
 from tests.factories import CartFactory
 from tests.parallel import killed
 
@@ -64,7 +64,7 @@ def test_workers_killed(deployment, prove):
 @pytest.mark.long
 @pytest.mark.fault(1, "worker frozen in the middle of a batch")
 def test_worker_frozen(deployment, prove):
-    """As one whose host has vanished: nobody tells the database that its locks are nobody's."""
+    """Freeze the process, like a lost host: the database keeps its locks."""
     for n in range(4):
         happen(f"cart_{n}", *[added()] * 3000)
     frozen = deployment.worker()
@@ -95,7 +95,7 @@ def test_web_killed_before_the_wake(deployment, prove):
     CartFactory()
     wait_until(lambda: not Outbox.objects.exists(), "nothing is published")
     killed(CartFactory, notify, "_put")
-    assert Outbox.objects.exists(), "somebody was told"
+    assert Outbox.objects.exists(), "nothing was published"
     recovery = seconds_until(lambda: not Outbox.objects.exists(), "the sweep finds nothing")
     prove(recovery=recovery)
 

@@ -6,7 +6,7 @@ import pytest
 
 from events.models import EventRecord
 from tests.broker.faults.truth import Heard, compare
-from tests.events.facts import added, created, happen
+from tests.events.sample_events import added, created, happen
 
 pytestmark = pytest.mark.django_db
 

@@ -51,7 +51,7 @@ def hear(queue: str, url: str) -> list[Heard]:
 def compare(heard: list[Heard]) -> Verdict:
     """Judge the messages, in the order in which they came."""
     rows = EventRecord.objects.filter(sequence__isnull=False)
-    facts = {
+    events = {
         id: (stream, sequence, body.encode())
         for id, stream, sequence, body in rows.values_list("id", "stream", "sequence", "body")
     }
@@ -65,9 +65,9 @@ def compare(heard: list[Heard]) -> Verdict:
         last[message.stream] = max(last[message.stream], message.sequence)
     told = {(m.id, (m.stream, m.sequence, m.body)) for m in heard}
     return Verdict(
-        events=len(facts),
-        lost=len(facts.keys() - first.keys()),
-        invented=sum(facts.get(id) != message for id, message in told),
+        events=len(events),
+        lost=len(events.keys() - first.keys()),
+        invented=sum(events.get(id) != message for id, message in told),
         reordered=reordered,
         duplicates=len(heard) - len(first),
     )

@@ -1,4 +1,4 @@
-"""Facts of the real catalogue, for tests to which it does not matter whose they are."""
+"""Events of the carts context, for tests that need any event."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -46,38 +46,38 @@ def internal() -> CartItemChanged:
 
 
 def cart(**changes: Any) -> Cart:
-    """Return a cart that is not saved yet; it has recorded cart.created."""
+    """Return an unsaved cart that has recorded cart.created."""
     fields = {"organization_id": "org_1", "currency": "USD", "customer_id": "cust_1"}
     return Cart.open(**fields | changes)
 
 
 class Source:
-    """What the outbox asks of an aggregate, without a table behind it."""
+    """The attributes of an aggregate that the outbox uses, without a table."""
 
     organization_id = "org_1"
 
-    def __init__(self, stream: str, facts: tuple[Event, ...]) -> None:
+    def __init__(self, stream: str, events: tuple[Event, ...]) -> None:
         self.stream = self.pk = stream
-        self._facts = facts
+        self._events = events
 
     def pull_events(self) -> list[tuple[Event, datetime]]:
-        return [(fact, fact.happened_at or NOON) for fact in self._facts]
+        return [(event, event.happened_at or NOON) for event in self._events]
 
 
-def happen(stream: str, *facts: Event) -> None:
-    """Record facts in a stream, and commit."""
+def happen(stream: str, *events: Event) -> None:
+    """Record events in a stream, and commit."""
     with transaction.atomic():
-        outbox.write(Source(stream, facts))  # type: ignore[arg-type]
+        outbox.write(Source(stream, events))  # type: ignore[arg-type]
 
 
 def fill(streams: int, each: int) -> None:
-    """Record so many facts in each of so many streams."""
+    """Record `each` events in each of `streams` streams."""
     for n in range(streams):
         happen(f"cart_{n}", *[added()] * each)
 
 
 def at_once(*calls: Callable[[], object]) -> None:
-    """Run each call in a thread with a database connection of its own, until all have ended."""
+    """Run each call in a thread with its own database connection, and wait for all."""
 
     def run(call: Callable[[], object]) -> None:
         try:
@@ -91,7 +91,7 @@ def at_once(*calls: Callable[[], object]) -> None:
 
 
 def be_confirmed() -> None:
-    """The broker has confirmed everything that was owed to it."""
+    """Turn all pending messages into publications."""
     with transaction.atomic():
         relay._mark_published(
             list(Outbox.objects.order_by("event_id").values_list("pk", flat=True))

@@ -13,7 +13,7 @@ from events.models import EventRecord, Outbox, Publication
 from events.schema import InvalidEvent
 from tests.broker.conftest import publish, wait_until
 from tests.broker.faults.deployment import drain, grown
-from tests.events.facts import added, cart, created, fill, happen
+from tests.events.sample_events import added, cart, created, fill, happen
 from tests.factories import CartFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,13 +38,13 @@ def test_rolled_back(prove, enqueued):
             happen("cart_1", added())
             raise ChangedMindError
         happen("cart_1", added())
-    assert len(enqueued) == 2, "one for each fact that is committed"
+    assert len(enqueued) == 2, "one task for each committed event"
     drain()
     assert prove().events == 2
 
 
 class Unheard(schema.Event):
-    """Nobody has registered it."""
+    """An event that is not registered."""
 
     name, moment, published = "cart.unheard", None, True
 
@@ -60,8 +60,8 @@ def test_poison(prove):
     EventRecord.objects.filter(pk=damaged.pk).update(occurred_at=before.replace(year=1900))
     for attempt in range(1, 6):
         publish(retries=True)
-        owed = Outbox.objects.get(pk=damaged.pk)
-        assert (owed.attempts, owed.parked_at is not None) == (attempt, attempt == 5)
+        pending = Outbox.objects.get(pk=damaged.pk)
+        assert (pending.attempts, pending.parked_at is not None) == (attempt, attempt == 5)
     happen("cart_1", added())
     publish(retries=True)
     held = Outbox.objects.order_by("event_id").values_list("event__stream", flat=True)
