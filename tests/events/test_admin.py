@@ -176,7 +176,7 @@ def test_the_page_of_an_event_shows_its_body_and_its_pending_work(operator, reac
     client, event = operator(), reaction.event
     page = client.get(url(event))
     text = page.content.decode()
-    for word in ("message to the broker, payments.refund", "An order is open", event.id):
+    for word in ("message to the broker, payments.refund", "An order was opened", event.id):
         assert word in text
     value = json.loads(event.body)["data"]["order_number"]
     assert f"&quot;order_number&quot;: &quot;{value}&quot;" in text
