@@ -1,4 +1,4 @@
-"""Carts, orders and payments in every state, reached as users reach it: through the services."""
+"""Factories of carts, orders, payments and invoices in every state; they call the services."""
 
 from decimal import Decimal
 from typing import Any
@@ -22,7 +22,7 @@ ADDRESS = {"name": "Juan Pérez", "line1": "1 Main Street", "city": "Memphis", "
 
 
 class LineFactory(factory.DictFactory):
-    """What is bought, for a cart or an order."""
+    """A line of a cart or of an order."""
 
     variant_id = factory.Sequence(lambda n: f"var_{n}")
     title = "A shirt"
@@ -52,7 +52,7 @@ class CartFactory(factory.Factory):
 
 
 class OrderFactory(factory.Factory):
-    """`status` is reached step by step; what is shipped is in the shipment `ship_1`."""
+    """An order, taken to `status` step by step; shipped units are in the shipment `ship_1`."""
 
     class Meta:
         model = Order
@@ -76,25 +76,25 @@ class OrderFactory(factory.Factory):
 
 
 def order_of(*quantities: int, status: str = "processing", **fields: Any) -> Order:
-    """An order of one line for each quantity: of `var_0`, `var_1`, …"""
+    """Return an order with one line for each quantity, of `var_0`, `var_1`, …"""
     lines = [LineFactory(variant_id=f"var_{n}", quantity=q) for n, q in enumerate(quantities)]
     return OrderFactory(items=lines, status=status, **fields)
 
 
 def start_payment(order: Order, method: str = "sandbox", token: str | None = None) -> Payment:
-    """Ask for what is due, and hear the gateway's answer, as a client does."""
+    """Start a payment of the amount due, and call its gateway."""
     payment = capture.start_payment(order_id=order.id, method=method, token=token)
     gateway.call_gateway(payment_id=payment.id)
     return Payment.objects.get(pk=payment.pk)
 
 
 def pay(order: Order) -> Payment:
-    """Pay what is due; nobody has reacted to it yet."""
+    """Pay the amount due; the reactions stay pending."""
     return start_payment(order, token="tok_ok")
 
 
 class PaymentFactory(factory.Factory):
-    """A payment of an order of 50.00, by a card of the sandbox."""
+    """A payment of an order of 50.00 through the sandbox gateway."""
 
     class Meta:
         model = Payment
@@ -117,7 +117,7 @@ class PaymentFactory(factory.Factory):
 
 
 def refund(payment: Payment, amount: Any, **given: Any) -> Refund:
-    """Give money back, of a confirmed order, and hear the gateway's answer."""
+    """Refund a payment of a confirmed order, and call its gateway."""
     payment = Payment.objects.select_related("order").get(pk=payment.pk)
     if payment.applies_to_order and not payment.order.confirmed_at:
         orders.confirm_order(order_id=payment.order_id, payment_id=payment.id)
@@ -128,7 +128,7 @@ def refund(payment: Payment, amount: Any, **given: Any) -> Refund:
 
 
 def confirm(order: Order) -> Order:
-    """What is due is paid, unless that is nothing."""
+    """Pay the amount due, and confirm the order."""
     payment = pay(order)
     return orders.confirm_order(order_id=order.id, payment_id=payment.id)
 
@@ -138,7 +138,7 @@ def start(order: Order) -> Order:
 
 
 def ship(order: Order, shipment_id: str = "ship_1", **given: Any) -> Order:
-    """Ship the given units, or all that have not left."""
+    """Ship the given units, or all unshipped ones."""
     lines = selectors.get(order.id).lines
     units = {line.id: line.unshipped_quantity for line in lines if line.unshipped_quantity}
     shipment: dict[str, Any] = {
@@ -180,7 +180,7 @@ STEPS = {
 
 
 class InvoiceFactory(factory.Factory):
-    """The invoice of an order of its own; the fields are the order's."""
+    """The invoice of a new order; the fields are those of the order."""
 
     class Meta:
         model = Invoice
@@ -206,7 +206,7 @@ def invoice_of(order: Order) -> Invoice:
 
 
 def credit(invoice: Invoice, amount: str, refund_id: str = "ref_1", **given: Any) -> Invoice:
-    """Credit a refund, and have the credit note rendered."""
+    """Issue a credit note for a refund, and render it."""
     refund: dict[str, Any] = {"currency": invoice.currency, "reason": "customer_return"}
     invoices.issue_credit_note(
         order_id=invoice.order_id,

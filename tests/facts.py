@@ -1,4 +1,4 @@
-"""Looking into the log."""
+"""Reads the event log."""
 
 import json
 from typing import Any
@@ -7,13 +7,13 @@ from events.models import EventRecord
 
 
 def told(stream: Any, *, after: int = 0) -> list[str]:
-    """Return the names of what happened to an order or a cart, internal facts too."""
+    """Return the names of the events of an order or a cart, including internal ones."""
     events = EventRecord.objects.filter(stream=stream.id, number__gt=after).order_by("number")
     return list(events.values_list("name", flat=True))
 
 
 def mark() -> int:
-    """Return where the log ends now."""
+    """Return the number of the latest event, or 0."""
     last = EventRecord.objects.order_by("-number").first()
     return last.number if last else 0
 

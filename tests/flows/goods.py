@@ -1,4 +1,4 @@
-"""How goods travel, from the shelf to the customer, with every reaction settled in between."""
+"""Steps from the shelf to the customer; each runs the pending reactions at its end."""
 
 from collections.abc import Callable, Mapping
 from uuid import uuid4
@@ -29,7 +29,7 @@ def now(order: Order) -> Order:
 
 
 def pack(found: Fulfillment, *, settle: Settle, short: Mapping[str, int] | None = None) -> None:
-    """Pick everything, but for what is short, and pack it."""
+    """Pick and pack all units except those that are reported short."""
     fulfillment.start_fulfillment(fulfillment_id=found.id, assigned_to="picker_1")
     for item, quantity in (short or {}).items():
         fulfillment.report_short(
@@ -45,7 +45,7 @@ def pack(found: Fulfillment, *, settle: Settle, short: Mapping[str, int] | None 
 
 
 def ship(found: Fulfillment, *, settle: Settle, **given: object) -> Shipment:
-    """Dispatch what is packed, or the given `units`, with a label of the sandbox."""
+    """Dispatch the packed units, or the given `units`, with a label of the sandbox."""
     given = {"carrier": "sandbox", "service": "Ground", **given}
     shipment = creation.create_shipment(fulfillment_id=found.id, **given)  # type: ignore[arg-type]
     labels.label_shipment(shipment_id=shipment.id)
@@ -66,7 +66,7 @@ def lose(shipment: Shipment, *, settle: Settle, status: str = "lost") -> None:
 
 
 def pay_out(order: Order, *, settle: Settle) -> None:
-    """The gateway gives back what it is asked for."""
+    """Have the gateway pay out the requested refunds."""
     for payment in Payment.objects.filter(order=order.id):
         gateway.call_gateway(payment_id=payment.id)
     settle()

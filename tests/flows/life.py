@@ -1,7 +1,7 @@
-"""Everything that anybody may ask of an order and of what belongs to it, at any time.
+"""All commands for an order and its payments, fulfillments, shipments and returns.
 
-Each command is drawn as a handful of numbers and finds out by itself what they mean now, so that
-several of them can be asked at once, and twice.
+Each command gets three random numbers and derives its arguments from them and the current state,
+so that commands can be repeated and run concurrently.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ Numbers = tuple[int, int, int]
 
 
 class Life:
-    """An order of two lines and seven units, a third off, that two warehouses send."""
+    """An order of two lines and seven units, with a discount, sent by two warehouses."""
 
     def __init__(self) -> None:
         lines = [LineFactory(quantity=3), LineFactory(quantity=4, unit_price=Decimal("9.99"))]
@@ -42,7 +42,7 @@ class Life:
         return list(model.objects.filter(**of_order).order_by("id"))
 
     def one(self, model: Any, n: int) -> Any:
-        """One of the rows of the order, or None while there is none."""
+        """Return one of the order's rows, or None if there is none."""
         rows = self.rows(model)
         return rows[n % len(rows)] if rows else None
 
@@ -70,7 +70,7 @@ class Life:
         )
 
     def cancel(self, a: int, b: int, c: int) -> None:
-        if b % 3 == 0:  # not so often that lives end early
+        if b % 3 == 0:  # rarely, so that most lives go on
             orders.cancel_order(order_id=self.order_id, reason="customer_request")
 
     def hold(self, a: int, b: int, c: int) -> None:
@@ -83,7 +83,7 @@ class Life:
         units = {self.item(a): 1 + b % 2}
         orders.write_off_units(order_id=self.order_id, units=units, reason="out_of_stock")
 
-    # Its money
+    # Its payments
 
     def pay(self, a: int, b: int, c: int) -> None:
         token = TOKENS[a % len(TOKENS)]
@@ -101,7 +101,7 @@ class Life:
             lambda pk: refunds.request_refund(payment_id=pk, amount=amount, reason="operator"),
         )
 
-    # Its goods
+    # Its fulfillments and shipments
 
     def start(self, a: int, b: int, c: int) -> None:
         self.of(
@@ -158,7 +158,7 @@ class Life:
         )
 
     def pick_and_pack(self, a: int, b: int, c: int) -> None:
-        """What a warehouse does most of the time, so that lives come far enough."""
+        """Pick and pack all units, so that lives reach later states."""
         row = self.one(Fulfillment, a)
         if row is None:
             return
@@ -211,7 +211,7 @@ class Life:
     def cancel_shipment(self, a: int, b: int, c: int) -> None:
         self.of(Shipment, a, lambda pk: creation.cancel_shipment(shipment_id=pk))
 
-    # What comes back
+    # Its returns
 
     def request_return(self, a: int, b: int, c: int) -> None:
         item = {"order_item_id": self.item(a), "quantity": 1 + b % 2, "reason": None}
@@ -244,7 +244,7 @@ class Life:
         )
 
     def go_on(self, a: int, b: int, c: int) -> None:
-        """Something that is allowed now, so that lives come far enough."""
+        """Run a command that is allowed now, so that lives reach later states."""
         may = [
             (VERBS[verb], n)
             for model in (Order, Payment, Fulfillment, Shipment, Return)
@@ -258,7 +258,7 @@ class Life:
         getattr(self, command)(n, b, c)
 
 
-VERBS = {  # of all aggregates, and who asks for them here
+VERBS = {  # of all aggregates, and the methods that use them
     "cancel": "cancel",
     "reservation": "reserve",
     "hold": "hold",

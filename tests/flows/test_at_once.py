@@ -1,4 +1,4 @@
-"""The same command from many processes at once has one effect, and locks never cross."""
+"""Concurrent commands have one effect, and their locks do not deadlock."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ from tests.parallel import at_once
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_twenty_checkouts_of_one_cart_give_one_order():
+def test_twenty_concurrent_checkouts_open_one_order():
     cart = CartFactory()
     answers = at_once(20, lambda n: carts.check_out(cart_id=cart.id, shipping_address=ADDRESS))
     order = Order.objects.get()
@@ -25,14 +25,14 @@ def test_twenty_checkouts_of_one_cart_give_one_order():
     assert told(cart).count("cart.converted") == 1
 
 
-def test_twenty_cancels_give_one_event():
+def test_twenty_concurrent_cancellations_record_one_event():
     order = OrderFactory(status="confirmed")
     answers = at_once(20, lambda n: cancel(order).status)
     assert answers == ["cancelled"] * 20
     assert told(order).count("order.cancelled") == 1
 
 
-def test_two_abandonment_workers_give_one_event_per_cart():
+def test_two_concurrent_timers_abandon_each_cart_once():
     idle = [CartFactory() for _ in range(20)]
     now = timezone.now() + timedelta(days=2)
     assert sum(at_once(2, lambda n: carts.abandon_idle_carts(now=now))) == 20
@@ -40,7 +40,7 @@ def test_two_abandonment_workers_give_one_event_per_cart():
     assert sorted(abandoned) == sorted(cart.id for cart in idle)
 
 
-def test_units_added_at_once_are_all_there():
+def test_concurrently_added_units_add_up():
     cart = CartFactory(lines=[])
     line = LineFactory(quantity=1)
     at_once(8, lambda n: carts.add_item(cart_id=cart.id, **line).id)
@@ -51,7 +51,7 @@ def test_units_added_at_once_are_all_there():
 
 
 def test_merges_in_opposite_directions_do_not_deadlock():
-    """Each customer's cart into the other's: one of them is refused, neither hangs."""
+    """Each customer's cart into the other's: one merge is refused, and neither hangs."""
     one, other = CartFactory(), CartFactory()
     pairs = [(one.id, other.id), (other.id, one.id)] * 4
     answers = at_once(8, lambda n: _merge(*pairs[n]))
@@ -69,7 +69,7 @@ def _merge(cart_id, into):
         return "refused"
 
 
-def test_orders_opened_at_once_have_numbers_without_a_gap():
+def test_concurrently_opened_orders_have_consecutive_numbers():
     at_once(8, lambda n: OrderFactory(organization_id="org_1").id)
     numbers = sorted(Order.objects.values_list("number", flat=True))
     assert [int(number[-4:]) for number in numbers] == list(range(1, 9))

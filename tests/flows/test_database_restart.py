@@ -1,4 +1,4 @@
-"""What a restart of PostgreSQL costs: no request gets a connection that has died."""
+"""After a restart of PostgreSQL, no request gets a dead connection."""
 
 import http.client
 
@@ -11,7 +11,7 @@ from tests.broker.test_processes import process
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_connections_of_the_pool_that_have_died_are_replaced(monkeypatch, unused_tcp_port):
+def test_dead_connections_of_the_pool_are_replaced(monkeypatch, unused_tcp_port):
     address = f"localhost:{unused_tcp_port}"
     monkeypatch.setenv("DATABASE_POOL_SIZE", "4")
     monkeypatch.setenv("PGAPPNAME", "web")  # what libpq calls the connections of the process

@@ -1,4 +1,4 @@
-"""Orders in several parcels, from several warehouses, with what can go wrong on the way."""
+"""Orders in several shipments from several warehouses, and what can go wrong."""
 
 import json
 from collections import Counter
@@ -34,7 +34,7 @@ def every(order, name):
 
 
 def shipped(order):
-    """How many of which variant from which warehouse, in all shipments together."""
+    """Return the shipped units by variant and warehouse, over all shipments."""
     units = Counter()
     for event in every(order, "order.shipped"):
         for item in event["shipped_items"]:
@@ -80,7 +80,7 @@ def test_three_shipments_from_two_warehouses_add_up_to_the_order(settle):
     assert data(order, "order.delivered")["signature"] == "J. P."
 
 
-def test_a_short_pick_after_the_first_shipment_is_written_off_and_the_order_still_arrives(settle):
+def test_an_order_is_delivered_after_its_short_unit_is_written_off(settle):
     order = confirmed({"wh_1": 2, "wh_2": 3}, settle=settle)
     (item,) = (line.id for line in order.lines)
     north, south = fulfillments(order)
@@ -91,7 +91,7 @@ def test_a_short_pick_after_the_first_shipment_is_written_off_and_the_order_stil
     with pytest.raises(InvalidTransition, match="can be written off"):
         orders.cancel_order(order_id=order.id, reason="customer_request")
     arrive(parcel, settle=settle)
-    assert now(order).status == "processing", "nobody has said what becomes of the missing unit"
+    assert now(order).status == "processing", "the missing unit is neither moved nor written off"
     fulfillment.write_off_short_units(fulfillment_id=south.id, units={item: 1})
     settle()
     pay_out(order, settle=settle)
@@ -104,7 +104,7 @@ def test_a_short_pick_after_the_first_shipment_is_written_off_and_the_order_stil
 
 
 @pytest.mark.parametrize("end", ["lost", "returned_to_sender"])
-def test_a_parcel_that_does_not_arrive_is_sent_again(end, settle):
+def test_an_undelivered_shipment_is_sent_again(end, settle):
     order = confirmed({"wh_1": 3}, settle=settle)
     (found,) = fulfillments(order)
     pack(found, settle=settle)
@@ -119,7 +119,7 @@ def test_a_parcel_that_does_not_arrive_is_sent_again(end, settle):
     assert not Payment.objects.filter(refunding__gt=0).exists()
 
 
-def test_of_a_lost_parcel_a_part_is_written_off_and_the_rest_sent_again(settle):
+def test_a_lost_shipment_is_partly_written_off_and_partly_sent_again(settle):
     order = confirmed({"wh_1": 3}, settle=settle)
     (found,) = fulfillments(order)
     (item,) = (line.id for line in order.lines)
@@ -134,7 +134,7 @@ def test_of_a_lost_parcel_a_part_is_written_off_and_the_rest_sent_again(settle):
     assert (now(order).status, now(order).lines[0].delivered) == ("delivered", 2)
 
 
-def test_a_lost_parcel_that_is_written_off_ends_an_order_of_which_the_rest_has_arrived(settle):
+def test_writing_off_a_lost_shipment_completes_an_otherwise_delivered_order(settle):
     order = confirmed({"wh_1": 2, "wh_2": 1}, settle=settle)
     (item,) = (line.id for line in order.lines)
     north, south = fulfillments(order)
@@ -150,7 +150,7 @@ def test_a_lost_parcel_that_is_written_off_ends_an_order_of_which_the_rest_has_a
     assert fulfillments(order)[-1].status == "cancelled"
 
 
-def test_where_all_that_left_is_lost_and_written_off_the_order_is_cancelled(settle):
+def test_writing_off_all_lost_units_cancels_the_order(settle):
     order = confirmed({"wh_1": 2}, settle=settle)
     (item,) = (line.id for line in order.lines)
     (found,) = fulfillments(order)
@@ -164,7 +164,7 @@ def test_where_all_that_left_is_lost_and_written_off_the_order_is_cancelled(sett
 
 
 @pytest.mark.parametrize("first", ["the order", "the warehouse"])
-def test_units_that_both_sides_write_off_at_once_are_written_off_once(first, settle):
+def test_units_written_off_in_order_and_fulfillment_count_once(first, settle):
     order = confirmed({"wh_1": 3}, settle=settle)
     (item,) = (line.id for line in order.lines)
     found = reach(fulfillments(order)[0], "started")
@@ -180,14 +180,14 @@ def test_units_that_both_sides_write_off_at_once_are_written_off_once(first, set
     assert (now(order).status, now(order).lines[0].cancelled) == ("processing", 2)
 
 
-def test_what_is_written_off_of_a_lost_parcel_is_not_sent_again(settle):
-    """The order hears of it before the warehouse hears of the loss."""
+def test_written_off_units_of_a_lost_shipment_are_not_sent_again(settle):
+    """The order records the loss before its fulfillment does."""
     order = confirmed({"wh_1": 3}, settle=settle)
     (item,) = (line.id for line in order.lines)
     (found,) = fulfillments(order)
     pack(found, settle=settle)
     lose(ship(found, settle=settle), settle=lambda: reactions.run_pending(order.id, "orders"))
-    with pytest.raises(UnitsArePicked):  # as far as anybody knows
+    with pytest.raises(UnitsArePicked):  # the fulfillment has not recorded the loss yet
         orders.write_off_units(order_id=order.id, units={item: 1}, reason="other")
     settle()
     orders.write_off_units(order_id=order.id, units={item: 1}, reason="other")
@@ -195,7 +195,7 @@ def test_what_is_written_off_of_a_lost_parcel_is_not_sent_again(settle):
     assert fulfillments(order)[-1].quantities == {item: 2}
 
 
-def test_an_order_that_was_held_and_left_can_be_released_to_be_sent_again(settle):
+def test_an_order_held_after_dispatch_can_be_released_to_send_again(settle):
     order = confirmed({"wh_1": 2}, settle=settle)
     (found,) = fulfillments(order)
     pack(found, settle=settle)
@@ -209,7 +209,7 @@ def test_an_order_that_was_held_and_left_can_be_released_to_be_sent_again(settle
     assert fulfillment.start_fulfillment(fulfillment_id=again.id).status == "started"
 
 
-def test_short_units_of_a_cancelled_order_wait_for_nobody(settle):
+def test_short_units_of_a_cancelled_order_leave_the_queue(settle):
     order = confirmed({"wh_1": 3}, settle=settle)
     (found,) = fulfillments(order)
     pack(found, short={order.lines[0].id: 1}, settle=settle)
@@ -219,18 +219,18 @@ def test_short_units_of_a_cancelled_order_wait_for_nobody(settle):
     assert not waiting.exists()
 
 
-def test_nothing_is_cancelled_behind_a_parcel_that_has_just_left(settle):
+def test_an_order_cannot_be_cancelled_after_a_dispatch_it_has_not_recorded(settle):
     order = confirmed({"wh_1": 2}, settle=settle)
     (found,) = fulfillments(order)
     pack(found, settle=settle)
-    ship(found, settle=lambda: None)  # orders have not heard of it yet
+    ship(found, settle=lambda: None)  # the order has not recorded it yet
     with pytest.raises(AlreadyShipped):
         orders.cancel_order(order_id=order.id, reason="customer_request")
     settle()
     assert now(order).status == "shipped"
 
 
-def test_an_order_that_names_its_carrier_is_shipped_by_itself(settle):
+def test_a_shipment_is_created_if_the_order_has_a_carrier(settle):
     by = {"carrier": "FedEx", "service": "Ground"}
     order = confirmed({"wh_1": 2}, settle=settle, shipping=by)
     (found,) = fulfillments(order)
@@ -240,7 +240,7 @@ def test_an_order_that_names_its_carrier_is_shipped_by_itself(settle):
     assert data(order, "shipment.created")["carrier"] == "FedEx"
 
 
-def test_three_come_back_in_two_receipts_and_their_money_goes_back(settle):
+def test_three_units_are_returned_in_two_receipts_and_refunded(settle):
     order = confirmed({"wh_1": 4}, settle=settle)
     (found,) = fulfillments(order)
     pack(found, settle=settle)

@@ -1,5 +1,5 @@
-"""Whatever is asked of an order, in whatever order, twice and at once: every unit and every cent
-is accounted for, and nobody waits for ever."""
+"""Random commands for one order, repeated and concurrent: units and amounts stay consistent, and no
+command hangs."""
 
 import tempfile
 from contextlib import suppress
@@ -21,10 +21,10 @@ from config.core.exceptions import DomainError
 from events import reactions
 from events.models import Reaction
 from tests.flows.life import COMMANDS, CONTEXTS, Life
-from tests.flows.truth import expect_the_truth
+from tests.flows.truth import expect_consistent
 
 NUMBERS = st.integers(0, 5)
-# Half of what is asked is allowed at that moment.
+# Half of the commands are allowed at that moment.
 NAMES = st.one_of(st.just("go_on"), st.sampled_from([*COMMANDS, *CONTEXTS]))
 ASKED = st.tuples(NAMES, NUMBERS, NUMBERS, NUMBERS)
 SENT = ["pick_and_pack", "create_shipment", "label", "dispatch"]
@@ -45,7 +45,7 @@ BEGINNINGS = {
 
 
 class Whole(RuleBasedStateMachine):
-    """The life of one order; each step is asked by as many threads as it has commands."""
+    """The life of one order. Each step runs its commands concurrently, one thread for each."""
 
     def __init__(self):
         super().__init__()
@@ -53,7 +53,7 @@ class Whole(RuleBasedStateMachine):
 
     @initialize(beginning=st.sampled_from(sorted(BEGINNINGS)), is_settled=st.booleans())
     def begin(self, beginning, is_settled):
-        """Of what happened last, nobody may have heard yet."""
+        """Reach a state; the reactions to its last command may be pending."""
         for command in BEGINNINGS[beginning]:
             self.settle()
             self.ask((command, 0, 1, 0))
@@ -73,17 +73,17 @@ class Whole(RuleBasedStateMachine):
 
     @rule()
     def settle(self):
-        while owed := set(self.owed().values_list("context", flat=True)):
-            for context in sorted(owed):
+        while contexts := set(self.pending().values_list("context", flat=True)):
+            for context in sorted(contexts):
                 reactions.run_pending(self.life.order_id, context)
-            failed = self.owed().filter(attempts__gt=0).first()
+            failed = self.pending().filter(attempts__gt=0).first()
             assert not failed, f"{failed.reaction} failed: {failed.last_error}"
-        expect_the_truth(self.life.order_id)
+        expect_consistent(self.life.order_id)
 
     def teardown(self):
         self.settle()
 
-    def owed(self):
+    def pending(self):
         return Reaction.objects.filter(stream=self.life.order_id)
 
     def in_thread(self, asked):
@@ -95,7 +95,7 @@ class Whole(RuleBasedStateMachine):
             connection.close()
 
     def ask(self, asked):
-        """Ask for a command, or let a context hear of what it owes."""
+        """Run a command, or the pending reactions of a context."""
         name, *numbers = asked
         if name in CONTEXTS:
             reactions.run_pending(self.life.order_id, name)
@@ -105,7 +105,7 @@ class Whole(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_order_of_commands_counts_a_unit_or_a_cent_twice():
+def test_no_sequence_of_commands_counts_a_unit_or_an_amount_twice():
     with tempfile.TemporaryDirectory() as media, override_settings(MEDIA_ROOT=media):
         run_state_machine_as_test(
             Whole,

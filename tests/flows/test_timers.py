@@ -1,4 +1,4 @@
-"""The scheduler's entries exist, and do what they say."""
+"""The entries of the schedule are tasks that run as described."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from tests.factories import CartFactory, OrderFactory
 from tests.facts import told
 
 
-def test_every_entry_of_the_schedule_is_a_task_and_does_not_pile_up():
+def test_every_entry_of_the_schedule_is_a_task_that_expires():
     app.loader.import_default_modules()
     for entry in settings.CELERY_BEAT_SCHEDULE.values():
         assert entry["task"] in app.tasks
@@ -27,7 +27,7 @@ def test_every_entry_of_the_schedule_is_a_task_and_does_not_pile_up():
         ("orders.tasks.expire_unpaid_orders", 1, OrderFactory, "order.cancelled"),
     ],
 )
-def test_a_timer_takes_its_moment_and_its_organization_as_text(task, days, make, name):
+def test_a_timer_accepts_a_time_and_an_organization_as_text(task, days, make, name):
     row, other = make(), make(organization_id="org_2")
     timer = app.tasks[task]
     assert timer() == 0

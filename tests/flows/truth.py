@@ -1,4 +1,4 @@
-"""What must be true of an order once everybody has heard of everything."""
+"""What must be true of an order when no reaction is pending."""
 
 import json
 from collections import Counter
@@ -18,20 +18,20 @@ from shipments.selectors import shipped_units
 AGGREGATES: tuple[Any, ...] = (Payment, Fulfillment, Shipment, Return, Invoice)
 
 
-def expect_the_truth(order_id: str) -> None:
+def expect_consistent(order_id: str) -> None:
     assert not Reaction.objects.filter(stream=order_id).exists()
     order = selectors.get(order_id)
-    every_unit_is_in_one_place(order)
-    somebody_can_go_on(order)
-    no_cent_goes_back_twice(order)
-    the_counters_are_those_of_the_facts(order)
-    every_state_is_explained(Order, order)
+    every_unit_is_in_one_state(order)
+    unshipped_units_can_proceed(order)
+    no_amount_is_refunded_twice(order)
+    quantities_match_the_events(order)
+    status_follows_from_events(Order, order)
     for model in AGGREGATES:
         for row in model.objects.filter(order=order_id):
-            every_state_is_explained(model, row)
+            status_follows_from_events(model, row)
 
 
-def every_unit_is_in_one_place(order: Any) -> None:
+def every_unit_is_in_one_state(order: Any) -> None:
     picked, packed = Counter[str](), Counter[str]()
     planned, travelling = Counter[str](), Counter[str]()
     found = Fulfillment.objects.filter(order=order.id).exclude(status="cancelled")
@@ -57,11 +57,11 @@ def every_unit_is_in_one_place(order: Any) -> None:
         assert chain == sorted(chain), (line.id, chain)
         assert line.shipped <= travelling[line.id] <= packed[line.id]
         if order.is_fulfillable():
-            assert planned[line.id] == line.active_quantity, "nobody is to send it, or two are"
+            assert planned[line.id] == line.active_quantity, "planned nowhere or twice"
 
 
-def somebody_can_go_on(order: Any) -> None:
-    """What is still to be sent is in somebody's hands, who is allowed to do something."""
+def unshipped_units_can_proceed(order: Any) -> None:
+    """If units are still to be shipped, a fulfillment or shipment accepts a command for them."""
     if order.is_fulfillable() and any(line.unshipped_quantity for line in order.lines):
         rows = [
             *Fulfillment.objects.filter(order=order.id, status__in=Fulfillment.UNPACKED),
@@ -69,17 +69,17 @@ def somebody_can_go_on(order: Any) -> None:
         ]
         packed = Fulfillment.objects.filter(order=order.id, status="packed")
         rows += [each for each in packed if each.has_short_units() or has_room(each)]
-        assert rows, "nobody can do anything"
+        assert rows, "no fulfillment or shipment accepts a command"
         assert not order.held_at or "release" in order.allowed_actions()
 
 
 def has_room(fulfillment: Any) -> bool:
-    """Packed units are in no shipment yet."""
+    """Return whether some packed units are in no shipment yet."""
     used = shipped_units(fulfillment.id)
     return any(line.picked_quantity > used[line.order_item_id] for line in fulfillment.lines)
 
 
-def no_cent_goes_back_twice(order: Any) -> None:
+def no_amount_is_refunded_twice(order: Any) -> None:
     for payment in Payment.objects.filter(order=order.id):
         assert payment.refunded + payment.refunding <= payment.captured
     for row in Return.objects.filter(order=order.id):
@@ -90,10 +90,10 @@ def no_cent_goes_back_twice(order: Any) -> None:
         assert row.status != "refunded" or came
 
 
-def the_counters_are_those_of_the_facts(order: Any) -> None:
+def quantities_match_the_events(order: Any) -> None:
     counted = {name: Counter[str]() for name in ("shipped", "cancelled", "returned")}
     of_variant = {line.variant_id: line.id for line in order.lines}
-    for name, data in facts_of(order.id, stream=order.id):
+    for name, data in events_of(order.id, stream=order.id):
         match name:
             case "order.shipped":
                 for item in data["shipped_items"]:
@@ -109,14 +109,14 @@ def the_counters_are_those_of_the_facts(order: Any) -> None:
             assert getattr(line, counter) == found[line.id], (counter, line.id)
 
 
-def every_state_is_explained(model: Any, row: Any) -> None:
-    """Its facts lead from its first state to the one that it is in, by its transitions."""
-    names = [name for name, _ in facts_of(row.pk, stream=row.stream)]
+def status_follows_from_events(model: Any, row: Any) -> None:
+    """The row's events lead through its transitions to its current status."""
+    names = [name for name, _ in events_of(row.pk, stream=row.stream)]
     why = unexplained(model, row.status, names)
     assert why is None, (row.pk, why, names)
 
 
-def facts_of(subject: str, *, stream: str) -> list[tuple[str, dict[str, Any]]]:
+def events_of(subject: str, *, stream: str) -> list[tuple[str, dict[str, Any]]]:
     rows = EventRecord.objects.filter(stream=stream, subject=subject).order_by("number")
     return [(row.name, json.loads(row.body)["data"]) for row in rows]
 
