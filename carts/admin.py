@@ -60,12 +60,16 @@ class CartAdmin(AggregateAdmin):
         "add-item": Command(
             services.add_item,
             serializers.CartItemCreate,
+            label=_("Add item"),
+            done=_("The item was added to cart {row}."),
             icon="add_shopping_cart",
             description=_("Add units to the cart. The same offer is added to its line."),
         ),
         "change-item": Command(
             services.change_item,
             LineChange,
+            label=_("Change item"),
+            done=_("The item of cart {row} was changed."),
             choices=line_choices,
             icon="edit",
             description=_("Change the quantity of a line."),
@@ -73,6 +77,8 @@ class CartAdmin(AggregateAdmin):
         "remove-item": Command(
             services.remove_item,
             LineRemoval,
+            label=_("Remove item"),
+            done=_("The item was removed from cart {row}."),
             choices=line_choices,
             icon="remove_shopping_cart",
             description=_("Remove a line from the cart."),
@@ -80,6 +86,8 @@ class CartAdmin(AggregateAdmin):
         "merge": Command(
             services.merge_cart,
             serializers.CartMerge,
+            label=_("Merge cart"),
+            done=_("Cart {row} was merged."),
             icon="merge",
             description=_("Merge this guest's cart into a customer's cart."),
             ends=True,
@@ -87,6 +95,8 @@ class CartAdmin(AggregateAdmin):
         "checkout": Command(
             services.check_out,
             serializers.Checkout,
+            label=_("Check out"),
+            done=_("Cart {row} was checked out."),
             icon="shopping_cart_checkout",
             description=_("Check out the cart: its order is placed immediately."),
         ),

@@ -116,6 +116,8 @@ class FulfillmentAdmin(AggregateAdmin):
         "start": Command(
             services.start_fulfillment,
             serializers.FulfillmentStart,
+            label=_("Start picking"),
+            done=_("Fulfillment {row} was started."),
             icon="play_arrow",
             description=_("Start picking in the warehouse."),
             bulk=lambda request: {"assigned_to": request.user.get_username()},
@@ -123,6 +125,8 @@ class FulfillmentAdmin(AggregateAdmin):
         "pick": Command(
             services.pick_item,
             serializers.ManualPick,
+            label=_("Record pick"),
+            done=_("The pick of fulfillment {row} was recorded."),
             start=new_scan_id,
             choices=line_choices,
             icon="barcode_scanner",
@@ -131,6 +135,8 @@ class FulfillmentAdmin(AggregateAdmin):
         "short": Command(
             services.report_short,
             serializers.ShortReport,
+            label=_("Report short units"),
+            done=_("The short units of fulfillment {row} were reported."),
             start=new_scan_id,
             choices=line_choices,
             icon="search_off",
@@ -141,12 +147,16 @@ class FulfillmentAdmin(AggregateAdmin):
         "pack": Command(
             services.pack_fulfillment,
             serializers.FulfillmentPack,
+            label=_("Pack"),
+            done=_("Fulfillment {row} was packed."),
             icon="package_2",
             description=_("Pack all picked units. Every unit must be picked or reported short."),
         ),
         "move": Command(
             services.move_units,
             serializers.FulfillmentMove,
+            label=_("Move units"),
+            done=_("Units of fulfillment {row} were moved."),
             start=movable_units,
             choices=line_choices,
             icon="move_up",
@@ -155,6 +165,8 @@ class FulfillmentAdmin(AggregateAdmin):
         "write-off": Command(
             services.write_off_short_units,
             serializers.FulfillmentWriteOff,
+            label=_("Write off units"),
+            done=_("Units of fulfillment {row} were written off."),
             start=short_units,
             choices=line_choices,
             icon="remove_shopping_cart",

@@ -79,6 +79,8 @@ class InvoiceAdmin(AggregateAdmin):
         "send": Command(
             services.send_invoice,
             serializers.InvoiceSend,
+            label=_("Send invoice"),
+            done=_("Invoice {row} was queued for sending."),
             start=lambda invoice: {"recipient_email": invoice.customer_email},
             icon="mail",
             description=_("Mail the invoice to the buyer, or to another address."),

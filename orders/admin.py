@@ -114,12 +114,16 @@ class OrderAdmin(AggregateAdmin):
     commands = {
         "place": Command(
             services.place_order,
+            label=_("Place order"),
+            done=_("Order {row} was placed."),
             icon="shopping_bag",
             description=_("Place the order. Inventory reserves its stock."),
         ),
         "reservation": Command(
             services.record_reservation,
             serializers.OrderReservation,
+            label=_("Record reservation"),
+            done=_("The reservation of order {row} was recorded."),
             start=known_allocation,
             choices=line_choices,
             icon="warehouse",
@@ -131,6 +135,8 @@ class OrderAdmin(AggregateAdmin):
         "cancel": Command(
             services.cancel_order,
             serializers.OrderCancel,
+            label=_("Cancel order"),
+            done=_("Order {row} was cancelled."),
             icon="cancel",
             description=_("Cancel the order. Inventory releases its stock; payments are refunded."),
             ends=True,
@@ -138,11 +144,15 @@ class OrderAdmin(AggregateAdmin):
         "hold": Command(
             services.hold_order,
             serializers.OrderHold,
+            label=_("Hold order"),
+            done=_("Order {row} was put on hold."),
             icon="pause",
             description=_("Put the order on hold. Picking cannot start until it is released."),
         ),
         "release": Command(
             services.release_order,
+            label=_("Release order"),
+            done=_("Order {row} was released."),
             icon="resume",
             description=_("Release the order from hold, so that picking can start."),
             bulk=no_input,
@@ -150,6 +160,8 @@ class OrderAdmin(AggregateAdmin):
         "write-off": Command(
             services.write_off_units,
             serializers.OrderWriteOff,
+            label=_("Write off units"),
+            done=_("Units of order {row} were written off."),
             start=unshipped_lines,
             choices=line_choices,
             icon="remove_shopping_cart",
@@ -160,6 +172,8 @@ class OrderAdmin(AggregateAdmin):
         ),
         "release-units": Command(
             services.release_written_off_units,
+            label=_("Release stock"),
+            done=_("The stock of order {row} was released."),
             icon="inventory",
             description=_("Confirm that you released the stock of written-off units in Inventory."),
             bulk=no_input,

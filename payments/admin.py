@@ -90,24 +90,32 @@ class PaymentAdmin(AggregateAdmin):
     adds = Command(
         partial(capture.start_payment, method=Payment.Method.MANUAL),
         serializers.ManualPaymentCreate,
+        label=_("Add manual payment"),
+        done=_("Payment {row} was added."),
         description=_("Start a payment in cash or by bank transfer. Capture it later."),
     )
     commands = {
         "retry": Command(
             capture.retry_payment,
             serializers.PaymentRetry,
+            label=_("Retry payment"),
+            done=_("Payment {row} was retried."),
             icon="replay",
             description=_("Make another attempt after a decline."),
         ),
         "capture": Command(
             capture.capture_payment,
             serializers.PaymentCapture,
+            label=_("Capture payment"),
+            done=_("Payment {row} was captured."),
             icon="payments",
             description=_("Record that you have received the money."),
         ),
         "refund": Command(
             refunds.request_refund,
             serializers.OperatorRefund,
+            label=_("Refund payment"),
+            done=_("A refund of payment {row} was requested."),
             start=max_refund,
             icon="undo",
             description=_("Refund an amount of the captured money."),
@@ -116,6 +124,8 @@ class PaymentAdmin(AggregateAdmin):
         RECORD: Command(
             refunds.record_refund,
             serializers.ManualRefund,
+            label=_("Record refund"),
+            done=_("The refund of payment {row} was recorded."),
             choices=manual_refunds,
             icon="price_check",
             description=_("Record that you have paid the refund out."),
@@ -124,12 +134,16 @@ class PaymentAdmin(AggregateAdmin):
         WITHDRAW: Command(
             refunds.withdraw_refund,
             serializers.ManualRefund,
+            label=_("Withdraw refund"),
+            done=_("The refund of payment {row} was withdrawn."),
             choices=manual_refunds,
             icon="undo",
             description=_("Withdraw the refund: it will not be paid out."),
         ),
         "abandon": Command(
             capture.abandon_payment,
+            label=_("Abandon payment"),
+            done=_("Payment {row} was abandoned."),
             icon="block",
             description=_("Stop waiting for the money, and cancel the payment at the gateway."),
             ends=True,
@@ -137,6 +151,8 @@ class PaymentAdmin(AggregateAdmin):
         ),
         CALL: Command(
             gateway.call_gateway_now,
+            label=_("Call gateway"),
+            done=_("The gateway was called for payment {row}."),
             icon="sync",
             description=_("Call the gateway now, not at the next retry."),
             bulk=no_input,

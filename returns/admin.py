@@ -106,12 +106,16 @@ class ReturnAdmin(AggregateAdmin):
     adds = Command(
         services.request_return,
         serializers.OperatorReturnCreate,
+        label=_("Create return"),
+        done=_("Return {row} was created."),
         description=_("Record units that a customer wants to send back."),
     )
     commands = {
         "approve": Command(
             services.approve_return,
             serializers.ReturnApprove,
+            label=_("Approve return"),
+            done=_("Return {row} was approved."),
             icon="check",
             description=_("Let the customer send the units back, and set the maximum refund."),
             bulk=no_input,
@@ -119,6 +123,8 @@ class ReturnAdmin(AggregateAdmin):
         "reject": Command(
             services.reject_return,
             serializers.ReturnReject,
+            label=_("Reject return"),
+            done=_("Return {row} was rejected."),
             icon="block",
             description=_("Do not let the customer send the units back."),
             ends=True,
@@ -126,6 +132,8 @@ class ReturnAdmin(AggregateAdmin):
         "receive": Command(
             services.receive_return,
             serializers.ReceiptCreate,
+            label=_("Receive units"),
+            done=_("Units of return {row} were received."),
             start=outstanding_lines,
             choices=line_choices,
             icon="inventory",
@@ -134,6 +142,8 @@ class ReturnAdmin(AggregateAdmin):
         "refund": Command(
             services.refund_return,
             serializers.ReturnRefund,
+            label=_("Refund return"),
+            done=_("A refund for return {row} was requested."),
             start=max_refund,
             icon="undo",
             description=_("Refund received units, up to the approved amount."),
@@ -142,6 +152,8 @@ class ReturnAdmin(AggregateAdmin):
         "refund-more": Command(
             partial(services.refund_return, may_exceed=True),
             serializers.LargerReturnRefund,
+            label=_("Refund more"),
+            done=_("A refund for return {row} was requested."),
             start=max_refund_with_override,
             icon="currency_exchange",
             description=_("Refund received units, up to the price that was paid for them."),
@@ -151,6 +163,8 @@ class ReturnAdmin(AggregateAdmin):
         "close": Command(
             services.close_return,
             serializers.ReturnClose,
+            label=_("Close return"),
+            done=_("Return {row} was closed."),
             icon="done_all",
             description=_("Expect no more units. If all were received, refund no more."),
             ends=True,
@@ -158,6 +172,8 @@ class ReturnAdmin(AggregateAdmin):
         "cancel": Command(
             services.cancel_return,
             serializers.ReturnCancel,
+            label=_("Cancel return"),
+            done=_("Return {row} was cancelled."),
             icon="cancel",
             description=_("Cancel a return that the customer does not send."),
             ends=True,

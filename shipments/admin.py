@@ -109,6 +109,8 @@ class ShipmentAdmin(AggregateAdmin):
     adds = Command(
         creation.create_shipment,
         serializers.ShipmentCreate,
+        label=_("Create shipment"),
+        done=_("Shipment {row} was created."),
         icon="add",
         description=_("Create a shipment of packed units. Without rows, it gets all other units."),
     )
@@ -116,6 +118,8 @@ class ShipmentAdmin(AggregateAdmin):
         "label": Command(
             labels.label_shipment,
             serializers.LabelCreate,
+            label=_("Buy label"),
+            done=_("The label of shipment {row} was requested."),
             icon="label",
             description=_(
                 "Buy the label from the carrier: leave the fields blank. With the adapter "
@@ -126,6 +130,8 @@ class ShipmentAdmin(AggregateAdmin):
         "dispatch": Command(
             lifecycle.dispatch_shipment,
             serializers.ShipmentDispatch,
+            label=_("Dispatch shipment"),
+            done=_("Shipment {row} was dispatched."),
             start=dispatch_defaults,
             icon="local_shipping",
             description=_("Record that the shipment left the warehouse."),
@@ -134,12 +140,16 @@ class ShipmentAdmin(AggregateAdmin):
         "scan": Command(
             lifecycle.report_scan,
             serializers.ScanCreate,
+            label=_("Record scan"),
+            done=_("The scan of shipment {row} was recorded."),
             icon="barcode_scanner",
             description=_("Record what the carrier scanned or reported."),
         ),
         "deliver": Command(
             lifecycle.deliver_shipment,
             serializers.ShipmentDeliver,
+            label=_("Record delivery"),
+            done=_("Shipment {row} was delivered."),
             icon="home_pin",
             description=_("Record the delivery, and its proof if you have it."),
             ends=True,
@@ -147,6 +157,8 @@ class ShipmentAdmin(AggregateAdmin):
         LOST: Command(
             partial(lifecycle.report_scan, status="lost"),
             serializers.ManualScan,
+            label=_("Report lost"),
+            done=_("Shipment {row} was reported lost."),
             icon="help",
             description=_("The shipment will not arrive: send its units again, or write them off."),
             ends=True,
@@ -154,18 +166,24 @@ class ShipmentAdmin(AggregateAdmin):
         RETURNED: Command(
             partial(lifecycle.report_scan, status="returned_to_sender"),
             serializers.ManualScan,
+            label=_("Report return to sender"),
+            done=_("Shipment {row} was reported as returned to the sender."),
             icon="assignment_return",
             description=_("The shipment came back: send its units again, or write them off."),
             ends=True,
         ),
         "cancel": Command(
             creation.cancel_shipment,
+            label=_("Cancel shipment"),
+            done=_("Shipment {row} was cancelled."),
             icon="block",
             description=_("Do not send the shipment. Its units stay packed; its label is voided."),
             ends=True,
         ),
         RETRY: Command(
             labels.retry_calls,
+            label=_("Call carrier now"),
+            done=_("The carrier was called for shipment {row}."),
             icon="sync",
             description=_("Call the carrier now instead of at the next scheduled time."),
         ),

@@ -1,4 +1,4 @@
-"""Values as operators read them."""
+"""Columns of the admin: amounts, statuses and addresses."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,7 @@
-"""What an operator can do to a row: a button, a form, and the service behind it."""
+"""Commands of operators: a button, a form, and the service behind it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Model, QuerySet
@@ -18,7 +18,7 @@ def _nothing(row: Any) -> Mapping[str, Any]:
 
 
 def no_input(request: HttpRequest) -> Mapping[str, str]:
-    """What to give to a command that runs on many rows and asks for nothing."""
+    """Return the form values of a bulk command without fields."""
     return {}
 
 
@@ -26,10 +26,13 @@ def no_input(request: HttpRequest) -> Mapping[str, str]:
 class Command:
     """A service that an operator may run on a row, with a form for its other arguments.
 
-    The service gets the row's id under the name of its model (`order_id`), and what the form's
-    serializer has validated. `start(row)` returns the form's initial values, `choices(row)` the
-    options of its id fields. `ends` marks what cannot be undone. `permission` is required in
-    addition to the permission to change the row.
+    The service gets the row's id under the name of its model (`order_id`), and the values that the
+    form's serializer validated. Operators read `label` on the button, `description` above the form,
+    and `done` after success, where `{row}` is the row. `config.admin.labels` labels the fields.
+
+    `start(row)` returns the form's initial values, `choices(row)` the options of its id fields.
+    `ends` marks a command that cannot be undone. `permission` is required in addition to the
+    permission to change the row.
 
     A command with `bulk` may also run on many rows of a list: `bulk(request)` returns the form's
     values. A list that is sent twice runs twice, so such a command must be safe to repeat.
@@ -37,13 +40,15 @@ class Command:
 
     service: Callable[..., object]
     form_serializer: type[Serializer[Any]] = StrictSerializer
+    label: str | Promise = field(kw_only=True)
+    done: str | Promise = field(kw_only=True)
+    description: str | Promise = field(kw_only=True)
     start: Callable[[Any], Mapping[str, Any]] = _nothing
     choices: Callable[[Any], Choices] = _nothing
     icon: str = "play_arrow"
     ends: bool = False
     bulk: Callable[[HttpRequest], Mapping[str, str]] | None = None
     permission: str | None = None
-    description: str | Promise = ""  # for operators, above the form
 
     def run(self, row: Model | None, body: Mapping[str, Any]) -> Any:
         """Call the service; `row` is None for a command that adds one."""

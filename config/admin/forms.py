@@ -1,4 +1,4 @@
-"""What a command asks for, as a form: the API's serializer draws it and judges it."""
+"""The form of a command. The serializer of the API defines its fields and validates them."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,19 +10,19 @@ from rest_framework import serializers
 from unfold import widgets
 
 from config.admin.columns import words
+from config.admin.labels import HINTS, label
 from config.api import problems
 
-BLANK_ROWS = 2  # that a list offers after those that it starts with
+BLANK_ROWS = 2  # additional rows of a list
 
-Choices = Mapping[str, list[tuple[str, str]]]  # by field name, wherever the field stands
+Choices = Mapping[str, list[tuple[str, str]]]  # by field name, at any depth
 
 
 @dataclass
 class Section:
-    """Fields that belong together; a list has a row for each of its entries."""
+    """Fields that belong together; a list has a row for each entry."""
 
     title: str
-    text: str
     rows: list[list[forms.BoundField]] = field(default_factory=list)
     is_list: bool = False
 
@@ -30,9 +30,9 @@ class Section:
 class CommandForm(forms.Form):
     """The fields of a serializer, each named by its path: `items[0].quantity`.
 
-    Nothing is checked here twice: what was typed is put together as the JSON that a client would
-    send, and the serializer's errors come back to the fields that they are about. A blank field
-    counts as not given, as does a row in which only boxes and fields with `choices` are filled.
+    The form assembles the JSON that a client would send. The serializer validates it, and its
+    errors are shown at their fields. A blank field is left out, as is a row in which only
+    checkboxes and fields with `choices` are filled in.
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class CommandForm(forms.Form):
             else:
                 self.fields[where] = forms.Field(
                     required=False,
-                    label=words(name),
-                    help_text=each.help_text or "",
+                    label=label(name),
+                    help_text=HINTS.get(name, ""),
                     initial=given if given is not None else _default(each),
                     widget=self._widget(name, each, required=required and each.required),
                 )
 
     def _sent_rows(self, where: str, each: Any) -> int:
-        """Return how many rows came: more than there are now, if the row has changed meanwhile."""
+        """Return the number of submitted rows, which may be larger than the number of rows now."""
         row = re.compile(rf"{re.escape(where)}\[(\d{{1,4}})\]")
         numbers = (int(found[1]) + 1 for found in map(row.match, self.data) if found)
         return int(min(max(numbers, default=0), each.max_length))
@@ -98,21 +98,21 @@ class CommandForm(forms.Form):
         return widgets.UnfoldAdminTextInputWidget(attrs)
 
     def clean(self) -> dict[str, Any]:
-        """Return what the serializer makes of it: what the service is called with."""
+        """Return the validated data of the serializer: the arguments of the service."""
         tree = self._serializer(context=self._context)
-        asked = self._serializer(data=self._read(tree, ""), context=self._context)
-        if asked.is_valid():
-            return dict(asked.validated_data)
-        for path, message in problems.messages(asked.errors):
+        body = self._serializer(data=self._read(tree, ""), context=self._context)
+        if body.is_valid():
+            return dict(body.validated_data)
+        for path, message in problems.messages(body.errors):
             place = self._place(path)
             if place in self.fields:
                 self.add_error(place, message)
             else:
-                self.add_error(None, f"{words(place)}: {message}" if place else message)
+                self.add_error(None, f"{label(place)}: {message}" if place else message)
         return {}
 
     def _place(self, path: str) -> str:
-        """Return the field that an error is about: rows that were left out count again."""
+        """Return the field of an error: the serializer does not count rows that are left out."""
         in_list = re.fullmatch(r"(.+)\[(\d+)\](.*)", path)
         if not in_list:
             return path
@@ -145,24 +145,22 @@ class CommandForm(forms.Form):
         return read
 
     def sections(self) -> list[Section]:
-        """Return the fields as they are to be laid out."""
-        own = Section("", "")
+        """Return the fields in their sections."""
+        own = Section("")
         return [own, *self._sections(self._serializer(context=self._context), "", own)]
 
     def _sections(self, parent: Any, path: str, own: Section) -> Iterator[Section]:
         for name, each in parent.fields.items():
             where = f"{path}{name}"
-            title = words(name)
             if isinstance(each, serializers.Serializer):
-                section = Section(title, each.__doc__ or "")
+                section = Section(label(name))
                 inner = list(self._sections(each, f"{where}.", section))
                 yield from [section, *inner]
             elif isinstance(each, serializers.ListField):
                 child: Any = each.child
                 prefixes = (f"{where}[{number}]." for number in range(self._rows[where]))
                 yield Section(
-                    title,
-                    child.__doc__ or "",
+                    label(name),
                     [[self[f"{prefix}{name}"] for name in child.fields] for prefix in prefixes],
                     is_list=True,
                 )

@@ -1,4 +1,4 @@
-"""The admin's pages of a context: what there is to see, and the commands that change it."""
+"""The pages of the admin: rows to view, and the commands that change them."""
 
 import json
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.enums import ActionVariant
 from unfold.paginator import InfinitePaginator
 
 from config.admin import bulk
-from config.admin.columns import words
 from config.admin.commands import Command
 from config.admin.queues import Queue
 from config.api import idempotency
@@ -29,11 +29,11 @@ from config.api.models import IdempotencyRecord
 from config.core import request_context
 from config.core.exceptions import DomainError
 
-UNJUDGED = ("csrfmiddlewaretoken", "key")  # fields of a form that are not its values
+HIDDEN = ("csrfmiddlewaretoken", "key")  # fields of a form that are not its values
 
 
 class ReadOnly:
-    """Nobody adds, edits or deletes rows."""
+    """An admin in which operators cannot add, edit or delete rows."""
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -46,10 +46,10 @@ class ReadOnly:
 
 
 class ReadOnlyAdmin(ReadOnly, ModelAdmin):
-    """Rows to look at; what changes them are commands, which call services.
+    """Read-only rows; operators change them by commands, which call services.
 
-    `commands` are offered in their order to whoever may change the model, where `allowed` names
-    them; `adds` makes a row; `queues` are the rows that wait for somebody.
+    `commands` are the commands by name, in the order of their buttons; `allowed` returns those that
+    a row allows now. `adds` creates a row. `queues` are the rows that need attention.
     """
 
     commands: ClassVar[Mapping[str, Command]] = {}
@@ -62,7 +62,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     list_per_page = 50
 
     def has_command_permission(self, request: HttpRequest) -> bool:
-        """Whether the operator may change what is shown here."""
+        """Return whether the operator may run commands on these rows."""
         return bool(ModelAdmin.has_change_permission(self, request))
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -78,17 +78,13 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         )
 
     def allowed(self, row: Any) -> list[str]:
-        """Return the names of the commands that would be accepted now."""
+        """Return the names of the commands that the row allows now."""
         return list(self.commands)
 
-    def meaning(self, name: str) -> str:
-        """Return what a command is for."""
-        return ""
-
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Return what may run on many rows of the list, for whoever may run it."""
+        """Return the commands that the operator may run on many rows of the list."""
         return {
-            name: (partial(bulk.run, name), name, words(name))
+            name: (partial(bulk.run, name), name, command.label)
             for name, command in self.commands.items()
             if command.bulk
             and self.has_command_permission(request)
@@ -124,7 +120,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         """Return the button that leads to a command's form."""
         command = self.commands[name]
         return {
-            "title": words(name),
+            "title": command.label,
             "icon": command.icon,
             "variant": ActionVariant.DANGER if command.ends else ActionVariant.DEFAULT,
             "path": self._url("command", row.pk, name),
@@ -136,7 +132,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         )
 
     def command_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
-        """Ask for what a command needs, run it, and say what came of it."""
+        """Show the form of a command, or run the command."""
         command, row = self.commands.get(name), self.get_object(request, object_id)
         if not self.has_command_permission(request):
             raise PermissionDenied
@@ -152,7 +148,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         return self.ask(request, command, name, row)
 
     def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Ask for what a new row needs, and make it."""
+        """Show the form that creates a row, or create the row."""
         if not (self.adds and self.has_add_permission(request)):
             raise PermissionDenied
         return self.ask(request, self.adds, "add")
@@ -160,7 +156,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     def ask(
         self, request: HttpRequest, command: Command, name: str, row: Any = None
     ) -> HttpResponse:
-        """Show the form of a command, about a row or to make one, or run what was sent."""
+        """Show the form of a command, or run the command with the submitted values."""
         form = command.form(row, request.POST if request.method == "POST" else None)
         organization = row.organization_id if row else None
         if form.is_valid():
@@ -173,34 +169,32 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
             except DomainError as error:
                 form.add_error(None, str(error))
             else:
-                about = row or made  # of a form that made something and is sent again, neither
-                messages.success(request, f"{words(name)}: done for {about}.")
+                about = row or made  # None if a form that adds a row was sent twice
+                messages.success(request, str(command.done).format(row=about))
                 return redirect(self.after(about) if about else self._url("changelist"))
-        subject = self.opts.verbose_name if command is self.adds else row
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{words(name)}: {subject}" if subject else words(name),
+            "title": f"{command.label}: {row}" if row else command.label,
             "opts": self.opts,
             "row": row,
             "form": form,
             "key": request.POST.get("key") or uuid4(),
-            "meaning": command.description or self.meaning(name),
-            "verb": words(name),
+            "description": command.description,
+            "verb": command.label,
             "ends": command.ends,
             "back": self._url("change", row.pk) if row else self._url("changelist"),
         }
         return TemplateResponse(request, "console/command.html", context)
 
     def _is_first(self, request: HttpRequest, organization_id: str) -> bool:
-        """Whether this form has not been sent before: a button is easily pressed twice.
+        """Return whether the form is submitted for the first time, by its hidden key.
 
-        A twin waits for the first one's record, and finds it if that one has succeeded. Raises
-        KeyReused.
+        A concurrent submission waits for the record of the first one. Raises KeyReused.
         """
         key = request.POST.get("key", "")
         if not idempotency.KEY.fullmatch(key):
-            raise idempotency.KeyReused("The form is incomplete: open it anew.")
-        sent = {name: value for name, value in request.POST.items() if name not in UNJUDGED}
+            raise idempotency.KeyReused(gettext("The form is incomplete: reload it."))
+        sent = {name: value for name, value in request.POST.items() if name not in HIDDEN}
         fingerprint = sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()
         record, is_new = IdempotencyRecord.objects.get_or_create(
             organization_id=organization_id,
@@ -212,28 +206,28 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         )
         if record.fingerprint != fingerprint:
             raise idempotency.KeyReused(
-                "This form was sent before, with other values: open it anew."
+                gettext("This form was already submitted with other values: reload it.")
             )
         return is_new
 
     def after(self, row: Any) -> str:
-        """Return where to go when a command has been run."""
+        """Return the URL of the page that follows the command."""
         return self._url("change", row.pk)
 
 
 class Lines(ReadOnly, TabularInline):
-    """Parts of an aggregate, to look at."""
+    """The parts of an aggregate, read-only."""
 
     extra = 0
     hide_title = True
     show_change_link = False
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return True  # to whoever may see what they are parts of
+        return True  # the permission to view the aggregate is enough
 
 
 def tab(title: str | Promise, *rows: tuple[Any, ...]) -> tuple[str | Promise, dict[str, Any]]:
-    """Return a fieldset that is shown on demand, of rows of fields."""
+    """Return a tab with rows of fields."""
     return title, {"fields": rows, "classes": ["tab"]}
 
 

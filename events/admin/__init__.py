@@ -1,7 +1,6 @@
 """The log, and the pending messages and reactions, for operators."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from django.contrib import admin
@@ -11,6 +10,7 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from config.admin.columns import badge
@@ -21,11 +21,15 @@ from config.api.serializers import StrictSerializer
 from events import schema
 from events.admin import (
     audit,  # noqa: F401  (it registers itself)
+    labels,
     timeline,
 )
 from events.admin.aggregates import stream
 from events.models import EventRecord, Outbox, Reaction
 from events.operations import parked
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
 
 STATE = badge(
     "state",
@@ -37,7 +41,7 @@ STATE = badge(
 class NameFilter(admin.SimpleListFilter):
     """The declared names: a query for the names in the log would read all of it."""
 
-    title = "name"
+    title = _("name")
     parameter_name = "name"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -54,7 +58,7 @@ class EventAdmin(ReadOnlyAdmin):
     list_display_links = ["occurred_at", "name"]
     list_filter = [NameFilter]
     search_fields = ["id__exact", "stream__exact"]
-    search_help_text = "A whole event id, or the id of an order or a cart"
+    search_help_text = _("A whole event id, or the id of an order or a cart")
     ordering = ["-number"]
     fieldsets = [
         (
@@ -62,13 +66,13 @@ class EventAdmin(ReadOnlyAdmin):
             {
                 "fields": [
                     ("name", STATE),
+                    "label",
                     ("id", "organization_id"),
                     (stream, "sequence"),
                     ("occurred_at", "recorded_at"),
                     ("published_at", "subject"),
                     ("actor", "request_id"),
                     ("traceparent", "version"),
-                    "explanation",
                     "pending",
                     "envelope",
                 ]
@@ -80,23 +84,23 @@ class EventAdmin(ReadOnlyAdmin):
         rows = EventRecord.objects.select_related("publication", "outbox")
         return rows.prefetch_related("reactions")
 
-    @admin.display(description="published at")
+    @admin.display(description=_("meaning"))
+    def label(self, event: EventRecord) -> str:
+        return labels.label(event.name)
+
+    @admin.display(description=_("published at"))
     def published_at(self, event: EventRecord) -> Any:
         if not hasattr(event, "publication"):
             return None
         return date_format(event.publication.published_at, "DATETIME_FORMAT")
 
-    @admin.display(description="meaning")
-    def explanation(self, event: EventRecord) -> str:
-        return timeline.entry(event).meaning
-
-    @admin.display(description="pending")
+    @admin.display(description=_("pending"))
     def pending(self, event: EventRecord) -> str:
         message = ["message to the broker"] if hasattr(event, "outbox") else []
         reactions = [row.reaction for row in event.reactions.all()]
         return ", ".join([*message, *reactions]) or "nothing"
 
-    @admin.display(description="envelope")
+    @admin.display(description=_("envelope"))
     def envelope(self, event: EventRecord) -> SafeString:
         text = msgspec.json.format(event.body.encode(), indent=2).decode()
         return format_html('<pre class="console-code">{}</pre>', text)
@@ -115,39 +119,54 @@ class Discard(StrictSerializer):
     reason = serializers.CharField(max_length=500)
 
 
+def commands(*, retry: "StrPromise", discard: "StrPromise") -> dict[str, Command]:
+    """Return the commands of parked work, with their descriptions."""
+    return {
+        "retry": Command(
+            parked.retry,
+            label=_("Retry"),
+            done=_("{row} is retried."),
+            description=retry,
+            icon="replay",
+            bulk=no_input,
+        ),
+        "discard": Command(
+            parked.discard,
+            Discard,
+            label=_("Discard"),
+            done=_("{row} was discarded."),
+            description=discard,
+            icon="delete",
+            ends=True,
+        ),
+    }
+
+
 class PendingWorkAdmin(ReadOnlyAdmin):
     """Work that is retried until it succeeds. A parked row blocks the later ones of its stream."""
 
-    meanings: Mapping[str, str]
-    commands = {
-        "retry": Command(parked.retry, icon="replay", bulk=no_input),
-        "discard": Command(parked.discard, Discard, icon="delete", ends=True),
-    }
     list_filter = [QueueFilter]
     list_select_related = ["event"]
     search_fields = ["stream__exact", "event__id__exact"]
-    search_help_text = "The id of an order or a cart, or a whole event id"
+    search_help_text = _("The id of an order or a cart, or a whole event id")
 
     def allowed(self, row: Outbox | Reaction) -> list[str]:
         is_delayed = row.parked_at or row.not_before
         return [*(["retry"] if is_delayed else []), *(["discard"] if row.parked_at else [])]
 
-    def meaning(self, name: str) -> str:
-        return self.meanings[name]
-
     def after(self, row: Outbox | Reaction) -> str:
         return self._url("changelist")
 
-    @admin.display(description="event", ordering="event")
+    @admin.display(description=_("event"), ordering="event")
     def event_name(self, row: Outbox | Reaction) -> str:
         return row.event.name
 
-    @admin.display(description="event")
+    @admin.display(description=_("event"))
     def event_link(self, row: Outbox | Reaction) -> SafeString:
         url = reverse("admin:events_eventrecord_change", args=[row.event_id])
         return format_html('<a href="{}" class="console-link">{}</a>', url, row.event)
 
-    @admin.display(description="last error")
+    @admin.display(description=_("last error"))
     def error(self, row: Outbox | Reaction) -> SafeString:
         return format_html('<pre class="console-code">{}</pre>', row.last_error or "none")
 
@@ -159,13 +178,14 @@ def _is_parked(rows: QuerySet[Any]) -> QuerySet[Any]:
 @admin.register(Outbox)
 class OutboxAdmin(PendingWorkAdmin):
     icon = "outbox"
-    queues = (Queue("parked", "Parked messages", _is_parked, "outbox"),)
-    meanings = {
-        "retry": "The message is sent again at once. If the broker still refuses it, it is parked "
-        "again.",
-        "discard": "The message is never sent: consumers see a gap in the sequence of its order or "
-        "cart. The log keeps the event. This cannot be undone.",
-    }
+    queues = (Queue("parked", _("Parked messages"), _is_parked, "outbox"),)
+    commands = commands(
+        retry=_("Send the message at once. If the broker refuses it again, it is parked again."),
+        discard=_(
+            "Never send the message: consumers see a gap in the sequence of its order or cart. "
+            "The log keeps the event. This cannot be undone."
+        ),
+    )
     list_display = [
         "event_name",
         WORK_STATE,
@@ -194,12 +214,11 @@ class OutboxAdmin(PendingWorkAdmin):
 @admin.register(Reaction)
 class ReactionAdmin(PendingWorkAdmin):
     icon = "bolt"
-    queues = (Queue("parked", "Parked reactions", _is_parked, "bolt"),)
-    meanings = {
-        "retry": "The reaction runs again at once. If it fails again, it is parked again.",
-        "discard": "The reaction never runs: its effect has to be achieved by hand. This cannot "
-        "be undone.",
-    }
+    queues = (Queue("parked", _("Parked reactions"), _is_parked, "bolt"),)
+    commands = commands(
+        retry=_("Run the reaction at once. If it fails again, it is parked again."),
+        discard=_("Never run the reaction: achieve its effect by hand. This cannot be undone."),
+    )
     list_display = [
         "reaction",
         WORK_STATE,

@@ -38,10 +38,6 @@ class AggregateAdmin(ReadOnlyAdmin):
         names = (_name(each) for each in row.transitions() if not each.blocked_by(row))
         return [name for name in dict.fromkeys(names) if name in self.commands]
 
-    def meaning(self, name: str) -> str:
-        row = next(row for row in self.model.transitions() if _name(row) == name)
-        return str(getattr(self.model, row.name).__doc__)
-
 
 def _name(row: Transition) -> str:
     return (row.verb or row.name).replace("_", "-")

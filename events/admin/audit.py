@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from unfold.decorators import action
 
@@ -53,8 +54,21 @@ def _replay(**body: object) -> AuditEntry:
     return audit.request("replay_events", arguments)
 
 
-RECONCILE = Command(partial(audit.request, "reconcile_events", {}))
-REPLAY = Command(_replay, Selection)
+RECONCILE = Command(
+    partial(audit.request, "reconcile_events", {}),
+    label=_("Reconcile events"),
+    done=_("The reconciliation was started."),
+    description=_("A worker checks that the log is complete. The audit entry shows the result."),
+)
+REPLAY = Command(
+    _replay,
+    Selection,
+    label=_("Replay events"),
+    done=_("The replay was started."),
+    description=_(
+        "A worker sends published events to one queue again. The audit entry shows the result."
+    ),
+)
 
 
 @admin.register(AuditEntry)
@@ -78,25 +92,18 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         )
     ]
 
-    @action(description="Reconcile events", icon="fact_check", permissions=["command"])  # type: ignore[untyped-decorator]
+    @action(description=_("Reconcile events"), icon="fact_check", permissions=["command"])  # type: ignore[untyped-decorator]
     def reconcile_events(self, request: HttpRequest) -> HttpResponse:
         return self.ask(request, RECONCILE, "reconcile_events")
 
-    @action(description="Replay events", icon="replay", permissions=["command"])  # type: ignore[untyped-decorator]
+    @action(description=_("Replay events"), icon="replay", permissions=["command"])  # type: ignore[untyped-decorator]
     def replay_events(self, request: HttpRequest) -> HttpResponse:
         return self.ask(request, REPLAY, "replay_events")
 
-    def meaning(self, name: str) -> str:
-        work = {
-            "reconcile_events": "A worker checks that the log is complete.",
-            "replay_events": "A worker sends published events to one queue again.",
-        }
-        return f"{work[name]} The audit entry shows the progress and the result."
-
-    @admin.display(description="result")
+    @admin.display(description=_("result"))
     def summary(self, entry: AuditEntry) -> str:
         return entry.result.partition("\n")[0]
 
-    @admin.display(description="result")
+    @admin.display(description=_("result"))
     def outcome(self, entry: AuditEntry) -> SafeString:
         return format_html('<pre class="console-code">{}</pre>', entry.result)

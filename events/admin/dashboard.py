@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from config.admin import dashboard
-from config.admin.columns import words
+from events.admin import labels
 from events.models import EventRecord
 
 LATEST = 20  # events
@@ -17,5 +17,5 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if request.user.has_perm("events.view_eventrecord"):
         latest = list(EventRecord.objects.order_by("-number")[:LATEST])
     return dashboard.overview(request, context) | {
-        "latest": [(event, words(event.name.replace(".", " "))) for event in latest]
+        "latest": [(event, labels.label(event.name)) for event in latest]
     }

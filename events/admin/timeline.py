@@ -1,14 +1,16 @@
 """The events of a stream for operators: what happened, who did it, when, and why."""
 
-import inspect
 import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.utils.translation import gettext
+
 from config.admin.columns import words
-from events import schema
+from config.admin.labels import label
+from events.admin import labels
 from events.models import EventRecord, Stream
 
 MAX_EVENTS = 500  # on a page of the admin; the API's timeline has pages
@@ -34,7 +36,6 @@ class Entry(NamedTuple):
 
     event: EventRecord
     title: str
-    meaning: str
     details: list[tuple[str, str]]
     icon: str
     state: str
@@ -55,11 +56,9 @@ def removed_at(stream: str) -> datetime | None:
 
 def entry(event: EventRecord) -> Entry:
     """Return an entry, also for an event that is no longer declared or has a damaged body."""
-    kind = schema.registry.get(event.name)
     return Entry(
         event=event,
-        title=words(event.name.replace(".", " ")),
-        meaning=(inspect.getdoc(kind) or "").replace("`", "") if kind else "",
+        title=labels.label(event.name),
         details=list(_details(event)),
         icon=ICONS.get(event.name.partition(".")[0], "event_note"),
         state=state(event),
@@ -83,22 +82,22 @@ def _details(event: EventRecord) -> Iterator[tuple[str, str]]:
         envelope = json.loads(event.body, parse_float=str)
         data, at = dict(envelope["data"]), envelope["timestamp"]
     except (ValueError, TypeError, KeyError):
-        yield "Body", "cannot be read"
+        yield gettext("Body"), gettext("cannot be read")
         return
     shown = (None, "", at, event.stream, event.subject, event.organization_id)
     for key, value in data.items():
         if value not in shown:
             text = _plain(value)
             is_code = key.endswith(CODED) and re.fullmatch(r"[a-z]+(_[a-z]+)*", text)
-            yield words(key), words(text) if is_code else text
+            yield label(key), words(text) if is_code else text
 
 
 def _plain(value: Any) -> str:
     match value:
         case bool():
-            return "yes" if value else "no"
+            return gettext("yes") if value else gettext("no")
         case list():
-            return ", ".join(_plain(each) for each in value) or "none"
+            return ", ".join(_plain(each) for each in value) or gettext("none")
         case {"quantity": quantity, **rest}:
             return f"{quantity} × {' · '.join(_plain(each) for each in rest.values() if each)}"
         case dict():

@@ -38,7 +38,7 @@ def test_each_row_is_done_or_told_why_not(operator):
     pending, paid, failed = [PaymentFactory(status=status) for status in statuses]
     said = run(operator(username="olga"), PAYMENTS, "abandon", failed, paid, pending)
     assert said == [
-        "Abandon: done for 2 of 3.",
+        "Abandon payment: 2 of 3 rows done.",
         f"{paid.id}: Cannot abandon {paid.id}: it is succeeded.",
     ]
     abandoned = EventRecord.objects.filter(name="payment.abandoned").order_by("number")
@@ -52,7 +52,7 @@ def test_only_what_needs_no_input_is_offered(operator):
     held()
     page = operator().get(ORDERS)
     choices = page.context["action_form"].fields["action"].choices
-    assert [label for name, label in choices if name] == ["Release", "Release units"]
+    assert [label for name, label in choices if name] == ["Release order", "Release stock"]
 
 
 def test_who_may_only_look_ticks_nothing_and_is_not_obeyed(operator):
@@ -91,7 +91,7 @@ def test_nothing_ticked_is_nothing_done(operator):
 def test_a_list_that_is_sent_twice_has_one_effect_for_each_row(operator):
     client, orders = operator(), held(2)
     for _ in range(2):
-        assert run(client, ORDERS, "release", *orders) == ["Release: done for 2 of 2."]
+        assert run(client, ORDERS, "release", *orders) == ["Release order: 2 of 2 rows done."]
     assert [told(order).count("order.released") for order in orders] == [1, 1]
 
 
@@ -100,7 +100,7 @@ def test_a_row_that_has_left_the_list_meanwhile_is_told_of_too(operator):
     services.release_order(order_id=orders[0].id)
     services.cancel_order(order_id=orders[1].id, reason="fraud")
     assert run(operator(), f"{ORDERS}?queue=held", "release", *orders) == [
-        "Release: done for 1 of 2.",
+        "Release order: 1 of 2 rows done.",
         f"{orders[1]}: Cannot release {orders[1].id}: it is cancelled.",
     ]
 
@@ -109,33 +109,33 @@ def test_a_row_that_is_not_there_any_more_is_told_of(operator):
     (order,) = held()
     gone = Order(id="order_0")
     assert run(operator(), ORDERS, "release", order, gone) == [
-        "Release: done for 1 of 2.",
-        "order_0: It is not there any more.",
+        "Release order: 1 of 2 rows done.",
+        "order_0 no longer exists.",
     ]
 
 
 def test_the_whole_list_is_what_the_filter_leaves(operator):
     failed, pending = [PaymentFactory(status=status) for status in ("failed", "pending")]
     said = run(operator(), f"{PAYMENTS}?status=pending", "abandon", failed, select_across=1)
-    assert said == ["Abandon: done for 1 of 1."]
+    assert said == ["Abandon payment: 1 of 1 rows done."]
     assert EventRecord.objects.get(name="payment.abandoned").subject == pending.id
 
 
 def test_a_long_list_is_done_in_parts(operator, monkeypatch):
     client, orders = operator(), held(3)
-    monkeypatch.setattr(bulk, "AT_ONCE", 2)
+    monkeypatch.setattr(bulk, "BATCH_SIZE", 2)
     page = f"{ORDERS}?queue=held"
-    more = "Release: done for 2 of 2. The list has more: run it again for those."
+    more = "Release order: 2 of 2 rows done. The list has more: run the command again."
     assert run(client, page, "release", orders[2], select_across=1) == [more]
     assert Order.objects.get(held_at__isnull=False) == orders[2]
     rest = run(client, page, "release", orders[2], select_across=1)
-    assert rest == ["Release: done for 1 of 1."]
+    assert rest == ["Release order: 1 of 1 rows done."]
 
 
 def test_of_very_many_refusals_the_first_are_told(operator):
-    payments = [PaymentFactory(status="succeeded") for _ in range(bulk.TOLD + 2)]
+    payments = [PaymentFactory(status="succeeded") for _ in range(bulk.MAX_MESSAGES + 2)]
     first, *refused = run(operator(), PAYMENTS, "abandon", *payments)
-    assert first == "Abandon: done for 0 of 52."
+    assert first == "Abandon payment: 0 of 52 rows done."
     assert refused[0].startswith(payments[0].id)
     assert (len(refused), refused[-1]) == (51, "and 2 more")
 
@@ -146,7 +146,7 @@ def test_a_command_may_bring_its_input_with_it(operator, monkeypatch):
     hold = replace(OrderAdmin.commands["hold"], bulk=lambda request: given)
     monkeypatch.setitem(OrderAdmin.commands, "hold", hold)
     client, order = operator(), OrderFactory()
-    assert run(client, ORDERS, "hold", order) == ["Hold: done for 1 of 1."]
+    assert run(client, ORDERS, "hold", order) == ["Hold order: 1 of 1 rows done."]
     assert data(order, "order.held")["note"] == "stocktaking"
     given["reason"] = "boredom"
     _, refused = run(client, ORDERS, "hold", order)
@@ -158,5 +158,5 @@ def test_two_operators_at_once_have_one_effect_for_each_row(operator):
     orders, clients = held(5), [operator(username="olga"), operator(username="otto")]
     assert all(isinstance(client, Operator) for client in clients)
     said = at_once(2, lambda n: run(clients[n], ORDERS, "release", *orders[:: 1 - 2 * n]))
-    assert said == [["Release: done for 5 of 5."]] * 2
+    assert said == [["Release order: 5 of 5 rows done."]] * 2
     assert [told(order).count("order.released") for order in orders] == [1] * 5

@@ -7,13 +7,17 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.urls import reverse
+from rest_framework.serializers import Serializer
 
 from carts.models import Cart, Policy
+from config.admin.labels import LABELS
 from config.admin.pages import ReadOnlyAdmin
 from events.admin import timeline
 from events.admin.aggregates import AggregateAdmin
+from events.admin.labels import EVENTS
 from events.aggregate import aggregates
 from events.models import EventRecord, Outbox
+from events.schema import registry
 from orders import services
 from orders.models import Order
 from payments.models import GatewayWebhook, Payment
@@ -46,7 +50,32 @@ def test_every_aggregate_has_a_page_and_a_button_for_every_verb():
         verbs = {row.verb.replace("_", "-") for row in model.transitions() if row.verb}
         assert verbs <= page.commands.keys()
         for name, command in page.commands.items():
-            assert command.description or page.meaning(name), name
+            assert all((command.label, command.done, command.description)), name
+
+
+def test_every_field_of_a_command_has_a_label_for_operators():
+    commands = [
+        command
+        for page in PAGES.values()
+        for command in [*getattr(page, "commands", {}).values(), getattr(page, "adds", None)]
+        if command
+    ]
+    fields = {name for command in commands for name in names(command.form_serializer())}
+    assert {"quantity", "warehouse_id"} <= fields
+    assert sorted(fields - LABELS.keys()) == []
+
+
+def test_every_event_has_a_label_for_operators():
+    declared = {name for name in registry if not name.startswith("test")}
+    assert declared - EVENTS.keys() == set()
+
+
+def names(serializer):
+    for name, field in serializer.fields.items():
+        yield name
+        nested = getattr(field, "child", field)
+        if isinstance(nested, Serializer):
+            yield from names(nested)
 
 
 @pytest.mark.parametrize("model", READ_ONLY, ids=lambda model: model.__name__)
@@ -95,7 +124,7 @@ def test_an_unknown_command_is_404_and_an_unknown_row_is_said(operator):
     assert "order with ID “order_0” doesn’t exist" in gone.content.decode()
 
 
-def test_a_policy_is_set_by_its_service_and_never_deleted(operator):
+def test_a_policy_is_saved_and_never_deleted(operator):
     client = operator()
     sent = {"organization_id": "org_1", "abandoned_after": "2:00:00"}
     assert client.post(url(Policy, "add"), sent).status_code == 302
@@ -157,7 +186,7 @@ def test_a_long_timeline_says_where_the_rest_is(operator, monkeypatch):
     page = operator().get(url(Order, "change", order.id))
     assert len(page.context["timeline"]) == 1
     (link,) = re.findall(
-        r'href="([^"]+)" class="console-link">What happened before', page.content.decode()
+        r'href="([^"]+)" class="console-link">Earlier events', page.content.decode()
     )
     assert "Order created" not in page.content.decode()
     assert "order.created" in operator(username="other").get(link).content.decode()
@@ -182,7 +211,7 @@ def test_the_first_page_counts_what_waits_and_lists_what_happened(operator):
     counts = {card["title"]: card["count"] for card in page.context["cards"]}
     assert counts["On hold"] == "1"
     assert counts["Parked messages"] == str(Outbox.objects.count())
-    assert "Order held" in page.content.decode()
+    assert "Order put on hold" in page.content.decode()
     queue = client.get(next(c["link"] for c in page.context["cards"] if "hold" in c["title"]))
     assert [row.pk for row in queue.context["cl"].result_list] == [order.id]
 

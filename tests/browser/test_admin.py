@@ -23,7 +23,7 @@ def test_somebody_logs_in(page: Page):
     page.get_by_label("Username").fill("olga")
     page.get_by_label("Password").fill("a-password")
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Waiting for somebody")).to_be_visible()
+    expect(page.get_by_role("heading", name="Needs attention")).to_be_visible()
 
 
 def test_an_order_is_found_and_cancelled_with_a_reason(operator: Page):
@@ -39,7 +39,7 @@ def test_an_order_is_found_and_cancelled_with_a_reason(operator: Page):
     assert operator.url.endswith("/do/cancel/"), "sent without a reason"
     operator.get_by_label("Reason").select_option("Customer request")
     operator.get_by_role("button", name="Cancel").click()
-    expect(operator.get_by_text(f"Cancel: done for {order.number}.")).to_be_visible()
+    expect(operator.get_by_text(f"Order {order.number} was cancelled.")).to_be_visible()
     latest = operator.locator(".console-timeline li").first
     expect(latest).to_contain_text("Order cancelled")
     expect(latest).to_contain_text("Customer request")
@@ -58,9 +58,9 @@ def test_a_parked_message_is_explained_retried_and_published(operator: Page, bro
     expect(operator.get_by_text("the message is too large")).to_be_visible()
     operator.get_by_role("link", name="order.created").click()
     operator.get_by_role("link", name="Retry").click()
-    expect(operator.get_by_text("The message is sent again at once")).to_be_visible()
+    expect(operator.get_by_text("Send the message at once")).to_be_visible()
     operator.get_by_role("button", name="Retry").click()
-    expect(operator.get_by_text("Retry: done")).to_be_visible()
+    expect(operator.get_by_text("is retried")).to_be_visible()
     for shard in relay.shards_with_pending_messages():
         relay.publish_pending(shard)
     assert Publication.objects.filter(event__stream=order.id).count() == 2
@@ -80,8 +80,8 @@ def test_a_cart_is_checked_out_without_what_is_optional(operator: Page):
         "country": "MX",
     }.items():
         operator.locator(f"[name='shipping_address.{part}']").fill(text)
-    operator.get_by_role("button", name="Checkout").dblclick()
-    expect(operator.get_by_text("Checkout: done")).to_be_visible()
+    operator.get_by_role("button", name="Check out").dblclick()
+    expect(operator.get_by_text("was checked out")).to_be_visible()
     assert Order.objects.get(cart_id=cart.id).status == "placed"
 
 
@@ -92,8 +92,8 @@ def test_units_are_written_off_in_a_table_of_lines(operator: Page):
     operator.get_by_label("Reason").select_option("Out of stock")
     operator.locator("[name='items[1].quantity']").fill("1")
     operator.get_by_role("button", name="Write off").dblclick()
-    expect(operator.get_by_text("Write off: done")).to_be_visible()
-    expect(operator.get_by_role("link", name="Release units")).to_be_visible()
+    expect(operator.get_by_text("were written off")).to_be_visible()
+    expect(operator.get_by_role("link", name="Release stock")).to_be_visible()
     expect(operator.locator("#write_offs-group")).to_contain_text("25.00 USD")
     assert WriteOff.objects.count() == 1, "the button was pressed twice"
 
@@ -139,9 +139,9 @@ def test_the_orders_of_a_queue_are_released_together(operator: Page):
     operator.locator("#action-toggle").check()
     expect(operator.get_by_text("3 of 3 selected")).to_be_visible()
     expect(operator.get_by_text("Select the whole list")).to_have_count(0)
-    operator.get_by_label("Select action to run").select_option("Release")
+    operator.get_by_label("Select action to run").select_option("Release order")
     operator.get_by_role("button", name="Run").click()
-    expect(operator.get_by_text("Release: done for 2 of 3.")).to_be_visible()
+    expect(operator.get_by_text("Release order: 2 of 3 rows done.")).to_be_visible()
     expect(operator.get_by_text(f"{orders[1]}: Cannot release {orders[1].id}")).to_be_visible()
     assert not Order.objects.filter(held_at__isnull=False).exclude(pk=orders[1].pk).exists()
 
@@ -154,7 +154,7 @@ def test_a_list_of_several_pages_is_released_as_a_whole(operator: Page, monkeypa
     operator.locator("#action-toggle").check()
     operator.get_by_role("link", name="Select the whole list").click()
     expect(operator.get_by_text("The whole list is selected.")).to_be_visible()
-    operator.get_by_label("Select action to run").select_option("Release")
+    operator.get_by_label("Select action to run").select_option("Release order")
     operator.get_by_role("button", name="Run").dblclick()
-    expect(operator.get_by_text("Release: done for")).to_be_visible()
+    expect(operator.get_by_text("Release order: ")).to_be_visible()
     assert not Order.objects.filter(held_at__isnull=False).exists()

@@ -23,8 +23,10 @@ def test_an_operator_sends_a_refused_invoice_to_another_address(operator: Page, 
     response = operator.request.get(str(link.get_attribute("href")))
     assert (response.headers["content-type"], response.body()[:4]) == ("application/pdf", b"%PDF")
     operator.get_by_role("link", name="Send").click()
-    operator.get_by_label("Recipient email").fill("office@example.com")
+    operator.get_by_label("Recipient's email").fill("office@example.com")
     operator.get_by_role("button", name="Send").click()
-    expect(operator.get_by_text(f"Send: done for {invoice.number}.")).to_be_visible()
+    expect(
+        operator.get_by_text(f"Invoice {invoice.number} was queued for sending.")
+    ).to_be_visible()
     expect(operator.locator(".console-timeline li").first).to_contain_text("office@example.com")
     assert InvoiceDelivery.objects.filter(recipient_email="office@example.com").count() == 1

@@ -1,5 +1,7 @@
 """Cash, and money that goes back, in a real browser."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -14,9 +16,9 @@ def test_cash_is_asked_for_and_captured(operator: Page):
     order = OrderFactory()
     operator.goto("/admin/payments/payment/")
     operator.get_by_title("Add payment").click()
-    operator.get_by_label("Order id").fill(order.id)
+    operator.get_by_label("Order").fill(order.id)
     operator.get_by_role("button", name="Add").click()
-    expect(operator.get_by_text("Add: done for pay_")).to_be_visible()
+    expect(operator.get_by_text(re.compile("Payment pay_.* was added"))).to_be_visible()
     [payment] = selectors.of_order(order.id)
     gateway.call_gateway(payment_id=payment.id)
     operator.reload()
@@ -38,8 +40,8 @@ def test_a_refund_starts_with_the_most_and_is_never_more(operator: Page):
     expect(operator.get_by_text("50.00 USD left to refund, not 50.01")).to_be_visible()
     operator.get_by_label("Amount").fill("12.50")
     operator.get_by_role("button", name="Refund").click()
-    expect(operator.get_by_text(f"Refund: done for {payment.id}.")).to_be_visible()
+    expect(operator.get_by_text(f"A refund of payment {payment.id} was requested.")).to_be_visible()
     gateway.call_gateway(payment_id=payment.id)
     operator.reload()
-    expect(operator.locator(".console-timeline li").first).to_contain_text("Refund succeeded")
+    expect(operator.locator(".console-timeline li").first).to_contain_text("Refund paid out")
     assert str(selectors.get(payment.id).refunded) == "12.5000"

@@ -24,10 +24,10 @@ def lines(cart):
 def test_allowed_transitions_are_buttons(operator):
     page = operator().get(reverse("admin:carts_cart_change", args=[CartFactory().id]))
     titles = [button["title"] for button in page.context["actions_detail"]]
-    assert titles == ["Add item", "Change item", "Remove item", "Merge", "Checkout"]
+    assert titles == ["Add item", "Change item", "Remove item", "Merge cart", "Check out"]
     empty = CartFactory(lines=[])
     page = operator(username="other").get(reverse("admin:carts_cart_change", args=[empty.id]))
-    assert "Checkout" not in [button["title"] for button in page.context["actions_detail"]]
+    assert "Check out" not in [button["title"] for button in page.context["actions_detail"]]
 
 
 def test_lines_are_added_changed_and_removed(operator):

@@ -70,10 +70,10 @@ def test_units_are_picked_without_a_scanner_and_packed(olga):
     assert item in form
     for quantity in (1, 2):
         body = {"order_item_id": item, "quantity": quantity, "scan_id": f"by hand {quantity}"}
-        assert "Pick: done for" in do(olga, fulfillment, "pick", body)
+        assert "The pick of fulfillment" in do(olga, fulfillment, "pick", body)
     assert "0 still to be picked" in do(olga, fulfillment, "pick", body | {"scan_id": "c"})
     packages = {"packages[0].weight": "2.5", "packages[0].length": "30"}
-    assert "Pack: done for" in do(olga, fulfillment, "pack", packages)
+    assert "was packed" in do(olga, fulfillment, "pack", packages)
     assert "2.5 kg (30 cm)" in page(olga, fulfillment)
 
 
@@ -82,7 +82,7 @@ def test_a_bulk_start_reports_refused_rows(olga):
     orders.hold_order(order_id=held.order_id, reason="fraud")
     body = {"action": "start", "_selected_action": [first.pk, held.pk]}
     page_after = olga.post(LIST, body, follow=True).content.decode()
-    assert "Start: done for 1 of 2." in page_after
+    assert "Start picking: 1 of 2 rows done." in page_after
     assert f"{held.order_id} is on hold (fraud): release it." in page_after
     assert selectors.get(first.id).assigned_to == "olga"
 
@@ -92,8 +92,8 @@ def test_short_units_are_moved_or_written_off(olga):
     item = fulfillment.lines[0].order_item_id
     short(fulfillment, quantity=2)
     one = {"items[0].order_item_id": item, "items[0].quantity": 1}
-    assert "Move: done for" in do(olga, fulfillment, "move", {**one, "warehouse_id": "wh_2"})
-    assert "Write off: done for" in do(olga, fulfillment, "write-off", one)
+    assert "were moved" in do(olga, fulfillment, "move", {**one, "warehouse_id": "wh_2"})
+    assert "were written off" in do(olga, fulfillment, "write-off", one)
     assert selectors.get(fulfillment.id).lines[0].quantity == 1
 
 

@@ -33,10 +33,10 @@ def queue(client, key):
 @pytest.mark.parametrize(
     ("status", "offered"),
     [
-        ("opening", ["Abandon", "Call gateway"]),
-        ("pending", ["Abandon", "Call gateway"]),
-        ("succeeded", ["Refund"]),
-        ("failed", ["Retry", "Abandon", "Call gateway"]),
+        ("opening", ["Abandon payment", "Call gateway"]),
+        ("pending", ["Abandon payment", "Call gateway"]),
+        ("succeeded", ["Refund payment"]),
+        ("failed", ["Retry payment", "Abandon payment", "Call gateway"]),
         ("refunded", []),
     ],
 )
@@ -83,7 +83,7 @@ def test_an_operator_records_a_refund_as_store_credit(operator):
 
 def test_an_operator_captures_a_transfer(operator):
     client, payment = operator(), start_payment(OrderFactory(), method="manual")
-    assert buttons(client, payment) == ["Capture", "Abandon"]
+    assert buttons(client, payment) == ["Capture payment", "Abandon payment"]
     client.post(command(payment, "capture"), {})
     assert "payment.succeeded" in told(payment.order)
 
@@ -95,7 +95,7 @@ def test_an_operator_starts_a_manual_payment_and_captures_it(operator, settle):
     sent = client.post(add, {"order_id": order.id, "key": "once"}, follow=True)
     [payment] = selectors.of_order(order.id)
     assert sent.redirect_chain[-1][0] == page(payment)
-    assert f"Add: done for {payment.id}." in sent.content.decode()
+    assert f"Payment {payment.id} was added." in sent.content.decode()
     client.post(add, {"order_id": order.id, "key": "once"})
     gateway.call_gateway(payment_id=payment.id)
     client.post(command(payment, "capture"), {})
@@ -140,7 +140,7 @@ def test_the_page_links_to_the_order_and_shows_its_timeline(operator):
     text = shown.content.decode()
     assert reverse("admin:orders_order_change", args=[payment.order_id]) in text
     assert "Your card was declined" in text
-    assert "Payment failed" in [entry.title for entry in shown.context["timeline"]]
+    assert "Payment declined" in [entry.title for entry in shown.context["timeline"]]
 
 
 def test_an_operator_calls_the_gateway_now(operator):

@@ -39,9 +39,9 @@ def queue(client, key):
 @pytest.mark.parametrize(
     ("status", "offered"),
     [
-        ("requested", ["Approve", "Reject", "Cancel"]),
-        ("approved", ["Cancel", "Receive"]),
-        ("received", ["Close", "Refund", "Refund more"]),
+        ("requested", ["Approve return", "Reject return", "Cancel return"]),
+        ("approved", ["Cancel return", "Receive units"]),
+        ("received", ["Close return", "Refund return", "Refund more"]),
         ("refunded", []),
         ("rejected", []),
         ("cancelled", []),
@@ -167,13 +167,13 @@ def test_a_refund_above_the_approved_amount_needs_a_permission(operator):
     approve(row, refund_amount=Decimal(30))
     receive(row)
     clerk = operator(*OPERATOR, username="clerk")
-    assert buttons(clerk, row) == ["Close", "Refund"]
+    assert buttons(clerk, row) == ["Close return", "Refund return"]
     sent = {"amount": "50", "refund_method": "manual"}
     for method in (clerk.get, clerk.post):
         assert method(command(row, "refund-more"), sent).status_code == 403
     assert "return.refund_due" not in told(row.order)
     manager = operator(*OPERATOR, "returns.override_return", username="manager")
-    assert buttons(manager, row) == ["Close", "Refund", "Refund more"]
+    assert buttons(manager, row) == ["Close return", "Refund return", "Refund more"]
     form = manager.get(command(row, "refund-more"))
     assert form.context["form"]["amount"].value() == "50.00"
     assert manager.post(command(row, "refund-more"), sent).status_code == 302
@@ -217,7 +217,7 @@ def test_the_page_shows_the_timeline_of_the_order(operator):
     shown = operator().get(page(row))
     assert reverse("admin:orders_order_change", args=[row.order_id]) in shown.content.decode()
     titles = [entry.title for entry in shown.context["timeline"]]
-    assert titles[:2] == ["Return refunded", "Refund succeeded"]
+    assert titles[:2] == ["Return refunded", "Refund paid out"]
 
 
 def test_a_policy_applies_to_later_returns(operator):
@@ -236,6 +236,6 @@ def test_a_bulk_approval_reports_refused_rows(operator):
     first, rejected = ReturnFactory(), ReturnFactory(status="rejected")
     sent = {"action": "approve", "_selected_action": [first.id, rejected.id]}
     page_after = operator().post(reverse("admin:returns_return_changelist"), sent, follow=True)
-    assert "Approve: done for 1 of 2." in page_after.content.decode()
+    assert "Approve return: 1 of 2 rows done." in page_after.content.decode()
     assert f"Cannot approve {rejected.id}: it is rejected." in page_after.content.decode()
     assert selectors.get(first.id).approved_by == "olga"

@@ -32,9 +32,13 @@ def queue(client, key):
 @pytest.mark.parametrize(
     ("status", "by", "offered"),
     [
-        ("created", BY_HAND, ["Label", "Dispatch", "Cancel"]),
-        ("label_created", BY_HAND, ["Dispatch", "Scan", "Cancel"]),
-        ("dispatched", BY_HAND, ["Scan", "Deliver", "Lost", "Returned to sender"]),
+        ("created", BY_HAND, ["Buy label", "Dispatch shipment", "Cancel shipment"]),
+        ("label_created", BY_HAND, ["Dispatch shipment", "Record scan", "Cancel shipment"]),
+        (
+            "dispatched",
+            BY_HAND,
+            ["Record scan", "Record delivery", "Report lost", "Report return to sender"],
+        ),
         ("delivered", BY_HAND, []),
     ],
 )
@@ -93,13 +97,13 @@ def test_a_late_command_shows_why_it_is_not_allowed(operator, name):
     typed = {"status": "exception"} if name == "scan" else {"description": "The van burnt."}
     shown = operator().post(command(shipment, name), typed, follow=True).content.decode()
     assert "it is delivered" in shown
-    assert "done for" not in shown
+    assert "was reported" not in shown
 
 
 def test_reporting_a_loss_twice_succeeds_twice_and_records_it_once(operator):
     shipment = ShipmentFactory(status="lost")
     shown = operator().post(command(shipment, "lost"), {}, follow=True).content.decode()
-    assert "done for" in shown
+    assert f"Shipment {shipment} was reported lost." in shown
     assert told(shipment.order).count("shipment.lost") == 1
 
 
@@ -110,9 +114,7 @@ def test_an_operator_retries_a_refused_void(operator, carrier):
     label_purchase.call_carrier(shipment_id=shipment.id)
     assert queue(client, "labels") == [shipment.id]
     shown = client.get(page(shipment))
-    assert [button["title"] for button in shown.context["actions_detail"]] == [
-        "Retry carrier calls"
-    ]
+    assert [button["title"] for button in shown.context["actions_detail"]] == ["Call carrier now"]
     client.post(command(shipment, "retry-carrier-calls"))
     label_purchase.call_carrier(shipment_id=shipment.id)
     assert queue(client, "labels") == []

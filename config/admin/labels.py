@@ -1,0 +1,119 @@
+"""The labels and hints that operators read at the fields of forms, by the name of the field."""
+
+import re
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy as _
+
+from config.admin.columns import words
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
+LABELS: "dict[str, StrPromise]" = {
+    "accepted": _("Accepted for a refund"),
+    "allocations": _("Allocations"),
+    "amount": _("Amount"),
+    "assigned_to": _("Picker"),
+    "billing_address": _("Billing address"),
+    "card_last4": _("Last four digits of the card"),
+    "carrier": _("Carrier"),
+    "carrier_cost": _("Carrier cost"),
+    "city": _("City"),
+    "company": _("Company"),
+    "condition": _("Condition"),
+    "cost": _("Cost"),
+    "country": _("Country"),
+    "customer_email": _("Customer's email"),
+    "delivered_at": _("Delivered at"),
+    "delivery_photo_url": _("URL of the delivery photo"),
+    "description": _("Description"),
+    "discount": _("Discount"),
+    "dry_run": _("Only count the messages"),
+    "estimated_delivery": _("Estimated delivery"),
+    "first": _("First"),
+    "forgo_refund": _("Close without a refund"),
+    "fulfillment_id": _("Fulfillment"),
+    "gateway_token": _("Payment token"),
+    "height": _("Height (cm)"),
+    "into": _("Customer's cart"),
+    "item_id": _("Line"),
+    "items": _("Lines"),
+    "label_url": _("URL of the label"),
+    "last": _("Last"),
+    "length": _("Length (cm)"),
+    "line1": _("Address"),
+    "line2": _("Address, second line"),
+    "location": _("Location"),
+    "method": _("Method"),
+    "name": _("Name"),
+    "note": _("Note"),
+    "occurred_at": _("Time of the scan"),
+    "order_id": _("Order"),
+    "order_item_id": _("Line"),
+    "organization": _("Organization"),
+    "override_reason": _("Reason to accept it late"),
+    "packages": _("Packages"),
+    "phone": _("Phone"),
+    "postal_code": _("Postal code"),
+    "preferred_warehouse_id": _("Preferred warehouse"),
+    "quantity": _("Quantity"),
+    "queue": _("Queue"),
+    "rate": _("Messages per second"),
+    "reason": _("Reason"),
+    "recipient": _("Recipient"),
+    "recipient_email": _("Recipient's email"),
+    "refund_amount": _("Maximum refund"),
+    "refund_id": _("Refund"),
+    "refund_method": _("Refund method"),
+    "region": _("Region"),
+    "rejected": _("Inventory cannot supply the order"),
+    "reservation_id": _("Reservation"),
+    "return_shipping_cost": _("Return postage"),
+    "return_shipping_label_url": _("URL of the return label"),
+    "scan_id": _("Scan"),
+    "service": _("Service"),
+    "shipping": _("Shipping"),
+    "shipping_address": _("Shipping address"),
+    "shipping_cost": _("Shipping cost"),
+    "signature": _("Signature"),
+    "signature_required": _("Signature required"),
+    "status": _("Status"),
+    "stream": _("Order or cart"),
+    "tax_id": _("Tax id"),
+    "tax_rate": _("Tax rate"),
+    "title": _("Title"),
+    "tracking_number": _("Tracking number"),
+    "unit_price": _("Unit price before tax"),
+    "variant_id": _("Variant"),
+    "warehouse_id": _("Warehouse"),
+    "weight": _("Weight (kg)"),
+    "width": _("Width (cm)"),
+}
+HINTS: "dict[str, StrPromise]" = {
+    "assigned_to": _("Default: you."),
+    "card_last4": _("Of a card that was charged elsewhere."),
+    "carrier_cost": _("In the currency of the order."),
+    "first": _("A position, or a time like 2025-11-23T15:00:00Z. Default: the first event."),
+    "gateway_token": _(
+        "The token of another card, pm_… at Stripe. Default: the customer pays again."
+    ),
+    "last": _("A position or a time, included. Default: the latest event."),
+    "override_reason": _("Required after the return window."),
+    "queue": _("The complete name with its prefix."),
+    "recipient_email": _("Default: the buyer."),
+    "refund_amount": _("Default: the paid price, less fee and postage."),
+    "return_shipping_cost": _("Deducted from the refund if the customer pays the postage."),
+    "scan_id": _("A repeated scan has no effect."),
+    "shipping_cost": _("What the customer pays. Default: the shipping cost of the order."),
+    "signature": _("A name, or another text."),
+    "stream": _("The id of an order or a cart."),
+    "tax_rate": _("A fraction: 0.16 is 16 %."),
+    "unit_price": _("In the currency of the cart."),
+}
+
+
+def label(path: str) -> str:
+    """Return the label of a field by its path: `items[0].quantity` is “Quantity”."""
+    name = re.sub(r"\[\d+\]", "", path).rpartition(".")[2]
+    return str(LABELS.get(name) or words(name))

@@ -1,0 +1,86 @@
+"""What operators read about each event in the admin."""
+
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
+EVENTS: "dict[str, StrPromise]" = {
+    "cart.abandoned": _("Cart abandoned"),
+    "cart.converted": _("Cart checked out"),
+    "cart.created": _("Cart created"),
+    "cart.expired": _("Cart expired"),
+    "cart.item_added": _("Item added"),
+    "cart.item_changed": _("Item changed"),
+    "cart.items_absorbed": _("Items taken over from a guest's cart"),
+    "cart.merged": _("Cart merged into a customer's cart"),
+    "credit_note.issued": _("Credit note issued"),
+    "event.discarded": _("Pending message or reaction discarded"),
+    "event.retried": _("Pending message or reaction retried"),
+    "fulfillment.cancelled": _("Fulfillment cancelled: nothing to send"),
+    "fulfillment.item_picked": _("Units picked"),
+    "fulfillment.item_short": _("Units reported short"),
+    "fulfillment.opened": _("Units assigned to a warehouse"),
+    "fulfillment.packed": _("Packed"),
+    "fulfillment.started": _("Picking started"),
+    "fulfillment.units_assigned": _("More units assigned to the warehouse"),
+    "fulfillment.units_lost": _("Units lost in transit, to be sent again"),
+    "fulfillment.units_short": _("Short units written off"),
+    "fulfillment.units_withdrawn": _("Units withdrawn from the warehouse"),
+    "invoice.created": _("Invoice issued"),
+    "invoice.queued": _("Invoice queued for sending"),
+    "invoice.sent": _("Invoice sent"),
+    "order.cancelled": _("Order cancelled"),
+    "order.confirmed": _("Order paid and confirmed"),
+    "order.created": _("Order created"),
+    "order.delivered": _("Order delivered"),
+    "order.held": _("Order put on hold"),
+    "order.part_delivered": _("Order partly delivered"),
+    "order.placed": _("Order placed"),
+    "order.processing": _("Order in processing"),
+    "order.released": _("Order released from hold"),
+    "order.reserved": _("Stock reserved"),
+    "order.shipped": _("Shipment left the warehouse"),
+    "order.units_released": _("Stock of written-off units released"),
+    "order.units_reopened": _("Units to be sent again"),
+    "order.units_returned": _("Units returned"),
+    "order.units_written_off": _("Units written off"),
+    "payment.abandoned": _("Payment abandoned"),
+    "payment.failed": _("Payment declined"),
+    "payment.mismatched": _("Captured amount differs from the requested amount"),
+    "payment.opened": _("Payment started"),
+    "payment.pending": _("Payment waits for the customer"),
+    "payment.refunded": _("Payment refunded"),
+    "payment.succeeded": _("Payment captured"),
+    "refund.failed": _("Refund failed"),
+    "refund.fell_short": _("Refund larger than the remaining payment"),
+    "refund.requested": _("Refund requested"),
+    "refund.succeeded": _("Refund paid out"),
+    "return.approved": _("Return approved"),
+    "return.cancelled": _("Return cancelled"),
+    "return.closed": _("Return closed without a refund"),
+    "return.cut_short": _("Return closed: no more units will arrive"),
+    "return.received": _("Returned units received"),
+    "return.refund_due": _("Refund of the return requested"),
+    "return.refunded": _("Return refunded"),
+    "return.rejected": _("Return rejected"),
+    "return.requested": _("Return requested"),
+    "shipment.cancelled": _("Shipment cancelled"),
+    "shipment.created": _("Shipment created"),
+    "shipment.delivered": _("Shipment delivered"),
+    "shipment.dispatched": _("Shipment dispatched"),
+    "shipment.exception": _("Carrier reported a problem"),
+    "shipment.in_transit": _("Shipment in transit"),
+    "shipment.label_created": _("Label created"),
+    "shipment.label_refused": _("Carrier refused the label"),
+    "shipment.label_requested": _("Label requested"),
+    "shipment.lost": _("Shipment lost"),
+    "shipment.returned_to_sender": _("Shipment returned to sender"),
+}
+
+
+def label(name: str) -> str:
+    """Return the label of an event, or the name of one that is no longer declared."""
+    return str(EVENTS.get(name, name))
