@@ -33,7 +33,9 @@ class GatewayToken(ExternalId):
     default_error_messages = {"card": "This is a card number: send the gateway's id of the card."}
 
     def __init__(self) -> None:
-        super().__init__(max_length=255, default=None, allow_null=True, help_text=TOKEN_HELP)
+        super().__init__(
+            source="token", max_length=255, default=None, allow_null=True, help_text=TOKEN_HELP
+        )
 
     def to_internal_value(self, data: Any) -> str:
         token = super().to_internal_value(data)
@@ -47,15 +49,14 @@ class PaymentCreate(Body):
 
     example = {"order_id": ORDER_ID, "payment_method": "stripe"}
     order_id = OwnId(orders.selectors.with_lines)
-    payment_method = Choice(models.Payment.Method, "PaymentMethod")
+    payment_method = Choice(models.Payment.Method, "PaymentMethod", source="method")
     gateway_token = GatewayToken()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs["payment_method"] == models.Payment.Method.MANUAL and attrs["gateway_token"]:
+        if attrs["method"] == models.Payment.Method.MANUAL and attrs["token"]:
             message = "A manual payment has no token: leave it out."
             raise serializers.ValidationError({"gateway_token": message})
-        names = {"order_id": "order_id", "payment_method": "method", "gateway_token": "token"}
-        return {names[name]: value for name, value in attrs.items()}
+        return attrs
 
 
 class ManualPaymentCreate(Body):
@@ -69,9 +70,6 @@ class PaymentRetry(Body):
 
     example = {"gateway_token": "pm_card_mastercard"}
     gateway_token = GatewayToken()
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return {"token": attrs["gateway_token"]}
 
 
 class PaymentCapture(Body):

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import F, Q
@@ -17,6 +17,9 @@ from events.schema import Event
 from payments import events
 from payments.exceptions import RefundTooLarge
 from payments.models.parts import Attempt, Refund
+
+if TYPE_CHECKING:
+    from orders.models import Order
 
 MAX_ATTEMPTS = 3
 
@@ -262,9 +265,25 @@ class Payment(outbound.OutboundCall, Aggregate):
             self.finish_call(error)
 
     @classmethod
-    def open(cls, *, token: str | None, at: datetime, **fields: Any) -> "Payment":
-        """Create a payment with its first attempt."""
-        payment = cls(**fields)
+    def open(
+        cls,
+        *,
+        order: "Order",
+        method: str,
+        amount: Decimal,
+        token: str | None,
+        at: datetime,
+        account: str | None = None,
+    ) -> "Payment":
+        """Create a payment of `amount`, in the order's currency, with its first attempt."""
+        payment = cls(
+            organization_id=order.organization_id,
+            order=order,
+            method=method,
+            amount=amount,
+            currency=order.currency,
+            account=account,
+        )
         payment.attempts, payment.refunds = [], []
         payment._add_attempt(token, at)
         payment.record(events.PaymentOpened.of(payment))
@@ -389,23 +408,27 @@ class Payment(outbound.OutboundCall, Aggregate):
             self.request_call(at)
         return events.RefundRequested.of(refund, self)
 
-    def complete_refund(self, *, refund: Refund, **settled: Any) -> None:
-        """The refund was paid out: `gateway_refund_id` and `at`, as in `_settle_refund`."""
+    def complete_refund(
+        self, *, refund: Refund, at: datetime, gateway_refund_id: str | None = None
+    ) -> None:
+        """The refund was paid out, by the gateway if there is a `gateway_refund_id`."""
+        refund.status, refund.settled_at = Refund.Status.SUCCEEDED, at
+        refund.gateway_refund_id = gateway_refund_id or refund.gateway_refund_id
         if self.refunded + refund.amount == self.captured:
-            self.complete_last_refund(refund=refund, **settled)
+            self.complete_last_refund(refund=refund)
         else:
-            self.complete_part_refund(refund=refund, **settled)
+            self.complete_part_refund(refund=refund)
 
     @transition(source=Status.SUCCEEDED, target=None, emits=events.RefundSucceeded)
-    def complete_part_refund(self, **settled: Any) -> Event:
+    def complete_part_refund(self, *, refund: Refund) -> Event:
         """A refund was paid out, and some of the captured money is left."""
-        return self._settle_refund(**settled)
+        return self._count_refund(refund)
 
     @transition(source=Status.SUCCEEDED, target=Status.REFUNDED, emits=events.RefundSucceeded)
-    def complete_last_refund(self, **settled: Any) -> Event:
+    def complete_last_refund(self, *, refund: Refund) -> Event:
         """A refund was paid out, and all of the captured money is refunded."""
         self.blocks_expiry = False
-        return self._settle_refund(**settled)
+        return self._count_refund(refund)
 
     @transition(source=Status.SUCCEEDED, target=None, emits=events.RefundFailed)
     def fail_refund(self, *, refund: Refund, code: str, message: str, at: datetime) -> Event:
@@ -471,12 +494,8 @@ class Payment(outbound.OutboundCall, Aggregate):
         else:
             self.request_call(at)
 
-    def _settle_refund(
-        self, *, refund: Refund, gateway_refund_id: str | None, at: datetime
-    ) -> Event:
-        """Count a refund that was paid out. Only the gateway's own are published."""
-        refund.status, refund.settled_at = Refund.Status.SUCCEEDED, at
-        refund.gateway_refund_id = gateway_refund_id or refund.gateway_refund_id
+    def _count_refund(self, refund: Refund) -> Event:
+        """Count a refund that was paid out. Only one to the original payment is published."""
         self.refunding -= refund.amount
         self.refunded += refund.amount
         self.save_part(refund)

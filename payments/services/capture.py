@@ -46,14 +46,7 @@ def start_payment(*, order_id: str, method: str, token: str | None = None) -> Pa
     _expect_no_capture_under_way(order.id)
     abandon_all(earlier, reason="another_payment", at=now)
     payment = Payment.open(
-        organization_id=order.organization_id,
-        order=order,
-        method=method,
-        amount=due,
-        currency=order.currency,
-        account=account,
-        token=token,
-        at=now,
+        order=order, method=method, amount=due, account=account, token=token, at=now
     )
     payment.save_changes()
     return payment

@@ -39,7 +39,7 @@ def record_refund(*, payment_id: str, refund_id: str) -> Payment:
     payment = selectors.get_for_update(payment_id)
     refund = _manual_refund(payment, refund_id)
     if refund.is_pending:
-        payment.complete_refund(refund=refund, gateway_refund_id=None, at=timezone.now())
+        payment.complete_refund(refund=refund, at=timezone.now())
         payment.save_changes()
     return payment
 

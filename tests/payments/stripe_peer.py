@@ -101,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
             status, body = self.peer.answer(request)
         if fault == "late":
             self.peer.is_late.set()
-            self.connection.recv(1)  # until the other side has given up
+            self.connection.recv(1)  # until the client has closed the connection
         if fault in ("late", "lost"):
             self.close_connection = True
             return

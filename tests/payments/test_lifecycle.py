@@ -116,11 +116,9 @@ def test_the_database_refuses_a_second_open_payment_of_an_order():
     payment = PaymentFactory(status="pending")
     with pytest.raises(IntegrityError), transaction.atomic():
         Payment.open(
-            organization_id="org_1",
             order=payment.order,
             method="sandbox",
             amount=payment.amount,
-            currency="USD",
             token=None,
             at=payment.created_at,
         ).save()

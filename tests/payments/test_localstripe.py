@@ -122,11 +122,11 @@ def test_an_order_is_paid_and_a_part_of_it_refunded(
     settle()
     assert "order.confirmed" in told(order)
     assert refund(paid, "10").status == "succeeded"
-    before, heard = mark(), set[str]()
-    while not {declined.id, paid.id} <= heard:
+    before, delivered = mark(), set[str]()
+    while not {declined.id, paid.id} <= delivered:
         body, signature = webhooks.get(timeout=60)
         assert post(body.replace(b"payment_intent", b"payment"), signature).status_code == 400
         assert post(body, f"{signature}0").status_code == 400
         assert post(body, signature).status_code == 204
-        heard.add(str(json.loads(body)["data"]["object"]["metadata"].get("payment_id")))
+        delivered.add(str(json.loads(body)["data"]["object"]["metadata"].get("payment_id")))
     assert told(order, after=before) == [], "the webhooks contain nothing new"

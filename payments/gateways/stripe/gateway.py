@@ -64,10 +64,10 @@ class Stripe:
             if not request.token:
                 return self.retrieve(request)
             return self._confirm(request, request.gateway_payment_id, request.token)
-        if request.first_called_at and timezone.now() - request.first_called_at > KEY_LIFETIME:
-            found = _find(request)
-            if found:
-                return payment_result(found)
+        first = request.first_called_at
+        is_key_forgotten = first and timezone.now() - first > KEY_LIFETIME
+        if is_key_forgotten and (found := _find(request)):
+            return payment_result(found)
         return self._create(request)
 
     @_timeouts()
@@ -83,8 +83,7 @@ class Stripe:
         """Cancel the PaymentIntent, unless it is captured or processing."""
         intent_id = request.gateway_payment_id
         if not intent_id:
-            found = _find(request)
-            if not found:
+            if not (found := _find(request)):
                 return PaymentResult(state="cancelled")
             intent_id = str(found["id"])
         try:

@@ -1,4 +1,4 @@
-"""Payments, their orders and the timers."""
+"""What payments and orders do when the other records an event, and when a timer runs."""
 
 from datetime import timedelta
 from decimal import Decimal
