@@ -7,13 +7,17 @@ class CartTooLarge(DomainError):
     """The cart would exceed its number of lines, or a line its number of units."""
 
     code = "too_many"
+    example = "A cart holds at most 500 lines."
 
 
 class CannotMerge(DomainError):
     """The carts differ in organization, customer or currency, or the target has no customer."""
 
     code = "cannot_merge"
+    example = "cart_01JCZ4Q8M3V7T2R9K5X1B6N0AW belongs to another customer."
 
 
 class CartItemNotFound(Missing):
     """The cart has no such item, or has it no longer."""
+
+    example = "cart_01JCZ4Q8M3V7T2R9K5X1B6N0AW has no item item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF."

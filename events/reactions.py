@@ -62,6 +62,10 @@ class ReactionsPending(Conflict):
     """A reaction to an earlier event of this order has not run yet. Retry after a moment."""
 
     code = "not_settled"
+    example = (
+        "A recent event of order_01JCZ5B2QH8M3T6R9W1K4X7V0B has not been processed yet. "
+        "Try again in a moment."
+    )
 
 
 def expect_none_pending(stream: str, context: str) -> None:

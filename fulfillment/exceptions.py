@@ -7,33 +7,39 @@ class OrderOnHold(Conflict):
     """The order is on hold. Picking cannot start until the hold is released."""
 
     code = "order_on_hold"
+    example = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B is on hold (address): release it."
 
 
 class WarehouseRequired(DomainError):
     """The fulfillment has no warehouse yet: send `warehouse_id`."""
 
     code = "warehouse_required"
+    example = "warehouse_id is required: ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5 has no warehouse yet."
 
 
 class OtherWarehouse(DomainError):
     """`warehouse_id` conflicts with the warehouse of this fulfillment or of another one."""
 
     code = "other_warehouse"
+    example = "ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5 is picked in wh_north already."
 
 
 class NotInFulfillment(DomainError):
     """The fulfillment has no units of this order line."""
 
     code = "unknown_item"
+    example = "ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5 has no units of item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF."
 
 
 class TooManyFulfillmentUnits(DomainError):
     """The quantity is larger than the number of units that are in the required state."""
 
     code = "too_many_units"
+    example = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF has 2 units left to pick, not 3."
 
 
 class ScanReused(DomainError):
     """This `scan_id` was already used with another line, quantity or reason."""
 
     code = "scan_reused"
+    example = "The scan scan_5f1c was recorded with 1 unit before: use a new scan_id."

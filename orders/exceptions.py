@@ -13,12 +13,14 @@ class OrderTooLarge(DomainError):
     """The order has so many lines and warehouses that its events would exceed the size limit."""
 
     code = "order_too_large"
+    example = "The order has too many lines and warehouses: split it."
 
 
 class DiscountTooLarge(DomainError):
     """The discount exceeds the net amount of the items."""
 
     code = "discount_too_large"
+    example = "The items cost 50.00; the discount is 60.00."
 
 
 class NotFullyPaid(Conflict):
@@ -31,12 +33,14 @@ class UnknownOrderItem(DomainError):
     """The order has no item with this id."""
 
     code = "unknown_item"
+    example = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B has no item item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF."
 
 
 class TooManyUnits(DomainError):
     """The quantity exceeds the units of the item that are available for this action."""
 
     code = "too_many_units"
+    example = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF has 2 such units, not 3."
 
 
 class UnknownShipment(DomainError):
@@ -49,18 +53,23 @@ class UnitsArePicked(Conflict):
     """Picked units cannot be written off. Report them as short in their fulfillment first."""
 
     code = "units_are_picked"
+    example = "2 units of item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF are picked: report them short first."
 
 
 class AlreadyShipped(Conflict):
     """A shipment has left, so the order cannot be cancelled. Write off the remaining units."""
 
     code = "has_left"
+    example = "A shipment of order_01JCZ5B2QH8M3T6R9W1K4X7V0B has left: write off the other units."
 
 
 class OrderIsCancelled(Conflict):
     """The order is cancelled, so none of its units can be reserved, picked, packed or shipped."""
 
     code = "order_cancelled"
+    example = (
+        "order_01JCZ5B2QH8M3T6R9W1K4X7V0B is cancelled: none of its units can be reserved or sent."
+    )
 
 
 class FulfillmentHasStarted(Conflict):
@@ -70,3 +79,4 @@ class FulfillmentHasStarted(Conflict):
     """
 
     code = "fulfillment_started"
+    example = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B is being picked: its allocation is fixed."

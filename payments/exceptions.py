@@ -7,36 +7,43 @@ class OrderNotPayable(Conflict):
     """Nothing is due for the order: it is paid, or its status is not `placed`."""
 
     code = "not_payable"
+    example = "Nothing is due for order_01JCZ5B2QH8M3T6R9W1K4X7V0B: it is cancelled."
 
 
 class PaymentInProgress(Conflict):
     """A payment of the order may be capturing money. Try again when its outcome is known."""
 
     code = "payment_open"
+    example = "A payment of order_01JCZ5B2QH8M3T6R9W1K4X7V0B is in progress: wait for its result."
 
 
 class PaymentMethodUnavailable(DomainError):
     """The payment method is not enabled, or the organization has no account for it."""
 
     code = "method_unavailable"
+    example = "Stripe is not set up: it needs STRIPE_API_KEY and the account of the organization."
 
 
 class UnknownSandboxToken(DomainError):
     """The sandbox gateway has no such token; `detail` lists those that it has."""
 
     code = "unknown_token"
+    example = "The sandbox has no tok_x; it has tok_ok, tok_declined, tok_slow."
 
 
 class OrderNotConfirmed(Conflict):
     """The order is paid and about to be confirmed. Refund it after that, or cancel it."""
 
     code = "order_not_confirmed"
+    example = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B is placed: it can be refunded once it is confirmed."
 
 
 class RefundTooLarge(DomainError):
     """The amount is larger than what is left to refund: `max_refundable`."""
 
     code = "refund_too_large"
+    example = "50.00 USD can be refunded, not 50.01."
+    example_details = {"max_refundable": "50.00"}
 
 
 class UnknownRefund(Missing):

@@ -7,57 +7,70 @@ class NotPacked(Conflict):
     """The fulfillment is not packed. Only packed units can be shipped."""
 
     code = "not_packed"
+    example = "ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5 is started: pack it first."
 
 
 class NothingToShip(Conflict):
     """All packed units of the fulfillment are in a shipment already."""
 
     code = "nothing_to_ship"
+    example = "All packed units of ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5 are in a shipment."
 
 
 class TooManyPackedUnits(DomainError):
     """The request names more units than are packed and not yet in a shipment."""
 
     code = "too_many_packed_units"
+    example = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF has 2 packed units that are in no shipment, not 3."
 
 
 class CarrierRequired(DomainError):
     """The order has no carrier and service, so `carrier` and `service` are required."""
 
     code = "carrier_required"
+    example = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B has no carrier and service: send both."
 
 
 class LabelNotByHand(DomainError):
     """The carrier sells this label: leave out `tracking_number`, `label_url` and `carrier_cost`."""
 
     code = "label_not_by_hand"
+    example = "EasyPost sells this label: leave out tracking_number."
 
 
 class TrackingNumberRequired(DomainError):
     """With the adapter `manual`, the request must contain the `tracking_number` of the label."""
 
     code = "tracking_number_required"
+    example = "tracking_number is required with the adapter manual."
 
 
 class TrackingNumberTaken(DomainError):
     """Another shipment under way with this carrier has the same tracking number."""
 
     code = "tracking_number_taken"
+    example = "123456789 of FedEx belongs to another shipment."
 
 
 class CarrierRefused(DomainError):
     """The carrier refuses the label as it is; `detail` contains its message. You may try again."""
 
     code = "carrier_refused"
+    example = "EasyPost: the postal code is not valid."
 
 
 class NoLabel(Conflict):
     """The PDF is not here: there is no label, its carrier keeps it, or the file is lost."""
 
     code = "no_label"
+    example = "ship_01JCZ7H4M2P5S8V1X4Z7B0D3F6 has no label."
 
 
 class TooEarly(DomainError):
     """The given time is before the shipment was created, or its delivery before its dispatch."""
 
     code = "too_early"
+    example = (
+        "ship_01JCZ7H4M2P5S8V1X4Z7B0D3F6 was created on 2025-11-23: it cannot have been "
+        "scanned before."
+    )

@@ -1,4 +1,4 @@
-"""Who calls: the bearer token's subject, on behalf of its organization."""
+"""Authentication by bearer token: the caller is its subject, acting for its organization."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -14,7 +14,7 @@ from config.core import request_context
 
 @dataclass
 class Caller:
-    """The service that sends the request; `actor` is the person it acts for, or itself."""
+    """The service that sends the request. `actor` is the person it acts for, or the service."""
 
     subject: str
     organization_id: str
@@ -24,17 +24,17 @@ class Caller:
     is_authenticated = True
 
     def may(self, scope: str) -> bool:
-        """`*` stands for every scope."""
+        """Return whether the caller has the scope; `*` means every scope."""
         return not self.scopes.isdisjoint({scope, "*"})
 
 
 def caller_of(request: Request) -> Caller:
-    """Return who calls. Only after authentication."""
+    """Return the caller of an authenticated request."""
     return cast(Caller, request.user)
 
 
 class IdentityProviderUnavailable(APIException):
-    """Nobody can tell now whether the token is good."""
+    """The identity provider does not respond: retry after `Retry-After` seconds."""
 
     status_code = 503
     default_detail = "The identity provider's keys cannot be fetched. Try again later."
@@ -43,7 +43,7 @@ class IdentityProviderUnavailable(APIException):
 
 
 class BearerToken(BaseAuthentication):
-    """`Authorization: Bearer <JWT>`, verified without asking anybody."""
+    """`Authorization: Bearer <JWT>`, verified locally with the shared secret or the public keys."""
 
     def authenticate(self, request: Request) -> tuple[Caller, str] | None:
         scheme, _, token = get_authorization_header(request).partition(b" ")
@@ -57,7 +57,7 @@ class BearerToken(BaseAuthentication):
         except jwt.ExpiredSignatureError as error:
             raise AuthenticationFailed("The token has expired.", "token_expired") from error
         except jwt.PyJWTError as error:
-            raise AuthenticationFailed(f"Refused: {error}", "invalid_token") from error
+            raise AuthenticationFailed(f"Invalid token: {error}", "invalid_token") from error
         caller = Caller(
             subject=claims["sub"],
             organization_id=claims["organization_id"],

@@ -1,7 +1,7 @@
-"""A POST that is sent twice is done once.
+"""A repeated POST with the same Idempotency-Key is executed once.
 
-Claim, work and answer are one transaction: a process that dies in between leaves nothing, and a
-twin waits for the claim's row in the unique index.
+The record, the work and the response are one transaction: a process that dies leaves nothing. A
+concurrent request with the same key waits for the record in the unique index.
 """
 
 import hashlib
@@ -25,30 +25,32 @@ from config.api.models import IdempotencyRecord
 from config.core.exceptions import Conflict, DomainError
 
 HEADER = "Idempotency-Key"
-KEPT = timedelta(hours=24)
-WAIT = "5s"  # of a twin, for the first to finish
+RETENTION = timedelta(hours=24)
+WAIT = "5s"  # for the first request with the same key
 KEY = re.compile(r"^[!-~]{1,255}$")
 _LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE
 
 
 class KeyRequired(APIException):
-    """Money moves, so a repeat must be recognizable."""
+    """The operation requires an `Idempotency-Key` header, since a repetition would do harm."""
 
     status_code = 400
-    default_detail = f"Send an {HEADER} header: this must not happen twice by mistake."
+    default_detail = f"Send an {HEADER} header, so that a repeated request is not executed twice."
     default_code = "idempotency_key_required"
 
 
 class KeyReused(DomainError):
-    """A client that reuses keys would take the answer to something else for its own."""
+    """The `Idempotency-Key` was already used with a different request body."""
 
     code = "idempotency_key_reused"
+    example = "This Idempotency-Key was already used with a different request body."
 
 
 class InProgress(Conflict):
-    """The first request with this key has not been answered yet."""
+    """The first request with this `Idempotency-Key` is still in progress."""
 
     code = "in_progress"
+    example = "The first request with this Idempotency-Key is still in progress."
     wait = 1  # seconds, for Retry-After
 
 
@@ -61,9 +63,9 @@ def key_of(request: Request) -> str | None:
 
 
 def run(handler: Callable[..., Response], request: Request, *args: Any, **kwargs: Any) -> Response:
-    """Answer the request with `handler`, or with what it answered to the first of its twins.
+    """Return the response of `handler`, or the stored response of an earlier request.
 
-    Only success is remembered: a refusal is judged anew when the request is repeated.
+    Only successful responses are stored. A repeated request that failed is executed again.
     """
     key = key_of(request)
     if key is None:
@@ -83,7 +85,7 @@ def run(handler: Callable[..., Response], request: Request, *args: Any, **kwargs
 
 
 def _claim(request: Request, key: str) -> IdempotencyRecord:
-    """Return our own new record, or the answered one of a twin."""
+    """Return a new record, or the record of an earlier request with the key."""
     caller = caller_of(request)
     identity = {
         "organization_id": caller.organization_id,
@@ -94,18 +96,18 @@ def _claim(request: Request, key: str) -> IdempotencyRecord:
     }
     records = IdempotencyRecord.objects.filter(**identity)
     with _impatient():
-        records.filter(created_at__lt=timezone.now() - KEPT).delete()
+        records.filter(created_at__lt=timezone.now() - RETENTION).delete()
         while True:
             claim = IdempotencyRecord(**identity, fingerprint=_fingerprint(request))
             IdempotencyRecord.objects.bulk_create([claim], ignore_conflicts=True)
-            # It may be gone again: the task that deletes old records does not wait for us.
+            # The task that deletes old records may have deleted it meanwhile.
             if record := records.first():
                 return record
 
 
 @contextmanager
 def _impatient() -> Iterator[None]:
-    """Wait only so long for a lock; what the work itself waits for is not shortened."""
+    """Limit the time that the claim waits for a lock, not that of the work itself."""
     if connection.vendor != "postgresql":
         yield
         return
@@ -117,20 +119,22 @@ def _impatient() -> Iterator[None]:
             yield
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
-                raise InProgress("The first request with this key is still at work.") from error
+                raise InProgress(
+                    "The first request with this Idempotency-Key is still in progress."
+                ) from error
             raise
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [before])
 
 
 def _fingerprint(request: Request) -> str:
-    """What was asked, and for whom; the order and spacing of the JSON do not matter."""
-    asked = json.dumps([caller_of(request).actor, request.data], sort_keys=True)
-    return hashlib.sha256(asked.encode()).hexdigest()
+    """Return a hash of the actor and the body; order and spacing of the JSON do not matter."""
+    content = json.dumps([caller_of(request).actor, request.data], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _replay(record: IdempotencyRecord, fingerprint: str) -> Response:
     if record.fingerprint != fingerprint:
-        raise KeyReused("This key came with another body before. Use a new key.")
+        raise KeyReused("This Idempotency-Key was already used with a different request body.")
     return Response(
         json.loads(record.body) if record.body else None,
         status=record.status,

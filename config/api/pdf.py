@@ -1,4 +1,4 @@
-"""PDFs, as routes answer them."""
+"""Views that return PDFs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,13 +11,13 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 
 
 class LinkExpired(APIException):
-    """The link was good for 30 days: ask for the document with a token, or for a new link."""
+    """The link has expired after 30 days: get a new one with a token."""
 
     status_code = 410
     default_code = "link_expired"
     default_detail = (
-        "This link was good for 30 days. Ask who sent it for a new link, or get one with a token: "
-        "it stands in what the API shows of an invoice or a shipment."
+        "This link has expired after 30 days. Ask the sender for a new link, or get one with a "
+        "token from the API's response for the invoice or the shipment."
     )
 
 
@@ -30,22 +30,22 @@ class Pdf(BaseRenderer):
     openapi_type = OpenApiTypes.BINARY
 
     def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
-        """Return what the view answers as it is."""
+        """Return the content unchanged."""
         return bytes(data)
 
 
-RENDERERS = [JSONRenderer, Pdf]  # whichever of them a client prefers, it gets the PDF
+RENDERERS = [JSONRenderer, Pdf]  # a client that accepts either gets the PDF
 
 
 def pdf(content: bytes, *, name: str) -> HttpResponse:
-    """Answer with a PDF that a browser shows, and saves under its name."""
+    """Return a response with a PDF that a browser displays, and saves under `name`."""
     disposition = f'inline; filename="{name}.pdf"'
     headers = {"Content-Disposition": disposition, "Cache-Control": "private"}
     return HttpResponse(content, content_type=Pdf.media_type, headers=headers)
 
 
 def row_behind(token: str, row_of: Callable[[str], str]) -> str:
-    """Return which row a signed URL is of. Raises LinkExpired, Http404."""
+    """Return the id of the row that a signed URL opens. Raises LinkExpired, Http404."""
     try:
         return row_of(token)
     except SignatureExpired as error:

@@ -1,4 +1,4 @@
-"""What the caller may do: one scope to read a context, one to change it."""
+"""Permissions: a context has one scope to read and one to write."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from config.api.authentication import Caller
 
 
 class MissingScope(PermissionDenied):
-    """The answer names the scope, so that the token's owner knows what to ask for."""
+    """The token lacks a scope; `detail` names it."""
 
     default_code = "missing_scope"
 
@@ -19,12 +19,12 @@ class MissingScope(PermissionDenied):
 
 
 def scope_for(view: Any, method: str | None) -> str:
-    """Return the scope that a token must have for a view: `orders:read` or `orders:write`."""
+    """Return the required scope of a view: `orders:read` or `orders:write`."""
     return f"{view.scope}:{'read' if method in SAFE_METHODS else 'write'}"
 
 
 class HasScope(BasePermission):
-    """The view's `scope` names its context."""
+    """Require the scope of the view's context."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         caller: object = request.user

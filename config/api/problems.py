@@ -1,4 +1,4 @@
-"""Every error is a problem document (RFC 9457) with a stable `code` that programs can rely on."""
+"""Error responses: problem documents (RFC 9457) with a stable `code` for clients."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
     **members: Any,
 ) -> JsonResponse:
-    """Return a problem document. `members` are what this kind of problem says besides."""
+    """Return a problem document. `members` are further members of this kind of problem."""
     return JsonResponse(
         members
         | {
@@ -50,7 +50,7 @@ def problem(
 
 
 def handle(exc: Exception, context: Mapping[str, Any]) -> JsonResponse:
-    """Turn whatever a view raised into a problem; what nobody foresaw is logged, tells nothing."""
+    """Return the problem of an exception. An unexpected one is logged and reveals nothing."""
     set_rollback()
     match exc:
         case DomainError():
@@ -75,7 +75,7 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> JsonResponse:
             return bad_request()
         case InterfaceError() | OperationalError() if is_away():
             return database_unavailable()
-    return _unforeseen(exc, context["request"])
+    return _unexpected(exc, context["request"])
 
 
 def status_of(error: type[DomainError]) -> int:
@@ -85,18 +85,18 @@ def status_of(error: type[DomainError]) -> int:
 
 
 def is_away() -> bool:
-    """Whether the database is out of reach, rather than of another opinion."""
+    """Return whether the database is unreachable, as opposed to having refused a query."""
     return connection.connection is None or not connection.is_usable()
 
 
 def database_unavailable() -> JsonResponse:
-    """Nothing can be done before the database is back; nothing is half done."""
-    detail = "The database does not answer. Try again later."
+    """Return 503: the transaction was rolled back, and the request can be repeated."""
+    detail = "The database does not respond. Try again later."
     return problem(503, "database_unavailable", detail, headers={"Retry-After": "5"})
 
 
 def body_too_large() -> JsonResponse:
-    """The body is longer than DATA_UPLOAD_MAX_MEMORY_SIZE; nothing of it was processed."""
+    """Return 413: the body is longer than DATA_UPLOAD_MAX_MEMORY_SIZE."""
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     detail = f"The request body is longer than {limit} bytes. The connection is closed."
     return problem(413, "body_too_large", detail)
@@ -124,7 +124,7 @@ def by_path(detail: Any) -> dict[str, list[str]]:
 
 
 def messages(detail: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Walk a validation error's tree; the path of a leaf is `items[0].quantity`."""
+    """Yield the path and the message of each error of a tree: `items[0].quantity`."""
     if isinstance(detail, Mapping):
         for key, value in detail.items():
             if key == api_settings.NON_FIELD_ERRORS_KEY:
@@ -141,7 +141,7 @@ def messages(detail: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, str(detail)
 
 
-def _unforeseen(exc: Exception, request: Request) -> JsonResponse:
+def _unexpected(exc: Exception, request: Request) -> JsonResponse:
     response = internal_error()
     log_response(
         "%s %s: %s",
@@ -158,15 +158,16 @@ def _unforeseen(exc: Exception, request: Request) -> JsonResponse:
 
 @csrf_exempt
 def not_found(request: HttpRequest | Request, *args: Any, **kwargs: Any) -> JsonResponse:
-    """Nothing is there, or it is another organization's, which the answer does not tell apart."""
-    return problem(404, "not_found", "There is nothing under this URL.")
+    """Return 404, also for a resource of another organization."""
+    return problem(404, "not_found", "Resource not found.")
 
 
 def bad_request(request: HttpRequest | None = None, *args: Any, **kwargs: Any) -> JsonResponse:
-    """The request cannot be understood as HTTP for this host."""
+    """Return 400: the request cannot be understood as HTTP for this host."""
     return problem(400, "bad_request", "The request cannot be understood.")
 
 
 def internal_error(request: HttpRequest | None = None) -> JsonResponse:
-    """The cause is in the log under the request's id, and only there."""
-    return problem(500, "internal_error", "Something went wrong. The request_id helps to find it.")
+    """Return 500: the cause is only in the log, with the request's id."""
+    detail = "Something went wrong. Give the request_id when you report it."
+    return problem(500, "internal_error", detail)

@@ -1,21 +1,21 @@
-"""What the API's table needs now and then."""
+"""Celery tasks of the API."""
 
 from celery import shared_task
 
-from config.api.idempotency import KEPT
+from config.api.idempotency import RETENTION
 from config.api.models import IdempotencyRecord
 from config.core.timers import moment
 
-BATCH = 1000  # rows per transaction, so that no lock is held for long
+BATCH_SIZE = 1000  # rows per transaction, to keep locks short
 
 
 @shared_task
 def delete_old_records(now: str | None = None) -> int:
-    """Forget answers that nobody may ask for any more; returns how many. `now` is ISO 8601."""
-    until = moment(now) - KEPT
+    """Delete expired idempotency records; return how many. `now` is ISO 8601."""
+    until = moment(now) - RETENTION
     old = IdempotencyRecord.objects.filter(created_at__lt=until)
     total = 0
-    while ids := list(old.values_list("pk", flat=True)[:BATCH]):
+    while ids := list(old.values_list("pk", flat=True)[:BATCH_SIZE]):
         deleted, _ = IdempotencyRecord.objects.filter(pk__in=ids).delete()
         total += deleted
     return total

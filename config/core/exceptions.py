@@ -58,3 +58,4 @@ class AddressRequired(DomainError):
     """An address is missing: `detail` names the field to send."""
 
     code = "address_required"
+    example = "recipient_email is required: the order has no customer_email."

@@ -40,12 +40,14 @@ class InexactAmount(DomainError):
     """An amount has more decimals than its currency."""
 
     code = "inexact_amount"
+    example = "12.505 has more than the 2 decimals of USD."
 
 
 class AmountTooLarge(DomainError):
     """An amount is too large to be stored exactly."""
 
     code = "amount_too_large"
+    example = "100000000000.00 is too large an amount: split the order."
 
 
 def decimals(currency: str) -> int:

@@ -100,7 +100,7 @@ def test_an_answer_that_is_no_success_leaves_nothing_either(api):
 
 def test_after_a_day_the_key_is_new(api, order):
     api.post(PATH, order, headers=KEY)
-    old = timezone.now() - idempotency.KEPT - timedelta(seconds=1)
+    old = timezone.now() - idempotency.RETENTION - timedelta(seconds=1)
     IdempotencyRecord.objects.update(created_at=old)
     assert "Idempotent-Replayed" not in api.post(PATH, order, headers=KEY)
     assert Group.objects.count() == 2
@@ -108,7 +108,7 @@ def test_after_a_day_the_key_is_new(api, order):
 
 
 def test_old_records_are_deleted_in_batches(api, order, monkeypatch):
-    monkeypatch.setattr(tasks, "BATCH", 2)
+    monkeypatch.setattr(tasks, "BATCH_SIZE", 2)
     for number in range(5):
         api.post(PATH, order, headers={"Idempotency-Key": f"k-{number}"})
     assert tasks.delete_old_records() == 0

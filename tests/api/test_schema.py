@@ -13,6 +13,7 @@ from django.urls import get_resolver, resolve, reverse
 from drf_spectacular.generators import SchemaGenerator
 
 import config
+from config.api import operations
 from invoices.files import signed_url
 from invoices.tasks import deliver_documents
 from orders.models import Order
@@ -287,6 +288,11 @@ def test_the_example_of_an_invalid_request_names_a_field_of_the_operation(operat
     schema = DOCUMENT["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
     (path,) = problems(operation_id, "400")["invalid_request"]["errors"]
     assert path.partition("[")[0].partition(".")[0] in schema["properties"]
+
+
+def test_every_declared_error_has_an_example_of_its_detail():
+    bare = [code for code, error in operations.declared.items() if error.detail == error.meaning]
+    assert [code for code in bare if code != "invalid_transition"] == []
 
 
 def test_a_problem_names_the_page_that_explains_its_code(client, settings):
