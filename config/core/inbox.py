@@ -73,8 +73,8 @@ class InboundWebhook(models.Model):
         self.save()
 
 
-class WebhookEvent(Protocol):
-    """What a webhook reports, as a dataclass that JSON can hold."""
+class InboundEvent(Protocol):
+    """The event of a webhook: a dataclass that msgspec can encode."""
 
     @property
     def event_id(self) -> str: ...
@@ -83,7 +83,7 @@ class WebhookEvent(Protocol):
     def subject(self) -> str: ...
 
 
-E = TypeVar("E", bound=WebhookEvent)
+E = TypeVar("E", bound=InboundEvent)
 # Called with the source, the event and the time; returns False if the subject is not known.
 Apply = Callable[[str, E, datetime], bool]
 

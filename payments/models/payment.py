@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import F, Q
@@ -137,9 +137,11 @@ class Payment(outbound.OutboundCall, Aggregate):
     def __str__(self) -> str:
         return str(self.pk)
 
-    def save_changes(self) -> None:
+    def save(self, **kwargs: Any) -> None:
         """Save; without an event, leave `updated_at` as it is, which clients filter by."""
-        self.save(update_fields=None if self.has_pending_events else self.UPDATE_FIELDS)
+        if not self.has_pending_events:
+            kwargs.setdefault("update_fields", self.UPDATE_FIELDS)
+        super().save(**kwargs)
 
     @classmethod
     def unfinished(cls) -> Q:

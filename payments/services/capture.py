@@ -48,7 +48,7 @@ def start_payment(*, order_id: str, method: str, token: str | None = None) -> Pa
     payment = Payment.open(
         order=order, method=method, amount=due, account=account, token=token, at=now
     )
-    payment.save_changes()
+    payment.save()
     return payment
 
 
@@ -66,7 +66,7 @@ def retry_payment(*, payment_id: str, token: str | None = None) -> Payment:
         raise OrderNotPayable(f"Nothing is due for {payment.order_id}.")
     _expect_no_capture_under_way(payment.order_id)
     payment.retry(token=token, at=timezone.now())
-    payment.save_changes()
+    payment.save()
     return payment
 
 
@@ -79,7 +79,7 @@ def abandon_payment(*, payment_id: str) -> Payment:
     payment = selectors.get_for_update(payment_id)
     if payment.is_captured or payment.is_awaited():
         payment.abandon(reason="operator", at=timezone.now())
-        payment.save_changes()
+        payment.save()
     return payment
 
 
@@ -102,7 +102,7 @@ def capture_payment(*, payment_id: str, card_last4: str | None = None) -> Paymen
     payment.capture(
         is_still_due=is_still_due(payment.order), card_last4=card_last4, at=timezone.now()
     )
-    payment.save_changes()
+    payment.save()
     return payment
 
 
@@ -111,7 +111,7 @@ def abandon_all(payments: Iterable[Payment], *, reason: str, at: datetime) -> No
     for payment in payments:
         if not payment.is_captured and payment.is_awaited():
             payment.abandon(reason=reason, at=at)
-            payment.save_changes()
+            payment.save()
 
 
 def _expect_no_capture_under_way(order_id: str) -> None:

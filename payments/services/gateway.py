@@ -72,7 +72,7 @@ def call_gateway_now(*, payment_id: str) -> Payment:
     payment = selectors.get_for_update(payment_id)
     if payment.due_at:
         payment.request_call(timezone.now())
-        payment.save_changes()
+        payment.save()
     return payment
 
 
@@ -91,7 +91,7 @@ def _lease(payment_id: str, now: datetime) -> tuple[datetime, list[Call]]:
     else:
         lease = now
         payment.finish_call()
-    payment.save_changes()
+    payment.save()
     return lease, calls
 
 
@@ -157,4 +157,4 @@ def _record(
         apply_payment_result(payment, result, now=now, source=source)
     if error is not None and payment.release(lease):
         payment.schedule_next_call(now, error)
-    payment.save_changes()
+    payment.save()

@@ -40,7 +40,7 @@ def record_refund(*, payment_id: str, refund_id: str) -> Payment:
     refund = _manual_refund(payment, refund_id)
     if refund.is_pending:
         payment.complete_refund(refund=refund, at=timezone.now())
-        payment.save_changes()
+        payment.save()
     return payment
 
 
@@ -59,7 +59,7 @@ def withdraw_refund(*, payment_id: str, refund_id: str) -> Payment:
         payment.fail_refund(
             refund=refund, code=Refund.WITHDRAWN, message=message, at=timezone.now()
         )
-        payment.save_changes()
+        payment.save()
     return payment
 
 
@@ -85,7 +85,7 @@ def refund_order(
             amount -= part
     if applied and amount:
         applied[0].record_shortfall(amount=amount, cause=cause)
-        applied[0].save_changes()
+        applied[0].save()
 
 
 @transaction.atomic
@@ -130,5 +130,5 @@ def _refund(
     payment.request_refund(
         amount=amount, reason=reason, method=method, cause=cause, at=timezone.now()
     )
-    payment.save_changes()
+    payment.save()
     return payment.refunds[-1]

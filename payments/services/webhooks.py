@@ -43,7 +43,7 @@ def _apply(gateway: str, event: WebhookEvent, now: datetime) -> bool:
             _apply_payment_result(payment, result, now)
     if payment.due_at and not payment.needs_gateway_call():
         payment.finish_call()
-    payment.save_changes()
+    payment.save()
     return True
 
 

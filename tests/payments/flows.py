@@ -50,7 +50,7 @@ def report(payment: Payment, *, source: Any = None, **result: Any) -> None:
     payment = selectors.get_for_update(payment.id)
     result = {"gateway_payment_id": "g_1", "charge_id": "ch_new", **result}
     apply_payment_result(payment, PaymentResult(**result), now=payment.created_at, source=source)
-    payment.save_changes()
+    payment.save()
 
 
 def captured(payment: Payment, amount: Any) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def test_a_result_does_not_change_a_settled_refund():
         locked, before = selectors.get_for_update(payment.id), mark()
         result = RefundResult(state=state)
         apply_refund_result(locked, locked.refunds[0], result, now=payment.created_at)
-        locked.save_changes()
+        locked.save()
         assert told(payment.order, after=before) == []
     refund.refresh_from_db()
     assert refund.status == "succeeded"

@@ -126,7 +126,7 @@ class Life(RuleBasedStateMachine):
             payment = selectors.get_for_update(refund.payment_id)
             refund = next(each for each in payment.refunds if each.id == refund.id)
             apply_refund_result(payment, refund, RefundResult(state=state), now=payment.created_at)
-            payment.save_changes()
+            payment.save()
 
     @rule(hours=st.integers(0, 3))
     def run_the_timer(self, hours):

@@ -36,7 +36,7 @@ def fail(payment, refund):
     message = "The card expired."
     result = RefundResult(state="failed", error_code="expired_card", error_message=message)
     apply_refund_result(payment, payment.refunds[-1], result, now=refund.requested_at)
-    payment.save_changes()
+    payment.save()
 
 
 def test_a_refund_is_published_when_the_gateway_has_paid_it_out():
@@ -158,7 +158,7 @@ def test_the_totals_of_the_refunds_with_one_cause():
     locked = selectors.get_for_update(payment.id)
     result = RefundResult(state="succeeded")
     apply_refund_result(locked, locked.refunds[0], result, now=payment.created_at)
-    locked.save_changes()
+    locked.save()
     came = selectors.refunds_caused_by("ret_1")
     assert (came.requested, came.pending, came.succeeded) == (35, 20, 10)
     assert (came.method, came.settled_at) == (first.method, payment.created_at)

@@ -117,7 +117,7 @@ def fail_refund(return_request: Return, refund_id: str | None = None) -> None:
     message = "The card expired."
     result = RefundResult(state="failed", error_code="expired_card", error_message=message)
     apply_refund_result(payment, payment.find_refund(row.id), result, now=row.requested_at)
-    payment.save_changes()
+    payment.save()
 
 
 def amounts(return_request: Return) -> tuple[str, Decimal, Decimal]:
