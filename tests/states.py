@@ -1,4 +1,4 @@
-"""Asking an aggregate in one state for everything that can be asked of it."""
+"""Runs every command on an aggregate in one state."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ Answer = str | tuple[str, list[str]]  # or the status after it, or "same", and w
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """What happens inside is undone: to make everything anew would take much longer."""
+    """Roll back the block, which is faster than creating the rows again."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
@@ -29,7 +29,7 @@ def ask(
     answers: Mapping[str, Answer],
     subtests: pytest.Subtests,
 ) -> None:
-    """Give each command as if it were the only one, and compare what happens with `answers`."""
+    """Run each command alone, and compare the result with `answers`."""
     rows, before = type(aggregate).objects, mark()
     status = rows.get(pk=aggregate.pk).status
     for name, command in commands.items():
@@ -41,11 +41,11 @@ def ask(
                     command(row)
             else:
                 command(row)
-            after, facts = expected if isinstance(expected, tuple) else ("same", [])
+            after, events = expected if isinstance(expected, tuple) else ("same", [])
             told = EventRecord.objects.filter(stream=row.stream, number__gt=before).order_by(
                 "number"
             )
-            assert [event.name for event in told] == facts
+            assert [event.name for event in told] == events
             assert rows.get(pk=row.pk).status == (status if after == "same" else after)
 
 

@@ -1,4 +1,4 @@
-"""What happens to orders of few lines and of many, so that every context reacts to it."""
+"""Orders of few and of many lines, whose events every context reacts to."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -21,13 +21,13 @@ from payments.services import capture, gateway, webhooks
 from returns import services as returns
 from returns.models import Return
 from shipments.models import Shipment
-from tests import factories
+from tests import eventories
 from tests.architecture.sizes import lines
-from tests.factories import OrderFactory, start_payment
+from tests.eventories import OrderFactory, start_payment
 from tests.flows.goods import Settle, arrive, confirmed, lose, now, pack, pay_out, ship
-from tests.fulfillment.factories import fulfillments, reach, short
-from tests.returns.factories import ReturnFactory, fail_refund
-from tests.shipments.factories import TO, create, label, packed
+from tests.fulfillment.eventories import fulfillments, reach, short
+from tests.returns.eventories import ReturnFactory, fail_refund
+from tests.shipments.eventories import TO, create, label, packed
 
 Story = Callable[[int, Settle], None]  # of an order of so many lines
 Counts = dict[str, list[int]]  # the queries of each call, by the reaction's name
@@ -35,13 +35,13 @@ Counts = dict[str, list[int]]  # the queries of each call, by the reaction's nam
 
 @contextmanager
 def counting(patch: pytest.MonkeyPatch) -> Iterator[Counts]:
-    """Count the queries of every reaction during the block, without those of `settle` itself."""
+    """Count the queries of every reaction in the block, without those of `settle`."""
     counts: Counts = defaultdict(list)
 
     def counted(registered: reactions.Registered) -> reactions.Registered:
-        def handler(fact: Any, about: EventRecord) -> None:
+        def handler(event: Any, about: EventRecord) -> None:
             with CaptureQueriesContext(connection) as queries:
-                registered.handler(fact, about)
+                registered.handler(event, about)
             counts[registered.name].append(len(queries))
 
         return replace(registered, handler=handler)
@@ -102,7 +102,7 @@ def mismatched(size: int, settle: Settle) -> None:
 
 
 def paid_and_cancelled(size: int, settle: Settle) -> None:
-    """Before anybody has heard of the money."""
+    """Cancelled before the reactions to the payment ran."""
     for token in ("tok_ok", "tok_wrong_amount"):
         order = order_of(size)
         start_payment(order, token=token)
@@ -134,7 +134,7 @@ def cancelled(size: int, settle: Settle) -> None:
 
 
 def written_off(size: int, settle: Settle) -> None:
-    """One unit of each line is not to be found; another one nobody has looked for."""
+    """One unit of each line is short; another one is not picked yet."""
     order = confirmed(*[{"wh_1": 2, "wh_2": 1}] * size, settle=settle)
     found = reach(fulfillments(order)[0], "started")
     for line in range(size):
@@ -179,7 +179,7 @@ def returned_to_sender(size: int, settle: Settle) -> None:
 
 
 def came_back(size: int) -> Return:
-    """A return of all lines, that has come and of which the money is asked for."""
+    """A received return of all lines, with a requested refund."""
     row = ReturnFactory(items=lines(size), status="received")
     return returns.refund_return(return_id=row.id)
 
@@ -204,7 +204,7 @@ def refund_failed(size: int, settle: Settle) -> None:
 def refund_fell_short(size: int, settle: Settle) -> None:
     """An operator has given a part back meanwhile."""
     row = came_back(size)
-    factories.refund(Payment.objects.get(order=row.order), "10")
+    eventories.refund(Payment.objects.get(order=row.order), "10")
     settle()
     pay_out(row.order, settle=settle)
     row.refresh_from_db()

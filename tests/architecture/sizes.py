@@ -1,4 +1,4 @@
-"""As few rows and lines, and as many, as a budget is counted for.
+"""The small and the large number of rows and lines for which budgets are counted.
 
 What grows by a query for each row grows from one to five.
 """

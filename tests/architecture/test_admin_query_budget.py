@@ -1,4 +1,4 @@
-"""What a page of the admin asks of the database does not grow with what it shows."""
+"""The number of queries of an admin page does not grow with its content."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What a scan asks of the database does not grow with the lines that are picked."""
+"""The number of queries of a scan does not grow with the number of lines."""
 
 import pytest
 from django.db import connection

@@ -1,4 +1,4 @@
-"""What an endpoint asks of the database does not grow with what it answers, nor by accident."""
+"""The number of queries of an endpoint is fixed and does not grow with the response."""
 
 import pytest
 from django.db import connection

@@ -1,4 +1,4 @@
-"""What a reaction asks of the database does not grow with the order's lines, nor by accident."""
+"""The number of queries of a reaction is fixed and does not grow with the order's lines."""
 
 import pytest
 

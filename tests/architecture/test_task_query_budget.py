@@ -1,6 +1,6 @@
-"""What a task asks of the database does not grow with what it is about, nor by accident.
+"""The number of queries of a task is fixed and does not grow with its rows.
 
-The reactions, of which `events.tasks.react` does one after the other, have a budget each in
+The reactions, which `events.tasks.react` runs one after the other, have budgets in
 `test_reaction_query_budget.py`.
 """
 
@@ -36,7 +36,7 @@ app.loader.import_default_modules()
 
 @pytest.fixture(autouse=True)
 def broker(monkeypatch):
-    """One that confirms everything, and is asked nothing."""
+    """A broker that confirms every message at once."""
 
     class Publisher:
         def send(self, events, outcomes, *limit):
@@ -55,7 +55,7 @@ def in_days(days):
 
 
 def messages(size):
-    """So many of one shard, each of a stream of its own."""
+    """Create `size` pending messages of one shard, each of its own stream."""
     Outbox.objects.all().delete()
     [CartFactory(lines=[]) for _ in range(size)]
     Outbox.objects.update(shard=3)
@@ -81,7 +81,7 @@ def old_stream(size):
     return in_days(200)
 
 
-def owed(size):
+def pending(size):
     """Messages of one stream, and a reaction to one of them."""
     pay(OrderFactory(items=lines(size)))
     return {}
@@ -134,7 +134,7 @@ def gateway_message(size):
 
 
 def keep(row, notice):
-    """A message that came before what it is about was known."""
+    """A webhook that arrived before its subject was known."""
     row.event_id, row.due_at = notice.event_id, timezone.now()
     row.payload = msgspec.json.encode(notice).decode()
     row.save()
@@ -156,7 +156,7 @@ def labels_due(size):
 
 
 def under_way(size):
-    """A parcel of which its carrier has seen something since."""
+    """A shipment with a new scan at its carrier."""
     return ShipmentFactory(items=lines(size), status="dispatched")
 
 
@@ -186,7 +186,7 @@ def carrier_message(size):
 
 
 def invoice(size):
-    """A new one that is to be rendered and mailed."""
+    """A new invoice that is to be rendered and mailed."""
     InvoiceFactory(items=lines(size))
     return {}
 
@@ -202,7 +202,7 @@ BUDGET = {  # by name: what it is about, and its queries; then those of a run th
     "events.tasks.relay": (messages, 11, 5),
     "events.tasks.react": (reaction, 16, 5),
     "events.tasks.run_requested": (log, 28, 1),
-    "events.tasks.sweep": (owed, 6, 4),
+    "events.tasks.sweep": (pending, 6, 4),
     "events.tasks.remove_old_events": (old_stream, 17, 1),
     "carts.tasks.abandon_idle_carts": (cart, 9, 2),
     "carts.tasks.expire_idle_carts": (cart, 8, 1),
@@ -238,7 +238,7 @@ def count(task, given):
     ],
 )
 def test_queries(name, settings):
-    settings.EVENTS_SHARDS = 1  # the sweep asks for each that owes something
+    settings.EVENTS_SHARDS = 1  # the sweep queries each shard with pending messages
     prepare, budget, idle_budget = BUDGET[name]
     task, counted = app.tasks[name], []
     for size in SIZES:

@@ -24,7 +24,7 @@ keys = count()
 
 
 class Shop(script.Shop):
-    """The script's client, without a network: whatever is nudged is done here, at once."""
+    """The script's client, without a network: enqueued tasks run at once."""
 
     def __init__(self, api: Any, enqueued: list[Any]) -> None:
         self.api, self.enqueued = api, enqueued

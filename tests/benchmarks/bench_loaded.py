@@ -15,7 +15,7 @@ from django.utils import timezone
 from events.models import Outbox, Publication
 from orders.models import Order
 from tests.benchmarks import bench_recording
-from tests.benchmarks.bench_relay import owe, record
+from tests.benchmarks.bench_relay import make_pending, record
 from tests.benchmarks.lives import cancelled, delivered, live
 from tests.benchmarks.measure import Line, paired, spread, table
 from tests.broker.conftest import publish
@@ -45,7 +45,7 @@ def compare(what: str, loaded: Loaded, run: Callable[[str], float]) -> None:
 @pytest.mark.parametrize("purge", ["classic"], indirect=True)
 def test_relay(loaded, purge):
     def run(where: str) -> float:
-        owe(record(BACKLOG, STREAMS))
+        make_pending(record(BACKLOG, STREAMS))
         purge()
         started = perf_counter()
         while Outbox.objects.exists():

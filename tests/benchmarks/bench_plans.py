@@ -142,7 +142,7 @@ def test_admin(plans):
     """Every list of the admin: with each of its filters, which its queues are, and searched."""
     client = Client()
     with plans.watch("log in"):
-        client.force_login(User.objects.create_superuser("somebody who looks at every list"))
+        client.force_login(User.objects.create_superuser("operator of every list"))
         for model, page in admin.site._registry.items():
             path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
             queries = ["", *(["?q=ORD-2026-4711"] if page.search_fields else [])]

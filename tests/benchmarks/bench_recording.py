@@ -19,7 +19,7 @@ COUNT = 300  # transactions in a run
 
 
 def test_recording(broker, monkeypatch):
-    """A unit is added to a cart and saved, with the fact and without."""
+    """Add a unit to a cart and save it, with and without recording the event."""
     cart_id = CartFactory().id
     costs = [cost(cart_id, monkeypatch) for _ in range(PAIRS)]
     what = "recording an event in a request, p50, in ms"
@@ -27,7 +27,7 @@ def test_recording(broker, monkeypatch):
 
 
 def cost(cart_id: str, monkeypatch: pytest.MonkeyPatch) -> float:
-    """Return how many ms longer it takes with the fact than without."""
+    """Return how many ms recording the event adds."""
     put = outbox.put
 
     def seconds(put: Callable[[Cart], object]) -> float:

@@ -56,9 +56,9 @@ def record(count: int, streams: int) -> list[Message]:
     return [m._replace(number=row.number) for m, row in zip(messages, made, strict=True)]
 
 
-def owe(messages: list[Message]) -> None:
-    """Make all of them owed, as if nothing had been published yet."""
-    owed = [
+def make_pending(messages: list[Message]) -> None:
+    """Turn all of them into pending messages."""
+    pending = [
         Outbox(
             event_id=message.number,
             stream=message.stream,
@@ -66,7 +66,7 @@ def owe(messages: list[Message]) -> None:
         )
         for message in messages
     ]
-    Outbox.objects.bulk_create(owed, batch_size=2000)
+    Outbox.objects.bulk_create(pending, batch_size=2000)
 
 
 def compare(messages: list[Message], purge: Callable[[], object], window: int) -> list[float]:
@@ -81,7 +81,7 @@ def compare(messages: list[Message], purge: Callable[[], object], window: int) -
 
     def relay() -> float:
         empty("events_outbox", "events_publication")
-        owe(messages)
+        make_pending(messages)
         purge()
         started = perf_counter()
         while Outbox.objects.exists():

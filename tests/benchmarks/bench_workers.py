@@ -10,7 +10,7 @@ from django.db.models import Model
 
 from events.delivery.relay import shards_with_pending_messages
 from events.models import Outbox, Reaction
-from tests.benchmarks.bench_relay import owe, record
+from tests.benchmarks.bench_relay import make_pending, record
 from tests.benchmarks.conftest import empty
 from tests.benchmarks.measure import Line, paired, spread, table
 from tests.broker.conftest import wait_until
@@ -24,7 +24,7 @@ pytestmark = [
 MESSAGES, ORDERS = 10_000, 50
 
 
-def compare(what: str, owed: type[Model], prepare: Callable[[], list]) -> None:
+def compare(what: str, pending: type[Model], prepare: Callable[[], list]) -> None:
     """Workers of one process each, on this machine's cores; `prepare` returns the enqueued."""
 
     def run(workers: int) -> float:
@@ -38,7 +38,7 @@ def compare(what: str, owed: type[Model], prepare: Callable[[], list]) -> None:
             began = perf_counter()
             for name, args in enqueued:
                 current_app.send_task(name, args)
-            wait_until(lambda: not owed.objects.exists(), "something is still owed")
+            wait_until(lambda: not pending.objects.exists(), "messages are still pending")
             took = perf_counter() - began
             for each in processes:
                 each.terminate()
@@ -54,7 +54,7 @@ def test_messages():
 
     def prepare() -> list:
         empty("events_outbox", "events_publication")
-        owe(messages)
+        make_pending(messages)
         return [("events.tasks.relay", (shard,)) for shard in shards_with_pending_messages()]
 
     compare("a backlog of messages", Outbox, prepare)

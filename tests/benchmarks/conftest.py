@@ -1,4 +1,4 @@
-"""What the benchmarks share: the table at the end, and rows that are owed again and again."""
+"""Fixtures of the benchmarks, and the table at the end."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager

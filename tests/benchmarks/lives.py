@@ -20,10 +20,10 @@ CUSTOMER, EMAIL = "cust_789", "juan@example.com"
 
 
 def settle() -> None:
-    """Let every context react, until nobody owes a reaction."""
-    while owed := Reaction.objects.order_by("id").first():
-        assert not owed.attempts, owed.last_error
-        reactions.run_pending(owed.stream, owed.context)
+    """Run the pending reactions of all contexts until none is left."""
+    while pending := Reaction.objects.order_by("id").first():
+        assert not pending.attempts, pending.last_error
+        reactions.run_pending(pending.stream, pending.context)
 
 
 def placed() -> Order:
@@ -44,7 +44,7 @@ def placed() -> Order:
 
 
 def cancelled() -> None:
-    """Nobody has paid."""
+    """An unpaid order."""
     cancel(placed())
 
 

@@ -70,7 +70,7 @@ def load() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {NAME}")
         cursor.execute(f"CREATE DATABASE {NAME}")
-    notify._put = lambda nudge: None
+    notify._put = lambda notification: None
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     settings.RESERVATION_TTL_MINUTES = 365 * 24 * 60  # what is placed stays so, however old it gets
     with connected(NAME) as cursor:
@@ -103,7 +103,7 @@ def _say(what: str) -> None:
 
 
 def _models() -> list[type[Model]]:
-    """What may belong to a life. A series is everybody's."""
+    """The models of a life. Number series belong to all lives."""
     own = {model._meta.app_label for model in aggregates()} | {NumberSeries._meta.app_label}
     return [m for m in apps.get_models() if m._meta.app_label in own and m is not NumberSeries]
 

@@ -1,4 +1,4 @@
-"""The served document is valid AsyncAPI, and its schemas accept what travels, and only that."""
+"""The AsyncAPI document is valid, and its schemas accept exactly the published messages."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ def document(client):
 
 
 def judged(document):
-    """What the reference parser finds wrong, and the events that it has read."""
+    """Return the problems that the reference parser finds, and the events that it read."""
     node = Path(sys.executable).with_name("node")
     done = subprocess.run(
         [node, PARSER], input=json.dumps(document), capture_output=True, text=True
@@ -51,7 +51,7 @@ def test_the_reference_parser_accepts_it(document):
 
 
 @pytest.mark.parametrize("part", ["bindings", "payload", "examples"])
-def test_the_reference_parser_would_notice_a_mistake(document, part):
+def test_the_reference_parser_finds_a_mistake(document, part):
     document["components"]["messages"]["payment.succeeded"][part] = {"type": "nonsense"}
     complaints, _ = judged(document)
     assert complaints
@@ -65,7 +65,7 @@ def test_every_sample_fits_its_schema_and_is_the_message_s_example(document, nam
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_no_schema_accepts_a_key_too_few_or_too_many_or_another_event(document, name):
+def test_the_schemas_refuse_missing_and_unknown_keys_and_other_events(document, name):
     sample = json.loads(SAMPLES[name])
     data = sample["data"]
     for key in data:
@@ -77,7 +77,7 @@ def test_no_schema_accepts_a_key_too_few_or_too_many_or_another_event(document, 
 
 
 @pytest.mark.django_db
-def test_what_real_lives_publish_fits_the_schemas(document):
+def test_published_messages_match_the_schemas(document):
     in_two_days = timezone.now() + timedelta(days=2)
     check_out(cart_id=CartFactory().id, shipping_address=ADDRESS)
     CartFactory()

@@ -1,4 +1,4 @@
-"""The payload classes say exactly what the contract's 29 samples say, to the byte."""
+"""The payload classes render the 29 samples of the contract to the byte."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_the_catalogue_is_the_29_events():
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_sample_is_rendered_as_it_stands(name):
-    """Decoded into our class and rendered again, it keeps its keys, their order and every digit."""
+    """A sample that is decoded and rendered keeps its keys, their order and every digit."""
     envelope = msgspec.json.decode(SAMPLES[name], type=schema.Envelope[schema.registry[name]])
     rendered = schema.render(
         envelope.data, organization_id=envelope.organization_id, at=envelope.timestamp
@@ -31,7 +31,7 @@ def test_a_sample_is_rendered_as_it_stands(name):
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_an_envelope_has_its_five_keys_and_the_moment_of_its_fact(name):
+def test_an_envelope_has_five_keys_and_the_moment_of_its_event(name):
     sample = json.loads(SAMPLES[name])
     assert list(sample) == ["event", "version", "timestamp", "organization_id", "data"]
     assert sample["event"] == name
@@ -41,7 +41,7 @@ def test_an_envelope_has_its_five_keys_and_the_moment_of_its_fact(name):
 
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("change", ["missing", "unknown"])
-def test_a_payload_with_a_key_too_few_or_too_many_is_refused(name, change):
+def test_a_payload_with_a_missing_or_unknown_key_is_refused(name, change):
     sample = json.loads(SAMPLES[name])
     if change == "missing":
         sample["data"].popitem()

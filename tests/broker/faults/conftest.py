@@ -1,4 +1,4 @@
-"""Faults, made for real, and the table of what they did.
+"""Real faults, and the table of their effects.
 
 `make faults` passes `--faults`: every case then has a broker of its own. `make test` does not: the
 long ones are left out, and those that do no harm to a broker share one.
@@ -105,14 +105,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, transactional_db: None) ->
 
 @pytest.fixture(autouse=True)
 def ground(request: pytest.FixtureRequest) -> None:
-    """Where a test that does no harm to its broker takes place."""
+    """The broker of a test that does not damage it."""
     needed = "node" if is_thorough(request.config) else "broker"
     request.getfixturevalue(needed)
 
 
 @pytest.fixture
 def queue(request: pytest.FixtureRequest, ground: None) -> Iterator[str]:
-    """A durable queue that is bound to everything."""
+    """A durable queue that receives every message."""
     name = f"{settings.EVENTS_QUEUE_PREFIX}{request.node.name}"
     with own_channel() as channel:
         everything = kombu.Queue(name, broker_.exchange(), routing_key="#")(channel)

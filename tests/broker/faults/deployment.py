@@ -129,7 +129,7 @@ def pending() -> list[object]:
 
 
 def grown(rows: QuerySet, by: int):
-    """Return a function that says whether there are so many rows more than now."""
+    """Return a function that returns whether `by` more rows exist than now."""
     before = rows.count()
     return lambda: rows.count() >= before + by
 

@@ -72,7 +72,7 @@ class Node:
             os.killpg(self._process.pid, number)
 
     def stop(self) -> None:
-        """Pull the plug."""
+        """Kill the node, as a power failure would."""
         if self._process:
             self.send(signal.SIGKILL)
             self._process.wait()

@@ -1,4 +1,4 @@
-"""A wire between the service and the broker that can be held, and cut."""
+"""A proxy between the service and the broker, which can hold and cut connections."""
 
 import socket
 import threading
@@ -11,7 +11,7 @@ CHUNK = 65536
 
 
 class Proxy:
-    """Passes everything on; while it is held, nothing of what the broker says."""
+    """Forwards all bytes; while it is held, none from the broker."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)

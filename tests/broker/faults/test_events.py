@@ -1,4 +1,4 @@
-"""What is rolled back, cannot be sent, goes past the models, or comes all at once."""
+"""Rollbacks, messages that cannot be sent, writes without models, and bursts."""
 
 from contextlib import suppress
 

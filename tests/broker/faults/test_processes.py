@@ -89,7 +89,7 @@ def test_worker_frozen(deployment, prove):
 
 @pytest.mark.long
 @pytest.mark.fault(2, "web killed between commit and wake")
-def test_web_killed_before_the_wake(deployment, prove):
+def test_web_killed_before_the_notification(deployment, prove):
     deployment.worker()
     deployment.beat()
     CartFactory()

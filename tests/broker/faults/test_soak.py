@@ -1,4 +1,4 @@
-"""Faults at random, one after the other, for as long as one likes."""
+"""Random faults, one after the other, for a given time."""
 
 import os
 import random
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Breaker:
-    """Everything that can be broken, and works again afterwards.
+    """Everything that can be broken and repaired.
 
     What sleeps is the fault: it lasts for so many seconds.
     """

@@ -1,4 +1,4 @@
-"""The checker sees what is wrong."""
+"""The checker finds every kind of difference."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def heard():
-    """Three messages as they are to be heard."""
+    """Three messages as a consumer must get them."""
     happen("cart_1", created(), added(), added())
     rows = EventRecord.objects.order_by("number")
     return [Heard(row.id, row.stream, row.sequence, row.body.encode()) for row in rows]
@@ -24,7 +24,7 @@ def ground():
     """Needs no broker."""
 
 
-def test_all_is_well(heard):
+def test_equal_messages_have_no_difference(heard):
     verdict = compare(heard)
     assert (verdict.events, verdict.lost, verdict.invented) == (3, 0, 0)
     assert (verdict.reordered, verdict.duplicates) == (0, 0)

@@ -1,4 +1,4 @@
-"""What the database says has happened, compared with what a consumer has heard."""
+"""Compares the events in the database with the messages that a consumer got."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Heard:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How the two differ. `invented` is heard of and never committed, or has other bytes."""
+    """The differences. `invented` messages were never committed, or have other bytes."""
 
     events: int
     lost: int
@@ -31,7 +31,7 @@ class Verdict:
 
 
 def hear(queue: str, url: str) -> list[Heard]:
-    """Take everything out of a queue."""
+    """Read all messages of a queue."""
     heard: list[Heard] = []
     with pika.BlockingConnection(pika.URLParameters(url.removesuffix("//") + "/%2F")) as connection:
         channel = connection.channel()
@@ -49,7 +49,7 @@ def hear(queue: str, url: str) -> list[Heard]:
 
 
 def compare(heard: list[Heard]) -> Verdict:
-    """Judge the messages, in the order in which they came."""
+    """Compare the messages, in the order in which they arrived."""
     rows = EventRecord.objects.filter(sequence__isnull=False)
     events = {
         id: (stream, sequence, body.encode())
