@@ -21,13 +21,13 @@ from payments.services import capture, gateway, webhooks
 from returns import services as returns
 from returns.models import Return
 from shipments.models import Shipment
-from tests import eventories
+from tests import factories
 from tests.architecture.sizes import lines
-from tests.eventories import OrderFactory, start_payment
+from tests.factories import OrderFactory, start_payment
 from tests.flows.goods import Settle, arrive, confirmed, lose, now, pack, pay_out, ship
-from tests.fulfillment.eventories import fulfillments, reach, short
-from tests.returns.eventories import ReturnFactory, fail_refund
-from tests.shipments.eventories import TO, create, label, packed
+from tests.fulfillment.factories import fulfillments, reach, short
+from tests.returns.factories import ReturnFactory, fail_refund
+from tests.shipments.factories import TO, create, label, packed
 
 Story = Callable[[int, Settle], None]  # of an order of so many lines
 Counts = dict[str, list[int]]  # the queries of each call, by the reaction's name
@@ -204,7 +204,7 @@ def refund_failed(size: int, settle: Settle) -> None:
 def refund_fell_short(size: int, settle: Settle) -> None:
     """An operator has given a part back meanwhile."""
     row = came_back(size)
-    eventories.refund(Payment.objects.get(order=row.order), "10")
+    factories.refund(Payment.objects.get(order=row.order), "10")
     settle()
     pay_out(row.order, settle=settle)
     row.refresh_from_db()

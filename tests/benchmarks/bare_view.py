@@ -18,7 +18,8 @@ from rest_framework.response import Response
 from carts.models import Cart
 from config.api.models import IdempotencyRecord
 from config.core.ids import new_id
-from events.models import EventRecord, Outbox, Series, Stream
+from config.core.models import NumberSeries
+from events.models import EventRecord, Outbox, Stream
 from orders.models import Order
 
 finished: dict[str, Any] = {}  # the rows of a checkout, to be inserted again under other ids
@@ -58,7 +59,7 @@ def check_out(request: Request, cart_id: str) -> Response:
     order_id = new_id("order")
     cart = Cart.objects.select_for_update(no_key=True).get(pk=cart_id)
     _insert(_like(finished["answer"], pk=None, key=request.headers["Idempotency-Key"]))
-    Series.objects.update(last=F("last") + 1)
+    NumberSeries.objects.update(last=F("last") + 1)
     _insert(_like(finished["order"], pk=order_id, number=order_id[-20:], cart_id=cart_id))
     items = [_like(item, pk=new_id("item"), order_id=order_id) for item in finished["items"]]
     _insert(*items)

@@ -22,6 +22,7 @@ from ulid import ULID
 from config.core.models import NumberSeries
 from events.aggregate import aggregates
 from events.delivery import notify
+from events.models import EventRecord
 from tests.benchmarks.lives import CUSTOMER, EMAIL, ENDED, OPEN, live
 
 NAME = "order_service_loaded"
@@ -103,9 +104,9 @@ def _say(what: str) -> None:
 
 
 def _models() -> list[type[Model]]:
-    """The models of a life. Number series belong to all lives."""
-    own = {model._meta.app_label for model in aggregates()} | {NumberSeries._meta.app_label}
-    return [m for m in apps.get_models() if m._meta.app_label in own and m is not NumberSeries]
+    """The models of a life."""
+    own = {model._meta.app_label for model in aggregates()} | {EventRecord._meta.app_label}
+    return [model for model in apps.get_models() if model._meta.app_label in own]
 
 
 def _truncate(cursor: Any) -> None:

@@ -46,7 +46,7 @@ def test_rolled_back(prove, enqueued):
 class Unheard(schema.Event):
     """An event that is not registered."""
 
-    name, moment, published = "cart.unheard", None, True
+    name, version, moment, published = "cart.unheard", "1.0", None, True
 
 
 @pytest.mark.fault(16, "poison: refused when recorded, parked when damaged")

@@ -35,7 +35,7 @@ GRACE = 45
 @pytest.mark.fault(1, "relay killed at each of its steps")
 def test_relay_killed(prove, settings, monkeypatch):
     settings.EVENTS_SHARDS = 1
-    monkeypatch.setattr(relay, "BATCH", BATCH)
+    monkeypatch.setattr(relay, "BATCH_SIZE", BATCH)
     for owner, name, turn, _ in POINTS.values():
         for n in range(20):
             happen(f"cart_{n}", *[added()] * 50)
