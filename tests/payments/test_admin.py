@@ -74,9 +74,9 @@ def test_an_operator_records_a_refund_as_store_credit(operator):
     assert queue(client, "by-hand") == [payment.id]
     assert "Record refund" in buttons(client, payment)
     form = client.get(command(payment, "record-refund"))
-    owed = selectors.get(payment.id).refunds[0]
-    assert f"10.00 USD ({owed.id})" in form.content.decode()
-    client.post(command(payment, "record-refund"), {"refund_id": owed.id})
+    pending = selectors.get(payment.id).refunds[0]
+    assert f"10.00 USD ({pending.id})" in form.content.decode()
+    client.post(command(payment, "record-refund"), {"refund_id": pending.id})
     assert queue(client, "by-hand") == []
     assert data(payment.order, "refund.succeeded")["method"] == "store_credit"
 

@@ -22,12 +22,12 @@ def meanwhile(monkeypatch, method, what, *, after=False):
     """Run `what` during a call of the gateway, before or after it has read the state."""
     real = getattr(STRIPE, method)
 
-    def ask(asked):
-        answer = real(asked) if after else None
+    def call_meanwhile(request):
+        result = real(request) if after else None
         what()
-        return answer or real(asked)
+        return result or real(request)
 
-    monkeypatch.setattr(STRIPE, method, ask)
+    monkeypatch.setattr(STRIPE, method, call_meanwhile)
 
 
 def test_a_late_decline_of_the_first_attempt_does_not_end_the_second(stripe_peer):
