@@ -21,7 +21,7 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):
-    """Somebody who leaves is made inactive: what they did stays theirs."""
+    """Users are not deleted but made inactive, so that their actions keep their name."""
 
     form = UserChangeForm
     add_form = UserCreationForm
@@ -30,7 +30,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     actions = None
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """Only who may do everything gives permissions: nobody else gives them to themselves."""
+        """Only superusers can grant permissions, so that no operator extends their own."""
         powers = () if request.user.is_superuser else POWERS
         return [*super().get_readonly_fields(request, obj), *powers]
 

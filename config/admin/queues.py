@@ -1,4 +1,4 @@
-"""Work queues: the rows that wait for somebody, as a filter of their list and on the first page."""
+"""Work queues: rows that need attention, as a filter of their list and on the first page."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -44,7 +44,7 @@ def verify(token: str) -> Mapping[str, Any]:
     key: jwt.PyJWK | str = settings.JWT_SECRET
     algorithms = ["HS256"]
     if settings.JWT_JWKS_URL:
-        # Never together with HS256: anybody could sign with a public key taken for the secret.
+        # Never together with HS256: a public key used as its secret would verify forged tokens.
         key = _public_key(token)
         algorithms = ["RS256", "ES256"]
     claims = jwt.decode(

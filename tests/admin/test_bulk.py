@@ -141,7 +141,7 @@ def test_of_very_many_refusals_the_first_are_told(operator):
 
 
 def test_a_command_may_bring_its_input_with_it(operator, monkeypatch):
-    """The form judges it as if somebody had typed it."""
+    """The form validates it like typed input."""
     given = {"reason": "manual", "note": "stocktaking"}
     hold = replace(OrderAdmin.commands["hold"], bulk=lambda request: given)
     monkeypatch.setitem(OrderAdmin.commands, "hold", hold)

@@ -47,9 +47,9 @@ def test_requests_that_are_refused_count_too(caller):
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer forged"}])
 def test_who_has_no_good_token_is_limited_by_address(headers, api):
-    anybody = Client(headers=headers)
-    assert statuses(anybody, REMOTE_ADDR="10.0.0.1") == [401, 401, 429]
-    assert statuses(anybody, REMOTE_ADDR="10.0.0.2") == [401, 401, 429]
+    anonymous = Client(headers=headers)
+    assert statuses(anonymous, REMOTE_ADDR="10.0.0.1") == [401, 401, 429]
+    assert statuses(anonymous, REMOTE_ADDR="10.0.0.2") == [401, 401, 429]
     assert statuses(api, REMOTE_ADDR="10.0.0.1") == [200, 200, 429]
 
 

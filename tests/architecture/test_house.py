@@ -4,6 +4,7 @@ import ast
 import importlib
 import io
 import pkgutil
+import re
 import subprocess
 import tokenize
 from collections import defaultdict
@@ -14,6 +15,9 @@ from django.conf import settings
 from events import schema
 from events.aggregate import aggregates
 
+# In halves, so that this file does not contain the words.
+HALVES = ("some body", "no body", "who ever", "any body", "of  which", "hear say")
+BANNED = re.compile(rf"({'|'.join(half.replace(' ', '', 1) for half in HALVES)})", re.IGNORECASE)
 ROOT = Path(settings.BASE_DIR)
 PACKAGES = ("config", "events", *sorted({model._meta.app_label for model in aggregates()}))
 NOT_IMPORTED = ("config.gunicorn", "config.wsgi")  # they set up processes
@@ -87,3 +91,14 @@ def test_no_two_exceptions_share_a_name_or_have_the_name_of_an_event():
     assert defined, "no exceptions were found"
     assert {name: modules for name, modules in defined.items() if len(modules) > 1} == {}
     assert defined.keys() & {cls.__name__ for cls in schema.registry.values()} == set()
+
+
+def test_the_prose_names_its_actors():
+    prose = [path for path in files() if path.suffix in (".py", ".md", ".html")]
+    found = {
+        f"{path.relative_to(ROOT)}:{number}": line.strip()
+        for path in prose
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if BANNED.search(line)
+    }
+    assert found == {}

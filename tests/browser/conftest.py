@@ -59,7 +59,7 @@ def page(browser: BrowserContext, live_server: object) -> Iterator[Page]:
 
 @pytest.fixture
 def operator(page: Page, transactional_db: None, live_server: object) -> Page:
-    """The window of somebody who has logged in."""
+    """A page with a logged-in operator."""
     client = Client()
     client.force_login(User.objects.create_superuser("olga"))
     cookie = client.cookies[settings.SESSION_COOKIE_NAME]
