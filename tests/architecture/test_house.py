@@ -17,7 +17,9 @@ from events.aggregate import aggregates
 
 # In halves, so that this file does not contain the words.
 HALVES = ("some body", "no body", "who ever", "any body", "of  which", "hear say")
-BANNED = re.compile(rf"({'|'.join(half.replace(' ', '', 1) for half in HALVES)})", re.IGNORECASE)
+BANNED = re.compile(
+    rf"\b({'|'.join(half.replace(' ', '', 1) for half in HALVES)})\b", re.IGNORECASE
+)
 ROOT = Path(settings.BASE_DIR)
 PACKAGES = ("config", "events", *sorted({model._meta.app_label for model in aggregates()}))
 NOT_IMPORTED = ("config.gunicorn", "config.wsgi")  # they set up processes
