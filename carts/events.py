@@ -1,14 +1,13 @@
 """The events of carts: published ones in the order of the specification, then internal ones."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from msgspec import Meta
 
-from config.core.money import money
 from events.schema import Event, Id, Money, Quantity, Timestamp, event
 
 if TYPE_CHECKING:
-    from carts.models import Cart, CartItem
+    pass
 
 
 class CartEvent(Event):
@@ -25,15 +24,6 @@ class CartCreated(CartEvent):
     customer_id: Annotated[Id | None, Meta(description="Null for a guest.")]
     session_id: Annotated[Id | None, Meta(description="Null only for a customer.")]
     organization_id: Annotated[Id, Meta(description="The same as in the envelope.")]
-
-    @classmethod
-    def of(cls, cart: "Cart") -> Self:
-        return cls(
-            cart_id=cart.id,
-            customer_id=cart.customer_id,
-            session_id=cart.session_id,
-            organization_id=cart.organization_id,
-        )
 
 
 @event("cart.item_added", version="1.0")
@@ -76,15 +66,6 @@ class CartItemChanged(CartEvent):
     variant_id: Id
     quantity: int
     unit_price: Money
-
-    @classmethod
-    def of(cls, item: "CartItem", *, quantity: int) -> Self:
-        return cls(
-            cart_id=item.cart_id,
-            variant_id=item.variant_id,
-            quantity=quantity,
-            unit_price=money(item.unit_price, item.cart.currency),
-        )
 
 
 @event("cart.merged", published=False)

@@ -81,7 +81,7 @@ def transition(
             event = method(self, **kwargs)
             if target is not None:
                 self.status = target
-            self.record(event or emits.of(self))  # type: ignore[attr-defined]
+            self.record(event or emits.of(self))
 
         move.transition = row  # type: ignore[attr-defined]
         return move

@@ -3,21 +3,23 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from functools import cache
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, get_args, get_type_hints
 
 import msgspec
+from django.db.models import Model
 from msgspec import Meta
 
 from config.core.exceptions import DomainError
+from config.core.money import money
 
 MAX_BODY = 256 * 1024  # bytes; the broker and consumers hold many bodies in memory
 
 Id = Annotated[str, Meta(title="id", min_length=1, max_length=64)]
 Timestamp = Annotated[datetime, Meta(tz=True)]
 Quantity = Annotated[int, Meta(ge=1)]
-Money = Annotated[
-    Decimal, Meta(title="money", description="With exactly the decimals of its currency.")
-]
+MONEY = Meta(title="money", description="With exactly the decimals of its currency.")
+Money = Annotated[Decimal, MONEY]
 Kilograms = Annotated[Decimal, Meta(title="kilograms", description="Without trailing zeros.")]
 
 
@@ -46,6 +48,33 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                 msgspec.structs.force_setattr(self, field, Decimal(f"{value:f}"))
             elif isinstance(value, float):
                 raise InvalidEvent(f"{type(self).__name__}.{field} must be a Decimal, not a float.")
+
+    @classmethod
+    def of(cls, source: Model, **values: Any) -> Self:
+        """Fill the fields from the attributes of `source` with the same names.
+
+        `<model>_id` is the id of the source. `values` are fields that have no such attribute.
+        Money is rounded to the decimals of the source's currency.
+        """
+        own_id = f"{source._meta.model_name}_id"
+        for field in cls.__struct_fields__:
+            if field not in values:
+                values[field] = source.pk if field == own_id else getattr(source, field)
+        for field in _money_fields(cls):
+            if (amount := values[field]) is not None:
+                values[field] = money(amount, source.currency)  # type: ignore[attr-defined]
+        return cls(**values)
+
+
+@cache
+def _money_fields(cls: type[Payload]) -> list[str]:
+    hints = get_type_hints(cls, include_extras=True)
+    return [field for field in cls.__struct_fields__ if _is_money(hints[field])]
+
+
+def _is_money(hint: Any) -> bool:
+    metadata = getattr(hint, "__metadata__", ())
+    return MONEY in metadata or any(map(_is_money, get_args(hint)))
 
 
 class Event(Payload, frozen=True, kw_only=True):

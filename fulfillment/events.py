@@ -1,16 +1,14 @@
 """Fulfillment's events: the published ones in the contract's order, then the internal ones."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from msgspec import Meta
 
-from config.core import request_context
 from events.schema import Event, Id, Kilograms, Payload, Quantity, Timestamp, event
 
 if TYPE_CHECKING:
-    from fulfillment.models import Fulfillment, FulfillmentItem
+    pass
 
 
 AssignmentReason = Literal["reserved", "moved", "lost"]
@@ -26,17 +24,6 @@ class FulfillmentStarted(Event):
     assigned_to: str
     started_at: Timestamp
 
-    @classmethod
-    def of(cls, fulfillment: "Fulfillment") -> Self:
-        assert fulfillment.warehouse_id, "the fulfillment has no warehouse"
-        assert fulfillment.started_at, "the fulfillment is not started"
-        return cls(
-            order_id=fulfillment.order_id,
-            warehouse_id=fulfillment.warehouse_id,
-            assigned_to=str(fulfillment.assigned_to),
-            started_at=fulfillment.started_at,
-        )
-
 
 @event("fulfillment.item_picked", version="1.0", moment="picked_at")
 class FulfillmentItemPicked(Event):
@@ -49,24 +36,6 @@ class FulfillmentItemPicked(Event):
     picked_by: str
     picked_at: Timestamp
 
-    @classmethod
-    def of(
-        cls,
-        fulfillment: "Fulfillment",
-        line: "FulfillmentItem",
-        *,
-        quantity: int,
-        picked_at: datetime,
-    ) -> Self:
-        return cls(
-            order_id=fulfillment.order_id,
-            order_item_id=line.order_item_id,
-            variant_id=line.variant_id,
-            quantity_picked=quantity,
-            picked_by=request_context.current().actor,
-            picked_at=picked_at,
-        )
-
 
 @event("fulfillment.packed", version="1.0", moment="packed_at")
 class FulfillmentPacked(Event):
@@ -78,18 +47,6 @@ class FulfillmentPacked(Event):
     packed_by: str
     packed_at: Timestamp
 
-    @classmethod
-    def of(cls, fulfillment: "Fulfillment") -> Self:
-        assert fulfillment.total_weight is not None, "the fulfillment is not packed"
-        assert fulfillment.packed_at, "the fulfillment is not packed"
-        return cls(
-            order_id=fulfillment.order_id,
-            package_count=len(fulfillment.packages),
-            total_weight=fulfillment.total_weight.normalize(),
-            packed_by=str(fulfillment.packed_by),
-            packed_at=fulfillment.packed_at,
-        )
-
 
 class LineUnits(Payload):
     """A number of units of one order line."""
@@ -98,7 +55,7 @@ class LineUnits(Payload):
     quantity: Quantity
 
     @classmethod
-    def of(cls, units: Mapping[str, int]) -> list[Self]:
+    def of_units(cls, units: Mapping[str, int]) -> list[Self]:
         return [cls(order_item_id=item, quantity=quantity) for item, quantity in units.items()]
 
 

@@ -1,13 +1,11 @@
 """The events of orders: published ones in the order of the specification, then internal ones."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Literal, Self, cast
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from msgspec import Meta
 
-from config.core import request_context
-from config.core.money import money
 from events.schema import Event, Id, Money, Payload, Quantity, Timestamp, event
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ class StockItem(Payload):
     warehouse_id: Annotated[Id | None, Meta(description="Null if not known.")]
 
     @classmethod
-    def of(cls, order: "Order") -> list[Self]:
+    def of_order(cls, order: "Order") -> list[Self]:
         """Return the units that are not written off, one item for each line and warehouse."""
         return [
             cls(variant_id=line.variant_id, quantity=quantity, warehouse_id=warehouse_id)
@@ -62,18 +60,6 @@ class OrderCreated(Event):
     items_count: Annotated[Quantity, Meta(description="Units, summed over all lines.")]
     status: Literal["pending"]
 
-    @classmethod
-    def of(cls, order: "Order") -> Self:
-        return cls(
-            order_id=order.id,
-            order_number=order.number,
-            customer_id=order.customer_id,
-            total_amount=money(order.total, order.currency),
-            currency=order.currency,
-            items_count=sum(line.quantity for line in order.lines),
-            status="pending",
-        )
-
 
 @event("order.placed", version="1.0")
 class OrderPlaced(Event):
@@ -89,23 +75,6 @@ class OrderPlaced(Event):
         int, Meta(description="An order that is not paid by then is cancelled.")
     ]
 
-    @classmethod
-    def of(cls, order: "Order", *, reservation_ttl_minutes: int) -> Self:
-        return cls(
-            order_id=order.id,
-            customer_id=order.customer_id,
-            local_id=order.local_id,
-            items=[
-                PlacedItem(
-                    variant_id=line.variant_id,
-                    quantity=line.quantity,
-                    preferred_warehouse_id=line.preferred_warehouse_id,
-                )
-                for line in order.lines
-            ],
-            reservation_ttl_minutes=reservation_ttl_minutes,
-        )
-
 
 @event("order.confirmed", version="1.0", moment="confirmed_at")
 class OrderConfirmed(Event):
@@ -117,17 +86,6 @@ class OrderConfirmed(Event):
     confirmed_at: Timestamp
     payment_id: Annotated[Id | None, Meta(description="Null if nothing was due.")]
     items: Annotated[list[StockItem], Meta(description="One item for each line and warehouse.")]
-
-    @classmethod
-    def of(cls, order: "Order", *, payment_id: str | None, confirmed_at: datetime) -> Self:
-        return cls(
-            order_id=order.id,
-            order_number=order.number,
-            reservation_id=order.reservation_id,
-            confirmed_at=confirmed_at,
-            payment_id=payment_id,
-            items=StockItem.of(order),
-        )
 
 
 @event("order.cancelled", version="1.0")
@@ -145,17 +103,6 @@ class OrderCancelled(Event):
         list[StockItem],
         Meta(description="Units that are not written off; empty if never placed."),
     ]
-
-    @classmethod
-    def of(cls, order: "Order", *, reason: str, refund_required: bool) -> Self:
-        return cls(
-            order_id=order.id,
-            reservation_id=order.reservation_id,
-            cancellation_reason=cast(CancellationReason, reason),
-            cancelled_by=request_context.current().actor,
-            refund_required=refund_required,
-            stock_to_release=StockItem.of(order) if order.placed_at else [],
-        )
 
 
 @event("order.processing", version="1.0", moment="fulfillment_started_at")
@@ -189,16 +136,6 @@ class OrderDelivered(Event):
     signature: str | None
     delivery_photo_url: str | None
 
-    @classmethod
-    def of(cls, order: "Order") -> Self:
-        assert order.delivered_at, "no shipment was delivered"
-        return cls(
-            order_id=order.id,
-            delivered_at=order.delivered_at,
-            signature=order.delivery_signature,
-            delivery_photo_url=order.delivery_photo_url,
-        )
-
 
 class LineUnits(Payload):
     """A quantity of one of the order's lines."""
@@ -207,7 +144,7 @@ class LineUnits(Payload):
     quantity: Quantity
 
     @classmethod
-    def of(cls, units: Mapping[str, int]) -> list[Self]:
+    def of_units(cls, units: Mapping[str, int]) -> list[Self]:
         return [cls(order_item_id=line, quantity=quantity) for line, quantity in units.items()]
 
 
@@ -235,15 +172,6 @@ class OrderHeld(Event):
     note: str
     held_by: str
 
-    @classmethod
-    def of(cls, order: "Order", *, reason: str, note: str) -> Self:
-        return cls(
-            order_id=order.id,
-            reason=reason,
-            note=note,
-            held_by=request_context.current().actor,
-        )
-
 
 @event("order.released", published=False)
 class OrderReleased(Event):
@@ -251,10 +179,6 @@ class OrderReleased(Event):
 
     order_id: Id
     released_by: str
-
-    @classmethod
-    def of(cls, order: "Order") -> Self:
-        return cls(order_id=order.id, released_by=request_context.current().actor)
 
 
 @event("order.part_delivered", published=False)

@@ -1,14 +1,13 @@
 """The events of payments: the published ones in the order of the contract, then the internal."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from config.core.money import money
 from events.schema import Event, Id, Money, Timestamp, event
 
 if TYPE_CHECKING:
-    from payments.models import Payment, Refund
+    pass
 
 PaymentMethod = Literal["stripe", "manual", "sandbox"]
 RefundMethod = Literal["original_payment", "store_credit", "manual"]
@@ -28,17 +27,6 @@ class PaymentPending(Event):
     payment_method: PaymentMethod
     gateway_payment_id: Annotated[str | None, Meta(description="Null for `manual`.")]
 
-    @classmethod
-    def of(cls, payment: "Payment") -> Self:
-        return cls(
-            payment_id=payment.id,
-            order_id=payment.order_id,
-            amount=money(payment.amount, payment.currency),
-            currency=payment.currency,
-            payment_method=cast(PaymentMethod, payment.method),
-            gateway_payment_id=payment.gateway_payment_id,
-        )
-
 
 @event("payment.succeeded", version="1.0", moment="paid_at")
 class PaymentSucceeded(Event):
@@ -50,19 +38,6 @@ class PaymentSucceeded(Event):
     paid_at: Timestamp
     payment_method: PaymentMethod
     card_last4: Annotated[str | None, Meta(description="Null unless the payment was made by card.")]
-
-    @classmethod
-    def of(cls, payment: "Payment") -> Self:
-        assert payment.paid_at, "a captured payment has a time"
-        assert payment.captured_currency, "and a currency"
-        return cls(
-            payment_id=payment.id,
-            order_id=payment.order_id,
-            amount=money(payment.captured, payment.captured_currency),
-            paid_at=payment.paid_at,
-            payment_method=cast(PaymentMethod, payment.method),
-            card_last4=payment.card_last4,
-        )
 
 
 @event("payment.failed", version="1.0")
@@ -86,17 +61,6 @@ class PaymentRefunded(Event):
     refund_reason: RefundReason
     refunded_at: Timestamp
 
-    @classmethod
-    def of(cls, refund: "Refund", payment: "Payment") -> Self:
-        assert refund.settled_at, "a succeeded refund has a time"
-        return cls(
-            payment_id=payment.id,
-            order_id=payment.order_id,
-            refund_amount=money(refund.amount, refund.currency),
-            refund_reason=cast(RefundReason, refund.reason),
-            refunded_at=refund.settled_at,
-        )
-
 
 @event("payment.opened", published=False)
 class PaymentOpened(Event):
@@ -107,16 +71,6 @@ class PaymentOpened(Event):
     amount: Money
     currency: str
     payment_method: PaymentMethod
-
-    @classmethod
-    def of(cls, payment: "Payment") -> Self:
-        return cls(
-            payment_id=payment.id,
-            order_id=payment.order_id,
-            amount=money(payment.amount, payment.currency),
-            currency=payment.currency,
-            payment_method=cast(PaymentMethod, payment.method),
-        )
 
 
 @event("payment.mismatched", published=False)
@@ -129,18 +83,6 @@ class PaymentMismatched(Event):
     currency: str
     captured: Annotated[Money, Meta(description="The captured amount.")]
     captured_currency: str
-
-    @classmethod
-    def of(cls, payment: "Payment") -> Self:
-        assert payment.captured_currency, "a captured payment has a currency"
-        return cls(
-            payment_id=payment.id,
-            order_id=payment.order_id,
-            amount=money(payment.amount, payment.currency),
-            currency=payment.currency,
-            captured=money(payment.captured, payment.captured_currency),
-            captured_currency=payment.captured_currency,
-        )
 
 
 @event("payment.abandoned", published=False)
@@ -164,20 +106,6 @@ class RefundEvent(Event, kw_only=True):
     method: RefundMethod
     # Events recorded before refunds had causes have none.
     cause: Annotated[Id | None, Meta(description="The return that requested it, if any.")] = None
-
-    @classmethod
-    def of(cls, refund: "Refund", payment: "Payment", **more: Any) -> Self:
-        return cls(
-            refund_id=refund.id,
-            payment_id=payment.id,
-            order_id=payment.order_id,
-            amount=money(refund.amount, refund.currency),
-            currency=refund.currency,
-            reason=cast(RefundReason, refund.reason),
-            method=cast(RefundMethod, refund.method),
-            cause=refund.cause,
-            **more,
-        )
 
 
 @event("refund.requested", published=False)

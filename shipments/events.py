@@ -1,14 +1,13 @@
 """The events of shipments: first the published ones in the contract's order, then the internal."""
 
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
-from config.core.money import money
 from events.schema import Event, Id, Money, Timestamp, event
 
 if TYPE_CHECKING:
-    from shipments.models import Scan, Shipment
+    pass
 
 
 @event("shipment.created", version="1.0")
@@ -20,16 +19,6 @@ class ShipmentCreated(Event):
     carrier: str
     service: str
     shipping_cost: Annotated[Money, Meta(description="What the customer pays.")]
-
-    @classmethod
-    def of(cls, shipment: "Shipment") -> Self:
-        return cls(
-            shipment_id=shipment.id,
-            order_id=shipment.order_id,
-            carrier=shipment.carrier,
-            service=shipment.service,
-            shipping_cost=money(shipment.shipping_cost, shipment.currency),
-        )
 
 
 @event("shipment.label_created", version="1.0")
@@ -53,15 +42,6 @@ class ShipmentDispatched(Event):
     dispatched_at: Timestamp
     warehouse_id: Annotated[Id | None, Meta(description="Null if unknown.")]
 
-    @classmethod
-    def of(cls, shipment: "Shipment") -> Self:
-        assert shipment.dispatched_at, "it is not dispatched"
-        return cls(
-            shipment_id=shipment.id,
-            dispatched_at=shipment.dispatched_at,
-            warehouse_id=shipment.warehouse_id,
-        )
-
 
 @event("shipment.in_transit", version="1.0")
 class ShipmentInTransit(Event):
@@ -75,15 +55,6 @@ class ShipmentInTransit(Event):
     current_location: Annotated[str | None, Meta(description="The latest known place.")]
     status_description: Annotated[str | None, Meta(description="The carrier's own words, if any.")]
 
-    @classmethod
-    def of(cls, shipment: "Shipment", *, description: str | None) -> Self:
-        return cls(
-            shipment_id=shipment.id,
-            tracking_number=shipment.tracking_number,
-            current_location=shipment.location,
-            status_description=description,
-        )
-
 
 @event("shipment.delivered", version="1.0", moment="delivered_at")
 class ShipmentDelivered(Event):
@@ -94,16 +65,6 @@ class ShipmentDelivered(Event):
     recipient: Annotated[str | None, Meta(description="The person who accepted it, if known.")]
     signature_required: bool
 
-    @classmethod
-    def of(cls, shipment: "Shipment") -> Self:
-        assert shipment.delivered_at, "it is not delivered"
-        return cls(
-            shipment_id=shipment.id,
-            delivered_at=shipment.delivered_at,
-            recipient=shipment.recipient,
-            signature_required=shipment.signature_required,
-        )
-
 
 @event("shipment.label_requested", published=False)
 class ShipmentLabelRequested(Event):
@@ -111,10 +72,6 @@ class ShipmentLabelRequested(Event):
 
     shipment_id: Id
     order_id: Id
-
-    @classmethod
-    def of(cls, shipment: "Shipment") -> Self:
-        return cls(shipment_id=shipment.id, order_id=shipment.order_id)
 
 
 @event("shipment.label_refused", published=False)
@@ -132,14 +89,6 @@ class _DeliveryProblem(Event):
     shipment_id: Id
     order_id: Id
     status_description: Annotated[str | None, Meta(description="The carrier's own words, if any.")]
-
-    @classmethod
-    def of(cls, shipment: "Shipment", scan: "Scan") -> Self:
-        return cls(
-            shipment_id=shipment.id,
-            order_id=shipment.order_id,
-            status_description=scan.description,
-        )
 
 
 @event("shipment.exception", published=False)

@@ -135,7 +135,7 @@ class Cart(Aggregate):
         item.quantity = quantity
         self.save_part(item)
         self._active(at)
-        return CartItemChanged.of(item, quantity=quantity)
+        return self._changed(item, quantity)
 
     @transition(source=OPEN, target=Status.ACTIVE, emits=CartItemChanged, verb="remove_item")
     def remove_item(self, *, item: CartItem, at: datetime) -> CartItemChanged:
@@ -143,7 +143,7 @@ class Cart(Aggregate):
         self.lines.remove(item)
         self.delete_part(item)
         self._active(at)
-        return CartItemChanged.of(item, quantity=0)
+        return self._changed(item, 0)
 
     @transition(source=OPEN, target=Status.ACTIVE, emits=CartItemsAbsorbed)
     def absorb(self, *, guest: "Cart", at: datetime) -> CartItemsAbsorbed:
@@ -159,9 +159,7 @@ class Cart(Aggregate):
         for item in guest.lines:
             self._add(CartItem(**item.copied_values()))
         self._active(at)
-        return CartItemsAbsorbed(
-            cart_id=self.id, from_cart_id=guest.id, items_count=guest.items_count
-        )
+        return CartItemsAbsorbed.of(self, from_cart_id=guest.id, items_count=guest.items_count)
 
     @transition(source=OPEN, target=Status.MERGED, emits=CartMerged, verb="merge")
     def merge(self, *, into: "Cart") -> CartMerged:
@@ -173,14 +171,7 @@ class Cart(Aggregate):
     def abandon(self, *, at: datetime) -> CartAbandoned:
         """The cart is idle for the organization's threshold."""
         self.abandoned_at = at
-        return CartAbandoned(
-            cart_id=self.id,
-            customer_id=self.customer_id,
-            items_count=self.items_count,
-            total_value=self.value,
-            abandoned_at=at,
-            last_activity_at=self.last_activity_at,
-        )
+        return CartAbandoned.of(self, total_value=self.value)
 
     def has_items(self) -> bool:
         """the cart holds at least one item"""
@@ -204,6 +195,11 @@ class Cart(Aggregate):
     def expire(self) -> CartExpired:
         """The cart is idle for so long that its prices are out of date."""
         return CartExpired(cart_id=self.id, last_activity_at=self.last_activity_at)
+
+    def _changed(self, item: CartItem, quantity: int) -> CartItemChanged:
+        return CartItemChanged.of(
+            self, variant_id=item.variant_id, quantity=quantity, unit_price=item.unit_price
+        )
 
     def _active(self, at: datetime) -> None:
         self.last_activity_at, self.abandoned_at = at, None

@@ -150,11 +150,9 @@ class Fulfillment(Aggregate):
         for item, quantity in units.items():
             fulfillment._add(order.quantities.line(item), quantity)
         fulfillment.record(
-            events.FulfillmentOpened(
-                fulfillment_id=fulfillment.id,
-                order_id=order.id,
-                warehouse_id=warehouse_id,
-                items=events.LineUnits.of(units),
+            events.FulfillmentOpened.of(
+                fulfillment,
+                items=events.LineUnits.of_units(units),
             )
         )
         return fulfillment
@@ -187,7 +185,13 @@ class Fulfillment(Aggregate):
         line = self.line(order_item_id)
         line.pick(quantity)
         self._record_scan(line, scan_id=scan_id, quantity=quantity, at=at)
-        return events.FulfillmentItemPicked.of(self, line, quantity=quantity, picked_at=at)
+        return events.FulfillmentItemPicked.of(
+            line,
+            order_id=self.order_id,
+            quantity_picked=quantity,
+            picked_by=request_context.current().actor,
+            picked_at=at,
+        )
 
     @transition(
         source=(Status.STARTED, Status.PACKED),
@@ -212,9 +216,8 @@ class Fulfillment(Aggregate):
         line = self.line(order_item_id)
         line.report_short(quantity, shipped_quantity=shipped.get(order_item_id, 0))
         self._record_scan(line, scan_id=scan_id, quantity=quantity, at=at, short_reason=reason)
-        return events.FulfillmentItemShort(
-            fulfillment_id=self.id,
-            order_id=self.order_id,
+        return events.FulfillmentItemShort.of(
+            self,
             order_item_id=order_item_id,
             quantity=quantity,
             reason=reason,
@@ -226,11 +229,10 @@ class Fulfillment(Aggregate):
         """The warehouse sends more units of the order's lines."""
         for item, quantity in units.items():
             self._add(order.quantities.line(item), quantity)
-        return events.FulfillmentUnitsAssigned(
-            fulfillment_id=self.id,
-            order_id=self.order_id,
+        return events.FulfillmentUnitsAssigned.of(
+            self,
             reason=reason,
-            items=events.LineUnits.of(units),
+            items=events.LineUnits.of_units(units),
         )
 
     @transition(
@@ -244,11 +246,10 @@ class Fulfillment(Aggregate):
         """The warehouse sends fewer units. Raises NotInFulfillment, TooManyFulfillmentUnits."""
         for item, quantity in units.items():
             self._changed(item).withdraw(quantity)
-        return events.FulfillmentUnitsWithdrawn(
-            fulfillment_id=self.id,
-            order_id=self.order_id,
+        return events.FulfillmentUnitsWithdrawn.of(
+            self,
             reason=reason,
-            items=events.LineUnits.of(units),
+            items=events.LineUnits.of_units(units),
         )
 
     @transition(
@@ -262,10 +263,9 @@ class Fulfillment(Aggregate):
         """No warehouse has the short units. Raises NotInFulfillment, TooManyFulfillmentUnits."""
         for item, quantity in units.items():
             self._changed(item).write_off(quantity)
-        return events.FulfillmentUnitsShort(
-            fulfillment_id=self.id,
-            order_id=self.order_id,
-            items=events.LineUnits.of(units),
+        return events.FulfillmentUnitsShort.of(
+            self,
+            items=events.LineUnits.of_units(units),
         )
 
     @transition(
@@ -275,31 +275,31 @@ class Fulfillment(Aggregate):
         verb="pack",
         guards=[is_picking_finished, has_picked_units],
     )
-    def pack(self, *, packages: Sequence[Mapping[str, str]], at: datetime) -> None:
+    def pack(self, *, packages: Sequence[Mapping[str, str]], at: datetime) -> Event:
         """All picked units are packed. Packages have a weight in kg, and sizes in cm if known."""
         self.packages = [dict(package) for package in packages]
         self.total_weight = sum((Decimal(package["weight"]) for package in packages), Decimal(0))
         self.packed_by, self.packed_at = request_context.current().actor, at
+        return events.FulfillmentPacked.of(
+            self, package_count=len(packages), total_weight=self.total_weight.normalize()
+        )
 
     @transition(source=Status.PACKED, target=None, emits=events.FulfillmentUnitsLost)
     def mark_lost(self, *, units: Units, shipment_id: str) -> Event:
         """A shipment with these units was lost or returned to the sender."""
         for item, quantity in units.items():
             self._changed(item).lost_quantity += quantity
-        return events.FulfillmentUnitsLost(
-            fulfillment_id=self.id,
-            order_id=self.order_id,
+        return events.FulfillmentUnitsLost.of(
+            self,
             shipment_id=shipment_id,
-            items=events.LineUnits.of(units),
+            items=events.LineUnits.of_units(units),
         )
 
     @transition(source=UNPACKED, target=Status.CANCELLED, emits=events.FulfillmentCancelled)
     def cancel(self, *, reason: str, at: datetime) -> Event:
         """The warehouse has nothing to send."""
         self.cancelled_at, self.cancellation_reason = at, reason
-        return events.FulfillmentCancelled(
-            fulfillment_id=self.id, order_id=self.order_id, reason=reason
-        )
+        return events.FulfillmentCancelled.of(self, reason=reason)
 
     def _changed(self, order_item_id: str) -> FulfillmentItem:
         """Return a line to change, and save it with the fulfillment. Raises NotInFulfillment."""

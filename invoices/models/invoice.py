@@ -123,12 +123,8 @@ class Invoice(Aggregate):
             **fields,
         )
         invoice.record(
-            events.InvoiceCreated(
-                invoice_id=invoice.id,
-                order_id=invoice.stream,
-                invoice_number=invoice.number,
-                total_amount=money(invoice.total, currency),
-                issued_at=invoice.issued_at,
+            events.InvoiceCreated.of(
+                invoice, invoice_number=invoice.number, total_amount=invoice.total
             )
         )
         return invoice
@@ -154,11 +150,8 @@ class Invoice(Aggregate):
         delivery.finish_call()
         self.save_part(delivery)
         self.sent_at = at
-        return events.InvoiceSent(
-            invoice_id=self.id,
-            recipient_email=delivery.recipient_email,
-            pdf_url=pdf_url,
-            sent_at=at,
+        return events.InvoiceSent.of(
+            self, recipient_email=delivery.recipient_email, pdf_url=pdf_url
         )
 
     @transition(source=(Status.ISSUED, Status.SENT), target=None, emits=events.CreditNoteIssued)

@@ -238,7 +238,13 @@ class Order(Aggregate):
             line.allocated = []
         order.save_part(*order.lines)
         order._price()
-        order.record(events.OrderCreated.of(order))
+        created = events.OrderCreated.of(
+            order,
+            order_number=order.number,
+            total_amount=order.total,
+            items_count=order.quantities.total("quantity"),
+        )
+        order.record(created)
         return order
 
     @transition(
@@ -253,7 +259,10 @@ class Order(Aggregate):
         self.placed_at = at
         self.reservation_expires_at = at + timedelta(minutes=reservation_ttl_minutes)
         self.quantities.expect_publishable()
-        return events.OrderPlaced.of(self, reservation_ttl_minutes=reservation_ttl_minutes)
+        items = [events.PlacedItem.of(line) for line in self.lines]
+        return events.OrderPlaced.of(
+            self, items=items, reservation_ttl_minutes=reservation_ttl_minutes
+        )
 
     @transition(
         source=(Status.PLACED, Status.CONFIRMED),
@@ -287,7 +296,8 @@ class Order(Aggregate):
                 f"{self.currency} is captured for {self.id}."
             )
         self.payment_id, self.confirmed_at = payment_id, at
-        return events.OrderConfirmed.of(self, payment_id=payment_id, confirmed_at=at)
+        items = events.StockItem.of_order(self)
+        return events.OrderConfirmed.of(self, order_number=self.number, items=items)
 
     @transition(
         source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
@@ -331,9 +341,10 @@ class Order(Aggregate):
         verb="release",
         guards=[is_held],
     )
-    def release(self) -> None:
+    def release(self) -> Event:
         """Release the order from hold, so that picking can start."""
         self.hold_reason, self.hold_note, self.held_by, self.held_at = None, "", None, None
+        return events.OrderReleased.of(self, released_by=request_context.current().actor)
 
     @transition(source=Status.CONFIRMED, target=Status.PROCESSING, emits=events.OrderProcessing)
     def start_processing(self, *, warehouse_id: str | None, at: datetime) -> Event:
@@ -387,9 +398,10 @@ class Order(Aggregate):
         )
 
     @transition(source=Status.SHIPPED, target=Status.DELIVERED, emits=events.OrderDelivered)
-    def deliver_rest(self, *, dispatches: Sequence[Dispatch], proof: DeliveryProof) -> None:
+    def deliver_rest(self, *, dispatches: Sequence[Dispatch], proof: DeliveryProof) -> Event:
         """The shipment with the last active units is delivered."""
         self._deliver(dispatches, proof)
+        return events.OrderDelivered.of(self, signature=self.delivery_signature)
 
     @transition(
         source=(Status.PROCESSING, Status.SHIPPED), target=None, emits=events.OrderUnitsReopened
@@ -400,7 +412,7 @@ class Order(Aggregate):
         self.save_part(*self.quantities.reopen(units), *dispatches)
         for dispatch in dispatches:
             dispatch.reopened_at = at
-        shipment_id, items = dispatches[0].shipment_id, events.LineUnits.of(units)
+        shipment_id, items = dispatches[0].shipment_id, events.LineUnits.of_units(units)
         return events.OrderUnitsReopened(order_id=self.id, shipment_id=shipment_id, items=items)
 
     def write_off(
@@ -449,8 +461,9 @@ class Order(Aggregate):
         emits=events.OrderDelivered,
         guards=[is_all_delivered],
     )
-    def complete(self) -> None:
+    def complete(self) -> Event:
         """The last undelivered units were written off."""
+        return events.OrderDelivered.of(self, signature=self.delivery_signature)
 
     @transition(
         source=(Status.CONFIRMED, Status.SHIPPED),
@@ -470,7 +483,7 @@ class Order(Aggregate):
     def record_return(self, *, units: Units) -> Event:
         """The customer returned units. The order's status stays as it is."""
         self.save_part(*self.quantities.record_return(units))
-        return events.OrderUnitsReturned(order_id=self.id, items=events.LineUnits.of(units))
+        return events.OrderUnitsReturned(order_id=self.id, items=events.LineUnits.of_units(units))
 
     @transition(
         source=Status, target=None, emits=events.OrderUnitsReleased, guards=[has_unreleased_units]
@@ -482,7 +495,7 @@ class Order(Aggregate):
             units[write_off.order_item_id] += write_off.quantity
             write_off.released_at = at
         self.save_part(*write_offs)
-        return events.OrderUnitsReleased(order_id=self.id, items=events.LineUnits.of(units))
+        return events.OrderUnitsReleased(order_id=self.id, items=events.LineUnits.of_units(units))
 
     # What transitions share
 
@@ -549,15 +562,11 @@ class Order(Aggregate):
         ]
         self.save_part(*lines, *write_offs)
         amount = sum((write_off.amount for write_off in write_offs), Decimal(0))
-        return events.OrderUnitsWrittenOff(
-            order_id=self.id,
-            reason=reason,
-            items=events.LineUnits.of(units),
-            amount=money(amount, self.currency),
-            currency=self.currency,
-        )
+        items = events.LineUnits.of_units(units)
+        return events.OrderUnitsWrittenOff.of(self, reason=reason, items=items, amount=amount)
 
     def _mark_cancelled(self, reason: str, note: str, at: datetime, is_paid: bool) -> Event:
         self.cancellation_reason, self.cancellation_note = reason, note
         self.cancelled_by, self.cancelled_at = request_context.current().actor, at
-        return events.OrderCancelled.of(self, reason=reason, refund_required=is_paid)
+        stock = events.StockItem.of_order(self) if self.placed_at else []
+        return events.OrderCancelled.of(self, refund_required=is_paid, stock_to_release=stock)

@@ -288,7 +288,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         )
         payment.attempts, payment.refunds = [], []
         payment._add_attempt(token, at)
-        payment.record(events.PaymentOpened.of(payment))
+        payment.record(payment._opened())
         return payment
 
     @transition(
@@ -298,22 +298,24 @@ class Payment(outbound.OutboundCall, Aggregate):
         verb="retry",
         guards=[may_be_retried],
     )
-    def retry(self, *, token: str | None, at: datetime) -> None:
+    def retry(self, *, token: str | None, at: datetime) -> Event:
         """Make another attempt, possibly with another card."""
         self._add_attempt(token, at)
         self.blocks_expiry = True
+        return self._opened()
 
     @transition(
         source=(Status.OPENING, Status.FAILED),
         target=Status.PENDING,
         emits=events.PaymentPending,
     )
-    def accept(self, *, at: datetime) -> None:
+    def accept(self, *, at: datetime) -> Event:
         """The gateway has accepted the attempt. The customer has to confirm it, or waits."""
         if self.latest_attempt.declined_at:  # the customer retried at the gateway itself
             self._add_attempt(None, at)
         self.latest_attempt.accepted_at = at
         self.save_part(self.latest_attempt)
+        return events.PaymentPending.of(self, payment_method=self.method)
 
     @transition(
         source=(Status.OPENING, Status.PENDING),
@@ -329,12 +331,8 @@ class Payment(outbound.OutboundCall, Aggregate):
         self.blocks_expiry = False
         if not self.retries_remaining:
             self._stop_waiting(at)
-        return events.PaymentFailed(
-            payment_id=self.id,
-            order_id=self.order_id,
-            error_code=attempt.error_code,
-            error_message=attempt.error_message,
-            retries_remaining=self.retries_remaining,
+        return events.PaymentFailed.of(
+            self, error_code=attempt.error_code, error_message=attempt.error_message
         )
 
     @transition(
@@ -344,20 +342,22 @@ class Payment(outbound.OutboundCall, Aggregate):
         verb="capture",
         guards=[is_manual],
     )
-    def capture(self, *, is_still_due: bool, card_last4: str | None, at: datetime) -> None:
+    def capture(self, *, is_still_due: bool, card_last4: str | None, at: datetime) -> Event:
         """An operator has received the money in cash or on the bank account."""
         self._capture(
             self.amount, self.currency, at=at, applies_to_order=is_still_due, card_last4=card_last4
         )
+        return self._succeeded()
 
     @transition(
         source=(Status.PENDING, Status.FAILED),
         target=Status.SUCCEEDED,
         emits=events.PaymentSucceeded,
     )
-    def succeed(self, *, is_still_due: bool, at: datetime, **card: str | None) -> None:
+    def succeed(self, *, is_still_due: bool, at: datetime, **card: str | None) -> Event:
         """The gateway has captured the amount that was charged."""
         self._capture(self.amount, self.currency, at=at, applies_to_order=is_still_due, **card)
+        return self._succeeded()
 
     @transition(
         source=(Status.PENDING, Status.FAILED),
@@ -366,10 +366,18 @@ class Payment(outbound.OutboundCall, Aggregate):
     )
     def mismatch(
         self, *, captured: Decimal, currency: str, at: datetime, **card: str | None
-    ) -> None:
+    ) -> Event:
         """The gateway has captured another amount. It does not pay the order; an operator acts."""
         self._capture(captured, currency, at=at, applies_to_order=False, **card)
         self.blocks_expiry = True
+        return events.PaymentMismatched(
+            payment_id=self.id,
+            order_id=self.order_id,
+            amount=money(self.amount, self.currency),
+            currency=self.currency,
+            captured=money(captured, currency),
+            captured_currency=currency,
+        )
 
     @transition(
         source=(Status.OPENING, Status.PENDING, Status.FAILED),
@@ -380,7 +388,7 @@ class Payment(outbound.OutboundCall, Aggregate):
     def abandon(self, *, reason: str, at: datetime) -> Event:
         """The money is not awaited any more. The gateway is called to cancel the payment."""
         self._stop_waiting(at)
-        return events.PaymentAbandoned(payment_id=self.id, order_id=self.order_id, reason=reason)
+        return events.PaymentAbandoned.of(self, reason=reason)
 
     @transition(
         source=(Status.SUCCEEDED, Status.REFUNDED),
@@ -408,7 +416,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         self.refunding += amount
         if not self.is_manual_refund(refund):
             self.request_call(at)
-        return events.RefundRequested.of(refund, self)
+        return events.RefundRequested.of(refund, order_id=self.order_id)
 
     def complete_refund(
         self, *, refund: Refund, at: datetime, gateway_refund_id: str | None = None
@@ -455,15 +463,13 @@ class Payment(outbound.OutboundCall, Aggregate):
     def record_shortfall(self, *, amount: Decimal, cause: str | None) -> None:
         """Record that `amount` should also be refunded and no captured money is left for it."""
         currency = self.settlement_currency
-        self.record(
-            events.RefundFellShort(
-                payment_id=self.id,
-                order_id=self.order_id,
-                cause=cause,
-                amount=money(amount, currency),
-                currency=currency,
-            )
-        )
+        self.record(events.RefundFellShort.of(self, cause=cause, amount=amount, currency=currency))
+
+    def _opened(self) -> Event:
+        return events.PaymentOpened.of(self, payment_method=self.method)
+
+    def _succeeded(self) -> Event:
+        return events.PaymentSucceeded.of(self, amount=self.captured, payment_method=self.method)
 
     def _add_attempt(self, token: str | None, at: datetime) -> None:
         attempt = Attempt(payment=self, number=len(self.attempts) + 1, token=token)
@@ -502,12 +508,17 @@ class Payment(outbound.OutboundCall, Aggregate):
         self.refunded += refund.amount
         self.save_part(refund)
         if refund.method == Refund.Method.ORIGINAL_PAYMENT:
-            self.record(events.PaymentRefunded.of(refund, self))
-        return events.RefundSucceeded.of(refund, self)
+            refunded = events.PaymentRefunded.of(
+                refund,
+                order_id=self.order_id,
+                refund_amount=refund.amount,
+                refund_reason=refund.reason,
+                refunded_at=at,
+            )
+            self.record(refunded)
+        return events.RefundSucceeded.of(refund, order_id=self.order_id)
 
     def _reject_refund(self, refund: Refund, code: str, message: str) -> Event:
         refund.error_code, refund.error_message = code[:100], message[:500]
         self.save_part(refund)
-        return events.RefundFailed.of(
-            refund, self, error_code=refund.error_code, error_message=refund.error_message
-        )
+        return events.RefundFailed.of(refund, order_id=self.order_id)

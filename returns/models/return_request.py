@@ -272,7 +272,8 @@ class Return(Aggregate):
         for line in lines:
             line.return_request = return_request
             return_request.save_part(line)
-        return_request.record(events.ReturnRequested.of(return_request))
+        items = [events.RequestedItem.of(line) for line in lines]
+        return_request.record(events.ReturnRequested.of(return_request, items=items))
         return return_request
 
     @transition(
@@ -291,7 +292,7 @@ class Return(Aggregate):
         return_shipping_cost: Decimal,
         note: str,
         at: datetime,
-    ) -> None:
+    ) -> Event:
         """The customer may send the units back. Raises RefundExceedsReturn, InexactAmount."""
         self.restocking_fee, self.postage_paid_by = restocking_fee, postage_paid_by
         self.return_shipping_label_url = return_shipping_label_url
@@ -302,13 +303,15 @@ class Return(Aggregate):
         )
         self.approved_at, self.approved_by = at, request_context.current().actor
         self.approval_note = note
+        return events.ReturnApproved.of(self, refund_amount=self.approved_amount)
 
     @transition(
         source=Status.REQUESTED, target=Status.REJECTED, emits=events.ReturnRejected, verb="reject"
     )
-    def reject(self, *, note: str, at: datetime) -> None:
+    def reject(self, *, note: str, at: datetime) -> Event:
         """The customer may not send the units back."""
         self._end(note, at)
+        return events.ReturnRejected.of(self, rejected_by=self.ended_by, note=note)
 
     @transition(
         source=(Status.REQUESTED, Status.APPROVED),
@@ -317,9 +320,10 @@ class Return(Aggregate):
         verb="cancel",
         guards=[nothing_is_received],
     )
-    def cancel(self, *, note: str, at: datetime) -> None:
+    def cancel(self, *, note: str, at: datetime) -> Event:
         """The customer does not send the units back."""
         self._end(note, at)
+        return events.ReturnCancelled.of(self, note=note)
 
     def receive(self, *, items: Sequence[ReceivedUnits], warehouse_id: str, at: datetime) -> None:
         """Record a receipt of some or all outstanding units. Raises NotInReturn, TooManyUnits."""
@@ -361,7 +365,12 @@ class Return(Aggregate):
     )
     def cut_short(self, *, note: str) -> Event:
         """The outstanding units will not come."""
-        return events.ReturnCutShort.of(self, note=note)
+        missing = [
+            events.RequestedItem.of(line, quantity=line.outstanding_quantity)
+            for line in self.lines
+            if line.outstanding_quantity
+        ]
+        return events.ReturnCutShort.of(self, items=missing, note=note)
 
     @transition(
         source=Status.RECEIVED,
@@ -370,10 +379,11 @@ class Return(Aggregate):
         verb="close",
         guards=[no_refund_is_pending, nothing_is_refunded],
     )
-    def close_unrefunded(self, *, note: str, waive_refund: bool, at: datetime) -> None:
+    def close_unrefunded(self, *, note: str, waive_refund: bool, at: datetime) -> Event:
         """The return ends without a refund. Raises RefundOutstanding."""
         self._expect_no_refund_left(note, waive_refund)
         self._end(note, at)
+        return events.ReturnClosed.of(self, note=note)
 
     @transition(
         source=Status.RECEIVED,
@@ -382,10 +392,11 @@ class Return(Aggregate):
         verb="close",
         guards=[no_refund_is_pending, something_is_refunded],
     )
-    def close_refunded(self, *, note: str, waive_refund: bool, at: datetime) -> None:
+    def close_refunded(self, *, note: str, waive_refund: bool, at: datetime) -> Event:
         """The return ends with what was refunded so far. Raises RefundOutstanding."""
         self._expect_no_refund_left(note, waive_refund)
         self._end(note, at)
+        return self._refunded()
 
     @transition(
         source=Status.RECEIVED,
@@ -421,8 +432,9 @@ class Return(Aggregate):
         return self._request_refund(amount, maximum, method)
 
     @transition(source=Status.RECEIVED, target=Status.REFUNDED, emits=events.ReturnRefunded)
-    def complete_refund(self) -> None:
+    def complete_refund(self) -> Event:
         """Every requested refund has succeeded."""
+        return self._refunded()
 
     def settle(self, refunds: "RefundTotals", *, missing_amount: Decimal) -> None:
         """Take over the state of the requested refunds, less the amount that payments did not have.
@@ -443,6 +455,9 @@ class Return(Aggregate):
         if self.refunded_amount == self.due_amount > 0:
             self.complete_refund()
         self.due_amount = self.refunded_amount
+
+    def _refunded(self) -> Event:
+        return events.ReturnRefunded.of(self, refund_amount=self.refunded_amount)
 
     def _end(self, note: str, at: datetime) -> None:
         self.ended_at, self.ended_by, self.ending_note = at, request_context.current().actor, note
@@ -500,4 +515,14 @@ class Return(Aggregate):
         self.accepted_value = sum((line.accepted_value for line in self.lines), Decimal(0))
         self.received_at = at
         self.save_part(receipt, *receipt.contents)
-        return events.ReturnReceived.of(self, receipt)
+        returned = [
+            events.ReturnedItem.of(
+                part,
+                variant_id=part.item.variant_id,
+                return_reason=part.item.reason or self.reason,
+            )
+            for part in receipt.contents
+        ]
+        return events.ReturnReceived.of(
+            self, received_at=at, warehouse_id=warehouse_id, returned_items=returned
+        )

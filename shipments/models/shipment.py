@@ -298,7 +298,9 @@ class Shipment(OutboundCall, Aggregate):
     def mark_in_transit(self, *, scan: Scan) -> Event:
         """The carrier scanned it on its way."""
         self.record_scan(scan)
-        return events.ShipmentInTransit.of(self, description=scan.description)
+        return events.ShipmentInTransit.of(
+            self, current_location=self.location, status_description=scan.description
+        )
 
     @transition(
         source=UNDER_WAY, target=Status.EXCEPTION, emits=events.ShipmentException, verb="scan"
@@ -306,7 +308,7 @@ class Shipment(OutboundCall, Aggregate):
     def mark_exception(self, *, scan: Scan) -> Event:
         """The carrier reports a problem; it may still arrive."""
         self.record_scan(scan)
-        return events.ShipmentException.of(self, scan)
+        return events.ShipmentException.of(self, status_description=scan.description)
 
     @transition(
         source=UNDER_WAY, target=Status.DELIVERED, emits=events.ShipmentDelivered, verb="deliver"
@@ -329,7 +331,7 @@ class Shipment(OutboundCall, Aggregate):
         """It will not arrive; its units are to be sent again or written off."""
         self.record_scan(scan)
         self.finish_call()
-        return events.ShipmentLost.of(self, scan)
+        return events.ShipmentLost.of(self, status_description=scan.description)
 
     @transition(
         source=Status.EXCEPTION,
@@ -341,14 +343,14 @@ class Shipment(OutboundCall, Aggregate):
         """It came back undelivered; its units are to be sent again or written off."""
         self.record_scan(scan)
         self.finish_call()
-        return events.ShipmentReturnedToSender.of(self, scan)
+        return events.ShipmentReturnedToSender.of(self, status_description=scan.description)
 
     @transition(source=OPEN, target=Status.CANCELLED, emits=events.ShipmentCancelled, verb="cancel")
     def cancel(self, *, reason: str, at: datetime) -> Event:
         """It will not be sent; its units stay packed and its label is voided."""
         self.cancelled_at = at
         self.void_label(at)
-        return events.ShipmentCancelled(shipment_id=self.id, order_id=self.order_id, reason=reason)
+        return events.ShipmentCancelled.of(self, reason=reason)
 
     def record_scan(self, scan: Scan) -> None:
         """Take over the time and place of a scan that counts."""
