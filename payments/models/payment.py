@@ -513,7 +513,7 @@ class Payment(outbound.OutboundCall, Aggregate):
                 order_id=self.order_id,
                 refund_amount=refund.amount,
                 refund_reason=refund.reason,
-                refunded_at=at,
+                refunded_at=refund.settled_at,
             )
             self.record(refunded)
         return events.RefundSucceeded.of(refund, order_id=self.order_id)
