@@ -172,7 +172,7 @@ class Fulfillment(serializers.Serializer[Any]):
         source="order.is_held", help_text="Picking cannot start until the order is released."
     )
     warehouse_id = serializers.CharField(allow_null=True)
-    status = Choice(models.Fulfillment.Status, "FulfillmentState")
+    status = Choice(models.Fulfillment.Status, "FulfillmentStatus")
     assigned_to = serializers.CharField(allow_null=True)
     items = FulfillmentItem(source="lines", many=True)
     packages = Package(many=True)

@@ -143,7 +143,7 @@ class Payment(serializers.Serializer[Any]):
 
     id = serializers.CharField()
     order_id = serializers.CharField()
-    status = Choice(models.Payment.Status, "PaymentState")
+    status = Choice(models.Payment.Status, "PaymentStatus")
     payment_method = Choice(models.Payment.Method, "PaymentMethod", source="method")
     amount = MoneyOut()
     currency = CurrencyCode()

@@ -217,7 +217,7 @@ class Return(serializers.Serializer[Any]):
     id = serializers.CharField()
     order_id = serializers.CharField()
     rma_number = serializers.CharField()
-    status = Choice(models.Return.Status, "ReturnState")
+    status = Choice(models.Return.Status, "ReturnStatus")
     reason = serializers.CharField()
     override_reason = serializers.CharField(help_text="Why the return window was ignored.")
     items = ReturnItem(source="lines", many=True)

@@ -30,6 +30,24 @@ SETTINGS = {
     "COMPONENT_SPLIT_PATCH": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_SUFFIX": "",
+    "ENUM_NAME_OVERRIDES": {
+        "OrderPaymentStatus": [
+            "not_required",
+            "unpaid",
+            "paid",
+            "partially_refunded",
+            "refunded",
+        ],
+        "OrderFulfillmentStatus": [
+            "unfulfilled",
+            "partially_shipped",
+            "shipped",
+            "partially_delivered",
+            "delivered",
+        ],
+        "ScanCreateStatus": ["in_transit", "exception", "delivered", "lost", "returned_to_sender"],
+        "OrderReturnStatus": ["none", "partially_returned", "returned"],
+    },
     "PREPROCESSING_HOOKS": ["config.api.documents.without_slash"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

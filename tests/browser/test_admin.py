@@ -66,7 +66,7 @@ def test_a_parked_message_is_explained_retried_and_published(operator: Page, bro
     assert Publication.objects.filter(event__stream=order.id).count() == 2
     operator.goto(reverse("admin:orders_order_change", args=[order.id]))
     timeline = operator.locator(".console-timeline li")
-    expect(timeline.first).to_contain_text("Event retried")
+    expect(timeline.first).to_contain_text("message or reaction retried")
     expect(timeline.last).to_contain_text("published #1")
 
 

@@ -24,7 +24,7 @@ def test_cash_is_asked_for_and_captured(operator: Page):
     operator.reload()
     operator.get_by_role("link", name="Capture").click()
     operator.get_by_role("button", name="Capture").click()
-    expect(operator.locator(".console-timeline li").first).to_contain_text("Payment succeeded")
+    expect(operator.locator(".console-timeline li").first).to_contain_text("Payment captured")
     assert selectors.received(order.id) == order.total
 
 
