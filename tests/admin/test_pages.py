@@ -98,7 +98,7 @@ def test_nothing_is_added_edited_or_deleted_past_a_service(operator, model):
     assert not row or model.objects.filter(pk=row.pk).exists()
 
 
-def test_who_may_only_look_finds_no_button_and_is_refused(operator):
+def test_the_view_permission_shows_no_button_and_allows_no_command(operator):
     client, order = operator("orders.view_order"), OrderFactory()
     page = client.get(url(Order, "change", order.id))
     assert page.status_code == 200
@@ -110,7 +110,7 @@ def test_who_may_only_look_finds_no_button_and_is_refused(operator):
     assert client.get(url(EventRecord, "changelist")).status_code == 403
 
 
-def test_who_is_nobody_is_asked_to_log_in(client):
+def test_an_anonymous_visitor_is_sent_to_the_login(client):
     order = OrderFactory()
     for page in (reverse("admin:index"), url(Order, "command", order.id, "cancel")):
         answer = client.get(page)
@@ -149,7 +149,7 @@ def test_an_operator_is_made_inactive_instead_of_deleted(operator):
     assert not User.objects.get(username="gone").is_active
 
 
-def test_who_may_change_users_gives_no_permissions(operator):
+def test_the_permission_to_change_users_does_not_grant_permissions(operator):
     client = operator("auth.change_user", "auth.view_user")
     me = User.objects.get(username="olga")
     sent = {"username": "olga", "is_active": "on", "is_staff": "on", "is_superuser": "on"}

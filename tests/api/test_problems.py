@@ -21,7 +21,7 @@ def check(response, status, code):
 
 
 @pytest.mark.parametrize("debug", [True, False])
-def test_a_url_that_nobody_knows(settings, debug):
+def test_an_unknown_url(settings, debug):
     settings.DEBUG = debug
     check(Client(enforce_csrf_checks=True).post("/api/v1/nothing/"), 404, "not_found")
     check(Client().get("/api/"), 404, "not_found")
@@ -32,12 +32,12 @@ def test_a_url_outside_the_api(settings):
     check(Client().get("/nothing"), 404, "not_found")
 
 
-def test_a_host_that_is_not_ours(settings):
+def test_an_unknown_host(settings):
     settings.DEBUG = False
     check(Client(raise_request_exception=False).get("/", HTTP_HOST="evil"), 400, "bad_request")
 
 
-def test_a_refusal_carries_its_details(api):
+def test_a_domain_error_has_its_details(api):
     problem = check(api.get("/api/v1/things/refused"), 422, "refused")
     assert problem["max_refundable"] == "10.00"
     assert problem["detail"] == "Too much."
@@ -48,7 +48,7 @@ def test_a_conflict_says_what_is_allowed(api):
     assert problem["allowed_actions"] == ["cancel"]
 
 
-def test_what_nobody_foresaw_is_logged_and_leaks_nothing(api, caplog):
+def test_an_unexpected_error_is_logged_and_reveals_nothing(api, caplog):
     with caplog.at_level(logging.ERROR, "django.request"):
         response = api.get("/api/v1/things/broken", headers={"X-Request-ID": "req-1"})
     check(response, 500, "internal_error")
@@ -80,23 +80,23 @@ def test_errors_name_the_field_however_deep(api):
 
 
 @pytest.mark.parametrize("body", ["{", "[" * 100_000, '{"a": NaN}', b"\xff"])
-def test_json_that_is_none(api, body):
+def test_malformed_json(api, body):
     check(api.post("/api/v1/things", body), 400, "malformed_json")
 
 
 @pytest.mark.parametrize("body", ["[]", "1", "null", '"text"'])
-def test_json_that_is_no_object(api, body):
+def test_json_that_is_not_an_object(api, body):
     problem = check(api.post("/api/v1/things", body), 400, "invalid_request")
     assert problem["errors"] == {"non_field_errors": ["The body must be a JSON object."]}
 
 
-def test_other_than_json(api):
+def test_another_media_type(api):
     response = api.post("/api/v1/things", "a=1", content_type="application/x-www-form-urlencoded")
     check(response, 415, "unsupported_media_type")
     check(api.get("/api/v1/things", headers={"Accept": "text/html"}), 406, "not_acceptable")
 
 
-def test_a_method_that_is_not_there(api):
+def test_an_unsupported_method(api):
     response = api.delete("/api/v1/things?a=1", {"b": 2}, content_type="application/json")
     check(response, 405, "method_not_allowed")
     assert "POST" in response["Allow"]
@@ -107,7 +107,7 @@ def test_a_body_that_is_too_large(api, settings):
     check(api.post("/api/v1/things", {"currency": "x" * 100}), 413, "body_too_large")
 
 
-def test_too_many_requests_say_when_to_come_back(api):
+def test_too_many_requests_name_the_time_to_wait(api):
     response = api.get("/api/v1/throttled")
     check(response, 429, "throttled")
     assert response["Retry-After"] == "3"
