@@ -16,7 +16,7 @@ from config.core.ids import bounded
 
 
 class IdFilter(filters.CharFilter):
-    """An id as it comes: one with a space at its end is another's."""
+    """An id, compared as it is: a trailing space belongs to it."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strip=False, max_length=LONGEST_ID, **kwargs)
@@ -24,7 +24,7 @@ class IdFilter(filters.CharFilter):
 
 
 class MomentField(IsoDateTimeField):
-    """A moment that a database can compare with: neither one before year 1 nor at `+20:25`."""
+    """A time in UTC; one that UTC cannot represent is invalid."""
 
     def clean(self, value: Any) -> datetime | None:
         moment: datetime | None = super().clean(value)
@@ -39,8 +39,8 @@ class MomentFilter(filters.IsoDateTimeFilter):
 
     field_class = MomentField
     bounds: ClassVar[dict[str, str]] = {
-        "gte": "This moment or later.",
-        "lt": "Before this moment, not at it.",
+        "gte": "This time or later.",
+        "lt": "Before this time, not at it.",
     }
 
     def __init__(self, **kwargs: Any) -> None:
@@ -48,7 +48,7 @@ class MomentFilter(filters.IsoDateTimeFilter):
 
 
 class CreatedFilter(MomentFilter):
-    """The moment at which a row was made, which its id says too."""
+    """The creation time of a row, which its id contains too."""
 
     def filter(self, qs: QuerySet[Any], value: datetime | None) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().filter(qs, value)
@@ -56,7 +56,7 @@ class CreatedFilter(MomentFilter):
 
 
 class AnyOf(filters.MultipleChoiceFilter):
-    """One of the values that are given."""
+    """One of the given values."""
 
     def __init__(self, **kwargs: Any) -> None:
         # DISTINCT would sort all that match before the first page, and nothing comes twice.
@@ -83,7 +83,7 @@ def _describe(one: filters.Filter, schema: dict[str, Any]) -> None:
 
 
 class ContextFilters(filters.FilterSet):
-    """What every list can be filtered by."""
+    """The filters of every list."""
 
     created_after = CreatedFilter(field_name="created_at", lookup_expr="gte")
     created_before = CreatedFilter(field_name="created_at", lookup_expr="lt")

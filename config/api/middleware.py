@@ -1,4 +1,4 @@
-"""Every request has an id, and whatever it does is traced back to it."""
+"""Middleware: the id of each request, the access log, and the limit of the body."""
 
 import logging
 import re
@@ -22,7 +22,7 @@ _TRACEPARENT = re.compile(
 
 
 class RequestOrigin:
-    """Take the caller's `X-Request-ID` and `traceparent`, so that facts name their request."""
+    """Take the caller's `X-Request-ID` and `traceparent`, so that events name their request."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""The fields that all contexts speak in."""
+"""Fields and base classes of the contexts' serializers."""
 
 import re
 from collections.abc import Callable, Mapping

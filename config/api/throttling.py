@@ -1,4 +1,4 @@
-"""How much one caller may ask, so that the others are served too."""
+"""The rate limit of each caller."""
 
 import hashlib
 from typing import Any

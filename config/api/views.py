@@ -1,4 +1,4 @@
-"""What every view of the API has in common."""
+"""The base class of the API's views."""
 
 from collections.abc import Callable
 from functools import partial
@@ -63,7 +63,7 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
 
     @property
     def caller(self) -> Caller:
-        """Who calls, for which organization; `caller.actor` is who acts."""
+        """The caller with its organization; `caller.actor` is the person it acts for."""
         return caller_of(self.request)
 
     def perform_authentication(self, request: Request) -> None:
@@ -77,11 +77,11 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         """Every request has been counted by now, those without a good token too."""
 
     def body(self) -> dict[str, Any]:
-        """Return the body as the action `takes` it. Raises ValidationError."""
+        """Return the validated body. Raises ValidationError."""
         return self._parsed(self.request.data, is_json=True)
 
     def query(self) -> dict[str, Any]:
-        """Return the query as the action `takes` it. Raises ValidationError."""
+        """Return the validated query. Raises ValidationError."""
         return self._parsed(self.request.query_params.dict(), is_json=False)
 
     def _parsed(self, data: Any, *, is_json: bool) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         return idempotency.run(lambda request: work(), self.request)
 
     def visible(self, rows: QuerySet[M]) -> QuerySet[M]:
-        """Another organization's rows do not exist for the caller."""
+        """Return the rows of the caller's organization."""
         return rows.filter(organization_id=self.caller.organization_id)
 
     def get_queryset(self) -> QuerySet[Any]:
@@ -148,7 +148,7 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
             raise ValidationError("A DELETE request takes no body.")
 
     def _take_actor(self, request: Request) -> None:
-        """A service that acts for a person says so; the facts then name the person."""
+        """Take the `actor` from the body: the events then name this person."""
         if "actor" not in request.data:
             return
         if not self.caller.may(DELEGATE):
