@@ -98,7 +98,7 @@ def awake(monkeypatch: pytest.MonkeyPatch, enqueued: object) -> None:
 
 
 @pytest.fixture
-def settle() -> Callable[[], None]:
+def run_reactions() -> Callable[[], None]:
     """Return a function that runs the pending reactions of all contexts until none is left."""
 
     def settle_all() -> None:

@@ -9,10 +9,10 @@ from django.db import transaction
 
 from config.core.exceptions import DomainError
 from events.models import EventRecord
-from tests.facts import mark
+from tests.log import latest_number
 
-NO, STANDS = "refused", "stands already"
-Answer = str | tuple[str, list[str]]  # or the status after it, or "same", and what happens
+REFUSED, UNCHANGED = "refused", "unchanged"  # an unchanged aggregate records no event
+Outcome = str | tuple[str, list[str]]  # or the status after the command, or "same", and the events
 
 
 @contextmanager
@@ -23,40 +23,33 @@ def undone() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
-def ask(
+def check_outcomes(
     aggregate: Any,
     commands: Mapping[str, Callable[[Any], object]],
-    answers: Mapping[str, Answer],
+    outcomes: Mapping[str, Outcome],
     subtests: pytest.Subtests,
 ) -> None:
-    """Run each command alone, and compare the result with `answers`."""
-    rows, before = type(aggregate).objects, mark()
+    """Run each command alone, and compare the result with its outcome."""
+    rows, before = type(aggregate).objects, latest_number()
     status = rows.get(pk=aggregate.pk).status
     for name, command in commands.items():
         with subtests.test(name), undone():
-            expected = answers[name]
+            expected = outcomes[name]
             row = rows.get(pk=aggregate.pk)
-            if expected == NO:
+            if expected == REFUSED:
                 with pytest.raises(DomainError), transaction.atomic():
                     command(row)
             else:
                 command(row)
             after, events = expected if isinstance(expected, tuple) else ("same", [])
-            told = EventRecord.objects.filter(stream=row.stream, number__gt=before).order_by(
-                "number"
-            )
-            assert [event.name for event in told] == events
+            recorded = EventRecord.objects.filter(stream=row.stream, number__gt=before)
+            assert [event.name for event in recorded.order_by("number")] == events
             assert rows.get(pk=row.pk).status == (status if after == "same" else after)
 
 
-def column(table: Mapping[str, list[Answer]], number: int) -> dict[str, Answer]:
-    """Return the answers in one state."""
-    return {command: answers[number] for command, answers in table.items()}
-
-
-def outcomes(table: Mapping[str, Mapping[str, Answer]], state: str) -> dict[str, Answer]:
+def outcomes(table: Mapping[str, Mapping[str, Outcome]], state: str) -> dict[str, Outcome]:
     """Return the outcome of each command in one state; a command without one is refused.
 
     `table` maps a command to `{state: outcome}`.
     """
-    return {command: row.get(state, NO) for command, row in table.items()}
+    return {command: row.get(state, REFUSED) for command, row in table.items()}

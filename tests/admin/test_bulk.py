@@ -12,7 +12,7 @@ from orders.admin import OrderAdmin
 from orders.models import Order
 from tests.conftest import Operator
 from tests.factories import OrderFactory, PaymentFactory
-from tests.facts import data, told
+from tests.log import event_data, event_names
 from tests.parallel import at_once
 
 pytestmark = pytest.mark.django_db
@@ -92,7 +92,7 @@ def test_a_list_that_is_sent_twice_has_one_effect_for_each_row(operator):
     client, orders = operator(), held(2)
     for _ in range(2):
         assert run(client, ORDERS, "release", *orders) == ["Release order: 2 of 2 rows done."]
-    assert [told(order).count("order.released") for order in orders] == [1, 1]
+    assert [event_names(order).count("order.released") for order in orders] == [1, 1]
 
 
 def test_a_row_that_has_left_the_list_meanwhile_is_told_of_too(operator):
@@ -147,7 +147,7 @@ def test_a_command_may_bring_its_input_with_it(operator, monkeypatch):
     monkeypatch.setitem(OrderAdmin.commands, "hold", hold)
     client, order = operator(), OrderFactory()
     assert run(client, ORDERS, "hold", order) == ["Hold order: 1 of 1 rows done."]
-    assert data(order, "order.held")["note"] == "stocktaking"
+    assert event_data(order, "order.held")["note"] == "stocktaking"
     given["reason"] = "boredom"
     _, refused = run(client, ORDERS, "hold", order)
     assert refused == f'{order}: Reason: "boredom" is not a valid choice.'
@@ -159,4 +159,4 @@ def test_two_operators_at_once_have_one_effect_for_each_row(operator):
     assert all(isinstance(client, Operator) for client in clients)
     said = at_once(2, lambda n: run(clients[n], ORDERS, "release", *orders[:: 1 - 2 * n]))
     assert said == [["Release order: 5 of 5 rows done."]] * 2
-    assert [told(order).count("order.released") for order in orders] == [1] * 5
+    assert [event_names(order).count("order.released") for order in orders] == [1] * 5

@@ -24,18 +24,18 @@ from shipments.models import Shipment
 from tests import factories
 from tests.architecture.sizes import lines
 from tests.factories import OrderFactory, start_payment
-from tests.flows.goods import Settle, arrive, confirmed, lose, now, pack, pay_out, ship
+from tests.flows.goods import RunReactions, arrive, confirmed, lose, now, pack, pay_out, ship
 from tests.fulfillment.factories import fulfillments, reach, short
 from tests.returns.factories import ReturnFactory, fail_refund
 from tests.shipments.factories import TO, create, label, packed
 
-Story = Callable[[int, Settle], None]  # of an order of so many lines
+Story = Callable[[int, RunReactions], None]  # of an order of so many lines
 Counts = dict[str, list[int]]  # the queries of each call, by the reaction's name
 
 
 @contextmanager
 def counting(patch: pytest.MonkeyPatch) -> Iterator[Counts]:
-    """Count the queries of every reaction in the block, without those of `settle`."""
+    """Count the queries of every reaction in the block, without those of `run_reactions`."""
     counts: Counts = defaultdict(list)
 
     def counted(registered: reactions.Registered) -> reactions.Registered:
@@ -56,7 +56,7 @@ def order_of(size: int, **fields: object) -> Order:
     return OrderFactory(items=lines(size), customer_email="juan@example.com", **fields)
 
 
-def paid(size: int, settle: Settle) -> None:
+def paid(size: int, run_reactions: RunReactions) -> None:
     """By a payment that was given up, while another one was waited for."""
     order = order_of(size)
     first = start_payment(order)
@@ -77,105 +77,105 @@ def paid(size: int, settle: Settle) -> None:
         payment_result=result,
     )
     webhooks.receive_webhook(gateway="sandbox", event=event)
-    settle()
+    run_reactions()
     assert now(order).status == "confirmed"
     second.refresh_from_db()
     assert second.abandoned_at
 
 
-def declined(size: int, settle: Settle) -> None:
+def declined(size: int, run_reactions: RunReactions) -> None:
     """Three times."""
     order = order_of(size)
     payment = start_payment(order, token="tok_declined")
     for _ in range(2):
         capture.retry_payment(payment_id=payment.id, token="tok_declined")
         gateway.call_gateway(payment_id=payment.id)
-    settle()
+    run_reactions()
     assert now(order).cancellation_reason == "payment_failed"
 
 
-def mismatched(size: int, settle: Settle) -> None:
+def mismatched(size: int, run_reactions: RunReactions) -> None:
     order = order_of(size)
     start_payment(order, token="tok_wrong_amount")
-    settle()
+    run_reactions()
     assert now(order).is_held()
 
 
-def paid_and_cancelled(size: int, settle: Settle) -> None:
+def paid_and_cancelled(size: int, run_reactions: RunReactions) -> None:
     """Cancelled before the reactions to the payment ran."""
     for token in ("tok_ok", "tok_wrong_amount"):
         order = order_of(size)
         start_payment(order, token=token)
         orders.cancel_order(order_id=order.id, reason="fraud")
-        settle()
-        pay_out(order, settle=settle)
+        run_reactions()
+        pay_out(order, run_reactions=run_reactions)
 
 
-def reserved_elsewhere(size: int, settle: Settle) -> None:
+def reserved_elsewhere(size: int, run_reactions: RunReactions) -> None:
     """Inventory thinks again after the order is confirmed, and nothing is picked yet."""
-    order = confirmed(*[{"wh_1": 1, "wh_2": 1}] * size, settle=settle)
+    order = confirmed(*[{"wh_1": 1, "wh_2": 1}] * size, run_reactions=run_reactions)
     allocations = [
         {"order_item_id": line.id, "warehouse_id": "wh_2", "quantity": 2} for line in order.lines
     ]
     orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=allocations)
-    settle()
+    run_reactions()
     assert [each.status for each in fulfillments(order)] == ["cancelled", "open"]
 
 
-def cancelled(size: int, settle: Settle) -> None:
+def cancelled(size: int, run_reactions: RunReactions) -> None:
     """What one warehouse has packed and labelled; another one has not begun."""
-    order = confirmed(*[{"wh_1": 1, "wh_2": 1}] * size, settle=settle)
+    order = confirmed(*[{"wh_1": 1, "wh_2": 1}] * size, run_reactions=run_reactions)
     label(create(reach(fulfillments(order)[0], "packed")))
-    settle()
+    run_reactions()
     orders.cancel_order(order_id=order.id, reason="fraud")
-    settle()
+    run_reactions()
     assert Shipment.objects.get(order=order).status == "cancelled"
-    pay_out(order, settle=settle)
+    pay_out(order, run_reactions=run_reactions)
 
 
-def written_off(size: int, settle: Settle) -> None:
+def written_off(size: int, run_reactions: RunReactions) -> None:
     """One unit of each line is short; another one is not picked yet."""
-    order = confirmed(*[{"wh_1": 2, "wh_2": 1}] * size, settle=settle)
+    order = confirmed(*[{"wh_1": 2, "wh_2": 1}] * size, run_reactions=run_reactions)
     found = reach(fulfillments(order)[0], "started")
     for line in range(size):
         short(found, line)
     units = {line.order_item_id: 1 for line in found.lines}
     fulfillment.write_off_short_units(fulfillment_id=found.id, units=units)
-    settle()
-    pay_out(order, settle=settle)
+    run_reactions()
+    pay_out(order, run_reactions=run_reactions)
     orders.write_off_units(order_id=order.id, units=units, reason="other")
-    settle()
-    pay_out(order, settle=settle)
+    run_reactions()
+    pay_out(order, run_reactions=run_reactions)
     assert [line.cancelled for line in now(order).lines] == [2] * size
     assert [line.quantity for line in fulfillments(order)[1].lines] == [0] * size
 
 
-def sent(size: int, settle: Settle) -> Shipment:
-    order = confirmed(*[{"wh_1": 2}] * size, settle=settle)
+def sent(size: int, run_reactions: RunReactions) -> Shipment:
+    order = confirmed(*[{"wh_1": 2}] * size, run_reactions=run_reactions)
     (found,) = fulfillments(order)
-    pack(found, settle=settle)
-    return ship(found, settle=settle)
+    pack(found, run_reactions=run_reactions)
+    return ship(found, run_reactions=run_reactions)
 
 
-def delivered(size: int, settle: Settle) -> None:
-    shipment = sent(size, settle)
-    arrive(shipment, settle=settle)
+def delivered(size: int, run_reactions: RunReactions) -> None:
+    shipment = sent(size, run_reactions)
+    arrive(shipment, run_reactions=run_reactions)
     assert now(shipment.order).status == "delivered"
 
 
-def shipped_by_itself(size: int, settle: Settle) -> None:
+def shipped_by_itself(size: int, run_reactions: RunReactions) -> None:
     """The order says by whom."""
     found = packed(*[2] * size, shipping=TO)
-    settle()
+    run_reactions()
     assert Shipment.objects.filter(fulfillment=found).exists()
 
 
-def lost(size: int, settle: Settle) -> None:
-    lose(sent(size, settle), settle=settle)
+def lost(size: int, run_reactions: RunReactions) -> None:
+    lose(sent(size, run_reactions), run_reactions=run_reactions)
 
 
-def returned_to_sender(size: int, settle: Settle) -> None:
-    lose(sent(size, settle), settle=settle, status="returned_to_sender")
+def returned_to_sender(size: int, run_reactions: RunReactions) -> None:
+    lose(sent(size, run_reactions), run_reactions=run_reactions, status="returned_to_sender")
 
 
 def came_back(size: int) -> Return:
@@ -184,28 +184,28 @@ def came_back(size: int) -> Return:
     return returns.refund_return(return_id=row.id)
 
 
-def refunded(size: int, settle: Settle) -> None:
+def refunded(size: int, run_reactions: RunReactions) -> None:
     row = came_back(size)
-    settle()
-    pay_out(row.order, settle=settle)
+    run_reactions()
+    pay_out(row.order, run_reactions=run_reactions)
     row.refresh_from_db()
     assert row.status == "refunded"
 
 
-def refund_failed(size: int, settle: Settle) -> None:
+def refund_failed(size: int, run_reactions: RunReactions) -> None:
     row = came_back(size)
-    settle()
+    run_reactions()
     fail_refund(row)
-    settle()
+    run_reactions()
     row.refresh_from_db()
     assert row.due_amount == row.refunded_amount == 0
 
 
-def refund_fell_short(size: int, settle: Settle) -> None:
+def refund_fell_short(size: int, run_reactions: RunReactions) -> None:
     """An operator has given a part back meanwhile."""
     row = came_back(size)
     factories.refund(Payment.objects.get(order=row.order), "10")
-    settle()
-    pay_out(row.order, settle=settle)
+    run_reactions()
+    pay_out(row.order, run_reactions=run_reactions)
     row.refresh_from_db()
     assert row.status == "refunded"

@@ -49,11 +49,11 @@ def test_every_reaction_has_a_budget():
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
-def test_queries_of_the_reactions_to(story, settle, monkeypatch):
+def test_queries_of_the_reactions_to(story, run_reactions, monkeypatch):
     counted = []
     for size in SIZES:
         with reacting.counting(monkeypatch) as counts:
-            story(size, settle)
+            story(size, run_reactions)
         counted.append(dict(counts))
     small, large = counted
     assert small == large

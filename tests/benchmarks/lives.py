@@ -19,7 +19,7 @@ from tests.fulfillment.factories import fulfillments
 CUSTOMER, EMAIL = "cust_789", "juan@example.com"
 
 
-def settle() -> None:
+def run_reactions() -> None:
     """Run the pending reactions of all contexts until none is left."""
     while pending := Reaction.objects.order_by("id").first():
         assert not pending.attempts, pending.last_error
@@ -32,7 +32,7 @@ def placed() -> Order:
     order_id, _ = carts.check_out(
         cart_id=cart.id, customer_email=EMAIL, shipping_address=ADDRESS, shipping=None
     )
-    settle()
+    run_reactions()
     return orders.reserve_stock(
         order_id=order_id,
         reservation_id="res_1",
@@ -52,7 +52,7 @@ def confirmed() -> Order:
     """Paid, billed, and the invoice mailed."""
     order = placed()
     pay(order)
-    settle()
+    run_reactions()
     deliver_documents()
     return now(order)
 
@@ -60,17 +60,17 @@ def confirmed() -> Order:
 def processing() -> Order:
     order = confirmed()
     (found,) = fulfillments(order)
-    pack(found, settle=settle)
+    pack(found, run_reactions=run_reactions)
     return order
 
 
 def shipped() -> Shipment:
     (found,) = fulfillments(processing())
-    return ship(found, settle=settle)
+    return ship(found, run_reactions=run_reactions)
 
 
 def delivered() -> None:
-    arrive(shipped(), settle=settle)
+    arrive(shipped(), run_reactions=run_reactions)
 
 
 ENDED: tuple[Callable[[], Any], ...] = (delivered, cancelled, cancelled, cancelled)
@@ -80,7 +80,7 @@ OPEN: tuple[Callable[[], Any], ...] = (placed, confirmed, processing, shipped)
 def live(life: Callable[[], Any]) -> None:
     """Lead a life, and let all that happened in it be published."""
     life()
-    settle()
+    run_reactions()
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO events_publication (event_id, organization_id)"

@@ -7,7 +7,7 @@ from carts import selectors
 from carts.models import Cart
 from orders.models import Order
 from tests.factories import CartFactory, LineFactory
-from tests.facts import told
+from tests.log import event_names
 
 pytestmark = pytest.mark.django_db
 
@@ -86,4 +86,4 @@ def test_an_operator_checks_out_a_cart(operator):
         address,
         "9.9000",
     )
-    assert told(cart)[-1] == "cart.converted"
+    assert event_names(cart)[-1] == "cart.converted"

@@ -11,7 +11,7 @@ from carts.models import Cart
 from config.core.exceptions import AddressRequired
 from events.aggregate import InvalidTransition
 from tests.factories import ADDRESS, CartFactory, LineFactory
-from tests.facts import mark, told
+from tests.log import event_names, latest_number
 
 pytestmark = pytest.mark.django_db
 
@@ -88,7 +88,7 @@ def test_outcome_of_each_command_in_each_state(command, state):
     cart = CartFactory()
     REACHED[state](cart)
     cart = Cart.objects.get(pk=cart.id)
-    before, outcome = mark(), TABLE[command].get(state, NO)
+    before, outcome = latest_number(), TABLE[command].get(state, NO)
     assert cart.status == state
     if outcome == NO:
         error = AddressRequired if state in Cart.OPEN else InvalidTransition
@@ -99,7 +99,7 @@ def test_outcome_of_each_command_in_each_state(command, state):
     status, names = (state, []) if outcome in (NO, UNCHANGED) else outcome
     cart.refresh_from_db()
     assert cart.status == status
-    assert told(cart, after=before) == names
+    assert event_names(cart, after=before) == names
 
 
 def test_every_state_is_covered():

@@ -15,7 +15,7 @@ from config.core.money import InexactAmount
 from events.aggregate import InvalidTransition
 from orders.models import Order
 from tests.factories import ADDRESS, CartFactory, LineFactory
-from tests.facts import data, mark, told
+from tests.log import event_data, event_names, latest_number
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -32,7 +32,7 @@ def check_out(cart, **terms):
 class TestLines:
     def test_a_cart_needs_a_customer_or_a_session(self):
         cart = CartFactory(customer_id=None, session_id="sess_456", lines=[])
-        assert data(cart, "cart.created") == {
+        assert event_data(cart, "cart.created") == {
             "cart_id": cart.id,
             "customer_id": None,
             "session_id": "sess_456",
@@ -46,7 +46,7 @@ class TestLines:
         add(cart, variant_id="var_1", quantity=3)
         cart = add(cart, variant_id="var_1", quantity=1, unit_price=Decimal("24.00"))
         assert [(i.quantity, i.unit_price) for i in cart.lines] == [(5, 25), (1, 24)]
-        added = data(cart, "cart.item_added")
+        added = event_data(cart, "cart.item_added")
         assert (added["quantity"], added["unit_price"]) == (1, "24.00")
 
     def test_a_line_keeps_its_first_title_and_tax_rate(self):
@@ -58,22 +58,22 @@ class TestLines:
 
     def test_changing_or_removing_a_line_is_activity_and_publishes_nothing(self):
         cart = CartFactory()
-        idle_since, before = cart.last_activity_at, mark()
+        idle_since, before = cart.last_activity_at, latest_number()
         item = cart.lines[0]
         cart = services.change_item(cart_id=cart.id, item_id=item.id, quantity=7)
         assert (cart.items_count, cart.value) == (7, 175)
         assert cart.last_activity_at > idle_since
         cart = services.remove_item(cart_id=cart.id, item_id=item.id)
         assert cart.lines == []
-        assert told(cart, after=before) == ["cart.item_changed"] * 2
+        assert event_names(cart, after=before) == ["cart.item_changed"] * 2
         with pytest.raises(CartItemNotFound):
             services.remove_item(cart_id=cart.id, item_id=item.id)
 
     def test_setting_the_current_quantity_records_nothing(self):
         cart = CartFactory()
-        before = mark()
+        before = latest_number()
         services.change_item(cart_id=cart.id, item_id=cart.lines[0].id, quantity=2)
-        assert told(cart, after=before) == []
+        assert event_names(cart, after=before) == []
 
     def test_a_line_holds_9999_units_and_a_cart_500_lines(self):
         cart = CartFactory(lines=[LineFactory(variant_id="var_1", quantity=9_999)])
@@ -97,13 +97,13 @@ class TestMerging:
     def test_merging_adds_up_quantities(self):
         line = LineFactory(variant_id="var_1", quantity=2)
         guest, cart = self.guest(lines=[line, LineFactory()]), CartFactory(lines=[line])
-        before = mark()
+        before = latest_number()
         cart = services.merge_cart(cart_id=guest.id, into=cart.id)
         assert [item.quantity for item in cart.lines] == [4, 2]
         guest.refresh_from_db()
         assert (guest.status, guest.merged_into_id) == ("merged", cart.id)
-        assert told(guest, after=before) == ["cart.merged"]
-        assert told(cart, after=before) == ["cart.items_absorbed"]
+        assert event_names(guest, after=before) == ["cart.merged"]
+        assert event_names(cart, after=before) == ["cart.items_absorbed"]
 
     def test_merging_again_adds_nothing(self):
         guest, cart = self.guest(), CartFactory(lines=[])
@@ -136,8 +136,8 @@ class TestCheckout:
         order = Order.objects.get(pk=order_id)
         assert (is_new, order.status, order.cart_id) == (True, "placed", cart.id)
         assert (order.local_id, order.customer_id, order.total) == ("local_101", "cust_789", 50)
-        assert told(order) == ["order.created", "order.placed"]
-        converted = data(cart, "cart.converted")
+        assert event_names(order) == ["order.created", "order.placed"]
+        converted = event_data(cart, "cart.converted")
         assert (converted["order_id"], converted["cart_value"]) == (order_id, "50.00")
 
     def test_a_repeated_checkout_returns_the_same_order(self):
@@ -168,18 +168,18 @@ class TestTimers:
         now = self.idle(cart)
         assert self.abandon(now - timedelta(seconds=1)) == 0
         assert [self.abandon(now), self.abandon(now)] == [1, 0]
-        abandoned = data(cart, "cart.abandoned")
+        abandoned = event_data(cart, "cart.abandoned")
         assert abandoned["abandoned_at"] == f"{now:%Y-%m-%dT%H:%M:%SZ}"
         assert (abandoned["items_count"], abandoned["total_value"]) == (2, "50.00")
         cart = add(cart)
         assert (cart.status, cart.abandoned_at) == ("active", None)
         assert self.abandon(self.idle(cart)) == 1
-        assert told(cart).count("cart.abandoned") == 2
+        assert event_names(cart).count("cart.abandoned") == 2
 
     def test_empty_carts_and_carts_of_other_organizations_are_not_abandoned(self):
         empty, foreign = CartFactory(lines=[]), CartFactory(organization_id="org_2")
         assert self.abandon(self.idle(empty) + DAY) == 0
-        assert told(foreign)[-1] == "cart.item_added"
+        assert event_names(foreign)[-1] == "cart.item_added"
 
     def test_an_organization_can_set_its_own_threshold(self):
         Policy.objects.create(organization_id="org_1", abandoned_after=timedelta(hours=1))
@@ -203,7 +203,7 @@ class TestTimers:
         assert services.expire_idle_carts(now=later) == 1
         cart.refresh_from_db()
         assert cart.status == "expired"
-        assert told(cart)[-1] == "cart.expired"
+        assert event_names(cart)[-1] == "cart.expired"
 
     def test_a_failing_cart_does_not_stop_the_others(self, monkeypatch, caplog):
         broken, cart = CartFactory(), CartFactory()
@@ -216,4 +216,4 @@ class TestTimers:
         monkeypatch.setattr(Cart, "abandon", fail)
         assert self.abandon(self.idle(cart)) == 1
         assert broken.id in caplog.text
-        assert told(cart)[-1] == "cart.abandoned"
+        assert event_names(cart)[-1] == "cart.abandoned"

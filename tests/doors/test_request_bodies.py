@@ -75,19 +75,19 @@ def refund_of(row):
         return [amount for (amount,) in cursor.fetchall()]
 
 
-def test_a_chunked_body_has_its_effect(web, settle):
+def test_a_chunked_body_has_its_effect(web, run_reactions):
     row = ReturnFactory(status="received")
-    settle()
+    run_reactions()
     body = json.dumps({"amount": "1.00"}).encode()
     status, answer, _ = web(f"/api/v1/returns/{row.id}/refund", chunked(body), *CHUNKED)
     assert status == 200, answer
-    settle()
+    run_reactions()
     assert [str(amount) for amount in refund_of(row)] == ["1.0000"]
 
 
-def test_a_chunked_body_that_is_not_whole_does_nothing(web, settle, subtests):
+def test_a_chunked_body_that_is_not_whole_does_nothing(web, run_reactions, subtests):
     row = ReturnFactory(status="received")
-    settle()
+    run_reactions()
     path = f"/api/v1/returns/{row.id}/refund"
     for name, body in (
         ("not chunked", b"zz\r\n{}\r\n0\r\n\r\n"),
@@ -97,7 +97,7 @@ def test_a_chunked_body_that_is_not_whole_does_nothing(web, settle, subtests):
             assert web(path, body, *CHUNKED)[0] == 400
     with subtests.test("cut off"), pytest.raises(http.client.RemoteDisconnected):
         web(path, b"5\r\n{}", *CHUNKED, complete=False)
-    settle()
+    run_reactions()
     assert refund_of(row) == []
 
 

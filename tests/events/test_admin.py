@@ -11,7 +11,7 @@ from events.models import EventRecord, Outbox, Publication, Reaction
 from events.operations import parked
 from orders.models import Order
 from tests.factories import OrderFactory
-from tests.facts import data, told
+from tests.log import event_data, event_names
 
 pytestmark = pytest.mark.django_db
 
@@ -79,7 +79,7 @@ def test_a_retry_is_recorded_and_enqueues_its_task(
         assert operator().post(command(row, "retry")).status_code == 302
     row.refresh_from_db()
     assert (row.parked_at, row.not_before) == (None, None)
-    event = data(order_of(row), "event.retried")
+    event = event_data(order_of(row), "event.retried")
     assert event == {
         "event_id": row.event.id,
         "event_name": "order.created",
@@ -98,7 +98,7 @@ def test_discarding_needs_a_reason_and_is_recorded(operator, request, what):
     assert type(row).objects.filter(pk=row.pk).exists()
     assert client.post(command(row, "discard"), {"reason": "sent by hand"}).status_code == 302
     assert not type(row).objects.filter(pk=row.pk).exists()
-    event = data(order_of(row), "event.discarded")
+    event = event_data(order_of(row), "event.discarded")
     assert (event["reason"], event["discarded_by"]) == ("sent by hand", "olga")
     assert event["reaction"] == getattr(row, "reaction", None)
     assert EventRecord.objects.get(stream=row.stream, name="event.discarded").sequence is None
@@ -136,7 +136,7 @@ def test_what_is_not_pending_any_more_is_refused(message):
         parked.discard(outbox_id=message.pk, reason="twice")
     with pytest.raises(parked.NotPending):
         parked.retry(outbox_id=message.pk)
-    assert told(order_of(message)).count("event.discarded") == 1
+    assert event_names(order_of(message)).count("event.discarded") == 1
 
 
 def test_several_rows_can_be_retried_together(operator, message):
@@ -145,7 +145,9 @@ def test_several_rows_can_be_retried_together(operator, message):
     answer = operator().post(reverse("admin:events_outbox_changelist"), sent, follow=True)
     assert "Retry: 2 of 2 rows done." in answer.content.decode()
     assert not Outbox.objects.filter(parked_at__isnull=False).exists()
-    assert told(order_of(message)).count("event.retried") == 1, "the other one was due anyway"
+    assert event_names(order_of(message)).count("event.retried") == 1, (
+        "the other one was due anyway"
+    )
 
 
 def test_the_view_permission_allows_no_command(operator, message):

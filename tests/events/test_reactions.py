@@ -36,7 +36,7 @@ def seen(reacts_to):
     return told
 
 
-def settle():
+def run_reactions():
     reactions.run_pending("cart_1", "tests")
 
 
@@ -47,7 +47,7 @@ def due_now():
 @pytest.mark.django_db
 def test_a_reaction_gets_the_event_and_its_row(seen):
     happen("cart_1", added(3))
-    settle()
+    run_reactions()
     ((event, about),) = seen
     assert event == added(3)
     assert (about.stream, about.organization_id) == ("cart_1", "org_1")
@@ -59,7 +59,7 @@ def test_reactions_run_in_the_order_of_events_including_internal_ones(seen):
     happen("cart_1", created(), internal())
     happen("cart_2", added(7))
     happen("cart_1", added(1))
-    settle()
+    run_reactions()
     assert [event for event, _ in seen] == [created(), internal(), added(1)]
     assert Reaction.objects.get().stream == "cart_2"
 
@@ -78,7 +78,7 @@ def test_a_reaction_acts_as_system_in_the_same_trace(reacts_to):
 
     happen("cart_1", created())
     EventRecord.objects.update(actor="user_1", traceparent="00-a-b-01")
-    settle()
+    run_reactions()
     done = EventRecord.objects.get(name="cart.item_changed")
     assert (done.actor, done.traceparent) == ("system", "00-a-b-01")
     assert current().traceparent is None
@@ -96,7 +96,7 @@ def test_three_concurrent_workers_run_each_reaction_once_in_order(reacts_to):
 
     def work():
         together.wait(timeout=10)
-        settle()
+        run_reactions()
 
     at_once(work, work, work)
     assert not Reaction.objects.exists()
@@ -109,14 +109,14 @@ def test_a_reaction_is_not_missed_while_the_lock_is_taken(reacts_to):
     @reacts_to(CartCreated)
     def meanwhile(event, about):
         # As if another process committed a event and its nudge found this one still at work.
-        at_once(lambda: happen("cart_1", added()), settle)
+        at_once(lambda: happen("cart_1", added()), run_reactions)
 
     @reacts_to(CartItemAdded)
     def note(event, about):
         Group.objects.create(name="told")
 
     happen("cart_1", created())
-    settle()
+    run_reactions()
     assert Group.objects.filter(name="told").exists()
 
 
@@ -137,17 +137,17 @@ def failing(reacts_to):
 @pytest.mark.django_db
 def test_a_failed_reaction_is_rolled_back_and_retried_later(failing):
     happen("cart_1", created())
-    settle()
+    run_reactions()
     pending = Reaction.objects.get()
     assert not Group.objects.exists()
     assert (pending.attempts, pending.parked_at) == (1, None)
     assert "the first reason" in pending.last_error
     assert pending.not_before > timezone.now()
     failing.clear()
-    settle()
+    run_reactions()
     assert Reaction.objects.exists(), "it is not due"
     due_now()
-    settle()
+    run_reactions()
     assert not Reaction.objects.exists()
     assert Group.objects.count() == 1
 
@@ -162,15 +162,15 @@ def test_after_ten_failures_it_is_parked_and_blocks_the_later_ones(failing, seen
     happen("cart_1", created(), added(2))
     for _ in range(10):
         due_now()
-        settle()
+        run_reactions()
     pending = Reaction.objects.earliest("id")
     assert (pending.attempts, pending.parked_at is not None) == (10, True)
     due_now()
-    settle()
+    run_reactions()
     assert seen == []
     failing.clear()
     Reaction.objects.update(parked_at=None)  # what an operator's retry does
-    settle()
+    run_reactions()
     assert [event for event, _ in seen] == [created(), added(2)]
 
 
@@ -182,7 +182,7 @@ def test_a_failure_blocks_only_its_stream_and_context(failing, reacts_to):
 
     happen("cart_1", created())
     Reaction.objects.filter(reaction="tests.other").update(context="elsewhere")
-    settle()
+    run_reactions()
     reactions.run_pending("cart_1", "elsewhere")
     assert Reaction.objects.get().reaction == "tests.fail"
     assert Group.objects.get().name == "other"
@@ -201,11 +201,11 @@ def test_a_lost_database_connection_does_not_count_as_a_failure(reacts_to):
 
     happen("cart_1", created())
     with pytest.raises(OperationalError):
-        settle()
+        run_reactions()
     connection.close()
     pending = Reaction.objects.get()
     assert (pending.attempts, pending.not_before) == (0, None)
-    settle()
+    run_reactions()
     assert not Reaction.objects.exists()
 
 
@@ -213,5 +213,5 @@ def test_a_lost_database_connection_does_not_count_as_a_failure(reacts_to):
 def test_an_unregistered_reaction_is_parked(seen, monkeypatch):
     happen("cart_1", created())
     monkeypatch.setattr(reactions, "_by_name", {})
-    settle()
+    run_reactions()
     assert "tests.note" in Reaction.objects.get().last_error

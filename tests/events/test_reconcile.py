@@ -45,8 +45,8 @@ def sql(statement, *values):
         cursor.execute(statement, values)
 
 
-def test_a_complete_log_is_summarized(an_order, settle, capsys):
-    settle()
+def test_a_complete_log_is_summarized(an_order, run_reactions, capsys):
+    run_reactions()
     PaymentFactory(status="refunded")
     call_command("reconcile_events", skip_checks=True)
     told = capsys.readouterr()
@@ -178,10 +178,10 @@ def test_a_running_transaction_is_seen_completely_or_not_at_all(an_order, monkey
     assert Stream.objects.count() == 5
 
 
-def test_every_aggregate_is_checked(an_order, settle):
-    settle()
+def test_every_aggregate_is_checked(an_order, run_reactions):
+    run_reactions()
     ReturnFactory()
-    settle()
+    run_reactions()
     seen = reconcile.reconcile().seen["aggregates"]
     assert seen == sum(model.objects.count() for model in reconcile.aggregates())
     assert Order.objects.count() < seen

@@ -32,12 +32,12 @@ def thirty_days(settings):
 
 
 @pytest.fixture
-def delivered(settle):
+def delivered(run_reactions):
     """A delivered order whose events are published."""
-    order = confirmed({"wh_1": 1}, settle=settle)
+    order = confirmed({"wh_1": 1}, run_reactions=run_reactions)
     (found,) = fulfillments(order)
-    pack(found, settle=settle)
-    arrive(ship(found, settle=settle), settle=settle)
+    pack(found, run_reactions=run_reactions)
+    arrive(ship(found, run_reactions=run_reactions), run_reactions=run_reactions)
     be_confirmed()
     return order
 
@@ -93,9 +93,9 @@ def pays_back(order):
 
 
 @pytest.mark.parametrize("what", [is_owed, comes_back, pays_back])
-def test_a_stream_with_unfinished_work_stays(delivered, settle, what):
+def test_a_stream_with_unfinished_work_stays(delivered, run_reactions, what):
     what(delivered)
-    settle()
+    run_reactions()
     assert remove() == 0
     assert log(delivered).exists()
 
@@ -107,12 +107,12 @@ def test_an_open_order_stays():
     assert remove() == 0
 
 
-def test_later_events_continue_the_sequence(delivered, settle):
+def test_later_events_continue_the_sequence(delivered, run_reactions):
     last = Stream.objects.get(pk=delivered.id).sequence
     remove()
     assert reconcile.reconcile().lines == []
     request(delivered)
-    settle()
+    run_reactions()
     event = EventRecord.objects.get(stream=delivered.id, name="return.requested")
     assert event.sequence == last + 1
     assert reconcile.reconcile().lines == []
@@ -130,7 +130,7 @@ def test_a_removal_does_not_explain_a_missing_beginning(delivered):
     assert len(lines) == 5, "of the order, its payment, fulfillment, shipment and invoice"
 
 
-def test_the_timelines_show_when_events_were_removed(delivered, settle, api, operator):
+def test_the_timelines_show_when_events_were_removed(delivered, run_reactions, api, operator):
     url, page = f"/api/v1/orders/{delivered.id}/timeline", "admin:orders_order_change"
     assert api.get(url).json()["removed_at"] is None
     remove()
@@ -149,12 +149,12 @@ def test_the_timelines_show_when_events_were_removed(delivered, settle, api, ope
 
 
 @pytest.fixture
-def cancelled(settle):
+def cancelled(run_reactions):
     """Return a function that creates cancelled orders with published events."""
 
     def make(count):
         made = [cancel(OrderFactory()) for _ in range(count)]
-        settle()
+        run_reactions()
         be_confirmed()
         return made
 

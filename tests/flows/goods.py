@@ -14,13 +14,15 @@ from shipments.models import Shipment
 from shipments.services import creation, label_purchase, labels, lifecycle
 from tests.fulfillment.factories import PACKAGE, order_in, pick_all
 
-Settle = Callable[[], None]
+RunReactions = Callable[[], None]
 
 
-def confirmed(*warehouses: Mapping[str, int], settle: Settle, **fields: object) -> Order:
+def confirmed(
+    *warehouses: Mapping[str, int], run_reactions: RunReactions, **fields: object
+) -> Order:
     """A paid order whose lines are allocated: `{"wh_1": 2}` for each line."""
     order = order_in(*map(dict, warehouses), **fields)
-    settle()
+    run_reactions()
     return now(order)
 
 
@@ -28,7 +30,9 @@ def now(order: Order) -> Order:
     return order_selectors.get(order.id)
 
 
-def pack(found: Fulfillment, *, settle: Settle, short: Mapping[str, int] | None = None) -> None:
+def pack(
+    found: Fulfillment, *, run_reactions: RunReactions, short: Mapping[str, int] | None = None
+) -> None:
     """Pick and pack all units except those that are reported short."""
     fulfillment.start_fulfillment(fulfillment_id=found.id, assigned_to="picker_1")
     for item, quantity in (short or {}).items():
@@ -41,32 +45,32 @@ def pack(found: Fulfillment, *, settle: Settle, short: Mapping[str, int] | None 
         )
     pick_all(found)
     fulfillment.pack_fulfillment(fulfillment_id=found.id, packages=[PACKAGE])
-    settle()
+    run_reactions()
 
 
-def ship(found: Fulfillment, *, settle: Settle, **given: object) -> Shipment:
+def ship(found: Fulfillment, *, run_reactions: RunReactions, **given: object) -> Shipment:
     """Dispatch the packed units, or the given `units`, with a label of the sandbox."""
     given = {"carrier": "sandbox", "service": "Ground", **given}
     shipment = creation.create_shipment(fulfillment_id=found.id, **given)  # type: ignore[arg-type]
     labels.label_shipment(shipment_id=shipment.id)
     label_purchase.call_carrier(shipment_id=shipment.id)
     lifecycle.dispatch_shipment(shipment_id=shipment.id)
-    settle()
+    run_reactions()
     return selectors.get(shipment.id)
 
 
-def arrive(shipment: Shipment, *, settle: Settle) -> None:
+def arrive(shipment: Shipment, *, run_reactions: RunReactions) -> None:
     lifecycle.deliver_shipment(shipment_id=shipment.id, recipient="Juan Pérez", signature="J. P.")
-    settle()
+    run_reactions()
 
 
-def lose(shipment: Shipment, *, settle: Settle, status: str = "lost") -> None:
+def lose(shipment: Shipment, *, run_reactions: RunReactions, status: str = "lost") -> None:
     lifecycle.record_scan(shipment_id=shipment.id, status=status)  # type: ignore[arg-type]
-    settle()
+    run_reactions()
 
 
-def pay_out(order: Order, *, settle: Settle) -> None:
+def pay_out(order: Order, *, run_reactions: RunReactions) -> None:
     """Have the gateway pay out the requested refunds."""
     for payment in Payment.objects.filter(order=order.id):
         gateway.call_gateway(payment_id=payment.id)
-    settle()
+    run_reactions()

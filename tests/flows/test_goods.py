@@ -20,9 +20,9 @@ from orders.selectors import ON_HOLD, WITH_UNRELEASED_UNITS
 from payments.models import Payment
 from returns import selectors as return_selectors
 from returns import services as returns
-from tests.facts import data, mark, told
 from tests.flows.goods import arrive, confirmed, lose, now, pack, pay_out, ship
 from tests.fulfillment.factories import fulfillments, reach, short
+from tests.log import event_data, event_names, latest_number
 from tests.returns.factories import approve, receive, request
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -50,18 +50,18 @@ def unreleased():
     return [order.id for order in Order.objects.filter(WITH_UNRELEASED_UNITS)]
 
 
-def test_three_shipments_from_two_warehouses_add_up_to_the_order(settle):
-    order = confirmed({"wh_1": 3}, {"wh_1": 1, "wh_2": 2}, settle=settle)
+def test_three_shipments_from_two_warehouses_add_up_to_the_order(run_reactions):
+    order = confirmed({"wh_1": 3}, {"wh_1": 1, "wh_2": 2}, run_reactions=run_reactions)
     first = order.lines[0].id
     north, south = fulfillments(order)
-    pack(north, settle=settle)
+    pack(north, run_reactions=run_reactions)
     parcels = [
-        ship(north, settle=settle, units={first: 2}),
-        ship(north, settle=settle),
+        ship(north, run_reactions=run_reactions, units={first: 2}),
+        ship(north, run_reactions=run_reactions),
     ]
     assert now(order).status == "processing"
-    pack(south, settle=settle)
-    parcels.append(ship(south, settle=settle))
+    pack(south, run_reactions=run_reactions)
+    parcels.append(ship(south, run_reactions=run_reactions))
     assert now(order).status == "shipped"
     variants = [line.variant_id for line in order.lines]
     assert shipped(order) == {
@@ -71,30 +71,30 @@ def test_three_shipments_from_two_warehouses_add_up_to_the_order(settle):
     }
     for parcel in parcels:
         assert now(order).status == "shipped"
-        arrive(parcel, settle=settle)
+        arrive(parcel, run_reactions=run_reactions)
     assert now(order).status == "delivered"
-    counted = Counter(told(order))
+    counted = Counter(event_names(order))
     assert counted["order.processing"] == counted["order.delivered"] == 1
     assert counted["order.shipped"] == counted["shipment.delivered"] == 3
     assert [line.delivered for line in now(order).lines] == [3, 3]
-    assert data(order, "order.delivered")["signature"] == "J. P."
+    assert event_data(order, "order.delivered")["signature"] == "J. P."
 
 
-def test_an_order_is_delivered_after_its_short_unit_is_written_off(settle):
-    order = confirmed({"wh_1": 2, "wh_2": 3}, settle=settle)
+def test_an_order_is_delivered_after_its_short_unit_is_written_off(run_reactions):
+    order = confirmed({"wh_1": 2, "wh_2": 3}, run_reactions=run_reactions)
     (item,) = (line.id for line in order.lines)
     north, south = fulfillments(order)
-    pack(north, settle=settle)
-    arrive(ship(north, settle=settle), settle=settle)
-    pack(south, short={item: 1}, settle=settle)
-    parcel = ship(south, settle=settle)
+    pack(north, run_reactions=run_reactions)
+    arrive(ship(north, run_reactions=run_reactions), run_reactions=run_reactions)
+    pack(south, short={item: 1}, run_reactions=run_reactions)
+    parcel = ship(south, run_reactions=run_reactions)
     with pytest.raises(InvalidTransition, match="can be written off"):
         orders.cancel_order(order_id=order.id, reason="customer_request")
-    arrive(parcel, settle=settle)
+    arrive(parcel, run_reactions=run_reactions)
     assert now(order).status == "processing", "the missing unit is neither moved nor written off"
     fulfillment.write_off_short_units(fulfillment_id=south.id, units={item: 1})
-    settle()
-    pay_out(order, settle=settle)
+    run_reactions()
+    pay_out(order, run_reactions=run_reactions)
     assert now(order).status == "delivered"
     assert refunded(order) == Decimal("25.00")
     assert every(order, "payment.refunded")[0]["refund_reason"] == "units_written_off"
@@ -104,71 +104,71 @@ def test_an_order_is_delivered_after_its_short_unit_is_written_off(settle):
 
 
 @pytest.mark.parametrize("end", ["lost", "returned_to_sender"])
-def test_an_undelivered_shipment_is_sent_again(end, settle):
-    order = confirmed({"wh_1": 3}, settle=settle)
+def test_an_undelivered_shipment_is_sent_again(end, run_reactions):
+    order = confirmed({"wh_1": 3}, run_reactions=run_reactions)
     (found,) = fulfillments(order)
-    pack(found, settle=settle)
-    lose(ship(found, settle=settle), status=end, settle=settle)
+    pack(found, run_reactions=run_reactions)
+    lose(ship(found, run_reactions=run_reactions), status=end, run_reactions=run_reactions)
     assert (now(order).status, now(order).lines[0].shipped) == ("shipped", 0)
     _, again = fulfillments(order)
     assert (again.status, again.warehouse_id) == ("open", "wh_1")
-    pack(again, settle=settle)
-    arrive(ship(again, settle=settle), settle=settle)
+    pack(again, run_reactions=run_reactions)
+    arrive(ship(again, run_reactions=run_reactions), run_reactions=run_reactions)
     assert now(order).status == "delivered"
-    assert Counter(told(order))["order.shipped"] == 2
+    assert Counter(event_names(order))["order.shipped"] == 2
     assert not Payment.objects.filter(refunding__gt=0).exists()
 
 
-def test_a_lost_shipment_is_partly_written_off_and_partly_sent_again(settle):
-    order = confirmed({"wh_1": 3}, settle=settle)
+def test_a_lost_shipment_is_partly_written_off_and_partly_sent_again(run_reactions):
+    order = confirmed({"wh_1": 3}, run_reactions=run_reactions)
     (found,) = fulfillments(order)
     (item,) = (line.id for line in order.lines)
-    pack(found, settle=settle)
-    lose(ship(found, settle=settle), settle=settle)
+    pack(found, run_reactions=run_reactions)
+    lose(ship(found, run_reactions=run_reactions), run_reactions=run_reactions)
     orders.write_off_units(order_id=order.id, units={item: 1}, reason="other")
-    settle()
+    run_reactions()
     _, again = fulfillments(order)
     assert again.quantities == {item: 2}
-    pack(again, settle=settle)
-    arrive(ship(again, settle=settle), settle=settle)
+    pack(again, run_reactions=run_reactions)
+    arrive(ship(again, run_reactions=run_reactions), run_reactions=run_reactions)
     assert (now(order).status, now(order).lines[0].delivered) == ("delivered", 2)
 
 
-def test_writing_off_a_lost_shipment_completes_an_otherwise_delivered_order(settle):
-    order = confirmed({"wh_1": 2, "wh_2": 1}, settle=settle)
+def test_writing_off_a_lost_shipment_completes_an_otherwise_delivered_order(run_reactions):
+    order = confirmed({"wh_1": 2, "wh_2": 1}, run_reactions=run_reactions)
     (item,) = (line.id for line in order.lines)
     north, south = fulfillments(order)
-    pack(north, settle=settle)
-    pack(south, settle=settle)
-    arrive(ship(north, settle=settle), settle=settle)
-    lose(ship(south, settle=settle), settle=settle)
+    pack(north, run_reactions=run_reactions)
+    pack(south, run_reactions=run_reactions)
+    arrive(ship(north, run_reactions=run_reactions), run_reactions=run_reactions)
+    lose(ship(south, run_reactions=run_reactions), run_reactions=run_reactions)
     assert now(order).status == "shipped"
     orders.write_off_units(order_id=order.id, units={item: 1}, reason="other")
-    settle()
-    pay_out(order, settle=settle)
+    run_reactions()
+    pay_out(order, run_reactions=run_reactions)
     assert (now(order).status, refunded(order)) == ("delivered", Decimal("25.00"))
     assert fulfillments(order)[-1].status == "cancelled"
 
 
-def test_writing_off_all_lost_units_cancels_the_order(settle):
-    order = confirmed({"wh_1": 2}, settle=settle)
+def test_writing_off_all_lost_units_cancels_the_order(run_reactions):
+    order = confirmed({"wh_1": 2}, run_reactions=run_reactions)
     (item,) = (line.id for line in order.lines)
     (found,) = fulfillments(order)
-    pack(found, settle=settle)
-    lose(ship(found, settle=settle), settle=settle)
+    pack(found, run_reactions=run_reactions)
+    lose(ship(found, run_reactions=run_reactions), run_reactions=run_reactions)
     orders.write_off_units(order_id=order.id, units={item: 2}, reason="other")
-    settle()
-    pay_out(order, settle=settle)
+    run_reactions()
+    pay_out(order, run_reactions=run_reactions)
     assert (now(order).status, refunded(order)) == ("cancelled", Decimal("50.00"))
     assert {each.status for each in fulfillments(order)} == {"packed", "cancelled"}
 
 
 @pytest.mark.parametrize("first", ["the order", "the warehouse"])
-def test_units_written_off_in_order_and_fulfillment_count_once(first, settle):
-    order = confirmed({"wh_1": 3}, settle=settle)
+def test_units_written_off_in_order_and_fulfillment_count_once(first, run_reactions):
+    order = confirmed({"wh_1": 3}, run_reactions=run_reactions)
     (item,) = (line.id for line in order.lines)
     found = reach(fulfillments(order)[0], "started")
-    settle()
+    run_reactions()
     short(found, quantity=2)
     acts = [
         lambda: orders.write_off_units(order_id=order.id, units={item: 2}, reason="other"),
@@ -176,31 +176,34 @@ def test_units_written_off_in_order_and_fulfillment_count_once(first, settle):
     ]
     for act in acts if first == "the order" else reversed(acts):
         act()
-    settle()
+    run_reactions()
     assert (now(order).status, now(order).lines[0].cancelled) == ("processing", 2)
 
 
-def test_written_off_units_of_a_lost_shipment_are_not_sent_again(settle):
+def test_written_off_units_of_a_lost_shipment_are_not_sent_again(run_reactions):
     """The order records the loss before its fulfillment does."""
-    order = confirmed({"wh_1": 3}, settle=settle)
+    order = confirmed({"wh_1": 3}, run_reactions=run_reactions)
     (item,) = (line.id for line in order.lines)
     (found,) = fulfillments(order)
-    pack(found, settle=settle)
-    lose(ship(found, settle=settle), settle=lambda: reactions.run_pending(order.id, "orders"))
+    pack(found, run_reactions=run_reactions)
+    lose(
+        ship(found, run_reactions=run_reactions),
+        run_reactions=lambda: reactions.run_pending(order.id, "orders"),
+    )
     with pytest.raises(UnitsArePicked):  # the fulfillment has not recorded the loss yet
         orders.write_off_units(order_id=order.id, units={item: 1}, reason="other")
-    settle()
+    run_reactions()
     orders.write_off_units(order_id=order.id, units={item: 1}, reason="other")
-    settle()
+    run_reactions()
     assert fulfillments(order)[-1].quantities == {item: 2}
 
 
-def test_an_order_held_after_dispatch_can_be_released_to_send_again(settle):
-    order = confirmed({"wh_1": 2}, settle=settle)
+def test_an_order_held_after_dispatch_can_be_released_to_send_again(run_reactions):
+    order = confirmed({"wh_1": 2}, run_reactions=run_reactions)
     (found,) = fulfillments(order)
-    pack(found, settle=settle)
+    pack(found, run_reactions=run_reactions)
     orders.hold_order(order_id=order.id, reason="fraud")
-    lose(ship(found, settle=settle), settle=settle)
+    lose(ship(found, run_reactions=run_reactions), run_reactions=run_reactions)
     again = fulfillments(order)[-1]
     with pytest.raises(OrderOnHold, match="on hold"):
         fulfillment.start_fulfillment(fulfillment_id=again.id)
@@ -209,56 +212,56 @@ def test_an_order_held_after_dispatch_can_be_released_to_send_again(settle):
     assert fulfillment.start_fulfillment(fulfillment_id=again.id).status == "started"
 
 
-def test_short_units_of_a_cancelled_order_leave_the_queue(settle):
-    order = confirmed({"wh_1": 3}, settle=settle)
+def test_short_units_of_a_cancelled_order_leave_the_queue(run_reactions):
+    order = confirmed({"wh_1": 3}, run_reactions=run_reactions)
     (found,) = fulfillments(order)
-    pack(found, short={order.lines[0].id: 1}, settle=settle)
+    pack(found, short={order.lines[0].id: 1}, run_reactions=run_reactions)
     waiting = Fulfillment.objects.filter(WITH_SHORT_UNITS)
     assert waiting.get() == found
     orders.cancel_order(order_id=order.id, reason="customer_request")
     assert not waiting.exists()
 
 
-def test_an_order_cannot_be_cancelled_after_a_dispatch_it_has_not_recorded(settle):
-    order = confirmed({"wh_1": 2}, settle=settle)
+def test_an_order_cannot_be_cancelled_after_a_dispatch_it_has_not_recorded(run_reactions):
+    order = confirmed({"wh_1": 2}, run_reactions=run_reactions)
     (found,) = fulfillments(order)
-    pack(found, settle=settle)
-    ship(found, settle=lambda: None)  # the order has not recorded it yet
+    pack(found, run_reactions=run_reactions)
+    ship(found, run_reactions=lambda: None)  # the order has not recorded it yet
     with pytest.raises(AlreadyShipped):
         orders.cancel_order(order_id=order.id, reason="customer_request")
-    settle()
+    run_reactions()
     assert now(order).status == "shipped"
 
 
-def test_a_shipment_is_created_if_the_order_has_a_carrier(settle):
+def test_a_shipment_is_created_if_the_order_has_a_carrier(run_reactions):
     by = {"carrier": "FedEx", "service": "Ground"}
-    order = confirmed({"wh_1": 2}, settle=settle, shipping=by)
+    order = confirmed({"wh_1": 2}, run_reactions=run_reactions, shipping=by)
     (found,) = fulfillments(order)
-    before = mark()
-    pack(found, settle=settle)
-    assert told(order, after=before)[-2:] == ["order.processing", "shipment.created"]
-    assert data(order, "shipment.created")["carrier"] == "FedEx"
+    before = latest_number()
+    pack(found, run_reactions=run_reactions)
+    assert event_names(order, after=before)[-2:] == ["order.processing", "shipment.created"]
+    assert event_data(order, "shipment.created")["carrier"] == "FedEx"
 
 
-def test_three_units_are_returned_in_two_receipts_and_refunded(settle):
-    order = confirmed({"wh_1": 4}, settle=settle)
+def test_three_units_are_returned_in_two_receipts_and_refunded(run_reactions):
+    order = confirmed({"wh_1": 4}, run_reactions=run_reactions)
     (found,) = fulfillments(order)
-    pack(found, settle=settle)
-    arrive(ship(found, settle=settle), settle=settle)
+    pack(found, run_reactions=run_reactions)
+    arrive(ship(found, run_reactions=run_reactions), run_reactions=run_reactions)
     return_request = request(now(order), 3)
     approve(return_request)
     receive(return_request, 2)
-    settle()
+    run_reactions()
     assert now(order).lines[0].returned == 2
     receive(return_request, 1)
-    settle()
+    run_reactions()
     assert now(order).lines[0].returned == 3
     deltas = [event["returned_items"] for event in every(order, "return.received")]
     assert [[item["quantity"] for item in items] for items in deltas] == [[2], [1]]
     returns.refund_return(return_id=return_request.id)
-    settle()
-    pay_out(order, settle=settle)
+    run_reactions()
+    pay_out(order, run_reactions=run_reactions)
     assert refunded(order) == Decimal("75.00")
-    assert data(order, "return.refunded")["refund_amount"] == "75.00"
+    assert event_data(order, "return.refunded")["refund_amount"] == "75.00"
     assert return_selectors.get(return_request.id).status == "refunded"
     assert now(order).status == "delivered"

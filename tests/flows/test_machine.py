@@ -55,10 +55,10 @@ class Whole(RuleBasedStateMachine):
     def begin(self, beginning, is_settled):
         """Reach a state; the reactions to its last command may be pending."""
         for command in BEGINNINGS[beginning]:
-            self.settle()
+            self.run_reactions()
             self.ask((command, 0, 1, 0))
         if is_settled:
-            self.settle()
+            self.run_reactions()
 
     @rule(asked=st.lists(ASKED, min_size=1, max_size=3), twice=st.booleans())
     def at_once(self, asked, twice):
@@ -72,7 +72,7 @@ class Whole(RuleBasedStateMachine):
         assert not self.errors, (asked, self.errors)
 
     @rule()
-    def settle(self):
+    def run_reactions(self):
         while contexts := set(self.pending().values_list("context", flat=True)):
             for context in sorted(contexts):
                 reactions.run_pending(self.life.order_id, context)
@@ -81,7 +81,7 @@ class Whole(RuleBasedStateMachine):
         expect_consistent(self.life.order_id)
 
     def teardown(self):
-        self.settle()
+        self.run_reactions()
 
     def pending(self):
         return Reaction.objects.filter(stream=self.life.order_id)

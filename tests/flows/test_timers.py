@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from config.celery import app
 from tests.factories import CartFactory, OrderFactory
-from tests.facts import told
+from tests.log import event_names
 
 
 def test_every_entry_of_the_schedule_is_a_task_that_expires():
@@ -33,5 +33,5 @@ def test_a_timer_accepts_a_time_and_an_organization_as_text(task, days, make, na
     assert timer() == 0
     later = (timezone.now() + timedelta(days=days)).isoformat()
     assert timer(now=later, organization_id="org_1") == 1
-    assert told(row)[-1] == name
-    assert name not in told(other)
+    assert event_names(row)[-1] == name
+    assert name not in event_names(other)

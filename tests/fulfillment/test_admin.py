@@ -36,7 +36,7 @@ def found(olga, queue):
     return {row.pk for row in listed.context["cl"].result_list}
 
 
-def test_each_queue_lists_its_fulfillments(olga, settle):
+def test_each_queue_lists_its_fulfillments(olga, run_reactions):
     to_start = FulfillmentFactory()
     to_pick = FulfillmentFactory(status="started")
     to_pack = FulfillmentFactory(status="started")

@@ -6,8 +6,8 @@ from config.core.exceptions import DomainError
 from fulfillment import selectors, services
 from orders import services as orders
 from tests.factories import write_off
-from tests.facts import mark, told
 from tests.fulfillment.factories import PACKAGE, fulfillments, order_in, pick, pick_all, reach
+from tests.log import event_names, latest_number
 from tests.parallel import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,14 +35,14 @@ def test_of_two_pickers_one_starts():
         ),
     )
     assert outcome(results) == 1
-    assert told(fulfillment.order).count("fulfillment.started") == 1
+    assert event_names(fulfillment.order).count("fulfillment.started") == 1
 
 
 def test_one_scan_sent_four_times_counts_once():
-    fulfillment, before = started(), mark()
+    fulfillment, before = started(), latest_number()
     results = at_once(4, lambda n: pick(fulfillment, scan_id="scan_1").id)
     assert outcome(results) == 4
-    assert told(fulfillment.order, after=before) == ["fulfillment.item_picked"]
+    assert event_names(fulfillment.order, after=before) == ["fulfillment.item_picked"]
 
 
 def test_four_pickers_pick_at_most_three_assigned_units():
@@ -55,7 +55,7 @@ def test_four_pickers_pick_at_most_three_assigned_units():
 def test_of_two_packers_one_packs():
     fulfillment = started()
     pick_all(fulfillment)
-    before = mark()
+    before = latest_number()
     results = at_once(
         2,
         lambda n: (
@@ -65,7 +65,7 @@ def test_of_two_packers_one_packs():
         ),
     )
     assert outcome(results) == 1
-    assert told(fulfillment.order, after=before) == ["fulfillment.packed"]
+    assert event_names(fulfillment.order, after=before) == ["fulfillment.packed"]
 
 
 def test_a_unit_is_either_picked_or_written_off():

@@ -8,8 +8,8 @@ from django.urls import reverse
 from events.models import EventRecord
 from fulfillment import selectors
 from tests.factories import LineFactory, OrderFactory
-from tests.facts import told
 from tests.fulfillment.factories import FulfillmentFactory, fulfillments, pick_all, reach
+from tests.log import event_names
 from tests.parallel import at_once
 
 pytestmark = pytest.mark.django_db
@@ -77,7 +77,7 @@ def test_a_repeated_scan_counts_once(operator, started):
     first = scan(client, started, "var_mug")
     assert scan(client, started, " var_mug ") == first
     assert scan(client, started, "var_mug", "scan_2")["text"] == "2 of 3: Mug"
-    assert told(started.order).count("fulfillment.item_picked") == 2
+    assert event_names(started.order).count("fulfillment.item_picked") == 2
 
 
 @pytest.mark.django_db(transaction=True)

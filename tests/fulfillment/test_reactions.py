@@ -72,14 +72,14 @@ def test_picking_cannot_start_before_a_new_reservation_is_planned():
         services.start_fulfillment(fulfillment_id=fulfillment.id)
 
 
-def test_a_cancelled_order_cancels_its_fulfillments(settle):
+def test_a_cancelled_order_cancels_its_fulfillments(run_reactions):
     order = order_in({"wh_1": 2}, {"wh_2": 3})
     one, two = fulfillments(order)
     reach(one, "started")
     orders.cancel_order(order_id=order.id, reason="customer_request")
     with pytest.raises(OrderIsCancelled):
         pick(one)
-    settle()
+    run_reactions()
     assert {again(one).status, again(two).status} == {"cancelled"}
 
 

@@ -15,7 +15,6 @@ from fulfillment.exceptions import (
 from orders import selectors as order_selectors
 from orders import services as orders
 from tests.factories import LineFactory, OrderFactory, write_off
-from tests.facts import data, mark, told
 from tests.fulfillment.factories import (
     PACKAGE,
     FulfillmentFactory,
@@ -26,6 +25,7 @@ from tests.fulfillment.factories import (
     reach,
     short,
 )
+from tests.log import event_data, event_names, latest_number
 
 pytestmark = pytest.mark.django_db
 
@@ -39,30 +39,30 @@ def again(fulfillment):
 
 
 class TestStarting:
-    def test_the_first_start_moves_the_order_to_processing(self, settle):
+    def test_the_first_start_moves_the_order_to_processing(self, run_reactions):
         order = order_in({"wh_1": 2}, {"wh_2": 3})
         one, two = fulfillments(order)
-        settle()
-        before = mark()
+        run_reactions()
+        before = latest_number()
         reach(one, "started")
         reach(two, "started")
-        settle()
-        assert told(order, after=before) == [
+        run_reactions()
+        assert event_names(order, after=before) == [
             "fulfillment.started",
             "fulfillment.started",
             "order.processing",
         ]
-        assert data(order, "order.processing")["warehouse_id"] == "wh_1"
+        assert event_data(order, "order.processing")["warehouse_id"] == "wh_1"
 
     def test_a_repeated_start_by_the_same_picker_changes_nothing(self):
         fulfillment = FulfillmentFactory(status="started")
-        before = mark()
+        before = latest_number()
         services.start_fulfillment(fulfillment_id=fulfillment.id, assigned_to="picker_1")
-        assert mark() == before
+        assert latest_number() == before
         with pytest.raises(InvalidTransition):
             services.start_fulfillment(fulfillment_id=fulfillment.id, assigned_to="picker_2")
 
-    def test_an_order_on_hold_cannot_start(self, settle):
+    def test_an_order_on_hold_cannot_start(self, run_reactions):
         order = order_in({"wh_1": 2})
         fulfillment = fulfillments(order)[0]
         orders.hold_order(order_id=order.id, reason="fraud")
@@ -71,12 +71,12 @@ class TestStarting:
         orders.release_order(order_id=order.id)
         services.start_fulfillment(fulfillment_id=fulfillment.id)
 
-    def test_a_hold_after_the_start_does_not_stop_processing(self, settle):
+    def test_a_hold_after_the_start_does_not_stop_processing(self, run_reactions):
         order = order_in({"wh_1": 2})
-        settle()
+        run_reactions()
         reach(fulfillments(order)[0], "started")
         orders.hold_order(order_id=order.id, reason="fraud")
-        settle()
+        run_reactions()
         assert order_selectors.get(order.id).status == "processing"
 
     def test_a_fulfillment_without_a_warehouse_needs_one_to_start(self):
@@ -98,16 +98,16 @@ class TestPicking:
         order = order_in({"wh_1": 3})
         fulfillment = reach(fulfillments(order)[0], "started")
         pick(fulfillment, quantity=2)
-        assert data(order, "fulfillment.item_picked")["quantity_picked"] == 2
+        assert event_data(order, "fulfillment.item_picked")["quantity_picked"] == 2
         assert again(fulfillment).lines[0].unpicked_quantity == 1
 
     def test_the_same_scan_sent_ten_times_is_one_pick(self):
         fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
-        before = mark()
+        before = latest_number()
         for _ in range(10):
             pick(fulfillment, scan_id="scan_1")
         assert again(fulfillment).lines[0].picked_quantity == 1
-        assert mark() == before + 1
+        assert latest_number() == before + 1
 
     def test_a_reused_scan_id_is_refused(self):
         fulfillment = reach(fulfillments(order_in({"wh_1": 3}))[0], "started")
@@ -128,7 +128,7 @@ class TestPicking:
 
 
 class TestShortPicks:
-    def test_a_short_unit_moves_to_another_warehouse(self, settle):
+    def test_a_short_unit_moves_to_another_warehouse(self, run_reactions):
         order = order_in({"wh_1": 3})
         one = reach(fulfillments(order)[0], "started")
         pick(one, quantity=2)
@@ -139,7 +139,7 @@ class TestShortPicks:
         assert (units(one), units(two)) == ({item: 2}, {item: 1})
         assert (two.status, two.warehouse_id) == ("open", "wh_2")
         services.pack_fulfillment(fulfillment_id=one.id, packages=[PACKAGE])
-        settle()
+        run_reactions()
         assert order_selectors.get(order.id).lines[0].cancelled == 0
 
     def test_moved_units_join_the_other_warehouses_fulfillment(self):
@@ -150,17 +150,17 @@ class TestShortPicks:
         )
         assert (again(one).status, units(again(two))) == ("cancelled", {order.lines[0].id: 4})
 
-    def test_a_short_unit_is_written_off_and_refunded(self, settle):
+    def test_a_short_unit_is_written_off_and_refunded(self, run_reactions):
         order = order_in({"wh_1": 3})
-        settle()
+        run_reactions()
         fulfillment = reach(fulfillments(order)[0], "started")
         pick(fulfillment, quantity=2)
         short(fulfillment)
-        before = mark()
+        before = latest_number()
         item = order.lines[0].id
         services.write_off_short_units(fulfillment_id=fulfillment.id, units={item: 1})
-        settle()
-        assert told(order, after=before) == [
+        run_reactions()
+        assert event_names(order, after=before) == [
             "fulfillment.units_short",
             "order.processing",
             "order.units_written_off",
@@ -171,17 +171,17 @@ class TestShortPicks:
             {item: 2},
         )
 
-    def test_a_unit_written_off_in_both_places_counts_once(self, settle):
+    def test_a_unit_written_off_in_both_places_counts_once(self, run_reactions):
         order = order_in({"wh_1": 3})
-        settle()
+        run_reactions()
         fulfillment = reach(fulfillments(order)[0], "started")
         pick(fulfillment, quantity=2)
         short(fulfillment)
-        settle()
+        run_reactions()
         item = order.lines[0].id
         services.write_off_short_units(fulfillment_id=fulfillment.id, units={item: 1})
         write_off(order, 0, 1)
-        settle()
+        run_reactions()
         assert order_selectors.get(order.id).lines[0].cancelled == 1
         assert units(again(fulfillment)) == {item: 2}
 
@@ -217,14 +217,14 @@ class TestPacking:
         pick_all(fulfillment)
         packages = [{"weight": "2.5"}, {"weight": "0.125"}]
         services.pack_fulfillment(fulfillment_id=fulfillment.id, packages=packages)
-        packed = data(order, "fulfillment.packed")
+        packed = event_data(order, "fulfillment.packed")
         assert (packed["package_count"], packed["total_weight"]) == (2, "2.625")
 
     def test_a_repeated_pack_changes_nothing(self):
         fulfillment = FulfillmentFactory(status="packed")
-        before = mark()
+        before = latest_number()
         services.pack_fulfillment(fulfillment_id=fulfillment.id, packages=[PACKAGE])
-        assert mark() == before
+        assert latest_number() == before
         with pytest.raises(InvalidTransition):
             services.pack_fulfillment(fulfillment_id=fulfillment.id, packages=[PACKAGE] * 2)
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 from invoices import services
 from invoices.models import Invoice
 from tests.factories import InvoiceFactory, credit
-from tests.states import ask, outcomes
+from tests.states import check_outcomes, outcomes
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +37,7 @@ TABLE = {  # the status after the command, and its events
 
 @pytest.mark.parametrize("state", STATES)
 def test_each_command_in_each_state(state, subtests):
-    ask(InvoiceFactory(status=state), COMMANDS, outcomes(TABLE, state), subtests)
+    check_outcomes(InvoiceFactory(status=state), COMMANDS, outcomes(TABLE, state), subtests)
 
 
 def test_the_table_has_every_transition():

@@ -11,7 +11,7 @@ from events.models import EventRecord
 from invoices import mail, selectors, services, tasks
 from invoices.models import Invoice, InvoiceDelivery, Seller
 from tests.factories import InvoiceFactory
-from tests.facts import data, told
+from tests.log import event_data, event_names
 from tests.parallel import at_once
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -40,7 +40,7 @@ def test_the_mail_arrives_with_the_pdf(mailbox):
         assert value in text
     body = mail.get_body().get_content().replace("\r\n", "\n")
     assert f"Hello Juan Pérez,\n\ninvoice {invoice.number} for your order" in body
-    sent = data(invoice.order, "invoice.sent")
+    sent = event_data(invoice.order, "invoice.sent")
     assert sent["pdf_url"] in body
     assert (sent["recipient_email"], sent["invoice_id"]) == ("juan@example.com", invoice.id)
 
@@ -51,7 +51,7 @@ def test_a_delivered_invoice_is_sent_and_publishes_one_event(mailbox):
     deliver(3600)
     invoice.refresh_from_db()
     assert (invoice.status, len(mailbox.mails)) == ("sent", 1)
-    assert told(invoice.order).count("invoice.sent") == 1
+    assert event_names(invoice.order).count("invoice.sent") == 1
 
 
 def test_every_resend_publishes_an_event(mailbox):
@@ -60,7 +60,7 @@ def test_every_resend_publishes_an_event(mailbox):
     services.send_invoice(invoice_id=invoice.id, recipient_email="office@example.com")
     deliver(1)
     assert [mail["To"] for mail in mailbox.mails] == ["juan@example.com", "office@example.com"]
-    assert told(invoice.order).count("invoice.sent") == 2
+    assert event_names(invoice.order).count("invoice.sent") == 2
     assert len({mail["Message-ID"] for mail in mailbox.mails}) == 2
 
 

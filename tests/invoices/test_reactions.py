@@ -10,24 +10,24 @@ from payments import selectors as payment_selectors
 from payments.services import gateway, refunds
 from tests import factories
 from tests.factories import LineFactory, OrderFactory, cancel, invoice_of
-from tests.facts import data, told
 from tests.invoices.test_services import MIXED
+from tests.log import event_data, event_names
 from tests.payments.flows import captured, report
 
 pytestmark = pytest.mark.django_db
 
 
-def test_a_confirmed_order_gets_one_invoice(settle):
+def test_a_confirmed_order_gets_one_invoice(run_reactions):
     order = OrderFactory(status="confirmed", customer_email="juan@example.com", **MIXED)
-    settle()
-    settle()
+    run_reactions()
+    run_reactions()
     invoice = invoice_of(order)
     assert services.issue_invoice(order_id=order.id).id == invoice.id
     assert Invoice.objects.count() == 1
     assert (invoice.status, invoice.number[:4], invoice.number[-5:]) == ("issued", "INV-", "-0001")
     assert (invoice.total, invoice.tax) == (order.total, order.tax)
-    assert told(order).count("invoice.created") == 1
-    assert data(order, "invoice.created") == {
+    assert event_names(order).count("invoice.created") == 1
+    assert event_data(order, "invoice.created") == {
         "invoice_id": invoice.id,
         "order_id": order.id,
         "invoice_number": invoice.number,
@@ -36,16 +36,16 @@ def test_a_confirmed_order_gets_one_invoice(settle):
     }
 
 
-def test_a_free_order_gets_an_invoice(settle):
+def test_a_free_order_gets_an_invoice(run_reactions):
     order = OrderFactory(status="placed", items=[LineFactory(unit_price=Decimal(0))])
     assert order.status == "confirmed"
-    settle()
+    run_reactions()
     assert invoice_of(order).total == 0
 
 
-def test_an_unconfirmed_order_gets_no_invoice(settle):
+def test_an_unconfirmed_order_gets_no_invoice(run_reactions):
     cancel(OrderFactory())
-    settle()
+    run_reactions()
     assert not Invoice.objects.exists()
 
 
@@ -56,36 +56,36 @@ def refund_by_store_credit(payment, amount):
     return refund
 
 
-def test_a_refund_of_any_method_is_credited(settle):
+def test_a_refund_of_any_method_is_credited(run_reactions):
     order = OrderFactory(status="confirmed")
     [payment] = payment_selectors.of_order(order.id)
     refund = refund_by_store_credit(payment, "12.00")  # requested before the invoice is issued
-    settle()
+    run_reactions()
     (note,) = invoice_of(order).credit_notes
     assert (note.total, note.refund_id, note.reason) == (12, refund.id, "operator")
 
 
-def test_the_refund_of_a_wrong_amount_is_not_credited(settle):
+def test_the_refund_of_a_wrong_amount_is_not_credited(run_reactions):
     order = OrderFactory()
     other = factories.start_payment(order, token="tok_wrong_amount")
     factories.pay(order)
-    settle()
+    run_reactions()
     refund_by_store_credit(other, "50.01")
-    settle()
+    run_reactions()
     assert invoice_of(order).credit_notes == []
 
 
-def test_the_refund_of_a_second_payment_is_not_credited(settle):
+def test_the_refund_of_a_second_payment_is_not_credited(run_reactions):
     order = OrderFactory()
     late = factories.start_payment(order)
     [paid] = [factories.start_payment(order, token="tok_ok")]
-    settle()
+    run_reactions()
     report(late, **captured(late, late.amount))
-    settle()
+    run_reactions()
     gateway.call_gateway(payment_id=late.id)
-    settle()
+    run_reactions()
     assert payment_selectors.get(late.id).status == "refunded"
     assert invoice_of(order).credit_notes == []
     refund_by_store_credit(paid, "50.00")
-    settle()
+    run_reactions()
     assert [note.total for note in invoice_of(order).credit_notes] == [50]

@@ -8,7 +8,7 @@ from config.core.exceptions import AddressRequired
 from invoices import services
 from invoices.models import CreditNote, Document, InvoiceDelivery, Seller
 from tests.factories import ADDRESS, InvoiceFactory, LineFactory, OrderFactory, credit
-from tests.facts import data
+from tests.log import event_data
 
 pytestmark = pytest.mark.django_db
 
@@ -70,7 +70,7 @@ def test_the_task_is_enqueued_after_the_commit(enqueued):
 
 
 def data_of(invoice, name):
-    return data(invoice.order, name)
+    return event_data(invoice.order, name)
 
 
 def test_without_an_address_the_invoice_is_rendered_and_not_mailed():

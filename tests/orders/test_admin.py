@@ -8,7 +8,7 @@ from django.urls import reverse
 from orders import selectors, services
 from orders.models import Order, Policy
 from tests.factories import OrderFactory, cancel, order_of, ship, write_off
-from tests.facts import data, mark, told
+from tests.log import event_data, event_names, latest_number
 
 pytestmark = pytest.mark.django_db
 
@@ -60,7 +60,7 @@ def test_an_operator_cancels_an_order(operator):
     assert missing.context["form"].errors == {"reason": ["This field is required."]}
     sent = client.post(command(order, "cancel"), {"reason": "fraud"}, follow=True)
     assert f"Order {order.number} was cancelled." in sent.content.decode()
-    told_of = data(order, "order.cancelled")
+    told_of = event_data(order, "order.cancelled")
     assert (told_of["cancelled_by"], told_of["cancellation_reason"]) == ("olga", "fraud")
 
 
@@ -69,10 +69,10 @@ def test_a_late_command_is_refused_with_the_reason(operator):
     form = client.get(command(order, "cancel"))
     assert form.status_code == 200
     ship(order)
-    before = mark()
+    before = latest_number()
     late = client.post(command(order, "cancel"), {"reason": "operator"})
     assert f"Cannot cancel {order.id}: it is shipped" in late.content.decode()
-    assert told(order, after=before) == []
+    assert event_names(order, after=before) == []
 
 
 def test_a_repeated_command_has_one_effect(operator):
@@ -80,7 +80,7 @@ def test_a_repeated_command_has_one_effect(operator):
     for _ in range(2):
         sent = client.post(command(order, "cancel"), {"reason": "fraud"})
         assert sent.status_code == 302
-    assert told(order).count("order.cancelled") == 1
+    assert event_names(order).count("order.cancelled") == 1
 
 
 def test_a_form_that_is_sent_twice_runs_once(operator):
@@ -254,7 +254,7 @@ def test_the_page_shows_lines_with_their_quantities_and_the_timeline(operator):
     services.hold_order(order_id=order.id, reason="address")
     answer = operator().get(page(order))
     entries = answer.context["timeline"]
-    assert [entry.event.name for entry in entries] == list(reversed(told(order)))
+    assert [entry.event.name for entry in entries] == list(reversed(event_names(order)))
     shipped = next(entry for entry in entries if entry.title == "Shipment left the warehouse")
     assert ("Shipped items", "2 × var_0 · wh_101") in shipped.details
     assert (shipped.state, shipped.event.sequence) == ("pending", 7)
@@ -274,6 +274,6 @@ def test_a_cancelled_order_shows_its_cancellation(operator):
 def test_a_policy_applies_to_new_orders(operator):
     sent = {"organization_id": "org_1", "reservation_ttl_minutes": "45"}
     operator().post(reverse("admin:orders_policy_add"), sent)
-    assert data(OrderFactory(), "order.placed")["reservation_ttl_minutes"] == 45
+    assert event_data(OrderFactory(), "order.placed")["reservation_ttl_minutes"] == 45
     Policy.objects.update(reservation_ttl_minutes=None)
-    assert data(OrderFactory(), "order.placed")["reservation_ttl_minutes"] == 15
+    assert event_data(OrderFactory(), "order.placed")["reservation_ttl_minutes"] == 15

@@ -9,7 +9,7 @@ from orders.models import Order
 from payments.models import Payment
 from tests import factories
 from tests.factories import OrderFactory
-from tests.states import STANDS, ask, outcomes
+from tests.states import UNCHANGED, check_outcomes, outcomes
 
 pytestmark = pytest.mark.django_db
 
@@ -62,11 +62,11 @@ ALL_WRITTEN_OFF = ("cancelled", ["order.units_written_off", "order.cancelled"])
 TABLE = {  # the status after the command, and its events; a state that is missing refuses it
     "place": {
         "pending": ("placed", ["order.placed"]),
-        "placed": STANDS,
-        "confirmed": STANDS,
-        "processing": STANDS,
-        "shipped": STANDS,
-        "delivered": STANDS,
+        "placed": UNCHANGED,
+        "confirmed": UNCHANGED,
+        "processing": UNCHANGED,
+        "shipped": UNCHANGED,
+        "delivered": UNCHANGED,
     },
     "reserve": {
         "placed": RESERVED,
@@ -74,17 +74,17 @@ TABLE = {  # the status after the command, and its events; a state that is missi
     },
     "confirm": {
         "placed": ("confirmed", ["order.confirmed"]),
-        "confirmed": STANDS,
-        "processing": STANDS,
-        "shipped": STANDS,
-        "delivered": STANDS,
+        "confirmed": UNCHANGED,
+        "processing": UNCHANGED,
+        "shipped": UNCHANGED,
+        "delivered": UNCHANGED,
     },
     "cancel": {
         "pending": CANCELLED,
         "placed": CANCELLED,
         "confirmed": CANCELLED,
         "processing": CANCELLED,
-        "cancelled": STANDS,
+        "cancelled": UNCHANGED,
     },
     "hold": {
         "pending": HELD,
@@ -92,12 +92,12 @@ TABLE = {  # the status after the command, and its events; a state that is missi
         "confirmed": HELD,
         "processing": HELD,
     },
-    "release": dict.fromkeys(STATES, STANDS),
+    "release": dict.fromkeys(STATES, UNCHANGED),
     "start": {
         "confirmed": ("processing", ["order.processing"]),
-        "processing": STANDS,
-        "shipped": STANDS,
-        "delivered": STANDS,
+        "processing": UNCHANGED,
+        "shipped": UNCHANGED,
+        "delivered": UNCHANGED,
     },
     "ship one": {
         "processing": ("same", ["order.shipped"]),
@@ -107,12 +107,12 @@ TABLE = {  # the status after the command, and its events; a state that is missi
     },
     "ship the same shipment": {
         "processing": ("shipped", ["order.shipped"]),
-        "shipped": STANDS,
-        "delivered": STANDS,
+        "shipped": UNCHANGED,
+        "delivered": UNCHANGED,
     },
     "deliver": {
         "shipped": ("delivered", ["order.delivered"]),
-        "delivered": STANDS,
+        "delivered": UNCHANGED,
     },
     "reopen": {
         "shipped": ("same", ["order.units_reopened"]),
@@ -128,7 +128,7 @@ TABLE = {  # the status after the command, and its events; a state that is missi
     "record a return": {
         "delivered": ("same", ["order.units_returned"]),
     },
-    "release units": dict.fromkeys(STATES, STANDS),
+    "release units": dict.fromkeys(STATES, UNCHANGED),
 }
 
 
@@ -137,12 +137,12 @@ def test_outcome_of_each_command(state, subtests):
     order = OrderFactory(status=state)
     if state == "placed":
         factories.pay(order)  # no reaction has confirmed the order yet
-    ask(order, COMMANDS, outcomes(TABLE, state), subtests)
+    check_outcomes(order, COMMANDS, outcomes(TABLE, state), subtests)
 
 
 def test_every_transition_is_in_the_table():
     results = [outcome for row in TABLE.values() for outcome in row.values()]
-    emitted = {name for outcome in results if outcome != STANDS for name in outcome[1]}
+    emitted = {name for outcome in results if outcome != UNCHANGED for name in outcome[1]}
     tested_elsewhere = {"order.released", "order.part_delivered", "order.units_released"}
     assert {row.emits.name for row in Order.transitions()} == emitted | tested_elsewhere
 

@@ -31,7 +31,7 @@ from tests.factories import (
     ship,
     write_off,
 )
-from tests.facts import data, mark, told
+from tests.log import event_data, event_names, latest_number
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +44,7 @@ class TestPlacing:
     def test_the_event_names_the_items_to_reserve_and_the_time_to_pay(self):
         order = OrderFactory(local_id="local_101")
         (line,) = order.lines
-        assert data(order, "order.placed") == {
+        assert event_data(order, "order.placed") == {
             "order_id": order.id,
             "customer_id": "cust_789",
             "local_id": "local_101",
@@ -61,7 +61,7 @@ class TestPlacing:
     def test_an_organization_can_set_its_own_reservation_time(self):
         Policy.objects.create(organization_id="org_1", reservation_ttl_minutes=3)
         order = OrderFactory()
-        assert data(order, "order.placed")["reservation_ttl_minutes"] == 3
+        assert event_data(order, "order.placed")["reservation_ttl_minutes"] == 3
         assert order.reservation_expires_at - order.placed_at == timedelta(minutes=3)
 
     def test_an_order_needs_an_address_unless_it_is_collected_in_a_shop(self):
@@ -72,8 +72,8 @@ class TestPlacing:
     def test_a_free_order_is_confirmed_immediately(self):
         order = OrderFactory(discount={"amount": Decimal(50)})
         assert order.status == "confirmed"
-        assert told(order) == ["order.created", "order.placed", "order.confirmed"]
-        assert data(order, "order.confirmed")["payment_id"] is None
+        assert event_names(order) == ["order.created", "order.placed", "order.confirmed"]
+        assert event_data(order, "order.confirmed")["payment_id"] is None
 
     def test_numbers_ascend_within_an_organization(self):
         numbers = [OrderFactory(organization_id=o).number for o in ("org_1", "org_2", "org_1")]
@@ -95,13 +95,13 @@ class TestReservation:
         order = order_of(5, 1, status="placed")
         self.reserve(order, (0, "wh_1", 2), (0, "wh_2", 2))
         confirm(order)
-        assert data(order, "order.confirmed")["items"] == [
+        assert event_data(order, "order.confirmed")["items"] == [
             {"variant_id": "var_0", "quantity": 2, "warehouse_id": "wh_1"},
             {"variant_id": "var_0", "quantity": 2, "warehouse_id": "wh_2"},
             {"variant_id": "var_0", "quantity": 1, "warehouse_id": "wh_101"},
             {"variant_id": "var_1", "quantity": 1, "warehouse_id": "wh_101"},
         ]
-        assert data(order, "order.confirmed")["reservation_id"] == "res_1"
+        assert event_data(order, "order.confirmed")["reservation_id"] == "res_1"
 
     def test_a_later_reservation_replaces_the_earlier_one(self):
         order = order_of(2, status="confirmed")
@@ -114,9 +114,9 @@ class TestReservation:
     def test_a_repeated_reservation_records_nothing(self):
         order = order_of(2, status="placed")
         self.reserve(order, (0, "wh_1", 2))
-        before = mark()
+        before = latest_number()
         self.reserve(order, (0, "wh_1", 2))
-        assert told(order, after=before) == []
+        assert event_names(order, after=before) == []
 
     def test_too_many_units_or_an_unknown_item_are_refused(self):
         order = order_of(2, status="placed")
@@ -138,8 +138,8 @@ class TestReservation:
         order = OrderFactory()
         for _ in range(2):
             services.reject_reservation(order_id=order.id, note="sold out")
-        assert told(order).count("order.cancelled") == 1
-        assert data(order, "order.cancelled")["cancellation_reason"] == "out_of_stock"
+        assert event_names(order).count("order.cancelled") == 1
+        assert event_data(order, "order.cancelled")["cancellation_reason"] == "out_of_stock"
         with pytest.raises(InvalidTransition, match="it is pending"):
             services.reject_reservation(order_id=OrderFactory(status="pending").id)
 
@@ -152,7 +152,7 @@ class TestReservation:
         self.reserve(order, *places)
         confirm(order)
         cancel(order)
-        assert len(data(order, "order.cancelled")["stock_to_release"]) == 600
+        assert len(event_data(order, "order.cancelled")["stock_to_release"]) == 600
 
     def test_an_order_whose_events_would_be_too_large_is_refused(self):
         items = [LineFactory(variant_id=f"{n:0>64}", quantity=3) for n in range(350)]
@@ -170,7 +170,7 @@ class TestConfirming:
         with pytest.raises(NotFullyPaid, match=r"Only 0\.00 of 50\.00 USD is captured"):
             services.confirm_order(order_id=order.id, payment_id="pay_1")
         confirm(order)
-        assert data(order, "order.confirmed")["payment_id"].startswith("pay_")
+        assert event_data(order, "order.confirmed")["payment_id"].startswith("pay_")
 
     def test_a_second_payment_does_not_confirm_it_again(self):
         order = OrderFactory(status="confirmed")
@@ -183,7 +183,7 @@ class TestCancelling:
         order = order_of(2, 1, status="confirmed")
         with request_context.use(actor="user_789"):
             cancel(order)
-        assert data(order, "order.cancelled") == {
+        assert event_data(order, "order.cancelled") == {
             "order_id": order.id,
             "reservation_id": None,
             "cancellation_reason": "customer_request",
@@ -197,14 +197,14 @@ class TestCancelling:
 
     def test_an_order_that_was_never_placed_releases_no_stock(self):
         order = OrderFactory(status="cancelled")
-        told_ = data(order, "order.cancelled")
+        told_ = event_data(order, "order.cancelled")
         assert (told_["stock_to_release"], told_["refund_required"]) == ([], False)
 
     def test_written_off_units_are_not_released_again(self):
         order = order_of(2, 1, status="confirmed")
         write_off(order, 0, 1)
         cancel(order)
-        released = data(order, "order.cancelled")["stock_to_release"]
+        released = event_data(order, "order.cancelled")["stock_to_release"]
         assert [item["quantity"] for item in released] == [1, 1]
 
     def test_a_cancelled_order_cannot_be_cancelled_for_another_reason(self):
@@ -236,11 +236,11 @@ class TestHolding:
     def test_a_repeated_hold_records_nothing_and_another_is_refused(self):
         order = OrderFactory()
         services.hold_order(order_id=order.id, reason="fraud")
-        before = mark()
+        before = latest_number()
         services.hold_order(order_id=order.id, reason="fraud")
         with pytest.raises(InvalidTransition):
             services.hold_order(order_id=order.id, reason="address")
-        assert told(order, after=before) == []
+        assert event_names(order, after=before) == []
 
 
 class TestExpiry:
@@ -255,7 +255,7 @@ class TestExpiry:
         monkeypatch.setattr(Order, "cancel", fail)
         assert services.expire_unpaid_orders(now=order.reservation_expires_at) == 1
         assert broken.id in caplog.text
-        assert told(order)[-1] == "order.cancelled"
+        assert event_names(order)[-1] == "order.cancelled"
 
     def test_unpaid_orders_are_cancelled_when_their_reservation_expires(self):
         expired, paid = OrderFactory(), OrderFactory(status="confirmed")
@@ -265,8 +265,10 @@ class TestExpiry:
         assert services.expire_unpaid_orders(now=early, organization_id="org_1") == 0
         assert services.expire_unpaid_orders(now=now, organization_id="org_1") == 1
         assert services.expire_unpaid_orders(now=now, organization_id="org_1") == 0
-        assert data(expired, "order.cancelled")["cancellation_reason"] == "reservation_expired"
-        assert data(expired, "order.cancelled")["cancelled_by"] == "system"
+        assert (
+            event_data(expired, "order.cancelled")["cancellation_reason"] == "reservation_expired"
+        )
+        assert event_data(expired, "order.cancelled")["cancelled_by"] == "system"
         statuses = Order.objects.filter(pk__in=[paid.id, other.id]).values_list("status", flat=True)
         assert set(statuses) == {"confirmed", "placed"}
 
@@ -292,7 +294,7 @@ class TestAmounts:
         assert order.subtotal == Decimal("80.10")
         assert order.tax == shirt.tax + mug.tax + Decimal("0.95")
         assert order.total == shirt.total + mug.total + Decimal("5.95")
-        assert data(order, "order.created")["total_amount"] == f"{order.total:.2f}"
+        assert event_data(order, "order.created")["total_amount"] == f"{order.total:.2f}"
 
     def test_amounts_have_the_decimals_of_their_currency(self):
         order = OrderFactory(
@@ -317,12 +319,12 @@ class TestShipping:
     def test_each_shipment_publishes_its_own_units(self):
         order = order_of(2, 1)
         ship(order, "ship_1", units={order.lines[0].id: 1}, estimated_delivery=None)
-        assert data(order, "order.shipped")["shipped_items"] == [
+        assert event_data(order, "order.shipped")["shipped_items"] == [
             {"variant_id": "var_0", "quantity": 1, "warehouse_id": "wh_101"}
         ]
         assert selectors.get(order.id).status == "processing"
         assert ship(order, "ship_2").status == "shipped"
-        shipped = data(order, "order.shipped")["shipped_items"]
+        shipped = event_data(order, "order.shipped")["shipped_items"]
         assert [(i["variant_id"], i["quantity"]) for i in shipped] == [("var_0", 1), ("var_1", 1)]
 
     def test_shipping_too_many_units_is_refused(self):
@@ -335,10 +337,10 @@ class TestShipping:
         ship(order, "ship_1", units={order.lines[0].id: 1})
         deliver(order, "ship_1", signature="Late", at=now)
         ship(order, "ship_2")
-        assert told(order)[-2:] == ["order.part_delivered", "order.shipped"]
+        assert event_names(order)[-2:] == ["order.part_delivered", "order.shipped"]
         order = deliver(order, "ship_2", signature="Early", at=now - timedelta(days=1))
         assert order.status == "delivered"
-        delivered = data(order, "order.delivered")
+        delivered = event_data(order, "order.delivered")
         assert delivered["signature"] == "Late"
         assert delivered["delivered_at"] == f"{now:%Y-%m-%dT%H:%M:%SZ}"
 
@@ -350,7 +352,11 @@ class TestShipping:
             deliver(order, "ship_1")
         assert ship(order, "ship_2").status == "shipped"
         assert deliver(order, "ship_2").status == "delivered"
-        assert told(order)[-3:] == ["order.units_reopened", "order.shipped", "order.delivered"]
+        assert event_names(order)[-3:] == [
+            "order.units_reopened",
+            "order.shipped",
+            "order.delivered",
+        ]
 
 
 class TestWritingOff:
@@ -361,7 +367,7 @@ class TestWritingOff:
         amounts = []
         for _ in range(3):
             write_off(order, 0, 1)
-            amounts.append(data(order, "order.units_written_off")["amount"])
+            amounts.append(event_data(order, "order.units_written_off")["amount"])
         assert amounts == ["3.33", "3.33", "3.34"]
 
     @pytest.mark.parametrize(
@@ -376,15 +382,15 @@ class TestWritingOff:
         ship(order, units={order.lines[0].id: 1})
         if delivered:
             deliver(order)
-        before = mark()
+        before = latest_number()
         assert write_off(order, 0, 1).status == status
-        assert told(order, after=before) == names
+        assert event_names(order, after=before) == names
 
     def test_writing_off_every_unit_cancels_the_order(self):
         order = OrderFactory(status="shipped")
         services.reopen_units(order_id=order.id, shipment_id="ship_1")
         assert write_off(order, 0, 2, reason="other").status == "cancelled"
-        cancelled = data(order, "order.cancelled")
+        cancelled = event_data(order, "order.cancelled")
         assert (cancelled["cancellation_reason"], cancelled["stock_to_release"]) == ("other", [])
 
     def test_written_off_units_are_listed_until_their_stock_is_released(self):
@@ -393,7 +399,7 @@ class TestWritingOff:
         write_off(order, 0, 1)
         assert len(selectors.unreleased_write_offs(order)) == 2
         services.release_written_off_units(order_id=order.id)
-        assert data(order, "order.units_released")["items"] == [
+        assert event_data(order, "order.units_released")["items"] == [
             {"order_item_id": order.lines[0].id, "quantity": 2}
         ]
         assert selectors.unreleased_write_offs(order) == []

@@ -8,7 +8,7 @@ from payments import selectors
 from payments.models import GatewayWebhook, PaymentAccount
 from payments.services import gateway
 from tests.factories import OrderFactory, PaymentFactory, cancel, refund, start_payment
-from tests.facts import data, told
+from tests.log import event_data, event_names
 
 pytestmark = pytest.mark.django_db
 
@@ -78,17 +78,17 @@ def test_an_operator_records_a_refund_as_store_credit(operator):
     assert f"10.00 USD ({pending.id})" in form.content.decode()
     client.post(command(payment, "record-refund"), {"refund_id": pending.id})
     assert queue(client, "by-hand") == []
-    assert data(payment.order, "refund.succeeded")["method"] == "store_credit"
+    assert event_data(payment.order, "refund.succeeded")["method"] == "store_credit"
 
 
 def test_an_operator_captures_a_transfer(operator):
     client, payment = operator(), start_payment(OrderFactory(), method="manual")
     assert buttons(client, payment) == ["Capture payment", "Abandon payment"]
     client.post(command(payment, "capture"), {})
-    assert "payment.succeeded" in told(payment.order)
+    assert "payment.succeeded" in event_names(payment.order)
 
 
-def test_an_operator_starts_a_manual_payment_and_captures_it(operator, settle):
+def test_an_operator_starts_a_manual_payment_and_captures_it(operator, run_reactions):
     client, order = operator(username="olga"), OrderFactory()
     add = reverse("admin:payments_payment_add")
     assert "in cash or by bank transfer" in client.get(add).content.decode()
@@ -99,7 +99,7 @@ def test_an_operator_starts_a_manual_payment_and_captures_it(operator, settle):
     client.post(add, {"order_id": order.id, "key": "once"})
     gateway.call_gateway(payment_id=payment.id)
     client.post(command(payment, "capture"), {})
-    settle()
+    run_reactions()
     order.refresh_from_db()
     assert order.status == "confirmed"
     opened = EventRecord.objects.get(stream=order.id, name="payment.opened")
@@ -174,11 +174,11 @@ def test_the_queue_lists_unmatched_webhooks(operator):
     assert list(listed.context["cl"].result_list) == [webhook]
 
 
-def test_the_refund_of_a_cancelled_manual_payment_is_in_the_queue(operator, settle):
+def test_the_refund_of_a_cancelled_manual_payment_is_in_the_queue(operator, run_reactions):
     client, order = operator(), OrderFactory()
     payment = start_payment(order, method="manual")
     client.post(command(payment, "capture"), {})
-    settle()
+    run_reactions()
     cancel(order)
-    settle()
+    run_reactions()
     assert queue(client, "by-hand") == [payment.id]

@@ -14,7 +14,7 @@ from payments.exceptions import (
 from payments.models import Payment, PaymentAccount
 from payments.services import capture, gateway
 from tests.factories import OrderFactory, PaymentFactory, cancel, pay, start_payment
-from tests.facts import data, mark, told
+from tests.log import event_data, event_names, latest_number
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +44,7 @@ class TestStarting:
         first = start_payment(order)
         assert start_payment(order, token="tok_ok").status == "succeeded"
         first.refresh_from_db()
-        assert (first.status, data(order, "payment.abandoned")["payment_id"]) == (
+        assert (first.status, event_data(order, "payment.abandoned")["payment_id"]) == (
             "failed",
             first.id,
         )
@@ -55,7 +55,7 @@ class TestStarting:
         payment = start(order, token="tok_ok")
         before.refresh_from_db()
         assert (before.status, payment.status) == ("failed", "opening")
-        assert data(order, "payment.abandoned")["reason"] == "another_payment"
+        assert event_data(order, "payment.abandoned")["reason"] == "another_payment"
 
     def test_another_method_does_not_replace_one_that_may_be_capturing(self):
         order = OrderFactory()
@@ -94,23 +94,23 @@ class TestStarting:
 
 
 class TestDeclining:
-    def test_the_third_decline_cancels_the_order(self, settle):
+    def test_the_third_decline_cancels_the_order(self, run_reactions):
         order = OrderFactory()
         payment = start_payment(order, token="tok_declined")
-        left = [data(order, "payment.failed")["retries_remaining"]]
+        left = [event_data(order, "payment.failed")["retries_remaining"]]
         for _ in range(2):
             payment = retry(payment, token="tok_declined")
-            left.append(data(order, "payment.failed")["retries_remaining"])
-        settle()
+            left.append(event_data(order, "payment.failed")["retries_remaining"])
+        run_reactions()
         order.refresh_from_db()
         assert left == [2, 1, 0]
         assert (order.status, order.cancellation_reason) == ("cancelled", "payment_failed")
-        assert data(order, "payment.failed")["error_code"] == "card_declined"
-        assert told(order).count("payment.pending") == 3
-        assert "payment.abandoned" not in told(order)
-        assert not data(order, "order.cancelled")["refund_required"]
+        assert event_data(order, "payment.failed")["error_code"] == "card_declined"
+        assert event_names(order).count("payment.pending") == 3
+        assert "payment.abandoned" not in event_names(order)
+        assert not event_data(order, "order.cancelled")["refund_required"]
 
-    def test_a_payment_without_attempts_left_is_not_retried(self, settle):
+    def test_a_payment_without_attempts_left_is_not_retried(self, run_reactions):
         order = OrderFactory()
         payment = start_payment(order, token="tok_declined")
         for _ in range(2):
@@ -121,19 +121,21 @@ class TestDeclining:
         with pytest.raises(InvalidTransition, match="start a new payment"):
             retry(payment)
 
-    def test_the_third_decline_cancels_nothing_while_another_payment_may_succeed(self, settle):
+    def test_the_third_decline_cancels_nothing_while_another_payment_may_succeed(
+        self, run_reactions
+    ):
         order = OrderFactory()
         payment = start_payment(order, token="tok_declined")
         for _ in range(2):
             payment = retry(payment, token="tok_declined")
         start(order, method="manual")
-        settle()
+        run_reactions()
         order.refresh_from_db()
         assert order.status == "placed"
 
-    def test_a_retry_with_another_card_may_succeed(self, settle):
+    def test_a_retry_with_another_card_may_succeed(self, run_reactions):
         payment = retry(start_payment(OrderFactory(), token="tok_declined"))
-        settle()
+        run_reactions()
         assert payment.status == "succeeded"
         assert Order.objects.get(pk=payment.order_id).status == "confirmed"
 
@@ -154,36 +156,36 @@ class TestDeclining:
     def test_a_repeated_retry_is_one_attempt(self):
         payment = start_payment(OrderFactory(), token="tok_declined")
         capture.retry_payment(payment_id=payment.id, token="tok_ok")
-        before = mark()
+        before = latest_number()
         capture.retry_payment(payment_id=payment.id, token="tok_ok")
-        assert told(payment.order, after=before) == []
+        assert event_names(payment.order, after=before) == []
 
 
 class TestManual:
-    def test_an_operator_records_the_money(self, settle):
+    def test_an_operator_records_the_money(self, run_reactions):
         order = OrderFactory()
         payment = start_payment(order, method="manual")
-        assert data(order, "payment.pending")["gateway_payment_id"] is None
+        assert event_data(order, "payment.pending")["gateway_payment_id"] is None
         capture.capture_payment(payment_id=payment.id, card_last4="1234")
-        settle()
+        run_reactions()
         order.refresh_from_db()
         assert order.status == "confirmed"
-        assert data(order, "payment.succeeded")["card_last4"] == "1234"
+        assert event_data(order, "payment.succeeded")["card_last4"] == "1234"
 
     def test_a_repeated_capture_is_one_capture(self):
         payment = start_payment(OrderFactory(), method="manual")
         capture.capture_payment(payment_id=payment.id)
-        before = mark()
+        before = latest_number()
         capture.capture_payment(payment_id=payment.id)
-        assert told(payment.order, after=before) == []
+        assert event_names(payment.order, after=before) == []
 
-    def test_a_late_transfer_is_recorded_and_refunded(self, settle):
+    def test_a_late_transfer_is_recorded_and_refunded(self, run_reactions):
         order = OrderFactory()
         payment = start_payment(order, method="manual")
         cancel(order)
-        settle()
+        run_reactions()
         capture.capture_payment(payment_id=payment.id)
-        settle()
+        run_reactions()
         payment = selectors.get(payment.id)
         assert [refund.status for refund in payment.pending_manual_refunds()] == ["pending"]
         assert Payment.objects.filter(selectors.with_manual_refunds()).get() == payment

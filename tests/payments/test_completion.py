@@ -10,16 +10,16 @@ from payments.exceptions import OrderNotConfirmed, OrderNotPayable, RefundReturn
 from payments.models import Payment
 from payments.services import capture, gateway, refunds
 from tests.factories import OrderFactory, cancel, pay, refund, start_payment
-from tests.facts import data, told
+from tests.log import event_data, event_names
 from tests.payments.flows import call, connect, deliver, expire, run_timer, start
 
 pytestmark = pytest.mark.django_db
 
 
-def test_a_replaced_payment_is_cancelled_and_not_called_again(stripe_peer, settle):
+def test_a_replaced_payment_is_cancelled_and_not_called_again(stripe_peer, run_reactions):
     declined = start(token="pm_card_chargeDeclined")
     start_payment(declined.order, method="stripe", token="pm_card_visa")
-    settle()
+    run_reactions()
     run_timer()
     declined.refresh_from_db()
     assert declined.closed_at
@@ -27,7 +27,7 @@ def test_a_replaced_payment_is_cancelled_and_not_called_again(stripe_peer, settl
     assert stripe_peer.intents[declined.gateway_payment_id]["status"] == "canceled"
 
 
-def test_an_operator_abandons_a_payment_without_a_result(settle):
+def test_an_operator_abandons_a_payment_without_a_result(run_reactions):
     order = OrderFactory()
     payment = capture.start_payment(order_id=order.id, method="sandbox", token="tok_slow")
     capture.abandon_payment(payment_id=payment.id)
@@ -46,21 +46,21 @@ def test_a_silent_account_does_not_delay_the_others(stripe_peer):
     assert len(stripe_peer.faults) == 8, "the account is not called again in the same run"
 
 
-def test_a_manual_payment_abandoned_before_its_first_call_is_not_called(settle):
+def test_a_manual_payment_abandoned_before_its_first_call_is_not_called(run_reactions):
     order = OrderFactory()
     payment = capture.start_payment(order_id=order.id, method="manual")
     cancel(order)
-    settle()
+    run_reactions()
     run_timer()
     assert selectors.get(payment.id).due_at is None
 
 
-def test_a_payment_is_not_refunded_before_its_order_is_confirmed(settle):
+def test_a_payment_is_not_refunded_before_its_order_is_confirmed(run_reactions):
     order = OrderFactory()
     payment = pay(order)
     with pytest.raises(OrderNotConfirmed, match="Refund it after that, or cancel the order"):
         refunds.request_refund(payment_id=payment.id, amount=payment.amount, reason="operator")
-    settle()
+    run_reactions()
     assert refund(payment, "50").status == "succeeded"
     order.refresh_from_db()
     assert order.status == "confirmed"
@@ -88,7 +88,7 @@ def test_a_returned_refund_cannot_be_withdrawn(stripe_peer):
         refunds.withdraw_refund(payment_id=payment.id, refund_id=paid.id)
 
 
-def test_a_cancelled_order_is_not_charged(settle):
+def test_a_cancelled_order_is_not_charged(run_reactions):
     order = OrderFactory()
     capture.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
     cancel(order)
@@ -116,11 +116,11 @@ def test_a_returned_refund_is_paid_out_by_hand(stripe_peer):
             deliver(stripe_peer, event)
     payment = selectors.get(payment.id)
     assert (payment.status, payment.refunded, payment.refunding) == ("succeeded", 0, 50)
-    assert data(payment.order, "refund.failed")["error_code"] == "lost_or_stolen_card"
+    assert event_data(payment.order, "refund.failed")["error_code"] == "lost_or_stolen_card"
     assert [refund.id for refund in payment.pending_manual_refunds()] == [paid.id]
     refunds.record_refund(payment_id=payment.id, refund_id=paid.id)
     assert Payment.objects.get().status == "refunded"
-    assert told(payment.order).count("payment.refunded") == 1
+    assert event_names(payment.order).count("payment.refunded") == 1
 
 
 def test_a_manual_refund_can_be_withdrawn():

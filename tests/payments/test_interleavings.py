@@ -11,7 +11,7 @@ from payments.exceptions import PaymentInProgress
 from payments.models import Payment
 from payments.services import capture, gateway
 from tests.factories import OrderFactory, cancel, start_payment
-from tests.facts import data, told
+from tests.log import event_data, event_names
 from tests.payments.flows import call, connect, deliver, expire, run_timer, start
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def test_a_late_decline_of_the_first_attempt_does_not_end_the_second(stripe_peer
     assert call(payment).status == "succeeded"
 
 
-def test_a_late_decline_does_not_let_the_order_expire(stripe_peer, monkeypatch, settle):
+def test_a_late_decline_does_not_let_the_order_expire(stripe_peer, monkeypatch, run_reactions):
     payment = start(token="pm_card_chargeDeclined")
     late = stripe_peer.events[-1]
     capture.retry_payment(payment_id=payment.id, token="pm_card_visa")
@@ -49,11 +49,13 @@ def test_a_late_decline_does_not_let_the_order_expire(stripe_peer, monkeypatch, 
 
     meanwhile(monkeypatch, "attempt", happen)
     call(payment)
-    settle()
+    run_reactions()
     assert Order.objects.get(pk=payment.order_id).status == "confirmed"
 
 
-def test_an_outdated_waiting_result_does_not_let_the_order_expire(stripe_peer, monkeypatch, settle):
+def test_an_outdated_waiting_result_does_not_let_the_order_expire(
+    stripe_peer, monkeypatch, run_reactions
+):
     payment = start()
 
     def happen():
@@ -68,7 +70,9 @@ def test_an_outdated_waiting_result_does_not_let_the_order_expire(stripe_peer, m
     assert call(payment).status == "succeeded"
 
 
-def test_a_capture_of_a_payment_that_seemed_closed_is_refunded(stripe_peer, monkeypatch, settle):
+def test_a_capture_of_a_payment_that_seemed_closed_is_refunded(
+    stripe_peer, monkeypatch, run_reactions
+):
     """Stripe's search had not found it when the order was cancelled."""
     connect()
     order = OrderFactory()
@@ -76,18 +80,18 @@ def test_a_capture_of_a_payment_that_seemed_closed_is_refunded(stripe_peer, monk
     stripe_peer.faults.append("lost")
     call(payment)
     cancel(order)
-    settle()
+    run_reactions()
     payment.refresh_from_db()
     payment.closed_at = payment.created_at
     payment.due_at = None
     payment.save()
     deliver(stripe_peer, stripe_peer.events[-1])
     call(payment)
-    settle()
+    run_reactions()
     assert call(payment).status == "refunded"
 
 
-def test_a_payment_that_the_search_does_not_find_yet_is_not_closed(stripe_peer, settle):
+def test_a_payment_that_the_search_does_not_find_yet_is_not_closed(stripe_peer, run_reactions):
     """Even if an outage of hours came before."""
     connect()
     order = OrderFactory()
@@ -100,12 +104,12 @@ def test_a_payment_that_the_search_does_not_find_yet_is_not_closed(stripe_peer, 
     stripe_peer.faults.append("lost")
     gateway.call_due_gateways(now=timezone.now() + timedelta(minutes=1))
     cancel(order)
-    settle()
+    run_reactions()
     found, stripe_peer.intents = stripe_peer.intents, {}
     assert call(payment).closed_at is None
     stripe_peer.intents = found
     run_timer()
-    settle()
+    run_reactions()
     run_timer()
     assert Payment.objects.get().status == "refunded"
 
@@ -129,7 +133,7 @@ def test_another_intent_with_our_metadata_does_not_close_the_payment(stripe_peer
     assert selectors.get(payment.id).status == "pending"
 
 
-def test_a_capture_reported_by_webhook_is_not_charged_a_second_time(stripe_peer, settle):
+def test_a_capture_reported_by_webhook_is_not_charged_a_second_time(stripe_peer, run_reactions):
     payment = start(token="pm_card_chargeDeclined")
     stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
     deliver(stripe_peer, stripe_peer.events[-1])
@@ -141,7 +145,7 @@ def test_a_capture_reported_by_webhook_is_not_charged_a_second_time(stripe_peer,
     assert len(stripe_peer.intents) == 1
 
 
-def test_an_open_payment_of_a_paid_order_is_abandoned(settle):
+def test_an_open_payment_of_a_paid_order_is_abandoned(run_reactions):
     """The customer paid an abandoned payment after another one was started."""
     order = OrderFactory()
     first = start_payment(order)
@@ -149,7 +153,7 @@ def test_an_open_payment_of_a_paid_order_is_abandoned(settle):
     from tests.payments.flows import captured, report
 
     report(first, **captured(first, first.amount))
-    settle()
+    run_reactions()
     assert Order.objects.get(pk=order.pk).payment_id == first.id
     assert selectors.get(second.id).abandoned_at
 
@@ -162,28 +166,28 @@ def test_a_call_without_news_does_not_change_updated_at(stripe_peer):
     assert again.updated_at == payment.updated_at
 
 
-def test_one_attempt_is_pending_once(stripe_peer, settle):
+def test_one_attempt_is_pending_once(stripe_peer, run_reactions):
     payment = start()
     cancel(payment.order)
-    settle()
+    run_reactions()
     stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
     call(payment)
-    settle()
-    assert told(payment.order).count("payment.pending") == 1
+    run_reactions()
+    assert event_names(payment.order).count("payment.pending") == 1
     assert call(payment).status == "refunded"
 
 
 def test_an_attempt_that_stripe_rejected_was_never_pending(stripe_peer):
     payment = start(token="pm_no_such_card")
     assert payment.status == "failed"
-    assert "payment.pending" not in told(payment.order)
+    assert "payment.pending" not in event_names(payment.order)
 
 
 def test_an_account_that_stripe_does_not_know_is_a_decline(stripe_peer):
     stripe_peer.faults.append(403)
     payment = start(token="pm_card_visa")
     assert (payment.status, payment.blocks_expiry) == ("failed", False)
-    assert data(payment.order, "payment.failed")["error_code"] == "account_refused"
+    assert event_data(payment.order, "payment.failed")["error_code"] == "account_refused"
     assert expire(payment) == "cancelled"
 
 
@@ -225,7 +229,7 @@ def test_the_same_card_declined_twice_without_a_charge_is_two_attempts(stripe_pe
         error["payment_method"]["id"] = "pm_saved"
         gateway.call_gateway_now(payment_id=payment.id)
         call(payment)
-        assert data(payment.order, "payment.failed")["retries_remaining"] == left
+        assert event_data(payment.order, "payment.failed")["retries_remaining"] == left
         capture.retry_payment(payment_id=payment.id, token="pm_card_authenticationRequired")
         payment = call(payment)
 

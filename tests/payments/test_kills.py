@@ -12,7 +12,7 @@ from payments import selectors
 from payments.models import Payment
 from payments.services import capture, gateway, refunds
 from tests.factories import OrderFactory
-from tests.facts import told
+from tests.log import event_names
 from tests.parallel import at_once, killed
 from tests.payments.flows import call, connect, deliver, start
 
@@ -27,7 +27,7 @@ AFTER_THE_ANSWER = (gateway, "_record")
 
 
 @pytest.mark.parametrize("where", [BEFORE_THE_CALL, AFTER_THE_ANSWER], ids=["call", "record"])
-def test_the_timer_completes_a_payment_whose_caller_was_killed(stripe_peer, settle, where):
+def test_the_timer_completes_a_payment_whose_caller_was_killed(stripe_peer, run_reactions, where):
     connect()
     order = OrderFactory()
     payment = capture.start_payment(order_id=order.id, method="stripe", token="pm_card_visa")
@@ -35,11 +35,11 @@ def test_the_timer_completes_a_payment_whose_caller_was_killed(stripe_peer, sett
     assert Payment.objects.get().status == "opening"
     assert gateway.call_due_gateways(now=timezone.now()) == 0, "the lease has not expired"
     assert gateway.call_due_gateways(now=timezone.now() + LATER) == 1
-    settle()
+    run_reactions()
     order.refresh_from_db()
     assert order.status == "confirmed"
     assert len(stripe_peer.intents) == 1
-    assert told(order).count("payment.succeeded") == 1
+    assert event_names(order).count("payment.succeeded") == 1
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_concurrent_requests_for_one_order_make_one_payment(stripe_peer, caller)
 ROUNDS = 60
 
 
-def test_a_webhook_and_the_expiry_timer_end_in_one_outcome(stripe_peer, settle):
+def test_a_webhook_and_the_expiry_timer_end_in_one_outcome(stripe_peer, run_reactions):
     """Orders expire while their customers pay: confirmed, or cancelled and refunded."""
     payments = [start() for _ in range(ROUNDS)]
     for payment in payments:
@@ -123,7 +123,7 @@ def test_a_webhook_and_the_expiry_timer_end_in_one_outcome(stripe_peer, settle):
                 orders.expire_unpaid_orders(now=deadlines[payment.order_id])
 
     at_once(2, race)
-    settle()
+    run_reactions()
     gateway.call_due_gateways(now=timezone.now() + LATER)
     while gateway.call_due_gateways(now=timezone.now() + LATER):
         pass
@@ -131,7 +131,7 @@ def test_a_webhook_and_the_expiry_timer_end_in_one_outcome(stripe_peer, settle):
     for payment in payments:
         payment = selectors.get(payment.id)
         order = Order.objects.get(pk=payment.order_id)
-        names = told(order)
+        names = event_names(order)
         ends[order.status] += 1
         assert ("order.confirmed" in names) != ("order.cancelled" in names)
         paid_back = payment.status == "refunded" and names.count("payment.refunded") == 1

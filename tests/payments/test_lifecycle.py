@@ -12,9 +12,9 @@ from payments.services import capture, refunds
 from payments.services.gateway_results import apply_refund_result
 from tests import factories
 from tests.factories import PaymentFactory
-from tests.facts import mark, told
+from tests.log import event_names, latest_number
 from tests.payments.flows import captured, report
-from tests.states import STANDS, ask, outcomes
+from tests.states import UNCHANGED, check_outcomes, outcomes
 
 pytestmark = pytest.mark.django_db
 
@@ -35,11 +35,11 @@ COMMANDS = {
 }
 PENDING, FAILED, ABANDONED = "payment.pending", "payment.failed", "payment.abandoned"
 SUCCEEDED, MISMATCHED = "payment.succeeded", "payment.mismatched"
-# The outcome of each command by status, or the status after it and its events; NO if none is given.
-NEVER = dict.fromkeys(Payment.Status.values, STANDS)
-ENDED = {"succeeded": STANDS, "refunded": STANDS}
+# The outcome of each command by status, or the status after it and its events; else it is refused.
+NEVER = dict.fromkeys(Payment.Status.values, UNCHANGED)
+ENDED = {"succeeded": UNCHANGED, "refunded": UNCHANGED}
 TABLE = {
-    "retry": {"opening": STANDS, "failed": ("opening", ["payment.opened"])},
+    "retry": {"opening": UNCHANGED, "failed": ("opening", ["payment.opened"])},
     "capture": {},  # the gateway reports its captures itself
     "refund a part": {"succeeded": ("same", ["refund.requested"])},
     "the call returns waiting": NEVER | {"opening": ("pending", [PENDING])},
@@ -74,14 +74,14 @@ TABLE = {
         "pending": ("failed", [ABANDONED]),
         "succeeded": ("same", ["refund.requested"]),
         "failed": ("same", [ABANDONED]),
-        "refunded": STANDS,
+        "refunded": UNCHANGED,
     },
 }
 
 
 @pytest.mark.parametrize("status", Payment.Status.values)
 def test_status_and_command(status, subtests):
-    ask(PaymentFactory(status=status), COMMANDS, outcomes(TABLE, status), subtests)
+    check_outcomes(PaymentFactory(status=status), COMMANDS, outcomes(TABLE, status), subtests)
 
 
 def test_the_table_contains_every_transition():
@@ -128,10 +128,10 @@ def test_a_result_does_not_change_a_settled_refund():
     payment = PaymentFactory()
     refund = factories.refund(payment, 10)
     for state in ("pending", "succeeded"):
-        locked, before = selectors.get_for_update(payment.id), mark()
+        locked, before = selectors.get_for_update(payment.id), latest_number()
         result = RefundResult(state=state)
         apply_refund_result(locked, locked.refunds[0], result, now=payment.created_at)
         locked.save()
-        assert told(payment.order, after=before) == []
+        assert event_names(payment.order, after=before) == []
     refund.refresh_from_db()
     assert refund.status == "succeeded"

@@ -14,7 +14,7 @@ from config.core.exceptions import BadSignature
 from payments.gateways.stripe.gateway import Stripe
 from payments.gateways.stripe.webhooks import parse, verify
 from tests.factories import refund, start_payment
-from tests.facts import mark, told
+from tests.log import event_names, latest_number
 from tests.payments.conftest import payment_request, refund_request
 from tests.payments.flows import post, start
 
@@ -113,20 +113,20 @@ def test_signed_webhooks_report_the_state_of_a_payment(
 
 @pytest.mark.django_db
 def test_an_order_is_paid_and_a_part_of_it_refunded(
-    localstripe: str, webhooks: queue.Queue[tuple[bytes, str]], settle: Any
+    localstripe: str, webhooks: queue.Queue[tuple[bytes, str]], run_reactions: Any
 ) -> None:
     declined = start(token="pm_card_chargeCustomerFail")
     order = declined.order
     paid = start_payment(order, method="stripe", token="pm_card_visa")
     assert (declined.status, paid.status, paid.card_last4) == ("failed", "succeeded", "4242")
-    settle()
-    assert "order.confirmed" in told(order)
+    run_reactions()
+    assert "order.confirmed" in event_names(order)
     assert refund(paid, "10").status == "succeeded"
-    before, delivered = mark(), set[str]()
+    before, delivered = latest_number(), set[str]()
     while not {declined.id, paid.id} <= delivered:
         body, signature = webhooks.get(timeout=60)
         assert post(body.replace(b"payment_intent", b"payment"), signature).status_code == 400
         assert post(body, f"{signature}0").status_code == 400
         assert post(body, signature).status_code == 204
         delivered.add(str(json.loads(body)["data"]["object"]["metadata"].get("payment_id")))
-    assert told(order, after=before) == [], "the webhooks contain nothing new"
+    assert event_names(order, after=before) == [], "the webhooks contain nothing new"

@@ -11,7 +11,7 @@ from payments import selectors
 from payments.models import Payment, PaymentAccount
 from payments.services import capture, gateway, refunds
 from tests.factories import OrderFactory, cancel, pay, start_payment
-from tests.facts import data, told
+from tests.log import event_data, event_names
 from tests.payments.flows import captured, report
 
 pytestmark = pytest.mark.django_db
@@ -29,13 +29,13 @@ def expire(order, after=timedelta(hours=1)):
 
 
 class TestPaying:
-    def test_a_payment_confirms_its_order(self, settle):
+    def test_a_payment_confirms_its_order(self, run_reactions):
         order = OrderFactory()
         payment = pay(order)
-        settle()
+        run_reactions()
         order.refresh_from_db()
         assert (order.status, order.payment_id) == ("confirmed", payment.id)
-        assert told(order)[2:8] == [
+        assert event_names(order)[2:8] == [
             "payment.opened",
             "payment.pending",
             "payment.succeeded",
@@ -43,10 +43,10 @@ class TestPaying:
             "fulfillment.opened",
             "invoice.created",
         ]
-        assert data(order, "payment.succeeded")["card_last4"] == "4242"
-        assert data(order, "payment.pending")["gateway_payment_id"]
+        assert event_data(order, "payment.succeeded")["card_last4"] == "4242"
+        assert event_data(order, "payment.pending")["gateway_payment_id"]
 
-    def test_a_call_without_a_response_is_retried(self, settle):
+    def test_a_call_without_a_response_is_retried(self, run_reactions):
         order = OrderFactory()
         payment = start_payment(order, token="tok_timeout")
         assert (payment.status, payment.last_error) == (
@@ -54,7 +54,7 @@ class TestPaying:
             "The sandbox did not answer in time.",
         )
         assert call_later(payment).status == "succeeded"
-        assert data(order, "payment.succeeded")["amount"] == "50.00"
+        assert event_data(order, "payment.succeeded")["amount"] == "50.00"
 
     def test_a_processing_payment_is_retrieved_again(self):
         payment = start_payment(OrderFactory(), token="tok_slow")
@@ -66,45 +66,45 @@ class TestPaying:
             payment = start_payment(OrderFactory(), token=token)
             assert payment.latest_attempt.token is None
 
-    def test_a_mismatch_holds_the_order_and_does_not_confirm_it(self, settle):
+    def test_a_mismatch_holds_the_order_and_does_not_confirm_it(self, run_reactions):
         order = OrderFactory()
         payment = start_payment(order, token="tok_wrong_amount")
-        settle()
+        run_reactions()
         order.refresh_from_db()
         assert (order.status, order.hold_reason) == ("placed", "payment")
         assert order.hold_note == f"{payment.id} captured 50.01 USD instead of 50.00 USD."
-        assert "payment.succeeded" not in told(order)
+        assert "payment.succeeded" not in event_names(order)
         assert expire(order) == "placed", "an operator decides, not the timer"
         assert start_payment(order).amount == 50, "the mismatched amount does not pay the order"
 
-    def test_a_payment_captured_after_the_cancellation_is_refunded(self, settle):
+    def test_a_payment_captured_after_the_cancellation_is_refunded(self, run_reactions):
         order = OrderFactory()
         payment = start_payment(order, token="tok_slow")
         cancel(order)
         call_later(payment)
-        settle()
+        run_reactions()
         gateway.call_gateway(payment_id=payment.id)
         payment.refresh_from_db()
         assert payment.status == "refunded"
-        assert data(order, "payment.refunded")["refund_reason"] == "order_cancelled"
-        assert "order.confirmed" not in told(order)
+        assert event_data(order, "payment.refunded")["refund_reason"] == "order_cancelled"
+        assert "order.confirmed" not in event_names(order)
 
-    def test_a_mismatch_captured_after_the_cancellation_is_refunded(self, settle):
+    def test_a_mismatch_captured_after_the_cancellation_is_refunded(self, run_reactions):
         order = OrderFactory()
         capture.start_payment(order_id=order.id, method="sandbox", token="tok_wrong_amount")
         orders.cancel_order(order_id=order.id, reason="fraud")
         gateway.call_due_gateways(now=timezone.now() + timedelta(minutes=1))
-        settle()
-        assert data(order, "refund.requested")["amount"] == "50.01"
+        run_reactions()
+        assert event_data(order, "refund.requested")["amount"] == "50.01"
 
-    def test_the_second_payment_of_an_order_is_refunded(self, settle):
+    def test_the_second_payment_of_an_order_is_refunded(self, run_reactions):
         order = OrderFactory()
         late = start_payment(order, token="tok_declined")
         pay(order)
         # The customer retries at the gateway, without a request to this service.
         report(late, **captured(late, late.amount))
-        settle()
-        assert data(order, "refund.requested") | {"refund_id": ""} == {
+        run_reactions()
+        assert event_data(order, "refund.requested") | {"refund_id": ""} == {
             "refund_id": "",
             "payment_id": late.id,
             "order_id": order.id,
@@ -118,23 +118,23 @@ class TestPaying:
 
 
 class TestExpiry:
-    def test_a_payment_that_waits_for_the_customer_does_not_block_it(self, settle):
+    def test_a_payment_that_waits_for_the_customer_does_not_block_it(self, run_reactions):
         order = OrderFactory()
         payment = start_payment(order)
         assert expire(order) == "cancelled"
-        settle()
+        run_reactions()
         gateway.call_gateway(payment_id=payment.id)
         payment.refresh_from_db()
         assert payment.status == "failed"
         assert payment.closed_at
 
     @pytest.mark.parametrize("token", ["tok_timeout", "tok_slow"])
-    def test_a_payment_that_may_be_capturing_blocks_it(self, token, settle):
+    def test_a_payment_that_may_be_capturing_blocks_it(self, token, run_reactions):
         order = OrderFactory()
         payment = start_payment(order, token=token)
         assert expire(order) == "placed"
         call_later(payment)
-        settle()
+        run_reactions()
         order.refresh_from_db()
         assert order.status == "confirmed"
 
@@ -157,41 +157,41 @@ class TestExpiry:
 
 
 class TestCancelling:
-    def test_a_captured_payment_is_refunded_and_the_event_contains_it(self, settle):
+    def test_a_captured_payment_is_refunded_and_the_event_contains_it(self, run_reactions):
         order = OrderFactory(status="confirmed")
         cancel(order)
-        assert data(order, "order.cancelled")["refund_required"]
-        settle()
+        assert event_data(order, "order.cancelled")["refund_required"]
+        run_reactions()
         payment = selectors.of_order(order.id)[0]
         gateway.call_gateway(payment_id=payment.id)
-        assert data(order, "payment.refunded")["refund_amount"] == "50.00"
+        assert event_data(order, "payment.refunded")["refund_amount"] == "50.00"
 
-    def test_an_earlier_refund_is_not_repeated(self, settle):
+    def test_an_earlier_refund_is_not_repeated(self, run_reactions):
         order = OrderFactory(status="confirmed")
         payment = selectors.of_order(order.id)[0]
         refunds.request_refund(payment_id=payment.id, amount=order.total, reason="operator")
         gateway.call_gateway(payment_id=payment.id)
         cancel(order)
-        settle()
-        assert not data(order, "order.cancelled")["refund_required"]
-        assert told(order).count("refund.requested") == 1
+        run_reactions()
+        assert not event_data(order, "order.cancelled")["refund_required"]
+        assert event_names(order).count("refund.requested") == 1
 
-    def test_written_off_units_are_refunded(self, settle):
+    def test_written_off_units_are_refunded(self, run_reactions):
         order = OrderFactory(status="confirmed")
         orders.write_off_units(
             order_id=order.id, units={order.lines[0].id: 1}, reason="out_of_stock"
         )
-        settle()
-        refund = data(order, "refund.requested")
+        run_reactions()
+        refund = event_data(order, "refund.requested")
         assert (refund["amount"], refund["reason"]) == ("25.00", "units_written_off")
 
-    def test_writing_off_all_units_refunds_everything(self, settle):
+    def test_writing_off_all_units_refunds_everything(self, run_reactions):
         order = OrderFactory(status="confirmed", shipping={"cost": Decimal("9.90")})
-        settle()
+        run_reactions()
         orders.write_off_units(
             order_id=order.id, units={order.lines[0].id: 2}, reason="out_of_stock"
         )
-        settle()
+        run_reactions()
         refunds = selectors.of_order(order.id)[0].refunds
         assert [(refund.amount, refund.reason) for refund in refunds] == [
             (Decimal("50.00"), "units_written_off"),

@@ -15,7 +15,7 @@ from payments.models import Payment, Refund
 from payments.services import capture, gateway, refunds
 from payments.services.gateway_results import apply_refund_result
 from tests.factories import OrderFactory, PaymentFactory, refund, start_payment
-from tests.facts import data, mark, told
+from tests.log import event_data, event_names, latest_number
 from tests.parallel import at_once
 
 pytestmark = pytest.mark.django_db
@@ -41,14 +41,14 @@ def fail(payment, refund):
 
 def test_a_refund_is_published_when_the_gateway_has_paid_it_out():
     payment = PaymentFactory()
-    before = mark()
+    before = latest_number()
     request(payment, reason="customer_return")
-    assert told(payment.order, after=before) == ["refund.requested"]
+    assert event_names(payment.order, after=before) == ["refund.requested"]
     assert of(payment) == ("succeeded", 0, 10)
     gateway.call_gateway(payment_id=payment.id)
-    assert told(payment.order, after=before)[1:] == ["payment.refunded", "refund.succeeded"]
+    assert event_names(payment.order, after=before)[1:] == ["payment.refunded", "refund.succeeded"]
     assert of(payment) == ("succeeded", 10, 0)
-    told_to_others = data(payment.order, "payment.refunded")
+    told_to_others = event_data(payment.order, "payment.refunded")
     assert (told_to_others["refund_amount"], told_to_others["refund_reason"]) == (
         "10.00",
         "customer_return",
@@ -88,12 +88,12 @@ def test_the_amount_of_a_failed_refund_is_refundable_again_and_in_the_queue():
     payment = PaymentFactory()
     fail(payment, request(payment, "50"))
     assert of(payment) == ("succeeded", 0, 0)
-    assert data(payment.order, "refund.failed")["error_message"] == "The card expired."
+    assert event_data(payment.order, "refund.failed")["error_message"] == "The card expired."
     waiting = Payment.objects.filter(selectors.with_failed_refunds())
     assert waiting.get() == payment
     refund(payment, "50")
     assert not waiting.exists(), "the money is no longer here"
-    assert "payment.refunded" in told(payment.order)
+    assert "payment.refunded" in event_names(payment.order)
 
 
 def test_a_manual_refund_waits_for_an_operator():
@@ -102,17 +102,17 @@ def test_a_manual_refund_waits_for_an_operator():
     assert credit.status == "pending"
     refunds.record_refund(payment_id=payment.id, refund_id=credit.id)
     assert of(payment) == ("succeeded", 10, 0)
-    assert "payment.refunded" not in told(payment.order), "the gateway has paid nothing out"
-    assert data(payment.order, "refund.succeeded")["method"] == "store_credit"
+    assert "payment.refunded" not in event_names(payment.order), "the gateway has paid nothing out"
+    assert event_data(payment.order, "refund.succeeded")["method"] == "store_credit"
 
 
-def test_the_refund_of_a_manual_payment_is_manual_and_published(settle):
+def test_the_refund_of_a_manual_payment_is_manual_and_published(run_reactions):
     payment = start_payment(OrderFactory(), method="manual")
     capture.capture_payment(payment_id=payment.id)
     cash = refund(payment, "10")
     for _ in range(2):
         refunds.record_refund(payment_id=payment.id, refund_id=cash.id)
-    assert told(payment.order).count("payment.refunded") == 1
+    assert event_names(payment.order).count("payment.refunded") == 1
 
 
 def test_an_operator_does_not_record_a_gateway_refund():
@@ -137,8 +137,8 @@ def test_an_amount_that_is_not_left_is_recorded_as_a_shortfall():
     refunds.refund_order(order_id=payment.order_id, cause="ret_1", **asked)
     given = selectors.get(payment.id).refunds[-1]
     assert (given.amount, given.method, given.cause) == (5, "store_credit", "ret_1")
-    assert data(payment.order, "refund.requested")["cause"] == "ret_1"
-    assert data(payment.order, "refund.fell_short") == {
+    assert event_data(payment.order, "refund.requested")["cause"] == "ret_1"
+    assert event_data(payment.order, "refund.fell_short") == {
         "payment_id": payment.id,
         "order_id": payment.order_id,
         "cause": "ret_1",

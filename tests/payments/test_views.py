@@ -5,7 +5,7 @@ import pytest
 from payments.models import Payment
 from payments.services import gateway, refunds
 from tests.factories import OrderFactory, PaymentFactory, refund, start_payment
-from tests.facts import mark, told
+from tests.log import event_names, latest_number
 
 pytestmark = pytest.mark.django_db
 
@@ -53,11 +53,11 @@ def test_a_repeated_request_returns_the_payment_as_it_is_now(api):
     order = OrderFactory()
     first = pay(api, order, "tok_timeout")
     gateway.call_due_gateways(now=Payment.objects.get().due_at)
-    before = mark()
+    before = latest_number()
     again = pay(api, order, "tok_timeout")
     assert again.json()["id"] == first.json()["id"]
     assert (again.json()["status"], again.headers["Idempotent-Replayed"]) == ("succeeded", "true")
-    assert told(order, after=before) == []
+    assert event_names(order, after=before) == []
 
 
 def test_a_repeated_request_makes_the_call_of_a_killed_one(api, monkeypatch):
@@ -128,7 +128,7 @@ def test_an_invalid_refund_is_refused(api, body, field):
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
 
 
-def test_a_manual_payment_is_captured(api, settle):
+def test_a_manual_payment_is_captured(api, run_reactions):
     payment = start_payment(OrderFactory(), method="manual")
     answer = api.post(f"/api/v1/payments/{payment.id}/capture", {"card_last4": "4321"})
     assert (answer.status_code, answer.json()["status"]) == (200, "succeeded")

@@ -13,7 +13,7 @@ from payments import selectors, tasks
 from payments.models import GatewayWebhook, Payment
 from payments.services import gateway, webhooks
 from tests.factories import refund
-from tests.facts import data, mark, told
+from tests.log import event_data, event_names, latest_number
 from tests.payments.flows import call, deliver, post, start
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,7 @@ def now(payment):
     return selectors.get(payment.id)
 
 
-def test_the_customer_pays_in_the_browser(stripe_peer, settle):
+def test_the_customer_pays_in_the_browser(stripe_peer, run_reactions):
     payment = start()
     assert (payment.status, payment.blocks_expiry) == ("pending", False)
     assert payment.client_secret
@@ -31,7 +31,7 @@ def test_the_customer_pays_in_the_browser(stripe_peer, settle):
     assert deliver(stripe_peer, stripe_peer.events[-1]).status_code == 204
     assert now(payment).blocks_expiry, "the money is captured, so the order must not expire"
     assert (call(payment).status, now(payment).card_last4) == ("succeeded", "4242")
-    settle()
+    run_reactions()
     assert Order.objects.get(pk=payment.order_id).status == "confirmed"
 
 
@@ -45,10 +45,10 @@ def test_every_decline_in_the_browser_is_an_attempt(stripe_peer):
     deliver(stripe_peer, stripe_peer.events[-1])
     assert call(payment).status == "succeeded"
     story = ["payment.pending", "payment.failed"] * 2 + ["payment.pending", "payment.succeeded"]
-    assert told(payment.order)[3:] == story
+    assert event_names(payment.order)[3:] == story
 
 
-def test_webhooks_repeated_and_in_reverse_order_have_one_effect(stripe_peer, settle):
+def test_webhooks_repeated_and_in_reverse_order_have_one_effect(stripe_peer, run_reactions):
     payment = start(token="pm_card_chargeDeclined")
     for token in ("pm_card_chargeDeclined", "pm_card_visa"):
         stripe_peer.pay(payment.gateway_payment_id, token)
@@ -56,19 +56,19 @@ def test_webhooks_repeated_and_in_reverse_order_have_one_effect(stripe_peer, set
         for _ in range(10):
             assert deliver(stripe_peer, event).status_code == 204
         call(payment)
-    settle()
+    run_reactions()
     assert now(payment).status == "succeeded"
-    assert told(payment.order).count("payment.succeeded") == 1
-    assert told(payment.order).count("order.confirmed") == 1
-    assert told(payment.order).count("payment.failed") == 1
+    assert event_names(payment.order).count("payment.succeeded") == 1
+    assert event_names(payment.order).count("order.confirmed") == 1
+    assert event_names(payment.order).count("payment.failed") == 1
     assert GatewayWebhook.objects.count() == 3
 
 
 def test_the_response_and_the_webhook_of_one_decline_are_one_attempt(stripe_peer):
     payment = start(token="pm_card_chargeDeclined")
-    before = mark()
+    before = latest_number()
     deliver(stripe_peer, stripe_peer.events[-1])
-    assert told(payment.order, after=before) == []
+    assert event_names(payment.order, after=before) == []
     assert now(payment).retries_remaining == 2
 
 
@@ -80,9 +80,9 @@ def test_a_webhook_may_arrive_before_the_response(stripe_peer):
     deliver(stripe_peer, stripe_peer.events[-1])
     assert now(payment).status == "failed"
     assert now(payment).gateway_payment_id
-    before = mark()
+    before = latest_number()
     gateway.call_due_gateways(now=timezone.now() + timedelta(minutes=5))
-    assert told(payment.order, after=before) == []
+    assert event_names(payment.order, after=before) == []
 
 
 @pytest.mark.parametrize(
@@ -95,11 +95,11 @@ def test_a_webhook_may_arrive_before_the_response(stripe_peer):
 )
 def test_an_unsigned_webhook_is_refused(stripe_peer, tamper):
     payment = start(token="pm_card_chargeDeclined")
-    before = mark()
+    before = latest_number()
     answer = post(*tamper(*stripe_peer.signed(stripe_peer.events[-1] | {"n": 12})))
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_signature")
     assert "STRIPE_WEBHOOK_SECRET" in answer.json()["detail"]
-    assert told(payment.order, after=before) == []
+    assert event_names(payment.order, after=before) == []
     assert not GatewayWebhook.objects.exists()
 
 
@@ -178,7 +178,7 @@ def test_a_pending_refund_is_completed_by_its_webhook(stripe_peer):
         for _ in range(3):
             deliver(stripe_peer, event)
     assert now(payment).refunded == 10
-    assert told(payment.order).count("payment.refunded") == 1
+    assert event_names(payment.order).count("payment.refunded") == 1
 
 
 def test_the_amount_of_a_refund_that_fails_later_is_refundable_again(stripe_peer):
@@ -188,7 +188,7 @@ def test_the_amount_of_a_refund_that_fails_later_is_refundable_again(stripe_peer
     stripe_peer.finish(pending.gateway_refund_id, "failed", "expired_or_canceled_card")
     deliver(stripe_peer, stripe_peer.events[-1])
     assert (now(payment).refunding, now(payment).refundable) == (0, 50)
-    assert data(payment.order, "refund.failed")["error_code"] == "expired_or_canceled_card"
+    assert event_data(payment.order, "refund.failed")["error_code"] == "expired_or_canceled_card"
 
 
 def test_a_refund_that_stripe_rejects_has_failed(stripe_peer):

@@ -10,7 +10,7 @@ from django.utils import timezone
 from returns import selectors
 from returns.models import Policy, Return
 from tests.factories import OrderFactory, deliver, order_of
-from tests.facts import data, told
+from tests.log import event_data, event_names
 from tests.returns.factories import ReturnFactory, approve, pay_out, receive, refund, request
 
 pytestmark = pytest.mark.django_db
@@ -159,7 +159,7 @@ def test_the_refund_form_starts_with_the_maximum(operator):
     refused = client.post(command(row, "refund"), sent)
     assert "30.00 USD can be refunded" in refused.content.decode()
     assert client.post(command(row, "refund"), sent | {"amount": "30"}).status_code == 302
-    assert data(row.order, "return.refund_due")["refund_method"] == "store_credit"
+    assert event_data(row.order, "return.refund_due")["refund_method"] == "store_credit"
 
 
 def test_a_refund_above_the_approved_amount_needs_a_permission(operator):
@@ -171,13 +171,13 @@ def test_a_refund_above_the_approved_amount_needs_a_permission(operator):
     sent = {"amount": "50", "refund_method": "manual"}
     for method in (clerk.get, clerk.post):
         assert method(command(row, "refund-more"), sent).status_code == 403
-    assert "return.refund_due" not in told(row.order)
+    assert "return.refund_due" not in event_names(row.order)
     manager = operator(*OPERATOR, "returns.override_return", username="manager")
     assert buttons(manager, row) == ["Close return", "Refund return", "Refund more"]
     form = manager.get(command(row, "refund-more"))
     assert form.context["form"]["amount"].value() == "50.00"
     assert manager.post(command(row, "refund-more"), sent).status_code == 302
-    assert data(row.order, "return.refund_due")["amount"] == "50.00"
+    assert event_data(row.order, "return.refund_due")["amount"] == "50.00"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from config.core.exceptions import DomainError
 from returns import selectors, services
 from returns.models import Return
 from tests.factories import order_of
-from tests.facts import told
+from tests.log import event_names
 from tests.parallel import at_once
 from tests.returns.factories import ReturnFactory, approve, receive, request
 
@@ -40,21 +40,21 @@ def test_concurrent_returns_have_different_units_and_rma_numbers():
 def test_concurrent_approvals_are_one_approval():
     row = ReturnFactory()
     assert at_once(8, lambda n: outcome(approve, row)) == ["approved"] * 8
-    assert told(row.order).count("return.approved") == 1
+    assert event_names(row.order).count("return.approved") == 1
 
 
 def test_a_cancellation_may_follow_an_approval_but_never_precede_it():
     row = ReturnFactory()
     commands = [approve, lambda row: services.cancel_return(return_id=row.id)] * 4
     at_once(8, lambda n: outcome(commands[n], row))
-    facts = [name for name in told(row.order) if name.startswith("return.")]
+    facts = [name for name in event_names(row.order) if name.startswith("return.")]
     assert facts in (
         ["return.requested", "return.approved", "return.cancelled"],
         ["return.requested", "return.cancelled"],
     )
 
 
-def test_concurrent_receipts_never_exceed_the_requested_units(settle):
+def test_concurrent_receipts_never_exceed_the_requested_units(run_reactions):
     order = order_of(3, status="delivered")
     row = request(order, 3)
     approve(row)
@@ -62,7 +62,7 @@ def test_concurrent_receipts_never_exceed_the_requested_units(settle):
     assert sorted(results) == ["approved"] * 2 + ["invalid_transition"] * 5 + ["received"]
     row = selectors.get(row.id)
     assert (row.accepted_value, len(row.receipts.all())) == (75, 3)
-    settle()
+    run_reactions()
     order.refresh_from_db()
     assert [line.returned for line in order.items.all()] == [3]
 
@@ -88,5 +88,5 @@ def test_concurrent_refunds_are_one_refund():
     work = services.refund_return
     results = at_once(8, lambda n: outcome(work, return_id=row.id, amount=Decimal(30)))
     assert results == ["received"] * 8
-    assert told(row.order).count("return.refund_due") == 1
+    assert event_names(row.order).count("return.refund_due") == 1
     assert selectors.get(row.id).pending_amount == 30

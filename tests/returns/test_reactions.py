@@ -11,7 +11,7 @@ from returns.exceptions import RefundOutstanding
 from returns.models import Return
 from tests import factories
 from tests.factories import OrderFactory, deliver, ship, start, start_payment
-from tests.facts import data, told
+from tests.log import event_data, event_names
 from tests.returns.factories import (
     ReturnFactory,
     amounts,
@@ -42,31 +42,31 @@ def of_two_payments():
     return row, first, second
 
 
-def test_a_failed_refund_can_be_requested_with_another_method(settle):
+def test_a_failed_refund_can_be_requested_with_another_method(run_reactions):
     row = ReturnFactory(status="received")
     refund(row)
     fail_refund(row)
-    settle()
+    run_reactions()
     assert amounts(row) == ("received", 0, 0)
     refund(row, refund_method="store_credit")
     assert pay_out(row).status == "refunded"
-    assert data(row.order, "return.refunded")["refund_method"] == "store_credit"
+    assert event_data(row.order, "return.refunded")["refund_method"] == "store_credit"
 
 
-def test_a_bounced_refund_is_pending_again(settle):
+def test_a_bounced_refund_is_pending_again(run_reactions):
     """It bounces before returns react to its success."""
     row = ReturnFactory(status="received")
     refund(row)
     [payment] = payment_selectors.of_order(row.order_id)
     gateway.call_gateway(payment_id=payment.id)
     fail_refund(row)
-    settle()
+    run_reactions()
     assert amounts(row) == ("received", 50, 0)
     done = pay_out(row)
     assert (done.status, done.refund_method) == ("refunded", "manual")
 
 
-def test_the_latest_payment_is_refunded_first(settle):
+def test_the_latest_payment_is_refunded_first(run_reactions):
     row, first, second = of_two_payments()
     refund(row, "45")
     parts = Refund.objects.filter(cause=row.id).order_by("id")
@@ -75,53 +75,53 @@ def test_the_latest_payment_is_refunded_first(settle):
         (first.id, 25),
     ]
     assert pay_out(row).refunded_amount == 45
-    assert told(row.order).count("return.refunded") == 1
+    assert event_names(row.order).count("return.refunded") == 1
 
 
-def test_a_refund_that_bounces_later_does_not_complete_the_return(settle):
+def test_a_refund_that_bounces_later_does_not_complete_the_return(run_reactions):
     row, first, second = of_two_payments()
     refund(row)
     gateway.call_gateway(payment_id=first.id)
     fail_refund(row, Refund.objects.get(payment=second).id)
-    settle()
+    run_reactions()
     fail_refund(row, Refund.objects.get(payment=first).id)
-    settle()
+    run_reactions()
     assert amounts(pay_out(row)) == ("received", 0, 30)
     refund(row, refund_method="manual")
     assert pay_out(row).refunded_amount == 50
 
 
 @pytest.mark.parametrize("is_heard_at_once", [True, False])
-def test_one_of_two_refunds_fails(is_heard_at_once, settle):
+def test_one_of_two_refunds_fails(is_heard_at_once, run_reactions):
     row, first, second = of_two_payments()
     refund(row)
     lost = Refund.objects.get(payment=second)
     gateway.call_gateway(payment_id=first.id)
     if is_heard_at_once:
-        settle()
+        run_reactions()
         assert amounts(row) == ("received", 20, 30)
     fail_refund(row, lost.id)
-    settle()
+    run_reactions()
     assert amounts(row) == ("received", 0, 30)
     refund(row, refund_method="manual")
     done = pay_out(row)
     assert (done.status, done.refunded_amount) == ("refunded", 50)
 
 
-def test_a_failed_refund_can_be_waived(settle):
+def test_a_failed_refund_can_be_waived(run_reactions):
     row, first, second = of_two_payments()
     refund(row)
     gateway.call_gateway(payment_id=first.id)
     fail_refund(row, Refund.objects.get(payment=second).id)
-    settle()
+    run_reactions()
     with pytest.raises(RefundOutstanding, match=r"20\.00 USD can be refunded"):
         services.close_return(return_id=row.id)
     for _ in range(2):
         assert close(row).status == "refunded"
-    assert data(row.order, "return.refunded")["refund_amount"] == "30.00"
+    assert event_data(row.order, "return.refunded")["refund_amount"] == "30.00"
 
 
-def test_a_late_reaction_to_an_old_refund_does_not_settle_a_new_one(settle):
+def test_a_late_reaction_to_an_old_refund_does_not_settle_a_new_one(run_reactions):
     """Both parts have failed before returns react; then the refund is requested again."""
     row, _, _ = of_two_payments()
     refund(row)
@@ -132,20 +132,22 @@ def test_a_late_reaction_to_an_old_refund_does_not_settle_a_new_one(settle):
     services.refund_return(return_id=row.id, refund_method="manual")
     services.settle_refund(return_id=row.id)  # of the second, before payments have heard
     assert amounts(row) == ("received", 50, 0)
-    settle()
+    run_reactions()
     assert pay_out(row).status == "refunded"
 
 
 @pytest.mark.parametrize(
     ("earlier", "status", "refunded"), [("20", "refunded", 30), ("50", "received", 0)]
 )
-def test_a_refund_is_reduced_by_an_earlier_refund_of_the_payment(earlier, status, refunded, settle):
+def test_a_refund_is_reduced_by_an_earlier_refund_of_the_payment(
+    earlier, status, refunded, run_reactions
+):
     row = ReturnFactory(status="received")
     services.refund_return(return_id=row.id)
     [payment] = payment_selectors.of_order(row.order_id)
     factories.refund(payment, earlier)
-    settle()
-    assert data(row.order, "refund.fell_short") == {
+    run_reactions()
+    assert event_data(row.order, "refund.fell_short") == {
         "payment_id": payment.id,
         "order_id": row.order_id,
         "cause": row.id,
@@ -156,19 +158,19 @@ def test_a_refund_is_reduced_by_an_earlier_refund_of_the_payment(earlier, status
     assert amounts(row) == (status, 0, refunded)
 
 
-def test_other_refunds_do_not_change_a_return(settle):
+def test_other_refunds_do_not_change_a_return(run_reactions):
     row = ReturnFactory(status="received")
     [payment] = payment_selectors.of_order(row.order_id)
     factories.refund(payment, "15")
-    settle()
+    run_reactions()
     assert amounts(row) == ("received", 0, 0)
 
 
-def test_a_manual_payment_is_refunded_by_hand(settle):
+def test_a_manual_payment_is_refunded_by_hand(run_reactions):
     order = OrderFactory()
     payment = start_payment(order, method="manual")
     capture.capture_payment(payment_id=payment.id)
-    settle()
+    run_reactions()
     start(order), ship(order), deliver(order)
     row = request(order)
     approve(row)

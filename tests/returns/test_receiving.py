@@ -9,7 +9,7 @@ from orders.exceptions import TooManyUnits
 from returns import selectors, services
 from returns.exceptions import NotInReturn, RefundOutstanding
 from tests.factories import OrderFactory, deliver, order_of, ship, start
-from tests.facts import data, mark, told
+from tests.log import event_data, event_names, latest_number
 from tests.returns.factories import ReturnFactory, approve, close, receive, refund, request
 
 pytestmark = pytest.mark.django_db
@@ -19,18 +19,18 @@ def returned(order):
     return [line.returned for line in orders.get(order.id).lines]
 
 
-def test_units_are_received_in_two_receipts(settle):
+def test_units_are_received_in_two_receipts(run_reactions):
     order = order_of(3, status="delivered")
     row = request(order, 3)
     approve(row)
     assert receive(row, 2, condition="opened").status == "approved"
-    first = data(order, "return.received")
-    settle()
+    first = event_data(order, "return.received")
+    run_reactions()
     assert returned(order) == [2]
     assert receive(row, 1).status == "received"
-    settle()
+    run_reactions()
     assert returned(order) == [3]
-    assert [first["returned_items"], data(order, "return.received")["returned_items"]] == [
+    assert [first["returned_items"], event_data(order, "return.received")["returned_items"]] == [
         [
             {
                 "variant_id": "var_0",
@@ -54,7 +54,7 @@ def test_the_reason_of_a_line_overrides_the_one_of_the_return():
     row = services.request_return(order_id=order.id, reason="other", items=items)
     approve(row)
     receive(row)
-    received = data(order, "return.received")["returned_items"]
+    received = event_data(order, "return.received")["returned_items"]
     assert [item["return_reason"] for item in received] == ["torn", "other"]
 
 
@@ -100,7 +100,7 @@ def test_a_return_cut_short_refunds_the_received_units():
     row = ReturnFactory(status="approved")
     receive(row, 1)
     assert close(row, "One is lost.").status == "received"
-    assert data(row.order, "return.cut_short")["items"] == [
+    assert event_data(row.order, "return.cut_short")["items"] == [
         {
             "order_item_id": row.lines[0].order_item_id,
             "variant_id": row.lines[0].variant_id,
@@ -122,11 +122,11 @@ def test_waiving_a_refund_needs_a_note():
         services.close_return(return_id=row.id, note="It was worn.")
     with pytest.raises(RefundOutstanding, match="say in `note` why not"):
         services.close_return(return_id=row.id, waive_refund=True)
-    before = mark()
+    before = latest_number()
     for _ in range(2):
         services.close_return(return_id=row.id, note="It was worn.", waive_refund=True)
-    assert told(row.order, after=before) == ["return.closed"]
-    assert data(row.order, "return.closed")["note"] == "It was worn."
+    assert event_names(row.order, after=before) == ["return.closed"]
+    assert event_data(row.order, "return.closed")["note"] == "It was worn."
 
 
 def test_a_free_unit_is_returned_without_a_refund():
@@ -138,13 +138,13 @@ def test_a_free_unit_is_returned_without_a_refund():
     assert selectors.get(row.id).allowed_actions() == ["close"]
 
 
-def test_all_returns_of_an_order_count_in_the_order(settle):
+def test_all_returns_of_an_order_count_in_the_order(run_reactions):
     order = order_of(3, 2, status="delivered")
     for quantities in ((1, 0), (2, 1)):
         row = request(order, *quantities)
         approve(row)
         receive(row)
         refund(row)
-    settle()
+    run_reactions()
     assert returned(order) == [3, 1]
-    assert told(order).count("order.units_returned") <= 2
+    assert event_names(order).count("order.units_returned") <= 2

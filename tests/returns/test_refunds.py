@@ -12,7 +12,7 @@ from returns.exceptions import RefundExceedsReturn
 from returns.models import Policy
 from tests import factories
 from tests.factories import invoice_of
-from tests.facts import data, mark, told
+from tests.log import event_data, event_names, latest_number
 from tests.returns.factories import (
     ReturnFactory,
     amounts,
@@ -28,26 +28,26 @@ pytestmark = pytest.mark.django_db
 
 
 class TestRefunding:
-    def test_the_return_is_refunded_when_the_refund_succeeds(self, settle):
+    def test_the_return_is_refunded_when_the_refund_succeeds(self, run_reactions):
         row = ReturnFactory(status="received")
-        settle()
-        before = mark()
+        run_reactions()
+        before = latest_number()
         services.refund_return(return_id=row.id)
-        settle()
-        assert told(row.order, after=before) == ["return.refund_due", "refund.requested"]
+        run_reactions()
+        assert event_names(row.order, after=before) == ["return.refund_due", "refund.requested"]
         assert amounts(row) == ("received", 50, 0)
         [payment] = payment_selectors.of_order(row.order_id)
         gateway.call_gateway(payment_id=payment.id)
-        settle()
-        assert told(row.order, after=before)[2:] == [
+        run_reactions()
+        assert event_names(row.order, after=before)[2:] == [
             "payment.refunded",
             "refund.succeeded",
             "credit_note.issued",
             "return.refunded",
         ]
         assert amounts(row) == ("refunded", 0, 50)
-        assert data(row.order, "payment.refunded")["refund_reason"] == "customer_return"
-        refunded = data(row.order, "return.refunded")
+        assert event_data(row.order, "payment.refunded")["refund_reason"] == "customer_return"
+        refunded = event_data(row.order, "return.refunded")
         assert (refunded["refund_amount"], refunded["refund_method"]) == (
             "50.00",
             "original_payment",
@@ -57,37 +57,37 @@ class TestRefunding:
         assert invoice_of(row.order).creditable_amount == 0
 
     @pytest.mark.parametrize("method", ["store_credit", "manual"])
-    def test_a_manual_refund_completes_the_return_when_it_is_recorded(self, method, settle):
+    def test_a_manual_refund_completes_the_return_when_it_is_recorded(self, method, run_reactions):
         row = ReturnFactory(status="received")
         refund(row, "40", refund_method=method)
-        settle()
+        run_reactions()
         assert amounts(row) == ("received", 40, 0)
         assert pay_out(row).status == "refunded"
-        refunded = data(row.order, "return.refunded")
+        refunded = event_data(row.order, "return.refunded")
         assert (refunded["refund_amount"], refunded["refund_method"]) == ("40.00", method)
-        assert "payment.refunded" not in told(row.order), "the gateway has paid nothing out"
+        assert "payment.refunded" not in event_names(row.order), "the gateway has paid nothing out"
 
     def test_a_repeated_request_changes_nothing(self):
         row = ReturnFactory(status="received")
-        before = mark()
+        before = latest_number()
         for amount in ("20", "20", None):
             amount = amount and Decimal(amount)
             services.refund_return(return_id=row.id, amount=amount)
-        assert told(row.order, after=before) == ["return.refund_due"]
+        assert event_names(row.order, after=before) == ["return.refund_due"]
         with pytest.raises(InvalidTransition, match="no refund for it is pending"):
             services.refund_return(return_id=row.id, amount=Decimal(10))
         pay_out(row)
         refund(row, "20")
-        assert told(row.order).count("return.refund_due") == 1
+        assert event_names(row.order).count("return.refund_due") == 1
 
-    def test_a_bounced_refund_does_not_reopen_the_return(self, settle):
+    def test_a_bounced_refund_does_not_reopen_the_return(self, run_reactions):
         row = ReturnFactory(status="refunded")
-        settle()
-        before = mark()
+        run_reactions()
+        before = latest_number()
         fail_refund(row)
-        settle()
+        run_reactions()
         assert amounts(row) == ("refunded", 0, 50)
-        assert told(row.order, after=before) == ["refund.failed"]
+        assert event_names(row.order, after=before) == ["refund.failed"]
 
 
 class TestMaximum:

@@ -14,7 +14,7 @@ from returns import selectors, services
 from returns.exceptions import RefundExceedsReturn, ReturnWindowClosed
 from returns.models import Policy, Return
 from tests.factories import LineFactory, OrderFactory, deliver, order_of, ship
-from tests.facts import data, mark, told
+from tests.log import event_data, event_names, latest_number
 from tests.returns.factories import SEVEN, ReturnFactory, approve, close, receive, request
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +32,7 @@ class TestRequesting:
     def test_the_event_has_the_units_and_the_reason(self):
         order = order_of(3, 2, status="delivered")
         row = request(order, 2, 1, reason="too_big")
-        event = data(order, "return.requested")
+        event = event_data(order, "return.requested")
         assert event["rma_number"] == f"RMA-{timezone.now():%Y}-0001"
         assert (event["return_id"], event["reason"]) == (row.id, "too_big")
         assert [(item["variant_id"], item["quantity"]) for item in event["items"]] == [
@@ -91,9 +91,9 @@ class TestRequesting:
         with pytest.raises(TooManyUnits):
             request(row.order, 1)
 
-    def test_a_return_does_not_change_the_status_of_the_order(self, settle):
+    def test_a_return_does_not_change_the_status_of_the_order(self, run_reactions):
         row = ReturnFactory(status="refunded")
-        settle()
+        run_reactions()
         row.order.refresh_from_db()
         assert row.order.status == "delivered"
 
@@ -137,7 +137,7 @@ class TestWindow:
 class TestApproving:
     def test_the_event_has_the_maximum_refund(self):
         row = approve(ReturnFactory(), return_shipping_label_url="https://x.example/label")
-        event = data(row.order, "return.approved")
+        event = event_data(row.order, "return.approved")
         assert event["refund_amount"] == "50.00"
         assert event["return_shipping_label_url"] == "https://x.example/label"
         assert event["approved_by"] == "system"
@@ -157,7 +157,7 @@ class TestApproving:
     def test_the_policy_sets_the_deductions(self, rules, cost, most):
         policy(**rules)
         row = approve(ReturnFactory(), return_shipping_cost=Decimal(cost))
-        assert data(row.order, "return.approved")["refund_amount"] == most
+        assert event_data(row.order, "return.approved")["refund_amount"] == most
 
     def test_a_later_policy_does_not_change_an_approved_return(self):
         row = ReturnFactory(status="approved")
@@ -173,7 +173,7 @@ class TestApproving:
         with pytest.raises(InexactAmount):
             approve(row, refund_amount=Decimal("0.001"))
         approve(row, refund_amount=Decimal("20.00"))
-        assert data(row.order, "return.approved")["refund_amount"] == "20.00"
+        assert event_data(row.order, "return.approved")["refund_amount"] == "20.00"
 
     def test_a_currency_without_decimals_is_rounded_to_units(self):
         policy(restocking_fee=Decimal("0.15"))
@@ -189,16 +189,16 @@ class TestApproving:
     def test_a_repeated_approval_changes_nothing(self):
         row, terms = ReturnFactory(), {"refund_amount": Decimal(20), "note": "As a courtesy."}
         approve(row, **terms)
-        before = mark()
+        before = latest_number()
         approve(row, **terms)
-        assert told(row.order, after=before) == []
+        assert event_names(row.order, after=before) == []
         with pytest.raises(InvalidTransition, match="it is approved"):
             approve(row, refund_amount=Decimal(30))
 
     def test_the_rejection_event_has_the_actor_and_the_note(self):
         row = ReturnFactory()
         services.reject_return(return_id=row.id, note="It was sold as seen.")
-        assert data(row.order, "return.rejected") == {
+        assert event_data(row.order, "return.rejected") == {
             "return_id": row.id,
             "order_id": row.order_id,
             "rejected_by": "system",

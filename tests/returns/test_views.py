@@ -7,7 +7,7 @@ import pytest
 from returns import selectors, services
 from returns.models import Return
 from tests.factories import OrderFactory, order_of
-from tests.facts import data
+from tests.log import event_data
 from tests.returns.factories import ReturnFactory, approve, pay_out, receive, refund, request
 
 pytestmark = pytest.mark.django_db
@@ -142,7 +142,7 @@ def test_a_refund_above_the_approved_amount_needs_a_scope(caller):
     too_much = post(manager, row, "refund", {"amount": "50.01"})
     assert too_much.json()["max_refundable"] == "50.00"
     assert post(manager, row, "refund", {"amount": "50"}).json()["refunding"] == "50.00"
-    assert data(row.order, "return.refund_due")["amount"] == "50.00"
+    assert event_data(row.order, "return.refund_due")["amount"] == "50.00"
 
 
 @pytest.mark.parametrize("amount", ["0", "-1", "1e1"])

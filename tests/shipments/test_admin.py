@@ -10,7 +10,7 @@ from shipments import selectors
 from shipments.exceptions import CarrierRefused
 from shipments.models import CarrierAccount, CarrierWebhook, Shipment
 from shipments.services import creation, label_purchase, lifecycle
-from tests.facts import data, told
+from tests.log import event_data, event_names
 from tests.shipments.factories import BY_HAND, ShipmentFactory, create, label, packed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -59,7 +59,7 @@ def test_an_operator_ships_packed_units(operator):
     client.post(command(shipment, "dispatch"), {"estimated_delivery": "2099-01-01"})
     client.post(command(shipment, "scan"), {"status": "in_transit", "location": "Memphis, TN"})
     client.post(command(shipment, "deliver"), {"recipient": "Ana", "signature": "A."})
-    names = [name for name in told(shipment.order) if name.startswith("shipment.")]
+    names = [name for name in event_names(shipment.order) if name.startswith("shipment.")]
     assert names == [
         "shipment.created",
         "shipment.label_created",
@@ -88,7 +88,7 @@ def test_an_operator_records_a_lost_or_returned_shipment(operator, name, end):
     shipment = ShipmentFactory(status="in_transit")
     operator().post(command(shipment, name), {"description": "The van burnt."})
     assert selectors.get(shipment.id).status == end
-    assert data(shipment.order, f"shipment.{end}")["status_description"] == "The van burnt."
+    assert event_data(shipment.order, f"shipment.{end}")["status_description"] == "The van burnt."
 
 
 @pytest.mark.parametrize("name", ["lost", "returned-to-sender", "scan"])
@@ -104,7 +104,7 @@ def test_reporting_a_loss_twice_succeeds_twice_and_records_it_once(operator):
     shipment = ShipmentFactory(status="lost")
     shown = operator().post(command(shipment, "lost"), {}, follow=True).content.decode()
     assert f"Shipment {shipment} was reported lost." in shown
-    assert told(shipment.order).count("shipment.lost") == 1
+    assert event_names(shipment.order).count("shipment.lost") == 1
 
 
 def test_an_operator_retries_a_refused_void(operator, carrier):

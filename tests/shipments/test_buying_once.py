@@ -10,7 +10,7 @@ from shipments.carriers import CarrierTimeout, PurchasedLabel, Quote
 from shipments.carriers.registry import CARRIERS
 from shipments.models import Label
 from shipments.services import creation, label_purchase, labels
-from tests.facts import data, told
+from tests.log import event_data, event_names
 from tests.parallel import at_once, killed
 from tests.shipments.factories import ShipmentFactory, cancel_order, create, label, packed
 from tests.shipments.recorder import later, now, with_label_problem
@@ -20,8 +20,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 def test_two_requests_buy_one_label(carrier):
     shipment = label(label(ShipmentFactory()))
-    assert told(shipment.order).count("shipment.label_created") == 1
-    assert told(shipment.order).count("shipment.label_requested") == 1
+    assert event_names(shipment.order).count("shipment.label_created") == 1
+    assert event_names(shipment.order).count("shipment.label_requested") == 1
     assert len(shipment.labels) == 1
 
 
@@ -42,7 +42,7 @@ def test_a_caller_that_lost_its_lease_changes_nothing(carrier, late):
         label_purchase._record_refusal(shipment.id, call, "No.")
     (after,) = now(shipment).labels
     assert (after.status, after.reference) == ("bought", bought.label.reference)
-    assert told(bought.order).count("shipment.label_created") == 1
+    assert event_names(bought.order).count("shipment.label_created") == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -55,7 +55,7 @@ def test_the_timer_completes_the_purchase_of_a_killed_caller(where):
     assert now(shipment).label.status == "wanted"
     assert label_purchase.call_due_carriers(now=timezone.now()) == 0, "the lease has not expired"
     assert label_purchase.call_due_carriers(now=later()) == 1
-    assert told(shipment.order).count("shipment.label_created") == 1
+    assert event_names(shipment.order).count("shipment.label_created") == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -68,7 +68,7 @@ def test_concurrent_requests_buy_one_label():
     assert at_once(4, request) == [shipment.id] * 4
     assert now(shipment).status == "label_created"
     assert Label.objects.count() == 1
-    assert told(shipment.order).count("shipment.label_created") == 1
+    assert event_names(shipment.order).count("shipment.label_created") == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -98,7 +98,7 @@ def test_a_second_purchase_is_voided_once(carrier, names):
     assert (kept.tracking_number, kept.label.status) == ("T1", "bought")
     sold = [(each.tracking_number, each.reference, each.status) for each in kept.labels]
     assert sold == [("T1", names[0], "bought"), ("T2", names[1], "voided")]
-    assert told(shipment.order).count("shipment.label_created") == 1
+    assert event_names(shipment.order).count("shipment.label_created") == 1
 
 
 def test_a_label_with_the_number_of_another_shipment_is_voided(carrier):
@@ -108,7 +108,10 @@ def test_a_label_with_the_number_of_another_shipment_is_voided(carrier):
     carrier.responses = [sale("T1"), CarrierTimeout("Away.")]
     refused = label(second)
     assert (refused.status, refused.tracking_number) == ("created", None)
-    assert "another shipment under way, T1" in data(second.order, "shipment.label_refused")["error"]
+    assert (
+        "another shipment under way, T1"
+        in event_data(second.order, "shipment.label_refused")["error"]
+    )
     assert with_label_problem() == [second.id]
     label_purchase.call_due_carriers(now=later())
     assert carrier.calls[-1] == ("void_label", refused.label.id, "T1")
@@ -148,4 +151,4 @@ def test_a_label_bought_while_its_order_is_cancelled_is_voided(carrier):
     assert carrier.calls[-1][::2] == ("void_label", "T1")
     creation.cancel_open_shipments(order_id=shipment.order_id)
     assert (now(shipment).status, now(shipment).label.status) == ("cancelled", "voided")
-    assert "shipment.label_created" not in told(shipment.order)
+    assert "shipment.label_created" not in event_names(shipment.order)

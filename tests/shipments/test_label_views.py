@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from shipments import carriers, selectors
 from shipments.services import creation, label_purchase, labels
-from tests.facts import data, mark, told
+from tests.log import event_data, event_names, latest_number
 from tests.shipments.factories import BY_HAND, ShipmentFactory, create
 from tests.shipments.test_views import BASE, post
 
@@ -35,13 +35,13 @@ def test_a_repeated_request_returns_the_current_state(api):
     shipment, key = create(service="Timeout"), {"Idempotency-Key": "key"}
     assert post(api, shipment, "label", headers=key).json()["status"] == "created"
     label_purchase.call_due_carriers(now=timezone.now() + timedelta(minutes=5))
-    before = mark()
+    before = latest_number()
     again = post(api, shipment, "label", headers=key)
     assert (again.json()["status"], again.headers["Idempotent-Replayed"]) == (
         "label_created",
         "true",
     )
-    assert told(shipment.order, after=before) == []
+    assert event_names(shipment.order, after=before) == []
 
 
 def test_a_repeated_request_calls_the_carrier_if_the_first_was_killed(api, monkeypatch):
@@ -75,7 +75,7 @@ def test_the_pdf_is_available_with_a_token_and_by_its_signed_url(api):
     for answer in (api.get(f"{BASE}/{shipment.id}/label"), Client().get(path)):
         assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")
         assert answer.content.startswith(b"%PDF")
-    assert data(shipment.order, "shipment.label_created")["label_url"].startswith(url[:50])
+    assert event_data(shipment.order, "shipment.label_created")["label_url"].startswith(url[:50])
 
 
 def test_a_signed_url_is_valid_for_thirty_days_and_for_one_label(api, monkeypatch):
@@ -115,7 +115,7 @@ def test_a_label_entered_by_hand_needs_only_a_tracking_number(api):
     for _ in range(2):
         answer = post(api, shipment, "label", {"tracking_number": "1"}).json()
     assert (answer["status"], answer["carrier_cost"]) == ("label_created", None)
-    assert data(shipment.order, "shipment.label_created") == {
+    assert event_data(shipment.order, "shipment.label_created") == {
         "shipment_id": shipment.id,
         "tracking_number": "1",
         "label_url": None,

@@ -7,7 +7,7 @@ import pytest
 from shipments.carriers import CarrierTimeout, PurchasedLabel, Quote
 from shipments.exceptions import CarrierRefused
 from shipments.services import creation, label_purchase, labels
-from tests.facts import told
+from tests.log import event_names
 from tests.shipments.factories import ShipmentFactory, label
 from tests.shipments.recorder import later, now, with_label_problem
 
@@ -27,7 +27,7 @@ def test_a_label_bought_while_its_shipment_is_cancelled_is_voided(carrier):
     assert label(shipment).status == "cancelled"
     assert carrier.calls[-1][::2] == ("void_label", "T1")
     assert now(shipment).label.status == "voided"
-    assert "shipment.label_created" not in told(shipment.order)
+    assert "shipment.label_created" not in event_names(shipment.order)
 
 
 def test_the_label_of_a_cancelled_shipment_is_voided(carrier):

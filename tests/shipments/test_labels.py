@@ -11,7 +11,7 @@ from shipments import tasks
 from shipments.carriers import CarrierTimeout, PurchasedLabel, Quote
 from shipments.exceptions import CarrierRefused
 from shipments.services import label_purchase, labels
-from tests.facts import data
+from tests.log import event_data
 from tests.shipments.factories import ShipmentFactory, create, label
 from tests.shipments.recorder import later, now, with_label_problem
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 def test_the_sandbox_sells_a_label(media):
     shipment = label(ShipmentFactory())
     assert (shipment.status, shipment.label.status) == ("label_created", "bought")
-    told = data(shipment.order, "shipment.label_created")
+    told = event_data(shipment.order, "shipment.label_created")
     assert told["tracking_number"] == shipment.tracking_number
     assert told["carrier_cost"] == "9.50", "a base of 6.50, and 1.20 for each of 2.5 kg"
     assert told["label_url"].startswith("http://localhost:8000/api/v1/labels/")
@@ -66,7 +66,7 @@ def test_after_a_refusal_another_label_can_be_requested(carrier):
     carrier.responses = [CarrierRefused("The address is unknown.")]
     refused = label(shipment)
     assert (refused.status, refused.label.status) == ("created", "refused")
-    assert data(refused.order, "shipment.label_refused")["error"] == "The address is unknown."
+    assert event_data(refused.order, "shipment.label_refused")["error"] == "The address is unknown."
     assert "label" in refused.allowed_actions()
     assert with_label_problem() == [shipment.id]
     again = label(shipment)
@@ -101,7 +101,7 @@ def test_the_cost_is_in_the_carriers_currency(carrier):
         )
     ]
     made = label(shipment)
-    assert data(made.order, "shipment.label_created") == {
+    assert event_data(made.order, "shipment.label_created") == {
         "shipment_id": shipment.id,
         "tracking_number": "T1",
         "label_url": "https://x.test/l",

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from shipments.models import Label, Shipment
 from shipments.services import creation, labels, lifecycle
 from tests.shipments.factories import BY_HAND, ShipmentFactory, scan
-from tests.states import NO, STANDS, Answer, ask, outcomes
+from tests.states import REFUSED, UNCHANGED, Outcome, check_outcomes, outcomes
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ LOST, RETURNED = "shipment.lost", "shipment.returned_to_sender"
 CANCELLED = ("cancelled", ["shipment.cancelled"])
 
 
-def by_state(others: Answer, **named: Answer) -> dict[str, Answer]:
+def by_state(others: Outcome, **named: Outcome) -> dict[str, Outcome]:
     """Return the outcome of a command in each state; `others` is that of the states not named."""
     return dict.fromkeys(STATES, others) | named
 
@@ -40,66 +40,66 @@ def by_state(others: Answer, **named: Answer) -> dict[str, Answer]:
 TABLE = {  # by command and state
     "label": {"created": ("label_created", ["shipment.label_created"])},
     "dispatch": by_state(
-        STANDS,
+        UNCHANGED,
         created=("dispatched", [DISPATCHED]),
         label_created=("dispatched", [DISPATCHED]),
-        cancelled=NO,
+        cancelled=REFUSED,
     ),
     "scan in transit": by_state(
-        STANDS,
-        created=NO,
+        UNCHANGED,
+        created=REFUSED,
         label_created=("in_transit", [DISPATCHED, IN_TRANSIT]),
         dispatched=("in_transit", [IN_TRANSIT]),
         in_transit=("in_transit", [IN_TRANSIT]),
         exception=("in_transit", [IN_TRANSIT]),
     ),
     "scan exception": by_state(
-        STANDS,
-        created=NO,
+        UNCHANGED,
+        created=REFUSED,
         label_created=("exception", [DISPATCHED, EXCEPTION]),
         dispatched=("exception", [EXCEPTION]),
         in_transit=("exception", [EXCEPTION]),
         exception=("exception", [EXCEPTION]),
     ),
     "scan delivered": by_state(
-        STANDS,
-        created=NO,
+        UNCHANGED,
+        created=REFUSED,
         label_created=("delivered", [DISPATCHED, DELIVERED]),
         dispatched=("delivered", [DELIVERED]),
         in_transit=("delivered", [DELIVERED]),
         exception=("delivered", [DELIVERED]),
     ),
     "scan lost": by_state(
-        STANDS,
-        created=NO,
+        UNCHANGED,
+        created=REFUSED,
         label_created=("lost", [DISPATCHED, EXCEPTION, LOST]),
         dispatched=("lost", [EXCEPTION, LOST]),
         in_transit=("lost", [EXCEPTION, LOST]),
         exception=("lost", [LOST]),
     ),
     "scan returned": by_state(
-        STANDS,
-        created=NO,
+        UNCHANGED,
+        created=REFUSED,
         label_created=("returned_to_sender", [DISPATCHED, EXCEPTION, RETURNED]),
         dispatched=("returned_to_sender", [EXCEPTION, RETURNED]),
         in_transit=("returned_to_sender", [EXCEPTION, RETURNED]),
         exception=("returned_to_sender", [RETURNED]),
     ),
-    "scan pre-transit": by_state(STANDS, created=NO),
+    "scan pre-transit": by_state(UNCHANGED, created=REFUSED),
     "deliver": {
         "dispatched": ("delivered", [DELIVERED]),
         "in_transit": ("delivered", [DELIVERED]),
         "exception": ("delivered", [DELIVERED]),
     },
-    "cancel": {"created": CANCELLED, "label_created": CANCELLED, "cancelled": STANDS},
-    "cancel the order": by_state(STANDS, created=CANCELLED, label_created=CANCELLED),
+    "cancel": {"created": CANCELLED, "label_created": CANCELLED, "cancelled": UNCHANGED},
+    "cancel the order": by_state(UNCHANGED, created=CANCELLED, label_created=CANCELLED),
 }
 
 
 @pytest.mark.parametrize("state", STATES)
 def test_each_command(state, subtests):
     shipment = ShipmentFactory(status=state, by=BY_HAND)
-    ask(shipment, COMMANDS, outcomes(TABLE, state), subtests)
+    check_outcomes(shipment, COMMANDS, outcomes(TABLE, state), subtests)
 
 
 def test_the_table_covers_every_transition():

@@ -6,8 +6,8 @@ from orders.models import Order
 from shipments import selectors
 from shipments.models import Shipment
 from shipments.services import lifecycle
-from tests.facts import data, told
 from tests.fulfillment.factories import fulfillments, order_in, reach
+from tests.log import event_data, event_names
 from tests.shipments import factories
 from tests.shipments.factories import ShipmentFactory, create, dispatch, label, packed
 from tests.shipments.test_services import SHIPPING
@@ -15,68 +15,68 @@ from tests.shipments.test_services import SHIPPING
 pytestmark = pytest.mark.django_db
 
 
-def test_packed_units_become_a_shipment_if_the_order_has_a_carrier(settle):
+def test_packed_units_become_a_shipment_if_the_order_has_a_carrier(run_reactions):
     fulfillment = packed(shipping=SHIPPING)
-    settle()
+    run_reactions()
     (shipment,) = selectors.active(fulfillment.order_id)
     assert (shipment.status, shipment.carrier) == ("created", "DHL")
     assert shipment.fulfillment_id == fulfillment.id
 
 
-def test_without_a_carrier_in_the_order_no_shipment_is_created(settle):
+def test_without_a_carrier_in_the_order_no_shipment_is_created(run_reactions):
     fulfillment = packed()
-    settle()
+    run_reactions()
     assert not selectors.active(fulfillment.order_id).exists()
 
 
-def test_an_existing_shipment_of_the_units_is_kept(settle):
+def test_an_existing_shipment_of_the_units_is_kept(run_reactions):
     fulfillment = packed(2, shipping=SHIPPING)
     create(fulfillment)
-    settle()
+    run_reactions()
     assert selectors.active(fulfillment.order_id).count() == 1
 
 
-def test_no_shipment_is_created_for_a_cancelled_order(settle):
+def test_no_shipment_is_created_for_a_cancelled_order(run_reactions):
     fulfillment = packed(shipping=SHIPPING)
     factories.orders.cancel_order(order_id=fulfillment.order_id, reason="fraud")
-    settle()
+    run_reactions()
     assert not Shipment.objects.exists()
 
 
 @pytest.mark.parametrize("status", ["created", "label_created"])
-def test_a_cancelled_order_cancels_its_open_shipments(status, settle):
+def test_a_cancelled_order_cancels_its_open_shipments(status, run_reactions):
     shipment = ShipmentFactory(status=status)
     factories.cancel_order(shipment)
-    settle()
+    run_reactions()
     shipment = selectors.get(shipment.id)
     assert shipment.status == "cancelled"
-    assert data(shipment.order, "shipment.cancelled")["reason"] == "order_cancelled"
+    assert event_data(shipment.order, "shipment.cancelled")["reason"] == "order_cancelled"
 
 
-def test_the_order_follows_each_dispatched_and_delivered_shipment(settle):
+def test_the_order_follows_each_dispatched_and_delivered_shipment(run_reactions):
     order = order_in({"wh_1": 2, "wh_2": 1})
     first, second = (create(reach(each, "packed")) for each in fulfillments(order))
     for shipment in (first, second):
         dispatch(label(shipment))
-    settle()
+    run_reactions()
     order = Order.objects.get(pk=order.pk)
     assert order.status == "shipped"
-    assert told(order).count("order.shipped") == 2
+    assert event_names(order).count("order.shipped") == 2
     for shipment in (first, second):
         lifecycle.deliver_shipment(shipment_id=shipment.id, signature=f"S {shipment.id}")
-    settle()
+    run_reactions()
     order.refresh_from_db()
     assert (order.status, order.delivery_signature) == ("delivered", f"S {second.id}")
 
 
 @pytest.mark.parametrize("end", ["lost", "returned_to_sender"])
-def test_units_that_do_not_arrive_are_sent_again(end, settle):
+def test_units_that_do_not_arrive_are_sent_again(end, run_reactions):
     shipment = ShipmentFactory(status=end)
-    settle()
+    run_reactions()
     again = fulfillments(shipment.order)[-1]
     assert again.status == "open"
     parcel = dispatch(label(create(reach(again, "packed"))))
-    settle()
+    run_reactions()
     lifecycle.deliver_shipment(shipment_id=parcel.id)
-    settle()
+    run_reactions()
     assert Order.objects.get(pk=shipment.order_id).status == "delivered"

@@ -10,7 +10,7 @@ from events.aggregate import InvalidTransition
 from shipments import selectors
 from shipments.exceptions import TooEarly
 from shipments.services import creation, lifecycle
-from tests.facts import data, mark, told
+from tests.log import event_data, event_names, latest_number
 from tests.parallel import at_once
 from tests.shipments.factories import ShipmentFactory, aged, scan
 
@@ -35,7 +35,7 @@ def test_a_scan_records_the_location():
         description="In transit to destination",
     )
     assert shipment.location == "Memphis, TN"
-    assert data(shipment.order, "shipment.in_transit") == {
+    assert event_data(shipment.order, "shipment.in_transit") == {
         "shipment_id": shipment.id,
         "tracking_number": shipment.tracking_number,
         "current_location": "Memphis, TN",
@@ -45,10 +45,10 @@ def test_a_scan_records_the_location():
 
 @pytest.mark.parametrize("scan_id", ["scan_1", None])
 def test_a_repeated_scan_has_one_effect(scan_id):
-    shipment, at, before = ShipmentFactory(status="dispatched"), hours(1), mark()
+    shipment, at, before = ShipmentFactory(status="dispatched"), hours(1), latest_number()
     for _ in range(10):
         scan(shipment, "in_transit", at, scan_id=scan_id, location="Memphis, TN")
-    assert told(shipment.order, after=before) == ["shipment.in_transit"]
+    assert event_names(shipment.order, after=before) == ["shipment.in_transit"]
     assert len(now(shipment).scans) == 1
 
 
@@ -68,10 +68,10 @@ def test_scans_without_an_id_differ_by_time_place_and_status(other):
 def test_an_older_scan_is_stored_without_effect():
     shipment = ShipmentFactory(status="dispatched")
     scan(shipment, "in_transit", hours(1), location="Nashville, TN")
-    before = mark()
+    before = latest_number()
     for late in ("in_transit", "exception", "pre_transit"):
         scan(shipment, late, hours(2), location="Memphis, TN")
-    assert told(shipment.order, after=before) == []
+    assert event_names(shipment.order, after=before) == []
     shipment = now(shipment)
     assert (shipment.location, shipment.status) == ("Nashville, TN", "in_transit")
     assert [each.counts for each in shipment.scans] == [False, False, False, True]
@@ -86,18 +86,18 @@ def test_a_late_final_scan_has_its_effect(end):
 
 @pytest.mark.parametrize("end", ["delivered", "lost", "returned_to_sender", "cancelled"])
 def test_scans_after_the_end_are_stored_without_effect(end):
-    shipment, before = ShipmentFactory(status=end), mark()
+    shipment, before = ShipmentFactory(status=end), latest_number()
     already = len(shipment.scans)
     for status in ("in_transit", "exception", "delivered", "lost", "returned_to_sender"):
         assert scan(shipment, status).status == end
-    assert told(shipment.order, after=before) == []
+    assert event_names(shipment.order, after=before) == []
     assert len(now(shipment).scans) == already + 5
 
 
 def test_the_first_scan_dispatches_the_shipment():
     shipment, at = aged(ShipmentFactory(status="label_created")), hours(3)
     assert scan(shipment, "in_transit", at).dispatched_at == at
-    assert told(shipment.order)[-2:] == ["shipment.dispatched", "shipment.in_transit"]
+    assert event_names(shipment.order)[-2:] == ["shipment.dispatched", "shipment.in_transit"]
 
 
 def test_a_pre_transit_scan_does_not_dispatch_the_shipment():
@@ -116,7 +116,7 @@ def test_a_shipment_without_a_label_cannot_be_scanned():
 
 def test_the_delivery_scan_names_the_recipient():
     shipment = scan(ShipmentFactory(status="in_transit"), "delivered", recipient="A. TORRES")
-    assert data(shipment.order, "shipment.delivered")["recipient"] == "A. TORRES"
+    assert event_data(shipment.order, "shipment.delivered")["recipient"] == "A. TORRES"
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
@@ -127,7 +127,7 @@ def test_scans_in_any_order_lead_to_the_same_end(order):
         for _ in range(2):
             scan(shipment, *scans[which], scan_id=f"scan_{which}")
     assert now(shipment).status == "delivered"
-    names = told(shipment.order)
+    names = event_names(shipment.order)
     assert names.count("shipment.delivered") == names.count("shipment.dispatched") == 1
     assert names[names.index("shipment.delivered") :] == ["shipment.delivered"]
 
@@ -156,10 +156,10 @@ def test_a_scan_in_the_future_does_not_hide_later_scans():
 
 @pytest.mark.parametrize(("state", "status"), [("label_created", "in_transit"), *DELIVERED_FROM])
 def test_a_scan_before_the_creation_or_dispatch_is_refused(state, status):
-    shipment, before = ShipmentFactory(status=state), mark()
+    shipment, before = ShipmentFactory(status=state), latest_number()
     with pytest.raises(TooEarly, match="which is after the given time"):
         scan(shipment, status, hours(24))
-    assert told(shipment.order, after=before) == []
+    assert event_names(shipment.order, after=before) == []
     assert scan(shipment, status, hours(0.1)).dispatched_at >= shipment.created_at
 
 
@@ -171,7 +171,7 @@ def test_concurrent_scans_with_one_id_have_one_effect():
         return scan(shipment, "delivered", at, scan_id="scan_1").status
 
     assert at_once(4, report) == ["delivered"] * 4
-    names = told(shipment.order)
+    names = event_names(shipment.order)
     assert names.count("shipment.dispatched") == names.count("shipment.delivered") == 1
 
 

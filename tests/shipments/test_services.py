@@ -20,8 +20,8 @@ from shipments.exceptions import (
 )
 from shipments.models import CarrierAccount
 from shipments.services import creation, labels, lifecycle
-from tests.facts import data, mark, told
 from tests.fulfillment.factories import FulfillmentFactory
+from tests.log import event_data, event_names, latest_number
 from tests.shipments import factories
 from tests.shipments.factories import (
     BY_HAND,
@@ -56,7 +56,7 @@ class TestCreateShipment:
         assert (shipment.carrier, shipment.service) == ("DHL", "Express")
         assert (shipment.signature_required, shipment.warehouse_id) == (True, "wh_1")
         assert (shipment.packages, shipment.weight) == (fulfillment.packages, Decimal("2.5"))
-        assert data(shipment.order, "shipment.created") == {
+        assert event_data(shipment.order, "shipment.created") == {
             "shipment_id": shipment.id,
             "order_id": fulfillment.order_id,
             "carrier": "DHL",
@@ -136,7 +136,7 @@ class TestManualLabels:
             carrier_cost=Decimal("12.5"),
         )
         assert made.status == "label_created"
-        assert data(made.order, "shipment.label_created") == {
+        assert event_data(made.order, "shipment.label_created") == {
             "shipment_id": shipment.id,
             "tracking_number": "123456789",
             "label_url": "https://x.test/label",
@@ -162,7 +162,7 @@ class TestManualLabels:
     def test_a_manual_shipment_can_be_dispatched_without_a_label(self):
         shipment = dispatch(ShipmentFactory(by=BY_HAND))
         assert (shipment.status, shipment.tracking_number) == ("dispatched", None)
-        assert data(shipment.order, "shipment.dispatched")["warehouse_id"] == "wh_1"
+        assert event_data(shipment.order, "shipment.dispatched")["warehouse_id"] == "wh_1"
 
     def test_a_label_that_the_carrier_sells_cannot_be_entered(self):
         with pytest.raises(DomainError, match="leave out tracking_number"):
@@ -182,9 +182,9 @@ class TestRepeatedCalls:
     )
     @pytest.mark.parametrize("by", [factories.TO, BY_HAND], ids=["sandbox", "manual"])
     def test_a_repeated_call_records_no_event(self, status, again, by):
-        shipment, before = ShipmentFactory(status=status, by=by), mark()
+        shipment, before = ShipmentFactory(status=status, by=by), latest_number()
         assert again(shipment).status == status
-        assert told(shipment.order, after=before) == []
+        assert event_names(shipment.order, after=before) == []
 
     def test_a_repeated_call_with_other_arguments_is_refused(self):
         shipment = ShipmentFactory(status="dispatched")
@@ -221,7 +221,7 @@ def test_the_proof_of_delivery_and_its_time_are_recorded():
         delivery_photo_url="https://x.test/photo.jpg",
         delivered_at=at,
     )
-    assert data(shipment.order, "shipment.delivered") == {
+    assert event_data(shipment.order, "shipment.delivered") == {
         "shipment_id": shipment.id,
         "delivered_at": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "recipient": "Juan Pérez",

@@ -12,7 +12,7 @@ from shipments.carriers import CarrierTimeout, PurchasedLabel, Scan, TrackingUpd
 from shipments.carriers.registry import CARRIERS
 from shipments.models import CarrierWebhook
 from shipments.services import labels, tracking, webhooks
-from tests.facts import data, mark, told
+from tests.log import event_data, event_names, latest_number
 from tests.parallel import at_once
 from tests.shipments.factories import (
     BY_HAND,
@@ -44,7 +44,7 @@ def sent(service="Ground"):
 
 
 class TestPolling:
-    def test_the_sandbox_delivers_on_the_third_day(self, settle):
+    def test_the_sandbox_delivers_on_the_third_day(self, run_reactions):
         shipment = sent()
         states = []
         for day in (0, 1, 1, 2, 3, 4):
@@ -53,9 +53,9 @@ class TestPolling:
         moving = "in_transit"
         arrived = ("delivered", 3)
         assert states == [("dispatched", 0), (moving, 1), (moving, 1), (moving, 2), *[arrived] * 2]
-        assert data(shipment.order, "shipment.delivered")["recipient"] == "Juan Pérez"
-        assert told(shipment.order).count("shipment.in_transit") == 2
-        settle()
+        assert event_data(shipment.order, "shipment.delivered")["recipient"] == "Juan Pérez"
+        assert event_names(shipment.order).count("shipment.in_transit") == 2
+        run_reactions()
         assert Order.objects.get(pk=shipment.order_id).status == "delivered"
 
     @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ class TestPolling:
 
         at_once(3, poll_all)
         assert now(shipment).status == "delivered"
-        assert told(shipment.order).count("shipment.in_transit") == 2
-        assert told(shipment.order).count("shipment.delivered") == 1
+        assert event_names(shipment.order).count("shipment.in_transit") == 2
+        assert event_names(shipment.order).count("shipment.delivered") == 1
 
 
 def tracking_update(shipment, status="in_transit", event_id="evt_1", **given):
@@ -214,13 +214,13 @@ class TestReusedTrackingNumbers:
 
 class TestWebhooks:
     def test_a_repeated_webhook_has_one_effect(self):
-        shipment, before = ShipmentFactory(status="dispatched"), mark()
+        shipment, before = ShipmentFactory(status="dispatched"), latest_number()
         update = tracking_update(shipment)
         for n in range(10):
             webhooks.receive_webhook(adapter="sandbox", update=update)
             other = tracking_update(shipment, event_id=f"evt_{n}", scans=update.scans)
             webhooks.receive_webhook(adapter="sandbox", update=other)
-        assert told(shipment.order, after=before) == ["shipment.in_transit"]
+        assert event_names(shipment.order, after=before) == ["shipment.in_transit"]
 
     def test_a_webhook_about_an_unknown_shipment_is_retried(self):
         shipment = ShipmentFactory()
@@ -258,7 +258,7 @@ class TestWebhooks:
         at = timezone.now() if year is None else datetime(year, 1, 1, tzinfo=UTC)
         scans = (Scan(scan_id=None, status="delivered", occurred_at=at),)
         webhooks.receive_webhook(adapter="sandbox", update=tracking_update(shipment, scans=scans))
-        assert told(shipment.order)[-2:] == ["shipment.dispatched", "shipment.delivered"]
+        assert event_names(shipment.order)[-2:] == ["shipment.dispatched", "shipment.delivered"]
         arrived = now(shipment)
         moments = (arrived.created_at, arrived.dispatched_at, arrived.delivered_at, timezone.now())
         assert moments == tuple(sorted(moments)), "even if the carrier's clock is wrong"
@@ -275,5 +275,5 @@ class TestWebhooks:
             return tracking.poll_due_carriers(now=in_days(5))
 
         at_once(4, track)
-        assert told(shipment.order).count("shipment.in_transit") == 2
-        assert told(shipment.order).count("shipment.delivered") == 1
+        assert event_names(shipment.order).count("shipment.in_transit") == 2
+        assert event_names(shipment.order).count("shipment.delivered") == 1

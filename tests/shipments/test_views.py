@@ -16,7 +16,7 @@ from config.core.exceptions import BadSignature
 from shipments import carriers, views
 from shipments.models import CarrierWebhook, Shipment
 from shipments.services import lifecycle
-from tests.facts import mark, told
+from tests.log import event_names, latest_number
 from tests.shipments.factories import BY_HAND, ShipmentFactory, packed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -189,10 +189,10 @@ class TestWebhooks:
         )
 
     def test_a_signed_webhook_has_one_effect(self):
-        shipment, before = ShipmentFactory(status="dispatched"), mark()
+        shipment, before = ShipmentFactory(status="dispatched"), latest_number()
         for _ in range(3):
             assert self.send(self.about(shipment)).status_code == 204
-        assert told(shipment.order, after=before) == ["shipment.in_transit"]
+        assert event_names(shipment.order, after=before) == ["shipment.in_transit"]
 
     def test_a_webhook_with_an_invalid_signature_is_refused(self):
         answer = self.send(self.about(ShipmentFactory(status="dispatched")), signature="no")
