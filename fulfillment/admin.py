@@ -125,7 +125,7 @@ class FulfillmentAdmin(AggregateAdmin):
         "pick": Command(
             services.pick_item,
             serializers.ManualPick,
-            label=_("Record pick"),
+            label=_("Pick"),
             done=_("The pick of fulfillment {row} was recorded."),
             start=new_scan_id,
             choices=line_choices,
