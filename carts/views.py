@@ -28,7 +28,7 @@ class Carts(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     filterset_class = CartFilters
     idempotency_key_required = frozenset({"checkout"})
 
-    @endpoint(request=serializers.CartCreate, status=201, example="cart_empty")
+    @endpoint(request=serializers.CartCreate, status=201, example="cart_created")
     def create(self, request: Request) -> Response:
         """Open a cart for a customer, a session, or both."""
         organization_id = self.caller.organization_id

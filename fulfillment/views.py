@@ -36,6 +36,7 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @action(detail=True, methods=["post"])
     @endpoint(
         request=serializers.FulfillmentStart,
+        example="fulfillment_started",
         errors=[
             invalid_transition(Fulfillment, "start"),
             OrderOnHold,
@@ -89,6 +90,7 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @action(detail=True, methods=["post"])
     @endpoint(
         request=serializers.FulfillmentMove,
+        example="fulfillment_reduced",
         operation_id="move_fulfillment_units",
         errors=[
             invalid_transition(Fulfillment, "move"),
@@ -106,6 +108,7 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @action(detail=True, methods=["post"], url_path="write-off")
     @endpoint(
         request=serializers.FulfillmentWriteOff,
+        example="fulfillment_reduced",
         operation_id="write_off_fulfillment_units",
         errors=[
             invalid_transition(Fulfillment, "write-off"),

@@ -34,7 +34,9 @@ class Invoices(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         return pdf(files.read(invoice.document()), name=invoice.number)
 
     @action(detail=True, methods=["post"])
-    @endpoint(request=serializers.InvoiceSend, errors=[AddressRequired])
+    @endpoint(
+        request=serializers.InvoiceSend, example="invoice_sent_again", errors=[AddressRequired]
+    )
     def send(self, request: Request, pk: str) -> Response:
         """Mail the invoice, for the first time or again. The default recipient is the buyer."""
         invoice = self.get_object()

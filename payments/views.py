@@ -58,6 +58,7 @@ class Payments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @action(detail=True, methods=["post"])
     @endpoint(
         request=serializers.PaymentRetry,
+        example="payment_retried",
         errors=[
             invalid_transition(Payment, "retry"),
             OrderNotPayable,

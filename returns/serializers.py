@@ -102,7 +102,7 @@ class ReturnApprove(Body):
 class ReturnReject(Body):
     """Why the return is rejected."""
 
-    example = {"note": "The customer keeps it."}
+    example = {"note": "The mug was used."}
     note = Note()
 
 
