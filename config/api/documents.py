@@ -1,6 +1,8 @@
 """The OpenAPI document, and the page that explains the codes of problems."""
 
+import html
 import json
+import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.safestring import SafeString, mark_safe
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.request import Request
@@ -33,7 +36,13 @@ def _document() -> bytes:
 
 def problems(request: HttpRequest) -> HttpResponse:
     """Show the page that the `type` of a problem refers to: one entry for each code."""
-    return render(request, "api/problems.html", {"codes": codes()})
+    meanings = {code: with_code(meaning) for code, meaning in codes().items()}
+    return render(request, "api/problems.html", {"codes": meanings})
+
+
+def with_code(text: str) -> SafeString:
+    """Return a docstring as HTML, with `names` in code style."""
+    return mark_safe(re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(text)))
 
 
 def codes() -> dict[str, str]:

@@ -17,6 +17,7 @@ from rest_framework.renderers import JSONRenderer, TemplateHTMLRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.documents import with_code
 from config.api.operations import public
 from events.contract.asyncapi import (
     HEADERS,
@@ -90,7 +91,7 @@ def _describe(cls: type[Event]) -> dict[str, Any]:
     return {
         "name": cls.name,
         "context": cls.__module__.partition(".")[0],
-        "what": _code(inspect.cleandoc(cls.__doc__ or "")),
+        "what": with_code(inspect.cleandoc(cls.__doc__ or "")),
         "stream_type": cls.stream_type,
         "routing_keys": [routing_key(cls.name), cls.name],
         "listeners": listeners(cls.name),
@@ -117,7 +118,7 @@ def _fields(
 def _row(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     value, *null = schema.get("anyOf", [schema])
     note = schema.get("description", "")
-    return {"name": name, "type": _type(value), "nullable": bool(null), "note": _code(note)}
+    return {"name": name, "type": _type(value), "nullable": bool(null), "note": with_code(note)}
 
 
 def _type(schema: dict[str, Any]) -> str:
@@ -139,10 +140,6 @@ def _type(schema: dict[str, Any]) -> str:
 
 def _json(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-
-
-def _code(text: str) -> SafeString:
-    return mark_safe(re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(text)))
 
 
 def _highlight(text: str) -> SafeString:

@@ -301,6 +301,7 @@ def test_a_problem_names_the_page_that_explains_its_code(client, settings):
     page = client.get("/api/problems").content.decode()
     for code in DOCUMENT["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]:
         assert f'id="{code}"' in page
+    assert "<code>detail</code>" in page
 
 
 def test_every_query_parameter_says_what_it_means():
