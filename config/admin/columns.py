@@ -14,7 +14,7 @@ Column = Callable[[Any], Any]
 
 
 def amount(name: str, *, currency: str = "currency") -> Column:
-    """An amount with its currency's decimals: `125.50 USD`. `currency` is the path to the code."""
+    """Return a column with an amount: `125.50 USD`. `currency` is the path to the code."""
 
     def show(row: Any) -> str:
         code = row
@@ -26,18 +26,18 @@ def amount(name: str, *, currency: str = "currency") -> Column:
 
 
 def badge(
-    name: str, colours: Mapping[str, str], value: Callable[[Any], str] | None = None
+    name: str, colors: Mapping[str, str], value: Callable[[Any], str] | None = None
 ) -> Column:
-    """A state as a coloured label; a colour is `info`, `success`, `warning` or `danger`."""
+    """Return a column with a colored label; a color is `info`, `success`, `warning` or `danger`."""
 
     def show(row: Any) -> str:
         return value(row) if value else str(getattr(row, name))
 
-    return _named(name, display(label=dict(colours))(show))
+    return _named(name, display(label=dict(colors))(show))
 
 
 def address(name: str) -> Column:
-    """An address, a line for each of its parts."""
+    """Return a column with an address, one line for each of its parts."""
 
     def show(row: Any) -> SafeString | str:
         given = getattr(row, name)

@@ -1,4 +1,4 @@
-"""The first page and the sidebar: built from the admins that are registered."""
+"""The overview and the sidebar, built from the registered admins."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.urls import reverse
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return one group of links for each app, of what the operator may see."""
+    """Return a group of links for each app, with the models that the operator may view."""
     return [
         {"items": [{"title": "Overview", "icon": "home", "link": reverse("admin:index")}]},
         *(
@@ -36,7 +36,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         {
             "title": queue.title,
             "icon": queue.icon,
-            "count": queue.waiting(_page(model).get_queryset(request)),
+            "count": queue.length(_page(model).get_queryset(request)),
             "link": f"{model['admin_url']}?queue={queue.key}",
         }
         for app in _in_order(context["app_list"])
@@ -51,7 +51,7 @@ def _page(model: dict[str, Any]) -> Any:
 
 
 def _in_order(app_list: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The contexts as they are installed; who may log in comes last."""
+    """Return the apps in the order of INSTALLED_APPS, with `auth` last."""
     labels = [config.label for config in apps.get_app_configs()]
     return sorted(
         app_list, key=lambda app: (app["app_label"] == "auth", labels.index(app["app_label"]))

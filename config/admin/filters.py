@@ -10,7 +10,7 @@ from config.core.ids import bounded
 
 
 class CreatedFilter(admin.DateFieldListFilter):
-    """The day on which a row was made, which its id says too."""
+    """Filters by the day of creation, and by the id, which contains the time of creation."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         rows: Any = super().queryset(request, queryset)

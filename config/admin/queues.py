@@ -8,25 +8,25 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import Promise
 
-MOST = 1000  # rows that are counted; of more, "more than 1000" is enough to know
+MAX_COUNT = 1000  # of more rows, the page shows "1000+"
 
 
 class Queue(NamedTuple):
-    """`rows(queryset)` are those that wait; `key` is the value in the URL."""
+    """`rows(queryset)` selects the rows of the queue; `key` is its value in the URL."""
 
     key: str
     title: str | Promise
     rows: Callable[[QuerySet[Any]], QuerySet[Any]]
     icon: str = "inbox"
 
-    def waiting(self, rows: QuerySet[Any]) -> str:
-        """Return how many wait, as text."""
-        found = self.rows(rows).order_by()[: MOST + 1].count()
-        return f"{MOST}+" if found > MOST else str(found)
+    def length(self, rows: QuerySet[Any]) -> str:
+        """Return the number of rows in the queue, as text."""
+        count = self.rows(rows).order_by()[: MAX_COUNT + 1].count()
+        return f"{MAX_COUNT}+" if count > MAX_COUNT else str(count)
 
 
 class QueueFilter(admin.SimpleListFilter):
-    """The queues of the list's own admin."""
+    """Filters a list by the queues of its admin."""
 
     title = "work queue"
     parameter_name = "queue"

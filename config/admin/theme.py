@@ -1,4 +1,4 @@
-"""What django-unfold is told."""
+"""Settings of django-unfold."""
 
 from django.templatetags.static import static
 

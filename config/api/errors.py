@@ -145,7 +145,7 @@ MALFORMED = ErrorExample(
     400,
     "malformed_json",
     "The body is not JSON, or an object in it has the same key twice.",
-    "JSON parse error - the key 'reason' stands twice in one object",
+    "JSON parse error - the key 'reason' is repeated in one object",
 )
 # Codes of the framework, beside those of SHARED and of the operations.
 CODES = {

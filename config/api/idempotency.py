@@ -100,7 +100,7 @@ def _claim(request: Request, key: str) -> IdempotencyRecord:
         while True:
             claim = IdempotencyRecord(**identity, fingerprint=_fingerprint(request))
             IdempotencyRecord.objects.bulk_create([claim], ignore_conflicts=True)
-            # The task that deletes old records may have deleted it meanwhile.
+            # The task that deletes old records may have deleted the existing one.
             if record := records.first():
                 return record
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 
 class IdempotencyRecord(models.Model):
-    """The answer to a POST, so that a client that never got it may send the same again."""
+    """The stored response to a POST, which a client that repeats the request receives."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization_id = models.CharField(max_length=64)
@@ -16,7 +16,7 @@ class IdempotencyRecord(models.Model):
     path = models.CharField(max_length=255)
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)
-    status = models.PositiveSmallIntegerField(null=True)  # null only while the work is done
+    status = models.PositiveSmallIntegerField(null=True)  # null while the request is in progress
     body = models.TextField(default="")
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
@@ -24,7 +24,7 @@ class IdempotencyRecord(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["organization_id", "subject", "method", "path", "key"],
-                name="one_answer_per_key",
+                name="one_response_per_key",
             )
         ]
 

@@ -1,4 +1,4 @@
-"""Lists stay cheap however long they grow, and stable while rows are added."""
+"""Pagination by cursor: a page costs the same in a list of any length, and new rows shift none."""
 
 import re
 from typing import Any
@@ -13,14 +13,14 @@ _POSITION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class NewestFirst(CursorPagination):
-    """Ids made later sort later, so the id alone is the order."""
+    """Lists start with the newest row. Ids sort by the time of creation."""
 
     ordering = "-id"
     page_size_query_param = "page_size"
     max_page_size = 100
 
     def get_page_size(self, request: Any) -> int:
-        """Raises ValidationError for what is no page size: 25 rows would not be what was asked."""
+        """Return the page size. Raises ValidationError, instead of using the default."""
         size = serializers.IntegerField(
             min_value=1, max_value=self.max_page_size, default=PAGE_SIZE
         )
@@ -41,7 +41,7 @@ class NewestFirst(CursorPagination):
         return {"type": "object", "required": list(properties), "properties": properties}
 
     def decode_cursor(self, request: Any) -> Any:
-        """A forged position may hold what no database accepts in a query."""
+        """Raise NotFound for a forged cursor: a database does not accept every character."""
         cursor = super().decode_cursor(request)
         if cursor and cursor.position and not _POSITION.fullmatch(str(cursor.position)):
             raise NotFound(self.invalid_cursor_message)

@@ -1,4 +1,4 @@
-"""How request bodies are read."""
+"""The parser of request bodies."""
 
 from collections.abc import Mapping
 from typing import IO, Any
@@ -10,7 +10,7 @@ from rest_framework.utils import json
 
 
 class StrictJSONParser(JSONParser):
-    """JSON whose objects hold each key once: of two values, one would silently be dropped."""
+    """JSON whose objects do not repeat a key: the first value would be dropped silently."""
 
     def parse(
         self,
@@ -29,6 +29,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {key!r} stands twice in one object")
+            raise ValueError(f"the key {key!r} is repeated in one object")
         found[key] = value
     return found

@@ -11,23 +11,24 @@ from config.api.authentication import Caller
 
 
 class PerCaller(SimpleRateThrottle):
-    """`API_THROTTLE` requests of one subject of an organization, or of one address without one.
+    """At most `API_THROTTLE` requests for each subject of an organization.
 
-    Counts are in Django's cache: with the default one, each process counts for itself.
+    Requests without a valid token are counted by address. The counts are in Django's cache; with
+    the default cache, each process has its own.
     """
 
     scope = "api"
 
     def get_rate(self) -> str | None:
-        """None is no limit."""
+        """Return the rate, or None for no limit."""
         return settings.API_THROTTLE or None
 
     def get_cache_key(self, request: Request, view: Any) -> str:
         caller: object = request.user
-        who = (
+        identity = (
             (caller.organization_id, caller.subject)
             if isinstance(caller, Caller)
             else (self.get_ident(request),)
         )
-        ident = hashlib.sha256(repr(who).encode()).hexdigest()  # not every cache takes every key
+        ident = hashlib.sha256(repr(identity).encode()).hexdigest()  # a cache may restrict keys
         return self.cache_format % {"scope": self.scope, "ident": ident}

@@ -16,7 +16,7 @@ LONGEST_ID = 64
 
 
 class KeysUnavailable(Exception):
-    """The identity provider does not answer with its keys, so no token can be judged."""
+    """The identity provider's keys cannot be fetched, so that no token can be verified."""
 
 
 @lru_cache(maxsize=1)
@@ -37,9 +37,9 @@ def _public_key(token: str) -> jwt.PyJWK:
 
 
 def verify(token: str) -> Mapping[str, Any]:
-    """Return the claims of a token that is genuine, in time and for this service.
+    """Return the claims of a token with a valid signature, lifetime, issuer and audience.
 
-    Raises KeysUnavailable, or a jwt.PyJWTError for a token that is not accepted.
+    Raises KeysUnavailable, or a jwt.PyJWTError for an invalid token.
     """
     key: jwt.PyJWK | str = settings.JWT_SECRET
     algorithms = ["HS256"]
@@ -59,31 +59,31 @@ def verify(token: str) -> Mapping[str, Any]:
     )
     for name in ("sub", "organization_id"):
         if not is_id(claims[name]):
-            raise jwt.InvalidTokenError(f"{name} is not a text of 1 to {LONGEST_ID} characters.")
+            raise jwt.InvalidTokenError(f"{name} must be a string of 1 to {LONGEST_ID} characters.")
     if not isinstance(claims.get("scope", ""), str):
-        raise jwt.InvalidTokenError("scope is not a text.")
+        raise jwt.InvalidTokenError("scope must be a string.")
     return claims
 
 
 def is_id(value: object) -> bool:
-    """Ids of other services are taken as they come, if they can be stored and printed."""
+    """Return whether an id of another service can be stored and printed."""
     return isinstance(value, str) and 1 <= len(value) <= LONGEST_ID and value.isprintable()
 
 
 def issue(*, organization_id: str, subject: str, scope: str, lifetime: timedelta) -> str:
     """Return a token signed with the shared secret, for development and for trusted services.
 
-    Raises ImproperlyConfigured where such a token would not be accepted, ValueError for an id
-    that is empty or too long.
+    Raises ImproperlyConfigured if the service would not accept such a token, and ValueError for an
+    id that is empty or too long.
     """
     if settings.JWT_JWKS_URL or not settings.JWT_SECRET:
         raise ImproperlyConfigured(
-            "Set JWT_SECRET, and leave JWT_JWKS_URL empty, to issue tokens here: "
-            "with JWT_JWKS_URL they come from the identity provider."
+            "Set JWT_SECRET, and leave JWT_JWKS_URL empty, to issue tokens: "
+            "with JWT_JWKS_URL, the identity provider issues them."
         )
     for value in (organization_id, subject):
         if not is_id(value):
-            raise ValueError(f"{value!r} is not a text of 1 to {LONGEST_ID} characters.")
+            raise ValueError(f"{value!r} is not a string of 1 to {LONGEST_ID} characters.")
     now = timezone.now()
     claims = {
         "sub": subject,

@@ -44,14 +44,14 @@ class BadSignature(BadRequest):
     """The webhook is not signed by its sender, or its signature is older than five minutes."""
 
     code = "bad_signature"
-    example = "Stripe has not signed this, or more than five minutes ago: check the secret."
+    example = "The signature is not EasyPost's: check EASYPOST_WEBHOOK_SECRET."
 
 
 class BadMessage(BadRequest):
     """The webhook is signed, but its content is not as the sender documents it."""
 
     code = "bad_message"
-    example = "EasyPost's message is not as its events of trackers should be: KeyError('id')."
+    example = "This is not a tracker event of EasyPost: KeyError('id')."
 
 
 class AddressRequired(DomainError):

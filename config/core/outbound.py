@@ -12,7 +12,7 @@ call and what to do with the result:
    the timer repeats the call, so the request needs an idempotency key that stays the same.
 3. Call, outside any transaction.
 4. Record. In a second transaction, with the row locked again: apply the result to the aggregate.
-   `row.release(lease)` returns False if another caller has leased the row meanwhile, or if a new
+   `row.release(lease)` returns False if another caller has leased the row since, or if a new
    call was requested: then the row must not be rescheduled. Otherwise end with one of
    `row.schedule_retry(now, error)` (no response, or there is more to learn),
    `row.request_call(now, after=…)` (a poll that repeats) and `row.finish_call()` (nothing is left

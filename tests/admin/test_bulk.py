@@ -1,4 +1,4 @@
-"""A command on many rows of a list: one effect, and one answer, for each of them."""
+"""Commands on several rows of a list: each row has its own effect and its own message."""
 
 from dataclasses import replace
 
@@ -22,22 +22,22 @@ PAYMENTS = reverse("admin:payments_payment_changelist")
 
 
 def run(client, page, action, *rows, **more):
-    """Tick rows, choose what to run, and press the button; return what is said."""
+    """Select rows, run a command on them, and return the messages."""
     sent = {"action": action, "_selected_action": [row.pk for row in rows], "index": 0, **more}
-    answer = client.post(page, sent, follow=True)
-    assert answer.redirect_chain, "a page that is loaded anew sends nothing again"
-    return [str(message) for message in answer.context["messages"]]
+    response = client.post(page, sent, follow=True)
+    assert response.redirect_chain, "reloading the page must not send the form again"
+    return [str(message) for message in response.context["messages"]]
 
 
 def held(count=1):
     return [services.hold_order(order_id=OrderFactory().id, reason="fraud") for _ in range(count)]
 
 
-def test_each_row_is_done_or_told_why_not(operator):
+def test_each_row_is_changed_or_its_refusal_is_shown(operator):
     statuses = ("pending", "succeeded", "failed")
     pending, paid, failed = [PaymentFactory(status=status) for status in statuses]
-    said = run(operator(username="olga"), PAYMENTS, "abandon", failed, paid, pending)
-    assert said == [
+    messages = run(operator(username="olga"), PAYMENTS, "abandon", failed, paid, pending)
+    assert messages == [
         "Abandon payment: 2 of 3 rows done.",
         f"{paid.id}: Cannot abandon {paid.id}: it is succeeded.",
     ]
@@ -48,14 +48,14 @@ def test_each_row_is_done_or_told_why_not(operator):
     ]
 
 
-def test_only_what_needs_no_input_is_offered(operator):
+def test_only_commands_without_input_are_offered(operator):
     held()
     page = operator().get(ORDERS)
     choices = page.context["action_form"].fields["action"].choices
     assert [label for name, label in choices if name] == ["Release order", "Release stock"]
 
 
-def test_who_may_only_look_ticks_nothing_and_is_not_obeyed(operator):
+def test_the_view_permission_offers_and_allows_no_command(operator):
     (order,) = held()
     client = operator("orders.view_order")
     page = client.get(ORDERS)
@@ -75,27 +75,27 @@ def test_a_command_that_needs_another_permission_is_not_run_without_it(operator,
     assert Order.objects.get(pk=order.id).is_held()
 
 
-def test_a_command_that_is_not_for_many_rows_is_not_run(operator):
+def test_a_command_that_is_not_for_several_rows_is_not_run(operator):
     (order,) = held()
     assert run(operator(), ORDERS, "cancel", order, reason="fraud") == ["No action selected."]
     assert Order.objects.get(pk=order.id).status == "placed"
 
 
-def test_nothing_ticked_is_nothing_done(operator):
+def test_without_a_selected_row_nothing_is_done(operator):
     (order,) = held()
-    (said,) = run(operator(), ORDERS, "release")
-    assert "must be selected" in said
+    (messages,) = run(operator(), ORDERS, "release")
+    assert "must be selected" in messages
     assert Order.objects.get(pk=order.id).is_held()
 
 
-def test_a_list_that_is_sent_twice_has_one_effect_for_each_row(operator):
+def test_a_form_that_is_sent_twice_has_one_effect_for_each_row(operator):
     client, orders = operator(), held(2)
     for _ in range(2):
         assert run(client, ORDERS, "release", *orders) == ["Release order: 2 of 2 rows done."]
     assert [event_names(order).count("order.released") for order in orders] == [1, 1]
 
 
-def test_a_row_that_has_left_the_list_meanwhile_is_told_of_too(operator):
+def test_a_row_that_has_left_the_queue_is_reported_too(operator):
     orders = held(2)
     services.release_order(order_id=orders[0].id)
     services.cancel_order(order_id=orders[1].id, reason="fraud")
@@ -105,7 +105,7 @@ def test_a_row_that_has_left_the_list_meanwhile_is_told_of_too(operator):
     ]
 
 
-def test_a_row_that_is_not_there_any_more_is_told_of(operator):
+def test_a_row_that_no_longer_exists_is_reported(operator):
     (order,) = held()
     gone = Order(id="order_0")
     assert run(operator(), ORDERS, "release", order, gone) == [
@@ -114,14 +114,14 @@ def test_a_row_that_is_not_there_any_more_is_told_of(operator):
     ]
 
 
-def test_the_whole_list_is_what_the_filter_leaves(operator):
+def test_the_whole_list_is_the_filtered_list(operator):
     failed, pending = [PaymentFactory(status=status) for status in ("failed", "pending")]
-    said = run(operator(), f"{PAYMENTS}?status=pending", "abandon", failed, select_across=1)
-    assert said == ["Abandon payment: 1 of 1 rows done."]
+    messages = run(operator(), f"{PAYMENTS}?status=pending", "abandon", failed, select_across=1)
+    assert messages == ["Abandon payment: 1 of 1 rows done."]
     assert EventRecord.objects.get(name="payment.abandoned").subject == pending.id
 
 
-def test_a_long_list_is_done_in_parts(operator, monkeypatch):
+def test_a_long_list_is_processed_in_batches(operator, monkeypatch):
     client, orders = operator(), held(3)
     monkeypatch.setattr(bulk, "BATCH_SIZE", 2)
     page = f"{ORDERS}?queue=held"
@@ -132,7 +132,7 @@ def test_a_long_list_is_done_in_parts(operator, monkeypatch):
     assert rest == ["Release order: 1 of 1 rows done."]
 
 
-def test_of_very_many_refusals_the_first_are_told(operator):
+def test_only_the_first_refusals_are_shown(operator):
     payments = [PaymentFactory(status="succeeded") for _ in range(bulk.MAX_MESSAGES + 2)]
     first, *refused = run(operator(), PAYMENTS, "abandon", *payments)
     assert first == "Abandon payment: 0 of 52 rows done."
@@ -140,7 +140,7 @@ def test_of_very_many_refusals_the_first_are_told(operator):
     assert (len(refused), refused[-1]) == (51, "and 2 more")
 
 
-def test_a_command_may_bring_its_input_with_it(operator, monkeypatch):
+def test_a_command_can_provide_its_input(operator, monkeypatch):
     """The form validates it like typed input."""
     given = {"reason": "manual", "note": "stocktaking"}
     hold = replace(OrderAdmin.commands["hold"], bulk=lambda request: given)
@@ -154,9 +154,9 @@ def test_a_command_may_bring_its_input_with_it(operator, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_operators_at_once_have_one_effect_for_each_row(operator):
+def test_two_concurrent_operators_have_one_effect_for_each_row(operator):
     orders, clients = held(5), [operator(username="olga"), operator(username="otto")]
     assert all(isinstance(client, Operator) for client in clients)
-    said = at_once(2, lambda n: run(clients[n], ORDERS, "release", *orders[:: 1 - 2 * n]))
-    assert said == [["Release order: 5 of 5 rows done."]] * 2
+    messages = at_once(2, lambda n: run(clients[n], ORDERS, "release", *orders[:: 1 - 2 * n]))
+    assert messages == [["Release order: 5 of 5 rows done."]] * 2
     assert [event_names(order).count("order.released") for order in orders] == [1] * 5

@@ -34,7 +34,7 @@ def url(model, page, *args):
 
 
 def row_of(model):
-    """A row of each kind that has a page."""
+    """Create rows of several models, and return the first row of this one."""
     OrderFactory()
     CartFactory()
     PaymentFactory()
@@ -79,7 +79,7 @@ def names(serializer):
 
 
 @pytest.mark.parametrize("model", READ_ONLY, ids=lambda model: model.__name__)
-def test_nothing_is_added_edited_or_deleted_past_a_service(operator, model):
+def test_nothing_is_added_edited_or_deleted_without_a_service(operator, model):
     client = operator()
     row = row_of(model) if model.__name__ != "Reaction" else None
     assert client.get(url(model, "add")).status_code == (200 if PAGES[model].adds else 403)
@@ -103,8 +103,8 @@ def test_the_view_permission_shows_no_button_and_allows_no_command(operator):
     page = client.get(url(Order, "change", order.id))
     assert page.status_code == 200
     assert "/do/" not in page.content.decode()
-    asked = client.post(url(Order, "command", order.id, "cancel"), {"reason": "fraud"})
-    assert asked.status_code == 403
+    response = client.post(url(Order, "command", order.id, "cancel"), {"reason": "fraud"})
+    assert response.status_code == 403
     assert Order.objects.get(pk=order.id).status == "placed"
     assert client.get(url(Cart, "changelist")).status_code == 403
     assert client.get(url(EventRecord, "changelist")).status_code == 403
@@ -113,11 +113,11 @@ def test_the_view_permission_shows_no_button_and_allows_no_command(operator):
 def test_an_anonymous_visitor_is_sent_to_the_login(client):
     order = OrderFactory()
     for page in (reverse("admin:index"), url(Order, "command", order.id, "cancel")):
-        answer = client.get(page)
-        assert (answer.status_code, "/admin/login/" in answer.url) == (302, True)
+        response = client.get(page)
+        assert (response.status_code, "/admin/login/" in response.url) == (302, True)
 
 
-def test_an_unknown_command_is_404_and_an_unknown_row_is_said(operator):
+def test_an_unknown_command_is_404_and_an_unknown_row_is_reported(operator):
     client, order = operator(), OrderFactory()
     assert client.get(url(Order, "command", order.id, "explode")).status_code == 404
     gone = client.get(url(Order, "command", "order_0", "cancel"), follow=True)
@@ -154,14 +154,14 @@ def test_the_permission_to_change_users_does_not_grant_permissions(operator):
     me = User.objects.get(username="olga")
     sent = {"username": "olga", "is_active": "on", "is_staff": "on", "is_superuser": "on"}
     dates = {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
-    answer = client.post(reverse("admin:auth_user_change", args=[me.pk]), sent | dates)
-    assert answer.status_code == 302
+    response = client.post(reverse("admin:auth_user_change", args=[me.pk]), sent | dates)
+    assert response.status_code == 302
     me.refresh_from_db()
     assert not me.is_superuser
 
 
 @pytest.mark.parametrize("body", ["x", "[]", '{"data": 1}'])
-def test_a_body_that_is_no_envelope_does_not_hide_its_order(operator, body):
+def test_an_unreadable_event_does_not_hide_its_order(operator, body):
     order = OrderFactory()
     EventRecord.objects.filter(stream=order.id, name="order.created").update(body=body)
     page = operator().get(url(Order, "change", order.id))
@@ -180,7 +180,7 @@ def test_a_value_of_another_type_does_not_hide_its_order(operator, reason):
     assert client.get(url(EventRecord, "change", event.pk)).status_code == 200
 
 
-def test_a_long_timeline_says_where_the_rest_is(operator, monkeypatch):
+def test_a_long_timeline_links_to_the_earlier_events(operator, monkeypatch):
     order = OrderFactory()
     monkeypatch.setattr(timeline, "MAX_EVENTS", 1)
     page = operator().get(url(Order, "change", order.id))
@@ -202,7 +202,7 @@ def test_free_text_is_shown_as_it_was_written():
     ]
 
 
-def test_the_first_page_counts_what_waits_and_lists_what_happened(operator):
+def test_the_overview_counts_the_queues_and_lists_the_latest_events(operator):
     client, order = operator(), OrderFactory()
     OrderFactory(status="placed")
     services.hold_order(order_id=order.id, reason="fraud")
@@ -216,6 +216,6 @@ def test_the_first_page_counts_what_waits_and_lists_what_happened(operator):
     assert [row.pk for row in queue.context["cl"].result_list] == [order.id]
 
 
-def test_the_first_page_shows_nothing_to_who_may_see_nothing(operator):
+def test_the_overview_is_empty_without_permissions(operator):
     page = operator("auth.view_group").get(reverse("admin:index"))
     assert (page.context["cards"], page.context["latest"]) == ([], [])

@@ -1,4 +1,4 @@
-"""The row that an operation's example is asked of, and what its example's ids stand for."""
+"""Creates the row that an operation's example request is sent to."""
 
 from decimal import Decimal
 from typing import Any
@@ -21,7 +21,7 @@ from tests.returns.factories import ReturnFactory
 from tests.shipments.factories import long_ago, packed
 
 ORDERS = {"place_order": "pending", "write_off_order_units": "confirmed"}
-STATES = {  # in which these are asked of a fulfillment, a return or a shipment
+STATES = {  # the status of the fulfillment, return or shipment that each operation acts on
     "start_fulfillment": "open",
     "record_pick": "started",
     "pack_fulfillment": "started",
@@ -39,7 +39,7 @@ STATES = {  # in which these are asked of a fulfillment, a return or a shipment
     "deliver_shipment": "dispatched",
     "cancel_shipment": "label_created",
 }
-GOODS: dict[str, tuple[Any, int]] = {  # with how many units
+GOODS: dict[str, tuple[Any, int]] = {  # the factory of each, and the units of the row's line
     "fulfillments": (FulfillmentFactory, 4),
     "returns": (ReturnFactory, 1),
     "shipments": (long_ago, 1),
@@ -47,7 +47,7 @@ GOODS: dict[str, tuple[Any, int]] = {  # with how many units
 
 
 def row_for(operation_id: str, context: str) -> tuple[Any, dict[str, str]]:
-    """Return the row, and the real ids by those of the example."""
+    """Return the row, and the real id for each id of the example."""
     if operation_id in STATES:
         factory, units = GOODS[context]
         row = factory(status=STATES[operation_id], items=[LineFactory(quantity=units)])

@@ -1,4 +1,4 @@
-"""Whatever the OpenAPI document allows or forbids is asked of a real server."""
+"""A real server conforms to its OpenAPI document: Schemathesis sends generated requests."""
 
 import json
 import re
@@ -98,8 +98,8 @@ include-tag = "invoices"
 "path.id".dictionary = "invoices"
 "path.token".dictionary = "tokens"
 """
-# A body that the schema allows may still be refused: no schema knows which rows exist, and what
-# some fields mean for others.
+# The service may refuse a body that the schema allows: a schema does not contain which rows exist,
+# nor how fields depend on each other.
 UNDECIDABLE = "positive_data_acceptance"
 WITHOUT_A_TOKEN = (
     "asyncapi",
@@ -114,8 +114,8 @@ WITHOUT_A_TOKEN = (
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.xdist_group("conformance")
 @pytest.mark.usefixtures("media")
-def test_the_service_does_what_its_openapi_document_says(live_server, tmp_path, monkeypatch):
-    # Otherwise every answer's second packet waits 40 ms for the first one's acknowledgement.
+def test_the_service_conforms_to_its_openapi_document(live_server, tmp_path, monkeypatch):
+    # Otherwise the second packet of a response waits 40 ms for the acknowledgement of the first.
     monkeypatch.setattr(WSGIRequestHandler, "disable_nagle_algorithm", True)
     carts = [CartFactory(), CartFactory(lines=[]), CartFactory(customer_id=None, session_id="s")]
     orders = [OrderFactory(status=status) for status in [*STEPS, "cancelled"]]
@@ -161,7 +161,7 @@ def test_the_service_does_what_its_openapi_document_says(live_server, tmp_path, 
             f"--url={live_server.url}",  # the document names PUBLIC_URL
             f"--header=Authorization: Bearer {token}",
             f"--exclude-checks={UNDECIDABLE}",
-            "--include-path-regex=^/api/",  # probes are no part of the API, and never refuse
+            "--include-path-regex=^/api/",  # without the probes
             "--phases=examples,fuzzing",
             "--max-examples=8",
             "--generation-deterministic",

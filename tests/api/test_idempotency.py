@@ -18,8 +18,8 @@ PATH = "/api/v1/things"
 KEY = {"Idempotency-Key": "k-1"}
 
 
-def elsewhere(call):
-    """Call in a thread, whose database connection is its own and is closed again."""
+def closing_connections(call):
+    """Return `call`, followed by closing the database connections of its thread."""
 
     def closing(*args):
         try:
@@ -30,7 +30,7 @@ def elsewhere(call):
     return closing
 
 
-def test_a_repeat_gets_the_same_answer(api, order):
+def test_a_repeated_request_gets_the_same_response(api, order):
     first = api.post(PATH, order, headers=KEY)
     again = api.post(PATH, dict(reversed(order.items())), headers=KEY)
     assert (first.status_code, again.status_code) == (201, 201)
@@ -40,14 +40,14 @@ def test_a_repeat_gets_the_same_answer(api, order):
     assert Group.objects.count() == 1
 
 
-def test_without_a_key_it_is_done_again(api, order):
+def test_without_a_key_a_repeated_request_is_executed_again(api, order):
     api.post(PATH, order)
     api.post(PATH, order)
     assert Group.objects.count() == 2
     assert not IdempotencyRecord.objects.exists()
 
 
-def test_a_key_stands_for_one_body_and_one_actor(api, order):
+def test_a_key_is_refused_with_another_body_or_actor(api, order):
     api.post(PATH, order, headers=KEY)
     for other in (order | {"currency": "EUR"}, order | {"actor": "picker_1"}):
         check(api.post(PATH, other, headers=KEY), 422, "idempotency_key_reused")
@@ -62,7 +62,7 @@ def test_a_key_belongs_to_its_caller_and_path(caller, api, order):
     assert Group.objects.count() == 3
 
 
-def test_where_a_key_is_required(api):
+def test_an_operation_can_require_a_key(api):
     check(api.post(f"{PATH}/pay"), 400, "idempotency_key_required")
     for replayed in (None, "true"):
         response = api.post(f"{PATH}/pay", headers=KEY)
@@ -71,7 +71,7 @@ def test_where_a_key_is_required(api):
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "é", "x" * 256])
-def test_a_key_that_is_none(api, order, key):
+def test_a_malformed_key_is_refused(api, order, key):
     response = api.post(PATH, order, headers={"Idempotency-Key": key})
     assert list(check(response, 400, "invalid_request")["errors"]) == ["Idempotency-Key"]
 
@@ -79,7 +79,7 @@ def test_a_key_that_is_none(api, order, key):
 @pytest.mark.parametrize(
     ("error", "status"), [(DomainError("No."), 422), (RuntimeError("broken"), 500)]
 )
-def test_a_failure_leaves_nothing(api, order, monkeypatch, error, status):
+def test_a_failed_request_stores_nothing(api, order, monkeypatch, error, status):
     def fail():
         raise error
 
@@ -92,13 +92,13 @@ def test_a_failure_leaves_nothing(api, order, monkeypatch, error, status):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_answer_that_is_no_success_leaves_nothing_either(api):
-    assert api.post(f"{PATH}/soften", headers=KEY).status_code == 503
+def test_an_error_response_stores_nothing(api):
+    assert api.post(f"{PATH}/busy", headers=KEY).status_code == 503
     assert not Group.objects.exists()
     assert not IdempotencyRecord.objects.exists()
 
 
-def test_after_a_day_the_key_is_new(api, order):
+def test_a_key_can_be_used_again_after_a_day(api, order):
     api.post(PATH, order, headers=KEY)
     old = timezone.now() - idempotency.RETENTION - timedelta(seconds=1)
     IdempotencyRecord.objects.update(created_at=old)
@@ -117,10 +117,10 @@ def test_old_records_are_deleted_in_batches(api, order, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ten_at_once_are_done_once(caller, order):
+def test_ten_concurrent_requests_are_executed_once(caller, order):
     together = threading.Barrier(10)
 
-    @elsewhere
+    @closing_connections
     def send(client):
         together.wait(timeout=10)
         return client.post(PATH, order, headers=KEY)
@@ -135,22 +135,22 @@ def test_ten_at_once_are_done_once(caller, order):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no lock_timeout")
-def test_a_twin_does_not_wait_for_ever(caller, order, monkeypatch):
+def test_a_concurrent_request_does_not_wait_forever(caller, order, monkeypatch):
     monkeypatch.setattr(idempotency, "WAIT", "20ms")
-    twins, timeouts = [], []
+    concurrent, timeouts = [], []
 
     def work():
         with connection.cursor() as cursor:
             cursor.execute("SHOW lock_timeout")
             timeouts.append(cursor.fetchone()[0])
         with ThreadPoolExecutor(1) as pool:
-            send = elsewhere(lambda: caller().post(PATH, order, headers=KEY))
-            twins.append(pool.submit(send).result(timeout=10))
+            send = closing_connections(lambda: caller().post(PATH, order, headers=KEY))
+            concurrent.append(pool.submit(send).result(timeout=10))
 
     monkeypatch.setattr(urls.Things, "work", staticmethod(work))
     assert caller().post(PATH, order, headers=KEY).status_code == 201
-    (twin,) = twins
-    check(twin, 409, "in_progress")
-    assert twin["Retry-After"] == "1"
+    (response,) = concurrent
+    check(response, 409, "in_progress")
+    assert response["Retry-After"] == "1"
     assert timeouts == ["0"]
     assert Group.objects.count() == 1

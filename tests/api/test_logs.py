@@ -1,4 +1,4 @@
-"""What the log says of a request, and what it never says."""
+"""What the log contains about a request, and what it never contains."""
 
 import json
 import logging
@@ -49,16 +49,16 @@ def production_log():
 def test_a_request_is_one_line_with_its_id_and_organization(api):
     order = OrderFactory()
     with production_log() as lines:
-        answer = api.get(f"/api/v1/orders/{order.id}?customer=ana@example.com")
+        response = api.get(f"/api/v1/orders/{order.id}?customer=ana@example.com")
     (line,) = [line for line in lines if line["logger"] == "access"]
     assert line.pop("time").startswith("20")
     assert line.pop("duration_ms") >= 0
     assert line == {
-        "message": f"GET /api/v1/orders/{order.id} {answer.status_code}",
-        "status": answer.status_code,
+        "message": f"GET /api/v1/orders/{order.id} {response.status_code}",
+        "status": response.status_code,
         "level": "info",
         "logger": "access",
-        "request_id": answer.headers["X-Request-ID"],
+        "request_id": response.headers["X-Request-ID"],
         "organization_id": "org_1",
     }
 
@@ -79,7 +79,7 @@ def test_probes_are_not_logged(client, db):
 
 
 @pytest.mark.parametrize(("text", "secret"), SECRETS)
-def test_secrets_are_not_kept(text, secret):
+def test_secrets_are_redacted(text, secret):
     with production_log() as lines:
         logging.getLogger("events").warning("Failed: %s", text)
         try:
@@ -94,15 +94,15 @@ def test_secrets_are_not_kept(text, secret):
 @pytest.mark.parametrize(
     "part", ["a", "a@", "@a.", "eyJ-", "a://", "Bearer ", "DETAIL: ", "a.b@c."]
 )
-def test_no_text_takes_long_to_look_through(part):
-    """Quadratic, these would take minutes."""
+def test_redaction_takes_linear_time(part):
+    """With quadratic patterns, these texts would take minutes."""
     with production_log() as lines:
         logging.getLogger("events").info(part * 200_000)
     assert lines
 
 
 @pytest.mark.django_db
-def test_a_row_that_the_database_refuses_is_not_kept():
+def test_a_row_that_the_database_rejects_is_redacted():
     order = OrderFactory(customer_email="ana@example.com")
     with production_log() as lines:
         try:
@@ -118,15 +118,15 @@ def test_a_row_that_the_database_refuses_is_not_kept():
 
 @pytest.mark.django_db
 @pytest.mark.urls("tests.api.urls")
-def test_a_failure_is_found_by_the_request_that_the_client_knows(api):
+def test_an_error_is_logged_with_the_request_id_of_the_response(api):
     with production_log() as lines:
-        answer = api.get("/api/v1/things/broken")
+        response = api.get("/api/v1/things/broken")
     (failure,) = [line for line in lines if line["level"] == "error"]
-    assert failure["request_id"] == answer.json()["request_id"]
+    assert failure["request_id"] == response.json()["request_id"]
     assert "RuntimeError: a secret" in failure["exception"]
 
 
-def test_only_named_extras_are_kept():
+def test_only_the_listed_extra_fields_are_logged():
     with production_log() as lines, request_context.use(request_id="req_1"):
         logging.getLogger("x").info("hello", extra={"event_id": "evt_1", "address": "Calle 12"})
     assert lines[0]["event_id"] == "evt_1"

@@ -43,7 +43,7 @@ def test_a_domain_error_has_its_details(api):
     assert problem["detail"] == "Too much."
 
 
-def test_a_conflict_says_what_is_allowed(api):
+def test_a_conflict_lists_the_allowed_actions(api):
     problem = check(api.get("/api/v1/things/conflict"), 409, "invalid_transition")
     assert problem["allowed_actions"] == ["cancel"]
 
@@ -58,7 +58,7 @@ def test_an_unexpected_error_is_logged_and_reveals_nothing(api, caplog):
     assert record.getMessage() == "GET /api/v1/things/broken: RuntimeError"
 
 
-def test_errors_name_the_field_however_deep(api):
+def test_errors_name_nested_fields(api):
     body = {
         "currency": "XXQ",
         "colour": "red",
@@ -107,16 +107,16 @@ def test_a_body_that_is_too_large(api, settings):
     check(api.post("/api/v1/things", {"currency": "x" * 100}), 413, "body_too_large")
 
 
-def test_too_many_requests_name_the_time_to_wait(api):
+def test_too_many_requests_have_a_retry_after(api):
     response = api.get("/api/v1/throttled")
     check(response, 429, "throttled")
     assert response["Retry-After"] == "3"
 
 
-def test_health_needs_no_token_and_no_host_of_ours():
+def test_health_needs_no_token_and_no_allowed_host():
     for name in ("live", "ready"):
-        answer = Client().get(f"/health/{name}", headers={"Host": "10.0.0.5:8000"})
-        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+        response = Client().get(f"/health/{name}", headers={"Host": "10.0.0.5:8000"})
+        assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
 def test_not_ready_without_a_database(monkeypatch):
@@ -131,12 +131,12 @@ def test_not_ready_without_a_database(monkeypatch):
     assert "10.0.0.1" not in response.content.decode()
 
 
-@pytest.mark.parametrize(("answers", "status"), [(False, 503), (True, 500)])
-def test_a_request_that_loses_the_database_may_come_again(api, monkeypatch, answers, status):
+@pytest.mark.parametrize(("is_usable", "status"), [(False, 503), (True, 500)])
+def test_a_request_that_loses_the_database_can_be_retried(api, monkeypatch, is_usable, status):
     from django.db import connection
 
-    monkeypatch.setattr(connection, "is_usable", lambda: answers)
+    monkeypatch.setattr(connection, "is_usable", lambda: is_usable)
     response = api.get("/api/v1/things/unlucky")
     assert response.status_code == status
-    assert response.headers.get("Retry-After") == (None if answers else "5")
+    assert response.headers.get("Retry-After") == (None if is_usable else "5")
     assert "10.0.0.1" not in response.content.decode()

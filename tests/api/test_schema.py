@@ -56,7 +56,7 @@ def resolved(response):
 
 
 def examples(content):
-    """Every example in a body of JSON or of a problem, with its schema."""
+    """Yield every example of a body, with its schema."""
     for media in content.values():
         for example in media.get("examples", {}).values():
             yield example["value"], media["schema"]
@@ -64,9 +64,9 @@ def examples(content):
 
 @pytest.mark.parametrize("url", ["/api/schema/", "/api/schema"])
 def test_it_is_served_without_a_token(url):
-    answer = Client().get(url)
-    assert answer.status_code == 200
-    assert answer.json() == DOCUMENT
+    response = Client().get(url)
+    assert response.status_code == 200
+    assert response.json() == DOCUMENT
     assert DOCUMENT["openapi"].startswith("3.1")
 
 
@@ -93,12 +93,12 @@ def test_every_tag_is_described_and_used():
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])
 def test_a_probe_refuses_a_body_that_is_too_large(client, path):
-    answer = client.get(path, CONTENT_LENGTH=2**21)
-    assert answer.status_code == 413
+    response = client.get(path, CONTENT_LENGTH=2**21)
+    assert response.status_code == 413
     assert "413" in OPEN[path]["responses"]
 
 
-def test_it_is_made_once_and_without_spaces(monkeypatch):
+def test_it_is_generated_once_and_without_spaces(monkeypatch):
     before = Client().get("/api/schema/").content
     monkeypatch.setattr(SchemaGenerator, "get_schema", None)
     assert Client().get("/api/schema/").content == before
@@ -114,7 +114,7 @@ def test_every_route_is_in_it_and_nothing_else():
     assert len(OPERATIONS) == len(ROUTES)
 
 
-def test_every_url_is_in_it_but_the_admin_and_the_documents_about_the_api():
+def test_every_url_is_in_it_except_the_admin_and_the_documentation():
     names = {pattern.name for pattern in walk(get_resolver().url_patterns)} - ADMIN
     of_contexts = {name for _, name, _ in ROUTES}
     other = {"document", "label-document", "stripe-webhook", "carrier-webhook"}
@@ -132,14 +132,14 @@ def test_every_url_is_in_it_but_the_admin_and_the_documents_about_the_api():
 @pytest.mark.django_db
 @pytest.mark.usefixtures("media")
 @pytest.mark.parametrize("path", OPEN)
-def test_a_route_without_a_token_answers_as_it_says(client, path):
+def test_a_route_without_a_token_returns_the_documented_media_type(client, path):
     responses = OPEN[path]["responses"]
     (kind,) = responses["200"]["content"]
     document, shipment = InvoiceFactory().documents.get(), ShipmentFactory(status="label_created")
     deliver_documents()
     url = label_url(shipment.label) if "labels" in path else signed_url(document)
-    answer = client.get(path.format(token=url.rpartition("/")[2]))
-    assert (answer.status_code, answer["Content-Type"].split(";")[0]) == (200, kind)
+    response = client.get(path.format(token=url.rpartition("/")[2]))
+    assert (response.status_code, response["Content-Type"].split(";")[0]) == (200, kind)
 
 
 @pytest.mark.parametrize("operation_id", OPERATIONS)
@@ -160,7 +160,7 @@ def test_every_operation_has_examples_that_its_own_schemas_accept(operation_id):
 @pytest.mark.parametrize(
     "operation_id", [name for name, (method, _, _) in OPERATIONS.items() if method != "get"]
 )
-def test_the_service_accepts_every_example_and_answers_as_it_shows(api, operation_id, settings):
+def test_the_service_accepts_every_example_and_responds_as_documented(api, operation_id, settings):
     settings.CARRIER_SANDBOX = False
     method, path, operation = OPERATIONS[operation_id]
     row, ids = row_for(operation_id, operation["tags"][0])
@@ -174,22 +174,22 @@ def test_the_service_accepts_every_example_and_answers_as_it_shows(api, operatio
         if "{item" in path
         else path.format(id=row.id)
     )
-    answer = api.generic(
+    response = api.generic(
         method, url, text, content_type="application/json", headers={"Idempotency-Key": "key"}
     )
-    assert answer.status_code < 300, answer.json()
-    ((shown, _),) = examples(operation["responses"][str(answer.status_code)]["content"])
-    assert gist(shown) == gist(answer.json())
+    assert response.status_code < 300, response.json()
+    ((shown, _),) = examples(operation["responses"][str(response.status_code)]["content"])
+    assert gist(shown) == gist(response.json())
 
 
 def gist(row):
-    """What an example must not say otherwise than the route answers: not ids, people and times."""
+    """Return what the example shares with the real response: no ids, actors and times."""
     reasons = [row.get(what) and row[what]["reason"] for what in ("hold", "cancellation")]
     lines = [line.get("cancelled") for line in row.get("items", [])]
     return row["status"], *reasons, lines, row.get("allowed_actions")
 
 
-def test_errors_are_problems_and_only_those_that_a_route_can_answer():
+def test_errors_are_problems_and_only_those_that_a_route_can_return():
     always = {"400", "401", "403", "406", "429", "500", "503"}
     change = always | {"404", "409", "411", "413", "415"}
     expected = {
@@ -210,7 +210,7 @@ def test_errors_are_problems_and_only_those_that_a_route_can_answer():
             assert list(response["content"]) == ["application/problem+json"]
 
 
-def test_a_key_is_required_where_a_repeat_would_do_harm():
+def test_a_key_is_required_where_a_repetition_would_do_harm():
     keys = {
         name: parameter.get("required", False)
         for name, (_, _, operation) in OPERATIONS.items()
@@ -242,10 +242,10 @@ def test_allowed_actions_are_the_verbs_of_the_transition_table():
     assert "write-off" in verbs
 
 
-def test_the_codes_of_problems_are_a_closed_set_that_is_explained():
+def test_every_code_of_a_problem_is_explained():
     code = DOCUMENT["components"]["schemas"]["Problem"]["properties"]["code"]
     assert {"invalid_request", "discount_too_large", "missing_scope"} < set(code["enum"])
-    assert "not_parked" not in code["enum"]  # said to operators only
+    assert "not_parked" not in code["enum"]  # only operators see it
     for one in code["enum"]:
         assert re.search(rf"^- `{one}`: .+\.$", code["description"], re.MULTILINE), one
 
@@ -271,7 +271,7 @@ def test_an_operation_documents_each_error_that_it_can_return(operation_id, stat
     assert sorted(problems(operation_id, status)) == codes
 
 
-def test_the_example_of_a_transition_is_about_the_operations_own():
+def test_the_example_of_a_refused_transition_is_specific_to_the_operation():
     details = {
         operation_id: problems(operation_id, "409")["invalid_transition"]["detail"]
         for operation_id in ("cancel_order", "hold_order", "close_return", "deliver_shipment")
@@ -304,23 +304,23 @@ def test_a_problem_names_the_page_that_explains_its_code(client, settings):
     assert "<code>detail</code>" in page
 
 
-def test_every_query_parameter_says_what_it_means():
+def test_every_query_parameter_has_a_description():
     parameters = {
         (operation_id, parameter["name"]): parameter
         for operation_id, (_, _, operation) in OPERATIONS.items()
         for parameter in operation["parameters"]
         if parameter["in"] == "query"
     }
-    assert [key for key, told in parameters.items() if not told.get("description")] == []
+    assert [key for key, value in parameters.items() if not value.get("description")] == []
     assert "not at it" in parameters["list_carts", "created_before"]["description"]
     assert parameters["list_orders", "local"]["schema"]["maxLength"] == 64
     assert set(parameters["list_events", "name"]["schema"]["enum"]) == set(SAMPLES)
 
 
 @pytest.mark.parametrize("url", ["/api/docs", "/api/v1/events/catalog"])
-def test_a_page_is_found_without_its_last_slash_too(url):
+def test_a_page_is_found_without_its_trailing_slash(url):
     assert Client().get(url).status_code == 200
 
 
-def test_the_page_asks_no_validator_on_the_internet():
+def test_the_page_does_not_call_an_online_validator():
     assert '"validatorUrl": null' in Client().get("/api/docs/").content.decode()

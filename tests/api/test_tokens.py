@@ -30,7 +30,7 @@ def claims(**changes):
     return {name: value for name, value in given.items() if value is not None}
 
 
-def ask(token):
+def list_things(token):
     return Client().get("/api/v1/things", headers={"Authorization": f"Bearer {token}"})
 
 
@@ -38,8 +38,8 @@ def signed(key=SECRET, algorithm="HS256", kid=None, **changes):
     return jwt.encode(claims(**changes), key, algorithm, headers={"kid": kid} if kid else None)
 
 
-def test_a_good_token():
-    assert ask(signed()).status_code == 200
+def test_a_valid_token():
+    assert list_things(signed()).status_code == 200
 
 
 @pytest.mark.parametrize("header", [None, "Basic dTpw", "user_1"])
@@ -50,7 +50,7 @@ def test_no_token(header):
 
 
 def test_an_expired_token():
-    response = ask(signed(exp=timezone.now() - timedelta(seconds=1)))
+    response = list_things(signed(exp=timezone.now() - timedelta(seconds=1)))
     check(response, 401, "token_expired")
     assert response["WWW-Authenticate"] == "Bearer"
 
@@ -72,25 +72,25 @@ def test_an_expired_token():
         {"algorithm": "HS512"},
     ],
 )
-def test_a_token_that_is_not_accepted(changes):
-    check(ask(signed(**changes)), 401, "invalid_token")
+def test_an_invalid_token(changes):
+    check(list_things(signed(**changes)), 401, "invalid_token")
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "é.é.é", "a b"])
-def test_text_that_is_no_token(token):
-    check(ask(token), 401, "invalid_token")
+def test_a_malformed_token(token):
+    check(list_things(token), 401, "invalid_token")
 
 
-def test_issuer_and_audience_count_when_they_are_configured(settings):
+def test_issuer_and_audience_are_checked_if_they_are_configured(settings):
     settings.JWT_ISSUER, settings.JWT_AUDIENCE = "https://id.example", "orders"
-    check(ask(signed()), 401, "invalid_token")
-    check(ask(signed(iss="https://id.example", aud="carts")), 401, "invalid_token")
-    assert ask(signed(iss="https://id.example", aud="orders")).status_code == 200
+    check(list_things(signed()), 401, "invalid_token")
+    check(list_things(signed(iss="https://id.example", aud="carts")), 401, "invalid_token")
+    assert list_things(signed(iss="https://id.example", aud="orders")).status_code == 200
 
 
 @pytest.fixture
 def identity_provider(settings):
-    """Serve one RSA and one EC key, as an identity provider does; return the private ones."""
+    """Serve an RSA and an EC key, as an identity provider does; return the private keys."""
     private = {
         "rsa": rsa.generate_private_key(public_exponent=65537, key_size=2048),
         "ec": ec.generate_private_key(ec.SECP256R1()),
@@ -118,20 +118,20 @@ def identity_provider(settings):
 
 
 def test_an_identity_providers_tokens(identity_provider):
-    assert ask(signed(identity_provider["rsa"], "RS256", "rsa")).status_code == 200
-    assert ask(signed(identity_provider["ec"], "ES256", "ec")).status_code == 200
-    check(ask(signed(identity_provider["ec"], "ES256", "rsa")), 401, "invalid_token")
-    check(ask(signed(identity_provider["rsa"], "RS256", "unknown")), 401, "invalid_token")
+    assert list_things(signed(identity_provider["rsa"], "RS256", "rsa")).status_code == 200
+    assert list_things(signed(identity_provider["ec"], "ES256", "ec")).status_code == 200
+    check(list_things(signed(identity_provider["ec"], "ES256", "rsa")), 401, "invalid_token")
+    check(list_things(signed(identity_provider["rsa"], "RS256", "unknown")), 401, "invalid_token")
 
 
-def test_the_shared_secret_is_worth_nothing_beside_an_identity_provider(identity_provider):
-    check(ask(signed(kid="rsa")), 401, "invalid_token")
+def test_the_shared_secret_is_not_accepted_with_an_identity_provider(identity_provider):
+    check(list_things(signed(kid="rsa")), 401, "invalid_token")
 
 
-def test_an_identity_provider_that_is_away(settings):
+def test_an_unreachable_identity_provider(settings):
     with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         settings.JWT_JWKS_URL = f"http://127.0.0.1:{server.server_port}/keys"
-    response = ask(signed(kid="rsa"))
+    response = list_things(signed(kid="rsa"))
     check(response, 503, "identity_provider_unavailable")
     assert response["Retry-After"] == "5"
 
@@ -140,7 +140,7 @@ def test_the_command_prints_only_a_token(capsys):
     call_command("issue_token", organization="org_1", subject="user_1", scope="things:read")
     token = capsys.readouterr().out
     assert token.count("\n") == 1
-    assert ask(token.strip()).status_code == 200
+    assert list_things(token.strip()).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ def test_the_command_without_a_secret(settings, name, value):
         call_command("issue_token", organization="org_1", subject="user_1", scope="*")
 
 
-def test_an_issued_token_has_what_is_asked_of_it(settings):
+def test_an_issued_token_has_the_given_claims(settings):
     settings.JWT_ISSUER, settings.JWT_AUDIENCE = "https://id.example", "orders"
     given = {"organization_id": "org_1", "subject": "user_1", "scope": "things:read"}
-    assert ask(tokens.issue(**given, lifetime=timedelta(minutes=1))).status_code == 200
+    assert list_things(tokens.issue(**given, lifetime=timedelta(minutes=1))).status_code == 200
     with pytest.raises(ValueError, match="1 to 64"):
         tokens.issue(**given | {"subject": ""}, lifetime=timedelta(minutes=1))

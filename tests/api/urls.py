@@ -50,7 +50,7 @@ class Priced(serializers.Serializer[Any]):
 
 
 class Things(ContextViewSet):
-    """Rows are idempotency records: the one table of the API that has an organization."""
+    """Rows are idempotency records: the API's only table with an organization."""
 
     scope = "things"
     queryset: ClassVar[QuerySet[Any]] = IdempotencyRecord.objects.all()
@@ -66,28 +66,28 @@ class Things(ContextViewSet):
 
     @endpoint(request=Order)
     def create(self, request: Request) -> Response:
-        """The answer shows what was understood; the row shows how often it was done."""
+        """Return what was parsed; the inserted rows show how often the view ran."""
         body = self.body()
         Group.objects.create(name=f"group {Group.objects.count()}")
         self.work()
-        answer = {
+        parsed = {
             "actor": request_context.current().actor,
             "request_id": request_context.current().request_id,
             "unit_price": str(body["items"][0]["unit_price"]),
         }
-        return Response(answer, status=201)
+        return Response(parsed, status=201)
 
     @staticmethod
     def work() -> None:
-        """Tests put here what happens while the first request is at work."""
+        """Tests replace this to act while the first request is in progress."""
 
     @action(detail=False, methods=["post"])
     def pay(self, request: Request) -> Response:
         return Response(None, status=204)
 
     @action(detail=False, methods=["post"])
-    def soften(self, request: Request) -> Response:
-        Group.objects.create(name="soft")
+    def busy(self, request: Request) -> Response:
+        Group.objects.create(name="busy")
         return Response({"later": True}, status=503)
 
     @action(detail=False)
@@ -114,7 +114,7 @@ class Things(ContextViewSet):
 PRICED: dict[str, Any] = {}
 
 
-class Never(BaseThrottle):
+class Refusing(BaseThrottle):
     def allow_request(self, request: Request, view: Any) -> bool:
         return False
 
@@ -124,7 +124,7 @@ class Never(BaseThrottle):
 
 class Throttled(ContextViewSet):
     scope = "things"
-    throttle_classes = (Never,)
+    throttle_classes = (Refusing,)
 
     def list(self, request: Request) -> Response:
         raise AssertionError

@@ -22,7 +22,7 @@ expect.set_options(timeout=15_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One browser is enough."""
+    """Run all tests of the browser in one process, which starts one browser."""
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
@@ -31,9 +31,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser(live_server: object) -> Iterator[BrowserContext]:
-    """The machine's Chromium, else the one that `playwright install chromium` brings.
+    """The machine's Chromium, or the one that `playwright install chromium` installs.
 
-    All tests share its cache, and nothing else.
+    The tests share only its cache.
     """
     found = next(filter(None, map(shutil.which, NAMES)), None)
     with sync_playwright() as playwright:
@@ -44,17 +44,17 @@ def browser(live_server: object) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(browser: BrowserContext, live_server: object) -> Iterator[Page]:
-    """A window; the test fails if a page complains or leaves the host."""
-    page, complaints, hosts = browser.new_page(), [], set()
-    page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    """A window; the test fails if a page logs an error or sends a request to another host."""
+    page, errors, hosts = browser.new_page(), [], set()
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("request", lambda sent: hosts.add(urlsplit(sent.url).netloc))
     yield page
     for each in browser.pages:
         each.close()
     browser.clear_cookies()
     assert hosts == {urlsplit(str(live_server)).netloc}
-    assert complaints == []
+    assert errors == []
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What an operator does in a day, in a real browser."""
+"""The everyday tasks of an operator, in a real browser."""
 
 import re
 
@@ -17,7 +17,7 @@ from tests.factories import CartFactory, OrderFactory, order_of, write_off
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_somebody_logs_in(page: Page):
+def test_an_operator_logs_in(page: Page):
     User.objects.create_superuser("olga", password="a-password")
     page.goto("/admin/")
     page.get_by_label("Username").fill("olga")
@@ -70,7 +70,7 @@ def test_a_parked_message_is_explained_retried_and_published(operator: Page, bro
     expect(timeline.last).to_contain_text("published #1")
 
 
-def test_a_cart_is_checked_out_without_what_is_optional(operator: Page):
+def test_a_cart_is_checked_out_without_optional_fields(operator: Page):
     cart = CartFactory()
     operator.goto(reverse("admin:carts_cart_command", args=[cart.id, "checkout"]))
     for part, text in {
@@ -98,8 +98,8 @@ def test_units_are_written_off_in_a_table_of_lines(operator: Page):
     assert WriteOff.objects.count() == 1, "the button was pressed twice"
 
 
-def test_every_page_opens_without_a_complaint_or_another_host(operator: Page):
-    """The fixture listens; this opens every list, row and form that there is, light or dark."""
+def test_every_page_opens_without_an_error_or_another_host(operator: Page):
+    """Open every list, row and form, in light or dark; the fixture `page` collects the errors."""
     order, cart = order_of(3, 2), CartFactory()
     write_off(order, 0, 1)
     services.hold_order(order_id=order.id, reason="fraud")
@@ -117,9 +117,9 @@ def test_every_page_opens_without_a_complaint_or_another_host(operator: Page):
         for url in urls:
             scheme = ("light", "dark")[opened % 2]
             operator.emulate_media(color_scheme=scheme)
-            answer = operator.goto(url)
-            assert answer, url
-            assert answer.status == 200, url
+            response = operator.goto(url)
+            assert response, url
+            assert response.status == 200, url
             background = operator.evaluate(
                 "getComputedStyle(document.querySelector('#main')).backgroundColor"
             )

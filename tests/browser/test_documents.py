@@ -1,4 +1,4 @@
-"""The pages about the API and the events, as newcomers open them."""
+"""The documentation of the API and of the events, in a real browser."""
 
 from typing import Literal
 
@@ -16,13 +16,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
         ("/api/v1/events/catalog/", "fulfillment.item_picked"),
     ],
 )
-def test_a_page_shows_what_it_is_about_and_loads_nothing_from_elsewhere(
+def test_a_page_shows_its_content_and_loads_nothing_from_another_host(
     page: Page, url: str, shown: str, scheme: Literal["light", "dark"]
 ):
-    """The fixture listens for complaints and other hosts."""
+    """The fixture `page` collects errors and hosts."""
     page.emulate_media(color_scheme=scheme)
-    answer = page.goto(url)
-    assert answer
-    assert answer.status == 200
+    response = page.goto(url)
+    assert response
+    assert response.status == 200
     expect(page.get_by_role("link", name=shown).first).to_be_visible()
     page.wait_for_load_state("networkidle")

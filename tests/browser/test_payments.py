@@ -1,4 +1,4 @@
-"""Cash, and money that goes back, in a real browser."""
+"""A cash payment and a refund, in a real browser."""
 
 import re
 
@@ -12,7 +12,7 @@ from tests.factories import OrderFactory, PaymentFactory
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_cash_is_asked_for_and_captured(operator: Page):
+def test_a_cash_payment_is_added_and_captured(operator: Page):
     order = OrderFactory()
     operator.goto("/admin/payments/payment/")
     operator.get_by_title("Add payment").click()
@@ -28,7 +28,7 @@ def test_cash_is_asked_for_and_captured(operator: Page):
     assert selectors.received(order.id) == order.total
 
 
-def test_a_refund_starts_with_the_most_and_is_never_more(operator: Page):
+def test_a_refund_defaults_to_its_maximum_and_cannot_exceed_it(operator: Page):
     payment = PaymentFactory()
     operator.goto(f"/admin/payments/payment/{payment.id}/change/")
     operator.get_by_role("link", name="Refund").click()

@@ -1,4 +1,4 @@
-"""A request body is read whole or refused, whatever its framing; asked of gunicorn directly."""
+"""gunicorn and the application read a request body completely or refuse it."""
 
 import http.client
 import json
@@ -46,7 +46,7 @@ def web(unused_tcp_port):
             return False
 
     with process(*command, f"--bind=127.0.0.1:{unused_tcp_port}"):
-        wait_until(is_up, "gunicorn does not answer")
+        wait_until(is_up, "gunicorn does not respond")
         yield send
 
 
@@ -55,7 +55,7 @@ def read_response(client):
     response = http.client.HTTPResponse(client)
     response.begin()
     body = response.read()
-    if response.getheader("Content-Type", "").endswith("json"):  # else gunicorn's own page
+    if response.getheader("Content-Type", "").endswith("json"):  # otherwise it is gunicorn's page
         body = json.loads(body)
     closed = response.getheader("Connection") == "close" and client.recv(1) == b""
     return response.status, body, closed
@@ -75,17 +75,17 @@ def refund_of(row):
         return [amount for (amount,) in cursor.fetchall()]
 
 
-def test_a_chunked_body_has_its_effect(web, run_reactions):
+def test_a_chunked_body_is_read(web, run_reactions):
     row = ReturnFactory(status="received")
     run_reactions()
     body = json.dumps({"amount": "1.00"}).encode()
-    status, answer, _ = web(f"/api/v1/returns/{row.id}/refund", chunked(body), *CHUNKED)
-    assert status == 200, answer
+    status, response, _ = web(f"/api/v1/returns/{row.id}/refund", chunked(body), *CHUNKED)
+    assert status == 200, response
     run_reactions()
     assert [str(amount) for amount in refund_of(row)] == ["1.0000"]
 
 
-def test_a_chunked_body_that_is_not_whole_does_nothing(web, run_reactions, subtests):
+def test_an_incomplete_chunked_body_does_nothing(web, run_reactions, subtests):
     row = ReturnFactory(status="received")
     run_reactions()
     path = f"/api/v1/returns/{row.id}/refund"
@@ -101,10 +101,10 @@ def test_a_chunked_body_that_is_not_whole_does_nothing(web, run_reactions, subte
     assert refund_of(row) == []
 
 
-def test_what_cannot_be_read_whole_is_refused(web, subtests):
+def test_a_body_that_is_too_large_or_not_expected_is_refused(web, subtests):
     large = json.dumps({"currency": "x" * LIMIT}).encode()
     for name, path, body, *headers in (
-        # By its announced length: nothing of it has to be sent.
+        # Refused because of its Content-Length, before the body is sent.
         ("length", "/carts", b"", f"Content-Length: {len(large)}"),
         ("chunks", "/carts", chunked(large, 64 * 1024), *CHUNKED),
         ("webhook", "/webhooks/stripe", chunked(large, 64 * 1024), *CHUNKED),
@@ -128,14 +128,14 @@ def test_what_cannot_be_read_whole_is_refused(web, subtests):
                 assert f"A {method} request takes no body." in json.dumps(problem["errors"])
 
 
-def test_a_key_that_stands_twice_is_refused(api):
+def test_a_repeated_key_is_refused(api):
     body = '{"session_id": "s_1", "currency": "USD", "currency": "EUR"}'
     response = api.post("/api/v1/carts", body)
     assert (response.status_code, response.json()["code"]) == (400, "malformed_json")
-    assert "'currency' stands twice" in response.json()["detail"]
+    assert "'currency' is repeated" in response.json()["detail"]
 
 
-def test_a_server_that_cannot_read_chunks_asks_for_a_length(api):
+def test_a_server_that_cannot_read_chunks_requires_a_length(api):
     """Django's development server, which `make run` uses."""
     response = api.post("/api/v1/carts", "", headers={"Transfer-Encoding": "chunked"})
     assert (response.status_code, response.json()["code"]) == (411, "length_required")

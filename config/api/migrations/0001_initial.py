@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('organization_id', 'subject', 'method', 'path', 'key'), name='one_answer_per_key')],
+                'constraints': [models.UniqueConstraint(fields=('organization_id', 'subject', 'method', 'path', 'key'), name='one_response_per_key')],
             },
         ),
     ]
