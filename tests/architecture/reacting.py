@@ -1,4 +1,4 @@
-"""Orders of few and of many lines, whose events every context reacts to."""
+"""Scenarios with orders of few and of many lines, whose events every context reacts to."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ from tests.fulfillment.factories import fulfillments, reach, short
 from tests.returns.factories import ReturnFactory, fail_refund
 from tests.shipments.factories import TO, create, label, packed
 
-Story = Callable[[int, RunReactions], None]  # of an order of so many lines
+Scenario = Callable[[int, RunReactions], None]  # takes the number of the order's lines
 Counts = dict[str, list[int]]  # the queries of each call, by the reaction's name
 
 
@@ -57,7 +57,7 @@ def order_of(size: int, **fields: object) -> Order:
 
 
 def paid(size: int, run_reactions: RunReactions) -> None:
-    """By a payment that was given up, while another one was waited for."""
+    """An abandoned payment succeeds while another payment is pending."""
     order = order_of(size)
     first = start_payment(order)
     second = start_payment(order, method="manual")
@@ -84,7 +84,7 @@ def paid(size: int, run_reactions: RunReactions) -> None:
 
 
 def declined(size: int, run_reactions: RunReactions) -> None:
-    """Three times."""
+    """The payment is declined three times."""
     order = order_of(size)
     payment = start_payment(order, token="tok_declined")
     for _ in range(2):
@@ -102,7 +102,7 @@ def mismatched(size: int, run_reactions: RunReactions) -> None:
 
 
 def paid_and_cancelled(size: int, run_reactions: RunReactions) -> None:
-    """Cancelled before the reactions to the payment ran."""
+    """The order is cancelled before the reactions to its payment ran."""
     for token in ("tok_ok", "tok_wrong_amount"):
         order = order_of(size)
         start_payment(order, token=token)
@@ -112,7 +112,7 @@ def paid_and_cancelled(size: int, run_reactions: RunReactions) -> None:
 
 
 def reserved_elsewhere(size: int, run_reactions: RunReactions) -> None:
-    """Inventory thinks again after the order is confirmed, and nothing is picked yet."""
+    """Inventory reserves in another warehouse after the order is confirmed, before it is picked."""
     order = confirmed(*[{"wh_1": 1, "wh_2": 1}] * size, run_reactions=run_reactions)
     allocations = [
         {"order_item_id": line.id, "warehouse_id": "wh_2", "quantity": 2} for line in order.lines
@@ -123,7 +123,7 @@ def reserved_elsewhere(size: int, run_reactions: RunReactions) -> None:
 
 
 def cancelled(size: int, run_reactions: RunReactions) -> None:
-    """What one warehouse has packed and labelled; another one has not begun."""
+    """One warehouse has packed and labeled its units; another one has not started."""
     order = confirmed(*[{"wh_1": 1, "wh_2": 1}] * size, run_reactions=run_reactions)
     label(create(reach(fulfillments(order)[0], "packed")))
     run_reactions()
@@ -163,8 +163,8 @@ def delivered(size: int, run_reactions: RunReactions) -> None:
     assert now(shipment.order).status == "delivered"
 
 
-def shipped_by_itself(size: int, run_reactions: RunReactions) -> None:
-    """The order says by whom."""
+def shipped_automatically(size: int, run_reactions: RunReactions) -> None:
+    """The order contains its carrier and service, so the shipment is created automatically."""
     found = packed(*[2] * size, shipping=TO)
     run_reactions()
     assert Shipment.objects.filter(fulfillment=found).exists()
@@ -202,7 +202,7 @@ def refund_failed(size: int, run_reactions: RunReactions) -> None:
 
 
 def refund_fell_short(size: int, run_reactions: RunReactions) -> None:
-    """An operator has given a part back meanwhile."""
+    """An operator has refunded a part before."""
     row = came_back(size)
     factories.refund(Payment.objects.get(order=row.order), "10")
     run_reactions()

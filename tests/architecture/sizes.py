@@ -1,7 +1,4 @@
-"""The small and the large number of rows and lines for which budgets are counted.
-
-What grows by a query for each row grows from one to five.
-"""
+"""The small and the large number of rows and lines for which queries are counted."""
 
 from tests.factories import LineFactory
 

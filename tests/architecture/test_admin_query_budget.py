@@ -165,7 +165,7 @@ SELLERS = policies(Seller, name="Casa Luna")
 PAYMENT_ACCOUNTS = policies(PaymentAccount, stripe_account="acct_1", manual_payment_days=7)
 RETURN_POLICIES = policies(ReturnPolicy, window_days=14, postage_paid_by="customer")
 CARRIER_ACCOUNTS = policies(CarrierAccount, carrier="FedEx", adapter="easypost", account="ca_1")
-BUDGET = {  # of a list, of a row's page and of each command's; session and user included
+BUDGET = {  # of a list, of a row's page and of each command's page, including session and user
     "orders_order": (orders, 5, 12, 7),
     "carts_cart": (carts, 4, 7, 5),
     "payments_payment": (payments, 5, 10, 7),
@@ -191,14 +191,14 @@ BUDGET = {  # of a list, of a row's page and of each command's; session and user
 
 
 def count(client, url):
-    client.get(url)  # what is cached for the process is there
+    client.get(url)  # fills the caches of the process
     with CaptureQueriesContext(connection) as queries:
         assert client.get(url).status_code == 200
     return len(queries), [query["sql"][:200] for query in queries]
 
 
 def pages(model, row):
-    """The list of a model, and of a row its page and each command's."""
+    """Yield the list of a model, the page of a row, and the page of each command."""
     yield "changelist", []
     yield "change", [row.pk]
     for command in getattr(admin.site._registry[model], "commands", ()):
@@ -224,7 +224,7 @@ def test_queries(client, subtests, model):
             assert large <= budget[key[0]], queries
 
 
-def test_the_first_page(client):
+def test_the_overview(client):
     orders(5)
     large, queries = count(client, reverse("admin:index"))
     assert large <= 24, queries

@@ -11,6 +11,7 @@ from tests.fulfillment.factories import fulfillments, reach
 pytestmark = pytest.mark.django_db
 
 LINES = (1, 5)
+JSON = {"Accept": "application/json"}
 
 
 def started(lines):
@@ -24,12 +25,12 @@ def test_the_pick_screen(operator, method, budget):
     for size in LINES:
         row = started(size)
         url = reverse("admin:fulfillment_fulfillment_pick", args=[row.pk])
-        for scan in range(2):  # what is cached for the process is there the second time
+        for scan in range(2):  # the first request fills the caches of the process
             sent = {"code": row.lines[-1].variant_id, "scan_id": f"scan_{scan}"}
             with CaptureQueriesContext(connection) as queries:
-                answer = getattr(client, method)(url, sent, headers={"Accept": "application/json"})
-            assert answer.status_code == 200
+                response = getattr(client, method)(url, sent, headers=JSON)
+            assert response.status_code == 200
         counted.append((len(queries), [query["sql"][:200] for query in queries]))
-    (small, _), (large, asked) = counted
-    assert small == large, asked
-    assert large <= budget, asked
+    (small, _), (large, statements) = counted
+    assert small == large, statements
+    assert large <= budget, statements

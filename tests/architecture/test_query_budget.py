@@ -105,7 +105,7 @@ def of_payment(verb, body=None, method="post", status="succeeded"):
 
 
 def full_invoice(size):
-    """An invoice of many lines, with many credit notes and mails, and its PDFs."""
+    """Create an invoice of many lines, with many credit notes, deliveries and PDFs."""
     row = InvoiceFactory(items=lines(size))
     for n in range(size):
         invoice_services.send_invoice(invoice_id=row.id, recipient_email=f"c{n}@example.com")
@@ -191,7 +191,7 @@ def everything(row):
     return {"items": units, "reason": "other"}
 
 
-BUDGET = {  # by method and route: how it is sent, and the queries, savepoints included
+BUDGET = {  # by method and route: the request, and its queries, including savepoints
     ("get", "cart-list"): (carts, 2),
     ("post", "cart-list"): (new_cart, 6),
     ("get", "cart-detail"): (of_cart("", method="get"), 2),
@@ -253,8 +253,8 @@ def test_queries(api, route):
     for size in SIZES:
         send = endpoint(api, size)
         with CaptureQueriesContext(connection) as queries:
-            answer = send()
-        assert answer.status_code < 300, answer.json()
+            response = send()
+        assert response.status_code < 300, response.json()
         counted.append(len(queries))
     small, large = counted
     assert small == large, [q["sql"] for q in queries]

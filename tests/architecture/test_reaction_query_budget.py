@@ -9,7 +9,7 @@ from tests.architecture.sizes import SIZES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
-BUDGET = {  # by name: when it has most to do, and the queries, savepoints included
+BUDGET = {  # by name: the scenario with the most queries, and their number, including savepoints
     "orders.confirm_paid_order": (reacting.paid, 8),
     "orders.cancel_unpayable_order": (reacting.declined, 10),
     "orders.hold_mismatched_order": (reacting.mismatched, 7),
@@ -30,7 +30,7 @@ BUDGET = {  # by name: when it has most to do, and the queries, savepoints inclu
     "fulfillment.withdraw_written_off_units": (reacting.written_off, 11),
     "fulfillment.cancel_fulfillments": (reacting.cancelled, 7),
     "fulfillment.send_lost_units_again": (reacting.returned_to_sender, 19),
-    "shipments.ship_packed_units": (reacting.shipped_by_itself, 17),
+    "shipments.ship_packed_units": (reacting.shipped_automatically, 17),
     "shipments.cancel_open_shipments": (reacting.cancelled, 13),
     "returns.complete_refunded_return": (reacting.refunded, 10),
     "returns.release_failed_refund": (reacting.refund_failed, 9),
@@ -40,7 +40,7 @@ BUDGET = {  # by name: when it has most to do, and the queries, savepoints inclu
     "invoices.credit_refund": (reacting.written_off, 14),
     "invoices.queue_new_credit_note": (reacting.written_off, 6),
 }
-STORIES = sorted({story for story, _ in BUDGET.values()}, key=lambda story: story.__name__)
+SCENARIOS = sorted({scenario for scenario, _ in BUDGET.values()}, key=lambda each: each.__name__)
 
 
 def test_every_reaction_has_a_budget():
@@ -48,14 +48,14 @@ def test_every_reaction_has_a_budget():
     assert BUDGET.keys() == reactions._by_name.keys()
 
 
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
-def test_queries_of_the_reactions_to(story, run_reactions, monkeypatch):
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.__name__)
+def test_queries_of_the_reactions_to(scenario, run_reactions, monkeypatch):
     counted = []
     for size in SIZES:
         with reacting.counting(monkeypatch) as counts:
-            story(size, run_reactions)
+            scenario(size, run_reactions)
         counted.append(dict(counts))
     small, large = counted
     assert small == large
-    assert {name for name, (where, _) in BUDGET.items() if where is story} <= large.keys()
+    assert {name for name, (where, _) in BUDGET.items() if where is scenario} <= large.keys()
     assert {name: max(each) for name, each in large.items() if max(each) > BUDGET[name][1]} == {}

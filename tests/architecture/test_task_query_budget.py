@@ -36,7 +36,7 @@ app.loader.import_default_modules()
 
 @pytest.fixture(autouse=True)
 def broker(monkeypatch):
-    """A broker that confirms every message at once."""
+    """A broker that confirms every message immediately."""
 
     class Publisher:
         def send(self, events, outcomes, *limit):
@@ -122,21 +122,21 @@ def gateway_message(size):
         card_brand="visa",
         card_last4="4242",
     )
-    notice = gateways.WebhookEvent(
+    event = gateways.WebhookEvent(
         event_id=f"evt_{size}",
         event_type="",
         account=None,
         payment_id=row.id,
         payment_result=result,
     )
-    keep(GatewayWebhook(source="sandbox"), notice)
+    keep(GatewayWebhook(source="sandbox"), event)
     return in_days(1)
 
 
-def keep(row, notice):
-    """A webhook that arrived before its subject was known."""
-    row.event_id, row.due_at = notice.event_id, timezone.now()
-    row.payload = msgspec.json.encode(notice).decode()
+def keep(row, event):
+    """Store a webhook that arrived before its subject was known."""
+    row.event_id, row.due_at = event.event_id, timezone.now()
+    row.payload = msgspec.json.encode(event).decode()
     row.save()
 
 
@@ -174,14 +174,14 @@ def parcels_due(size):
 def carrier_message(size):
     row = under_way(size)
     scan = carriers.Scan(scan_id="1", status="delivered", occurred_at=timezone.now())
-    notice = carriers.TrackingUpdate(
+    event = carriers.TrackingUpdate(
         event_id=f"evt_{size}",
         tracking_number=row.tracking_number,
         reference=None,
         carrier=None,
         scans=(scan,),
     )
-    keep(CarrierWebhook(source="sandbox"), notice)
+    keep(CarrierWebhook(source="sandbox"), event)
     return in_days(1)
 
 
@@ -191,14 +191,14 @@ def invoice(size):
     return {}
 
 
-def old_answers(size):
+def old_records(size):
     for n in range(size):
         IdempotencyRecord.objects.create(key=str(n))
     return in_days(100)
 
 
 commits = pytest.mark.django_db(transaction=True)
-BUDGET = {  # by name: what it is about, and its queries; then those of a run that finds nothing
+BUDGET = {  # by name: what prepares a run, its queries, and the queries of a run without work
     "events.tasks.relay": (messages, 11, 5),
     "events.tasks.react": (reaction, 16, 5),
     "events.tasks.run_requested": (log, 28, 1),
@@ -216,7 +216,7 @@ BUDGET = {  # by name: what it is about, and its queries; then those of a run th
     "shipments.tasks.poll_carriers": (parcels_due, 21, 1),
     "shipments.tasks.process_pending_webhooks": (carrier_message, 16, 2),
     "invoices.tasks.deliver_documents": (invoice, 31, 6),
-    "config.api.tasks.delete_old_records": (old_answers, 3, 1),
+    "config.api.tasks.delete_old_records": (old_records, 3, 1),
 }
 
 
@@ -226,8 +226,8 @@ def test_every_task_has_a_budget():
 
 def count(task, given):
     with CaptureQueriesContext(connection) as queries:
-        answer = task(**given)
-    return len(queries), answer, [query["sql"][:150] for query in queries]
+        result = task(**given)
+    return len(queries), result, [query["sql"][:150] for query in queries]
 
 
 @pytest.mark.parametrize(
@@ -243,12 +243,12 @@ def test_queries(name, settings):
     task, counted = app.tasks[name], []
     for size in SIZES:
         given = prepare(size)
-        busy, done, asked = count(task, given)
-        assert done != 0, "it has found nothing"
-        idle, done, asked_again = count(task, given)
-        assert not done, "it does the same once more"
+        busy, done, queries = count(task, given)
+        assert done != 0, "it found no work"
+        idle, done, queries_again = count(task, given)
+        assert not done, "it repeats its work"
         counted.append((busy, idle))
     small, large = counted
-    assert small == large, asked
-    assert busy <= budget, asked
-    assert idle <= idle_budget, asked_again
+    assert small == large, queries
+    assert busy <= budget, queries
+    assert idle <= idle_budget, queries_again

@@ -1,4 +1,4 @@
-"""What the relay is compared with: py-amqp alone, messages in memory, no database, no order."""
+"""The baseline of the relay: py-amqp alone, with messages in memory and without a database."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +11,7 @@ from events.delivery.publisher import APP_ID, Message
 
 
 class Bare:
-    """A channel in confirm mode that counts what the broker has confirmed."""
+    """A channel in confirm mode that counts the confirmed messages."""
 
     def __init__(self) -> None:
         self.connection = connect()
@@ -24,7 +24,7 @@ class Bare:
         self.confirmed = tag if multiple else self.confirmed + 1
 
     def publish(self, messages: Iterable[Message], window: int) -> None:
-        """Send all with at most `window` unconfirmed, and wait for all."""
+        """Send all messages, at most `window` of them unconfirmed, and wait for the confirms."""
         for message in messages:
             self._publish(message)
             while self.sent - self.confirmed >= window:

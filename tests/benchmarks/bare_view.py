@@ -1,4 +1,4 @@
-"""What a checkout is compared with: a view without rules that inserts the same rows."""
+"""The baseline of a checkout: a view without rules that inserts the same rows."""
 
 from copy import copy
 from typing import Any
@@ -26,7 +26,7 @@ finished: dict[str, Any] = {}  # the rows of a checkout, to be inserted again un
 
 
 def remember(order: Order) -> None:
-    """Take this order's checkout as the pattern. Its cart must be like all others."""
+    """Take this order's checkout as the pattern. Its cart must be like all other carts."""
     events = EventRecord.objects.filter(stream=order.id) | EventRecord.objects.filter(
         stream=order.cart_id, name="cart.converted"
     )
@@ -34,12 +34,12 @@ def remember(order: Order) -> None:
         order=order,
         items=list(order.items.all()),
         events=list(events.order_by("number")),
-        answer=IdempotencyRecord.objects.get(path__contains=order.cart_id),
+        response=IdempotencyRecord.objects.get(path__contains=order.cart_id),
     )
 
 
 def _insert(*rows: Model) -> None:
-    QuerySet(type(rows[0])).bulk_create(rows)  # an aggregate's own refuses
+    QuerySet(type(rows[0])).bulk_create(rows)  # an aggregate's manager refuses it
 
 
 def _like(row: Model, **changes: Any) -> Any:
@@ -58,7 +58,7 @@ def _like(row: Model, **changes: Any) -> Any:
 def check_out(request: Request, cart_id: str) -> Response:
     order_id = new_id("order")
     cart = Cart.objects.select_for_update(no_key=True).get(pk=cart_id)
-    _insert(_like(finished["answer"], pk=None, key=request.headers["Idempotency-Key"]))
+    _insert(_like(finished["response"], pk=None, key=request.headers["Idempotency-Key"]))
     NumberSeries.objects.update(last=F("last") + 1)
     _insert(_like(finished["order"], pk=order_id, number=order_id[-20:], cart_id=cart_id))
     items = [_like(item, pk=new_id("item"), order_id=order_id) for item in finished["items"]]

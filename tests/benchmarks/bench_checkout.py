@@ -25,14 +25,14 @@ keys = count()
 
 
 def test_checkout(api):
-    """Of two lines, over the whole WSGI stack but the socket."""
+    """Check out carts of two lines, with the whole WSGI stack except the socket."""
 
     def cart_id() -> str:
         return CartFactory(lines=[LineFactory(), LineFactory()]).id
 
     def check_out(path: str) -> None:
-        answer = api.post(path, TERMS, headers={"Idempotency-Key": f"key-{next(keys)}"})
-        assert answer.status_code == 201, answer.content
+        response = api.post(path, TERMS, headers={"Idempotency-Key": f"key-{next(keys)}"})
+        assert response.status_code == 201, response.content
 
     def run(path: str) -> float:
         paths = [path.format(cart_id()) for _ in range(COUNT)]

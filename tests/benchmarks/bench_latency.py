@@ -1,4 +1,4 @@
-"""How long after its commit an event is confirmed: idle, and at half of what the machine can do."""
+"""The time from an event's commit to its confirm: idle, and at half of the maximum load."""
 
 import time
 from itertools import count
@@ -17,19 +17,19 @@ pytestmark = [
 ]
 COUNT, WARM_UP = 300, 20
 FULL, HALF = 2_000, 3_000  # commits
-PAUSE = 0.05  # seconds between two commits: idle, and looking for answers would be work
+PAUSE = 0.05  # seconds between two commits; polling for the confirm would be load
 numbers = count()
 
 
 def commit() -> tuple[str, float]:
-    """Record an event in a stream of its own; return which, and when that was over."""
+    """Record an event in a stream of its own; return the stream and the time of the commit."""
     stream = f"cart_{next(numbers)}"
     happen(stream, created(stream))
     return stream, time.time()
 
 
 def took(committed: dict[str, float]) -> list[float]:
-    """Return after how many ms each was confirmed."""
+    """Return the milliseconds after which each event was confirmed."""
     wait_until(lambda: published_of(committed) == len(committed), "not published")
     confirmed = Publication.objects.filter(event__stream__in=committed)
     moments = confirmed.values_list("event__stream", "published_at")
@@ -41,7 +41,7 @@ def published_of(committed: dict[str, float]) -> int:
 
 
 def test_idle():
-    """With a worker process and its beat, as deployed; one machine, so one clock."""
+    """With a worker process and its beat, as deployed; both times are of the same clock."""
     with worker("--beat") as running:
         for n in range(WARM_UP):
             commit()
@@ -61,7 +61,7 @@ def test_idle():
 
 
 def test_half_load():
-    """Half as many commits a second as this process and the worker get done without a pause."""
+    """At half of the commits a second that this process and the worker reach without a pause."""
     with worker("--beat") as running:
         commit()
         wait_until(published(1), "not published")

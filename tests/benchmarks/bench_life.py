@@ -1,4 +1,4 @@
-"""What a whole life costs: processor time of the service, of its database and of its broker."""
+"""The processor time of an order's whole life: of the service, the database and the broker."""
 
 import json
 import os
@@ -24,21 +24,21 @@ keys = count()
 
 
 class Shop(script.Shop):
-    """The script's client, without a network: enqueued tasks run at once."""
+    """The script's client, without a network: enqueued tasks run immediately."""
 
     def __init__(self, api: Any, enqueued: list[Any]) -> None:
         self.api, self.enqueued = api, enqueued
-        super().__init__(self.ask, None)
+        super().__init__(self.request, None)
         self.numbers = keys
 
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+    def request(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         sent = json.dumps(body) if body else ""
-        answer = self.api.generic(
+        response = self.api.generic(
             method, f"/api/v1{path}", sent, content_type="application/json", headers=headers
         )
-        assert answer.status_code < 400, answer.content
+        assert response.status_code < 400, response.content
         self.work()
-        return answer.json()
+        return response.json()
 
     def work(self) -> None:
         while self.enqueued:
@@ -65,7 +65,7 @@ def live(api: Any, enqueued: list[Any]) -> None:
 
 
 def seconds_of(pids: list[int]) -> float:
-    """Return the processor time of processes of this machine, also of a server's."""
+    """Return the processor time of processes of this machine."""
     ticks = 0
     for pid in pids:
         with suppress(OSError):
@@ -85,7 +85,7 @@ def brokers() -> list[int]:
 
 
 def test_whole_life(api, enqueued):
-    """Its requests, its reactions, its PDFs and its messages, in one process."""
+    """Run requests, reactions, PDFs and messages in one process."""
     live(api, enqueued)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")

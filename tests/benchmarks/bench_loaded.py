@@ -1,4 +1,4 @@
-"""What slows down on a database of 1,000,000 orders, compared with an empty one."""
+"""Requests, relay and recording on a database of 1,000,000 orders, compared with an empty one."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -31,7 +31,7 @@ Loaded = Callable[[], AbstractContextManager[Any]]
 
 
 def compare(what: str, loaded: Loaded, run: Callable[[str], float]) -> None:
-    """Run on both databases in turn, and add a line; `run` is told which it is on."""
+    """Run on both databases in turn, and add a line. `run` takes the name of the database."""
 
     def there() -> float:
         with loaded():
@@ -67,7 +67,7 @@ def test_recording(loaded, broker, monkeypatch):
 
 
 class Place:
-    """A database as clients see it: who asks, and about what."""
+    """A database with its clients, and the rows that their requests are about."""
 
     def __init__(self, api: Any) -> None:
         self.api, self.admin = api, Client()
@@ -87,32 +87,32 @@ class Place:
         return CartFactory().id
 
     def nothing(self) -> None:
-        """Nothing has to be there before."""
+        """The request needs no row of its own."""
 
 
-Asked = Callable[[Place, Any], Any]  # a request, of what was made before
+Send = Callable[[Place, Any], Any]  # sends a request about a row that was created before
 
 
-def get(path: str, **query: object) -> Asked:
-    """Ask the API; what is in braces is the place's."""
+def get(path: str, **query: object) -> Send:
+    """Get a page of the API. Names in braces are attributes of the place."""
 
-    def ask(place: Place, _: None) -> Any:
+    def send(place: Place, _: None) -> Any:
         return place.api.get(f"/api/v1{path}".format(order=place.order.id), _format(query, place))
 
-    return ask
+    return send
 
 
-def look(path: str, **query: object) -> Asked:
+def look(path: str, **query: object) -> Send:
     """Open a list of the admin."""
     return lambda place, _: place.admin.get(f"/admin/{path}/", _format(query, place))
 
 
-def post(path: str, body: dict[str, Any]) -> Asked:
-    def ask(place: Place, cart: str | None) -> Any:
+def post(path: str, body: dict[str, Any]) -> Send:
+    def send(place: Place, cart: str | None) -> Any:
         key = {"Idempotency-Key": f"key-{timezone.now().timestamp()}-{next(keys)}"}
         return place.api.post(f"/api/v1{path}".format(cart), body, headers=key)
 
-    return ask
+    return send
 
 
 def _format(query: dict[str, Any], place: Place) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _format(query: dict[str, Any], place: Place) -> dict[str, Any]:
 
 
 TERMS = {"customer_email": "juan@example.com", "shipping_address": ADDRESS}
-REQUESTS: dict[str, tuple[Asked, Callable[[Place], Any]]] = {
+REQUESTS: dict[str, tuple[Send, Callable[[Place], Any]]] = {
     "open a cart": (post("/carts", {"customer_id": "cust_1", "currency": "USD"}), Place.nothing),
     "add an item": (post("/carts/{}/items", LINE), Place.cart),
     "check out": (post("/carts/{}/checkout", TERMS), Place.filled),
@@ -154,7 +154,7 @@ def test_requests(loaded, caller):
         places["loaded"] = Place(caller())
     for name, (ask, before) in REQUESTS.items():
 
-        def run(where: str, ask: Asked = ask, before: Callable[[Place], Any] = before) -> float:
+        def run(where: str, ask: Send = ask, before: Callable[[Place], Any] = before) -> float:
             place, took = places[where], []
             for _ in range(COUNT):
                 made = before(place)

@@ -1,4 +1,4 @@
-"""Whether every list, timer and count reads what it needs and little more, on a large database."""
+"""Every list, timer and count reads few more rows than it needs, on a large database."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,13 +27,13 @@ from tests.benchmarks.measure import Line, table
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.loaded]
 LARGE = 50_000  # rows
 JUDGED = ("SELECT", "UPDATE", "DELETE", "WITH")
-# The log by a name is read from its end, also if that has become rare; and what runs once an hour
-# may look at every order.
+# A list of the log by name is read from its end, even if the name has become rare; a timer that
+# runs once an hour may read every order.
 PATIENT = ("/admin/events/eventrecord/?name=", "events.tasks.remove_old_events")
 
 
 class Plans:
-    """The statements of a block: which read far more than they need, and how long each took."""
+    """The statements of a block: those that read far too many rows, and the time of each."""
 
     def __init__(self, large: set[str]) -> None:
         self.large = large  # tables
@@ -52,7 +52,7 @@ class Plans:
             self.took.append((perf_counter() - started, self.about))
 
     def _large_readings(self, sql: str, params: Any) -> Iterator[str]:
-        # What is executed for its plan must have no effect: it is executed again.
+        # The statement is executed for its plan, without an effect, and then again.
         with connection.connection.cursor() as cursor, transaction.atomic():
             cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", params)
             plans = [cursor.fetchone()[0][0]["Plan"]]
@@ -69,21 +69,21 @@ class Plans:
 
     @contextmanager
     def watch(self, about: str, *, pending: bool = False) -> Iterator[None]:
-        """Undo whatever happens in the block; with many `pending` messages, as after an outage."""
+        """Roll the block back. With `pending`, many messages are pending, as after an outage."""
         self.about = about
         undone = transaction.atomic()
-        undone._from_testcase = True  # what has to be outermost may be within it
+        undone._from_testcase = True  # a durable block is allowed within it
         with undone:
             if pending:
-                self._owe()
+                self._add_pending()
             with connection.execute_wrapper(self):
                 yield
             transaction.set_rollback(True)
         if pending:
-            with connection.cursor() as cursor:  # what ANALYZE has found is not undone
+            with connection.cursor() as cursor:  # ANALYZE is not rolled back
                 cursor.execute("VACUUM ANALYZE events_outbox, events_reaction")
 
-    def _owe(self) -> None:
+    def _add_pending(self) -> None:
         latest = "FROM events_eventrecord WHERE sequence > 0 ORDER BY number DESC LIMIT 200000"
         with connection.cursor() as cursor:
             cursor.execute(
@@ -131,7 +131,7 @@ def _queries(filters: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_feed(plans, api):
-    """By a name that is everywhere in the log, and by one that is nowhere."""
+    """Filter by a frequent name, and by one without an event."""
     names = ({"name": "order.delivered"}, {"name": "cart.abandoned"})
     for query in ({}, *names, {"stream": "cart_x"}):
         with plans.watch(f"the feed, {query}"):
@@ -139,7 +139,7 @@ def test_feed(plans, api):
 
 
 def test_admin(plans):
-    """Every list of the admin: with each of its filters, which its queues are, and searched."""
+    """Every list of the admin: with each of its filters, including queues, and with a search."""
     client = Client()
     with plans.watch("log in"):
         client.force_login(User.objects.create_superuser("operator of every list"))
@@ -148,10 +148,10 @@ def test_admin(plans):
             queries = ["", *(["?q=ORD-2026-4711"] if page.search_fields else [])]
             for query in queries:
                 plans.about = path + query
-                answer = client.get(path + query)
-                assert answer.status_code == 200
+                response = client.get(path + query)
+                assert response.status_code == 200
                 if not query:
-                    changes = answer.context["cl"]
+                    changes = response.context["cl"]
                     for one in changes.filter_specs:
                         queries += [choice["query_string"] for choice in one.choices(changes)]
         plans.about = "overview"

@@ -1,4 +1,4 @@
-"""What it costs a request to record an event."""
+"""The time that recording an event adds to a request."""
 
 from collections.abc import Callable
 from statistics import median
@@ -39,7 +39,7 @@ def cost(cart_id: str, monkeypatch: pytest.MonkeyPatch) -> float:
             cart.save()
         return perf_counter() - started
 
-    # One of each in turn: a machine that is slower for a second is so for both.
+    # In turn, so that a machine that is slower for a second slows down both.
     pairs = [(seconds(put), seconds(Cart.pull_events)) for _ in range(COUNT)]
     monkeypatch.setattr(outbox, "put", put)
     ours, bare = zip(*pairs, strict=True)

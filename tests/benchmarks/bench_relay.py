@@ -1,4 +1,4 @@
-"""How fast one relay process brings a backlog to RabbitMQ, its work on the database included."""
+"""The speed at which one relay process publishes a backlog, including its database work."""
 
 from collections.abc import Callable
 from statistics import median
@@ -24,14 +24,14 @@ BACKLOG, HOT = 20_000, 2_000  # messages
 
 
 def record(count: int, streams: int) -> list[Message]:
-    """Write the log of so many events, each stream's one after the other's, and return them."""
+    """Record `count` events, one stream after the other in turn, and return their messages."""
     keys = [new_id("cart") for _ in range(streams)]
     messages = []
     for n in range(count):
         stream = keys[n % streams]
         messages.append(
             Message(
-                number=0,  # the log gives it
+                number=0,  # replaced by the number of the row
                 id=new_id("evt"),
                 name="cart.item_added",
                 version=CartItemAdded.version,
@@ -57,7 +57,7 @@ def record(count: int, streams: int) -> list[Message]:
 
 
 def make_pending(messages: list[Message]) -> None:
-    """Turn all of them into pending messages."""
+    """Make all messages pending."""
     pending = [
         Outbox(
             event_id=message.number,
@@ -70,7 +70,7 @@ def make_pending(messages: list[Message]) -> None:
 
 
 def compare(messages: list[Message], purge: Callable[[], object], window: int) -> list[float]:
-    """Return ratios of speed: the relay's to the bare loop's."""
+    """Return the ratios of the relay's speed to that of the bare loop."""
     bare = Bare()
 
     def alone() -> float:

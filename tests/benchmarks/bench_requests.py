@@ -1,4 +1,4 @@
-"""What a broker that is away costs a request."""
+"""The time that a stopped broker adds to a request."""
 
 import json
 from datetime import timedelta
@@ -23,7 +23,7 @@ keys = count()
 @pytest.mark.usefixtures("deployed")
 @pytest.mark.skipif(not is_possible(), reason="rabbitmq-server is not installed here")
 def test_broker_stopped(tmp_path, settings, unused_tcp_port, monkeypatch):
-    """Carts are opened in two web processes; each publishes an event, and says so to the broker."""
+    """Two web processes open carts; each cart publishes an event, whose task is sent."""
     monkeypatch.setenv("ALLOWED_HOSTS", "localhost")
     token = tokens.issue(
         organization_id="org_1", subject="user_1", scope="*", lifetime=timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""What a second worker adds: how fast a backlog of messages, and one of reactions, goes down."""
+"""The speed of two workers on a backlog of messages, and of reactions, compared with one."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -25,7 +25,7 @@ MESSAGES, ORDERS = 10_000, 50
 
 
 def compare(what: str, pending: type[Model], prepare: Callable[[], list]) -> None:
-    """Workers of one process each, on this machine's cores; `prepare` returns the enqueued."""
+    """Run workers of one process each; `prepare` returns the tasks to enqueue."""
 
     def run(workers: int) -> float:
         with ExitStack() as running:
@@ -63,7 +63,7 @@ def test_messages():
 def test_reactions():
     def prepare() -> list:
         for _ in range(ORDERS):
-            start_payment(OrderFactory(), token="tok_ok")  # and much follows
+            start_payment(OrderFactory(), token="tok_ok")  # many reactions follow
         pairs = Reaction.objects.values_list("stream", "context").distinct()
         return [("events.tasks.react", pair) for pair in pairs]
 

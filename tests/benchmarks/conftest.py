@@ -17,19 +17,20 @@ from tests.benchmarks.measure import Line, table
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--loaded", action="store_true", help="only what needs the loaded database")
+    help_text = "only the benchmarks of the loaded database"
+    parser.addoption("--loaded", action="store_true", help=help_text)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    wanted = bool(config.getoption("--loaded", False))
+    is_loaded = bool(config.getoption("--loaded", False))
     ours = [item for item in items if item.path.parent == Path(__file__).parent]
-    out = [item for item in ours if bool(item.get_closest_marker("loaded")) != wanted]
+    out = [item for item in ours if bool(item.get_closest_marker("loaded")) != is_loaded]
     items[:] = [item for item in items if item not in out]
 
 
 @pytest.fixture
 def loaded(transactional_db: None) -> Callable[[], AbstractContextManager[Any]]:
-    """Return a function that has this process work on the loaded database for a while."""
+    """Return a context manager in which this process uses the loaded database."""
     if not loaded_.is_complete():
         pytest.skip("There is no loaded database: make load first")
     return partial(loaded_.connected, loaded_.NAME)
@@ -37,7 +38,7 @@ def loaded(transactional_db: None) -> Callable[[], AbstractContextManager[Any]]:
 
 @pytest.fixture(params=["classic", "quorum"])
 def purge(broker: kombu.Connection, request: pytest.FixtureRequest) -> Iterator[Callable[[], Any]]:
-    """A durable queue that gets everything; return a function that empties it."""
+    """Create a durable queue for all messages; return a function that empties it."""
     channel = broker.channel()
     queue = kombu.Queue(
         f"{settings.EVENTS_QUEUE_PREFIX}{request.param}",
@@ -52,20 +53,20 @@ def purge(broker: kombu.Connection, request: pytest.FixtureRequest) -> Iterator[
 
 @pytest.fixture
 def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the processes that a benchmark starts have otherwise than the tests."""
+    """Set the environment of the processes that a benchmark starts, as in production."""
     changes = {"DEBUG": "false", "PUBLIC_URL": "https://orders.example.com"}
     for name, value in changes.items():
         monkeypatch.setenv(name, value)
 
 
 def empty(*tables: str) -> None:
-    """Take all rows out of the tables, and the dead rows of earlier runs with them."""
+    """Remove all rows from the tables, including the dead rows of earlier runs."""
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(tables)}")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the table, a line for each measure."""
+    """Print the table, with a line for each measurement."""
     if not table:
         return
     lines = [Line("what was measured", "median (least–most)", "target"), *table]

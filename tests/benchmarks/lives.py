@@ -1,4 +1,4 @@
-"""Lives of orders, reached through the services: the patterns that `make load` copies."""
+"""Lives of orders, created through the services: the patterns that `make load` copies."""
 
 from collections.abc import Callable
 from typing import Any
@@ -78,7 +78,7 @@ OPEN: tuple[Callable[[], Any], ...] = (placed, confirmed, processing, shipped)
 
 
 def live(life: Callable[[], Any]) -> None:
-    """Lead a life, and let all that happened in it be published."""
+    """Run a life, and mark all its events as published."""
     life()
     run_reactions()
     with connection.cursor() as cursor:

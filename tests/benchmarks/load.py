@@ -1,4 +1,4 @@
-"""What `make load` runs."""
+"""The script of `make load`."""
 
 import os
 

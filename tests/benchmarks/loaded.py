@@ -1,7 +1,7 @@
-"""A database of 1,000,000 orders: a few lives, led through the services, copied by COPY.
+"""A database of 1,000,000 orders: a few lives, created through the services and then copied.
 
-A copy has public ids of its own, which sort by its time, and numbers of its own; a customer has
-twenty of them. All moments of a copy are shifted together. The rest of its text is the pattern's.
+Each copy has its own public ids, which sort by its time, and its own numbers; a customer has
+twenty copies. All times of a copy are shifted by the same amount. The other values stay the same.
 """
 
 import re
@@ -26,10 +26,10 @@ from events.models import EventRecord
 from tests.benchmarks.lives import CUSTOMER, EMAIL, ENDED, OPEN, live
 
 NAME = "order_service_loaded"
-COMPLETE = "1,000,000 orders, complete"  # the comment that says so
+COMPLETE = "1,000,000 orders, complete"  # the comment of a complete database
 ORDERS, STILL_OPEN, CUSTOMERS = 1_000_000, 10_000, 50_000
 PERIOD = timedelta(days=365)
-AT_ONCE = 5_000  # lives in a COPY of each table
+BATCH_SIZE = 5_000  # lives in a COPY of each table
 
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:([T ])(\d\d:\d\d))?")
 _ULID = re.compile(r"(?<=_)[0-7][0-9A-HJKMNP-TV-Z]{25}\b")
@@ -39,7 +39,7 @@ _NUMBER = re.compile(r"\b([A-Z]+-\d{4}-)\d{4,}\b")
 
 @contextmanager
 def connected(name: str) -> Iterator[Any]:
-    """Have this process work on another database of the same server; yield a cursor."""
+    """Use another database of the same server in this process; yield a cursor."""
     was = connection.settings_dict["NAME"]
     connection.close()
     connection.settings_dict["NAME"] = name
@@ -52,7 +52,7 @@ def connected(name: str) -> Iterator[Any]:
 
 
 def is_complete() -> bool:
-    """Whether the database is there, and filled to the end."""
+    """Return whether the database exists and is complete."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s",
@@ -62,44 +62,44 @@ def is_complete() -> bool:
 
 
 def load() -> None:
-    """Make the database, unless it is there; one that is half filled is made anew."""
+    """Create the database, unless it is complete; an incomplete one is created again."""
     if is_complete():
         with connected(NAME):
             call_command("migrate", verbosity=0)
-        _say(f"{NAME} is complete already.")
+        _report(f"{NAME} is complete already.")
         return
     with connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {NAME}")
         cursor.execute(f"CREATE DATABASE {NAME}")
     notify._put = lambda notification: None
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
-    settings.RESERVATION_TTL_MINUTES = 365 * 24 * 60  # what is placed stays so, however old it gets
+    settings.RESERVATION_TTL_MINUTES = 365 * 24 * 60  # placed orders do not expire
     with connected(NAME) as cursor:
-        _say("Migrating")
+        _report("Migrating")
         call_command("migrate", verbosity=0)
-        _say("Leading the lives to copy")
+        _report("Creating the lives to copy")
         patterns = {life: Pattern(cursor, life) for life in {*ENDED, *OPEN}}
         rebuild = _drop_indexes(cursor)
         _copy(cursor, patterns)
         cursor.execute("SET maintenance_work_mem = '1GB'")
         for done, sql in enumerate(rebuild):
             if done % 10 == 0:
-                _say(f"{done} of {len(rebuild)} indexes and constraints")
+                _report(f"{done} of {len(rebuild)} indexes and constraints")
             cursor.execute(sql)
         for sql in connection.ops.sequence_reset_sql(no_style(), _models()):
             cursor.execute(sql)
         NumberSeries.objects.update(last=ORDERS)
-        _say("Analyzing")
+        _report("Analyzing")
         cursor.execute("VACUUM ANALYZE")
         cursor.execute(f"COMMENT ON DATABASE {NAME} IS '{COMPLETE}'")
         cursor.execute("SELECT pg_size_pretty(pg_database_size(current_database()))")
-        _say(f"{NAME} is complete: {cursor.fetchone()[0]}")
+        _report(f"{NAME} is complete: {cursor.fetchone()[0]}")
 
 
 _started = time.monotonic()
 
 
-def _say(what: str) -> None:
+def _report(what: str) -> None:
     print(f"{time.monotonic() - _started:4.0f} s  {what}", flush=True)  # noqa: T201
 
 
@@ -115,10 +115,10 @@ def _truncate(cursor: Any) -> None:
 
 
 class Pattern:
-    """A life's rows of each table as text for COPY, with %-placeholders for what is a copy's own.
+    """A life's rows of each table as text for COPY, with %-placeholders for each copy's values.
 
-    What has one value in a life and another in the next is a placeholder; what counts within a
-    life, such as the number of an event, is the life's number with three digits after it.
+    A value that differs between lives is a placeholder. A serial number, such as the number of an
+    event, is the number of the life followed by three digits.
     """
 
     def __init__(self, cursor: Any, life: Callable[[], Any]) -> None:
@@ -164,7 +164,7 @@ class Pattern:
         return f"%({name})s"
 
     def values(self, life: int, begin: datetime) -> dict[str, Any]:
-        """What is a copy's own."""
+        """Return the values of the placeholders of a copy."""
         values = {
             "life": life,
             "padded": f"{life:012}",
@@ -177,7 +177,7 @@ class Pattern:
 
 
 def _drop_indexes(cursor: Any) -> list[str]:
-    """Drop what would be kept up row by row; return the statements that make it again."""
+    """Drop the indexes and constraints; return the statements that create them again."""
     cursor.execute(
         "SELECT format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname,"
         " pg_get_constraintdef(oid)), format('ALTER TABLE %s DROP CONSTRAINT %I',"
@@ -195,26 +195,26 @@ def _drop_indexes(cursor: Any) -> list[str]:
     indexes = cursor.fetchall()
     for _, drop in indexes:
         cursor.execute(drop)
-    return [make for make, _ in indexes + constraints[::-1]]  # what a foreign key refers to first
+    return [make for make, _ in indexes + constraints[::-1]]  # a foreign key follows its target
 
 
 def _copy(cursor: Any, patterns: dict[Callable[[], Any], Pattern]) -> None:
-    """Fill the tables, in the transaction that has emptied them: the rows need no VACUUM then."""
+    """Fill the tables in the transaction that empties them, so that the rows need no VACUUM."""
     start, apart = datetime.now(UTC) - PERIOD, PERIOD / ORDERS
     with transaction.atomic():
         cursor.execute("SET LOCAL session_replication_role = replica")  # no triggers
         _truncate(cursor)
-        for first in range(1, ORDERS + 1, AT_ONCE):
+        for first in range(1, ORDERS + 1, BATCH_SIZE):
             copies = []
-            for life in range(first, first + AT_ONCE):
+            for life in range(first, first + BATCH_SIZE):
                 kinds = ENDED if life <= ORDERS - STILL_OPEN else OPEN
                 pattern = patterns[kinds[life % 4]]
                 copies.append((pattern.text, pattern.values(life, start + life * apart)))
             for model in _models():
                 rows = (text[model] % values for text, values in copies if model in text)
                 _write(cursor, model, rows)
-            if (first + AT_ONCE - 1) % 100_000 == 0:
-                _say(f"{first + AT_ONCE - 1:,} orders")
+            if (first + BATCH_SIZE - 1) % 100_000 == 0:
+                _report(f"{first + BATCH_SIZE - 1:,} orders")
 
 
 def _write(cursor: Any, model: type[Model], rows: Iterator[str]) -> None:
@@ -224,6 +224,6 @@ def _write(cursor: Any, model: type[Model], rows: Iterator[str]) -> None:
 
 
 def _table(model: type[Model]) -> str:
-    """The table and its columns, in the model's order."""
+    """Return the table and its columns, in the model's order."""
     columns = (f'"{field.column}"' for field in model._meta.local_concrete_fields)
     return f"{model._meta.db_table} ({', '.join(columns)})"

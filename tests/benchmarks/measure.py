@@ -1,4 +1,4 @@
-"""Comparing the service with what the same work costs without it, in one run on one machine."""
+"""Compares the service with a baseline, in one run on one machine."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ table: list[Line] = []
 
 
 def paired(ours: Callable[[], Any], bare: Callable[[], Any]) -> list[tuple[Any, Any]]:
-    """Return what both answer, side by side, in pairs in which each goes first in turn.
+    """Return pairs of the results of both, which take turns in going first.
 
-    Whatever else the machine does then meets both. A first pair, which warms up, is not counted.
+    Other load on the machine then affects both. A first pair warms up and is not counted.
     """
     pairs = []
     for number in range(PAIRS + 1):
@@ -37,7 +37,7 @@ def paired(ours: Callable[[], Any], bare: Callable[[], Any]) -> list[tuple[Any, 
 
 
 def spread(values: list[float]) -> str:
-    """Return the median, with the least and the most in brackets."""
+    """Return the median, with the minimum and the maximum in brackets."""
     return f"{median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
 
 

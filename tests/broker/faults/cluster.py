@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster of the tests' own, which they may kill."""
+"""A separate PostgreSQL cluster, which the tests can kill."""
 
 import os
 import shutil
@@ -44,11 +44,11 @@ class Cluster:
         self._run("pg_ctl", "-s", "-w", "-D", str(self._data), "-l", log, "-o", options, "start")
 
     def stop(self) -> None:
-        """Stop at once, as after a power failure; the write-ahead log keeps what was committed."""
+        """Stop immediately, as in a power failure; the write-ahead log keeps all commits."""
         self._run("pg_ctl", "-s", "-w", "-D", str(self._data), "-m", "immediate", "stop")
 
     def terminate(self) -> int:
-        """End every connection but one's own; return how many."""
+        """End all other connections; return their number."""
         with psycopg.connect(self.url.replace("postgres://", "postgresql://")) as own:
             ended = own.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

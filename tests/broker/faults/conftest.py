@@ -1,7 +1,7 @@
 """Real faults, and the table of their effects.
 
-`make faults` passes `--faults`: every case then has a broker of its own. `make test` does not: the
-long ones are left out, and those that do no harm to a broker share one.
+`make faults` passes `--faults`: every test then has its own broker. `make test` leaves out the long
+tests, and those that do not damage the broker share one.
 """
 
 import time
@@ -23,7 +23,7 @@ from tests.broker.faults import node as node_
 from tests.broker.faults.cluster import Cluster
 from tests.broker.faults.deployment import Deployment
 from tests.broker.faults.node import Node
-from tests.broker.faults.truth import Verdict, compare, hear
+from tests.broker.faults.truth import Verdict, compare, read_queue
 
 RESUMES_WITHIN = 10  # seconds after the fault is over
 
@@ -42,7 +42,7 @@ table: list[Line] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--faults", action="store_true", help="every fault, on brokers of their own")
+    parser.addoption("--faults", action="store_true", help="every fault, each on its own broker")
     parser.addoption("--soak", type=float, help="faults at random for so many minutes")
     parser.addoption("--seed", type=int, help="the seed of the faults at random")
 
@@ -71,7 +71,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @pytest.fixture
 def node(tmp_path_factory: pytest.TempPathFactory, settings: Any) -> Iterator[Node]:
-    """A broker of this test's own, to which this process and those it starts publish."""
+    """The test's own broker, for this process and the processes that it starts."""
     if not node_.is_possible():
         pytest.skip("rabbitmq-server is not installed here")
     node = Node(tmp_path_factory.mktemp("rabbitmq"))
@@ -86,7 +86,7 @@ def node(tmp_path_factory: pytest.TempPathFactory, settings: Any) -> Iterator[No
 
 @pytest.fixture
 def cluster(tmp_path_factory: pytest.TempPathFactory, transactional_db: None) -> Iterator[Cluster]:
-    """A PostgreSQL of this test's own, for this process and those it starts."""
+    """The test's own PostgreSQL, for this process and the processes that it starts."""
     if not cluster_.is_possible():
         pytest.skip("PostgreSQL's initdb is not installed here")
     cluster = Cluster(tmp_path_factory.mktemp("postgresql"))
@@ -138,7 +138,7 @@ def prove(request: pytest.FixtureRequest, queue: str) -> Callable[..., Verdict]:
     marker = request.node.get_closest_marker("fault")
 
     def judge(*, duplicates: int = 0, recovery: float | None = None) -> Verdict:
-        verdict = compare(hear(queue, settings.EVENTS_BROKER_URL))
+        verdict = compare(read_queue(queue, settings.EVENTS_BROKER_URL))
         number, fault = marker.args
         table.append(Line(str(number), fault, verdict, recovery))
         assert verdict.events > 0, "nothing has happened"
@@ -158,7 +158,7 @@ def deployment(transactional_db: None, ground: None) -> Iterator[Deployment]:
 
 
 def seconds_until(condition: Callable[[], object], why: str) -> float:
-    """Wait, and return how long."""
+    """Wait for the condition, and return the seconds."""
     started = time.monotonic()
     wait_until(condition, why)
     return time.monotonic() - started

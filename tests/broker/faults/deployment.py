@@ -1,4 +1,4 @@
-"""Workers, beat and producers as processes of their own, on a broker and a database."""
+"""Workers, beat and producers as separate processes, on a broker and a database."""
 
 import os
 import signal
@@ -16,12 +16,12 @@ from payments.models import Payment
 from tests.broker.conftest import CELERY, environment, publish, wait_until
 
 ALONE = ("--without-mingle", "--without-gossip", "--without-heartbeat", "--loglevel=ERROR")
-MEANWHILE = 20  # messages that may be recorded while they are counted
+MARGIN = 20  # messages that may be recorded while they are counted
 Process = subprocess.Popen[bytes]
 
 
 class Deployment:
-    """Everything ends with the test."""
+    """The processes of a test, which end with it."""
 
     def __init__(self) -> None:
         self.workers: list[Process] = []
@@ -57,7 +57,7 @@ class Deployment:
         self.scheduler = self._start(*CELERY, "beat", "--loglevel=ERROR")
 
     def worker(self, *starter: str, concurrency: int = 2) -> Process:
-        """Start one; `starter` are Python's arguments in place of `-m celery`."""
+        """Start a worker; `starter` replaces Python's arguments `-m celery`."""
         number = f"-n=worker-{len(self._all)}"
         command = (*(starter or CELERY), "worker", number, f"--concurrency={concurrency}", *ALONE)
         self.workers.append(self._start(*command))
@@ -68,7 +68,7 @@ class Deployment:
         self.producers += [self._start(*command) for _ in range(count)]
 
     def children(self, process: Process) -> list[int]:
-        """Return the process ids of a worker's own processes."""
+        """Return the process ids of a worker's children."""
         path = f"/proc/{process.pid}/task/{process.pid}/children"
         with open(path) as file:
             return [int(pid) for pid in file.read().split()]
@@ -89,7 +89,7 @@ class Deployment:
     @contextmanager
     def fault(self) -> Iterator[None]:
         """Count the messages pending before and after the block: only those may be duplicated."""
-        self.at_risk += Outbox.objects.count() + MEANWHILE
+        self.at_risk += Outbox.objects.count() + MARGIN
         yield
         self.at_risk += Outbox.objects.count()
 
@@ -101,7 +101,7 @@ class Deployment:
             producer.wait(60)
         self.producers.clear()
         self._wait_until_nothing_is_pending()
-        # Timers must not go on while the queue is compared with the database.
+        # Timers must not run while the queue is compared with the database.
         self.scheduler.kill()
         self.scheduler.wait()
         self._wait_until_nothing_is_pending()

@@ -1,4 +1,4 @@
-"""A RabbitMQ node of the tests' own, which they may stop, freeze and starve."""
+"""A separate RabbitMQ node, which the tests can stop, freeze and starve."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ import kombu
 from tests.broker.conftest import wait_until
 from tests.conftest import free_port
 
-SCRIPTS = Path("/usr/lib/rabbitmq/bin")  # Debian's; the ones on the PATH want to be another user
+SCRIPTS = Path("/usr/lib/rabbitmq/bin")  # Debian's; those on the PATH change the user
 
 
 def is_possible() -> bool:
@@ -44,7 +44,7 @@ class Node:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the node, and wait until it responds."""
         self._process = subprocess.Popen(
             [str(_script("rabbitmq-server"))],
             env=self.env,
@@ -52,9 +52,9 @@ class Node:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wait_until(self.answers, "the node does not start")
+        wait_until(self.responds, "the node does not start")
 
-    def answers(self) -> bool:
+    def responds(self) -> bool:
         try:
             with kombu.Connection(self.url, connect_timeout=2) as connection:
                 connection.connect()

@@ -1,6 +1,6 @@
-"""Carts, and orders too or not, one life after the other, until the process is told to end.
+"""Creates carts, and optionally orders, until the process is terminated.
 
-Half of what it begins is rolled back, and must never be heard of.
+Half of the carts are rolled back and must never be published.
 """
 
 import os
@@ -43,10 +43,10 @@ def main(pause: float, orders: bool) -> None:
             return
         try:
             live(orders and number % 8 == 0)
-        except (OperationalError, InterfaceError):  # the database is away
+        except (OperationalError, InterfaceError):  # the database is down
             connection.close()
-            time.sleep(0.2)  # as a client that tries again
-        time.sleep(pause)  # so many lives a second are the load
+            time.sleep(0.2)  # like a client that retries
+        time.sleep(pause)  # sets the load
 
 
 if __name__ == "__main__":

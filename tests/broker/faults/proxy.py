@@ -1,4 +1,4 @@
-"""A proxy between the service and the broker, which can hold and cut connections."""
+"""A proxy between the service and the broker, which can pause and cut connections."""
 
 import socket
 import threading
@@ -11,7 +11,7 @@ CHUNK = 65536
 
 
 class Proxy:
-    """Forwards all bytes; while it is held, none from the broker."""
+    """Forwards all bytes; on hold, none from the broker."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -24,7 +24,7 @@ class Proxy:
         self.open()
 
     def open(self) -> None:
-        """Take connections."""
+        """Accept connections."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
@@ -35,8 +35,8 @@ class Proxy:
         self._open.set()
 
     def close(self) -> None:
-        """Break every connection, and take no more."""
-        self._listener.shutdown(socket.SHUT_RDWR)  # wakes who waits for a connection
+        """Cut all connections, and accept no more."""
+        self._listener.shutdown(socket.SHUT_RDWR)  # ends the pending `accept`
         self._listener.close()
         self.release()
         for wire in list(self._wires):

@@ -1,4 +1,4 @@
-"""The broker stopped, frozen, starved, cut off, and full."""
+"""Tests with a broker that is stopped, frozen, short of memory, disconnected, or full."""
 
 import json
 import signal
@@ -34,20 +34,20 @@ def test_stopped_and_started(node, deployment, prove):
 
 
 @pytest.mark.long
-@pytest.mark.fault(3, "broker away for a minute, under load")
-def test_away_for_a_minute(node, deployment, prove):
+@pytest.mark.fault(3, "broker stopped for a minute, under load")
+def test_stopped_for_a_minute(node, deployment, prove):
     with deployment.load():
         with deployment.fault():
             node.stop()
-            time.sleep(60)  # the fault is that it lasts: who waits longer each time comes back late
+            time.sleep(60)  # long enough for a back-off to grow
         node.start()
         recovery = seconds_until(grown(Publication.objects.all(), 50), "it does not resume")
     prove(duplicates=deployment.at_risk, recovery=recovery)
 
 
 @pytest.mark.long
-@pytest.mark.fault(4, "broker frozen, then away, for whole requests")
-def test_away_for_whole_requests(node, deployment, prove, caller, unused_tcp_port):
+@pytest.mark.fault(4, "broker frozen, then stopped, during requests")
+def test_stopped_during_requests(node, deployment, prove, caller, unused_tcp_port):
     deployment.web(f"localhost:{unused_tcp_port}")
     headers = {
         "Authorization": caller().defaults["HTTP_AUTHORIZATION"],
@@ -76,7 +76,7 @@ def test_away_for_whole_requests(node, deployment, prove, caller, unused_tcp_por
         terms = {"shipping_address": ADDRESS}
         assert send(f"/api/v1/carts/{cart}/checkout", terms, cart) == 201
         took.append(time.monotonic() - began)
-    # Sending takes 0.6 s if the port is closed, and 10 s if the broker does not respond.
+    # Sending to the broker takes 0.6 s if the port is closed, and 10 s if it does not respond.
     assert max(took) < 0.5, "a request has waited for the broker"
     node.start()
     deployment.worker()
@@ -93,7 +93,7 @@ def test_frozen(node, deployment, prove):
             node.send(signal.SIGSTOP)
             try:
                 in_flight, confirmed = Outbox.objects.count(), Publication.objects.count()
-                time.sleep(60)  # the fault is that it lasts
+                time.sleep(60)  # longer than every timeout
                 assert Publication.objects.count() - confirmed <= in_flight, "not confirmed"
                 assert EventRecord.objects.count() > confirmed + 500, "events are still recorded"
                 assert silent_for() < 2 * publisher_.DEADLINE, "a relay hangs"
@@ -162,16 +162,16 @@ def test_nacks(queue, prove, settings):
         channel.queue_delete(full)
     assert not Outbox.objects.filter(parked_at__isnull=False).exists()
     assert len({message.id for message in reader.messages}) == 60
-    # The other queue has taken what this one refused, and takes it again.
+    # The other queue has accepted the messages that this one refused, and gets them again.
     prove(duplicates=int(nacks._value.get() - before))
 
 
 @pytest.mark.long
 @pytest.mark.fault(9, "queue unbound, then exchange deleted, under load")
 def test_topology_deleted(node, deployment, prove, queue, settings, monkeypatch):
-    """The service makes again what it declares; so this test's queue is one of those.
+    """The service declares its queues again, so the test's queue is one of them.
 
-    It is the only one that these events go into: what another queue takes, RabbitMQ confirms.
+    It is the only queue of these events: RabbitMQ confirms a message that any queue accepts.
     """
     names = sorted(name for name, cls in registry.items() if cls.published)
     short = queue.removeprefix(settings.EVENTS_QUEUE_PREFIX)

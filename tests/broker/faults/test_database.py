@@ -1,4 +1,4 @@
-"""The database lost, busy, and late."""
+"""Tests with a database that is lost, busy, or late."""
 
 import threading
 import time
@@ -52,7 +52,7 @@ def test_crash(cluster, deployment, prove):
         with deployment.fault():
             cluster.stop()
             connection.close()
-            time.sleep(40)  # the fault is that it lasts: a pool asks ever more seldom
+            time.sleep(40)  # long enough for the back-off of the pool to grow
             cluster.start()
         recovery = seconds_until(grown(Publication.objects.all(), 50), "it does not resume")
     prove(duplicates=deployment.at_risk, recovery=recovery)
@@ -82,7 +82,7 @@ def test_late_commit(prove):
 
 
 def latency(since: int) -> float:
-    """Return how many seconds the median event after `since` waited for its confirm."""
+    """Return the median of the seconds from recording to confirm, of the events after `since`."""
     rows = Publication.objects.filter(position__gt=since)
     waits = rows.values_list(F("published_at") - F("event__recorded_at"), flat=True)
     return median(wait.total_seconds() for wait in waits)
@@ -97,7 +97,7 @@ def test_idle_transaction(cluster, deployment, prove):
         before = latency(since=0)
         foreign.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         foreign.execute("SELECT count(*) FROM events_outbox")
-        time.sleep(120)  # the fault is that it lasts
+        time.sleep(120)  # long enough for dead rows to accumulate
         last = Publication.objects.latest("position").position - 500
         assert latency(since=last) < max(2 * before, 0.1)
     prove()

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class ChangedMindError(Exception):
-    """Everything so far is rolled back."""
+    """Rolls a transaction back."""
 
 
 @pytest.mark.fault(11, "rollback, savepoint, IntegrityError")
@@ -43,15 +43,15 @@ def test_rolled_back(prove, enqueued):
     assert prove().events == 2
 
 
-class Unheard(schema.Event):
+class Unregistered(schema.Event):
     """An event that is not registered."""
 
-    name, version, moment, published = "cart.unheard", "1.0", None, True
+    name, version, moment, published = "cart.unregistered", "1.0", None, True
 
 
 @pytest.mark.fault(16, "poison: refused when recorded, parked when damaged")
 def test_poison(prove):
-    for poison in (added(quantity=0), created(session_id="x" * 300_000), Unheard()):
+    for poison in (added(quantity=0), created(session_id="x" * 300_000), Unregistered()):
         with pytest.raises(InvalidEvent), transaction.atomic():
             happen("cart_0", poison)
     fill(streams=3, each=2)
@@ -65,7 +65,7 @@ def test_poison(prove):
     happen("cart_1", added())
     publish(retries=True)
     held = Outbox.objects.order_by("event_id").values_list("event__stream", flat=True)
-    assert list(held) == ["cart_1"] * 3, "its stream waits, and no other"
+    assert list(held) == ["cart_1"] * 3, "only its stream waits"
     EventRecord.objects.filter(pk=damaged.pk).update(occurred_at=before)
     Outbox.objects.update(parked_at=None, not_before=None)  # what an operator's retry does
     publish()
@@ -98,6 +98,6 @@ def test_past_the_models(prove, tmp_path):
     basket.updated_at = basket.created_at
     file.write_text(serializers.serialize("json", [basket]))
     call_command("loaddata", file, verbosity=0)
-    assert EventRecord.objects.count() == before, "what is loaded has not happened now"
+    assert EventRecord.objects.count() == before, "loading records no events"
     drain()
     assert prove().events == before

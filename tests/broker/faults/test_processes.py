@@ -1,4 +1,4 @@
-"""Processes killed and stopped at bad moments, many at once, and forked."""
+"""Tests with processes that are killed, stopped, concurrent, or forked."""
 
 import os
 import re
@@ -21,14 +21,14 @@ from tests.parallel import killed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BATCH = 500
-POINTS = {  # and how many messages may come again
+POINTS = {  # the call at which the relay is killed, and the duplicates that this may cause
     "after the select": (relay, "_publish", 1, 0),
     "before the first message": (Publisher, "_publish", 1, 0),
     "between two messages": (Publisher, "_publish", 777, 777 - BATCH),
     "after the first acks": (relay, "_record", 1, BATCH),
     "after later acks": (relay, "_record", 2, BATCH),
 }
-# Seconds. A child of Celery's waits up to 30 s at its end for a parent that no longer listens.
+# Seconds. A child of a Celery worker waits up to 30 s for its parent before it ends.
 GRACE = 45
 
 
@@ -64,7 +64,7 @@ def test_workers_killed(deployment, prove):
 @pytest.mark.long
 @pytest.mark.fault(1, "worker frozen in the middle of a batch")
 def test_worker_frozen(deployment, prove):
-    """Freeze the process, like a lost host: the database keeps its locks."""
+    """Freeze the process, which then keeps its locks in the database, like a lost host."""
     for n in range(4):
         happen(f"cart_{n}", *[added()] * 3000)
     frozen = deployment.worker()
@@ -80,7 +80,7 @@ def test_worker_frozen(deployment, prove):
 
     wait_until(holds_its_shard, "it is never in the middle of a batch")
     deployment.worker()
-    wait_until(lambda: not Outbox.objects.exists(), "it keeps the shard for ever", patience=90)
+    wait_until(lambda: not Outbox.objects.exists(), "it keeps the shard", patience=90)
     os.killpg(frozen.pid, signal.SIGCONT)
     happen("cart_0", added())
     deployment.settle()
@@ -88,7 +88,7 @@ def test_worker_frozen(deployment, prove):
 
 
 @pytest.mark.long
-@pytest.mark.fault(2, "web killed between commit and wake")
+@pytest.mark.fault(2, "web killed between commit and notification")
 def test_web_killed_before_the_notification(deployment, prove):
     deployment.worker()
     deployment.beat()
@@ -133,13 +133,13 @@ def test_prefork(node, deployment, prove):
 
     held: list[set[str]] = []
 
-    def everybody_publishes():
+    def all_publish():
         with suppress(FileNotFoundError):  # of a process, or a socket, that has just ended
             held[:] = [connections(pid, node.port) for pid in deployment.children(worker)]
             return len(held) == 4 and all(held)
         return False
 
-    wait_until(everybody_publishes, "not every process has a connection")
+    wait_until(all_publish, "not every process has a connection")
     held.append(connections(worker.pid, node.port))
     assert not any(one & other for one, other in combinations(held, 2))
     deployment.beat()
@@ -147,15 +147,15 @@ def test_prefork(node, deployment, prove):
     prove()
 
 
-@pytest.mark.fault(20, "worker told to end")
-def test_worker_told_to_end(deployment, prove):
+@pytest.mark.fault(20, "worker terminated")
+def test_worker_terminated(deployment, prove):
     for n in range(4):
         happen(f"cart_{n}", *[added()] * 3000)
     worker = deployment.worker()
     deployment.beat()
     wait_until(Publication.objects.exists, "nothing is published")
     worker.terminate()
-    assert Outbox.objects.exists(), "nothing was at work"
+    assert Outbox.objects.exists(), "it had no work left"
     assert worker.wait(GRACE) == 0
     drain()
     prove()

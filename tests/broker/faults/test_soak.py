@@ -21,9 +21,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Breaker:
-    """Everything that can be broken and repaired.
+    """The faults and their repairs.
 
-    What sleeps is the fault: it lasts for so many seconds.
+    A fault that can last takes `seconds`.
     """
 
     def __init__(self, node: Node, cluster: Cluster, deployment: Deployment) -> None:
@@ -73,7 +73,7 @@ class Breaker:
 
 
 def faults(breaker: object, seed: int) -> Iterator[tuple[Callable[[float], None], float, float]]:
-    """Yield for ever a fault, how many seconds it lasts, and the pause after it."""
+    """Yield faults without an end, each with its seconds and the seconds of the pause after it."""
     dice = random.Random(seed)
     names = sorted(name for name in vars(type(breaker)) if not name.startswith("_"))
     while True:
@@ -90,17 +90,17 @@ def test_soak(request, node, cluster, deployment, prove, capsys):
     seed = secrets.randbits(32) if seed is None else seed
     slowest, ends = 0.0, time.monotonic() + minutes * 60
     with capsys.disabled(), deployment.load():
-        tell = request.config.get_terminal_writer().line
-        tell(f"\n--soak={minutes:g} --seed={seed}")
+        write = request.config.get_terminal_writer().line
+        write(f"\n--soak={minutes:g} --seed={seed}")
         for fault, seconds, pause in faults(Breaker(node, cluster, deployment), seed):
             if time.monotonic() > ends:
                 break
-            tell(f"{fault.__name__} {seconds:.1f}")
+            write(f"{fault.__name__} {seconds:.1f}")
             with deployment.fault():
                 fault(seconds)
             again = grown(Publication.objects.all(), 20)
             slowest = max(slowest, seconds_until(again, "it does not resume"))
-            time.sleep(pause)  # or nothing would be at work when the next one comes
+            time.sleep(pause)  # so that work is in progress at the next fault
     prove(duplicates=deployment.at_risk, recovery=slowest)
 
 

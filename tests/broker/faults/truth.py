@@ -1,4 +1,4 @@
-"""Compares the events in the database with the messages that a consumer got."""
+"""Compares the events in the database with the messages that a consumer received."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from events.models import EventRecord
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A message: its event's id, place and bytes."""
+class Received:
+    """A message: the id, position and bytes of its event."""
 
     id: str
     stream: str
@@ -30,9 +30,9 @@ class Verdict:
     duplicates: int
 
 
-def hear(queue: str, url: str) -> list[Heard]:
+def read_queue(queue: str, url: str) -> list[Received]:
     """Read all messages of a queue."""
-    heard: list[Heard] = []
+    received: list[Received] = []
     with pika.BlockingConnection(pika.URLParameters(url.removesuffix("//") + "/%2F")) as connection:
         channel = connection.channel()
         left = channel.queue_declare(queue, passive=True).method.message_count
@@ -40,34 +40,34 @@ def hear(queue: str, url: str) -> list[Heard]:
         for _, properties, body in consumed:
             headers = properties.headers
             place = headers["x-stream"], headers["x-sequence"]
-            heard.append(Heard(str(properties.message_id), *place, body))
-            if len(heard) == left:
+            received.append(Received(str(properties.message_id), *place, body))
+            if len(received) == left:
                 break
         if left:
             channel.cancel()
-    return heard
+    return received
 
 
-def compare(heard: list[Heard]) -> Verdict:
+def compare(received: list[Received]) -> Verdict:
     """Compare the messages, in the order in which they arrived."""
     rows = EventRecord.objects.filter(sequence__isnull=False)
     events = {
         id: (stream, sequence, body.encode())
         for id, stream, sequence, body in rows.values_list("id", "stream", "sequence", "body")
     }
-    first: dict[str, Heard] = {}
-    for message in heard:
+    first: dict[str, Received] = {}
+    for message in received:
         first.setdefault(message.id, message)
     last: defaultdict[str, int] = defaultdict(int)
     reordered = 0
     for message in first.values():
         reordered += message.sequence < last[message.stream]
         last[message.stream] = max(last[message.stream], message.sequence)
-    told = {(m.id, (m.stream, m.sequence, m.body)) for m in heard}
+    contents = {(m.id, (m.stream, m.sequence, m.body)) for m in received}
     return Verdict(
         events=len(events),
         lost=len(events.keys() - first.keys()),
-        invented=sum(events.get(id) != message for id, message in told),
+        invented=sum(events.get(id) != message for id, message in contents),
         reordered=reordered,
-        duplicates=len(heard) - len(first),
+        duplicates=len(received) - len(first),
     )
