@@ -124,7 +124,7 @@ _timeouts = {"connect_timeout": 3, "read_timeout": 10, "write_timeout": 10}
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {"polling_interval": 0.05}
     if CELERY_BROKER_URL.startswith("memory:")
-    # A task that cannot be sent at once is dropped: `events.tasks.sweep` sends it again.
+    # A task that cannot be sent immediately is dropped: `events.tasks.sweep` sends it again.
     else {"max_retries": 1, "interval_start": 0, "interval_step": 0, **_timeouts}
 )
 CELERY_TASK_QUEUES = {

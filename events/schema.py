@@ -91,7 +91,7 @@ class Event(Payload, frozen=True, kw_only=True):
 
     @property
     def happened_at(self) -> datetime | None:
-        """When the event happened, if its data says so."""
+        """When the event happened, if its data contains the time."""
         return getattr(self, self.moment) if self.moment else None
 
 

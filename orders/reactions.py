@@ -51,7 +51,7 @@ def hold_mismatched_order(event: PaymentMismatched, about: EventRecord) -> None:
 
 @reacts_to(FulfillmentStarted)
 def start_processing(event: FulfillmentStarted, about: EventRecord) -> None:
-    """Move the order to `processing`, unless it was cancelled meanwhile."""
+    """Move the order to `processing`, unless it is cancelled by now."""
     with suppress(Conflict):
         services.start_processing(
             order_id=event.order_id, warehouse_id=event.warehouse_id, at=event.started_at

@@ -297,7 +297,7 @@ def write_off_units(*, order_id: str, units: Units, reason: str) -> Order:
 
 @transaction.atomic
 def write_off_short_units(*, order_id: str, units: Units) -> None:
-    """Write off units that no warehouse has, except those that were written off meanwhile.
+    """Write off units that no warehouse has, except those that were written off before.
 
     Units still to be written off are active, and no fulfillment plans to send them.
     """

@@ -50,7 +50,7 @@ def run(name: str, page: "ReadOnlyAdmin", request: HttpRequest, chosen: QuerySet
 
 
 def _rows(page: "ReadOnlyAdmin", request: HttpRequest, chosen: QuerySet[Any]) -> list[Any]:
-    """Return the ids of the selected rows, also of rows that left the list meanwhile."""
+    """Return the ids of the selected rows, including rows that have left the list since."""
     if request.POST.get("select_across") == "1":
         return list(chosen.order_by("pk").values_list("pk", flat=True)[: BATCH_SIZE + 1])
     ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)

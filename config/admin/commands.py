@@ -56,11 +56,11 @@ class Command:
         return self.service(**row_id, **body)
 
     def is_open_to(self, user: Any) -> bool:
-        """Whether an operator who may change such rows may do this too."""
+        """Return whether an operator who may change such rows may also run the command."""
         return self.permission is None or bool(user.has_perm(self.permission))
 
     def form(self, row: Any, data: Any = None) -> CommandForm:
-        """Return the form, filled with what was sent if anything was."""
+        """Return the form for a row, with the submitted `data` if there is any."""
         return CommandForm(
             self.form_serializer,
             start=self.start(row),

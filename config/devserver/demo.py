@@ -155,7 +155,7 @@ def return_items(client: DemoClient, order: Json) -> None:
     client.wait_for(order["id"], "return.requested")
     client.post(f"{path}/approve", {})
     client.wait_for(order["id"], "return.approved")
-    client.step("Two mugs arrive, then the third: each receipt tells Inventory what to restock")
+    client.step("Two mugs arrive, then the third: Inventory restocks them with each receipt")
     for quantity in (2, 1):
         items = [{"order_item_id": mug_id, "quantity": quantity, "condition": "good"}]
         receipt = {"warehouse_id": "wh_north", "items": items}

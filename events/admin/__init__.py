@@ -180,7 +180,7 @@ class OutboxAdmin(PendingWorkAdmin):
     icon = "outbox"
     queues = (Queue("parked", _("Parked messages"), _is_parked, "outbox"),)
     commands = commands(
-        retry=_("Send the message at once. If the broker refuses it again, it is parked again."),
+        retry=_("Send the message now. If the broker refuses it again, it is parked again."),
         discard=_(
             "Never send the message: consumers see a gap in the sequence of its order or cart. "
             "The log keeps the event. This cannot be undone."
@@ -216,7 +216,7 @@ class ReactionAdmin(PendingWorkAdmin):
     icon = "bolt"
     queues = (Queue("parked", _("Parked reactions"), _is_parked, "bolt"),)
     commands = commands(
-        retry=_("Run the reaction at once. If it fails again, it is parked again."),
+        retry=_("Run the reaction now. If it fails again, it is parked again."),
         discard=_("Never run the reaction: achieve its effect by hand. This cannot be undone."),
     )
     list_display = [

@@ -27,9 +27,9 @@ _thread: threading.Thread | None = None
 
 
 def enqueue(task: Task[..., Any], *args: object) -> None:
-    """Send the task after the current transaction has committed, at once where there is none.
+    """Send the task after the current transaction has committed; without one, send it immediately.
 
-    A task that waits to be sent with the same arguments is sent once.
+    A task that is enqueued twice with the same arguments before it is sent is sent once.
     """
     notification = (task.name, args)
     transaction.on_commit(lambda: _put(notification), robust=True)

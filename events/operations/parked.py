@@ -36,7 +36,7 @@ class NotParked(Conflict):
 
 @event("event.retried", published=False)
 class EventRetried(schema.Event):
-    """An operator had a message or a reaction retried at once."""
+    """An operator retried a message or a reaction."""
 
     event_id: Id
     event_name: str
@@ -88,9 +88,9 @@ def find(name: str) -> Outbox | Reaction:
 
 @transaction.atomic
 def retry(*, outbox_id: int | None = None, reaction_id: int | None = None) -> bool:
-    """Retry a message or a reaction at once, and what waits behind it.
+    """Retry a message or a reaction now, together with those that wait behind it.
 
-    Return False if it is due anyway. Raises NotPending.
+    Return False if it is due already. Raises NotPending.
     """
     row = _get_for_update(outbox_id, reaction_id)
     if not (row.parked_at or row.not_before):

@@ -50,7 +50,8 @@ def _complete_since(moment: datetime) -> QuerySet[Stream]:
 def _remove(due: QuerySet[Stream], keys: list[str], now: datetime) -> tuple[int, int]:
     """Remove the events of those streams that no transaction has locked; return both numbers.
 
-    An event that is recorded meanwhile waits for the stream's row and continues its sequence.
+    An event that is recorded during the deletion waits for the stream's row and continues its
+    sequence.
     """
     free = Stream.objects.select_for_update(no_key=True, skip_locked=True).filter(key__in=keys)
     locked = list(free.order_by("key").values_list("key", flat=True))

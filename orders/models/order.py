@@ -179,7 +179,7 @@ class Order(Aggregate):
         return bool(self.confirmed_at) and not self.is_cancelled()
 
     def expect_not_cancelled(self, aggregate: Aggregate | None = None) -> None:
-        """Raise OrderIsCancelled. `aggregate` is the one that the request wants to change."""
+        """Raise OrderIsCancelled. `aggregate` is the one that the request would change."""
         if self.is_cancelled():
             raise OrderIsCancelled(
                 f"{self.id} is cancelled: none of its units can be reserved or sent.",

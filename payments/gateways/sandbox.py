@@ -15,7 +15,7 @@ from payments.gateways import (
 )
 
 TOKENS = {
-    "tok_ok": "captured at once",
+    "tok_ok": "captured immediately",
     "tok_declined": "the card is declined",
     "tok_timeout": "captured, but the response is lost; a retry finds it",
     "tok_slow": "processing until the gateway is called again",

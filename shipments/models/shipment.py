@@ -173,7 +173,7 @@ class Shipment(OutboundCall, Aggregate):
 
     @property
     def label(self) -> Label | None:
-        """The label that is wanted or bought, or else the latest that was requested."""
+        """The label that is being bought or is bought, otherwise the latest one."""
         latest = self.labels[-1] if self.labels else None
         return next((label for label in self.labels if label.is_in_use), latest)
 

@@ -42,7 +42,7 @@ def production(tmp_path, transactional_db):
         LOG_LEVEL="INFO",
         STATIC_ROOT=str(tmp_path / "static"),
         PROMETHEUS_MULTIPROC_DIR=str(tmp_path),
-        PYTHONWARNINGS="ignore",  # Celery does not like who may run the tests
+        PYTHONWARNINGS="ignore",  # Celery warns about root
     )
 
 

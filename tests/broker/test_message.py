@@ -52,8 +52,10 @@ def test_a_message_follows_the_contract(consumer):
         b'"data":{"cart_id":"cart_1","variant_id":"var_1","quantity":2,"unit_price":125.50}}'
     )
     assert second.routing_key == "order.cart.item_added"
-    told = {name: value for name, value in vars(second.properties).items() if value is not None}
-    assert told == {
+    properties = {
+        name: value for name, value in vars(second.properties).items() if value is not None
+    }
+    assert properties == {
         "content_type": "application/json",
         "content_encoding": "utf-8",
         "delivery_mode": 2,

@@ -28,13 +28,13 @@ def one_shard(settings):
 def test_a_message_is_not_missed_while_the_shard_is_locked(consumer, monkeypatch):
     send = Publisher.send
 
-    def meanwhile(self, events, outcomes, *limit):
+    def send_and_commit(self, events, outcomes, *limit):
         send(self, events, outcomes, *limit)
         monkeypatch.setattr(Publisher, "send", send)
         # Another process commits, and its task finds the lock taken.
         at_once(lambda: happen("cart_late", created()), lambda: relay.publish_pending(0))
 
-    monkeypatch.setattr(Publisher, "send", meanwhile)
+    monkeypatch.setattr(Publisher, "send", send_and_commit)
     happen("cart_1", created())
     relay.publish_pending(0)
     assert consumer.places() == [("cart_1", 1), ("cart_late", 1)]

@@ -39,7 +39,7 @@ def again(refill):
     return run
 
 
-def told(properties):
+def filled(properties):
     return {name: value for name, value in vars(properties).items() if value is not None}
 
 
@@ -59,10 +59,10 @@ def test_a_replayed_message_differs_only_in_its_routing(consumer, again, refill)
     for first, second in zip(before, after, strict=True):
         assert second.body == first.body
         assert second.routing_key == refill.queue
-        expected = told(first.properties)
+        expected = filled(first.properties)
         del expected["headers"]["CC"]  # the other routing key
         expected["headers"]["x-replay"] = run.id
-        assert told(second.properties) == expected
+        assert filled(second.properties) == expected
 
 
 def test_a_queue_named_like_an_event_gets_no_replayed_message(again, consumers):

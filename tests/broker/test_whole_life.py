@@ -85,10 +85,10 @@ class Shop:
 
     def expect(self, stream: str, *names: str) -> None:
         """These are the next events of the stream, in this order."""
-        told = self.expected.setdefault(stream, [])
-        told += names
-        wait_until(lambda: len(self.names(stream)) >= len(told), f"{names} have not arrived")
-        assert self.names(stream)[: len(told)] == told, "later messages may have arrived too"
+        expected = self.expected.setdefault(stream, [])
+        expected += names
+        wait_until(lambda: len(self.names(stream)) >= len(expected), f"{names} have not arrived")
+        assert self.names(stream)[: len(expected)] == expected, "later messages may be there too"
 
     def names(self, stream: str) -> list[str]:
         return [json.loads(message.body)["event"] for message in self.of(stream)]
@@ -218,25 +218,25 @@ def test_the_messages_of_a_whole_life_match_the_samples(mails, web, consumers):
     messages = shop.consumer.read()
     seen = Counter()
     for message in messages:
-        told = json.loads(message.body, parse_float=Decimal)
-        sample = json.loads(SAMPLES[told["event"]], parse_float=Decimal)
-        assert keys(told) == keys(sample), told
-        assert shape(told) == shape(sample), told
-        assert (told["version"], told["organization_id"]) == ("1.0", "org_1")
-        assert datetime.fromisoformat(told["timestamp"]).tzinfo
-        assert message.routing_key == f"order.{told['event']}"
-        assert message.properties.headers["CC"] == [told["event"]]
+        envelope = json.loads(message.body, parse_float=Decimal)
+        sample = json.loads(SAMPLES[envelope["event"]], parse_float=Decimal)
+        assert keys(envelope) == keys(sample), envelope
+        assert shape(envelope) == shape(sample), envelope
+        assert (envelope["version"], envelope["organization_id"]) == ("1.0", "org_1")
+        assert datetime.fromisoformat(envelope["timestamp"]).tzinfo
+        assert message.routing_key == f"order.{envelope['event']}"
+        assert message.properties.headers["CC"] == [envelope["event"]]
         assert message.body == EventRecord.objects.get(id=message.id).body.encode()
-        seen[told["event"]] += 1
+        seen[envelope["event"]] += 1
     assert seen.keys() == SAMPLES.keys()
     for stream, names in shop.expected.items():
         sequences = [message.place[1] for message in shop.of(stream)]
         assert sequences == list(range(1, len(names) + 1))
     ids = {message.id for message in messages}
-    for name, wanted in QUEUES.items():
+    for name, events in QUEUES.items():
         theirs = [each for each in queues[name].read() if each.id in ids]  # not another test's
         assert Counter(each.properties.type for each in theirs) == {
-            event: seen[event] for event in wanted
+            event: seen[event] for event in events
         }, name
     feed = web("GET", "/events?page_size=100")["results"]
     assert {entry["id"] for entry in feed} == ids

@@ -58,7 +58,7 @@ def test_a_parked_message_is_explained_retried_and_published(operator: Page, bro
     expect(operator.get_by_text("the message is too large")).to_be_visible()
     operator.get_by_role("link", name="order.created").click()
     operator.get_by_role("link", name="Retry").click()
-    expect(operator.get_by_text("Send the message at once")).to_be_visible()
+    expect(operator.get_by_text("Send the message now")).to_be_visible()
     operator.get_by_role("button", name="Retry").click()
     expect(operator.get_by_text("is retried")).to_be_visible()
     for shard in relay.shards_with_pending_messages():

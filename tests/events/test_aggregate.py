@@ -136,8 +136,8 @@ def test_an_event_happened_at_the_moment_in_its_data_or_now():
         CartConverted(cart_id="cart_1", order_id="order_1", converted_at=NOON, cart_value=1)
     )
     door.record(created())
-    (_, told), (_, now) = door.pull_events()
-    assert told == NOON
+    (_, given), (_, now) = door.pull_events()
+    assert given == NOON
     assert now > NOON
 
 

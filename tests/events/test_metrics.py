@@ -77,9 +77,13 @@ def test_the_processes_of_a_host_are_added_up(tmp_path):
         )
         count += "; import os; metrics.forget(os.getpid())"
         subprocess.run([*run, start + count], env=env, cwd=settings.BASE_DIR, check=True)
-    tell = "import prometheus_client as p; print(p.generate_latest(metrics._processes()).decode())"
-    told = subprocess.run(
-        [*run, start + tell], env=env, cwd=settings.BASE_DIR, check=True, capture_output=True
+    show = "import prometheus_client as p; print(p.generate_latest(metrics._processes()).decode())"
+    shown = subprocess.run(
+        [*run, start + show],
+        env=env,
+        cwd=settings.BASE_DIR,
+        check=True,
+        capture_output=True,
     )
-    assert 'order_service_events_published_total{result="confirmed"} 6.0' in told.stdout.decode()
-    assert 'order_service_broker_blocked{connection="relay"} 1' not in told.stdout.decode()
+    assert 'order_service_events_published_total{result="confirmed"} 6.0' in shown.stdout.decode()
+    assert 'order_service_broker_blocked{connection="relay"} 1' not in shown.stdout.decode()

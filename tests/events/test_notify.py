@@ -38,7 +38,7 @@ class App:
         return self.sent.get(timeout=10)
 
 
-def told(name):
+def sample(name):
     return metrics.REGISTRY.get_sample_value(f"order_service_{name}", {"connection": "nudge"})
 
 
@@ -49,9 +49,9 @@ def test_a_blocked_connection_is_reported(monkeypatch):
     notify.enqueue(tasks.relay, 0)
     app.next()
     app.connection.on_blocked("low on memory")
-    assert told("broker_blocked") == 1
+    assert sample("broker_blocked") == 1
     app.connection.on_unblocked()
-    assert told("broker_blocked") == 0
+    assert sample("broker_blocked") == 0
 
 
 def test_a_waiting_task_is_sent_once(monkeypatch):
@@ -111,12 +111,12 @@ def test_tasks_are_sent_again_after_an_outage(monkeypatch, settings):
 
     notify.enqueue(tasks.relay, 0)
     wait_until(lambda: length() == 1, "nothing is sent")
-    failures = told("broker_failures_total")
+    failures = sample("broker_failures_total")
     wire.close()
     wait_until(
         lambda: notify.enqueue(tasks.relay, 0) or not failed.empty(), "the failure was not noticed"
     )
-    wait_until(lambda: told("broker_failures_total") > failures, "it is not counted")
+    wait_until(lambda: sample("broker_failures_total") > failures, "it is not counted")
     wire.open()
     wait_until(lambda: notify.enqueue(tasks.relay, 0) or length() > 1, "it is never sent again")
     wire.close()

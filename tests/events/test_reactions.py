@@ -25,15 +25,15 @@ def reacts_to(monkeypatch):
 @pytest.fixture
 def seen(reacts_to):
     """The events that the context `tests` reacted to, in order."""
-    told = []
+    handled = []
 
     @reacts_to(CartCreated)
     @reacts_to(CartItemAdded)
     @reacts_to(CartItemChanged)
     def note(event, about):
-        told.append((event, about))
+        handled.append((event, about))
 
-    return told
+    return handled
 
 
 def run_reactions():
@@ -107,17 +107,17 @@ def test_three_concurrent_workers_run_each_reaction_once_in_order(reacts_to):
 @pytest.mark.django_db(transaction=True)
 def test_a_reaction_is_not_missed_while_the_lock_is_taken(reacts_to):
     @reacts_to(CartCreated)
-    def meanwhile(event, about):
-        # As if another process committed a event and its nudge found this one still at work.
+    def record_another(event, about):
+        # As if another process commits an event, and its task finds this one still running.
         at_once(lambda: happen("cart_1", added()), run_reactions)
 
     @reacts_to(CartItemAdded)
     def note(event, about):
-        Group.objects.create(name="told")
+        Group.objects.create(name="reacted")
 
     happen("cart_1", created())
     run_reactions()
-    assert Group.objects.filter(name="told").exists()
+    assert Group.objects.filter(name="reacted").exists()
 
 
 @pytest.fixture

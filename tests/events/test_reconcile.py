@@ -49,13 +49,13 @@ def test_a_complete_log_is_summarized(an_order, run_reactions, capsys):
     run_reactions()
     PaymentFactory(status="refunded")
     call_command("reconcile_events", skip_checks=True)
-    told = capsys.readouterr()
+    output = capsys.readouterr()
     streams, events = Stream.objects.count(), EventRecord.objects.count()
-    assert told.out.startswith(f"{streams} streams with {events} events")
-    assert "nothing is missing. Parked: 0 messages, 0 reactions." in told.out
-    assert told.err == ""
+    assert output.out.startswith(f"{streams} streams with {events} events")
+    assert "nothing is missing. Parked: 0 messages, 0 reactions." in output.out
+    assert output.err == ""
     entry = AuditEntry.objects.get()
-    assert entry.result == told.out.strip()
+    assert entry.result == output.out.strip()
     assert entry.actor.startswith("cli:")
 
 
@@ -148,9 +148,9 @@ def test_a_hundred_problems_are_listed_and_the_rest_is_counted(capsys, monkeypat
     Outbox.objects.all().delete()
     with pytest.raises(CommandError, match="problems: 103"):
         call_command("reconcile_events", skip_checks=True)
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 101
-    assert told[-1] == "and 3 more"
+    output = capsys.readouterr().err.splitlines()
+    assert len(output) == 101
+    assert output[-1] == "and 3 more"
     assert "problems: 103" in AuditEntry.objects.get().result
 
 
@@ -159,14 +159,14 @@ def test_a_running_transaction_is_seen_completely_or_not_at_all(an_order, monkey
     look = reconcile._in_streams
     began = threading.Event()
 
-    def meanwhile(streams, seen):
+    def commit_and_look(streams, seen):
         if not began.is_set():
             began.set()
             at_once(lambda: happen("zzz", created(), added()), lambda: OrderFactory())
             at_once(be_confirmed)
         return look(streams, seen)
 
-    monkeypatch.setattr(reconcile, "_in_streams", meanwhile)
+    monkeypatch.setattr(reconcile, "_in_streams", commit_and_look)
     monkeypatch.setattr(reconcile, "BATCH_SIZE", 1)
     with transaction.atomic():
         happen("cart_open", created())

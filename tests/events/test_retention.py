@@ -134,18 +134,18 @@ def test_the_timelines_show_when_events_were_removed(delivered, run_reactions, a
     url, page = f"/api/v1/orders/{delivered.id}/timeline", "admin:orders_order_change"
     assert api.get(url).json()["removed_at"] is None
     remove()
-    told = api.get(url).json()
+    response = api.get(url).json()
     day = (timezone.now() + LATER).date().isoformat()
-    assert told["results"] == []
-    assert told["removed_at"].startswith(day)
+    assert response["results"] == []
+    assert response["removed_at"].startswith(day)
     said = f"Earlier events were removed from the log on {day}."
     shown = operator().get(reverse(page, args=[delivered.id])).content.decode()
     assert said in shown
     assert "Nothing has been recorded" not in shown
     request(delivered)
-    told = api.get(url).json()
-    assert [each["envelope"]["event"] for each in told["results"]] == ["return.requested"]
-    assert told["removed_at"].startswith(day)
+    response = api.get(url).json()
+    assert [each["envelope"]["event"] for each in response["results"]] == ["return.requested"]
+    assert response["removed_at"].startswith(day)
 
 
 @pytest.fixture

@@ -18,16 +18,16 @@ pytestmark = pytest.mark.django_db
 STRIPE = gateway.GATEWAYS["stripe"]
 
 
-def meanwhile(monkeypatch, method, what, *, after=False):
+def run_during_call(monkeypatch, method, what, *, after=False):
     """Run `what` during a call of the gateway, before or after it has read the state."""
     real = getattr(STRIPE, method)
 
-    def call_meanwhile(request):
+    def call_and_run(request):
         result = real(request) if after else None
         what()
         return result or real(request)
 
-    monkeypatch.setattr(STRIPE, method, call_meanwhile)
+    monkeypatch.setattr(STRIPE, method, call_and_run)
 
 
 def test_a_late_decline_of_the_first_attempt_does_not_end_the_second(stripe_peer):
@@ -47,7 +47,7 @@ def test_a_late_decline_does_not_let_the_order_expire(stripe_peer, monkeypatch, 
         deliver(stripe_peer, late)
         assert expire(payment) == "placed"
 
-    meanwhile(monkeypatch, "attempt", happen)
+    run_during_call(monkeypatch, "attempt", happen)
     call(payment)
     run_reactions()
     assert Order.objects.get(pk=payment.order_id).status == "confirmed"
@@ -63,7 +63,7 @@ def test_an_outdated_waiting_result_does_not_let_the_order_expire(
         deliver(stripe_peer, stripe_peer.events[-1])
 
     gateway.call_gateway_now(payment_id=payment.id)
-    meanwhile(monkeypatch, "retrieve", happen, after=True)
+    run_during_call(monkeypatch, "retrieve", happen, after=True)
     call(payment)
     assert expire(payment) == "placed"
     monkeypatch.undo()

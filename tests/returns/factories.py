@@ -103,8 +103,8 @@ def pay_out(return_request: Return) -> Return:
     reactions.run_pending(order_id, "payments")
     for payment in payment_selectors.of_order(order_id):
         gateway.call_gateway(payment_id=payment.id)
-        for owed in Payment.objects.get(pk=payment.pk).pending_manual_refunds():
-            refunds.record_refund(payment_id=payment.id, refund_id=owed.id)
+        for pending in Payment.objects.get(pk=payment.pk).pending_manual_refunds():
+            refunds.record_refund(payment_id=payment.id, refund_id=pending.id)
     reactions.run_pending(order_id, "returns")
     return selectors.get(return_request.id)
 

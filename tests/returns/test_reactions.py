@@ -128,9 +128,9 @@ def test_a_late_reaction_to_an_old_refund_does_not_settle_a_new_one(run_reaction
     parts = Refund.objects.filter(cause=row.id).order_by("id")
     for part in parts:
         fail_refund(row, part.id)
-    services.settle_refund(return_id=row.id)  # the word of the first part
+    services.settle_refund(return_id=row.id)  # after the failure of the first part
     services.refund_return(return_id=row.id, refund_method="manual")
-    services.settle_refund(return_id=row.id)  # of the second, before payments have heard
+    services.settle_refund(return_id=row.id)  # after that of the second, before payments react
     assert amounts(row) == ("received", 50, 0)
     run_reactions()
     assert pay_out(row).status == "refunded"

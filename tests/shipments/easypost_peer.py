@@ -35,7 +35,7 @@ class EasyPostPeer:
 
     `faults` apply to the next requests. With a status, alone or with a body, the server responds
     with it and does nothing. With "lost" or "late" it does everything and sends no response.
-    `meanwhile` is called once, just before the next POST request is processed.
+    `before_post` is called once, just before the next POST request is processed.
     """
 
     key = "EZTK_of_the_tests"
@@ -50,7 +50,7 @@ class EasyPostPeer:
         self.rates = [(*rate, "USD") for rate in RATES]
         self.messages: list[Json] = []
         self.faults: deque[int | str | tuple[int, str]] = deque()
-        self.meanwhile: Callable[[], Any] | None = None
+        self.before_post: Callable[[], Any] | None = None
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -185,9 +185,9 @@ class _Handler(BaseHTTPRequestHandler):
         peer = self.peer
         authorization = self.headers.get("Authorization")
         peer.requests.append((self.path, body or {}, authorization))
-        if body is not None and peer.meanwhile:
-            meanwhile, peer.meanwhile = peer.meanwhile, None
-            meanwhile()
+        if body is not None and peer.before_post:
+            before_post, peer.before_post = peer.before_post, None
+            before_post()
         fault = peer.faults.popleft() if peer.faults else None
         if isinstance(fault, tuple):
             self._send(*fault)

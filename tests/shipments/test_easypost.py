@@ -133,7 +133,7 @@ def test_a_retry_finds_a_purchase_whose_response_was_lost(
     request = quoted_request()
     with monkeypatch.context() as patch:
         patch.setattr(carrier, "TIMEOUT", (5, 0.2))
-        peer.meanwhile = lambda: peer.faults.append(fault)
+        peer.before_post = lambda: peer.faults.append(fault)
         with pytest.raises(CarrierTimeout):
             easypost.buy_label(request)
     label = easypost.buy_label(request)
@@ -171,7 +171,7 @@ def test_concurrent_requests_buy_one_label(peer: EasyPostPeer) -> None:
 
 def test_a_refusal_because_of_a_concurrent_purchase_is_ignored(peer: EasyPostPeer) -> None:
     request = quoted_request()
-    peer.meanwhile = lambda: (peer.buy("shp_1"), peer.faults.append(422))
+    peer.before_post = lambda: (peer.buy("shp_1"), peer.faults.append(422))
     label = easypost.buy_label(request)
     assert isinstance(label, PurchasedLabel)
     assert peer.purchases == 1
@@ -227,7 +227,7 @@ def test_an_unusable_response_is_a_timeout_and_can_be_retried(
     fault: int | str | tuple[int, str], peer: EasyPostPeer
 ) -> None:
     request = quoted_request()
-    peer.meanwhile = lambda: peer.faults.append(fault)
+    peer.before_post = lambda: peer.faults.append(fault)
     with pytest.raises(CarrierTimeout) as failure:
         easypost.buy_label(request)
     assert "Ana" not in str(failure.value)

@@ -39,7 +39,7 @@ def test_repeated_voids_request_one_refund(peer: EasyPostPeer) -> None:
 
 def test_a_refund_whose_response_was_lost_is_not_repeated(peer: EasyPostPeer) -> None:
     request = label_request(reference=purchased().reference)
-    peer.meanwhile = lambda: peer.faults.append("lost")
+    peer.before_post = lambda: peer.faults.append("lost")
     with pytest.raises(CarrierTimeout):
         easypost.void_label(request, None)
     easypost.void_label(request, None)
@@ -81,14 +81,14 @@ def test_a_rejected_refund_can_be_requested_again(peer: EasyPostPeer) -> None:
 
 def test_a_refused_refund_is_a_refusal(peer: EasyPostPeer) -> None:
     request = label_request(reference=purchased().reference)
-    peer.meanwhile = lambda: peer.faults.append(422)
+    peer.before_post = lambda: peer.faults.append(422)
     with pytest.raises(CarrierRefused, match="Not with"):
         easypost.void_label(request, None)
 
 
 def test_a_refusal_because_of_a_concurrent_refund_is_ignored(peer: EasyPostPeer) -> None:
     request = label_request(reference=purchased().reference)
-    peer.meanwhile = lambda: peer.refund("shp_1")
+    peer.before_post = lambda: peer.refund("shp_1")
     easypost.void_label(request, None)
 
 

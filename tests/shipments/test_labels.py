@@ -21,10 +21,10 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 def test_the_sandbox_sells_a_label(media):
     shipment = label(ShipmentFactory())
     assert (shipment.status, shipment.label.status) == ("label_created", "bought")
-    told = event_data(shipment.order, "shipment.label_created")
-    assert told["tracking_number"] == shipment.tracking_number
-    assert told["carrier_cost"] == "9.50", "a base of 6.50, and 1.20 for each of 2.5 kg"
-    assert told["label_url"].startswith("http://localhost:8000/api/v1/labels/")
+    created = event_data(shipment.order, "shipment.label_created")
+    assert created["tracking_number"] == shipment.tracking_number
+    assert created["carrier_cost"] == "9.50", "a base of 6.50, and 1.20 for each of 2.5 kg"
+    assert created["label_url"].startswith("http://localhost:8000/api/v1/labels/")
     (stored,) = media.rglob("*.pdf")
     assert hashlib.sha256(stored.read_bytes()).hexdigest() == shipment.label.sha256
     assert shipment.estimated_delivery == (timezone.now() + timedelta(days=3)).date()

@@ -18,7 +18,7 @@ class Command(BaseCommand):
         commands = parser.add_subparsers(dest="command", required=True)
         commands.add_parser("list", help="print a line for each, with its name first")
         show = commands.add_parser("show", help="print everything about one")
-        retry = commands.add_parser("retry", help="retry some at once, or all")
+        retry = commands.add_parser("retry", help="retry some now, or all")
         discard = commands.add_parser("discard", help="discard one for good")
         for each in (show, discard):
             each.add_argument("name", help="as list prints it")
