@@ -251,7 +251,9 @@ def _record_failure(leased: Row, error: Exception, *, now: datetime) -> None:
     row = type(leased)._default_manager.select_for_update(no_key=True).get(pk=leased.pk)
     if not (leased.leased_until and row.release(leased.leased_until)):
         return
-    if isinstance(error, mail.REFUSALS) and row.calls >= MAX_REFUSALS:
+    # An error of the server concerns every mail, though smtplib derives some from refusals.
+    is_refusal = isinstance(error, mail.REFUSALS) and not isinstance(error, mail.SERVER_ERRORS)
+    if is_refusal and row.calls >= MAX_REFUSALS:
         row.finish_call(repr(error))
     else:
         row.schedule_retry(now, repr(error))

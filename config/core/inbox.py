@@ -95,7 +95,7 @@ def receive(model: type[InboundWebhook], apply: Apply[E], *, source: str, event:
     webhook, is_new = webhooks.get_or_create(
         source=source,
         event_id=event.event_id,
-        defaults={"subject": event.subject, "payload": msgspec.json.encode(event).decode()},
+        defaults={"subject": event.subject[:255], "payload": msgspec.json.encode(event).decode()},
     )
     if is_new:
         now = timezone.now()

@@ -66,8 +66,12 @@ class OutboundCall(models.Model):
         return self.leased_until is not None and self.leased_until > now
 
     def is_callable(self, now: datetime) -> bool:
-        """Whether a call is due that no other caller is making."""
-        return self.due_at is not None and self.due_at <= now and not self.is_leased(now)
+        """Whether a call is due that no other caller is making.
+
+        A new request may come from a host whose clock is ahead by less than GRACE_PERIOD.
+        """
+        latest = now if self.calls else now + GRACE_PERIOD
+        return self.due_at is not None and self.due_at <= latest and not self.is_leased(now)
 
     def lease(self, now: datetime, duration: timedelta) -> datetime:
         """Lease the row to a caller and return the lease, for `release`."""
@@ -117,15 +121,14 @@ def call_due(
 
     `rows` yields the id of each row and the account that its call goes to. After `no_response`
     the run leaves out the other rows of the account. An exception is logged and does not keep the
-    other rows waiting. The run ends after `limit` rows or `time_slice` seconds.
+    other rows waiting. The run ends after `limit` called rows or `time_slice` seconds.
     """
-    called, tried, silent, end = 0, 0, set(), time.monotonic() + time_slice
+    called, silent, end = 0, set(), time.monotonic() + time_slice
     for row_id, *account in rows[:SCAN_LIMIT]:
-        if tried == limit or time.monotonic() >= end:
+        if called == limit or time.monotonic() >= end:
             break
         if tuple(account) in silent:
             continue
-        tried += 1
         try:
             outcome = call(row_id)
         except Exception:

@@ -1,5 +1,7 @@
 """Sending invoices to a real mail server."""
 
+import socketserver
+import threading
 from datetime import timedelta
 from io import BytesIO
 
@@ -124,8 +126,28 @@ def test_a_refused_mail_is_given_up_after_three_days_until_it_is_sent_again(mail
     assert not unsent.exists()
 
 
-def test_mails_are_sent_after_the_server_was_down_for_a_week(settings, mailbox):
-    port, settings.EMAIL_PORT = settings.EMAIL_PORT, 1  # no server listens there
+class Closed(socketserver.BaseRequestHandler):
+    """A mail server that accepts connections only to say that it is closed."""
+
+    def handle(self):
+        self.request.sendall(b"421 closed\r\n")
+
+
+@pytest.fixture(params=["no server", "a closed server"])
+def port_of_a_server_that_is_down(request):
+    if request.param == "no server":
+        yield 1
+        return
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Closed) as server:
+        threading.Thread(target=server.serve_forever, args=[0.05]).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def test_mails_are_sent_after_the_server_was_down_for_a_week(
+    settings, mailbox, port_of_a_server_that_is_down
+):
+    port, settings.EMAIL_PORT = settings.EMAIL_PORT, port_of_a_server_that_is_down
     InvoiceFactory()
     now = timezone.now()
     for _ in range(170):

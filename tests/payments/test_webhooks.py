@@ -126,6 +126,14 @@ def test_a_webhook_of_an_unknown_payment_is_stored_and_tried_again(stripe_peer):
     assert stored.applied_at
 
 
+def test_a_webhook_of_a_very_long_payment_id_is_stored(stripe_peer):
+    payment = start()
+    stripe_peer.pay(payment.gateway_payment_id, "pm_card_chargeDeclined")
+    foreign = json.dumps(stripe_peer.events[-1]).replace(payment.id, "p" * 500)
+    assert deliver(stripe_peer, json.loads(foreign)).status_code == 204
+    assert "p" * 500 in GatewayWebhook.objects.get().payload
+
+
 def test_an_unmatched_webhook_expires_after_three_days(stripe_peer):
     payment = start(token="pm_card_chargeDeclined")
     event = json.loads(json.dumps(stripe_peer.events[-1]).replace(payment.id, "pay_no"))
