@@ -18,7 +18,8 @@ WORKDIR /srv/order-service
 COPY . .
 # The keys are needed to load the settings, not for the files. They do not stay in the image.
 RUN SECRET_KEY=only-while-the-image-is-being-built-and-never-afterwards \
-    DATABASE_URL=postgres:// CELERY_BROKER_URL=amqp:// JWT_JWKS_URL=https:// PUBLIC_URL=https:// \
+    ALLOWED_HOSTS=localhost PUBLIC_URL=https:// JWT_JWKS_URL=https:// \
+    DATABASE_URL=postgres:// CELERY_BROKER_URL=amqp:// \
     python manage.py collectstatic --no-input --verbosity 0 && \
     PYTHONDONTWRITEBYTECODE= python -m compileall -q .
 USER 10001

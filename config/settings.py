@@ -37,6 +37,11 @@ if not DEBUG and (SECRET_KEY == DEVELOPMENT_KEY or len(SECRET_KEY) < 50):
         "or set DEBUG=true to develop."
     )
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"] if DEBUG else [])
+if not (DEBUG or ALLOWED_HOSTS):
+    raise ImproperlyConfigured(
+        "ALLOWED_HOSTS is not set. Set it to host names like orders.example.com, or set DEBUG=true "
+        "to develop."
+    )
 
 INSTALLED_APPS = [
     "config.admin",

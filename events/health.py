@@ -87,7 +87,10 @@ def describe(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
                 {
                     "status": "degraded",
                     "problems": [
-                        {"code": "messages_late", "detail": "The oldest message has waited …"}
+                        {
+                            "code": "messages_late",
+                            "detail": "The oldest pending message is 42 s old. …",
+                        }
                     ],
                 },
             ),

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from config.core.timers import moment
 from events import reactions
 from events.delivery import notify
-from events.delivery import relay as relay_
+from events.delivery.relay import publish_pending, shards_with_pending_messages
 from events.models import AuditEntry, Reaction
 from events.operations import audit, retention
 
@@ -20,7 +20,7 @@ NOTIFY_AGAIN_AFTER = timedelta(seconds=30)
 @shared_task
 def relay(shard: int) -> None:
     """Publish the shard's pending messages; if time is up, go on in another task."""
-    if relay_.publish_pending(shard):
+    if publish_pending(shard):
         notify.enqueue(relay, shard)
 
 
@@ -45,7 +45,7 @@ def remove_old_events(now: str | None = None) -> None:
 @shared_task
 def sweep() -> None:
     """Enqueue the tasks of all work that is due: tasks may get lost with a process or a broker."""
-    for shard in relay_.shards_with_pending_messages():
+    for shard in shards_with_pending_messages():
         notify.enqueue(relay, shard)
     for entry_id in AuditEntry.objects.filter(begun_at=None).values_list("pk", flat=True):
         notify.enqueue(run_requested, entry_id)

@@ -20,5 +20,5 @@ def call_gateways(now: str | None = None) -> int:
 
 @shared_task
 def process_pending_webhooks(now: str | None = None) -> int:
-    """Apply stored webhooks whose payment was unknown; `now` is ISO 8601."""
+    """Try again the stored webhooks whose payment was unknown; `now` is ISO 8601."""
     return webhooks.process_pending_webhooks(now=moment(now))

@@ -32,5 +32,5 @@ def poll_carriers(now: str | None = None, organization_id: str | None = None) ->
 
 @shared_task
 def process_pending_webhooks(now: str | None = None) -> int:
-    """Apply the stored webhooks that matched no shipment before."""
+    """Try again the stored webhooks that matched no shipment."""
     return webhooks.process_pending_webhooks(now=moment(now))

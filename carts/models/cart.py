@@ -169,7 +169,7 @@ class Cart(Aggregate):
 
     @transition(source=Status.ACTIVE, target=Status.ABANDONED, emits=CartAbandoned)
     def abandon(self, *, at: datetime) -> CartAbandoned:
-        """The cart is idle for the organization's threshold."""
+        """Mark the cart as abandoned: it has been idle for the organization's threshold."""
         self.abandoned_at = at
         return CartAbandoned.of(self, total_value=self.value)
 
@@ -193,7 +193,7 @@ class Cart(Aggregate):
 
     @transition(source=OPEN, target=Status.EXPIRED, emits=CartExpired)
     def expire(self) -> CartExpired:
-        """The cart is idle for so long that its prices are out of date."""
+        """Expire the cart: it has been idle for so long that its prices are out of date."""
         return CartExpired(cart_id=self.id, last_activity_at=self.last_activity_at)
 
     def _changed(self, item: CartItem, quantity: int) -> CartItemChanged:

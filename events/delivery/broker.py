@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 HEARTBEAT = 60  # seconds
 RESPONSE_TIMEOUT = 10.0  # seconds
-DELIVERY_LIMIT = 10  # deliveries of one message before it is a dead letter
+DELIVERY_LIMIT = 10  # redeliveries of one message; the next one makes it a dead letter
 
 
 class Unavailable(Exception):

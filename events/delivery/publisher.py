@@ -173,7 +173,7 @@ class Publisher:
             while (more := self._has_more(until)) or self._in_flight:
                 window = WINDOW if self._has_response else 1
                 if more and not self.blocked and self._bytes_in_flight < window:
-                    self._publish(self._ready.popleft())
+                    self._send_one(self._ready.popleft())
                 else:
                     self._wait()
         except (ContentTooLarge, PreconditionFailed) as error:
@@ -188,7 +188,7 @@ class Publisher:
         # While the broker blocks nothing is sent, and waiting ends with Unavailable.
         return bool(self._ready) and (self.blocked or time.monotonic() < until)
 
-    def _publish(self, message: Message) -> None:
+    def _send_one(self, message: Message) -> None:
         headers = {
             "x-stream": message.stream,
             "x-sequence": message.sequence,

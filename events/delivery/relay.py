@@ -54,7 +54,7 @@ def publish_pending(shard: int) -> bool:
             if not acquired:
                 return False
             messages = _pending_messages(shard)
-            if messages and not _publish(messages):
+            if messages and not _send_batch(messages):
                 return False
         if not _has_pending_messages(shard):
             return False
@@ -124,7 +124,7 @@ def _not_in_log(shard: int) -> list[int]:
     return [number for (number,) in rows]
 
 
-def _publish(messages: list[Message]) -> bool:
+def _send_batch(messages: list[Message]) -> bool:
     """Send the messages and record the outcomes. Return whether the broker is available."""
     outcomes: dict[str, Outcome] = {}
     refusals: dict[str, str] = {}

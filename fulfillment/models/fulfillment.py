@@ -164,7 +164,7 @@ class Fulfillment(Aggregate):
         verb="start",
     )
     def start(self, *, assigned_to: str, warehouse_id: str | None, at: datetime) -> None:
-        """Picking starts in the warehouse. Raises WarehouseRequired, OtherWarehouse."""
+        """Start picking in the warehouse. Raises WarehouseRequired, OtherWarehouse."""
         self.warehouse_id = self.warehouse_id or warehouse_id
         if self.warehouse_id is None:
             raise WarehouseRequired(f"warehouse_id is required: {self.id} has no warehouse yet.")
@@ -181,7 +181,7 @@ class Fulfillment(Aggregate):
         verb="pick",
     )
     def pick(self, *, order_item_id: str, quantity: int, scan_id: str, at: datetime) -> Event:
-        """Units were taken from the shelf. Raises NotInFulfillment, TooManyFulfillmentUnits."""
+        """Record picked units. Raises NotInFulfillment, TooManyFulfillmentUnits."""
         line = self.line(order_item_id)
         line.pick(quantity)
         self._record_scan(line, scan_id=scan_id, quantity=quantity, at=at)
@@ -209,7 +209,7 @@ class Fulfillment(Aggregate):
         shipped: Units,
         at: datetime,
     ) -> Event:
-        """Units are missing or unusable; `shipped` are the units that are in shipments.
+        """Report missing or unusable units; `shipped` are the units that are in shipments.
 
         Raises NotInFulfillment, TooManyFulfillmentUnits.
         """
@@ -226,7 +226,7 @@ class Fulfillment(Aggregate):
 
     @transition(source=UNPACKED, target=None, emits=events.FulfillmentUnitsAssigned)
     def assign(self, *, order: "Order", units: Units, reason: events.AssignmentReason) -> Event:
-        """The warehouse sends more units of the order's lines."""
+        """Assign more units of the order's lines to the warehouse."""
         for item, quantity in units.items():
             self._add(order.quantities.line(item), quantity)
         return events.FulfillmentUnitsAssigned.of(
@@ -243,7 +243,7 @@ class Fulfillment(Aggregate):
         guards=[has_movable_units],
     )
     def withdraw(self, *, units: Units, reason: events.WithdrawalReason) -> Event:
-        """The warehouse sends fewer units. Raises NotInFulfillment, TooManyFulfillmentUnits."""
+        """Withdraw units from the warehouse. Raises NotInFulfillment, TooManyFulfillmentUnits."""
         for item, quantity in units.items():
             self._changed(item).withdraw(quantity)
         return events.FulfillmentUnitsWithdrawn.of(
@@ -260,7 +260,7 @@ class Fulfillment(Aggregate):
         guards=[has_short_units],
     )
     def write_off(self, *, units: Units) -> Event:
-        """No warehouse has the short units. Raises NotInFulfillment, TooManyFulfillmentUnits."""
+        """Write off short units. Raises NotInFulfillment, TooManyFulfillmentUnits."""
         for item, quantity in units.items():
             self._changed(item).write_off(quantity)
         return events.FulfillmentUnitsShort.of(
@@ -276,7 +276,7 @@ class Fulfillment(Aggregate):
         guards=[is_picking_finished, has_picked_units],
     )
     def pack(self, *, packages: Sequence[Mapping[str, str]], at: datetime) -> Event:
-        """All picked units are packed. Packages have a weight in kg, and sizes in cm if known."""
+        """Pack all picked units. Packages have a weight in kg, and sizes in cm if known."""
         self.packages = [dict(package) for package in packages]
         self.total_weight = sum((Decimal(package["weight"]) for package in packages), Decimal(0))
         self.packed_by, self.packed_at = request_context.current().actor, at
@@ -286,7 +286,7 @@ class Fulfillment(Aggregate):
 
     @transition(source=Status.PACKED, target=None, emits=events.FulfillmentUnitsLost)
     def mark_lost(self, *, units: Units, shipment_id: str) -> Event:
-        """A shipment with these units was lost or returned to the sender."""
+        """Mark units as lost: their shipment was lost or returned to the sender."""
         for item, quantity in units.items():
             self._changed(item).lost_quantity += quantity
         return events.FulfillmentUnitsLost.of(
@@ -297,7 +297,7 @@ class Fulfillment(Aggregate):
 
     @transition(source=UNPACKED, target=Status.CANCELLED, emits=events.FulfillmentCancelled)
     def cancel(self, *, reason: str, at: datetime) -> Event:
-        """The warehouse has nothing to send."""
+        """Cancel the fulfillment: the warehouse has nothing to send."""
         self.cancelled_at, self.cancellation_reason = at, reason
         return events.FulfillmentCancelled.of(self, reason=reason)
 

@@ -145,7 +145,7 @@ class Invoice(Aggregate):
 
     @transition(source=(Status.ISSUED, Status.SENT), target=Status.SENT, emits=events.InvoiceSent)
     def deliver(self, *, delivery: InvoiceDelivery, pdf_url: str, at: datetime) -> Event:
-        """The mail server has accepted the mail."""
+        """Record that the mail server accepted the mail."""
         delivery.status, delivery.sent_at = delivery.Status.SENT, at
         delivery.finish_call()
         self.save_part(delivery)

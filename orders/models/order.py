@@ -255,7 +255,7 @@ class Order(Aggregate):
         guards=[has_a_destination],
     )
     def place(self, *, reservation_ttl_minutes: int, at: datetime) -> Event:
-        """The customer commits to the order, and Inventory is asked to reserve its stock."""
+        """Place the order: the customer has committed, and Inventory should reserve its stock."""
         self.placed_at = at
         self.reservation_expires_at = at + timedelta(minutes=reservation_ttl_minutes)
         self.quantities.expect_publishable()
@@ -289,7 +289,7 @@ class Order(Aggregate):
 
     @transition(source=Status.PLACED, target=Status.CONFIRMED, emits=events.OrderConfirmed)
     def confirm(self, *, payment_id: str | None, captured: Decimal, at: datetime) -> Event:
-        """The amount due is captured, and Inventory commits the stock."""
+        """Confirm the order: the amount due is captured, and Inventory should commit the stock."""
         if captured < self.total:
             raise NotFullyPaid(
                 f"Only {money(captured, self.currency)} of {money(self.total, self.currency)} "
@@ -307,7 +307,7 @@ class Order(Aggregate):
         guards=[has_shipped_nothing],
     )
     def cancel(self, *, reason: str, note: str, at: datetime, is_paid: bool) -> Event:
-        """Cancel the order: Inventory releases its stock, and captured money is refunded."""
+        """Cancel the order: Inventory should release its stock, and captured money is refunded."""
         return self._mark_cancelled(reason, note, at, is_paid)
 
     @transition(
@@ -348,7 +348,7 @@ class Order(Aggregate):
 
     @transition(source=Status.CONFIRMED, target=Status.PROCESSING, emits=events.OrderProcessing)
     def start_processing(self, *, warehouse_id: str | None, at: datetime) -> Event:
-        """The first warehouse starts to pick."""
+        """Record that the first warehouse has started to pick."""
         self.processing_at = at
         return events.OrderProcessing(
             order_id=self.id, warehouse_id=warehouse_id, fulfillment_started_at=at
@@ -365,17 +365,17 @@ class Order(Aggregate):
 
     @transition(source=Status.PROCESSING, target=None, emits=events.OrderShipped)
     def ship_part(self, *, shipment: ShipmentData) -> Event:
-        """A shipment leaves, and other units are still to be shipped."""
+        """Record a shipment that leaves while other units are still to be shipped."""
         return self._ship(shipment)
 
     @transition(source=Status.PROCESSING, target=Status.SHIPPED, emits=events.OrderShipped)
     def ship_rest(self, *, shipment: ShipmentData) -> Event:
-        """A shipment leaves with the last active units."""
+        """Record a shipment that leaves with the last active units."""
         return self._ship(shipment)
 
     @transition(source=Status.SHIPPED, target=None, emits=events.OrderShipped)
     def ship_again(self, *, shipment: ShipmentData) -> Event:
-        """Units of a lost or returned shipment leave in another one."""
+        """Record a shipment of units that were in a lost or returned one before."""
         return self._ship(shipment)
 
     def deliver(self, dispatches: Sequence[Dispatch], proof: DeliveryProof) -> None:
@@ -391,7 +391,7 @@ class Order(Aggregate):
         source=(Status.PROCESSING, Status.SHIPPED), target=None, emits=events.OrderPartDelivered
     )
     def deliver_part(self, *, dispatches: Sequence[Dispatch], proof: DeliveryProof) -> Event:
-        """A shipment is delivered, and other units are not yet."""
+        """Record the delivery of a shipment while other units are not delivered yet."""
         self._deliver(dispatches, proof)
         return events.OrderPartDelivered(
             order_id=self.id, shipment_id=dispatches[0].shipment_id, delivered_at=proof["at"]
@@ -399,7 +399,7 @@ class Order(Aggregate):
 
     @transition(source=Status.SHIPPED, target=Status.DELIVERED, emits=events.OrderDelivered)
     def deliver_rest(self, *, dispatches: Sequence[Dispatch], proof: DeliveryProof) -> Event:
-        """The shipment with the last active units is delivered."""
+        """Record the delivery of the shipment with the last active units."""
         self._deliver(dispatches, proof)
         return events.OrderDelivered.of(self, signature=self.delivery_signature)
 
@@ -407,7 +407,7 @@ class Order(Aggregate):
         source=(Status.PROCESSING, Status.SHIPPED), target=None, emits=events.OrderUnitsReopened
     )
     def reopen_units(self, *, dispatches: Sequence[Dispatch], at: datetime) -> Event:
-        """A shipment is lost or returned to the sender: its units must be shipped again."""
+        """Reopen the units of a lost or returned shipment: they must be shipped again."""
         units = {dispatch.order_item_id: dispatch.quantity for dispatch in dispatches}
         self.save_part(*self.quantities.reopen(units), *dispatches)
         for dispatch in dispatches:
@@ -462,7 +462,7 @@ class Order(Aggregate):
         guards=[is_all_delivered],
     )
     def complete(self) -> Event:
-        """The last undelivered units were written off."""
+        """Complete the order: the last undelivered units were written off."""
         return events.OrderDelivered.of(self, signature=self.delivery_signature)
 
     @transition(
@@ -472,7 +472,7 @@ class Order(Aggregate):
         guards=[is_written_off],
     )
     def cancel_written_off(self, *, reason: str, at: datetime, is_paid: bool) -> Event:
-        """Every unit was written off."""
+        """Cancel the order: every unit was written off."""
         return self._mark_cancelled(reason, "", at, is_paid)
 
     @transition(
@@ -481,7 +481,7 @@ class Order(Aggregate):
         emits=events.OrderUnitsReturned,
     )
     def record_return(self, *, units: Units) -> Event:
-        """The customer returned units. The order's status stays as it is."""
+        """Record returned units. The order's status stays as it is."""
         self.save_part(*self.quantities.record_return(units))
         return events.OrderUnitsReturned(order_id=self.id, items=events.LineUnits.of_units(units))
 
@@ -489,7 +489,7 @@ class Order(Aggregate):
         source=Status, target=None, emits=events.OrderUnitsReleased, guards=[has_unreleased_units]
     )
     def release_units(self, *, write_offs: Sequence[WriteOff], at: datetime) -> Event:
-        """An operator released the stock of written-off units in Inventory."""
+        """Record that an operator released the stock of written-off units in Inventory."""
         units = Counter[str]()
         for write_off in write_offs:
             units[write_off.order_item_id] += write_off.quantity

@@ -310,7 +310,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         emits=events.PaymentPending,
     )
     def accept(self, *, at: datetime) -> Event:
-        """The gateway has accepted the attempt. The customer has to confirm it, or waits."""
+        """Record that the gateway accepted the attempt and has no result yet."""
         if self.latest_attempt.declined_at:  # the customer retried at the gateway itself
             self._add_attempt(None, at)
         self.latest_attempt.accepted_at = at
@@ -323,7 +323,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         emits=events.PaymentFailed,
     )
     def decline(self, *, charge_id: str, code: str, message: str, at: datetime) -> Event:
-        """The gateway has declined the attempt. The third decline abandons the payment."""
+        """Record that the gateway declined the attempt. The third decline abandons the payment."""
         attempt = self.latest_attempt
         attempt.charge_id, attempt.declined_at, attempt.token = charge_id, at, None
         attempt.error_code, attempt.error_message = code[:100], message[:500]
@@ -343,7 +343,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         guards=[is_manual],
     )
     def capture(self, *, is_still_due: bool, card_last4: str | None, at: datetime) -> Event:
-        """An operator has received the money in cash or on the bank account."""
+        """Record the money that an operator received in cash or on the bank account."""
         self._capture(
             self.amount, self.currency, at=at, applies_to_order=is_still_due, card_last4=card_last4
         )
@@ -355,7 +355,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         emits=events.PaymentSucceeded,
     )
     def succeed(self, *, is_still_due: bool, at: datetime, **card: str | None) -> Event:
-        """The gateway has captured the amount that was charged."""
+        """Record that the gateway captured the requested amount."""
         self._capture(self.amount, self.currency, at=at, applies_to_order=is_still_due, **card)
         return self._succeeded()
 
@@ -367,7 +367,7 @@ class Payment(outbound.OutboundCall, Aggregate):
     def mismatch(
         self, *, captured: Decimal, currency: str, at: datetime, **card: str | None
     ) -> Event:
-        """The gateway has captured another amount. It does not pay the order; an operator acts."""
+        """Record that the gateway captured another amount. It does not pay the order."""
         self._capture(captured, currency, at=at, applies_to_order=False, **card)
         self.blocks_expiry = True
         return events.PaymentMismatched(
@@ -386,7 +386,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         guards=[is_awaited],
     )
     def abandon(self, *, reason: str, at: datetime) -> Event:
-        """The money is not awaited any more. The gateway is called to cancel the payment."""
+        """Stop waiting for the money. The gateway is called to cancel the payment."""
         self._stop_waiting(at)
         return events.PaymentAbandoned.of(self, reason=reason)
 
@@ -431,18 +431,18 @@ class Payment(outbound.OutboundCall, Aggregate):
 
     @transition(source=Status.SUCCEEDED, target=None, emits=events.RefundSucceeded)
     def complete_part_refund(self, *, refund: Refund) -> Event:
-        """A refund was paid out, and some of the captured money is left."""
+        """Record that a refund was paid out, and some of the captured money is left."""
         return self._count_refund(refund)
 
     @transition(source=Status.SUCCEEDED, target=Status.REFUNDED, emits=events.RefundSucceeded)
     def complete_last_refund(self, *, refund: Refund) -> Event:
-        """A refund was paid out, and all of the captured money is refunded."""
+        """Record that a refund was paid out, and no captured money is left."""
         self.blocks_expiry = False
         return self._count_refund(refund)
 
     @transition(source=Status.SUCCEEDED, target=None, emits=events.RefundFailed)
     def fail_refund(self, *, refund: Refund, code: str, message: str, at: datetime) -> Event:
-        """The refund could not be paid out. Its amount can be refunded again."""
+        """Record that a refund could not be paid out. Its amount can be refunded again."""
         refund.status, refund.settled_at = Refund.Status.FAILED, at
         self.refunding -= refund.amount
         return self._reject_refund(refund, code, message)
@@ -453,7 +453,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         emits=events.RefundFailed,
     )
     def bounce_refund(self, *, refund: Refund, code: str, message: str) -> Event:
-        """A refund that was paid out came back. An operator has to pay it out another way."""
+        """Record that a refund came back. An operator has to pay it out another way."""
         refund.status, refund.settled_at = Refund.Status.PENDING, None
         refund.method = Refund.Method.MANUAL
         self.refunded -= refund.amount

@@ -13,7 +13,7 @@ from payments.services.gateway_results import apply_payment_result, apply_refund
 def receive_webhook(*, gateway: str, event: WebhookEvent) -> None:
     """Store a verified webhook and apply it, unless it was received before.
 
-    A webhook of an unknown payment is applied later.
+    A webhook of an unknown payment is stored, and tried again for three days.
     """
     if event.payment_result:
         event = replace(event, payment_result=replace(event.payment_result, client_secret=None))

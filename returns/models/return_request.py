@@ -293,7 +293,7 @@ class Return(Aggregate):
         note: str,
         at: datetime,
     ) -> Event:
-        """The customer may send the units back. Raises RefundExceedsReturn, InexactAmount."""
+        """Approve the return. Raises RefundExceedsReturn, InexactAmount."""
         self.restocking_fee, self.postage_paid_by = restocking_fee, postage_paid_by
         self.return_shipping_label_url = return_shipping_label_url
         self.return_shipping_cost = exact(return_shipping_cost, self.currency)
@@ -309,7 +309,7 @@ class Return(Aggregate):
         source=Status.REQUESTED, target=Status.REJECTED, emits=events.ReturnRejected, verb="reject"
     )
     def reject(self, *, note: str, at: datetime) -> Event:
-        """The customer may not send the units back."""
+        """Reject the return: the customer may not send the units back."""
         self._end(note, at)
         return events.ReturnRejected.of(self, rejected_by=self.ended_by, note=note)
 
@@ -321,7 +321,7 @@ class Return(Aggregate):
         guards=[nothing_is_received],
     )
     def cancel(self, *, note: str, at: datetime) -> Event:
-        """The customer does not send the units back."""
+        """Cancel the return: the customer does not send the units back."""
         self._end(note, at)
         return events.ReturnCancelled.of(self, note=note)
 
@@ -335,7 +335,7 @@ class Return(Aggregate):
     def receive_part(
         self, *, items: Sequence[ReceivedUnits], warehouse_id: str, at: datetime
     ) -> Event:
-        """Some of the outstanding units are received."""
+        """Receive some of the outstanding units."""
         return self._receive(items, warehouse_id, at)
 
     @transition(
@@ -344,7 +344,7 @@ class Return(Aggregate):
     def receive_rest(
         self, *, items: Sequence[ReceivedUnits], warehouse_id: str, at: datetime
     ) -> Event:
-        """All outstanding units are received."""
+        """Receive all outstanding units."""
         return self._receive(items, warehouse_id, at)
 
     def close(self, *, note: str, waive_refund: bool, at: datetime) -> None:
@@ -364,7 +364,7 @@ class Return(Aggregate):
         guards=[something_is_received],
     )
     def cut_short(self, *, note: str) -> Event:
-        """The outstanding units will not come."""
+        """Stop waiting for the outstanding units, which will not come."""
         missing = [
             events.RequestedItem.of(line, quantity=line.outstanding_quantity)
             for line in self.lines
@@ -380,7 +380,7 @@ class Return(Aggregate):
         guards=[no_refund_is_pending, nothing_is_refunded],
     )
     def close_unrefunded(self, *, note: str, waive_refund: bool, at: datetime) -> Event:
-        """The return ends without a refund. Raises RefundOutstanding."""
+        """Close the return without a refund. Raises RefundOutstanding."""
         self._expect_no_refund_left(note, waive_refund)
         self._end(note, at)
         return events.ReturnClosed.of(self, note=note)
@@ -393,7 +393,7 @@ class Return(Aggregate):
         guards=[no_refund_is_pending, something_is_refunded],
     )
     def close_refunded(self, *, note: str, waive_refund: bool, at: datetime) -> Event:
-        """The return ends with what was refunded so far. Raises RefundOutstanding."""
+        """Close the return with what was refunded so far. Raises RefundOutstanding."""
         self._expect_no_refund_left(note, waive_refund)
         self._end(note, at)
         return self._refunded()
@@ -433,7 +433,7 @@ class Return(Aggregate):
 
     @transition(source=Status.RECEIVED, target=Status.REFUNDED, emits=events.ReturnRefunded)
     def complete_refund(self) -> Event:
-        """Every requested refund has succeeded."""
+        """Complete the refund: every requested refund has succeeded."""
         return self._refunded()
 
     def settle(self, refunds: "RefundTotals", *, missing_amount: Decimal) -> None:

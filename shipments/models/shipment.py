@@ -227,7 +227,7 @@ class Shipment(OutboundCall, Aggregate):
     def record_label(
         self, *, tracking_number: str, label_url: str, carrier_cost: Decimal | None
     ) -> Event:
-        """An operator enters the data of a label that was bought elsewhere."""
+        """Record a label that an operator bought elsewhere."""
         self.label_url = label_url
         return self._set_label(tracking_number, label_url, carrier_cost, self.currency)
 
@@ -239,7 +239,7 @@ class Shipment(OutboundCall, Aggregate):
         guards=[can_buy_label],
     )
     def request_label(self, *, at: datetime) -> None:
-        """A label is to be bought from the carrier."""
+        """Request a label from the carrier."""
         label = Label(shipment=self, requested_by=request_context.current().actor, requested_at=at)
         label.request_call(at)
         self.labels.append(label)
@@ -251,7 +251,7 @@ class Shipment(OutboundCall, Aggregate):
     def receive_label(
         self, *, label: Label, url: str, estimated_delivery: date | None, at: datetime
     ) -> Event:
-        """The carrier sold the label; `url` leads to its PDF."""
+        """Record the label that the carrier sold; `url` leads to its PDF."""
         assert label.tracking_number is not None, "a bought label has a number"
         assert label.carrier_cost is not None, "a bought label has a price"
         assert label.carrier_currency, "a price has a currency"
@@ -264,7 +264,7 @@ class Shipment(OutboundCall, Aggregate):
 
     @transition(source=Status.CREATED, target=None, emits=events.ShipmentLabelRefused)
     def refuse_label(self, *, label: Label, error: str, at: datetime) -> Event:
-        """The carrier refused to sell the label; another can be requested."""
+        """Record that the carrier refused to sell the label; another can be requested."""
         label.settle(Label.Status.REFUSED, at, error)
         self.save_part(label)
         return events.ShipmentLabelRefused(
@@ -279,7 +279,7 @@ class Shipment(OutboundCall, Aggregate):
         guards=[can_be_dispatched],
     )
     def dispatch(self, *, estimated_delivery: date | None, at: datetime) -> None:
-        """It left the warehouse."""
+        """Dispatch the shipment: it left the warehouse."""
         self._set_dispatched(estimated_delivery, at)
 
     @transition(
@@ -289,14 +289,14 @@ class Shipment(OutboundCall, Aggregate):
         verb="scan",
     )
     def mark_collected(self, *, at: datetime) -> None:
-        """A scan shows that the carrier has it, so it left the warehouse."""
+        """Record a scan at the carrier: the shipment has left the warehouse."""
         self._set_dispatched(None, at)
 
     @transition(
         source=UNDER_WAY, target=Status.IN_TRANSIT, emits=events.ShipmentInTransit, verb="scan"
     )
     def mark_in_transit(self, *, scan: Scan) -> Event:
-        """The carrier scanned it on its way."""
+        """Record a scan of the shipment on its way."""
         self.record_scan(scan)
         return events.ShipmentInTransit.of(
             self, current_location=self.location, status_description=scan.description
@@ -306,7 +306,7 @@ class Shipment(OutboundCall, Aggregate):
         source=UNDER_WAY, target=Status.EXCEPTION, emits=events.ShipmentException, verb="scan"
     )
     def mark_exception(self, *, scan: Scan) -> Event:
-        """The carrier reports a problem; it may still arrive."""
+        """Record a problem that the carrier reports; the shipment may still arrive."""
         self.record_scan(scan)
         return events.ShipmentException.of(self, status_description=scan.description)
 
@@ -321,14 +321,14 @@ class Shipment(OutboundCall, Aggregate):
         delivery_photo_url: str | None,
         at: datetime,
     ) -> None:
-        """It arrived."""
+        """Record the delivery."""
         self.recipient, self.signature = recipient, signature
         self.delivery_photo_url, self.delivered_at = delivery_photo_url, at
         self.finish_call()
 
     @transition(source=Status.EXCEPTION, target=Status.LOST, emits=events.ShipmentLost, verb="scan")
     def mark_lost(self, *, scan: Scan) -> Event:
-        """It will not arrive; its units are to be sent again or written off."""
+        """Mark the shipment as lost; its units are to be sent again or written off."""
         self.record_scan(scan)
         self.finish_call()
         return events.ShipmentLost.of(self, status_description=scan.description)
@@ -340,14 +340,14 @@ class Shipment(OutboundCall, Aggregate):
         verb="scan",
     )
     def mark_returned_to_sender(self, *, scan: Scan) -> Event:
-        """It came back undelivered; its units are to be sent again or written off."""
+        """Mark the shipment as returned; its units are to be sent again or written off."""
         self.record_scan(scan)
         self.finish_call()
         return events.ShipmentReturnedToSender.of(self, status_description=scan.description)
 
     @transition(source=OPEN, target=Status.CANCELLED, emits=events.ShipmentCancelled, verb="cancel")
     def cancel(self, *, reason: str, at: datetime) -> Event:
-        """It will not be sent; its units stay packed and its label is voided."""
+        """Cancel the shipment: its units stay packed, and its label is voided."""
         self.cancelled_at = at
         self.void_label(at)
         return events.ShipmentCancelled.of(self, reason=reason)

@@ -12,7 +12,7 @@ from shipments.services.lifecycle import apply_scans
 def receive_webhook(*, adapter: str, update: TrackingUpdate) -> None:
     """Store a verified webhook and apply it, unless it was received before.
 
-    If no shipment matches, it is retried.
+    A webhook of an unknown shipment is stored, and tried again for three days.
     """
     inbox.receive(CarrierWebhook, _apply, source=adapter, event=update)
 

@@ -12,6 +12,7 @@ PRODUCTION = {
     "JWT_SECRET": "j" * 32,
     "CELERY_BROKER_URL": "amqp://localhost//",
     "DATABASE_URL": "postgres://localhost/orders",
+    "ALLOWED_HOSTS": "orders.example.com",
     "PUBLIC_URL": "https://orders.example.com",
 }
 
@@ -40,6 +41,7 @@ def test_a_production_like_environment_is_accepted():
     [
         ({"SECRET_KEY": ""}, "SECRET_KEY is not set"),
         ({"SECRET_KEY": "s" * 49}, "fewer than 50 characters"),
+        ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS is not set"),
         ({"DATABASE_URL": None}, "DATABASE_URL is not set"),
         ({"JWT_SECRET": ""}, "Tokens cannot be verified"),
         ({"JWT_SECRET": "j" * 31}, "must have 32 or more characters"),

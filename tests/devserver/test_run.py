@@ -150,6 +150,7 @@ def test_an_invalid_port_is_refused(tmp_path: Path) -> None:
             {
                 "EVENTS_BROKER_URL": "amqp://x//",
                 "CELERY_BROKER_URL": "amqp://x//",
+                "ALLOWED_HOSTS": "orders.example.com",
                 "PUBLIC_URL": "https://orders.example.com",
             },
             "needs DEBUG=true",

@@ -36,7 +36,7 @@ def test_the_diagram_has_an_arrow_for_every_change_of_status(orders, arrow):
 
 def test_transitions_without_a_target_are_only_in_the_table(orders):
     assert "processing --> processing" not in orders
-    row = "| ship_part | A shipment leaves, and other units are still to be shipped. "
+    row = "| ship_part | Record a shipment that leaves while other units are still to be shipped. "
     assert f"{row}| processing | the same |" in orders
 
 

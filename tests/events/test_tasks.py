@@ -94,7 +94,7 @@ def test_a_stream_with_a_parked_message_needs_no_relay(swept):
 
 def test_the_tasks_call_the_relay_and_the_reactions(monkeypatch):
     done = []
-    monkeypatch.setattr("events.delivery.relay.publish_pending", lambda shard: done.append(shard))
+    monkeypatch.setattr("events.tasks.publish_pending", lambda shard: done.append(shard))
     monkeypatch.setattr("events.reactions.run_pending", lambda *pair: done.append(pair))
     tasks.relay(2)
     tasks.react("cart_1", "tests")

@@ -22,9 +22,9 @@ from tests.parallel import killed
 pytestmark = pytest.mark.django_db(transaction=True)
 BATCH = 500
 POINTS = {  # the call at which the relay is killed, and the duplicates that this may cause
-    "after the select": (relay, "_publish", 1, 0),
-    "before the first message": (Publisher, "_publish", 1, 0),
-    "between two messages": (Publisher, "_publish", 777, 777 - BATCH),
+    "after the select": (relay, "_send_batch", 1, 0),
+    "before the first message": (Publisher, "_send_one", 1, 0),
+    "between two messages": (Publisher, "_send_one", 777, 777 - BATCH),
     "after the first acks": (relay, "_record", 1, BATCH),
     "after later acks": (relay, "_record", 2, BATCH),
 }
