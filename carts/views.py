@@ -1,7 +1,6 @@
 """The REST API of carts."""
 
 from rest_framework.decorators import action
-from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -11,15 +10,15 @@ from carts.exceptions import CannotMerge, CartItemNotFound, CartTooLarge
 from carts.filters import CartFilters
 from carts.models import Cart
 from config.api.operations import endpoint
-from config.api.views import ContextViewSet
+from config.api.views import command
 from config.core.exceptions import AddressRequired
 from config.core.money import AmountTooLarge, InexactAmount
-from events.serializers import invalid_transition
+from events.viewsets import AggregateViewSet
 from orders.exceptions import DiscountTooLarge, OrderTooLarge
 from orders.serializers import Order
 
 
-class Carts(ListModelMixin, RetrieveModelMixin, ContextViewSet):
+class Carts(AggregateViewSet):
     """Fill, merge and check out carts."""
 
     scope = "carts"
@@ -34,24 +33,24 @@ class Carts(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         organization_id = self.caller.organization_id
         return self.answer(services.open_cart(organization_id=organization_id, **self.body()))
 
-    @action(detail=True, methods=["post"])
-    @endpoint(
-        request=serializers.CartItemCreate,
+    @command(
+        serializers.CartItemCreate,
         status=201,
         operation_id="add_cart_item",
-        errors=[invalid_transition(Cart, "add_item"), CartTooLarge, InexactAmount],
+        errors=[CartTooLarge, InexactAmount],
+        verb="add_item",
     )
-    def items(self, request: Request, pk: str) -> Response:
+    def items(self, cart: Cart) -> Cart:
         """Add units to the line with the same variant, price and tax rate, or to a new line."""
-        cart = self.get_object()
-        return self.answer(services.add_item(cart_id=cart.id, **self.body()))
+        return services.add_item(cart_id=cart.id, **self.body())
 
     @action(detail=True, methods=["patch"], url_path=r"items/(?P<item_id>[A-Za-z0-9_-]{1,64})")
     @endpoint(
         request=serializers.CartItemUpdate,
         example="cart_changed",
         operation_id="update_cart_item",
-        errors=[invalid_transition(Cart, "change_item"), CartItemNotFound],
+        errors=[CartItemNotFound],
+        verb="change_item",
     )
     def item(self, request: Request, pk: str, item_id: str) -> Response:
         """Set the quantity of a line."""
@@ -59,25 +58,16 @@ class Carts(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         return self.answer(services.change_item(cart_id=cart.id, item_id=item_id, **self.body()))
 
     @item.mapping.delete
-    @endpoint(
-        example="cart_empty",
-        operation_id="remove_cart_item",
-        errors=[invalid_transition(Cart, "remove_item"), CartItemNotFound],
-    )
+    @endpoint(example="cart_empty", operation_id="remove_cart_item", errors=[CartItemNotFound])
     def remove_item(self, request: Request, pk: str, item_id: str) -> Response:
         """Remove a line."""
         cart = self.get_object()
         return self.answer(services.remove_item(cart_id=cart.id, item_id=item_id))
 
-    @action(detail=True, methods=["post"])
-    @endpoint(
-        request=serializers.CartMerge,
-        errors=[invalid_transition(Cart, "merge"), CannotMerge, CartTooLarge],
-    )
-    def merge(self, request: Request, pk: str) -> Response:
+    @command(serializers.CartMerge, errors=[CannotMerge, CartTooLarge])
+    def merge(self, cart: Cart) -> Cart:
         """Merge a guest's cart into a customer's cart, and return the latter."""
-        cart = self.get_object()
-        return self.answer(services.merge_cart(cart_id=cart.id, **self.body()))
+        return services.merge_cart(cart_id=cart.id, **self.body())
 
     @action(detail=True, methods=["post"])
     @endpoint(
@@ -86,14 +76,7 @@ class Carts(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         status=(201, 200),
         example="order_placed",
         operation_id="check_out_cart",
-        errors=[
-            invalid_transition(Cart, "checkout"),
-            AddressRequired,
-            DiscountTooLarge,
-            OrderTooLarge,
-            InexactAmount,
-            AmountTooLarge,
-        ],
+        errors=[AddressRequired, DiscountTooLarge, OrderTooLarge, InexactAmount, AmountTooLarge],
     )
     def checkout(self, request: Request, pk: str) -> Response:
         """Check out a cart: 201, or 200 with the same order if it was checked out before."""

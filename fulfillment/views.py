@@ -2,15 +2,13 @@
 
 from django.http import HttpResponse
 from rest_framework.decorators import action
-from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from config.api.operations import endpoint
 from config.api.pdf import RENDERERS, Pdf, pdf
-from config.api.views import ContextViewSet
+from config.api.views import command
 from events.reactions import ReactionsPending
-from events.serializers import invalid_transition
+from events.viewsets import AggregateViewSet
 from fulfillment import documents, selectors, serializers, services
 from fulfillment.exceptions import (
     NotInFulfillment,
@@ -25,7 +23,7 @@ from fulfillment.models import Fulfillment
 from orders.exceptions import OrderIsCancelled
 
 
-class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
+class Fulfillments(AggregateViewSet):
     """Fulfillments: the units of an order that one warehouse picks and packs."""
 
     scope = "fulfillment"
@@ -33,95 +31,56 @@ class Fulfillments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     serializer_class = serializers.Fulfillment
     filterset_class = FulfillmentFilters
 
-    @action(detail=True, methods=["post"])
-    @endpoint(
-        request=serializers.FulfillmentStart,
+    @command(
+        serializers.FulfillmentStart,
         example="fulfillment_started",
-        errors=[
-            invalid_transition(Fulfillment, "start"),
-            OrderOnHold,
-            OrderIsCancelled,
-            ReactionsPending,
-            WarehouseRequired,
-            OtherWarehouse,
-        ],
+        errors=[OrderOnHold, OrderIsCancelled, ReactionsPending, WarehouseRequired, OtherWarehouse],
     )
-    def start(self, request: Request, pk: str) -> Response:
+    def start(self, fulfillment: Fulfillment) -> Fulfillment:
         """Start picking."""
-        fulfillment = self.get_object()
-        return self.answer(services.start_fulfillment(fulfillment_id=fulfillment.id, **self.body()))
+        return services.start_fulfillment(fulfillment_id=fulfillment.id, **self.body())
 
-    @action(detail=True, methods=["post"])
-    @endpoint(
-        request=serializers.PickCreate,
+    @command(
+        serializers.PickCreate,
         status=201,
         operation_id="record_pick",
-        errors=[
-            invalid_transition(Fulfillment, "pick"),
-            OrderIsCancelled,
-            NotInFulfillment,
-            TooManyFulfillmentUnits,
-            ScanReused,
-        ],
+        errors=[OrderIsCancelled, NotInFulfillment, TooManyFulfillmentUnits, ScanReused],
+        verb="pick",
     )
-    def picks(self, request: Request, pk: str) -> Response:
+    def picks(self, fulfillment: Fulfillment) -> Fulfillment:
         """Record picked units.
 
         With a `short_reason`, report units as missing or unusable instead.
         """
-        fulfillment, body = self.get_object(), self.body()
+        body = self.body()
         if reason := body.pop("short_reason", None):
-            return self.answer(
-                services.report_short(fulfillment_id=fulfillment.id, reason=reason, **body)
-            )
-        return self.answer(services.pick_item(fulfillment_id=fulfillment.id, **body))
+            return services.report_short(fulfillment_id=fulfillment.id, reason=reason, **body)
+        return services.pick_item(fulfillment_id=fulfillment.id, **body)
 
-    @action(detail=True, methods=["post"])
-    @endpoint(
-        request=serializers.FulfillmentPack,
-        example="fulfillment_packed",
-        errors=[invalid_transition(Fulfillment, "pack"), OrderIsCancelled],
-    )
-    def pack(self, request: Request, pk: str) -> Response:
+    @command(serializers.FulfillmentPack, example="fulfillment_packed", errors=[OrderIsCancelled])
+    def pack(self, fulfillment: Fulfillment) -> Fulfillment:
         """Pack all picked units."""
-        fulfillment = self.get_object()
-        return self.answer(services.pack_fulfillment(fulfillment_id=fulfillment.id, **self.body()))
+        return services.pack_fulfillment(fulfillment_id=fulfillment.id, **self.body())
 
-    @action(detail=True, methods=["post"])
-    @endpoint(
-        request=serializers.FulfillmentMove,
+    @command(
+        serializers.FulfillmentMove,
         example="fulfillment_reduced",
         operation_id="move_fulfillment_units",
-        errors=[
-            invalid_transition(Fulfillment, "move"),
-            OrderIsCancelled,
-            NotInFulfillment,
-            TooManyFulfillmentUnits,
-            OtherWarehouse,
-        ],
+        errors=[OrderIsCancelled, NotInFulfillment, TooManyFulfillmentUnits, OtherWarehouse],
     )
-    def move(self, request: Request, pk: str) -> Response:
+    def move(self, fulfillment: Fulfillment) -> Fulfillment:
         """Move units that are not picked to another warehouse."""
-        fulfillment = self.get_object()
-        return self.answer(services.move_units(fulfillment_id=fulfillment.id, **self.body()))
+        return services.move_units(fulfillment_id=fulfillment.id, **self.body())
 
-    @action(detail=True, methods=["post"], url_path="write-off")
-    @endpoint(
-        request=serializers.FulfillmentWriteOff,
+    @command(
+        serializers.FulfillmentWriteOff,
         example="fulfillment_reduced",
         operation_id="write_off_fulfillment_units",
-        errors=[
-            invalid_transition(Fulfillment, "write-off"),
-            NotInFulfillment,
-            TooManyFulfillmentUnits,
-        ],
+        errors=[NotInFulfillment, TooManyFulfillmentUnits],
     )
-    def write_off(self, request: Request, pk: str) -> Response:
+    def write_off(self, fulfillment: Fulfillment) -> Fulfillment:
         """Write off short units, which the customer gets refunded."""
-        fulfillment = self.get_object()
-        return self.answer(
-            services.write_off_short_units(fulfillment_id=fulfillment.id, **self.body())
-        )
+        return services.write_off_short_units(fulfillment_id=fulfillment.id, **self.body())
 
     @action(detail=True, url_path="pick-list", renderer_classes=RENDERERS)
     @endpoint(response=Pdf, operation_id="get_pick_list")

@@ -1,24 +1,21 @@
 """The REST API of invoices."""
 
 from django.http import Http404, HttpResponse
-from rest_framework.decorators import (
-    action,
-    renderer_classes,
-)
-from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.decorators import action, renderer_classes
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from config.api.operations import endpoint, public
 from config.api.pdf import RENDERERS, LinkExpired, Pdf, pdf, row_behind
-from config.api.views import ContextViewSet
+from config.api.views import command
 from config.core.exceptions import AddressRequired
+from events.viewsets import AggregateViewSet
 from invoices import files, selectors, serializers, services
 from invoices.exceptions import NotRendered
 from invoices.filters import InvoiceFilters
+from invoices.models import Invoice
 
 
-class Invoices(ListModelMixin, RetrieveModelMixin, ContextViewSet):
+class Invoices(AggregateViewSet):
     """Invoices with their credit notes and deliveries."""
 
     scope = "invoices"
@@ -33,14 +30,10 @@ class Invoices(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         invoice = self.get_object()
         return pdf(files.read(invoice.document()), name=invoice.number)
 
-    @action(detail=True, methods=["post"])
-    @endpoint(
-        request=serializers.InvoiceSend, example="invoice_sent_again", errors=[AddressRequired]
-    )
-    def send(self, request: Request, pk: str) -> Response:
+    @command(serializers.InvoiceSend, example="invoice_sent_again", errors=[AddressRequired])
+    def send(self, invoice: Invoice) -> Invoice:
         """Mail the invoice, for the first time or again. The default recipient is the buyer."""
-        invoice = self.get_object()
-        return self.answer(services.send_invoice(invoice_id=invoice.id, **self.body()))
+        return services.send_invoice(invoice_id=invoice.id, **self.body())
 
 
 @public(

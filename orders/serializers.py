@@ -122,7 +122,7 @@ class OrderReservation(Body):
         if attrs["rejected"]:
             if "allocations" in attrs:
                 raise serializers.ValidationError("A rejection cannot have allocations.")
-        elif missing := {"reservation_id", "allocations"} - attrs.keys():
+        elif missing := sorted({"reservation_id", "allocations"} - attrs.keys()):
             raise serializers.ValidationError(dict.fromkeys(missing, "This field is required."))
         else:
             places = {(a["order_item_id"], a["warehouse_id"]) for a in attrs["allocations"]}

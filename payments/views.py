@@ -3,19 +3,15 @@
 from collections.abc import Callable
 
 from django.http import HttpResponse
-from rest_framework.decorators import (
-    action,
-    throttle_classes,
-)
-from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.decorators import action, throttle_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.operations import endpoint, operation_of, public
-from config.api.views import ContextViewSet
+from config.api.views import command
 from config.core.exceptions import BadSignature
 from config.core.money import InexactAmount
-from events.serializers import invalid_transition
+from events.viewsets import AggregateViewSet
 from payments import selectors, serializers
 from payments.exceptions import (
     OrderNotConfirmed,
@@ -31,7 +27,7 @@ from payments.models import Payment, Refund
 from payments.services import capture, gateway, refunds, webhooks
 
 
-class Payments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
+class Payments(AggregateViewSet):
     """Charge, capture and refund the money of an order."""
 
     scope = "payments"
@@ -58,30 +54,17 @@ class Payments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     @action(detail=True, methods=["post"])
     @endpoint(
         request=serializers.PaymentRetry,
-        example="payment_retried",
-        errors=[
-            invalid_transition(Payment, "retry"),
-            OrderNotPayable,
-            PaymentInProgress,
-            PaymentMethodUnavailable,
-            UnknownSandboxToken,
-        ],
+        errors=[OrderNotPayable, PaymentInProgress, PaymentMethodUnavailable, UnknownSandboxToken],
     )
     def retry(self, request: Request, pk: str) -> Response:
         """Make another attempt after a decline, and return the gateway's result."""
         payment = self.get_object()
         return self._charge(lambda: capture.retry_payment(payment_id=payment.id, **self.body()))
 
-    @action(detail=True, methods=["post"])
-    @endpoint(
-        request=serializers.PaymentCapture,
-        example="payment_manual",
-        errors=[invalid_transition(Payment, "capture")],
-    )
-    def capture(self, request: Request, pk: str) -> Response:
+    @command(serializers.PaymentCapture, example="payment_manual")
+    def capture(self, payment: Payment) -> Payment:
         """Record that the money of a `manual` payment was received."""
-        payment = self.get_object()
-        return self.answer(capture.capture_payment(payment_id=payment.id, **self.body()))
+        return capture.capture_payment(payment_id=payment.id, **self.body())
 
     @action(detail=True, methods=["post"])
     @endpoint(
@@ -89,12 +72,8 @@ class Payments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         response=serializers.Refund,
         status=201,
         operation_id="refund_payment",
-        errors=[
-            invalid_transition(Payment, "refund"),
-            OrderNotConfirmed,
-            RefundTooLarge,
-            InexactAmount,
-        ],
+        errors=[OrderNotConfirmed, RefundTooLarge, InexactAmount],
+        verb="refund",
     )
     def refunds(self, request: Request, pk: str) -> Response:
         """Refund an amount of at most `max_refundable`."""

@@ -1,14 +1,12 @@
 """The REST API of returns."""
 
-from rest_framework.decorators import action
-from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.operations import endpoint
-from config.api.views import ContextViewSet
+from config.api.views import command
 from config.core.money import InexactAmount
-from events.serializers import invalid_transition
+from events.viewsets import AggregateViewSet
 from orders.exceptions import TooManyUnits, UnknownOrderItem
 from returns import selectors, serializers, services
 from returns.exceptions import (
@@ -23,7 +21,7 @@ from returns.models import Return
 OVERRIDE = "returns:override"  # a scope
 
 
-class Returns(ListModelMixin, RetrieveModelMixin, ContextViewSet):
+class Returns(AggregateViewSet):
     """Returns: units that a customer sends back, and their refund."""
 
     scope = "returns"
@@ -43,73 +41,49 @@ class Returns(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         """Request a return of delivered units."""
         return self.answer(services.request_return(**self.body()))
 
-    @action(detail=True, methods=["post"])
-    @endpoint(
-        request=serializers.ReturnApprove,
+    @command(
+        serializers.ReturnApprove,
         example="return_approved",
-        errors=[invalid_transition(Return, "approve"), RefundExceedsReturn, InexactAmount],
+        errors=[RefundExceedsReturn, InexactAmount],
     )
-    def approve(self, request: Request, pk: str) -> Response:
+    def approve(self, return_request: Return) -> Return:
         """Approve a return and set its maximum refund."""
-        return self.answer(services.approve_return(return_id=self.get_object().id, **self.body()))
+        return services.approve_return(return_id=return_request.id, **self.body())
 
-    @action(detail=True, methods=["post"])
-    @endpoint(
-        request=serializers.ReturnReject,
-        example="return_rejected",
-        errors=[invalid_transition(Return, "reject")],
-    )
-    def reject(self, request: Request, pk: str) -> Response:
+    @command(serializers.ReturnReject, example="return_rejected")
+    def reject(self, return_request: Return) -> Return:
         """Reject a requested return."""
-        return self.answer(services.reject_return(return_id=self.get_object().id, **self.body()))
+        return services.reject_return(return_id=return_request.id, **self.body())
 
-    @action(detail=True, methods=["post"])
-    @endpoint(
-        request=serializers.ReturnCancel,
-        example="return_cancelled",
-        errors=[invalid_transition(Return, "cancel")],
-    )
-    def cancel(self, request: Request, pk: str) -> Response:
+    @command(serializers.ReturnCancel, example="return_cancelled")
+    def cancel(self, return_request: Return) -> Return:
         """Cancel a return that has no receipts."""
-        return self.answer(services.cancel_return(return_id=self.get_object().id, **self.body()))
+        return services.cancel_return(return_id=return_request.id, **self.body())
 
-    @action(detail=True, methods=["post"])
-    @endpoint(
-        request=serializers.ReceiptCreate,
-        errors=[invalid_transition(Return, "receive"), NotInReturn, TooManyUnits],
-    )
-    def receive(self, request: Request, pk: str) -> Response:
+    @command(serializers.ReceiptCreate, errors=[NotInReturn, TooManyUnits])
+    def receive(self, return_request: Return) -> Return:
         """Record the receipt of some or all units."""
-        return self.answer(services.receive_return(return_id=self.get_object().id, **self.body()))
+        return services.receive_return(return_id=return_request.id, **self.body())
 
-    @action(detail=True, methods=["post"])
-    @endpoint(
-        request=serializers.ReturnRefund,
+    @command(
+        serializers.ReturnRefund,
         example="return_refunding",
-        errors=[invalid_transition(Return, "refund"), RefundExceedsReturn, InexactAmount],
+        errors=[RefundExceedsReturn, InexactAmount],
     )
-    def refund(self, request: Request, pk: str) -> Response:
+    def refund(self, return_request: Return) -> Return:
         """Request a refund.
 
         The return becomes `refunded` when the payments have succeeded.
         """
-        return_request = self.get_object()
         may_exceed = self.caller.may(OVERRIDE)
-        return self.answer(
-            services.refund_return(
-                return_id=return_request.id, may_exceed=may_exceed, **self.body()
-            )
+        return services.refund_return(
+            return_id=return_request.id, may_exceed=may_exceed, **self.body()
         )
 
-    @action(detail=True, methods=["post"])
-    @endpoint(
-        request=serializers.ReturnClose,
-        example="return_closed",
-        errors=[invalid_transition(Return, "close"), RefundOutstanding],
-    )
-    def close(self, request: Request, pk: str) -> Response:
+    @command(serializers.ReturnClose, example="return_closed", errors=[RefundOutstanding])
+    def close(self, return_request: Return) -> Return:
         """Close a return.
 
         An approved return expects no more units; a received one refunds no more.
         """
-        return self.answer(services.close_return(return_id=self.get_object().id, **self.body()))
+        return services.close_return(return_id=return_request.id, **self.body())

@@ -3,23 +3,17 @@
 from types import ModuleType
 
 from django.http import Http404, HttpResponse
-from rest_framework.decorators import (
-    action,
-    renderer_classes,
-    throttle_classes,
-)
-from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.decorators import action, renderer_classes, throttle_classes
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.operations import endpoint, public
 from config.api.pdf import RENDERERS, LinkExpired, Pdf, pdf, row_behind
-from config.api.serializers import ActionRequest
-from config.api.views import ContextViewSet
+from config.api.views import command
 from config.core.exceptions import BadMessage, BadSignature
 from config.core.money import InexactAmount
-from events.serializers import invalid_transition
+from events.viewsets import AggregateViewSet
 from orders.exceptions import OrderIsCancelled
 from shipments import files, selectors, serializers
 from shipments.carriers import easypost
@@ -42,7 +36,7 @@ from shipments.services import creation, labels, lifecycle, webhooks
 WEBHOOKS: dict[str, ModuleType] = {Adapter.EASYPOST: easypost}  # with `verify` and `parse`
 
 
-class Shipments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
+class Shipments(AggregateViewSet):
     """Shipments, from their creation to their delivery."""
 
     scope = "shipments"
@@ -79,7 +73,6 @@ class Shipments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
         example="shipment_label_created",
         operation_id="buy_shipment_label",
         errors=[
-            invalid_transition(Shipment, "label"),
             OrderIsCancelled,
             LabelNotByHand,
             TrackingNumberRequired,
@@ -118,51 +111,37 @@ class Shipments(ListModelMixin, RetrieveModelMixin, ContextViewSet):
             raise NoLabel(f"The carrier keeps this label: {url}")
         raise NoLabel(f"{shipment.id} has no label.")
 
-    @action(detail=True, methods=["post"], url_path="dispatch", url_name="dispatch")
-    @endpoint(
-        request=serializers.ShipmentDispatch,
+    @command(
+        serializers.ShipmentDispatch,
         operation_id="dispatch_shipment",
-        errors=[invalid_transition(Shipment, "dispatch"), OrderIsCancelled],
+        errors=[OrderIsCancelled],
+        path="dispatch",
     )
-    def send(self, request: Request, pk: str) -> Response:
+    def send(self, shipment: Shipment) -> Shipment:
         """Record that the shipment left the warehouse."""
-        shipment = self.get_object()
-        return self.answer(lifecycle.dispatch_shipment(shipment_id=shipment.id, **self.body()))
+        return lifecycle.dispatch_shipment(shipment_id=shipment.id, **self.body())
 
-    @action(detail=True, methods=["post"])
-    @endpoint(
-        request=serializers.ScanCreate,
+    @command(
+        serializers.ScanCreate,
         status=201,
         example="shipment_in_transit",
         operation_id="record_shipment_scan",
-        errors=[invalid_transition(Shipment, "scan"), TooEarly],
+        errors=[TooEarly],
+        verb="scan",
     )
-    def scans(self, request: Request, pk: str) -> Response:
+    def scans(self, shipment: Shipment) -> Shipment:
         """Record a scan. One that comes too late is stored, but changes nothing."""
-        shipment = self.get_object()
-        return self.answer(lifecycle.record_scan(shipment_id=shipment.id, **self.body()))
+        return lifecycle.record_scan(shipment_id=shipment.id, **self.body())
 
-    @action(detail=True, methods=["post"])
-    @endpoint(
-        request=serializers.ShipmentDeliver,
-        example="shipment_delivered",
-        errors=[invalid_transition(Shipment, "deliver"), TooEarly],
-    )
-    def deliver(self, request: Request, pk: str) -> Response:
+    @command(serializers.ShipmentDeliver, example="shipment_delivered", errors=[TooEarly])
+    def deliver(self, shipment: Shipment) -> Shipment:
         """Record the delivery and its proof."""
-        shipment = self.get_object()
-        return self.answer(lifecycle.deliver_shipment(shipment_id=shipment.id, **self.body()))
+        return lifecycle.deliver_shipment(shipment_id=shipment.id, **self.body())
 
-    @action(detail=True, methods=["post"])
-    @endpoint(
-        request=ActionRequest,
-        example="shipment_cancelled",
-        errors=[invalid_transition(Shipment, "cancel")],
-    )
-    def cancel(self, request: Request, pk: str) -> Response:
+    @command(example="shipment_cancelled")
+    def cancel(self, shipment: Shipment) -> Shipment:
         """Cancel a shipment before its dispatch: its units stay packed, its label is voided."""
-        self.body()
-        return self.answer(creation.cancel_shipment(shipment_id=self.get_object().id))
+        return creation.cancel_shipment(shipment_id=shipment.id, **self.body())
 
 
 @public(

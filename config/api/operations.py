@@ -32,6 +32,7 @@ class Operation:
     errors: tuple[ErrorExample, ...] = ()
     operation_id: str | None = None
     tag: str | None = None
+    verb: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -51,7 +52,8 @@ def endpoint(
     example response, in `examples/` of the context that defines `response`; the default is the
     name of `response` in snake case. `errors` are the exceptions that the service can raise.
     `names` are the other attributes of Operation: `operation_id`, where the default does not read
-    as a verb with its object; `tag`; and `parameters`, a description of each path parameter.
+    as a verb with its object; `tag`; `verb`, the aggregate's verb if the action has another name;
+    and `parameters`, a description of each path parameter.
     """
     statuses = (status,) if isinstance(status, int) else status
     examples = tuple(map(ErrorExample.of, errors))

@@ -1,23 +1,25 @@
 """The base class of the API's views."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.db.models import Model, QuerySet
 from django.http import Http404
 from django_filters.rest_framework import DjangoFilterBackend, MultipleChoiceFilter
 from rest_framework import viewsets
+from rest_framework.decorators import action
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from config.api import idempotency
 from config.api.authentication import Caller, caller_of
-from config.api.operations import operation_of
+from config.api.operations import endpoint, operation_of
 from config.api.permissions import MissingScope
-from config.api.serializers import ExternalId
+from config.api.serializers import ActionRequest, ExternalId
 from config.core import request_context
 
 DELEGATE = "actors:delegate"
@@ -160,3 +162,24 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
             raise ValidationError({"actor": error.detail}) from error
         self.caller.actor = actor
         request_context.set_actor(actor)
+
+
+def command(
+    request: type[Serializer[Any]] = ActionRequest, *, path: str | None = None, **declaration: Any
+) -> Callable[[Callable[[Any, Any], Model]], Any]:
+    """Turn a method that changes a row and returns it into a POST action on one row.
+
+    `path` is the last part of the URL; the default is the method's name. See `endpoint` for
+    `declaration`.
+    """
+
+    def decorate(method: Callable[[Any, Any], Model]) -> Any:
+        @wraps(method)
+        def run(self: ContextViewSet, request: Request, pk: str) -> Response:
+            return self.answer(method(self, self.get_object()))
+
+        name = path or method.__name__.replace("_", "-")
+        declare = endpoint(request=request, **declaration)
+        return action(detail=True, methods=["post"], url_path=name, url_name=name)(declare(run))
+
+    return decorate
