@@ -54,6 +54,7 @@ class Payments(AggregateViewSet):
     @action(detail=True, methods=["post"])
     @endpoint(
         request=serializers.PaymentRetry,
+        example="payment_retried",
         errors=[OrderNotPayable, PaymentInProgress, PaymentMethodUnavailable, UnknownSandboxToken],
     )
     def retry(self, request: Request, pk: str) -> Response:
