@@ -1,6 +1,5 @@
 """The requests and responses of the fulfillments' API."""
 
-from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +9,7 @@ from config.api.serializers import (
     Body,
     Choice,
     ExternalId,
+    ItemQuantities,
     Package,
     PlainDecimal,
     Quantity,
@@ -20,7 +20,6 @@ from fulfillment import models
 
 ORDER_ID = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B"  # in examples
 ITEM_ID = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF"
-MAX_ITEMS = 500
 MAX_PACKAGES = 100
 
 
@@ -117,24 +116,11 @@ class FulfillmentPack(Body):
     packages = serializers.ListField(child=PackageCreate(), min_length=1, max_length=MAX_PACKAGES)
 
 
-class MoveItem(StrictSerializer):
-    """A number of units of a line."""
-
-    order_item_id = ExternalId()
-    quantity = Quantity()
-
-
 class FulfillmentWriteOff(Body):
     """Units to write off. Quantities of the same line are added up."""
 
     example = {"items": [{"order_item_id": ITEM_ID, "quantity": 1}]}
-    items = serializers.ListField(child=MoveItem(), min_length=1, max_length=MAX_ITEMS)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        units = Counter[str]()
-        for item in attrs.pop("items"):
-            units[item["order_item_id"]] += item["quantity"]
-        return {**attrs, "units": dict(units)}
+    items = ItemQuantities()
 
 
 class FulfillmentMove(FulfillmentWriteOff):

@@ -1,6 +1,5 @@
 """The requests and responses of the orders' API."""
 
-from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +12,7 @@ from config.api.serializers import (
     Choice,
     CurrencyCode,
     ExternalId,
+    ItemQuantities,
     MoneyIn,
     MoneyOut,
     OwnId,
@@ -139,26 +139,12 @@ class OrderCancel(Body):
     reason = Choice(models.Order.CancellationReason, "CancellationReason")
 
 
-class WriteOffItem(StrictSerializer):
-    """A quantity of an order item."""
-
-    order_item_id = ExternalId()
-    quantity = Quantity()
-
-
 class OrderWriteOff(Body):
     """Units that will never ship, and the reason."""
 
     example = {"items": [{"order_item_id": ITEM_ID, "quantity": 1}], "reason": "out_of_stock"}
-    items = serializers.ListField(child=WriteOffItem(), min_length=1, max_length=MAX_ITEMS)
+    items = ItemQuantities()
     reason = Choice(models.Order.CancellationReason, "CancellationReason")
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Return the quantities by order item; those of an item listed twice add up."""
-        units = Counter[str]()
-        for item in attrs["items"]:
-            units[item["order_item_id"]] += item["quantity"]
-        return {"units": dict(units), "reason": attrs["reason"]}
 
 
 class OrderHold(Body):

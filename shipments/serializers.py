@@ -1,6 +1,5 @@
 """The requests and responses of the shipments' API."""
 
-from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,13 +12,12 @@ from config.api.serializers import (
     Choice,
     CurrencyCode,
     ExternalId,
+    ItemQuantities,
     MoneyIn,
     MoneyOut,
     OwnId,
     Package,
     PlainDecimal,
-    Quantity,
-    StrictSerializer,
 )
 from events.serializers import AllowedActions
 from shipments import files, models
@@ -27,7 +25,6 @@ from shipments.services.lifecycle import CLOCK_SKEW
 
 FULFILLMENT_ID = "ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5"  # in examples
 ITEM_ID = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF"
-MAX_ITEMS = 500
 
 
 class Past(serializers.DateTimeField):
@@ -43,13 +40,6 @@ class Past(serializers.DateTimeField):
         if moment > timezone.now() + CLOCK_SKEW:
             self.fail("future")
         return moment
-
-
-class ShipmentItemCreate(StrictSerializer):
-    """Units of one line of the order."""
-
-    order_item_id = ExternalId()
-    quantity = Quantity()
 
 
 class ShipmentCreate(Body):
@@ -71,22 +61,10 @@ class ShipmentCreate(Body):
         "cost for its first shipment, 0 for the others.",
     )
     signature_required = serializers.BooleanField(required=False, allow_null=True, default=None)
-    items = serializers.ListField(
-        child=ShipmentItemCreate(),
-        min_length=1,
-        max_length=MAX_ITEMS,
+    items = ItemQuantities(
         required=False,
         help_text="Default: all packed units that are not in a shipment yet.",
     )
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Replace `items` with the quantities by line; quantities of the same line are added."""
-        if (items := attrs.pop("items", None)) is not None:
-            units = Counter[str]()
-            for item in items:
-                units[item["order_item_id"]] += item["quantity"]
-            attrs["units"] = dict(units)
-        return attrs
 
 
 class LabelCreate(Body):

@@ -1,6 +1,7 @@
 """Fields and base classes of the contexts' serializers."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -105,6 +106,28 @@ class Quantity(serializers.IntegerField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"min_value": 1, "max_value": 9_999, **kwargs})
+
+
+class ItemQuantity(StrictSerializer):
+    """A quantity of an order item."""
+
+    order_item_id = ExternalId()
+    quantity = Quantity()
+
+
+class ItemQuantities(serializers.ListField):
+    """Quantities by order item, as `units`; those of an item listed twice are added up."""
+
+    child = ItemQuantity()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(source="units", min_length=1, max_length=500, **kwargs)
+
+    def run_validation(self, data: Any = empty) -> dict[str, int]:
+        units = Counter[str]()
+        for item in super().run_validation(data):
+            units[item["order_item_id"]] += item["quantity"]
+        return dict(units)
 
 
 class PlainDecimal(serializers.DecimalField):
