@@ -1,6 +1,6 @@
 """The errors of carts. Codes and docstrings are published in the OpenAPI document."""
 
-from config.core.exceptions import DomainError, Missing
+from config.core.exceptions import AddressRequired, DomainError, Missing
 
 
 class CartTooLarge(DomainError):
@@ -20,4 +20,10 @@ class CannotMerge(DomainError):
 class CartItemNotFound(Missing):
     """The cart has no such item, or has it no longer."""
 
-    example = "cart_01JCZ4Q8M3V7T2R9K5X1B6N0AW has no item item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF."
+    example = "cart_01JCZ4Q8M3V7T2R9K5X1B6N0AW has no item item_01JCZ4R5F8D2G6H0J4K7M1N3PQ."
+
+
+class ShippingAddressRequired(AddressRequired):
+    """An address is missing: `detail` names the field to send."""
+
+    example = "shipping_address is required: the cart has no local_id where to collect the order."

@@ -8,9 +8,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from carts import selectors
-from carts.exceptions import CannotMerge, CartItemNotFound
+from carts.exceptions import CannotMerge, CartItemNotFound, ShippingAddressRequired
 from carts.models import Cart, CartItem
-from config.core.exceptions import AddressRequired
 from config.core.ids import new_id
 from config.core.money import exact
 from config.core.timers import for_each
@@ -118,7 +117,8 @@ def check_out(
     """Check out a cart: open and place its order. Return the order's id and whether it is new.
 
     A cart becomes one order: a repeated or concurrent call returns that order. For the arguments
-    and further errors see `orders.services.open_order`. Raises AddressRequired, InvalidTransition.
+    and further errors see `orders.services.open_order`. Raises ShippingAddressRequired,
+    InvalidTransition.
     """
     cart = selectors.get_for_update(cart_id)
     if cart.order_id:
@@ -126,7 +126,7 @@ def check_out(
     order_id = new_id("order")
     cart.convert(order_id=order_id, at=timezone.now())
     if not (terms.get("shipping_address") or cart.local_id):
-        raise AddressRequired(
+        raise ShippingAddressRequired(
             "shipping_address is required: the cart has no local_id where to collect the order."
         )
     cart.save()

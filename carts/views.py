@@ -6,12 +6,16 @@ from rest_framework.response import Response
 
 import orders.selectors
 from carts import selectors, serializers, services
-from carts.exceptions import CannotMerge, CartItemNotFound, CartTooLarge
+from carts.exceptions import (
+    CannotMerge,
+    CartItemNotFound,
+    CartTooLarge,
+    ShippingAddressRequired,
+)
 from carts.filters import CartFilters
 from carts.models import Cart
 from config.api.operations import endpoint
 from config.api.views import command
-from config.core.exceptions import AddressRequired
 from config.core.money import AmountTooLarge, InexactAmount
 from events.viewsets import AggregateViewSet
 from orders.exceptions import DiscountTooLarge, OrderTooLarge
@@ -76,7 +80,14 @@ class Carts(AggregateViewSet):
         status=(201, 200),
         example="order_placed",
         operation_id="check_out_cart",
-        errors=[AddressRequired, DiscountTooLarge, OrderTooLarge, InexactAmount, AmountTooLarge],
+        errors=[
+            ShippingAddressRequired,
+            DiscountTooLarge,
+            OrderTooLarge,
+            InexactAmount,
+            AmountTooLarge,
+        ],
+        blocked_status="expired",
     )
     def checkout(self, request: Request, pk: str) -> Response:
         """Check out a cart: 201, or 200 with the same order if it was checked out before."""

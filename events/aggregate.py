@@ -15,7 +15,7 @@ from events.schema import Event
 
 
 class InvalidTransition(Conflict):
-    """The current status, or a guard of the transition, does not allow the action.
+    """The current state does not allow this action; `detail` says why.
 
     `allowed_actions` lists what is possible now.
     """
@@ -75,7 +75,7 @@ def transition(
         def move(self: "Aggregate", **kwargs: Any) -> None:
             if why := row.blocked_by(self):
                 raise InvalidTransition(
-                    f"Cannot {row.name.replace('_', ' ')} {self.pk}: {why}.",
+                    f"`{row.verb or row.name}` is not possible for {self.pk}: {why}.",
                     allowed_actions=self.allowed_actions(),
                 )
             event = method(self, **kwargs)

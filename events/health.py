@@ -89,7 +89,9 @@ def describe(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
                     "problems": [
                         {
                             "code": "messages_late",
-                            "detail": "The oldest pending message is 42 s old. …",
+                            "detail": "The oldest pending message is 42 s old. No message is "
+                            "lost: it is published as soon as a worker runs and RabbitMQ accepts "
+                            "it.",
                         }
                     ],
                 },
@@ -113,7 +115,7 @@ def _operation(
     media_type, example = shown
     schema = {"type": "string" if media_type == "text/plain" else "object"}
     content = {media_type: {"schema": schema, "examples": {"response": {"value": example}}}}
-    success = {"description": summary, "headers": errors.headers(), "content": content}
+    success = {"description": "OK", "headers": errors.headers(), "content": content}
     refused = [errors.SHARED[name] for name in ("BodyTooLarge", *shared)]
     operation = {
         "operationId": name,

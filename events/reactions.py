@@ -66,6 +66,7 @@ class ReactionsPending(Conflict):
         "A recent event of order_01JCZ5B2QH8M3T6R9W1K4X7V0B has not been processed yet. "
         "Try again in a moment."
     )
+    wait = 1
 
 
 def expect_none_pending(stream: str, context: str) -> None:

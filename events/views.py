@@ -39,13 +39,14 @@ RawEnvelope = Annotated[
 
 
 class Page(StrictSerializer):
-    """A page of a log that only grows."""
+    """A page of a timeline."""
 
     after = serializers.IntegerField(
         min_value=0,
         max_value=2**63 - 1,
         default=0,
-        help_text="The last `position` that the caller has processed; 0 for the first page.",
+        help_text="The last `position` of this timeline that the caller has processed; 0 for the "
+        "first page. It is not a position of `/events`.",
     )
     page_size = serializers.IntegerField(
         min_value=1,
@@ -58,6 +59,13 @@ class Page(StrictSerializer):
 class FeedPage(Page):
     """A page of the feed, filtered by event or stream."""
 
+    after = serializers.IntegerField(
+        min_value=0,
+        max_value=2**63 - 1,
+        default=0,
+        help_text="The last `position` of this feed that the caller has processed; 0 for the first "
+        "page.",
+    )
     name = serializers.ChoiceField(
         [cls.name for cls in published()], required=False, help_text="The event's name."
     )
@@ -67,7 +75,7 @@ class FeedPage(Page):
 class PublishedEvent(msgspec.Struct):
     """An event that the broker has confirmed."""
 
-    position: int
+    position: Annotated[int, msgspec.Meta(description="The position in this feed.")]
     id: str
     stream: str
     sequence: int
@@ -84,7 +92,9 @@ class PublishedEventList(msgspec.Struct):
 class RecordedEvent(msgspec.Struct):
     """An event with everything that the log records; internal events have no sequence."""
 
-    position: int
+    position: Annotated[
+        int, msgspec.Meta(description="The position in the timeline; not one of `/events`.")
+    ]
     id: str
     sequence: int | None
     published: bool
@@ -114,7 +124,7 @@ class Feed(ContextViewSet):
 
     @endpoint(request=FeedPage, response=PublishedEventList, operation_id="list_events")
     def list(self, request: Request) -> HttpResponse:
-        """Published events in the order in which the broker confirmed them."""
+        """List published events in the order in which the broker confirmed them."""
         query = self.query()
         given = {f"event__{name}": query[name] for name in ("name", "stream") if name in query}
         rows = self.get_queryset().filter(**given)

@@ -6,9 +6,8 @@ from typing import Any, cast
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 
 from config.api.errors import ErrorExample
-from config.api.operations import Operation, declared
+from config.api.operations import Operation, declared, example_response
 from config.api.views import ContextViewSet
-from config.core.ids import PublicIdField
 from events.aggregate import Aggregate, InvalidTransition
 
 
@@ -25,21 +24,24 @@ class AggregateViewSet(ListModelMixin, RetrieveModelMixin, ContextViewSet):
             operation = getattr(action, "operation", None)
             if isinstance(operation, Operation):
                 verb = operation.verb or str(getattr(action, "url_path", name))
-                errors = _invalid_transition(cast(Any, cls.queryset).model, verb)
+                errors = _invalid_transition(cast(Any, cls.queryset).model, verb, operation)
                 declared.update({error.code: error for error in errors})
                 action.operation = replace(operation, errors=(*errors, *operation.errors))
 
 
-def _invalid_transition(aggregate: type[Aggregate], verb: str) -> list[ErrorExample]:
+def _invalid_transition(
+    aggregate: type[Aggregate], verb: str, operation: Operation
+) -> list[ErrorExample]:
     """Return the error for a status that does not allow the verb, if there is such a status."""
-    row = next((row for row in aggregate.transitions() if row.verb == verb), None)
-    refused = aggregate.terminal_statuses.difference(row.source if row else ())
-    if row is None or not refused:
+    sources = [row.source for row in aggregate.transitions() if row.verb == verb]
+    refused = aggregate.terminal_statuses.difference(*sources)
+    if not (sources and refused):
         return []
-    prefix = cast(PublicIdField, aggregate._meta.pk).prefix
-    detail = (
-        f"Cannot {row.name.replace('_', ' ')} {prefix}_01JCZ5B2QH8M3T6R9W1K4X7V0B: "
-        f"it is {min(refused)}."
-    )
-    example = ErrorExample.of(InvalidTransition)
-    return [example._replace(detail=detail, members={"allowed_actions": []})]
+    row_id = example_response(aggregate, None)["id"]
+    return [
+        ErrorExample.of(InvalidTransition)._replace(
+            detail=f"`{verb}` is not possible for {row_id}: it is "
+            f"{operation.blocked_status or min(refused)}.",
+            members={"allowed_actions": list(operation.allowed_actions)},
+        )
+    ]

@@ -21,25 +21,28 @@ class OtherWarehouse(DomainError):
     """`warehouse_id` conflicts with the warehouse of this fulfillment or of another one."""
 
     code = "other_warehouse"
-    example = "ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5 is picked in wh_north already."
+    example = "ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5 is assigned to wh_north: move its units to wh_south."
 
 
 class NotInFulfillment(DomainError):
-    """The fulfillment has no units of this order line."""
+    """The order or the fulfillment has no such item."""
 
     code = "unknown_item"
     example = "ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5 has no units of item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF."
 
 
 class TooManyFulfillmentUnits(DomainError):
-    """The quantity is larger than the number of units that are in the required state."""
+    """The quantity is larger than the number of units that this action is possible for."""
 
     code = "too_many_units"
-    example = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF has 2 units left to pick, not 3."
+    example = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF: 3 requested, 2 still to be picked here."
 
 
 class ScanReused(DomainError):
     """This `scan_id` was already used with another line, quantity or reason."""
 
     code = "scan_reused"
-    example = "The scan scan_5f1c was recorded with 1 unit before: use a new scan_id."
+    example = (
+        "The scan_id scan_5f1c was already used for 1 of item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF: send a "
+        "new one."
+    )

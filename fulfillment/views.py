@@ -4,6 +4,7 @@ from django.http import HttpResponse
 from rest_framework.decorators import action
 from rest_framework.request import Request
 
+from config.api.errors import ErrorExample
 from config.api.operations import endpoint
 from config.api.pdf import RENDERERS, Pdf, pdf
 from config.api.views import command
@@ -76,7 +77,12 @@ class Fulfillments(AggregateViewSet):
         serializers.FulfillmentWriteOff,
         example="fulfillment_reduced",
         operation_id="write_off_fulfillment_units",
-        errors=[NotInFulfillment, TooManyFulfillmentUnits],
+        errors=[
+            NotInFulfillment,
+            ErrorExample.of(TooManyFulfillmentUnits)._replace(
+                detail=f"{serializers.ITEM_ID}: 2 requested, 1 reported short here."
+            ),
+        ],
     )
     def write_off(self, fulfillment: Fulfillment) -> Fulfillment:
         """Write off short units, which the customer gets refunded."""
@@ -85,13 +91,13 @@ class Fulfillments(AggregateViewSet):
     @action(detail=True, url_path="pick-list", renderer_classes=RENDERERS)
     @endpoint(response=Pdf, operation_id="get_pick_list")
     def pick_list(self, request: Request, pk: str) -> HttpResponse:
-        """Return the pick list as a PDF document."""
+        """Get the pick list as PDF."""
         fulfillment = self.get_object()
         return pdf(documents.pick_list(fulfillment), name=f"pick-list-{fulfillment.id}")
 
     @action(detail=True, url_path="packing-slip", renderer_classes=RENDERERS)
     @endpoint(response=Pdf, operation_id="get_packing_slip")
     def packing_slip(self, request: Request, pk: str) -> HttpResponse:
-        """Return the packing slip as a PDF document, without prices."""
+        """Get the packing slip as PDF, without prices."""
         fulfillment = self.get_object()
         return pdf(documents.packing_slip(fulfillment), name=f"packing-slip-{fulfillment.id}")

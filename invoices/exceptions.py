@@ -4,7 +4,8 @@ from config.core.exceptions import Conflict
 
 
 class NotRendered(Conflict):
-    """The PDF is not rendered yet. Retry in a few seconds."""
+    """The PDF is not rendered yet: retry after `Retry-After` seconds."""
 
     code = "not_rendered"
-    example = "The PDF of INV-2025-0001 is not rendered yet. Retry in a few seconds."
+    example = "The PDF is not rendered yet. Retry in a few seconds."
+    wait = 5

@@ -52,8 +52,8 @@ class InvoiceLine(serializers.Serializer[Any]):
     quantity = serializers.IntegerField()
     unit_price = Amount()
     discount = Amount()
-    net = Amount()
-    tax_rate = Amount()
+    net = Amount(help_text="Quantity × unit price, after the discount and before tax.")
+    tax_rate = Amount(help_text="A fraction: `0.16` is 16 %.")
     tax = Amount()
     total = Amount()
 
@@ -61,7 +61,7 @@ class InvoiceLine(serializers.Serializer[Any]):
 class TaxTotal(serializers.Serializer[Any]):
     """The sums of the lines with one tax rate."""
 
-    tax_rate = Amount()
+    tax_rate = Amount(help_text="A fraction: `0.16` is 16 %.")
     net = Amount()
     tax = Amount()
     total = Amount()

@@ -26,7 +26,7 @@ class Invoices(AggregateViewSet):
     @action(detail=True, renderer_classes=RENDERERS)
     @endpoint(response=Pdf, operation_id="get_invoice_pdf", errors=[NotRendered])
     def pdf(self, request: Request, pk: str) -> HttpResponse:
-        """Get the PDF of the invoice. The PDF of a credit note is at its `pdf_url`."""
+        """Get the invoice as PDF. The PDF of a credit note is at its `pdf_url`."""
         invoice = self.get_object()
         return pdf(files.read(invoice.document()), name=invoice.number)
 
@@ -46,9 +46,9 @@ class Invoices(AggregateViewSet):
 )
 @renderer_classes(RENDERERS)
 def document(request: Request, token: str) -> HttpResponse:
-    """Download an invoice or a credit note as PDF.
+    """Get an invoice or a credit note as PDF, by its signed URL.
 
-    Needs no token: the signed URL in `pdf_url` grants access for 30 days.
+    Needs no token: the URL in `pdf_url` grants access for 30 days.
     """
     found = selectors.document(row_behind(token, files.document_id))
     if found is None:

@@ -13,14 +13,17 @@ class OrderTooLarge(DomainError):
     """The order has so many lines and warehouses that its events would exceed the size limit."""
 
     code = "order_too_large"
-    example = "The order has too many lines and warehouses: split it."
+    example = (
+        "The order has 900 combinations of line and warehouse, too many for one message: split "
+        "the order."
+    )
 
 
 class DiscountTooLarge(DomainError):
     """The discount exceeds the net amount of the items."""
 
     code = "discount_too_large"
-    example = "The items cost 50.00; the discount is 60.00."
+    example = "The discount of 60.00 exceeds the subtotal of 50.00."
 
 
 class NotFullyPaid(Conflict):
@@ -30,17 +33,17 @@ class NotFullyPaid(Conflict):
 
 
 class UnknownOrderItem(DomainError):
-    """The order has no item with this id."""
+    """The order or the fulfillment has no such item."""
 
     code = "unknown_item"
-    example = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B has no item item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF."
+    example = "The order has no item item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF."
 
 
 class TooManyUnits(DomainError):
-    """The quantity exceeds the units of the item that are available for this action."""
+    """The quantity is larger than the number of units that this action is possible for."""
 
     code = "too_many_units"
-    example = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF has 2 such units, not 3."
+    example = "Units of item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF available: 2; requested: 3."
 
 
 class UnknownShipment(DomainError):
@@ -53,14 +56,20 @@ class UnitsArePicked(Conflict):
     """Picked units cannot be written off. Report them as short in their fulfillment first."""
 
     code = "units_are_picked"
-    example = "2 units of item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF are picked: report them short first."
+    example = (
+        "Cannot write off 3 units of item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF: only 2 are not picked. "
+        "Report picked units that will not ship as short in their fulfillment."
+    )
 
 
 class AlreadyShipped(Conflict):
     """A shipment has left, so the order cannot be cancelled. Write off the remaining units."""
 
     code = "has_left"
-    example = "A shipment of order_01JCZ5B2QH8M3T6R9W1K4X7V0B has left: write off the other units."
+    example = (
+        "A shipment of order_01JCZ5B2QH8M3T6R9W1K4X7V0B has left: write off the units that have "
+        "not."
+    )
 
 
 class OrderIsCancelled(Conflict):
@@ -70,6 +79,7 @@ class OrderIsCancelled(Conflict):
     example = (
         "order_01JCZ5B2QH8M3T6R9W1K4X7V0B is cancelled: none of its units can be reserved or sent."
     )
+    example_details = {"allowed_actions": []}
 
 
 class FulfillmentHasStarted(Conflict):
@@ -79,4 +89,7 @@ class FulfillmentHasStarted(Conflict):
     """
 
     code = "fulfillment_started"
-    example = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B is being picked: its allocation is fixed."
+    example = (
+        "A warehouse is picking order_01JCZ5B2QH8M3T6R9W1K4X7V0B: its allocation cannot change any "
+        "more."
+    )

@@ -169,12 +169,14 @@ class OrderItem(serializers.Serializer):
     variant_id = serializers.CharField()
     title = serializers.CharField()
     quantity = serializers.IntegerField()
-    cancelled = serializers.IntegerField()
+    cancelled = serializers.IntegerField(help_text="Units that are written off.")
     shipped = serializers.IntegerField()
     delivered = serializers.IntegerField()
     returned = serializers.IntegerField()
     unit_price = MoneyOut(currency="order.currency")
-    net = MoneyOut(currency="order.currency")
+    net = MoneyOut(
+        currency="order.currency", help_text="Quantity × unit price, before discount and tax."
+    )
     discount = MoneyOut(currency="order.currency")
     tax_rate = TaxRate()
     tax = MoneyOut(currency="order.currency")
@@ -227,9 +229,15 @@ class Order(serializers.Serializer):
     id = serializers.CharField()
     number = serializers.CharField()
     status = Choice(models.Order.Status, "OrderStatus")
-    payment_status = serializers.SerializerMethodField()
-    fulfillment_status = serializers.SerializerMethodField()
-    return_status = serializers.SerializerMethodField()
+    payment_status = serializers.SerializerMethodField(
+        help_text="Whether the order is paid or refunded."
+    )
+    fulfillment_status = serializers.SerializerMethodField(
+        help_text="Which part of the active units is shipped or delivered."
+    )
+    return_status = serializers.SerializerMethodField(
+        help_text="Which part of the delivered units was returned."
+    )
     cart_id = serializers.CharField(allow_null=True)
     replaces = serializers.CharField(source="replaces_id", allow_null=True)
     customer_id = serializers.CharField(allow_null=True)

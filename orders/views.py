@@ -58,6 +58,8 @@ class Orders(AggregateViewSet):
     @command(
         serializers.OrderReservation,
         operation_id="record_reservation",
+        blocked_status="pending",
+        allowed_actions=("place", "cancel", "hold"),
         errors=[
             OrderIsCancelled,
             FulfillmentHasStarted,

@@ -14,35 +14,47 @@ class PaymentInProgress(Conflict):
     """A payment of the order may be capturing money. Try again when its outcome is known."""
 
     code = "payment_open"
-    example = "A payment of order_01JCZ5B2QH8M3T6R9W1K4X7V0B is in progress: wait for its result."
+    example = (
+        "A payment of order_01JCZ5B2QH8M3T6R9W1K4X7V0B may be capturing money: wait for its "
+        "outcome."
+    )
 
 
 class PaymentMethodUnavailable(DomainError):
     """The payment method is not enabled, or the organization has no account for it."""
 
     code = "method_unavailable"
-    example = "Stripe is not set up: it needs STRIPE_API_KEY and the account of the organization."
+    example = (
+        "org_demo takes no card payments: it needs STRIPE_API_KEY and a connected account at "
+        "Stripe."
+    )
 
 
 class UnknownSandboxToken(DomainError):
     """The sandbox gateway has no such token; `detail` lists those that it has."""
 
     code = "unknown_token"
-    example = "The sandbox has no tok_x; it has tok_ok, tok_declined, tok_slow."
+    example = (
+        "The sandbox has no tok_x; it has tok_ok, tok_declined, tok_timeout, tok_slow, "
+        "tok_wrong_amount."
+    )
 
 
 class OrderNotConfirmed(Conflict):
-    """The order is paid and about to be confirmed. Refund it after that, or cancel it."""
+    """The order is not confirmed yet. Refund the payment after that, or cancel the order."""
 
     code = "order_not_confirmed"
-    example = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B is placed: it can be refunded once it is confirmed."
+    example = (
+        "order_01JCZ5B2QH8M3T6R9W1K4X7V0B is paid and about to be confirmed. Refund it after that, "
+        "or cancel the order, which refunds it."
+    )
 
 
 class RefundTooLarge(DomainError):
     """The amount is larger than what is left to refund: `max_refundable`."""
 
     code = "refund_too_large"
-    example = "50.00 USD can be refunded, not 50.01."
+    example = "pay_01JCZ5D0KQ3N6R9V2X5Z8B1E4G has 50.00 USD left to refund, not 50.01."
     example_details = {"max_refundable": "50.00"}
 
 

@@ -22,8 +22,8 @@ from payments import models
 PAYMENT_ID = "pay_01JCZ5D0KQ3N6R9V2X5Z8B1E4G"  # in examples
 ORDER_ID = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B"
 TOKEN_HELP = (
-    "The gateway's id of the customer's payment method: a PaymentMethod of Stripe (`pm_…`). "
-    "Without it, the customer confirms the payment at the gateway, with the `client_secret`."
+    "`pm_…` of Stripe, or one of the sandbox's `tok_…`; none for `manual`. Without it, "
+    "the customer confirms the payment at the gateway, with the `client_secret`."
 )
 
 
@@ -151,7 +151,9 @@ class Payment(serializers.Serializer[Any]):
     client_secret = serializers.SerializerMethodField(
         help_text="For the customer's browser, while the customer can still pay. Null in lists."
     )
-    retries_remaining = serializers.IntegerField()
+    retries_remaining = serializers.IntegerField(
+        help_text="How many more attempts the gateway may decline."
+    )
     attempts = PaymentAttempt(many=True)
     captured = MoneyOut(currency="settlement_currency")
     captured_currency = serializers.CharField(allow_null=True)

@@ -56,6 +56,7 @@ class Payments(AggregateViewSet):
         request=serializers.PaymentRetry,
         example="payment_retried",
         errors=[OrderNotPayable, PaymentInProgress, PaymentMethodUnavailable, UnknownSandboxToken],
+        blocked_status="pending",
     )
     def retry(self, request: Request, pk: str) -> Response:
         """Make another attempt after a decline, and return the gateway's result."""
@@ -104,13 +105,27 @@ class Payments(AggregateViewSet):
     status=204,
     operation_id="receive_stripe_event",
     tag="webhooks",
+    body_example={
+        "id": "evt_3QOxKd2eZvKYlo2C0",
+        "type": "payment_intent.succeeded",
+        "created": 1763910360,
+        "data": {
+            "object": {
+                "id": "pi_3QOxKd2eZvKYlo2C0nB1x7aP",
+                "object": "payment_intent",
+                "status": "succeeded",
+                "metadata": {"payment_id": serializers.PAYMENT_ID},
+            }
+        },
+    },
     errors=[BadSignature],
 )
 @throttle_classes([])
 def stripe_webhook(request: Request) -> HttpResponse:
     """Receive an event from Stripe.
 
-    Needs no token: the `Stripe-Signature` header proves the sender.
+    Needs no token: the `Stripe-Signature` header proves the sender. 204 means that the event is
+    applied, stored, or of no interest. Stripe repeats an event after any other status.
     """
     signature = request.headers.get("Stripe-Signature", "")
     if event := stripe.parse(stripe.verify(request._request.body, signature)):

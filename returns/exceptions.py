@@ -11,8 +11,8 @@ class ReturnWindowClosed(DomainError):
 
     code = "return_window_closed"
     example = (
-        "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF was delivered on 2025-11-01; it could be "
-        "returned for 30 days."
+        "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF was delivered on 2025-11-26 and could be returned for 30 "
+        "days."
     )
 
 
@@ -30,12 +30,15 @@ class RefundOutstanding(DomainError):
     """
 
     code = "refund_owed"
-    example = "13.05 USD of ret_01JCZ7B3C4D5E6F7G8H9J0K1M2 can still be refunded."
+    example = (
+        "13.05 USD can be refunded for ret_01JCZ7B3C4D5E6F7G8H9J0K1M2: refund it, or set "
+        "`forgo_refund`."
+    )
 
 
 class RefundExceedsReturn(DomainError):
-    """The amount is larger than what can be refunded, which is `max_refundable`."""
+    """The amount is larger than what is left to refund: `max_refundable`."""
 
     code = "refund_too_large"
-    example = "13.05 USD can be refunded, not 20.00."
+    example = "At most 13.05 USD can be refunded for ret_01JCZ7B3C4D5E6F7G8H9J0K1M2, not 20.00."
     example_details = {"max_refundable": "13.05"}

@@ -219,7 +219,9 @@ class Return(serializers.Serializer[Any]):
     rma_number = serializers.CharField()
     status = Choice(models.Return.Status, "ReturnStatus")
     reason = serializers.CharField()
-    override_reason = serializers.CharField(help_text="Why the return window was ignored.")
+    override_reason = serializers.CharField(
+        help_text="Set by an operator in the admin; blank if the window applied."
+    )
     items = ReturnItem(source="lines", many=True)
     receipts = Receipt(many=True)
     currency = CurrencyCode()

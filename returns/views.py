@@ -73,7 +73,7 @@ class Returns(AggregateViewSet):
     def refund(self, return_request: Return) -> Return:
         """Request a refund.
 
-        The return becomes `refunded` when the payments have succeeded.
+        The return becomes `refunded` when all its refunds are paid out.
         """
         may_exceed = self.caller.may(OVERRIDE)
         return services.refund_return(

@@ -14,42 +14,51 @@ class NothingToShip(Conflict):
     """All packed units of the fulfillment are in a shipment already."""
 
     code = "nothing_to_ship"
-    example = "All packed units of ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5 are in a shipment."
+    example = "All packed units of ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5 are in a shipment already."
 
 
 class TooManyPackedUnits(DomainError):
     """The request names more units than are packed and not yet in a shipment."""
 
     code = "too_many_packed_units"
-    example = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF has 2 packed units that are in no shipment, not 3."
+    example = (
+        "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF: the request has 3 units, but only 2 are packed in "
+        "ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5 and not yet in a shipment."
+    )
 
 
 class CarrierRequired(DomainError):
     """The order has no carrier and service, so `carrier` and `service` are required."""
 
     code = "carrier_required"
-    example = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B has no carrier and service: send both."
+    example = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B has no carrier and service: give both."
 
 
 class LabelNotByHand(DomainError):
     """The carrier sells this label: leave out `tracking_number`, `label_url` and `carrier_cost`."""
 
     code = "label_not_by_hand"
-    example = "EasyPost sells this label: leave out tracking_number."
+    example = (
+        "FedEx sells the label of ship_01JCZ7H4M2P5S8V1X4Z7B0D3F6: leave out tracking_number, "
+        "label_url and carrier_cost."
+    )
 
 
 class TrackingNumberRequired(DomainError):
     """With the adapter `manual`, the request must contain the `tracking_number` of the label."""
 
     code = "tracking_number_required"
-    example = "tracking_number is required with the adapter manual."
+    example = (
+        "tracking_number is required: FedEx sells no label of ship_01JCZ7H4M2P5S8V1X4Z7B0D3F6 "
+        "here. label_url and carrier_cost are optional."
+    )
 
 
 class TrackingNumberTaken(DomainError):
     """Another shipment under way with this carrier has the same tracking number."""
 
     code = "tracking_number_taken"
-    example = "123456789 of FedEx belongs to another shipment."
+    example = "Another shipment under way with FedEx has the tracking number 123456789."
 
 
 class CarrierRefused(DomainError):
@@ -60,7 +69,7 @@ class CarrierRefused(DomainError):
 
 
 class NoLabel(Conflict):
-    """The PDF is not here: there is no label, its carrier keeps it, or the file is lost."""
+    """There is no PDF: the shipment has no label, the carrier keeps it, or the file is missing."""
 
     code = "no_label"
     example = "ship_01JCZ7H4M2P5S8V1X4Z7B0D3F6 has no label."
@@ -71,6 +80,6 @@ class TooEarly(DomainError):
 
     code = "too_early"
     example = (
-        "ship_01JCZ7H4M2P5S8V1X4Z7B0D3F6 was created on 2025-11-23: it cannot have been "
-        "scanned before."
+        "ship_01JCZ7H4M2P5S8V1X4Z7B0D3F6 was dispatched at 2025-11-24 10:00 UTC, which is after "
+        "the given time, 2025-11-24 08:20 UTC."
     )

@@ -43,7 +43,7 @@ class Past(serializers.DateTimeField):
 
 
 class ShipmentCreate(Body):
-    """A shipment of packed units. The order has the defaults of its fields."""
+    """A shipment of packed units. Fields that are left out are taken from the order."""
 
     example = {
         "fulfillment_id": FULFILLMENT_ID,

@@ -96,7 +96,7 @@ class Shipments(AggregateViewSet):
     @label.mapping.get
     @endpoint(response=Pdf, operation_id="get_shipment_label", errors=[NoLabel])
     def label_pdf(self, request: Request, pk: str) -> HttpResponse:
-        """Download the label as PDF, unless the carrier keeps it: see `label_url`."""
+        """Get the label as PDF, unless the carrier keeps it: see `label_url`."""
         shipment: Shipment = self.get_object()
         label = shipment.bought_label
         if label and label.path:
@@ -128,6 +128,8 @@ class Shipments(AggregateViewSet):
         operation_id="record_shipment_scan",
         errors=[TooEarly],
         verb="scan",
+        blocked_status="created",
+        allowed_actions=("label", "dispatch", "cancel"),
     )
     def scans(self, shipment: Shipment) -> Shipment:
         """Record a scan. One that comes too late is stored, but changes nothing."""
@@ -138,7 +140,7 @@ class Shipments(AggregateViewSet):
         """Record the delivery and its proof."""
         return lifecycle.deliver_shipment(shipment_id=shipment.id, **self.body())
 
-    @command(example="shipment_cancelled")
+    @command(example="shipment_cancelled", blocked_status="delivered")
     def cancel(self, shipment: Shipment) -> Shipment:
         """Cancel a shipment before its dispatch: its units stay packed, its label is voided."""
         return creation.cancel_shipment(shipment_id=shipment.id, **self.body())
@@ -154,9 +156,9 @@ class Shipments(AggregateViewSet):
 )
 @renderer_classes(RENDERERS)
 def document(request: Request, token: str) -> HttpResponse:
-    """Download a shipping label as PDF.
+    """Get a shipping label as PDF, by its signed URL.
 
-    Needs no token: the signed URL in `label_url` grants access for 30 days.
+    Needs no token: the URL in `label_url` grants access for 30 days.
     """
     found = selectors.bought_label(row_behind(token, files.label_id))
     if found is None:
@@ -173,13 +175,26 @@ def document(request: Request, token: str) -> HttpResponse:
     operation_id="receive_carrier_event",
     tag="webhooks",
     parameters={"carrier": "The name of the carrier's adapter: `easypost`."},
+    body_example={
+        "id": "evt_4f2a9c",
+        "description": "tracker.updated",
+        "result": {
+            "tracking_code": "123456789",
+            "carrier": "FedEx",
+            "shipment_id": "shp_7d1e5b",
+            "tracking_details": [
+                {"status": "in_transit", "datetime": "2025-11-25T08:20:00Z"},
+            ],
+        },
+    },
     errors=[BadSignature, BadMessage],
 )
 @throttle_classes([])
 def carrier_webhook(request: Request, carrier: str) -> HttpResponse:
     """Receive a tracking update from a carrier.
 
-    Needs no token: the carrier's signature header proves the sender.
+    Needs no token: the carrier's signature header proves the sender. 204 means that the update is
+    applied, stored, or not about a tracker. The carrier repeats a webhook after any other status.
     """
     adapter = WEBHOOKS.get(carrier)
     if adapter is None:

@@ -31,6 +31,15 @@ class Cart(Aggregate):
     """What a shopper intends to buy. A line keeps the price and title it was added with."""
 
     class Status(models.TextChoices):
+        """The status of a cart.
+
+        - `active`: items can be added.
+        - `abandoned`: it is idle. The next change makes it active again.
+        - `converted`: it was checked out, as the order `order_id`.
+        - `expired`: it was idle for too long, and cannot change any more.
+        - `merged`: its lines are in the cart `merged_into`.
+        """
+
         ACTIVE = "active"
         ABANDONED = "abandoned"
         CONVERTED = "converted"

@@ -17,7 +17,8 @@ from config.core.exceptions import DomainError
 class ErrorExample(NamedTuple):
     """An error that an operation can return, with a `detail` that fits there.
 
-    `members` are further members of the problem document.
+    `members` are further members of the problem document. With `wait`, the response has a
+    `Retry-After` header.
     """
 
     status: int
@@ -25,6 +26,7 @@ class ErrorExample(NamedTuple):
     meaning: str
     detail: str
     members: Mapping[str, Any] = MappingProxyType({})
+    wait: int | None = None
 
     @classmethod
     def of(cls, error: "type[DomainError | APIException] | ErrorExample") -> "ErrorExample":
@@ -34,7 +36,7 @@ class ErrorExample(NamedTuple):
         meaning = " ".join((getdoc(error) or "").partition("\n\n")[0].split())
         if issubclass(error, DomainError):
             detail, members = error.example or meaning, error.example_details
-            return cls(problems.status_of(error), error.code, meaning, detail, members)
+            return cls(problems.status_of(error), error.code, meaning, detail, members, error.wait)
         return cls(error.status_code, error.default_code, meaning, str(error.default_detail))
 
     @property
@@ -60,7 +62,10 @@ class Problem(msgspec.Struct):
     ] = UNSET
     allowed_actions: Annotated[
         list[str] | UnsetType,
-        Meta(description="With `invalid_transition`: the actions that are possible now."),
+        Meta(
+            description="With `invalid_transition` and `order_cancelled`: the actions that are "
+            "possible now."
+        ),
     ] = UNSET
     max_refundable: Annotated[
         str | UnsetType,
@@ -147,8 +152,9 @@ MALFORMED = ErrorExample(
     "The body is not JSON, or an object in it has the same key twice.",
     "JSON parse error - the key 'reason' is repeated in one object",
 )
-# Codes of the framework, beside those of SHARED and of the operations.
+# Codes of the framework, and codes that several errors share.
 CODES = {
+    "not_found": SHARED["NotFound"].meaning,
     "invalid_request": "A field, parameter or header is invalid: `errors` says which, and why.",
     "malformed_json": MALFORMED.meaning,
     "bad_request": "The request cannot be understood as HTTP for this host.",
@@ -177,8 +183,9 @@ def headers(*names: str) -> dict[str, Any]:
 def response(*errors: ErrorExample) -> dict[str, Any]:
     """Return the response of one status in OpenAPI, with an example of each of its errors."""
     status = errors[0].status
-    names = {401: ["WWW-Authenticate"], 409: ["Retry-After"], 429: ["Retry-After"]}
-    names[503] = names[429]
+    names = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
+    if any(error.wait for error in errors):
+        names[status] = ["Retry-After"]
     meanings = [f"- `{error.code}`: {error.meaning}" for error in errors]
     return {
         "description": errors[0].meaning if len(errors) == 1 else "\n".join(meanings),

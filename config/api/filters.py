@@ -39,12 +39,14 @@ class MomentFilter(filters.IsoDateTimeFilter):
 
     field_class = MomentField
     bounds: ClassVar[dict[str, str]] = {
-        "gte": "This time or later.",
-        "lt": "Before this time, not at it.",
+        "gte": "at this time or later",
+        "lt": "before this time, not at it",
     }
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(help_text=self.bounds[kwargs["lookup_expr"]], **kwargs)
+        what = kwargs["field_name"].removesuffix("_at").capitalize()
+        bound = self.bounds[kwargs["lookup_expr"]]
+        super().__init__(help_text=f"{what} {bound}.", **kwargs)
 
 
 class CreatedFilter(MomentFilter):
@@ -60,7 +62,8 @@ class AnyOf(filters.MultipleChoiceFilter):
 
     def __init__(self, **kwargs: Any) -> None:
         # DISTINCT would sort all that match before the first page, and nothing comes twice.
-        super().__init__(distinct=False, help_text="One of these.", **kwargs)
+        help_text = "One or more of these: repeat the parameter."
+        super().__init__(distinct=False, help_text=help_text, **kwargs)
 
 
 class FlagFilter(filters.TypedChoiceFilter):

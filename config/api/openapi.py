@@ -8,7 +8,8 @@ SETTINGS = {
     "DESCRIPTION": (
         "Carts, orders, payments, fulfillments, shipments, returns and invoices. State changes "
         "are published as events. Every error is a problem document (RFC 9457) with a "
-        "stable `code`. Unknown fields and parameters are rejected."
+        "stable `code`. Unknown fields and parameters are rejected. Amounts are text with the "
+        "decimals of their currency, such as `125.50`; in messages they are numbers."
     ),
     "TAGS": [
         {"name": "carts", "description": "Collect items and check out; checkout opens an order."},

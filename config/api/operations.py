@@ -33,7 +33,10 @@ class Operation:
     operation_id: str | None = None
     tag: str | None = None
     verb: str | None = None
+    blocked_status: str | None = None
+    allowed_actions: tuple[str, ...] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
+    body_example: Mapping[str, Any] | None = None
 
 
 def endpoint(
@@ -53,7 +56,9 @@ def endpoint(
     name of `response` in snake case. `errors` are the exceptions that the service can raise.
     `names` are the other attributes of Operation: `operation_id`, where the default does not read
     as a verb with its object; `tag`; `verb`, the aggregate's verb if the action has another name;
-    and `parameters`, a description of each path parameter.
+    `blocked_status` and `allowed_actions`, which the example of `invalid_transition` shows instead
+    of a terminal status; `parameters`, a description of each path parameter; and `body_example`,
+    an example of a body that no serializer parses.
     """
     statuses = (status,) if isinstance(status, int) else status
     examples = tuple(map(ErrorExample.of, errors))

@@ -32,6 +32,8 @@ class NewestFirst(CursorPagination):
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         cursor, size = super().get_schema_operation_parameters(view)
+        cursor["description"] = "From `next` or `previous`."
+        size["description"] = "Results on a page."
         size["schema"] |= {"minimum": 1, "maximum": self.max_page_size, "default": PAGE_SIZE}
         return [cursor, size]
 

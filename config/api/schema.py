@@ -156,9 +156,11 @@ class Schema(AutoSchema):
                     media_type=getattr(response, "media_type", None),
                 )
             )
+        body = self.operation.body_example
         if self.operation.request and self.method != "GET":
-            example = cast(Any, self.operation.request).example
-            examples.append(OpenApiExample("body", example, request_only=True))
+            body = cast(Any, self.operation.request).example
+        if body is not None:
+            examples.append(OpenApiExample("body", body, request_only=True))
         return examples
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
@@ -248,8 +250,11 @@ class BearerScheme(OpenApiAuthenticationExtension):
             "scheme": "bearer",
             "bearerFormat": "JWT",
             "description": (
-                "Claims: `sub`, `organization_id`, `exp` and `scope`: separated by spaces, "
-                f"`<context>:read`, `<context>:write`, `{DELEGATE}`, or `*` for all."
+                "Claims: `sub`, `organization_id`, `exp` and `scope`, a list separated by spaces: "
+                "`:read` and `:write` of `carts`, `orders`, `payments`, `fulfillment`, "
+                "`shipments`, `returns` and `invoices`, such as `orders:read`; `events:read`; "
+                "`returns:override` to refund more than the approved amount; "
+                f"`{DELEGATE}` to send an `actor`; `*` for all."
             ),
         }
 

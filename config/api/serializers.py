@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from inspect import cleandoc
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet, TextChoices
@@ -149,12 +150,13 @@ class PlainDecimal(serializers.DecimalField):
 
 
 class TaxRate(PlainDecimal):
-    """A fraction of the net amount: `"0.19"` is 19 %."""
+    """A fraction of the net amount: `"0.16"` is 16 %."""
 
     largest = 1
     pattern = r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$"
 
     def __init__(self, **kwargs: Any) -> None:
+        kwargs = {"help_text": "A fraction: `0.16` is 16 %.", **kwargs}
         super().__init__(max_digits=7, decimal_places=6, **kwargs)
 
 
@@ -206,11 +208,17 @@ class MoneyOut(serializers.CharField):
 
 
 class Choice(serializers.ChoiceField):
-    """One of a closed set, which has a name of its own in the schema."""
+    """One of a closed set, which has a name of its own in the schema.
+
+    A docstring of `choices` explains the values.
+    """
 
     def __init__(self, choices: type[TextChoices], name: str, **kwargs: Any) -> None:
         super().__init__(choices.choices, **kwargs)
-        set_override(self, "field", {"type": "string", "enum": choices.values})
+        schema: dict[str, Any] = {"type": "string", "enum": choices.values}
+        if doc := vars(choices).get("__doc__"):
+            schema["description"] = cleandoc(doc)
+        set_override(self, "field", schema)
         set_override(self, "field_component_name", name)
 
 

@@ -11,9 +11,12 @@ class DomainError(Exception):
     """The request is not possible. `details` become members of the problem.
 
     `example` is a message of the kind that it is raised with, `example_details` its details.
+    `wait` are the seconds after which the request may succeed; the response has them in
+    `Retry-After`.
     """
 
     code = "refused"
+    wait: ClassVar[int | None] = None
     example: ClassVar[str] = ""
     example_details: ClassVar[Mapping[str, Any]] = {}
 
@@ -44,7 +47,7 @@ class BadSignature(BadRequest):
     """The webhook is not signed by its sender, or its signature is older than five minutes."""
 
     code = "bad_signature"
-    example = "The signature is not EasyPost's: check EASYPOST_WEBHOOK_SECRET."
+    example = "The webhook is not signed by its sender: check the webhook secret."
 
 
 class BadMessage(BadRequest):

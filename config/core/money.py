@@ -47,7 +47,7 @@ class AmountTooLarge(DomainError):
     """An amount is too large to be stored exactly."""
 
     code = "amount_too_large"
-    example = "100000000000.00 is too large an amount: split the order."
+    example = "100000000000.00 is too large. Split the order."
 
 
 def decimals(currency: str) -> int:

@@ -44,6 +44,15 @@ class Refund(Part):
         FAILED = "failed"
 
     class Reason(models.TextChoices):
+        """Why money is refunded.
+
+        - `customer_return`: the customer returned units.
+        - `order_cancelled`: the order was cancelled.
+        - `units_written_off`: some units of the order will not be shipped.
+        - `operator`: an operator decided it.
+        - `other`: any other reason.
+        """
+
         CUSTOMER_RETURN = "customer_return"
         ORDER_CANCELLED = "order_cancelled"
         UNITS_WRITTEN_OFF = "units_written_off"

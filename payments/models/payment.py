@@ -33,6 +33,15 @@ class Payment(outbound.OutboundCall, Aggregate):
     """
 
     class Status(models.TextChoices):
+        """The status of a payment.
+
+        - `opening`: the gateway has not accepted it yet.
+        - `pending`: it waits for the customer, or for the gateway to capture the money.
+        - `succeeded`: the money is captured.
+        - `failed`: the last attempt was declined, or the payment was abandoned.
+        - `refunded`: all captured money is refunded.
+        """
+
         OPENING = "opening"
         PENDING = "pending"
         SUCCEEDED = "succeeded"

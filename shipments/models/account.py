@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Adapter(models.TextChoices):
-    """The software that buys labels and tracks shipments; with MANUAL, an operator does."""
+    """The software that buys labels and tracks shipments; with `manual`, an operator does."""
 
     MANUAL = "manual"
     SANDBOX = "sandbox"

@@ -37,10 +37,20 @@ class Label(OutboundCall, Part):
     """A label that is to be bought, is bought, or is to be voided."""
 
     class Status(models.TextChoices):
-        WANTED = "wanted"  # the purchase is requested
+        """The status of a label.
+
+        - `wanted`: the purchase is requested, and the carrier has not responded yet.
+        - `bought`: the label can be used.
+        - `refused`: the carrier has refused to sell it; `error` says why.
+        - `void_wanted`: the refund is requested, and the carrier has not responded yet.
+        - `voided`: the carrier has refunded it.
+        - `void_refused`: the carrier has refused to refund it; `error` says why.
+        """
+
+        WANTED = "wanted"
         BOUGHT = "bought"
         REFUSED = "refused"
-        VOID_WANTED = "void_wanted"  # the refund is requested
+        VOID_WANTED = "void_wanted"
         VOIDED = "voided"
         VOID_REFUSED = "void_refused"
 

@@ -39,7 +39,7 @@ def test_each_row_is_changed_or_its_refusal_is_shown(operator):
     messages = run(operator(username="olga"), PAYMENTS, "abandon", failed, paid, pending)
     assert messages == [
         "Abandon payment: 2 of 3 rows done.",
-        f"{paid.id}: Cannot abandon {paid.id}: it is succeeded.",
+        f"{paid.id}: `abandon` is not possible for {paid.id}: it is succeeded.",
     ]
     abandoned = EventRecord.objects.filter(name="payment.abandoned").order_by("number")
     assert [(row.subject, row.actor) for row in abandoned] == [
@@ -101,7 +101,7 @@ def test_a_row_that_has_left_the_queue_is_reported_too(operator):
     services.cancel_order(order_id=orders[1].id, reason="fraud")
     assert run(operator(), f"{ORDERS}?queue=held", "release", *orders) == [
         "Release order: 1 of 2 rows done.",
-        f"{orders[1]}: Cannot release {orders[1].id}: it is cancelled.",
+        f"{orders[1]}: `release` is not possible for {orders[1].id}: it is cancelled.",
     ]
 
 

@@ -14,9 +14,11 @@ from drf_spectacular.generators import SchemaGenerator
 
 import config
 from config.api import operations
+from config.api.views import DELEGATE
 from invoices.files import signed_url
 from invoices.tasks import deliver_documents
 from orders.models import Order
+from returns.views import OVERRIDE
 from shipments.files import signed_url as label_url
 from tests.api.example_rows import row_for
 from tests.api.test_routes import ROUTES, walk
@@ -234,6 +236,10 @@ def test_every_operation_names_its_scope():
     assert cancel["security"] == [{"bearer": ["orders:write"]}]
     _, _, feed = OPERATIONS["list_events"]
     assert feed["security"] == [{"bearer": ["events:read"]}]
+    explained = DOCUMENT["components"]["securitySchemes"]["bearer"]["description"]
+    scopes = {operation["security"][0]["bearer"][0] for _, _, operation in OPERATIONS.values()}
+    for scope in scopes | {DELEGATE, OVERRIDE}:
+        assert f"`{scope}`" in explained or f"`{scope.partition(':')[0]}`" in explained
 
 
 def test_allowed_actions_are_the_verbs_of_the_transition_table():
@@ -276,7 +282,7 @@ def test_the_example_of_a_refused_transition_is_specific_to_the_operation():
         operation_id: problems(operation_id, "409")["invalid_transition"]["detail"]
         for operation_id in ("cancel_order", "hold_order", "close_return", "deliver_shipment")
     }
-    assert details["hold_order"].startswith("Cannot hold order_")
+    assert details["hold_order"].startswith("`hold` is not possible for order_")
     assert len(set(details.values())) == len(details)
 
 

@@ -237,5 +237,6 @@ def test_a_bulk_approval_reports_refused_rows(operator):
     sent = {"action": "approve", "_selected_action": [first.id, rejected.id]}
     page_after = operator().post(reverse("admin:returns_return_changelist"), sent, follow=True)
     assert "Approve return: 1 of 2 rows done." in page_after.content.decode()
-    assert f"Cannot approve {rejected.id}: it is rejected." in page_after.content.decode()
+    refused = f"`approve` is not possible for {rejected.id}: it is rejected."
+    assert refused in page_after.content.decode()
     assert selectors.get(first.id).approved_by == "olga"
