@@ -1,4 +1,4 @@
-"""Work in other processes: several at once, or one that is killed at a given call."""
+"""Work in other processes: several concurrent ones, or one that is killed at a given call."""
 
 import itertools
 import multiprocessing

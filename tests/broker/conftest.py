@@ -57,7 +57,7 @@ def message(name: str, stream: str) -> publisher.Message:
 
 @dataclass(frozen=True)
 class Message:
-    """A message as a consumer gets it."""
+    """A message as a consumer receives it."""
 
     routing_key: str
     properties: pika.BasicProperties

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize("options", [(), ("--full",)])
-def test_tail_prints_events_and_stops_at_once(broker, options):
+def test_tail_prints_events_and_stops_immediately(broker, options):
     running = subprocess.Popen(
         [sys.executable, "-u", "manage.py", "tail_events", *options],
         env=environment(),

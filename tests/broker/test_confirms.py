@@ -12,14 +12,14 @@ from tests.broker.conftest import message
 
 
 class Broker:
-    """Replaces kombu's connection and channel; `answers` are its next frames."""
+    """Replaces kombu's connection and channel; `frames` are the next ones that it sends."""
 
     connection_errors, channel_errors = (OSError,), ()
 
     def __init__(self):
         self.connection = SimpleNamespace()
         self.events = defaultdict(set)
-        self.answers = []
+        self.frames = []
         self.published = []
         self.answered = 0  # of an earlier batch
 
@@ -36,9 +36,9 @@ class Broker:
         self.published.append(message["properties"]["message_id"])
 
     def drain_events(self, timeout):
-        if not self.answers:
+        if not self.frames:
             raise TimeoutError
-        kind, *arguments = self.answers.pop(0)
+        kind, *arguments = self.frames.pop(0)
         if kind == "no response":
             raise TimeoutError
         for callback in self.events[kind]:
@@ -48,14 +48,14 @@ class Broker:
         pass
 
     def ack(self, nth, many=False):
-        self.answers.append(("basic_ack", self.answered + nth, many))
+        self.frames.append(("basic_ack", self.answered + nth, many))
 
     def nack(self, nth, many=False):
-        self.answers.append(("basic_nack", self.answered + nth, many))
+        self.frames.append(("basic_nack", self.answered + nth, many))
 
     def give_back(self, event):
         returned = SimpleNamespace(properties={"message_id": event.id})
-        self.answers.append(("basic_return", None, "exchange", "key", returned))
+        self.frames.append(("basic_return", None, "exchange", "key", returned))
 
 
 @pytest.fixture
@@ -147,17 +147,17 @@ def test_a_blocking_broker_gets_no_messages_until_it_unblocks(broker, publisher)
         publisher.send([A], {})
     assert broker.published == []
     broker.events["unblocked"].add(broker.connection.on_unblocked)
-    broker.answers.append(("unblocked",))
+    broker.frames.append(("unblocked",))
     broker.ack(1)
     outcomes = {}
     publisher.send([A], outcomes)
     assert outcomes == {A.id: Outcome.CONFIRMED}
 
 
-def test_a_broker_that_blocks_meanwhile_gets_one_window_at_most(broker, publisher, monkeypatch):
+def test_a_broker_that_starts_to_block_gets_one_window_at_most(broker, publisher, monkeypatch):
     monkeypatch.setattr(publisher_, "WINDOW", 3 * len(A.body))
     broker.events["blocked"].add(broker.connection.on_blocked)
-    broker.answers.append(("blocked", "memory alarm"))
+    broker.frames.append(("blocked", "memory alarm"))
     broker.ack(1)
     with pytest.raises(Unavailable):
         publisher.send([event(f"cart_{n}") for n in range(9)], {})
@@ -168,7 +168,7 @@ def test_the_first_message_of_a_connection_is_sent_alone(broker):
     """RabbitMQ reports an alarm only then, and keeps messages that arrived before."""
     publisher = Publisher()
     broker.events["blocked"].add(broker.connection.on_blocked)
-    broker.answers.append(("blocked", "memory alarm"))
+    broker.frames.append(("blocked", "memory alarm"))
     with pytest.raises(Unavailable):
         publisher.send([A, B, C], {})
     assert broker.published == [A.id]
@@ -198,11 +198,11 @@ def test_after_the_time_limit_confirms_are_awaited_and_nothing_more_is_sent(
     assert outcomes == {A.id: Outcome.CONFIRMED, B.id: Outcome.CONFIRMED}
 
 
-def test_slow_confirms_do_not_keep_the_shard_for_ever(broker, publisher, monkeypatch):
+def test_slow_confirms_do_not_keep_the_shard_forever(broker, publisher, monkeypatch):
     for nth in range(1, 10):
         broker.ack(nth)
-        broker.answers.append(("no response",))
-    clock = SimpleNamespace(monotonic=lambda: 4.0 * (18 - len(broker.answers)))
+        broker.frames.append(("no response",))
+    clock = SimpleNamespace(monotonic=lambda: 4.0 * (18 - len(broker.frames)))
     monkeypatch.setattr(publisher_, "time", clock)
     monkeypatch.setattr(publisher_, "DEADLINE", 10)
     outcomes = {}

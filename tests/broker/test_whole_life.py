@@ -78,7 +78,7 @@ class Shop:
         return self.send("POST", path, body, **{"Idempotency-Key": f"key-{next(self.numbers)}"})
 
     def only(self, path: str) -> Any:
-        """The one row of a list, as soon as it is there."""
+        """Wait until a list has a row, and return the row."""
         wait_until(lambda: self.send("GET", path)["results"], f"{path} stays empty")
         (row,) = self.send("GET", path)["results"]
         return row

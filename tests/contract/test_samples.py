@@ -21,7 +21,7 @@ def test_the_catalogue_is_the_29_events():
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_a_sample_is_rendered_as_it_stands(name):
+def test_a_sample_is_rendered_unchanged(name):
     """A sample that is decoded and rendered keeps its keys, their order and every digit."""
     envelope = msgspec.json.decode(SAMPLES[name], type=schema.Envelope[schema.registry[name]])
     rendered = schema.render(

@@ -26,7 +26,7 @@ def test_it_needs_no_token(client):
 
 
 @pytest.mark.parametrize("accept", ["text/html", "text/html,application/xhtml+xml", "*/*"])
-def test_it_is_a_page_for_every_accept_header(client, accept):
+def test_the_catalog_is_html_for_every_accept_header(client, accept):
     assert client.get(URL, headers={"Accept": accept}).status_code == 200
     assert client.options(URL, headers={"Accept": accept}).status_code == 405
 

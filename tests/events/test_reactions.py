@@ -158,7 +158,7 @@ def test_the_delay_grows_up_to_a_limit():
 
 
 @pytest.mark.django_db
-def test_after_ten_failures_it_is_parked_and_blocks_the_later_ones(failing, seen):
+def test_after_ten_failures_a_reaction_is_parked_and_blocks_later_ones(failing, seen):
     happen("cart_1", created(), added(2))
     for _ in range(10):
         due_now()

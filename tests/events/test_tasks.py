@@ -42,7 +42,7 @@ def test_the_sweep_enqueues_lost_tasks_again(swept, settings):
     ]
 
 
-def test_a_reaction_is_not_enqueued_again_at_once(swept):
+def test_a_failed_reaction_is_not_enqueued_again_immediately(swept):
     owe("cart_1")
     assert reacting(swept()) == [("cart_1", "tests")]
     assert reacting(swept()) == []

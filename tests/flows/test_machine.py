@@ -26,7 +26,7 @@ from tests.flows.truth import expect_consistent
 NUMBERS = st.integers(0, 5)
 # Half of the commands are allowed at that moment.
 NAMES = st.one_of(st.just("go_on"), st.sampled_from([*COMMANDS, *CONTEXTS]))
-ASKED = st.tuples(NAMES, NUMBERS, NUMBERS, NUMBERS)
+COMMAND = st.tuples(NAMES, NUMBERS, NUMBERS, NUMBERS)
 SENT = ["pick_and_pack", "create_shipment", "label", "dispatch"]
 BEGINNINGS = {
     "placed": [],
@@ -40,7 +40,7 @@ BEGINNINGS = {
     "lost": ["pay", *SENT, "lose"],
     "partly sent": ["reserve", "pay", *SENT],
     "delivered": ["pay", *SENT, "deliver"],
-    "come back": ["pay", *SENT, "deliver", "request_return", "approve", "receive"],
+    "returned": ["pay", *SENT, "deliver", "request_return", "approve", "receive"],
 }
 
 
@@ -56,20 +56,20 @@ class Whole(RuleBasedStateMachine):
         """Reach a state; the reactions to its last command may be pending."""
         for command in BEGINNINGS[beginning]:
             self.run_reactions()
-            self.ask((command, 0, 1, 0))
+            self.run((command, 0, 1, 0))
         if is_settled:
             self.run_reactions()
 
-    @rule(asked=st.lists(ASKED, min_size=1, max_size=3), twice=st.booleans())
-    def at_once(self, asked, twice):
-        threads = [Thread(target=self.in_thread, args=[each]) for each in asked * (1 + twice)]
+    @rule(commands=st.lists(COMMAND, min_size=1, max_size=3), twice=st.booleans())
+    def run_concurrently(self, commands, twice):
+        threads = [Thread(target=self.in_thread, args=[each]) for each in commands * (1 + twice)]
         self.errors = []
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(60)
-            assert not thread.is_alive(), f"{asked} hang"
-        assert not self.errors, (asked, self.errors)
+            assert not thread.is_alive(), f"{commands} hang"
+        assert not self.errors, (commands, self.errors)
 
     @rule()
     def run_reactions(self):
@@ -86,17 +86,17 @@ class Whole(RuleBasedStateMachine):
     def pending(self):
         return Reaction.objects.filter(stream=self.life.order_id)
 
-    def in_thread(self, asked):
+    def in_thread(self, command):
         try:
-            self.ask(asked)
+            self.run(command)
         except Exception as error:
             self.errors.append(error)
         finally:
             connection.close()
 
-    def ask(self, asked):
+    def run(self, command):
         """Run a command, or the pending reactions of a context."""
-        name, *numbers = asked
+        name, *numbers = command
         if name in CONTEXTS:
             reactions.run_pending(self.life.order_id, name)
             return

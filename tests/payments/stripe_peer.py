@@ -27,7 +27,7 @@ class StripePeer(StripeObjects):
         self.secret = secret
         self.requests: list[Request] = []
         self.faults: deque[int | str | None] = deque()
-        self.is_late = threading.Event()  # a client waits in vain
+        self.is_late = threading.Event()  # a client waits for a response
         self._answers: dict[tuple[str | None, str], tuple[Any, int, Any]] = {}
         self._lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"peer": self})

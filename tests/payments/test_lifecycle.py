@@ -36,15 +36,15 @@ COMMANDS = {
 PENDING, FAILED, ABANDONED = "payment.pending", "payment.failed", "payment.abandoned"
 SUCCEEDED, MISMATCHED = "payment.succeeded", "payment.mismatched"
 # The outcome of each command by status, or the status after it and its events; else it is refused.
-NEVER = dict.fromkeys(Payment.Status.values, UNCHANGED)
+IGNORED = dict.fromkeys(Payment.Status.values, UNCHANGED)
 ENDED = {"succeeded": UNCHANGED, "refunded": UNCHANGED}
 TABLE = {
     "retry": {"opening": UNCHANGED, "failed": ("opening", ["payment.opened"])},
     "capture": {},  # the gateway reports its captures itself
     "refund a part": {"succeeded": ("same", ["refund.requested"])},
-    "the call returns waiting": NEVER | {"opening": ("pending", [PENDING])},
-    "waiting": NEVER,
-    "processing": NEVER,
+    "the call returns waiting": IGNORED | {"opening": ("pending", [PENDING])},
+    "waiting": IGNORED,
+    "processing": IGNORED,
     "succeeded": ENDED
     | {
         "opening": ("succeeded", [PENDING, SUCCEEDED]),

@@ -110,7 +110,7 @@ def test_amounts_have_a_currency_and_fees_are_percentages(operator):
     assert "12.5 %" in client.get(reverse("admin:returns_policy_changelist")).content.decode()
 
 
-def test_a_second_operator_who_cuts_a_return_short_waives_no_refund(operator):
+def test_a_second_operator_does_not_waive_the_refund(operator):
     row = ReturnFactory(status="approved")
     receive(row, 1)
     url, note = command(row, "close"), {"note": "The other one is lost."}

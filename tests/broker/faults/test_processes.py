@@ -29,7 +29,7 @@ POINTS = {  # the call at which the relay is killed, and the duplicates that thi
     "after later acks": (relay, "_record", 2, BATCH),
 }
 # Seconds. A child of a Celery worker waits up to 30 s for its parent before it ends.
-GRACE = 45
+GRACE_PERIOD = 45
 
 
 @pytest.mark.fault(1, "relay killed at each of its steps")
@@ -156,7 +156,7 @@ def test_worker_terminated(deployment, prove):
     wait_until(Publication.objects.exists, "nothing is published")
     worker.terminate()
     assert Outbox.objects.exists(), "it had no work left"
-    assert worker.wait(GRACE) == 0
+    assert worker.wait(GRACE_PERIOD) == 0
     drain()
     prove()
 
