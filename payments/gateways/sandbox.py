@@ -41,7 +41,7 @@ class Sandbox:
                     error_message="Your card was declined",
                 )
             case "tok_timeout" if request.first_called_at is None:
-                raise GatewayTimeout("The sandbox did not answer in time.")
+                raise GatewayTimeout("The sandbox did not respond in time.")
             case "tok_slow":
                 return self._result(request, state="processing")
             case "tok_wrong_amount":

@@ -61,7 +61,7 @@ class Sandbox:
         if request.service == "Refused":
             raise CarrierRefused("The sandbox sells no label for the service “Refused”.")
         if request.service == "Timeout" and request.first_called_at is None:
-            raise CarrierTimeout("The sandbox did not answer in time.")
+            raise CarrierTimeout("The sandbox did not respond in time.")
         if request.reference is None:
             return Quote(reference=f"sandbox_{request.label_id}")
         tracking_number = _tracking_number(request.label_id)
@@ -108,7 +108,7 @@ class Sandbox:
         if not settings.CARRIER_SANDBOX:
             raise CarrierRefused("The sandbox is disabled: CARRIER_SANDBOX=true enables it.")
         if request.service == "Silent":
-            raise CarrierTimeout("The sandbox does not answer.")
+            raise CarrierTimeout("The sandbox does not respond.")
 
 
 def _tracking_number(label_id: str) -> str:

@@ -159,9 +159,9 @@ def test_requests(loaded, caller):
             for _ in range(COUNT):
                 made = before(place)
                 started = perf_counter()
-                answer = ask(place, made)
+                response = ask(place, made)
                 took.append(perf_counter() - started)
-                assert answer.status_code < 300, answer.content
+                assert response.status_code < 300, response.content
             return median(took)
 
         compare(name, loaded, run)

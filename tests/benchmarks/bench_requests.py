@@ -69,7 +69,7 @@ def test_broker_stopped(tmp_path, settings, unused_tcp_port, monkeypatch):
     deployment = Deployment()
     try:
         deployment.web(f"localhost:{unused_tcp_port}")
-        wait_until(is_up, "the web does not answer")
+        wait_until(is_up, "the web does not respond")
         ratios = [stopped / well for stopped, well in paired(run, running)]
     finally:
         deployment.stop()

@@ -33,7 +33,7 @@ def compare(what: str, pending: type[Model], prepare: Callable[[], list]) -> Non
                 running.enter_context(worker("--concurrency=1", f"--hostname=worker-{n}"))
                 for n in range(workers)
             ]
-            wait_until(lambda: len(current_app.control.ping()) == workers, "no worker answers")
+            wait_until(lambda: len(current_app.control.ping()) == workers, "no worker responds")
             enqueued = prepare()
             began = perf_counter()
             for name, args in enqueued:

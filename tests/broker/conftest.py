@@ -224,7 +224,7 @@ def web(unused_tcp_port: int, broker: Any) -> Iterator[Callable[..., Any]]:
     with ExitStack() as running:
         for command in commands:
             running.enter_context(process(*command))
-        wait_until(is_up, f"{sys.executable} -m gunicorn does not answer")
+        wait_until(is_up, f"{sys.executable} -m gunicorn does not respond")
         yield send
 
 

@@ -147,8 +147,8 @@ def test_the_clock_of_the_process_does_not_matter(consumer, monkeypatch):
     assert in_order(consumer.places()) == {"cart_0": 2}
 
 
-@pytest.mark.parametrize("answer", [Outcome.NACKED, Outcome.RETURNED])
-def test_a_refused_message_does_not_reorder_another_stream(monkeypatch, answer):
+@pytest.mark.parametrize("response", [Outcome.NACKED, Outcome.RETURNED])
+def test_a_refused_message_does_not_reorder_another_stream(monkeypatch, response):
     """The first message of a stream is nacked while another stream's is refused."""
     happen("cart_1", created(), added())
     happen("cart_2", created())
@@ -162,7 +162,7 @@ def test_a_refused_message_does_not_reorder_another_stream(monkeypatch, answer):
                 sent.append((event.stream, event.sequence))
                 if event.stream == "cart_2":
                     raise Refused("too large")
-                outcomes[event.id] = answer
+                outcomes[event.id] = response
 
         def discard(self):
             pass

@@ -54,8 +54,8 @@ def test_lines_are_added_changed_and_removed(operator):
 def test_an_invalid_line_is_refused_at_its_field(operator, wrong, field):
     client, cart = operator(), CartFactory(lines=[])
     new = {"variant_id": "var_3", "title": "A mug", "quantity": "4", "unit_price": "12.50"}
-    answer = client.post(command(cart, "add-item"), new | wrong)
-    assert list(answer.context["form"].errors) == [field or "__all__"]
+    response = client.post(command(cart, "add-item"), new | wrong)
+    assert list(response.context["form"].errors) == [field or "__all__"]
     assert lines(cart) == {}
 
 

@@ -65,21 +65,21 @@ def test_removing_a_line_again_returns_404(api):
     ],
 )
 def test_an_invalid_line_is_refused_with_its_field(api, change, field):
-    answer = api.post(f"/api/v1/carts/{CartFactory(lines=[]).id}/items", {**ITEM, **change})
-    assert answer.status_code == 400
-    assert list(answer.json()["errors"]) == [field]
+    response = api.post(f"/api/v1/carts/{CartFactory(lines=[]).id}/items", {**ITEM, **change})
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == [field]
 
 
 def test_a_cart_without_an_owner_or_with_an_invalid_currency_is_refused(api):
-    answer = api.post("/api/v1/carts", {"currency": "USD"})
-    assert "customer_id or a session_id" in answer.json()["errors"]["non_field_errors"][0]
-    answer = api.post("/api/v1/carts", {"customer_id": "cust_1", "currency": "usd"})
-    assert list(answer.json()["errors"]) == ["currency"]
+    response = api.post("/api/v1/carts", {"currency": "USD"})
+    assert "customer_id or a session_id" in response.json()["errors"]["non_field_errors"][0]
+    response = api.post("/api/v1/carts", {"customer_id": "cust_1", "currency": "usd"})
+    assert list(response.json()["errors"]) == ["currency"]
 
 
 def test_checkout_needs_an_idempotency_key(api):
-    answer = api.post(f"/api/v1/carts/{CartFactory().id}/checkout", {"shipping_address": ADDRESS})
-    assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_required")
+    response = api.post(f"/api/v1/carts/{CartFactory().id}/checkout", {"shipping_address": ADDRESS})
+    assert (response.status_code, response.json()["code"]) == (400, "idempotency_key_required")
     assert not Order.objects.exists()
 
 
@@ -93,15 +93,15 @@ def test_a_repeated_checkout_returns_200_with_the_same_order(api):
 
 
 def test_an_empty_cart_cannot_be_checked_out(api):
-    answer = check_out(api, CartFactory(lines=[]))
-    assert answer.status_code == 409
-    assert answer.json()["allowed_actions"] == ["add_item", "change_item", "remove_item", "merge"]
+    response = check_out(api, CartFactory(lines=[]))
+    assert response.status_code == 409
+    assert response.json()["allowed_actions"] == ["add_item", "change_item", "remove_item", "merge"]
 
 
 def test_a_guest_cart_is_merged_into_a_customer_cart(api):
     guest, cart = CartFactory(customer_id=None, session_id="sess_1"), CartFactory()
-    answer = api.post(f"/api/v1/carts/{guest.id}/merge", {"into": cart.id})
-    assert (answer.json()["id"], answer.json()["items_count"]) == (cart.id, 4)
+    response = api.post(f"/api/v1/carts/{guest.id}/merge", {"into": cart.id})
+    assert (response.json()["id"], response.json()["items_count"]) == (cart.id, 4)
     assert api.get(f"/api/v1/carts/{guest.id}").json()["merged_into"] == cart.id
 
 
@@ -109,8 +109,8 @@ def test_a_guest_cart_is_merged_into_a_customer_cart(api):
 def test_merging_into_a_cart_of_another_organization_is_refused(api, into):
     if into == "foreign":
         into = CartFactory(organization_id="org_2").id
-    answer = api.post(f"/api/v1/carts/{CartFactory().id}/merge", {"into": into})
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["into"])
+    response = api.post(f"/api/v1/carts/{CartFactory().id}/merge", {"into": into})
+    assert (response.status_code, list(response.json()["errors"])) == (400, ["into"])
 
 
 def test_carts_are_listed_newest_first_and_filtered(api):
@@ -145,6 +145,6 @@ def test_removing_a_line_accepts_no_body(api):
     cart = CartFactory()
     url = f"/api/v1/carts/{cart.id}/items/{cart.lines[0].id}"
     for body in ({"foo": 1}, {"actor": "picker_1"}):
-        answer = api.delete(url, body, content_type="application/json")
-        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+        response = api.delete(url, body, content_type="application/json")
+        assert (response.status_code, response.json()["code"]) == (400, "invalid_request")
     assert api.get(f"/api/v1/carts/{cart.id}").json()["items_count"] == 2

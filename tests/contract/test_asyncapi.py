@@ -32,8 +32,8 @@ def judged(document):
         [node, PARSER], input=json.dumps(document), capture_output=True, text=True
     )
     assert done.returncode == 0, f"{done.stderr}\n(`make test` installs the parser)"
-    answer = json.loads(done.stdout)
-    return [d for d in answer["diagnostics"] if d["severity"] <= WARNING], answer["events"]
+    response = json.loads(done.stdout)
+    return [d for d in response["diagnostics"] if d["severity"] <= WARNING], response["events"]
 
 
 def problems(document, name, body):

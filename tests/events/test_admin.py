@@ -142,8 +142,8 @@ def test_what_is_not_pending_any_more_is_refused(message):
 def test_several_rows_can_be_retried_together(operator, message):
     other = Outbox.objects.exclude(pk=message.pk).get(stream=message.stream)
     sent = {"action": "retry", "_selected_action": [message.pk, other.pk]}
-    answer = operator().post(reverse("admin:events_outbox_changelist"), sent, follow=True)
-    assert "Retry: 2 of 2 rows done." in answer.content.decode()
+    response = operator().post(reverse("admin:events_outbox_changelist"), sent, follow=True)
+    assert "Retry: 2 of 2 rows done." in response.content.decode()
     assert not Outbox.objects.filter(parked_at__isnull=False).exists()
     assert event_names(order_of(message)).count("event.retried") == 1, (
         "the other one was due anyway"

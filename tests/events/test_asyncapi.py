@@ -9,20 +9,20 @@ URL = "/api/v1/events/asyncapi.json"
 
 
 def test_it_needs_no_token(client):
-    answer = client.get(URL, headers={"Authorization": "Bearer forged"})
-    assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
-    assert answer.json()["asyncapi"] == "3.0.0"
+    response = client.get(URL, headers={"Authorization": "Bearer forged"})
+    assert (response.status_code, response["Content-Type"]) == (200, "application/json")
+    assert response.json()["asyncapi"] == "3.0.0"
     assert client.post(URL).json()["code"] == "method_not_allowed"
 
 
 def test_it_lists_the_published_events_only(client):
-    answer = client.get(URL)
-    document = answer.json()
+    response = client.get(URL)
+    document = response.json()
     parts = (document["channels"], document["components"]["messages"])
     assert [set(part) for part in parts] == [set(SAMPLES)] * 2
     internal = [name for name, cls in registry.items() if not cls.published]
     assert internal
-    assert [name for name in internal if name in answer.content.decode()] == []
+    assert [name for name in internal if name in response.content.decode()] == []
 
 
 def test_a_message_has_its_routing_and_its_queues(client, settings):

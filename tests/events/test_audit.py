@@ -25,16 +25,16 @@ def test_an_operator_requests_a_reconciliation(operator, enqueued):
     Outbox.objects.all().delete()
     client = operator()
     enqueued.clear()
-    answer = start(client)
+    response = start(client)
     entry = AuditEntry.objects.get()
-    assert answer.status_code == 302
+    assert response.status_code == 302
     assert (entry.actor, entry.action, entry.begun_at) == ("olga", "reconcile_events", None)
     assert enqueued == [("events.tasks.run_requested", (entry.id,))]
     page = client.get(reverse(LIST)).content.decode()
     assert "waiting" in page
     assert "Replay events" in page
     tasks.run_requested(entry.id)
-    page = client.get(answer.url).content.decode()
+    page = client.get(response.url).content.decode()
     assert "is neither published, nor pending, nor discarded" in page
     assert "problems: 1" in page
     assert "finished" in client.get(reverse(LIST)).content.decode()
@@ -60,8 +60,8 @@ def test_the_entry_of_a_refused_replay_shows_the_error(operator):
     ],
 )
 def test_an_invalid_form_is_refused(operator, fields, wrong):
-    answer = start(operator(), "replay_events", **fields)
-    assert list(answer.context["form"].errors) == [wrong]
+    response = start(operator(), "replay_events", **fields)
+    assert list(response.context["form"].errors) == [wrong]
     assert not AuditEntry.objects.exists()
 
 

@@ -21,8 +21,8 @@ def article(page, name):
 
 
 def test_it_needs_no_token(client):
-    answer = client.get(URL, headers={"Authorization": "Bearer forged"})
-    assert (answer.status_code, answer["Content-Type"]) == (200, "text/html; charset=utf-8")
+    response = client.get(URL, headers={"Authorization": "Bearer forged"})
+    assert (response.status_code, response["Content-Type"]) == (200, "text/html; charset=utf-8")
 
 
 @pytest.mark.parametrize("accept", ["text/html", "text/html,application/xhtml+xml", "*/*"])

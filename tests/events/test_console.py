@@ -137,5 +137,5 @@ def test_the_memory_broker_cannot_be_read_from_another_process(settings: Any) ->
 def test_an_unavailable_broker_is_reported_in_one_line(settings: Any) -> None:
     settings.EVENTS_BROKER_URL = "amqp://127.0.0.1:1//"
 
-    with pytest.raises(CommandError, match="The broker does not answer: "):
+    with pytest.raises(CommandError, match="The broker does not respond: "):
         call_command("tail_events", skip_checks=True)

@@ -19,9 +19,9 @@ def health(client, settings, unused_tcp_port, django_assert_num_queries):
 
     def ask():
         with django_assert_num_queries(2):
-            answer = client.get("/health/ready")
-        assert answer.status_code == 200, "it serves requests without a broker"
-        return answer.json()
+            response = client.get("/health/ready")
+        assert response.status_code == 200, "it serves requests without a broker"
+        return response.json()
 
     return ask
 
@@ -32,18 +32,18 @@ def waits_for(seconds, stream):
     )
 
 
-def codes(answer):
-    assert answer["status"] == "degraded"
-    return [problem["code"] for problem in answer["problems"]]
+def codes(response):
+    assert response["status"] == "degraded"
+    return [problem["code"] for problem in response["problems"]]
 
 
 def test_overdue_messages_degrade_the_status_until_they_are_published(health):
     happen("cart_1", created(), added())
     assert health() == {"status": "ok"}, "every message is pending for a moment"
     waits_for(300, "cart_1")
-    answer = health()
-    assert codes(answer) == ["messages_late"]
-    assert "is 30" in answer["problems"][0]["detail"]
+    response = health()
+    assert codes(response) == ["messages_late"]
+    assert "is 30" in response["problems"][0]["detail"]
     Outbox.objects.all().delete()
     assert health() == {"status": "ok"}
 
@@ -54,8 +54,8 @@ def test_a_parked_message_has_a_problem_of_its_own(health):
     waits_for(7200, "cart_1")
     parked = Outbox.objects.filter(stream="cart_1").earliest("event")
     Outbox.objects.filter(pk=parked.pk).update(parked_at=timezone.now())
-    answer = health()
-    assert codes(answer) == ["messages_parked"], "the message behind it is not late"
-    assert "refused: 1." in answer["problems"][0]["detail"]
+    response = health()
+    assert codes(response) == ["messages_parked"], "the message behind it is not late"
+    assert "refused: 1." in response["problems"][0]["detail"]
     waits_for(300, "cart_2")
     assert codes(health()) == ["messages_late", "messages_parked"]

@@ -18,10 +18,10 @@ pytestmark = pytest.mark.django_db
 
 
 def scrape(client):
-    answer = client.get("/metrics")
-    assert answer.status_code == 200
-    assert answer["Content-Type"] == metrics.CONTENT_TYPE
-    lines = answer.content.decode().splitlines()
+    response = client.get("/metrics")
+    assert response.status_code == 200
+    assert response["Content-Type"] == metrics.CONTENT_TYPE
+    lines = response.content.decode().splitlines()
     return dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
 
 
@@ -61,8 +61,8 @@ def test_without_the_database_it_responds_with_503(client, monkeypatch):
 
     monkeypatch.setattr(connection, "cursor", refuse)
     for url in ("/metrics", "/health/ready"):
-        answer = client.get(url)
-        assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+        response = client.get(url)
+        assert (response.status_code, response.json()["code"]) == (503, "database_unavailable")
 
 
 def test_the_processes_of_a_host_are_added_up(tmp_path):

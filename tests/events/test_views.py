@@ -65,5 +65,8 @@ def test_the_feed_can_be_filtered_by_name_and_stream(api):
     ],
 )
 def test_an_invalid_query_is_refused(api, query):
-    answer = api.get(f"/api/v1/events?{query}")
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, [query.partition("=")[0]])
+    response = api.get(f"/api/v1/events?{query}")
+    assert (response.status_code, list(response.json()["errors"])) == (
+        400,
+        [query.partition("=")[0]],
+    )

@@ -18,17 +18,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_twenty_concurrent_checkouts_open_one_order():
     cart = CartFactory()
-    answers = at_once(20, lambda n: carts.check_out(cart_id=cart.id, shipping_address=ADDRESS))
+    results = at_once(20, lambda n: carts.check_out(cart_id=cart.id, shipping_address=ADDRESS))
     order = Order.objects.get()
-    assert sorted(answers) == [(order.id, False)] * 19 + [(order.id, True)]
+    assert sorted(results) == [(order.id, False)] * 19 + [(order.id, True)]
     assert event_names(order) == ["order.created", "order.placed"]
     assert event_names(cart).count("cart.converted") == 1
 
 
 def test_twenty_concurrent_cancellations_record_one_event():
     order = OrderFactory(status="confirmed")
-    answers = at_once(20, lambda n: cancel(order).status)
-    assert answers == ["cancelled"] * 20
+    results = at_once(20, lambda n: cancel(order).status)
+    assert results == ["cancelled"] * 20
     assert event_names(order).count("order.cancelled") == 1
 
 
@@ -54,11 +54,11 @@ def test_merges_in_opposite_directions_do_not_deadlock():
     """Each customer's cart into the other's: one merge is refused, and neither hangs."""
     one, other = CartFactory(), CartFactory()
     pairs = [(one.id, other.id), (other.id, one.id)] * 4
-    answers = at_once(8, lambda n: _merge(*pairs[n]))
+    results = at_once(8, lambda n: _merge(*pairs[n]))
     one.refresh_from_db()
     other.refresh_from_db()
     assert sorted([one.status, other.status]) == ["active", "merged"]
-    assert set(answers) <= {one.id, other.id, "refused"}
+    assert set(results) <= {one.id, other.id, "refused"}
     assert EventRecord.objects.filter(name="cart.items_absorbed").count() == 1
 
 

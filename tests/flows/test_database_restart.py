@@ -27,7 +27,7 @@ def test_dead_connections_of_the_pool_are_replaced(monkeypatch, unused_tcp_port)
             web.close()
 
     with process("-m", "gunicorn", "config.wsgi", "-b", address, "--threads", "4"):
-        wait_until(lambda: status() == 200, "gunicorn does not answer")
+        wait_until(lambda: status() == 200, "gunicorn does not respond")
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

@@ -29,13 +29,13 @@ def test_only_the_notify_thread_connects_to_the_broker(api, monkeypatch, unused_
     away.conf.broker_transport_options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
     monkeypatch.setattr(notify, "current_app", away)
     cart = CartFactory()
-    answer = api.post(
+    response = api.post(
         f"/api/v1/carts/{cart.id}/checkout",
         {"shipping_address": ADDRESS},
         headers={"Idempotency-Key": "key"},
     )
-    assert answer.status_code == 201
+    assert response.status_code == 201
     wait_until(lambda: connected, "no thread has connected to the broker")
     assert set(connected) == {"notify"}
-    pending = Outbox.objects.filter(stream__in=[cart.id, answer.json()["id"]])
+    pending = Outbox.objects.filter(stream__in=[cart.id, response.json()["id"]])
     assert pending.count() == 5

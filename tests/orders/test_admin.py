@@ -108,8 +108,8 @@ def test_a_form_that_is_sent_twice_runs_once(operator):
 @pytest.mark.parametrize("key", ["", "k" * 256, "k\x00"])
 def test_a_form_without_a_valid_key_is_refused(operator, key):
     client, order = operator(), OrderFactory()
-    answer = client.post(command(order, "cancel"), {"reason": "fraud", "key": key})
-    assert "reload it" in answer.content.decode()
+    response = client.post(command(order, "cancel"), {"reason": "fraud", "key": key})
+    assert "reload it" in response.content.decode()
     assert Order.objects.get(pk=order.id).status == "placed"
 
 
@@ -117,10 +117,10 @@ def test_a_refused_form_keeps_its_number_of_rows(operator):
     client, order = operator(), order_of(3)
     for _ in range(3):
         sent = {f"items[{n}].quantity": "" for n in range(3)}
-        answer = client.post(command(order, "write-off"), sent | {"reason": "other"})
-        assert "Lines: " in answer.content.decode(), "the list is named"
-        assert "items[2].quantity" in answer.context["form"].fields
-        assert "items[3].quantity" not in answer.context["form"].fields
+        response = client.post(command(order, "write-off"), sent | {"reason": "other"})
+        assert "Lines: " in response.content.decode(), "the list is named"
+        assert "items[2].quantity" in response.context["form"].fields
+        assert "items[3].quantity" not in response.context["form"].fields
 
 
 def test_rows_filled_in_before_the_order_changed_are_kept(operator):
@@ -253,13 +253,13 @@ def test_the_page_shows_lines_with_their_quantities_and_the_timeline(operator):
     ship(order, units={order.lines[0].id: 2})
     write_off(order, 1, 1)
     services.hold_order(order_id=order.id, reason="address")
-    answer = operator().get(page(order))
-    entries = answer.context["timeline"]
+    response = operator().get(page(order))
+    entries = response.context["timeline"]
     assert [entry.event.name for entry in entries] == list(reversed(event_names(order)))
     shipped = next(entry for entry in entries if entry.title == "Shipment left the warehouse")
     assert ("Shipped items", "2 × var_0 · wh_101") in shipped.details
     assert (shipped.state, shipped.event.sequence) == ("pending", 7)
-    text = answer.content.decode()
+    text = response.content.decode()
     for word in ("Shipment left the warehouse", "25.00 USD", "2 × var_1"):
         assert word in text
 

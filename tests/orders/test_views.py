@@ -27,9 +27,9 @@ def post(api, order, action, body=None):
 
 
 def test_a_new_order_is_returned_with_all_its_fields(api):
-    answer = api.post("/api/v1/orders", ORDER)
-    assert answer.status_code == 201
-    order = answer.json()
+    response = api.post("/api/v1/orders", ORDER)
+    assert response.status_code == 201
+    order = response.json()
     assert order["status"] == "pending"
     assert order["allowed_actions"] == ["place", "cancel", "hold"]
     assert order["items"][0] | {"id": None} == {
@@ -86,13 +86,13 @@ def test_a_new_order_is_returned_with_all_its_fields(api):
     ],
 )
 def test_an_invalid_field_is_refused_with_its_path(api, change, path):
-    answer = api.post("/api/v1/orders", {**ORDER, **change})
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, [path])
+    response = api.post("/api/v1/orders", {**ORDER, **change})
+    assert (response.status_code, list(response.json()["errors"])) == (400, [path])
 
 
 def test_a_discount_above_the_subtotal_is_refused(api):
-    answer = api.post("/api/v1/orders", {**ORDER, "discount": {"amount": "50.01"}})
-    assert (answer.status_code, answer.json()["code"]) == (422, "discount_too_large")
+    response = api.post("/api/v1/orders", {**ORDER, "discount": {"amount": "50.01"}})
+    assert (response.status_code, response.json()["code"]) == (422, "discount_too_large")
 
 
 def test_an_order_can_replace_a_cancelled_one(api):
@@ -104,9 +104,9 @@ def test_inventory_reserves_or_rejects_an_order(api):
     order = OrderFactory()
     place = {"order_item_id": order.lines[0].id, "warehouse_id": "wh_2", "quantity": 1}
     body = {"reservation_id": "res_1", "allocations": [place]}
-    answer = post(api, order, "reservation", body).json()
-    assert answer["reservation_id"] == "res_1"
-    assert answer["items"][0]["allocations"] == [{"warehouse_id": "wh_2", "quantity": 1}]
+    response = post(api, order, "reservation", body).json()
+    assert response["reservation_id"] == "res_1"
+    assert response["items"][0]["allocations"] == [{"warehouse_id": "wh_2", "quantity": 1}]
     twice = post(api, order, "reservation", {**body, "allocations": [place, place]})
     assert list(twice.json()["errors"]) == ["allocations"]
     for wrong in ({}, {"reservation_id": "res_1"}, {"rejected": True, "allocations": []}):
@@ -151,8 +151,8 @@ def test_an_action_accepts_only_its_own_fields_and_reasons(api):
 def test_orders_with_written_off_units_are_filtered(api):
     order = OrderFactory(status="confirmed")
     one = {"order_item_id": order.lines[0].id, "quantity": 1}
-    answer = post(api, order, "write-off", {"items": [one], "reason": "out_of_stock"})
-    assert answer.json()["items"][0]["cancelled"] == 1
+    response = post(api, order, "write-off", {"items": [one], "reason": "out_of_stock"})
+    assert response.json()["items"][0]["cancelled"] == 1
     too_many = post(api, order, "write-off", {"items": [one, one], "reason": "other"})
     assert (too_many.status_code, too_many.json()["code"]) == (422, "too_many_units")
 
@@ -223,10 +223,10 @@ def test_pages_stay_consistent_while_orders_are_added(api):
 def test_the_timeline_lists_all_events_in_order_byte_for_byte(api):
     order = OrderFactory()
     post(api, order, "hold", {"reason": "fraud"})
-    answer = api.get(f"/api/v1/orders/{order.id}/timeline?page_size=2")
-    page = answer.json()
+    response = api.get(f"/api/v1/orders/{order.id}/timeline?page_size=2")
+    page = response.json()
     assert [e["envelope"]["event"] for e in page["results"]] == ["order.created", "order.placed"]
-    assert b'"total_amount":50.00,' in answer.content
+    assert b'"total_amount":50.00,' in response.content
     (held,) = api.get(page["next"]).json()["results"]
     assert held["envelope"]["event"] == "order.held"
     assert (held["published"], held["sequence"], held["actor"]) == (False, None, "user_1")

@@ -127,11 +127,11 @@ class _Proxy(BaseHTTPRequestHandler):
         kept = {k: v for k, v in self.headers.items() if k not in ("Content-Length", "Connection")}
         there = http.client.HTTPConnection(*self.target)
         there.request(self.command, self.path, body, kept)
-        answer = there.getresponse()
-        self.send_response(answer.status)
-        self.send_header("Content-Type", str(answer.getheader("Content-Type")))
+        response = there.getresponse()
+        self.send_response(response.status)
+        self.send_header("Content-Type", str(response.getheader("Content-Type")))
         self.end_headers()
-        self.wfile.write(answer.read())
+        self.wfile.write(response.read())
         there.close()
 
     def log_message(self, *args: Any) -> None:

@@ -89,11 +89,11 @@ def test_concurrent_requests_for_one_order_make_one_payment(stripe_peer, caller)
 
     def pay(n):
         body = {"order_id": order.id, "payment_method": "stripe", "gateway_token": "pm_card_visa"}
-        answer = caller().post("/api/v1/payments", body, headers={"Idempotency-Key": f"k-{n}"})
-        return answer.status_code
+        response = caller().post("/api/v1/payments", body, headers={"Idempotency-Key": f"k-{n}"})
+        return response.status_code
 
-    answers = at_once(6, pay)
-    assert set(answers) <= {201, 409}
+    results = at_once(6, pay)
+    assert set(results) <= {201, 409}
     assert len(stripe_peer.intents) == 1
     assert selectors.received(order.id) == order.total
 

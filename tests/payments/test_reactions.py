@@ -51,7 +51,7 @@ class TestPaying:
         payment = start_payment(order, token="tok_timeout")
         assert (payment.status, payment.last_error) == (
             "opening",
-            "The sandbox did not answer in time.",
+            "The sandbox did not respond in time.",
         )
         assert call_later(payment).status == "succeeded"
         assert event_data(order, "payment.succeeded")["amount"] == "50.00"

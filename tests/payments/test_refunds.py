@@ -192,16 +192,16 @@ def test_an_event_without_a_cause_is_still_parsed():
 def test_of_twenty_concurrent_refunds_five_succeed_and_fifteen_are_refused(caller):
     payment = PaymentFactory()
 
-    def ask(n):
-        answer = caller().post(
+    def request_refund(n):
+        response = caller().post(
             f"/api/v1/payments/{payment.id}/refunds",
             {"amount": "10.00", "reason": "operator"},
             headers={"Idempotency-Key": f"key-{n}"},
         )
-        return answer.status_code, answer.json().get("max_refundable")
+        return response.status_code, response.json().get("max_refundable")
 
-    answers = at_once(20, ask)
-    assert sorted(answers, key=str) == [(201, None)] * 5 + [(422, "0.00")] * 15
+    results = at_once(20, request_refund)
+    assert sorted(results, key=str) == [(201, None)] * 5 + [(422, "0.00")] * 15
     assert of(payment) == ("refunded", 50, 0)
     assert Refund.objects.count() == 5
 
@@ -210,14 +210,14 @@ def test_of_twenty_concurrent_refunds_five_succeed_and_fifteen_are_refused(calle
 def test_concurrent_requests_with_one_key_make_one_refund(caller):
     payment = PaymentFactory()
 
-    def ask(n):
-        answer = caller().post(
+    def request_refund(n):
+        response = caller().post(
             f"/api/v1/payments/{payment.id}/refunds",
             {"amount": "10.00", "reason": "operator"},
             headers={"Idempotency-Key": "same"},
         )
-        return answer.status_code, answer.json().get("id")
+        return response.status_code, response.json().get("id")
 
-    [(status, _)] = set(at_once(4, ask))
+    [(status, _)] = set(at_once(4, request_refund))
     assert status == 201
     assert of(payment) == ("succeeded", 10, 0)

@@ -169,8 +169,8 @@ def test_a_payment_captured_in_the_meantime_is_not_declined(stripe_peer: StripeP
     waiting = stripe.attempt(payment_request(token=None))
     stripe_peer.pay(str(waiting.gateway_payment_id), "pm_card_mastercard")
     known = payment_request(attempt_id="attempt_2", gateway_payment_id=waiting.gateway_payment_id)
-    answer = stripe.attempt(known)
-    assert (answer.state, answer.card_last4) == ("succeeded", "4444")
+    response = stripe.attempt(known)
+    assert (response.state, response.card_last4) == ("succeeded", "4444")
     assert kinds(stripe_peer).count("payment_intent.succeeded") == 1
 
 

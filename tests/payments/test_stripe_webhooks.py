@@ -65,14 +65,14 @@ def test_a_webhook_reports_a_captured_payment(stripe_peer: StripePeer) -> None:
 
 @pytest.mark.parametrize("token", ["pm_card_chargeDeclined", "pm_card_authenticationRequired"])
 def test_a_decline_is_the_same_in_response_and_webhook(token: str, stripe_peer: StripePeer) -> None:
-    answer = stripe.attempt(payment_request(token=token))
-    if answer.state == "waiting":
-        stripe_peer.authenticate(str(answer.gateway_payment_id), succeeds=False)
-        answer = stripe.retrieve(payment_request(gateway_payment_id=answer.gateway_payment_id))
+    response = stripe.attempt(payment_request(token=token))
+    if response.state == "waiting":
+        stripe_peer.authenticate(str(response.gateway_payment_id), succeeds=False)
+        response = stripe.retrieve(payment_request(gateway_payment_id=response.gateway_payment_id))
     reported = parse(json.dumps(stripe_peer.events[-1]))
     assert reported
-    assert reported.payment_result == answer
-    assert answer.state == "declined"
+    assert reported.payment_result == response
+    assert response.state == "declined"
 
 
 def test_a_webhook_reports_a_processing_payment(stripe_peer: StripePeer) -> None:

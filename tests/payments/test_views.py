@@ -20,9 +20,9 @@ def pay(api, order, token="tok_ok", method="sandbox", key="key"):
 
 
 def test_the_response_contains_the_gateways_result(api):
-    answer = pay(api, OrderFactory())
-    assert answer.status_code == 201
-    paid = answer.json()
+    response = pay(api, OrderFactory())
+    assert response.status_code == 201
+    paid = response.json()
     shown = ("status", "amount", "captured", "card_brand", "card_last4", "allowed_actions")
     assert [paid[name] for name in shown] == [
         "succeeded",
@@ -40,13 +40,13 @@ def test_a_decline_is_a_response_and_can_be_retried(api):
     assert (declined["status"], declined["retries_remaining"]) == ("failed", 2)
     assert declined["attempts"][0]["error_message"] == "Your card was declined"
     assert declined["allowed_actions"] == ["retry"]
-    answer = post(api, f"/{declined['id']}/retry", {"gateway_token": "tok_ok"})
-    assert (answer.status_code, answer.json()["status"]) == (200, "succeeded")
+    response = post(api, f"/{declined['id']}/retry", {"gateway_token": "tok_ok"})
+    assert (response.status_code, response.json()["status"]) == (200, "succeeded")
 
 
 def test_a_gateway_timeout_leaves_the_payment_opening(api):
-    answer = pay(api, OrderFactory(), "tok_timeout")
-    assert (answer.status_code, answer.json()["status"]) == (201, "opening")
+    response = pay(api, OrderFactory(), "tok_timeout")
+    assert (response.status_code, response.json()["status"]) == (201, "opening")
 
 
 def test_a_repeated_request_returns_the_payment_as_it_is_now(api):
@@ -79,22 +79,22 @@ def test_a_repeated_request_makes_the_call_of_a_killed_one(api, monkeypatch):
 def test_a_key_with_a_different_body_is_refused(api):
     order = OrderFactory()
     pay(api, order)
-    answer = pay(api, order, "tok_declined")
-    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+    response = pay(api, order, "tok_declined")
+    assert (response.status_code, response.json()["code"]) == (422, "idempotency_key_reused")
 
 
 @pytest.mark.parametrize("path", ["", "/{id}/refunds", "/{id}/retry"])
 def test_a_key_is_required_where_money_moves(api, path):
     payment = PaymentFactory()
-    answer = api.post(f"/api/v1/payments{path.format(id=payment.id)}", {})
-    assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_required")
+    response = api.post(f"/api/v1/payments{path.format(id=payment.id)}", {})
+    assert (response.status_code, response.json()["code"]) == (400, "idempotency_key_required")
 
 
 def test_the_response_of_a_refund_contains_the_gateways_result(api):
     payment = PaymentFactory()
-    answer = post(api, f"/{payment.id}/refunds", {"amount": "12.50", "reason": "operator"})
-    assert answer.status_code == 201
-    given = answer.json()
+    response = post(api, f"/{payment.id}/refunds", {"amount": "12.50", "reason": "operator"})
+    assert response.status_code == 201
+    given = response.json()
     assert (given["status"], given["amount"], given["payment_id"]) == (
         "succeeded",
         "12.50",
@@ -108,9 +108,9 @@ def test_the_response_of_a_refund_contains_the_gateways_result(api):
 def test_a_refund_that_is_too_large_returns_the_refundable_amount(api):
     payment = PaymentFactory()
     refund(payment, "45")
-    answer = post(api, f"/{payment.id}/refunds", {"amount": "5.01", "reason": "operator"})
-    assert (answer.status_code, answer.json()["code"]) == (422, "refund_too_large")
-    assert answer.json()["max_refundable"] == "5.00"
+    response = post(api, f"/{payment.id}/refunds", {"amount": "5.01", "reason": "operator"})
+    assert (response.status_code, response.json()["code"]) == (422, "refund_too_large")
+    assert response.json()["max_refundable"] == "5.00"
 
 
 @pytest.mark.parametrize(
@@ -124,45 +124,47 @@ def test_a_refund_that_is_too_large_returns_the_refundable_amount(api):
     ],
 )
 def test_an_invalid_refund_is_refused(api, body, field):
-    answer = post(api, f"/{PaymentFactory().id}/refunds", body)
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+    response = post(api, f"/{PaymentFactory().id}/refunds", body)
+    assert (response.status_code, list(response.json()["errors"])) == (400, [field])
 
 
 def test_a_manual_payment_is_captured(api, run_reactions):
     payment = start_payment(OrderFactory(), method="manual")
-    answer = api.post(f"/api/v1/payments/{payment.id}/capture", {"card_last4": "4321"})
-    assert (answer.status_code, answer.json()["status"]) == (200, "succeeded")
-    assert answer.json()["card_last4"] == "4321"
+    response = api.post(f"/api/v1/payments/{payment.id}/capture", {"card_last4": "4321"})
+    assert (response.status_code, response.json()["status"]) == (200, "succeeded")
+    assert response.json()["card_last4"] == "4321"
 
 
 def test_a_full_card_number_is_refused_in_a_capture(api):
     payment = start_payment(OrderFactory(), method="manual")
-    answer = api.post(f"/api/v1/payments/{payment.id}/capture", {"card_last4": "4242424242424242"})
-    assert answer.status_code == 400
-    assert "only the last four digits" in answer.json()["errors"]["card_last4"][0]
+    response = api.post(
+        f"/api/v1/payments/{payment.id}/capture", {"card_last4": "4242424242424242"}
+    )
+    assert response.status_code == 400
+    assert "only the last four digits" in response.json()["errors"]["card_last4"][0]
 
 
 def test_a_gateway_payment_is_not_captured_by_hand(api):
-    answer = api.post(f"/api/v1/payments/{PaymentFactory(status='pending').id}/capture", {})
-    assert (answer.status_code, answer.json()["allowed_actions"]) == (409, [])
+    response = api.post(f"/api/v1/payments/{PaymentFactory(status='pending').id}/capture", {})
+    assert (response.status_code, response.json()["allowed_actions"]) == (409, [])
 
 
 def test_a_manual_payment_has_no_token(api):
-    answer = pay(api, OrderFactory(), "tok_ok", "manual")
-    assert answer.json()["errors"] == {
+    response = pay(api, OrderFactory(), "tok_ok", "manual")
+    assert response.json()["errors"] == {
         "gateway_token": ["A manual payment has no token: leave it out."]
     }
 
 
 def test_a_card_number_is_refused_as_a_token(api):
-    answer = pay(api, OrderFactory(), "4242 4242 4242 4242")
-    assert answer.status_code == 400
-    assert "a card number" in answer.json()["errors"]["gateway_token"][0]
+    response = pay(api, OrderFactory(), "4242 4242 4242 4242")
+    assert response.status_code == 400
+    assert "a card number" in response.json()["errors"]["gateway_token"][0]
 
 
 def test_an_order_of_another_organization_cannot_be_paid(api):
-    answer = pay(api, OrderFactory(organization_id="org_2"))
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["order_id"])
+    response = pay(api, OrderFactory(organization_id="org_2"))
+    assert (response.status_code, list(response.json()["errors"])) == (400, ["order_id"])
 
 
 def test_the_client_secret_is_returned_while_the_customer_can_pay(api):

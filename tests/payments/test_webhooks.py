@@ -96,9 +96,9 @@ def test_a_webhook_may_arrive_before_the_response(stripe_peer):
 def test_an_unsigned_webhook_is_refused(stripe_peer, tamper):
     payment = start(token="pm_card_chargeDeclined")
     before = latest_number()
-    answer = post(*tamper(*stripe_peer.signed(stripe_peer.events[-1] | {"n": 12})))
-    assert (answer.status_code, answer.json()["code"]) == (400, "bad_signature")
-    assert "STRIPE_WEBHOOK_SECRET" in answer.json()["detail"]
+    response = post(*tamper(*stripe_peer.signed(stripe_peer.events[-1] | {"n": 12})))
+    assert (response.status_code, response.json()["code"]) == (400, "bad_signature")
+    assert "STRIPE_WEBHOOK_SECRET" in response.json()["detail"]
     assert event_names(payment.order, after=before) == []
     assert not GatewayWebhook.objects.exists()
 
@@ -106,8 +106,8 @@ def test_an_unsigned_webhook_is_refused(stripe_peer, tamper):
 def test_an_old_webhook_is_refused_and_a_large_one_is_not_read(stripe_peer):
     event = {"id": "evt_1", "type": "payment_intent.succeeded"}
     assert deliver(stripe_peer, event, at=time.time() - 301).status_code == 400
-    answer = deliver(stripe_peer, event | {"text": "x" * 1024 * 1024})
-    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    response = deliver(stripe_peer, event | {"text": "x" * 1024 * 1024})
+    assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
 
 
 def test_a_webhook_of_an_unknown_payment_is_stored_and_tried_again(stripe_peer):

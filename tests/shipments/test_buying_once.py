@@ -74,9 +74,9 @@ def test_concurrent_requests_buy_one_label():
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_requests_create_one_shipment_of_the_same_units():
     fulfillment = packed()
-    answers = at_once(4, lambda n: create(fulfillment).id)
-    assert sum(isinstance(answer, str) for answer in answers) == 1
-    assert {getattr(answer, "code", None) for answer in answers} == {None, "nothing_to_ship"}
+    results = at_once(4, lambda n: create(fulfillment).id)
+    assert sum(isinstance(result, str) for result in results) == 1
+    assert {getattr(result, "code", None) for result in results} == {None, "nothing_to_ship"}
 
 
 def sale(number, **given):

@@ -19,16 +19,16 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 def test_a_refusal_is_an_error_with_the_carriers_message(api):
     shipment = create(service="Refused")
-    answer = post(api, shipment, "label")
-    assert (answer.status_code, answer.json()["code"]) == (422, "carrier_refused")
-    assert "“Refused”" in answer.json()["detail"]
+    response = post(api, shipment, "label")
+    assert (response.status_code, response.json()["code"]) == (422, "carrier_refused")
+    assert "“Refused”" in response.json()["detail"]
     assert api.get(f"{BASE}/{shipment.id}").json()["label"]["status"] == "refused"
 
 
 def test_a_timeout_leaves_the_label_requested(api):
-    answer = post(api, create(service="Silent"), "label")
-    assert (answer.status_code, answer.json()["label"]["status"]) == (200, "wanted")
-    assert answer.json()["label"]["error"] == "The sandbox does not answer."
+    response = post(api, create(service="Silent"), "label")
+    assert (response.status_code, response.json()["label"]["status"]) == (200, "wanted")
+    assert response.json()["label"]["error"] == "The sandbox does not respond."
 
 
 def test_a_repeated_request_returns_the_current_state(api):
@@ -61,9 +61,9 @@ def test_a_repeated_request_calls_the_carrier_if_the_first_was_killed(api, monke
 def test_a_label_entered_by_hand_is_recorded(api):
     body = {"tracking_number": "1", "label_url": "https://x.test/1", "carrier_cost": "3"}
     shipment = ShipmentFactory(by=BY_HAND)
-    answer = post(api, shipment, "label", body).json()
-    assert (answer["tracking_number"], answer["carrier_cost"]) == ("1", "3.00")
-    assert answer["label_url"] == "https://x.test/1"
+    response = post(api, shipment, "label", body).json()
+    assert (response["tracking_number"], response["carrier_cost"]) == ("1", "3.00")
+    assert response["label_url"] == "https://x.test/1"
     other = post(api, ShipmentFactory(by=BY_HAND), "label", body)
     assert (other.status_code, other.json()["code"]) == (422, "tracking_number_taken")
 
@@ -72,9 +72,9 @@ def test_the_pdf_is_available_with_a_token_and_by_its_signed_url(api):
     shipment = ShipmentFactory(status="label_created")
     url = api.get(f"{BASE}/{shipment.id}").json()["label_url"]
     path = url.removeprefix("http://localhost:8000")
-    for answer in (api.get(f"{BASE}/{shipment.id}/label"), Client().get(path)):
-        assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")
-        assert answer.content.startswith(b"%PDF")
+    for response in (api.get(f"{BASE}/{shipment.id}/label"), Client().get(path)):
+        assert (response.status_code, response["Content-Type"]) == (200, "application/pdf")
+        assert response.content.startswith(b"%PDF")
     assert event_data(shipment.order, "shipment.label_created")["label_url"].startswith(url[:50])
 
 
@@ -104,17 +104,17 @@ def test_a_missing_file_is_reported(api, media):
     path = api.get(f"{BASE}/{shipment.id}").json()["label_url"]
     for file in media.rglob("*.pdf"):
         file.unlink()
-    answer = api.get(f"{BASE}/{shipment.id}/label")
-    assert (answer.status_code, answer.json()["code"]) == (409, "no_label")
-    assert "restore the file" in answer.json()["detail"]
+    response = api.get(f"{BASE}/{shipment.id}/label")
+    assert (response.status_code, response.json()["code"]) == (409, "no_label")
+    assert "restore the file" in response.json()["detail"]
     assert Client().get(path.removeprefix("http://localhost:8000")).status_code == 404
 
 
 def test_a_label_entered_by_hand_needs_only_a_tracking_number(api):
     shipment = ShipmentFactory(by=BY_HAND)
     for _ in range(2):
-        answer = post(api, shipment, "label", {"tracking_number": "1"}).json()
-    assert (answer["status"], answer["carrier_cost"]) == ("label_created", None)
+        response = post(api, shipment, "label", {"tracking_number": "1"}).json()
+    assert (response["status"], response["carrier_cost"]) == ("label_created", None)
     assert event_data(shipment.order, "shipment.label_created") == {
         "shipment_id": shipment.id,
         "tracking_number": "1",
@@ -129,9 +129,9 @@ def test_a_bought_label_with_a_number_in_use_is_refused(api, carrier):
     )
     carrier.responses = [purchased, purchased]
     post(api, ShipmentFactory(), "label")
-    answer = post(api, ShipmentFactory(), "label")
-    assert (answer.status_code, answer.json()["code"]) == (422, "carrier_refused")
-    assert "request another" in answer.json()["detail"]
+    response = post(api, ShipmentFactory(), "label")
+    assert (response.status_code, response.json()["code"]) == (422, "carrier_refused")
+    assert "request another" in response.json()["detail"]
 
 
 def test_without_a_stored_pdf_the_error_says_where_the_label_is(api):
@@ -140,6 +140,6 @@ def test_without_a_stored_pdf_the_error_says_where_the_label_is(api):
         ("label_created", "https://x.test/l"),
     ):
         shipment = ShipmentFactory(status=status, by=BY_HAND)
-        answer = api.get(f"{BASE}/{shipment.id}/label")
-        assert (answer.status_code, answer.json()["code"]) == (409, "no_label")
-        assert detail in answer.json()["detail"]
+        response = api.get(f"{BASE}/{shipment.id}/label")
+        assert (response.status_code, response.json()["code"]) == (409, "no_label")
+        assert detail in response.json()["detail"]

@@ -46,7 +46,7 @@ def test_the_reference_is_saved_before_the_label_is_paid_for(carrier):
 
 def test_the_timer_retries_after_a_timeout():
     shipment = label(create(service="Timeout"))
-    assert shipment.label.last_error == "The sandbox did not answer in time."
+    assert shipment.label.last_error == "The sandbox did not respond in time."
     tasks.call_carriers(now=later().isoformat())
     assert now(shipment).status == "label_created"
 

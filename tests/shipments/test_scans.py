@@ -183,8 +183,8 @@ def test_of_a_concurrent_dispatch_and_cancellation_one_succeeds():
     def act(n):
         return verbs[n % 2](shipment_id=shipment.id).status
 
-    answers = at_once(4, act)
-    refused = [answer for answer in answers if isinstance(answer, InvalidTransition)]
-    (status,) = {answer for answer in answers if answer not in refused}
+    results = at_once(4, act)
+    refused = [result for result in results if isinstance(result, InvalidTransition)]
+    (status,) = {result for result in results if result not in refused}
     assert len(refused) == 2
     assert now(shipment).status == status

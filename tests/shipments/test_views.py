@@ -62,16 +62,16 @@ def test_a_part_of_the_packed_units_is_shipped(api):
     body = {"fulfillment_id": fulfillment.id, "carrier": "FedEx", "service": "Ground"}
     twice = [{"order_item_id": item, "quantity": 1}] * 2
     assert api.post(BASE, body | {"items": twice}).json()["items"][0]["quantity"] == 2
-    answer = api.post(BASE, body | {"items": twice})
-    assert (answer.status_code, answer.json()["code"]) == (422, "too_many_packed_units")
+    response = api.post(BASE, body | {"items": twice})
+    assert (response.status_code, response.json()["code"]) == (422, "too_many_packed_units")
     api.post(BASE, body)
-    answer = api.post(BASE, body)
-    assert (answer.status_code, answer.json()["code"]) == (409, "nothing_to_ship")
+    response = api.post(BASE, body)
+    assert (response.status_code, response.json()["code"]) == (409, "nothing_to_ship")
 
 
 def test_a_fulfillment_of_another_organization_is_not_shipped(api):
-    answer = api.post(BASE, {"fulfillment_id": packed(organization_id="org_2").id})
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["fulfillment_id"])
+    response = api.post(BASE, {"fulfillment_id": packed(organization_id="org_2").id})
+    assert (response.status_code, list(response.json()["errors"])) == (400, ["fulfillment_id"])
 
 
 class TestInvalidBodies:
@@ -95,8 +95,8 @@ class TestInvalidBodies:
         ],
     )
     def test_the_invalid_field_is_named(self, api, verb, body, field):
-        answer = post(api, ShipmentFactory(status="label_created"), verb, body)
-        assert (answer.status_code, list(answer.json()["errors"])) == (400, [field])
+        response = post(api, ShipmentFactory(status="label_created"), verb, body)
+        assert (response.status_code, list(response.json()["errors"])) == (400, [field])
 
 
 @pytest.mark.parametrize(
@@ -107,24 +107,24 @@ class TestInvalidBodies:
     ],
 )
 def test_a_delivery_before_the_dispatch_is_refused(api, verb, body):
-    answer = post(api, ShipmentFactory(status="dispatched"), verb, body)
-    assert (answer.status_code, answer.json()["code"]) == (422, "too_early")
-    assert "was dispatched at" in answer.json()["detail"]
+    response = post(api, ShipmentFactory(status="dispatched"), verb, body)
+    assert (response.status_code, response.json()["code"]) == (422, "too_early")
+    assert "was dispatched at" in response.json()["detail"]
 
 
 def test_a_clock_that_is_a_minute_slow_is_accepted(api):
     shipment = ShipmentFactory(status="dispatched")
     body = {"delivered_at": (timezone.now() - timedelta(minutes=1)).isoformat()}
     for _ in range(2):
-        answer = post(api, shipment, "deliver", body)
-        assert answer.status_code == 200
-        assert answer.json()["delivered_at"] == answer.json()["dispatched_at"]
+        response = post(api, shipment, "deliver", body)
+        assert response.status_code == 200
+        assert response.json()["delivered_at"] == response.json()["dispatched_at"]
 
 
 def test_an_invalid_transition_lists_the_allowed_actions(api):
-    answer = post(api, ShipmentFactory(), "scans", {"status": "in_transit"})
-    assert (answer.status_code, answer.json()["code"]) == (409, "invalid_transition")
-    assert answer.json()["allowed_actions"] == ["label", "cancel"]
+    response = post(api, ShipmentFactory(), "scans", {"status": "in_transit"})
+    assert (response.status_code, response.json()["code"]) == (409, "invalid_transition")
+    assert response.json()["allowed_actions"] == ["label", "cancel"]
 
 
 def test_shipments_are_filtered(api):
@@ -195,8 +195,8 @@ class TestWebhooks:
         assert event_names(shipment.order, after=before) == ["shipment.in_transit"]
 
     def test_a_webhook_with_an_invalid_signature_is_refused(self):
-        answer = self.send(self.about(ShipmentFactory(status="dispatched")), signature="no")
-        assert (answer.status_code, answer.json()["code"]) == (400, "bad_signature")
+        response = self.send(self.about(ShipmentFactory(status="dispatched")), signature="no")
+        assert (response.status_code, response.json()["code"]) == (400, "bad_signature")
         assert not CarrierWebhook.objects.exists()
 
     def test_a_webhook_about_something_else_is_ignored(self):
@@ -205,12 +205,12 @@ class TestWebhooks:
 
     @pytest.mark.parametrize("carrier", ["manual", "unknown"])
     def test_a_carrier_without_webhooks_is_not_found(self, carrier):
-        answer = self.send(None, carrier=carrier)
-        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        response = self.send(None, carrier=carrier)
+        assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
     def test_a_large_webhook_is_refused(self):
-        answer = self.send("x" * 1024 * 1024)
-        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+        response = self.send("x" * 1024 * 1024)
+        assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
 
 
 def test_a_scan_can_name_its_actor(api):

@@ -12,6 +12,6 @@ class Command(BaseCommand):
         try:
             broker.declare_topology()
         except broker.Unavailable as error:
-            raise CommandError(f"The broker does not answer: {error}") from error
+            raise CommandError(f"The broker does not respond: {error}") from error
         names = [queue.name for queue in broker.queues()]
         self.stdout.write(f"Declared exchange {broker.exchange().name} and {', '.join(names)}.")

@@ -40,6 +40,6 @@ class Command(BaseCommand):
         try:
             broker.tail(show, listening=threading.Event(), stop=threading.Event())
         except broker.Unavailable as error:
-            raise CommandError(f"The broker does not answer: {error}") from error
+            raise CommandError(f"The broker does not respond: {error}") from error
         except KeyboardInterrupt:
             pass

@@ -65,7 +65,7 @@ def test_stopped_during_requests(node, deployment, prove, caller, unused_tcp_por
             web.close()
 
     new = {"customer_id": "cust_1", "currency": "USD"}
-    wait_until(lambda: send("/api/v1/carts", new, "first") == 201, "the web does not answer")
+    wait_until(lambda: send("/api/v1/carts", new, "first") == 201, "the web does not respond")
     carts = [CartFactory().id for _ in range(50)]
     node.send(signal.SIGSTOP)
     took = []
