@@ -27,12 +27,12 @@ M = TypeVar("M", bound=Model)
 
 
 class ContextViewSet(viewsets.GenericViewSet[Any]):
-    """Base of all views: one organization's rows, a scope, an actor, and POSTs done once.
+    """Base of all views: checks the scope, and limits rows to those of the caller's organization.
 
-    `scope` is the context's name in `<context>:read` and `<context>:write`;
-    `idempotency_key_required` names the actions that are refused without an Idempotency-Key;
-    `calls_outside` those that do only their intent `once`, because a call outside is in no
-    transaction.
+    `scope` is the context's name in `<context>:read` and `<context>:write`. A POST with an
+    Idempotency-Key is executed once; `idempotency_key_required` names the actions that require the
+    key. The actions in `calls_outside` pass only their intent to `once`, because a call of a
+    gateway or a carrier must not be made in a transaction.
     """
 
     scope: ClassVar[str]
@@ -47,7 +47,7 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         if not request.path.isprintable():
             raise Http404  # no id has such characters, and PostgreSQL does not accept all of them
         if str(request.method).lower() not in self.action_map:
-            self.http_method_not_allowed(request)  # whatever its query and body are
+            self.http_method_not_allowed(request)  # before the query and the body are checked
         self._check_query(request)
         if request.method in SAFE_METHODS:
             if int(request.META.get("CONTENT_LENGTH") or 0):
@@ -69,14 +69,14 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         return caller_of(self.request)
 
     def perform_authentication(self, request: Request) -> None:
-        """Count the request before it is judged: refusing it costs as much as answering it."""
+        """Count every request for the rate limit, including those that are refused."""
         try:
             super().perform_authentication(request)
         finally:
             super().check_throttles(request)
 
     def check_throttles(self, request: Request) -> None:
-        """Every request has been counted by now, those without a good token too."""
+        """Do nothing: `perform_authentication` has counted the request."""
 
     def body(self) -> dict[str, Any]:
         """Return the validated body. Raises ValidationError."""
@@ -93,12 +93,12 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         return dict(parsed.validated_data)
 
     def answer(self, row: Model) -> Response:
-        """Answer with the row as it is in the database now."""
+        """Return the response for a row, which is read again from the database."""
         now = self.get_queryset().get(pk=row.pk)
         return Response(self.get_serializer(now).data, status=operation_of(self).statuses[0])
 
     def once(self, work: Callable[[], Response]) -> Response:
-        """Answer with what `work` answers, or answered to the first of the request's twins."""
+        """Return the response of `work`, or the stored response of an earlier request."""
         return idempotency.run(lambda request: work(), self.request)
 
     def visible(self, rows: QuerySet[M]) -> QuerySet[M]:
@@ -109,11 +109,11 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         return self.visible(super().get_queryset())
 
     def filter_queryset(self, queryset: QuerySet[M]) -> QuerySet[M]:
-        """Only lists have filters; one row is found by its id."""
+        """Filter lists only: a single row is found by its id."""
         return super().filter_queryset(queryset) if self.action == "list" else queryset
 
     def _check_query(self, request: Request) -> None:
-        """Ignored, a misspelt filter would answer too much, and `dry_run` would do the work."""
+        """Refuse unknown parameters: a misspelled filter, for example, would return all rows."""
         known = self._parameters()
         errors = {}
         for name, values in request.query_params.lists():
@@ -127,7 +127,7 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
             raise ValidationError(errors)
 
     def _parameters(self) -> dict[str, bool]:
-        """What the action's query may hold; true for what may be repeated."""
+        """Return the parameters of the action's query, each with whether it can be repeated."""
         if (takes := operation_of(self).request) and self.request.method in SAFE_METHODS:
             return dict.fromkeys(takes().fields, False)
         if self.action != "list":
@@ -150,13 +150,13 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
             raise ValidationError("A DELETE request takes no body.")
 
     def _take_actor(self, request: Request) -> None:
-        """Take the `actor` from the body: the events then name this person."""
+        """Remove the `actor` from the body, and record this person in the request's events."""
         if "actor" not in request.data:
             return
         if not self.caller.may(DELEGATE):
             raise MissingScope(DELEGATE)
         try:
-            # Taken out of the body: no serializer has to know it.
+            # Removed, so that serializers do not need the field.
             actor = ExternalId().run_validation(cast(dict[str, Any], request.data).pop("actor"))
         except ValidationError as error:
             raise ValidationError({"actor": error.detail}) from error
