@@ -67,7 +67,16 @@ class Fulfillments(AggregateViewSet):
         serializers.FulfillmentMove,
         example="fulfillment_reduced",
         operation_id="move_fulfillment_units",
-        errors=[OrderIsCancelled, NotInFulfillment, TooManyFulfillmentUnits, OtherWarehouse],
+        errors=[
+            OrderIsCancelled,
+            NotInFulfillment,
+            ErrorExample.of(TooManyFulfillmentUnits)._replace(
+                detail=f"{serializers.ITEM_ID}: 3 requested, 2 not picked here."
+            ),
+            ErrorExample.of(OtherWarehouse)._replace(
+                detail="ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5 is already assigned to wh_south."
+            ),
+        ],
     )
     def move(self, fulfillment: Fulfillment) -> Fulfillment:
         """Move units that are not picked to another warehouse."""

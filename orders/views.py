@@ -72,7 +72,12 @@ class Orders(AggregateViewSet):
         """Record Inventory's response: a reservation with its allocations, or a rejection."""
         return services.record_reservation(order_id=order.id, **self.body())
 
-    @command(serializers.OrderCancel, example="order_cancelled", errors=[AlreadyShipped])
+    @command(
+        serializers.OrderCancel,
+        example="order_cancelled",
+        errors=[AlreadyShipped],
+        blocked_status="shipped",
+    )
     def cancel(self, order: Order) -> Order:
         """Cancel an order before any of its units has left, and refund its payments."""
         return services.cancel_order(order_id=order.id, **self.body())

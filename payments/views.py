@@ -7,6 +7,7 @@ from rest_framework.decorators import action, throttle_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.errors import ErrorExample
 from config.api.operations import endpoint, operation_of, public
 from config.api.views import command
 from config.core.exceptions import BadSignature
@@ -55,7 +56,14 @@ class Payments(AggregateViewSet):
     @endpoint(
         request=serializers.PaymentRetry,
         example="payment_retried",
-        errors=[OrderNotPayable, PaymentInProgress, PaymentMethodUnavailable, UnknownSandboxToken],
+        errors=[
+            ErrorExample.of(OrderNotPayable)._replace(
+                detail=f"Nothing is due for {serializers.ORDER_ID}."
+            ),
+            PaymentInProgress,
+            PaymentMethodUnavailable,
+            UnknownSandboxToken,
+        ],
         blocked_status="pending",
     )
     def retry(self, request: Request, pk: str) -> Response:

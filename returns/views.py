@@ -55,7 +55,7 @@ class Returns(AggregateViewSet):
         """Reject a requested return."""
         return services.reject_return(return_id=return_request.id, **self.body())
 
-    @command(serializers.ReturnCancel, example="return_cancelled")
+    @command(serializers.ReturnCancel, example="return_cancelled", blocked_status="closed")
     def cancel(self, return_request: Return) -> Return:
         """Cancel a return that has no receipts."""
         return services.cancel_return(return_id=return_request.id, **self.body())
