@@ -35,7 +35,7 @@ BEGINNINGS = {
     "started": ["pay", "start"],
     "short": ["pay", "start", "report_short"],
     "packed": ["pay", "pick_and_pack"],
-    "labelled": ["pay", *SENT[:3]],
+    "labeled": ["pay", *SENT[:3]],
     "sent": ["pay", *SENT],
     "lost": ["pay", *SENT, "lose"],
     "partly sent": ["reserve", "pay", *SENT],
