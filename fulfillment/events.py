@@ -1,11 +1,11 @@
 """Fulfillment's events: the published ones in the contract's order, then the internal ones."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from events.schema import Event, Id, Kilograms, Payload, Quantity, Timestamp, event
+from events.schema import Event, Id, Kilograms, Quantity, Timestamp, event
+from orders.events import LineUnits
 
 if TYPE_CHECKING:
     pass
@@ -46,17 +46,6 @@ class FulfillmentPacked(Event):
     total_weight: Annotated[Kilograms, Meta(description="The sum of all packages.")]
     packed_by: str
     packed_at: Timestamp
-
-
-class LineUnits(Payload):
-    """A number of units of one order line."""
-
-    order_item_id: Id
-    quantity: Quantity
-
-    @classmethod
-    def of_units(cls, units: Mapping[str, int]) -> list[Self]:
-        return [cls(order_item_id=item, quantity=quantity) for item, quantity in units.items()]
 
 
 @event("fulfillment.opened", published=False)

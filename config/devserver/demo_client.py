@@ -109,7 +109,7 @@ class DemoClient:
             if values := [row[field] for row in response["results"] if row[field]]:
                 self.print(f"    GET {API}{short(path)}  {status}")
                 return values[0]
-            time.sleep(0.2)
+            time.sleep(0.2)  # no event says when the row is there
         raise DemoFailed(f"GET {path} returned no {field} within {TIMEOUT:.0f} s.")
 
     def _send(

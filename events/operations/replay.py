@@ -110,7 +110,7 @@ def _send(
     try:
         while batch := _after(confirmed, selection, size):
             if rate:
-                time.sleep(max(begun + done / rate - time.monotonic(), 0))
+                time.sleep(max(begun + done / rate - time.monotonic(), 0))  # keeps to `rate`
             outcomes: dict[str, Outcome] = {}
             try:
                 publisher.send([message for _, message in batch], outcomes)

@@ -50,7 +50,7 @@ def test_idle():
         for _ in range(COUNT):
             stream, at = commit()
             committed[stream] = at
-            time.sleep(PAUSE)
+            time.sleep(PAUSE)  # so that the service is idle
         late = took(committed)
         running.terminate()
         running.wait()
@@ -73,7 +73,7 @@ def test_half_load():
         committed = {}
         started = time.perf_counter()
         for n in range(HALF):
-            time.sleep(max(0, started + n * 2 / full - time.perf_counter()))
+            time.sleep(max(0, started + n * 2 / full - time.perf_counter()))  # half load
             stream, at = commit()
             committed[stream] = at
         late = took(committed)

@@ -37,7 +37,7 @@ def wait_until(condition: Callable[[], object], why: str, patience: float = PATI
     deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, why
-        time.sleep(0.005)
+        time.sleep(0.005)  # other processes do not notify this one
 
 
 def message(name: str, stream: str) -> publisher.Message:

@@ -34,7 +34,7 @@ class Breaker:
 
     def kill_a_worker(self, seconds: float) -> None:
         os.killpg(self.deployment.workers.pop(0).pid, signal.SIGKILL)
-        time.sleep(seconds)
+        time.sleep(seconds)  # the fault lasts
         self.deployment.worker()
 
     def end_a_worker(self, seconds: float) -> None:
@@ -43,17 +43,17 @@ class Breaker:
 
     def restart_the_broker(self, seconds: float) -> None:
         self.node.stop()
-        time.sleep(seconds)
+        time.sleep(seconds)  # the fault lasts
         self.node.start()
 
     def freeze_the_broker(self, seconds: float) -> None:
         self.node.send(signal.SIGSTOP)
-        time.sleep(seconds)
+        time.sleep(seconds)  # the fault lasts
         self.node.send(signal.SIGCONT)
 
     def starve_the_broker(self, seconds: float) -> None:
         self.node.control("set_vm_memory_high_watermark", "absolute", "1")
-        time.sleep(seconds)
+        time.sleep(seconds)  # the fault lasts
         self.node.control("set_vm_memory_high_watermark", "0.4")
 
     def end_database_connections(self, seconds: float) -> None:
@@ -63,7 +63,7 @@ class Breaker:
     def crash_the_database(self, seconds: float) -> None:
         self.cluster.stop()
         connection.close()
-        time.sleep(seconds)
+        time.sleep(seconds)  # the fault lasts
         self.cluster.start()
 
     def delete_a_queue(self, seconds: float) -> None:
