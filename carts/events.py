@@ -1,13 +1,10 @@
 """The events of carts: published ones in the order of the specification, then internal ones."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
 from events.schema import Event, Id, Money, Quantity, Timestamp, event
-
-if TYPE_CHECKING:
-    pass
 
 
 class CartEvent(Event):

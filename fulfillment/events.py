@@ -1,15 +1,11 @@
 """Fulfillment's events: the published ones in the contract's order, then the internal ones."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from events.schema import Event, Id, Kilograms, Quantity, Timestamp, event
 from orders.events import LineUnits
-
-if TYPE_CHECKING:
-    pass
-
 
 AssignmentReason = Literal["reserved", "moved", "lost"]
 WithdrawalReason = Literal["reserved", "moved", "written_off"]

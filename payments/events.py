@@ -1,13 +1,10 @@
 """The events of payments: the published ones in the order of the contract, then the internal."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from events.schema import Event, Id, Money, Timestamp, event
-
-if TYPE_CHECKING:
-    pass
 
 PaymentMethod = Literal["stripe", "manual", "sandbox"]
 RefundMethod = Literal["original_payment", "store_credit", "manual"]

@@ -1,13 +1,10 @@
 """Returns' events: the published ones in the contract's order, then the internal ones."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from events.schema import Event, Id, Money, Payload, Quantity, Timestamp, event
-
-if TYPE_CHECKING:
-    pass
 
 RefundMethod = Literal["original_payment", "store_credit", "manual"]
 Condition = Literal["good", "opened", "damaged", "defective", "wrong_item"]

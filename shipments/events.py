@@ -1,13 +1,10 @@
 """The events of shipments: first the published ones in the contract's order, then the internal."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from msgspec import Meta
 
 from events.schema import Event, Id, Money, Timestamp, event
-
-if TYPE_CHECKING:
-    pass
 
 
 @event("shipment.created", version="1.0")

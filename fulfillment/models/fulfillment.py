@@ -17,6 +17,7 @@ from events.schema import Event
 from fulfillment import events
 from fulfillment.exceptions import NotInFulfillment, OtherWarehouse, WarehouseRequired
 from fulfillment.models.parts import FulfillmentItem, Pick
+from orders.events import LineUnits
 
 if TYPE_CHECKING:
     from orders.models import Order, OrderItem
@@ -152,7 +153,7 @@ class Fulfillment(Aggregate):
         fulfillment.record(
             events.FulfillmentOpened.of(
                 fulfillment,
-                items=events.LineUnits.of_units(units),
+                items=LineUnits.of_units(units),
             )
         )
         return fulfillment
@@ -232,7 +233,7 @@ class Fulfillment(Aggregate):
         return events.FulfillmentUnitsAssigned.of(
             self,
             reason=reason,
-            items=events.LineUnits.of_units(units),
+            items=LineUnits.of_units(units),
         )
 
     @transition(
@@ -249,7 +250,7 @@ class Fulfillment(Aggregate):
         return events.FulfillmentUnitsWithdrawn.of(
             self,
             reason=reason,
-            items=events.LineUnits.of_units(units),
+            items=LineUnits.of_units(units),
         )
 
     @transition(
@@ -265,7 +266,7 @@ class Fulfillment(Aggregate):
             self._changed(item).write_off(quantity)
         return events.FulfillmentUnitsShort.of(
             self,
-            items=events.LineUnits.of_units(units),
+            items=LineUnits.of_units(units),
         )
 
     @transition(
@@ -292,7 +293,7 @@ class Fulfillment(Aggregate):
         return events.FulfillmentUnitsLost.of(
             self,
             shipment_id=shipment_id,
-            items=events.LineUnits.of_units(units),
+            items=LineUnits.of_units(units),
         )
 
     @transition(source=UNPACKED, target=Status.CANCELLED, emits=events.FulfillmentCancelled)
