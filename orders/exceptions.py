@@ -46,6 +46,32 @@ class TooManyUnits(DomainError):
     example = "Units of item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF available: 2; requested: 3."
 
 
+class AmbiguousVariant(DomainError):
+    """Several lines of the order have this variant: allocate by `order_item_id`."""
+
+    code = "ambiguous_variant"
+    example = "The order has 2 lines of var_mug: name one by order_item_id."
+
+
+class AllocatedTwice(DomainError):
+    """A line is allocated twice to one warehouse: add up the quantities."""
+
+    code = "allocated_twice"
+    example = (
+        "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF is allocated twice to wh_north: add up the quantities."
+    )
+
+
+class OtherReservation(Conflict):
+    """The rejection does not name the reservation that the order holds.
+
+    `reservation_id` is required while the order holds a reservation.
+    """
+
+    code = "other_reservation"
+    example = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B holds the reservation res_8f2c41d7, not res_2b90."
+
+
 class UnknownShipment(DomainError):
     """No unit of the order is under way in this shipment."""
 

@@ -2,10 +2,16 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from events.schema import MAX_BODY
-from orders.exceptions import OrderTooLarge, UnitsArePicked, UnknownOrderItem
+from orders.exceptions import (
+    AllocatedTwice,
+    AmbiguousVariant,
+    OrderTooLarge,
+    UnitsArePicked,
+    UnknownOrderItem,
+)
 
 if TYPE_CHECKING:
     from orders.models import OrderItem
@@ -19,6 +25,15 @@ class AllocationData(TypedDict):
     """Units of an order item that Inventory reserved in a warehouse."""
 
     order_item_id: str
+    warehouse_id: str
+    quantity: int
+
+
+class AllocationRequest(TypedDict):
+    """Units that Inventory reserved in a warehouse, of an order item or of a variant."""
+
+    order_item_id: NotRequired[str]
+    variant_id: NotRequired[str]
     warehouse_id: str
     quantity: int
 
@@ -47,6 +62,38 @@ class Quantities:
     def select(self, units: Units) -> "list[tuple[OrderItem, int]]":
         """Return the lines of `units` with their quantities. Raises UnknownOrderItem."""
         return [(self.line(item_id), quantity) for item_id, quantity in units.items()]
+
+    def line_of(self, variant_id: str) -> "OrderItem":
+        """Return the only line of a variant. Raises UnknownOrderItem, AmbiguousVariant."""
+        lines = [line for line in self.lines if line.variant_id == variant_id]
+        if not lines:
+            raise UnknownOrderItem(f"The order has no item of {variant_id}.")
+        if len(lines) > 1:
+            raise AmbiguousVariant(
+                f"The order has {len(lines)} lines of {variant_id}: name one by order_item_id."
+            )
+        return lines[0]
+
+    def resolve(self, requests: Sequence[AllocationRequest]) -> list[AllocationData]:
+        """Return allocations by order item, also of those that name a variant.
+
+        Raises UnknownOrderItem, AmbiguousVariant, AllocatedTwice.
+        """
+        allocations: dict[tuple[str, str], AllocationData] = {}
+        for each in requests:
+            item_id = each.get("order_item_id") or self.line_of(each["variant_id"]).id
+            place = (item_id, each["warehouse_id"])
+            if place in allocations:
+                raise AllocatedTwice(
+                    f"{item_id} is allocated twice to {each['warehouse_id']}: add up the "
+                    "quantities."
+                )
+            allocations[place] = AllocationData(
+                order_item_id=item_id,
+                warehouse_id=each["warehouse_id"],
+                quantity=each["quantity"],
+            )
+        return list(allocations.values())
 
     def is_allocated_as(self, allocations: Sequence[AllocationData]) -> bool:
         """Return whether the lines already have these allocations."""

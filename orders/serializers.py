@@ -97,21 +97,36 @@ class OrderCreate(OrderTerms):
 
 
 class AllocationCreate(StrictSerializer):
-    """A quantity of an order item, reserved in one warehouse."""
+    """A quantity of an order item or of a variant, reserved in one warehouse."""
 
-    order_item_id = ExternalId()
+    order_item_id = ExternalId(required=False)
+    variant_id = ExternalId(
+        required=False,
+        help_text="Instead of `order_item_id`, if only one line of the order has this variant.",
+    )
     warehouse_id = ExternalId()
     quantity = Quantity()
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("order_item_id" in attrs) == ("variant_id" in attrs):
+            raise serializers.ValidationError("Give either order_item_id or variant_id.")
+        return attrs
+
 
 class OrderReservation(Body):
-    """Inventory's response: a reservation with its allocations, or a rejection."""
+    """Inventory's response: a reservation with its allocations, or a rejection.
+
+    A reservation lists all of its allocations; they replace those of the earlier one.
+    """
 
     example = {
         "reservation_id": "res_8f2c41d7",
         "allocations": [{"order_item_id": ITEM_ID, "warehouse_id": "wh_north", "quantity": 4}],
     }
-    reservation_id = ExternalId(required=False)
+    reservation_id = ExternalId(
+        required=False,
+        help_text="May be missing in a rejection while the order holds no reservation.",
+    )
     allocations = serializers.ListField(
         child=AllocationCreate(), required=False, max_length=MAX_ALLOCATIONS
     )
@@ -124,11 +139,6 @@ class OrderReservation(Body):
                 raise serializers.ValidationError("A rejection cannot have allocations.")
         elif missing := sorted({"reservation_id", "allocations"} - attrs.keys()):
             raise serializers.ValidationError(dict.fromkeys(missing, "This field is required."))
-        else:
-            places = {(a["order_item_id"], a["warehouse_id"]) for a in attrs["allocations"]}
-            if len(places) < len(attrs["allocations"]):
-                message = "An item is allocated twice to one warehouse: add up the quantities."
-                raise serializers.ValidationError({"allocations": message})
         return attrs
 
 

@@ -15,10 +15,15 @@ import shipments.selectors
 from config.core.numbering import next_number
 from config.core.timers import for_each
 from orders import selectors
-from orders.exceptions import AlreadyShipped, FulfillmentHasStarted, UnknownShipment
+from orders.exceptions import (
+    AlreadyShipped,
+    FulfillmentHasStarted,
+    OtherReservation,
+    UnknownShipment,
+)
 from orders.models import Order
 from orders.models.parts import DeliveryProof, ItemData, ShipmentData
-from orders.quantities import AllocationData, Units
+from orders.quantities import AllocationRequest, Units
 
 
 class ShippingTerms(TypedDict, total=False):
@@ -119,50 +124,58 @@ def record_reservation(
     rejected: bool,
     reason: str = "",
     reservation_id: str = "",
-    allocations: Sequence[AllocationData] = (),
+    allocations: Sequence[AllocationRequest] = (),
 ) -> Order:
     """Record Inventory's response: a reservation with its allocations, or a rejection.
 
     Raises what `reserve_stock` or `reject_reservation` raises.
     """
     if rejected:
-        return reject_reservation(order_id=order_id, note=reason)
+        return reject_reservation(order_id=order_id, reservation_id=reservation_id, note=reason)
     return reserve_stock(order_id=order_id, reservation_id=reservation_id, allocations=allocations)
 
 
 @transaction.atomic
 def reserve_stock(
-    *, order_id: str, reservation_id: str, allocations: Sequence[AllocationData]
+    *, order_id: str, reservation_id: str, allocations: Sequence[AllocationRequest]
 ) -> Order:
-    """Record a reservation: order_item_id, warehouse_id and quantity of each allocation.
+    """Record a reservation: all warehouses with the quantities reserved there, by line or variant.
 
-    Raises OrderIsCancelled, FulfillmentHasStarted, UnknownOrderItem, TooManyUnits, OrderTooLarge,
-    InvalidTransition.
+    Raises OrderIsCancelled, FulfillmentHasStarted, UnknownOrderItem, AmbiguousVariant,
+    AllocatedTwice, TooManyUnits, OrderTooLarge, InvalidTransition.
     """
     order = selectors.get_for_update(order_id)
     order.expect_not_cancelled()
+    reserved = order.quantities.resolve(allocations)
     is_same_reservation = order.reservation_id == reservation_id
-    if is_same_reservation and order.quantities.is_allocated_as(allocations):
+    if is_same_reservation and order.quantities.is_allocated_as(reserved):
         return order
     if fulfillment.selectors.has_started(order_id):
         raise FulfillmentHasStarted(
             f"A warehouse is picking {order_id}: its allocation cannot change any more."
         )
-    order.reserve(reservation_id=reservation_id, allocations=allocations)
+    order.reserve(reservation_id=reservation_id, allocations=reserved)
     order.save()
     return order
 
 
 @transaction.atomic
-def reject_reservation(*, order_id: str, note: str = "") -> Order:
+def reject_reservation(*, order_id: str, reservation_id: str = "", note: str = "") -> Order:
     """Cancel an order that Inventory cannot supply, with reason `out_of_stock`.
 
-    Raises OrderIsCancelled, AlreadyShipped, InvalidTransition.
+    `reservation_id` is the rejected reservation; it may be missing while the order holds none.
+    Raises OrderIsCancelled, OtherReservation, AlreadyShipped, InvalidTransition.
     """
     order = selectors.get_for_update(order_id)
     if order.cancellation_reason == Order.CancellationReason.OUT_OF_STOCK:
         return order
     order.expect_not_cancelled()
+    if order.reservation_id not in (None, reservation_id):
+        raise OtherReservation(
+            f"{order_id} holds the reservation {order.reservation_id}, not {reservation_id}."
+            if reservation_id
+            else f"reservation_id is required: {order_id} holds {order.reservation_id}."
+        )
     _expect_not_shipped(order)
     order.reject(note=note, at=timezone.now(), is_paid=payments.selectors.has_money(order.id))
     order.save()

@@ -12,11 +12,14 @@ from events.views import Page, Timeline, timeline
 from events.viewsets import AggregateViewSet
 from orders import selectors, serializers, services
 from orders.exceptions import (
+    AllocatedTwice,
     AlreadyShipped,
+    AmbiguousVariant,
     DiscountTooLarge,
     FulfillmentHasStarted,
     OrderIsCancelled,
     OrderTooLarge,
+    OtherReservation,
     TooManyUnits,
     UnitsArePicked,
     UnknownOrderItem,
@@ -62,8 +65,11 @@ class Orders(AggregateViewSet):
         allowed_actions=("place", "cancel", "hold"),
         errors=[
             OrderIsCancelled,
+            OtherReservation,
             FulfillmentHasStarted,
             UnknownOrderItem,
+            AmbiguousVariant,
+            AllocatedTwice,
             TooManyUnits,
             OrderTooLarge,
         ],

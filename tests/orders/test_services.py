@@ -12,10 +12,13 @@ from events.aggregate import InvalidTransition
 from events.models import EventRecord
 from orders import selectors, services
 from orders.exceptions import (
+    AllocatedTwice,
+    AmbiguousVariant,
     NoItems,
     NotFullyPaid,
     OrderIsCancelled,
     OrderTooLarge,
+    OtherReservation,
     TooManyUnits,
     UnknownOrderItem,
     UnknownShipment,
@@ -126,6 +129,49 @@ class TestReservation:
         with pytest.raises(UnknownOrderItem):
             services.reserve_stock(order_id=order.id, reservation_id="r", allocations=[foreign])
         assert selectors.get(order.id).reservation_id is None
+
+    def test_an_allocation_may_name_the_variant_of_a_line(self):
+        order = order_of(2, 1, status="placed")
+        allocations = [
+            {"variant_id": "var_1", "warehouse_id": "wh_2", "quantity": 1},
+            {"order_item_id": order.lines[0].id, "warehouse_id": "wh_1", "quantity": 2},
+        ]
+        services.reserve_stock(order_id=order.id, reservation_id="r", allocations=allocations)
+        lines = selectors.get(order.id).lines
+        assert [line.by_warehouse() for line in lines] == [{"wh_1": 2}, {"wh_2": 1}]
+
+    def test_a_variant_must_be_that_of_one_line(self):
+        order = OrderFactory(items=[LineFactory(variant_id="var_1") for _ in range(2)])
+        allocation = {"variant_id": "var_1", "warehouse_id": "wh_1", "quantity": 2}
+        with pytest.raises(AmbiguousVariant, match="2 lines of var_1: name one by order_item_id"):
+            services.reserve_stock(order_id=order.id, reservation_id="r", allocations=[allocation])
+        other = {**allocation, "variant_id": "var_x"}
+        with pytest.raises(UnknownOrderItem, match="no item of var_x"):
+            services.reserve_stock(order_id=order.id, reservation_id="r", allocations=[other])
+
+    def test_a_line_cannot_be_allocated_twice_to_one_warehouse(self):
+        order = order_of(2, status="placed")
+        by_variant = {"variant_id": "var_0", "warehouse_id": "wh_1", "quantity": 1}
+        by_line = {"order_item_id": order.lines[0].id, "warehouse_id": "wh_1", "quantity": 1}
+        with pytest.raises(AllocatedTwice):
+            services.reserve_stock(
+                order_id=order.id, reservation_id="r", allocations=[by_variant, by_line]
+            )
+
+    def test_only_the_reservation_that_the_order_holds_can_be_rejected(self):
+        order = order_of(2, status="placed")
+        self.reserve(order, (0, "wh_1", 2), reservation_id="res_0")
+        self.reserve(order, (0, "wh_2", 2), reservation_id="res_1")
+        with pytest.raises(OtherReservation, match="holds the reservation res_1, not res_0"):
+            services.reject_reservation(order_id=order.id, reservation_id="res_0")
+        with pytest.raises(OtherReservation, match="reservation_id is required"):
+            services.reject_reservation(order_id=order.id)
+        rejected = services.reject_reservation(order_id=order.id, reservation_id="res_1")
+        assert rejected.cancellation_reason == "out_of_stock"
+
+    def test_a_rejection_may_name_a_reservation_that_was_never_made(self):
+        order = services.reject_reservation(order_id=OrderFactory().id, reservation_id="res_0")
+        assert order.is_cancelled()
 
     def test_a_cancelled_order_refuses_inventory(self):
         order = OrderFactory(status="cancelled")

@@ -108,10 +108,16 @@ def test_inventory_reserves_or_rejects_an_order(api):
     assert response["reservation_id"] == "res_1"
     assert response["items"][0]["allocations"] == [{"warehouse_id": "wh_2", "quantity": 1}]
     twice = post(api, order, "reservation", {**body, "allocations": [place, place]})
-    assert list(twice.json()["errors"]) == ["allocations"]
+    assert (twice.status_code, twice.json()["code"]) == (422, "allocated_twice")
     for wrong in ({}, {"reservation_id": "res_1"}, {"rejected": True, "allocations": []}):
         assert post(api, order, "reservation", wrong).status_code == 400
-    rejected = post(api, order, "reservation", {"rejected": True, "reason": "sold out"}).json()
+    for wrong in (place | {"variant_id": "var_1"}, {"warehouse_id": "wh_2", "quantity": 1}):
+        either = post(api, order, "reservation", {**body, "allocations": [wrong]})
+        assert "either order_item_id or variant_id" in either.text
+    rejection = {"rejected": True, "reason": "sold out"}
+    other = post(api, order, "reservation", {**rejection, "reservation_id": "res_0"})
+    assert (other.status_code, other.json()["code"]) == (409, "other_reservation")
+    rejected = post(api, order, "reservation", {**rejection, "reservation_id": "res_1"}).json()
     assert rejected["status"] == "cancelled"
     assert rejected["cancellation"]["reason"] == "out_of_stock"
     assert rejected["cancellation"]["note"] == "sold out"
