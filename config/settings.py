@@ -162,6 +162,7 @@ _SECONDS_BETWEEN_RUNS = {
     "carts.tasks.abandon_idle_carts": 60,
     "carts.tasks.expire_idle_carts": 600,
     "orders.tasks.expire_unpaid_orders": 15,
+    "orders.tasks.expire_pending_orders": 600,
     "payments.tasks.call_gateways": 2,
     "payments.tasks.process_pending_webhooks": 60,
     "shipments.tasks.call_carriers": 2,
@@ -315,6 +316,7 @@ UNFOLD = theme.SETTINGS
 CART_ABANDONED_AFTER = env.int("CART_ABANDONED_AFTER", default=24 * 60 * 60)  # seconds
 CART_EXPIRED_AFTER = env.int("CART_EXPIRED_AFTER", default=90 * 24 * 60 * 60)  # seconds
 RESERVATION_TTL_MINUTES = env.int("RESERVATION_TTL_MINUTES", default=15)
+PENDING_ORDER_DAYS = env.int("PENDING_ORDER_DAYS", default=30)
 MANUAL_PAYMENT_DAYS = env.int("MANUAL_PAYMENT_DAYS", default=7)
 RETURN_WINDOW_DAYS = env.int("RETURN_WINDOW_DAYS", default=30)
 

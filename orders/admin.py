@@ -269,4 +269,4 @@ class OrderAdmin(AggregateAdmin):
 
 @admin.register(Policy)
 class OrderPolicyAdmin(PolicyAdmin):
-    list_display = ["organization_id", "reservation_ttl_minutes"]
+    list_display = ["organization_id", "reservation_ttl_minutes", "pending_order_days"]

@@ -1,11 +1,23 @@
 """Reads orders; writes nothing."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal, Protocol
 
 from django.conf import settings
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import (
+    DateTimeField,
+    DurationField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+)
+from django.db.models.functions import Coalesce
 
 import payments.selectors
 from orders.exceptions import UnknownShipment
@@ -32,9 +44,10 @@ class PaymentTotals(Protocol):
 
 
 def with_payment_totals() -> QuerySet[Order]:
-    """Return orders with their lines and the amounts `captured` and `refunded`."""
+    """Return orders with their lines, `captured`, `refunded`, and `is_stock_unreleased`."""
     captured, refunded = map(payments.selectors.sum_of, ("captured", "refunded"))
-    return with_lines().annotate(captured=captured, refunded=refunded)
+    rows = with_lines().annotate(captured=captured, refunded=refunded)
+    return rows.annotate(is_stock_unreleased=WITH_UNRELEASED_UNITS)
 
 
 def get(order_id: str) -> Order:
@@ -66,6 +79,18 @@ def expired_unpaid(*, now: datetime, organization_id: str | None = None) -> Quer
     if organization_id:
         orders = orders.filter(organization_id=organization_id)
     return orders.order_by("reservation_expires_at")
+
+
+def expired_pending(*, now: datetime, organization_id: str | None = None) -> QuerySet[Order]:
+    """Return orders that were not placed within their organization's number of days."""
+    policy = Policy.objects.filter(organization_id=OuterRef("organization_id"))
+    days = Coalesce(Subquery(policy.values("pending_order_days")), settings.PENDING_ORDER_DAYS)
+    due = F("created_at") + ExpressionWrapper(days * timedelta(days=1), DurationField())
+    orders = with_lines().filter(status=Order.Status.PENDING)
+    orders = orders.alias(due=ExpressionWrapper(due, DateTimeField())).filter(due__lte=now)
+    if organization_id:
+        orders = orders.filter(organization_id=organization_id)
+    return orders.order_by("created_at")
 
 
 def reservation_ttl_minutes(organization_id: str) -> int:

@@ -247,6 +247,13 @@ def expire_unpaid_orders(*, now: datetime, organization_id: str | None = None) -
     return for_each(unpaid, lambda order: _cancel(order, reason, "", now))
 
 
+def expire_pending_orders(*, now: datetime, organization_id: str | None = None) -> int:
+    """Cancel orders that were not placed in time at `now`; return how many."""
+    pending = selectors.expired_pending(now=now, organization_id=organization_id)
+    reason, note = Order.CancellationReason.OTHER, "It was not placed in time."
+    return for_each(pending, lambda order: _cancel(order, reason, note, now))
+
+
 @transaction.atomic
 def start_processing(*, order_id: str, warehouse_id: str | None, at: datetime) -> Order:
     """Record that the first warehouse started to pick; later warehouses change nothing."""

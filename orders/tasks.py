@@ -13,3 +13,12 @@ def expire_unpaid_orders(now: str | None = None, organization_id: str | None = N
     `now` is ISO 8601, and the current time by default.
     """
     return services.expire_unpaid_orders(now=moment(now), organization_id=organization_id)
+
+
+@shared_task
+def expire_pending_orders(now: str | None = None, organization_id: str | None = None) -> int:
+    """Cancel orders that were not placed within their organization's days; return how many.
+
+    `now` is ISO 8601, and the current time by default.
+    """
+    return services.expire_pending_orders(now=moment(now), organization_id=organization_id)

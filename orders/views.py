@@ -98,6 +98,11 @@ class Orders(AggregateViewSet):
         """Write off units that will never ship, and refund what was paid for them."""
         return services.write_off_units(order_id=order.id, **self.body())
 
+    @command(example="order_units_released", operation_id="release_order_units")
+    def release_units(self, order: Order) -> Order:
+        """Record that you released the stock of all written-off units in Inventory."""
+        return services.release_written_off_units(order_id=order.id, **self.body())
+
     @command(serializers.OrderHold, example="order_on_hold")
     def hold(self, order: Order) -> Order:
         """Put an order on hold, so that picking cannot start."""

@@ -34,8 +34,7 @@ MISMATCH = badge(
     "mismatch", {"mismatched": "danger"}, lambda row: "mismatched" if row.is_mismatched else "-"
 )
 REFUND_STATUS = badge("status", {"pending": "warning", "succeeded": "success", "failed": "danger"})
-# Commands that are no transitions of a payment.
-RECORD, WITHDRAW, CALL = "record-refund", "withdraw-refund", "call-gateway"
+CALL = "call-gateway"  # a command that is no transition of a payment
 
 
 def max_refund(payment: Payment) -> Mapping[str, str]:
@@ -121,7 +120,7 @@ class PaymentAdmin(AggregateAdmin):
             description=_("Refund an amount of the captured money."),
             ends=True,
         ),
-        RECORD: Command(
+        "record-refund": Command(
             refunds.record_refund,
             serializers.ManualRefund,
             label=_("Record refund"),
@@ -131,7 +130,7 @@ class PaymentAdmin(AggregateAdmin):
             description=_("Record that you have paid the refund out."),
             ends=True,
         ),
-        WITHDRAW: Command(
+        "withdraw-refund": Command(
             refunds.withdraw_refund,
             serializers.ManualRefund,
             label=_("Withdraw refund"),
@@ -232,9 +231,7 @@ class PaymentAdmin(AggregateAdmin):
         return selectors.with_parts()
 
     def allowed(self, row: Payment) -> list[str]:  # type: ignore[override]
-        manual = row.pending_manual_refunds()
-        more = {RECORD: manual, WITHDRAW: manual, CALL: row.due_at}
-        return [*super().allowed(row), *(name for name, is_allowed in more.items() if is_allowed)]
+        return [*super().allowed(row), *([CALL] if row.due_at else [])]
 
 
 @admin.register(PaymentAccount)

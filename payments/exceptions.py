@@ -61,14 +61,18 @@ class RefundTooLarge(DomainError):
 class UnknownRefund(Missing):
     """The payment has no such refund."""
 
+    example = "pay_01JCZ5D0KQ3N6R9V2X5Z8B1E4G has no refund ref_01JCZ6A1B2C3D4E5F6G7H8J9K0."
+
 
 class RefundNotManual(Conflict):
     """The gateway pays this refund out and reports the result."""
 
     code = "not_by_hand"
+    example = "The gateway pays ref_01JCZ6A1B2C3D4E5F6G7H8J9K0 out and reports the result."
 
 
 class RefundReturned(Conflict):
     """The gateway paid this refund out and it came back, so it must be paid out by hand."""
 
     code = "paid_out_once"
+    example = "ref_01JCZ6A1B2C3D4E5F6G7H8J9K0 came back from the gateway: pay it out by hand."

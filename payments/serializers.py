@@ -20,6 +20,7 @@ from events.serializers import AllowedActions
 from payments import models
 
 PAYMENT_ID = "pay_01JCZ5D0KQ3N6R9V2X5Z8B1E4G"  # in examples
+REFUND_ID = "ref_01JCZ6A1B2C3D4E5F6G7H8J9K0"
 ORDER_ID = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B"
 TOKEN_HELP = (
     "`pm_…` of Stripe, or one of the sandbox's `tok_…`; none for `manual`. Without it, "
@@ -106,8 +107,9 @@ class OperatorRefund(RefundCreate):
 
 
 class ManualRefund(Body):
-    """A refund that an operator pays out."""
+    """A refund that an operator pays out, not the gateway."""
 
+    example = {"refund_id": REFUND_ID}
     refund_id = ExternalId()
 
 

@@ -19,7 +19,10 @@ from payments.exceptions import (
     OrderNotPayable,
     PaymentInProgress,
     PaymentMethodUnavailable,
+    RefundNotManual,
+    RefundReturned,
     RefundTooLarge,
+    UnknownRefund,
     UnknownSandboxToken,
 )
 from payments.filters import PaymentFilters
@@ -93,6 +96,28 @@ class Payments(AggregateViewSet):
         refund = selectors.get(payment.id).find_refund(response.data["id"])
         response.data = serializers.Refund(refund).data
         return response
+
+    @command(
+        serializers.ManualRefund,
+        example="payment_refund_recorded",
+        operation_id="record_payment_refund",
+        blocked_status="refunded",
+        errors=[UnknownRefund, RefundNotManual],
+    )
+    def record_refund(self, payment: Payment) -> Payment:
+        """Record that you have paid a refund out: in cash, by transfer, or as store credit."""
+        return refunds.record_refund(payment_id=payment.id, **self.body())
+
+    @command(
+        serializers.ManualRefund,
+        example="payment_refund_withdrawn",
+        operation_id="withdraw_payment_refund",
+        blocked_status="refunded",
+        errors=[UnknownRefund, RefundNotManual, RefundReturned],
+    )
+    def withdraw_refund(self, payment: Payment) -> Payment:
+        """Withdraw a refund that you have not paid out. Its amount can be refunded again."""
+        return refunds.withdraw_refund(payment_id=payment.id, **self.body())
 
     def _charge(self, intent: Callable[[], Payment]) -> Response:
         """Record the intent once, call the gateway, and return the payment with the result."""

@@ -24,6 +24,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('organization_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
                 ('reservation_ttl_minutes', models.PositiveIntegerField(blank=True, help_text='Minutes for which stock is reserved for an unpaid order. Leave empty to use the default from the settings.', null=True, validators=[django.core.validators.MinValueValidator(1)])),
+                ('pending_order_days', models.PositiveIntegerField(blank=True, help_text='Days after which an order that was not placed is cancelled. Leave empty to use the default from the settings.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(3650)])),
             ],
             options={
                 'verbose_name_plural': 'policies',
@@ -171,6 +172,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='order',
             index=models.Index(condition=models.Q(('status', 'placed')), fields=['reservation_expires_at'], name='order_unpaid'),
+        ),
+        migrations.AddIndex(
+            model_name='order',
+            index=models.Index(condition=models.Q(('status', 'pending')), fields=['created_at'], name='order_pending'),
         ),
         migrations.AddIndex(
             model_name='order',

@@ -153,6 +153,9 @@ class Order(Aggregate):
             models.Index(
                 fields=["reservation_expires_at"], name="order_unpaid", condition=Q(status="placed")
             ),
+            models.Index(
+                fields=["created_at"], name="order_pending", condition=Q(status="pending")
+            ),
             models.Index(fields=["held_at"], name="order_held", condition=Q(held_at__isnull=False)),
         ]
 
@@ -216,9 +219,14 @@ class Order(Aggregate):
         """every unit that is not written off has been delivered"""
         return all(line.delivered == line.active_quantity for line in self.lines)
 
+    @cached_property
+    def is_stock_unreleased(self) -> bool:
+        """Whether stock of written-off units is not released; `with_payment_totals` loads it."""
+        return self.write_offs.filter(released_at__isnull=True).exists()
+
     def has_unreleased_units(self) -> bool:
         """the stock of some written-off units has not been released in Inventory"""
-        return self.write_offs.filter(released_at__isnull=True).exists()
+        return self.is_stock_unreleased
 
     # Transitions
 
@@ -486,7 +494,11 @@ class Order(Aggregate):
         return events.OrderUnitsReturned(order_id=self.id, items=events.LineUnits.of_units(units))
 
     @transition(
-        source=Status, target=None, emits=events.OrderUnitsReleased, guards=[has_unreleased_units]
+        source=Status,
+        target=None,
+        emits=events.OrderUnitsReleased,
+        verb="release-units",
+        guards=[has_unreleased_units],
     )
     def release_units(self, *, write_offs: Sequence[WriteOff], at: datetime) -> Event:
         """Record that an operator released the stock of written-off units in Inventory."""
@@ -495,6 +507,7 @@ class Order(Aggregate):
             units[write_off.order_item_id] += write_off.quantity
             write_off.released_at = at
         self.save_part(*write_offs)
+        self.is_stock_unreleased = False
         return events.OrderUnitsReleased(order_id=self.id, items=events.LineUnits.of_units(units))
 
     # What transitions share
@@ -561,6 +574,7 @@ class Order(Aggregate):
             for line in lines
         ]
         self.save_part(*lines, *write_offs)
+        self.is_stock_unreleased = True
         amount = sum((write_off.amount for write_off in write_offs), Decimal(0))
         items = events.LineUnits.of_units(units)
         return events.OrderUnitsWrittenOff.of(self, reason=reason, items=items, amount=amount)

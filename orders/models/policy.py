@@ -1,6 +1,6 @@
 """Rules that an organization sets for its orders."""
 
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +17,16 @@ class Policy(models.Model):
             "Leave empty to use the default from the settings."
         ),
         validators=[MinValueValidator(1)],
+    )
+
+    pending_order_days = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text=_(
+            "Days after which an order that was not placed is cancelled. "
+            "Leave empty to use the default from the settings."
+        ),
+        validators=[MinValueValidator(1), MaxValueValidator(3650)],
     )
 
     class Meta:

@@ -253,6 +253,10 @@ class Payment(outbound.OutboundCall, Aggregate):
         """some of the captured money is not refunded yet"""
         return self.refundable > 0
 
+    def has_manual_refunds(self) -> bool:
+        """an operator still has to pay a refund out"""
+        return bool(self.pending_manual_refunds())
+
     def needs_gateway_call(self) -> bool:
         """Whether the gateway has results that are not known yet."""
         if self.is_manual():  # an operator records the results
@@ -430,31 +434,64 @@ class Payment(outbound.OutboundCall, Aggregate):
     def complete_refund(
         self, *, refund: Refund, at: datetime, gateway_refund_id: str | None = None
     ) -> None:
-        """The refund was paid out, by the gateway if there is a `gateway_refund_id`."""
-        refund.status, refund.settled_at = Refund.Status.SUCCEEDED, at
+        """Record that the gateway paid the refund out."""
         refund.gateway_refund_id = gateway_refund_id or refund.gateway_refund_id
-        if self.refunded + refund.amount == self.captured:
-            self.complete_last_refund(refund=refund)
-        else:
-            self.complete_part_refund(refund=refund)
+        is_last = self._is_last(refund)
+        complete = self.complete_last_refund if is_last else self.complete_part_refund
+        complete(refund=refund, at=at)
 
     @transition(source=Status.SUCCEEDED, target=None, emits=events.RefundSucceeded)
-    def complete_part_refund(self, *, refund: Refund) -> Event:
-        """Record that a refund was paid out, and some of the captured money is left."""
-        return self._count_refund(refund)
+    def complete_part_refund(self, *, refund: Refund, at: datetime) -> Event:
+        """Record that the gateway paid a refund out, and some of the captured money is left."""
+        return self._count_refund(refund, at)
 
     @transition(source=Status.SUCCEEDED, target=Status.REFUNDED, emits=events.RefundSucceeded)
-    def complete_last_refund(self, *, refund: Refund) -> Event:
-        """Record that a refund was paid out, and no captured money is left."""
-        self.blocks_expiry = False
-        return self._count_refund(refund)
+    def complete_last_refund(self, *, refund: Refund, at: datetime) -> Event:
+        """Record that the gateway paid a refund out, and no captured money is left."""
+        return self._count_refund(refund, at)
+
+    def record_refund(self, *, refund: Refund, at: datetime) -> None:
+        """Record that an operator paid the refund out."""
+        record = self.record_last_refund if self._is_last(refund) else self.record_part_refund
+        record(refund=refund, at=at)
+
+    @transition(
+        source=Status.SUCCEEDED,
+        target=None,
+        emits=events.RefundSucceeded,
+        verb="record-refund",
+        guards=[has_manual_refunds],
+    )
+    def record_part_refund(self, *, refund: Refund, at: datetime) -> Event:
+        """Record that an operator paid a refund out, and some of the captured money is left."""
+        return self._count_refund(refund, at)
+
+    @transition(
+        source=Status.SUCCEEDED,
+        target=Status.REFUNDED,
+        emits=events.RefundSucceeded,
+        verb="record-refund",
+        guards=[has_manual_refunds],
+    )
+    def record_last_refund(self, *, refund: Refund, at: datetime) -> Event:
+        """Record that an operator paid a refund out, and no captured money is left."""
+        return self._count_refund(refund, at)
 
     @transition(source=Status.SUCCEEDED, target=None, emits=events.RefundFailed)
     def fail_refund(self, *, refund: Refund, code: str, message: str, at: datetime) -> Event:
-        """Record that a refund could not be paid out. Its amount can be refunded again."""
-        refund.status, refund.settled_at = Refund.Status.FAILED, at
-        self.refunding -= refund.amount
-        return self._reject_refund(refund, code, message)
+        """Record that the gateway could not pay a refund out. It can be requested again."""
+        return self._end_refund(refund, code, message, at)
+
+    @transition(
+        source=Status.SUCCEEDED,
+        target=None,
+        emits=events.RefundFailed,
+        verb="withdraw-refund",
+        guards=[has_manual_refunds],
+    )
+    def withdraw_refund(self, *, refund: Refund, at: datetime) -> Event:
+        """Withdraw a refund that an operator has not paid out."""
+        return self._end_refund(refund, Refund.WITHDRAWN, "An operator has withdrawn it.", at)
 
     @transition(
         source=(Status.SUCCEEDED, Status.REFUNDED),
@@ -511,10 +548,17 @@ class Payment(outbound.OutboundCall, Aggregate):
         else:
             self.request_call(at)
 
-    def _count_refund(self, refund: Refund) -> Event:
+    def _is_last(self, refund: Refund) -> bool:
+        """Whether no captured money is left after the refund."""
+        return bool(self.refunded + refund.amount == self.captured)
+
+    def _count_refund(self, refund: Refund, at: datetime) -> Event:
         """Count a refund that was paid out. Only one to the original payment is published."""
+        refund.status, refund.settled_at = Refund.Status.SUCCEEDED, at
         self.refunding -= refund.amount
         self.refunded += refund.amount
+        if self.refunded == self.captured:
+            self.blocks_expiry = False
         self.save_part(refund)
         if refund.method == Refund.Method.ORIGINAL_PAYMENT:
             refunded = events.PaymentRefunded.of(
@@ -526,6 +570,11 @@ class Payment(outbound.OutboundCall, Aggregate):
             )
             self.record(refunded)
         return events.RefundSucceeded.of(refund, order_id=self.order_id)
+
+    def _end_refund(self, refund: Refund, code: str, message: str, at: datetime) -> Event:
+        refund.status, refund.settled_at = Refund.Status.FAILED, at
+        self.refunding -= refund.amount
+        return self._reject_refund(refund, code, message)
 
     def _reject_refund(self, refund: Refund, code: str, message: str) -> Event:
         refund.error_code, refund.error_message = code[:100], message[:500]

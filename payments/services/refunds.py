@@ -39,7 +39,7 @@ def record_refund(*, payment_id: str, refund_id: str) -> Payment:
     payment = selectors.get_for_update(payment_id)
     refund = _manual_refund(payment, refund_id)
     if refund.is_pending:
-        payment.complete_refund(refund=refund, at=timezone.now())
+        payment.record_refund(refund=refund, at=timezone.now())
         payment.save()
     return payment
 
@@ -55,10 +55,7 @@ def withdraw_refund(*, payment_id: str, refund_id: str) -> Payment:
     if refund.gateway_refund_id:
         raise RefundReturned(f"{refund_id} came back from the gateway: pay it out by hand.")
     if refund.is_pending:
-        message = "An operator has withdrawn it."
-        payment.fail_refund(
-            refund=refund, code=Refund.WITHDRAWN, message=message, at=timezone.now()
-        )
+        payment.withdraw_refund(refund=refund, at=timezone.now())
         payment.save()
     return payment
 

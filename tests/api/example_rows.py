@@ -6,7 +6,8 @@ from typing import Any
 from carts.serializers import CartMerge
 from orders.serializers import ITEM_ID
 from orders.services import hold_order
-from payments.serializers import ORDER_ID
+from payments.serializers import ORDER_ID, REFUND_ID
+from payments.services.refunds import request_refund
 from shipments.serializers import FULFILLMENT_ID
 from tests.factories import (
     CartFactory,
@@ -15,12 +16,17 @@ from tests.factories import (
     OrderFactory,
     PaymentFactory,
     start_payment,
+    write_off,
 )
 from tests.fulfillment.factories import FulfillmentFactory, pick_all, short
 from tests.returns.factories import ReturnFactory
 from tests.shipments.factories import long_ago, packed
 
-ORDERS = {"place_order": "pending", "write_off_order_units": "confirmed"}
+ORDERS = {
+    "place_order": "pending",
+    "write_off_order_units": "confirmed",
+    "release_order_units": "confirmed",
+}
 STATES = {  # the status of the fulfillment, return or shipment that each operation acts on
     "start_fulfillment": "open",
     "record_pick": "started",
@@ -73,12 +79,18 @@ def row_for(operation_id: str, context: str) -> tuple[Any, dict[str, str]]:
     match operation_id:
         case "release_order":
             return hold_order(order_id=order.id, reason="fraud"), ids
+        case "release_order_units":
+            write_off(order, 0, 1)
         case "retry_payment":
             return PaymentFactory(status="failed"), ids
         case "capture_payment":
             return start_payment(order, method="manual"), ids
         case "refund_payment":
             return PaymentFactory(), ids
+        case "record_payment_refund" | "withdraw_payment_refund":
+            payment = PaymentFactory()
+            credit = {"amount": Decimal("12.50"), "reason": "operator", "method": "store_credit"}
+            return payment, {REFUND_ID: request_refund(payment_id=payment.id, **credit).id}
         case "send_invoice":
             return InvoiceFactory(status="sent"), ids
     return order, ids

@@ -1,5 +1,7 @@
 """The number of queries of an endpoint is fixed and does not grow with the response."""
 
+from decimal import Decimal
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -8,6 +10,7 @@ from events.models import EventRecord, Publication
 from invoices import services as invoice_services
 from invoices import tasks
 from orders import services
+from payments.services.refunds import request_refund
 from tests.api.test_routes import ROUTES
 from tests.architecture.sizes import SIZES, lines
 from tests.factories import (
@@ -90,6 +93,14 @@ def of_order(verb, body=None, method="post", status="placed", hold=False):
     return endpoint
 
 
+def written_off(api, size):
+    row = OrderFactory(items=lines(size), status="processing")
+    services.write_off_units(
+        order_id=row.id, units={line.id: 1 for line in row.lines}, reason="other"
+    )
+    return lambda: api.post(f"/api/v1/orders/{row.id}/release-units", {})
+
+
 def of_payment(verb, body=None, method="post", status="succeeded"):
     """A payment with as many refunds as its order has lines."""
 
@@ -100,6 +111,17 @@ def of_payment(verb, body=None, method="post", status="succeeded"):
         json = {} if method == "get" else {"content_type": "application/json"}
         url, headers = f"/api/v1/payments/{row.id}{verb}", {"Idempotency-Key": "key"}
         return lambda: getattr(api, method)(url, body, headers=headers, **json)
+
+    return endpoint
+
+
+def manual_refund(verb):
+    def endpoint(api, size):
+        row, given = PaymentFactory(), {"reason": "operator", "method": "store_credit"}
+        for _ in range(size):
+            last = request_refund(payment_id=row.id, amount=Decimal(1), **given)
+        url, body = f"/api/v1/payments/{row.id}{verb}", {"refund_id": last.id}
+        return lambda: api.post(url, body)
 
     return endpoint
 
@@ -216,12 +238,15 @@ BUDGET = {  # by method and route: the request, and its queries, including savep
     ("post", "order-write-off"): (of_order("/write-off", everything, status="processing"), 17),
     ("post", "order-hold"): (of_order("/hold", {"reason": "fraud"}), 13),
     ("post", "order-release"): (of_order("/release", {}, hold=True), 13),
+    ("post", "order-release-units"): (written_off, 14),
     ("get", "payment-list"): (payments, 3),
     ("post", "payment-list"): (new_payment, 42),
     ("get", "payment-detail"): (of_payment("", method="get"), 3),
     ("post", "payment-retry"): (of_payment("/retry", {}, status="failed"), 46),
     ("post", "payment-capture"): (by_hand, 17),
     ("post", "payment-refunds"): (of_payment("/refunds", REFUND), 44),
+    ("post", "payment-record-refund"): (manual_refund("/record-refund"), 20),
+    ("post", "payment-withdraw-refund"): (manual_refund("/withdraw-refund"), 20),
     ("get", "return-list"): (returns, 4),
     ("post", "return-list"): (new_return, 16),
     ("get", "return-detail"): (one_return, 4),

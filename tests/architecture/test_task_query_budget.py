@@ -92,6 +92,11 @@ def cart(size):
     return in_days(100)
 
 
+def pending_order(size):
+    OrderFactory(items=lines(size), status="pending")
+    return in_days(100)
+
+
 def unpaid_order(size):
     OrderFactory(items=lines(size))
     return in_days(1)
@@ -207,6 +212,7 @@ BUDGET = {  # by name: what prepares a run, its queries, and the queries of a ru
     "carts.tasks.abandon_idle_carts": (cart, 9, 2),
     "carts.tasks.expire_idle_carts": (cart, 8, 1),
     "orders.tasks.expire_unpaid_orders": (unpaid_order, 11, 1),
+    "orders.tasks.expire_pending_orders": (pending_order, 11, 1),
     "payments.tasks.call_gateway": (payment, 20, 7),
     "payments.tasks.call_gateways": (payments_due, 21, 1),
     "payments.tasks.process_pending_webhooks": (gateway_message, 16, 2),

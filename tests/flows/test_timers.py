@@ -1,6 +1,7 @@
 """The entries of the schedule are tasks that run as described."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.conf import settings
@@ -25,6 +26,12 @@ def test_every_entry_of_the_schedule_is_a_task_that_expires():
         ("carts.tasks.abandon_idle_carts", 2, CartFactory, "cart.abandoned"),
         ("carts.tasks.expire_idle_carts", 100, CartFactory, "cart.expired"),
         ("orders.tasks.expire_unpaid_orders", 1, OrderFactory, "order.cancelled"),
+        (
+            "orders.tasks.expire_pending_orders",
+            30,
+            partial(OrderFactory, status="pending"),
+            "order.cancelled",
+        ),
     ],
 )
 def test_a_timer_accepts_a_time_and_an_organization_as_text(task, days, make, name):

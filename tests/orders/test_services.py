@@ -318,6 +318,30 @@ class TestExpiry:
         statuses = Order.objects.filter(pk__in=[paid.id, other.id]).values_list("status", flat=True)
         assert set(statuses) == {"confirmed", "placed"}
 
+    def test_an_order_that_is_not_placed_in_time_is_cancelled(self, settings):
+        settings.PENDING_ORDER_DAYS = 3
+        pending, placed = OrderFactory(status="pending"), OrderFactory()
+        now = pending.created_at + timedelta(days=3)
+        assert services.expire_pending_orders(now=now - timedelta(seconds=1)) == 0
+        assert services.expire_pending_orders(now=now) == 1
+        assert services.expire_pending_orders(now=now) == 0
+        cancelled = event_data(pending, "order.cancelled")
+        assert (cancelled["cancellation_reason"], cancelled["cancelled_by"]) == ("other", "system")
+        assert cancelled["stock_to_release"] == []
+        assert Order.objects.get(pk=pending.id).cancellation_note == "It was not placed in time."
+        assert Order.objects.get(pk=placed.id).status == "placed"
+
+    def test_an_organization_has_its_own_number_of_days(self):
+        Policy.objects.create(organization_id="org_2", pending_order_days=2)
+        first, second = (
+            OrderFactory(status="pending"),
+            OrderFactory(status="pending", organization_id="org_2"),
+        )
+        now = second.created_at + timedelta(days=2)
+        assert services.expire_pending_orders(now=now) == 1
+        assert event_names(second)[-1] == "order.cancelled"
+        assert services.expire_pending_orders(now=first.created_at + timedelta(days=30)) == 1
+
 
 class TestAmounts:
     def test_totals_are_the_sums_of_the_lines(self):

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from events.models import EventRecord
 from orders import services
-from tests.factories import ADDRESS, OrderFactory
+from tests.factories import ADDRESS, OrderFactory, order_of, write_off
+from tests.log import event_names
 
 pytestmark = pytest.mark.django_db
 
@@ -237,3 +238,18 @@ def test_the_timeline_lists_all_events_in_order_byte_for_byte(api):
     assert held["envelope"]["event"] == "order.held"
     assert (held["published"], held["sequence"], held["actor"]) == (False, None, "user_1")
     assert EventRecord.objects.get(pk=held["position"]).request_id == held["request_id"]
+
+
+def test_written_off_units_are_listed_until_their_stock_is_released(api):
+    order = order_of(3)
+    url = f"/api/v1/orders/{order.id}"
+    write_off(order, 0, 1)
+    listed = api.get("/api/v1/orders?unreleased_units=true").json()["results"]
+    assert [row["id"] for row in listed] == [order.id]
+    assert "release-units" in listed[0]["allowed_actions"]
+    for _ in range(2):
+        released = api.post(f"{url}/release-units")
+        assert released.status_code == 200
+        assert "release-units" not in released.json()["allowed_actions"]
+    assert event_names(order).count("order.units_released") == 1
+    assert api.get("/api/v1/orders?unreleased_units=true").json()["results"] == []

@@ -1,9 +1,14 @@
 """The REST API of payments."""
 
+from decimal import Decimal
+
 import pytest
 
+from payments import selectors
+from payments.gateways import RefundResult
 from payments.models import Payment
 from payments.services import gateway, refunds
+from payments.services.gateway_results import apply_refund_result
 from tests.factories import OrderFactory, PaymentFactory, refund, start_payment
 from tests.log import event_names, latest_number
 
@@ -197,3 +202,58 @@ def test_payments_are_filtered(api):
     assert ids(payment_method="manual") == [by_hand.id]
     assert ids(outcome_open="true") == [opening.id]
     assert ids(outcome_open="false") == [by_hand.id, waiting.id, paid.id]
+
+
+def manual_refund(payment, amount="10"):
+    return refunds.request_refund(
+        payment_id=payment.id, amount=Decimal(amount), reason="operator", method="store_credit"
+    )
+
+
+@pytest.mark.parametrize(("amount", "status"), [("10", "succeeded"), ("50", "refunded")])
+def test_a_refund_that_was_paid_out_by_hand_is_recorded(api, amount, status):
+    payment = PaymentFactory()
+    pending = manual_refund(payment, amount)
+    shown = api.get(f"/api/v1/payments/{payment.id}").json()
+    assert {"record-refund", "withdraw-refund"} <= set(shown["allowed_actions"])
+    for _ in range(2):
+        done = api.post(f"/api/v1/payments/{payment.id}/record-refund", {"refund_id": pending.id})
+        assert (done.status_code, done.json()["status"]) == (200, status)
+    assert [refund["status"] for refund in done.json()["refunds"]] == ["succeeded"]
+    assert "record-refund" not in done.json()["allowed_actions"]
+    assert event_names(payment.order).count("refund.succeeded") == 1
+
+
+def test_the_amount_of_a_withdrawn_refund_can_be_refunded_again(api):
+    payment = PaymentFactory()
+    pending = manual_refund(payment)
+    url, body = f"/api/v1/payments/{payment.id}/withdraw-refund", {"refund_id": pending.id}
+    withdrawn = api.post(url, body).json()
+    assert (withdrawn["max_refundable"], withdrawn["refunding"]) == ("50.00", "0.00")
+    assert withdrawn["refunds"][0]["error_code"] == "withdrawn"
+    assert withdrawn["allowed_actions"] == ["refund"]
+
+
+@pytest.mark.parametrize("verb", ["record-refund", "withdraw-refund"])
+def test_a_refund_of_the_gateway_is_neither_recorded_nor_withdrawn(api, verb):
+    payment = PaymentFactory()
+    pending = refunds.request_refund(payment_id=payment.id, amount=Decimal(1), reason="operator")
+    url = f"/api/v1/payments/{payment.id}/{verb}"
+    refused = api.post(url, {"refund_id": pending.id})
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_by_hand")
+    assert api.post(url, {"refund_id": "ref_1"}).status_code == 404
+    assert verb not in api.get(f"/api/v1/payments/{payment.id}").json()["allowed_actions"]
+
+
+def test_a_refund_that_came_back_is_recorded_but_not_withdrawn(api):
+    payment = PaymentFactory()
+    refund(payment, "10")
+    row = selectors.get_for_update(payment.id)
+    bounced = RefundResult(state="failed", error_code="expired_card", error_message="Expired.")
+    apply_refund_result(row, row.refunds[0], bounced, now=row.paid_at)
+    row.save()
+    body = {"refund_id": row.refunds[0].id}
+    refused = api.post(f"/api/v1/payments/{payment.id}/withdraw-refund", body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "paid_out_once")
+    recorded = api.post(f"/api/v1/payments/{payment.id}/record-refund", body).json()
+    assert recorded["refunded"] == "10.00"
