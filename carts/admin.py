@@ -1,7 +1,5 @@
 """Carts in the admin."""
 
-from collections.abc import Mapping
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -10,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from carts import selectors, serializers, services
 from carts.models import Cart, CartItem, Policy
 from config.admin.columns import amount, badge
-from config.admin.commands import Command
+from config.admin.commands import Command, line_choices
 from config.admin.pages import Lines, PolicyAdmin
 from config.api.serializers import ExternalId, StrictSerializer
 from events.admin.aggregates import AggregateAdmin
@@ -31,13 +29,9 @@ class LineChange(LineRemoval, serializers.CartItemUpdate):
     """A line and its new quantity."""
 
 
-def line_choices(cart: Cart) -> Mapping[str, list[tuple[str, str]]]:
-    """Return the lines to choose from."""
-    return {"item_id": [(line.id, f"{line} ({line.title})") for line in cart.lines]}
-
-
 class CartItems(Lines):
     model = CartItem
+    list_select_related = ("cart",)
     verbose_name_plural = _("lines")
     fields = readonly_fields = [
         "title",
@@ -47,10 +41,6 @@ class CartItems(Lines):
         "tax_rate",
         "preferred_warehouse_id",
     ]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[CartItem]:
-        rows: QuerySet[CartItem] = super().get_queryset(request)
-        return rows.select_related("cart")
 
 
 @admin.register(Cart)
@@ -70,7 +60,7 @@ class CartAdmin(AggregateAdmin):
             LineChange,
             label=_("Change item"),
             done=_("The item of cart {row} was changed."),
-            choices=line_choices,
+            choices=line_choices("item_id", key="id"),
             icon="edit",
             description=_("Change the quantity of a line."),
         ),
@@ -79,7 +69,7 @@ class CartAdmin(AggregateAdmin):
             LineRemoval,
             label=_("Remove item"),
             done=_("The item was removed from cart {row}."),
-            choices=line_choices,
+            choices=line_choices("item_id", key="id"),
             icon="remove_shopping_cart",
             description=_("Remove a line from the cart."),
         ),
@@ -111,30 +101,17 @@ class CartAdmin(AggregateAdmin):
         "last_activity_at",
     ]
     list_filter = ["status", "last_activity_at"]
-    search_fields = [
-        "id__exact",
-        "customer_id__exact",
-        "session_id__exact",
-        "organization_id__exact",
-    ]
+    search_fields = ["id", "customer_id", "session_id", "organization_id"]
     search_help_text = _("The full cart id, customer id, session id or organization id")
-    ordering = ["-id"]
     inlines = [CartItems]
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("id", STATUS),
-                    ("organization_id", "local_id"),
-                    ("customer_id", "session_id"),
-                    ("items_count", amount("value")),
-                    ("created_at", "last_activity_at"),
-                    ("abandoned_at", "order"),
-                    ("updated_at", "merged_into"),
-                ]
-            },
-        )
+    fields = [
+        ("id", STATUS),
+        ("organization_id", "local_id"),
+        ("customer_id", "session_id"),
+        ("items_count", amount("value")),
+        ("created_at", "last_activity_at"),
+        ("abandoned_at", "order"),
+        ("updated_at", "merged_into"),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Cart]:

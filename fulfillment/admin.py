@@ -120,7 +120,7 @@ class FulfillmentAdmin(AggregateAdmin):
             done=_("Fulfillment {row} was started."),
             icon="play_arrow",
             description=_("Start picking in the warehouse."),
-            bulk=lambda request: {"assigned_to": request.user.get_username()},
+            bulk=True,
         ),
         "pick": Command(
             services.pick_item,
@@ -175,23 +175,10 @@ class FulfillmentAdmin(AggregateAdmin):
         ),
     }
     queues = (
+        Queue("to-pick", _("To pick"), selectors.TO_PICK, "shelves"),
+        Queue("to-pack", _("To pack"), selectors.TO_PACK, "package_2"),
         Queue(
-            "to-pick",
-            _("To pick"),
-            lambda rows: rows.filter(selectors.TO_PICK),
-            "shelves",
-        ),
-        Queue(
-            "to-pack",
-            _("To pack"),
-            lambda rows: rows.filter(selectors.TO_PACK),
-            "package_2",
-        ),
-        Queue(
-            "short",
-            _("Short units to move or write off"),
-            lambda rows: rows.filter(selectors.WITH_SHORT_UNITS),
-            "search_off",
+            "short", _("Short units to move or write off"), selectors.WITH_SHORT_UNITS, "search_off"
         ),
     )
     list_display = [
@@ -205,30 +192,19 @@ class FulfillmentAdmin(AggregateAdmin):
         "created_at",
     ]
     list_filter = [QueueFilter, "status", ("created_at", CreatedFilter)]
-    search_fields = [
-        "id__exact",
-        "order__id__exact",
-        "warehouse_id__exact",
-        "organization_id__exact",
-    ]
+    search_fields = ["id", "order__id", "warehouse_id", "organization_id"]
     search_help_text = _(
         "The full id of a fulfillment, order, warehouse or organization, or an order number"
     )
-    ordering = ["-id"]
     inlines = [FulfillmentItems, Picks]
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("id", STATUS),
-                    (stream, HOLD),
-                    ("organization_id", "warehouse_id"),
-                    ("created_at", "assigned_to"),
-                    "document_links",
-                ]
-            },
-        ),
+    fields = [
+        ("id", STATUS),
+        (stream, HOLD),
+        ("organization_id", "warehouse_id"),
+        ("created_at", "assigned_to"),
+        "document_links",
+    ]
+    tabs = (
         tab(
             _("Packages"),
             ("package_sizes", "total_weight"),
@@ -239,7 +215,7 @@ class FulfillmentAdmin(AggregateAdmin):
             ("started_at", "cancelled_at"),
             ("cancellation_reason", "updated_at"),
         ),
-    ]
+    )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Fulfillment], search_term: str

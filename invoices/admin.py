@@ -33,6 +33,7 @@ class CreditNotes(Lines):
     """The credit notes of an invoice."""
 
     model = CreditNote
+    list_select_related = ("invoice", "document")
     verbose_name_plural = _("credit notes")
     fields = readonly_fields = [
         "number",
@@ -42,10 +43,6 @@ class CreditNotes(Lines):
         "issued_at",
         "pdf",
     ]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[CreditNote]:
-        rows: QuerySet[CreditNote] = super().get_queryset(request)
-        return rows.select_related("invoice", "document")
 
     @admin.display(description="PDF")
     def pdf(self, note: CreditNote) -> SafeString | str:
@@ -87,16 +84,11 @@ class InvoiceAdmin(AggregateAdmin):
         ),
     }
     queues = (
-        Queue(
-            "unsent",
-            _("Invoices with a failed PDF or mail"),
-            lambda rows: rows.filter(selectors.NOT_SENT),
-            "mail_off",
-        ),
+        Queue("unsent", _("Invoices with a failed PDF or mail"), selectors.NOT_SENT, "mail_off"),
         Queue(
             "no-address",
             _("Invoices without an e-mail address"),
-            lambda rows: rows.filter(selectors.WITHOUT_ADDRESS),
+            selectors.WITHOUT_ADDRESS,
             "alternate_email",
         ),
     )
@@ -112,31 +104,19 @@ class InvoiceAdmin(AggregateAdmin):
         "sent_at",
     ]
     list_filter = [QueueFilter, "status", ("issued_at", CreatedFilter)]
-    search_fields = [
-        "number__exact",
-        "id__exact",
-        "order_id__exact",
-        "customer_id__exact",
-        "organization_id__exact",
-    ]
+    search_fields = ["number", "id", "order_id", "customer_id", "organization_id"]
     search_help_text = _(
         "Exact invoice number, invoice id, order id, customer id or organization id"
     )
-    ordering = ["-id"]
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("number", STATUS),
-                    ("id", "organization_id"),
-                    ("order", "ordered_at"),
-                    ("issued_at", "sent_at"),
-                    (amount("total"), "pdf"),
-                    "items",
-                ]
-            },
-        ),
+    fields = [
+        ("number", STATUS),
+        ("id", "organization_id"),
+        ("order", "ordered_at"),
+        ("issued_at", "sent_at"),
+        (amount("total"), "pdf"),
+        "items",
+    ]
+    tabs = (
         tab(
             _("Seller and buyer"),
             (address("seller"), address("buyer")),
@@ -149,7 +129,7 @@ class InvoiceAdmin(AggregateAdmin):
             ("taxes",),
         ),
         tab(_("PDF"), ("sha256",), ("rendering_error",)),
-    ]
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
         return selectors.with_parts().select_related("order")

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from config.admin.columns import address, amount, badge
-from config.admin.commands import Command, no_input
+from config.admin.commands import Command, line_choices
 from config.admin.filters import CreatedFilter
 from config.admin.pages import Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
@@ -44,11 +44,6 @@ RETURN = badge("returns", {"returned": "danger"}, selectors.return_status)
 HOLD = badge("on hold", {"held": "warning"}, lambda order: "held" if order.is_held() else "-")
 HOLD_TAB, CANCELLATION_TAB = _("Hold"), _("Cancellation")
 AMOUNTS = ("unit_price", "discount", "tax", "total")  # of a line
-
-
-def line_choices(order: Order) -> Mapping[str, list[tuple[str, str]]]:
-    """Return the lines to choose from."""
-    return {"order_item_id": [(line.id, f"{line} ({line.title})") for line in order.lines]}
 
 
 def known_allocation(order: Order) -> Mapping[str, Any]:
@@ -92,6 +87,7 @@ class OrderItems(Lines):
 
 class WriteOffs(Lines):
     model = WriteOff
+    list_select_related = ("order", "order_item")
     verbose_name_plural = _("written-off units")
     fields = readonly_fields = [
         "order_item",
@@ -102,10 +98,6 @@ class WriteOffs(Lines):
         "written_off_at",
         "released_at",
     ]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[WriteOff]:
-        rows: QuerySet[WriteOff] = super().get_queryset(request)
-        return rows.select_related("order", "order_item")
 
 
 @admin.register(Order)
@@ -125,7 +117,7 @@ class OrderAdmin(AggregateAdmin):
             label=_("Record reservation"),
             done=_("The reservation of order {row} was recorded."),
             start=known_allocation,
-            choices=line_choices,
+            choices=line_choices("order_item_id", key="id"),
             icon="warehouse",
             description=_(
                 "Record where Inventory reserved the stock, or that it cannot supply the order. "
@@ -155,7 +147,7 @@ class OrderAdmin(AggregateAdmin):
             done=_("Order {row} was released."),
             icon="resume",
             description=_("Release the order from hold, so that picking can start."),
-            bulk=no_input,
+            bulk=True,
         ),
         "write-off": Command(
             services.write_off_units,
@@ -163,7 +155,7 @@ class OrderAdmin(AggregateAdmin):
             label=_("Write off units"),
             done=_("Units of order {row} were written off."),
             start=unshipped_lines,
-            choices=line_choices,
+            choices=line_choices("order_item_id", key="id"),
             icon="remove_shopping_cart",
             description=_(
                 "Write off units that will never ship, and refund what was paid for them."
@@ -176,15 +168,15 @@ class OrderAdmin(AggregateAdmin):
             done=_("The stock of order {row} was released."),
             icon="inventory",
             description=_("Confirm that you released the stock of written-off units in Inventory."),
-            bulk=no_input,
+            bulk=True,
         ),
     }
     queues = (
-        Queue("held", _("On hold"), lambda rows: rows.filter(selectors.ON_HOLD), "pause"),
+        Queue("held", _("On hold"), selectors.ON_HOLD, "pause"),
         Queue(
             "unreleased",
             _("Release stock in Inventory"),
-            lambda rows: rows.filter(selectors.WITH_UNRELEASED_UNITS),
+            selectors.WITH_UNRELEASED_UNITS,
             "inventory",
         ),
     )
@@ -200,30 +192,18 @@ class OrderAdmin(AggregateAdmin):
         "created_at",
     ]
     list_filter = [QueueFilter, "status", ("created_at", CreatedFilter)]
-    search_fields = [
-        "number__exact",
-        "id__exact",
-        "customer_id__exact",
-        "customer_email__exact",
-        "organization_id__exact",
-    ]
+    search_fields = ["number", "id", "customer_id", "customer_email", "organization_id"]
     search_help_text = _(
         "The full order number, order id, customer id, e-mail address or organization id"
     )
-    ordering = ["-id"]
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("number", STATUS),
-                    ("id", PAYMENT),
-                    ("organization_id", FULFILLMENT),
-                    ("local_id", RETURN),
-                    ("created_at", amount("total")),
-                ]
-            },
-        ),
+    fields = [
+        ("number", STATUS),
+        ("id", PAYMENT),
+        ("organization_id", FULFILLMENT),
+        ("local_id", RETURN),
+        ("created_at", amount("total")),
+    ]
+    tabs = (
         tab(
             _("Customer"),
             ("customer_id", "customer_email"),
@@ -250,7 +230,7 @@ class OrderAdmin(AggregateAdmin):
             ("cancelled_by", "cancelled_at"),
         ),
         tab(_("Origin"), (link("cart_id", "cart"), "replaces"), ("placed_at", "updated_at")),
-    ]
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         return selectors.with_payment_totals()
@@ -259,7 +239,8 @@ class OrderAdmin(AggregateAdmin):
         """Leave out the tabs of what has not happened."""
         assert obj, "operators do not add orders"
         happened: dict[Any, Any] = {HOLD_TAB: obj.held_at, CANCELLATION_TAB: obj.cancelled_at}
-        return [each for each in self.fieldsets if happened.get(each[0], True)]
+        found = super().get_fieldsets(request, obj)
+        return [each for each in found if happened.get(each[0], True)]
 
     def get_inlines(self, request: HttpRequest, obj: Order | None) -> Any:
         """Leave out write-offs if there are none."""

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from config.admin.columns import amount, badge
-from config.admin.commands import Command, no_input
+from config.admin.commands import Command
 from config.admin.filters import CreatedFilter
 from config.admin.pages import Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
@@ -146,7 +146,7 @@ class PaymentAdmin(AggregateAdmin):
             icon="block",
             description=_("Stop waiting for the money, and cancel the payment at the gateway."),
             ends=True,
-            bulk=no_input,
+            bulk=True,
         ),
         CALL: Command(
             gateway.call_gateway_now,
@@ -154,34 +154,21 @@ class PaymentAdmin(AggregateAdmin):
             done=_("The gateway was called for payment {row}."),
             icon="sync",
             description=_("Call the gateway now, not at the next retry."),
-            bulk=no_input,
+            bulk=True,
         ),
     }
     queues = (
+        Queue("open", _("Awaiting gateway result"), selectors.OUTCOME_OPEN, "hourglass_empty"),
         Queue(
-            "open",
-            _("Awaiting gateway result"),
-            lambda rows: rows.filter(selectors.OUTCOME_OPEN),
-            "hourglass_empty",
-        ),
-        Queue(
-            "mismatched",
-            _("Payments with a mismatched amount"),
-            lambda rows: rows.filter(selectors.MISMATCHED),
-            "difference",
+            "mismatched", _("Payments with a mismatched amount"), selectors.MISMATCHED, "difference"
         ),
         Queue(
             "by-hand",
             _("Refunds to pay out by hand"),
-            lambda rows: rows.filter(selectors.with_manual_refunds()),
+            selectors.with_manual_refunds(),
             "price_check",
         ),
-        Queue(
-            "failed-refunds",
-            _("Failed refunds"),
-            lambda rows: rows.filter(selectors.with_failed_refunds()),
-            "money_off",
-        ),
+        Queue("failed-refunds", _("Failed refunds"), selectors.with_failed_refunds(), "money_off"),
     )
     list_display = [
         "id",
@@ -193,29 +180,18 @@ class PaymentAdmin(AggregateAdmin):
         "created_at",
     ]
     list_filter = [QueueFilter, "status", "method", ("created_at", CreatedFilter)]
-    search_fields = [
-        "id__exact",
-        "order__id__exact",
-        "gateway_payment_id__exact",
-        "organization_id__exact",
-    ]
+    search_fields = ["id", "order__id", "gateway_payment_id", "organization_id"]
     search_help_text = _("A full payment id, order id, gateway payment id or organization id")
-    ordering = ["-id"]
     inlines = [Attempts, Refunds]
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("id", STATUS),
-                    (stream, amount("amount")),
-                    ("organization_id", amount("captured", currency="settlement_currency")),
-                    ("method", amount("refunded", currency="settlement_currency")),
-                    ("created_at", amount("refunding", currency="settlement_currency")),
-                    ("paid_at", amount("refundable", currency="settlement_currency")),
-                ]
-            },
-        ),
+    fields = [
+        ("id", STATUS),
+        (stream, amount("amount")),
+        ("organization_id", amount("captured", currency="settlement_currency")),
+        ("method", amount("refunded", currency="settlement_currency")),
+        ("created_at", amount("refunding", currency="settlement_currency")),
+        ("paid_at", amount("refundable", currency="settlement_currency")),
+    ]
+    tabs = (
         tab(_("Card"), ("card_brand", "card_last4")),
         tab(
             _("Gateway"),
@@ -225,7 +201,7 @@ class PaymentAdmin(AggregateAdmin):
             ("blocks_expiry", "blocks_expiry_until"),
             ("abandoned_at", "closed_at"),
         ),
-    ]
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
         return selectors.with_parts()

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from config.admin.columns import amount, badge
-from config.admin.commands import Command, no_input
+from config.admin.commands import Command, line_choices
 from config.admin.filters import CreatedFilter
 from config.admin.pages import Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
@@ -32,27 +32,10 @@ STATUS = badge(
 )
 
 
-@admin.display(description=_("approved amount"))
-def approved_amount(return_request: Return) -> str:
-    if return_request.approved_amount is None:
-        return "-"
-    approved = money(return_request.approved_amount, return_request.currency)
-    return f"{approved} {return_request.currency}"
-
-
 @admin.display(description=_("restocking fee"), empty_value="-")
 def restocking_fee(row: Return | Policy) -> str | None:
     fee = row.restocking_fee
     return None if fee is None else f"{(fee * 100).normalize():f} %"
-
-
-def line_choices(return_request: Return) -> Mapping[str, list[tuple[str, str]]]:
-    """Return the lines to choose from."""
-    return {
-        "order_item_id": [
-            (line.order_item_id, f"{line} ({line.title})") for line in return_request.lines
-        ]
-    }
 
 
 def outstanding_lines(return_request: Return) -> Mapping[str, object]:
@@ -74,6 +57,7 @@ def max_refund_with_override(return_request: Return) -> Mapping[str, str]:
 
 class ReturnItems(Lines):
     model = ReturnItem
+    list_select_related = ("return_request",)
     verbose_name_plural = _("lines")
     fields = readonly_fields = [
         "title",
@@ -85,10 +69,6 @@ class ReturnItems(Lines):
         amount("value", currency="return_request.currency"),
         amount("accepted_value", currency="return_request.currency"),
     ]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ReturnItem]:
-        rows: QuerySet[ReturnItem] = super().get_queryset(request)
-        return rows.select_related("return_request")
 
 
 class Receipts(Lines):
@@ -118,7 +98,7 @@ class ReturnAdmin(AggregateAdmin):
             done=_("Return {row} was approved."),
             icon="check",
             description=_("Let the customer send the units back, and set the maximum refund."),
-            bulk=no_input,
+            bulk=True,
         ),
         "reject": Command(
             services.reject_return,
@@ -135,7 +115,7 @@ class ReturnAdmin(AggregateAdmin):
             label=_("Receive units"),
             done=_("Units of return {row} were received."),
             start=outstanding_lines,
-            choices=line_choices,
+            choices=line_choices("order_item_id", key="order_item_id"),
             icon="inventory",
             description=_("Record units that arrived, and their condition."),
         ),
@@ -180,24 +160,9 @@ class ReturnAdmin(AggregateAdmin):
         ),
     }
     queues = (
-        Queue(
-            "to-approve",
-            _("To approve"),
-            lambda rows: rows.filter(selectors.TO_APPROVE),
-            "rule",
-        ),
-        Queue(
-            "to-receive",
-            _("To receive"),
-            lambda rows: rows.filter(selectors.TO_RECEIVE),
-            "inventory",
-        ),
-        Queue(
-            "to-settle",
-            _("To refund or close"),
-            lambda rows: rows.filter(selectors.TO_SETTLE),
-            "undo",
-        ),
+        Queue("to-approve", _("To approve"), selectors.TO_APPROVE, "rule"),
+        Queue("to-receive", _("To receive"), selectors.TO_RECEIVE, "inventory"),
+        Queue("to-settle", _("To refund or close"), selectors.TO_SETTLE, "undo"),
     )
     list_display = [
         "rma_number",
@@ -209,40 +174,29 @@ class ReturnAdmin(AggregateAdmin):
         "created_at",
     ]
     list_filter = [QueueFilter, "status", ("created_at", CreatedFilter)]
-    search_fields = [
-        "rma_number__exact",
-        "id__exact",
-        "order__id__exact",
-        "organization_id__exact",
-    ]
+    search_fields = ["rma_number", "id", "order__id", "organization_id"]
     search_help_text = _("The full RMA number, or the full id of a return, order or organization")
-    ordering = ["-id"]
     inlines = [ReturnItems, Receipts]
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("rma_number", STATUS),
-                    (stream, amount("value")),
-                    ("id", amount("accepted_value")),
-                    ("organization_id", amount("max_refund")),
-                    ("reason", amount("pending_amount")),
-                    ("override_reason", amount("refunded_amount")),
-                ]
-            },
-        ),
+    fields = [
+        ("rma_number", STATUS),
+        (stream, amount("value")),
+        ("id", amount("accepted_value")),
+        ("organization_id", amount("max_refund")),
+        ("reason", amount("pending_amount")),
+        ("override_reason", amount("refunded_amount")),
+    ]
+    tabs = (
         tab(
             _("Terms"),
             ("approved_by", "approved_at"),
-            (approved_amount, "approval_note"),
+            (amount("approved_amount"), "approval_note"),
             (restocking_fee, "postage_paid_by"),
             (amount("return_shipping_cost"), "return_shipping_label_url"),
         ),
         tab(_("Refund"), ("refund_method", "refunded_at")),
         tab(_("Ending"), ("ended_by", "ended_at"), ("ending_note",)),
         tab(_("History"), ("requested_by", "requested_at"), ("received_at", "updated_at")),
-    ]
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Return]:
         return selectors.with_parts()

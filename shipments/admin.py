@@ -1,8 +1,6 @@
 """The admin pages of shipments, carrier accounts and carrier webhooks."""
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -13,12 +11,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from config.admin.columns import amount, badge
-from config.admin.commands import Command, no_input
+from config.admin.commands import Command
 from config.admin.filters import CreatedFilter
 from config.admin.pages import Lines, tab
 from config.admin.queues import Queue, QueueFilter
 from config.admin.webhooks import InboundWebhookAdmin, unmatched
-from config.core.money import money
 from events.admin.aggregates import AggregateAdmin, stream
 from shipments import files, selectors, serializers
 from shipments.models import CarrierAccount, CarrierWebhook, Label, Scan, Shipment, ShipmentItem
@@ -40,26 +37,6 @@ LABEL_STATUS = badge("status", {"bought": "success", "wanted": "warning", "refus
 LOST, RETURNED, RETRY = "lost", "returned-to-sender", "retry-carrier-calls"
 
 
-def to_dispatch(rows: QuerySet[Shipment]) -> QuerySet[Shipment]:
-    """Return the shipments that need a label or are not dispatched."""
-    return rows.filter(selectors.TO_DISPATCH)
-
-
-def late(rows: QuerySet[Shipment]) -> QuerySet[Shipment]:
-    """Return the shipments that were expected before today."""
-    return rows.filter(selectors.LATE)
-
-
-def with_label_problem(rows: QuerySet[Shipment]) -> QuerySet[Shipment]:
-    """Return the shipments with a label that needs attention."""
-    return rows.filter(selectors.has_label_problem())
-
-
-def dispatch_defaults(shipment: Shipment) -> Mapping[str, Any]:
-    """Return the initial values of the form that dispatches a shipment."""
-    return {"estimated_delivery": shipment.estimated_delivery}
-
-
 @admin.display(description=_("label"))
 def label_link(shipment: Shipment) -> SafeString | str:
     """Return a link to the PDF."""
@@ -68,15 +45,6 @@ def label_link(shipment: Shipment) -> SafeString | str:
         return "-"
     link = '<a href="{}" class="console-link" target="_blank">{}</a>'
     return format_html(link, url, _("Show the label"))
-
-
-@admin.display(description=_("carrier cost"))
-def carrier_cost(shipment: Shipment) -> str:
-    """Return what the carrier charges, in its own currency."""
-    if shipment.carrier_cost is None:
-        return "-"
-    currency = str(shipment.carrier_currency)
-    return f"{money(shipment.carrier_cost, currency)} {currency}"
 
 
 class Items(Lines):
@@ -125,17 +93,17 @@ class ShipmentAdmin(AggregateAdmin):
                 "Buy the label from the carrier: leave the fields blank. With the adapter "
                 "“manual”, enter the data of the label that you have."
             ),
-            bulk=no_input,
+            bulk=True,
         ),
         "dispatch": Command(
             lifecycle.dispatch_shipment,
             serializers.ShipmentDispatch,
             label=_("Dispatch shipment"),
             done=_("Shipment {row} was dispatched."),
-            start=dispatch_defaults,
+            start=lambda shipment: {"estimated_delivery": shipment.estimated_delivery},
             icon="local_shipping",
             description=_("Record that the shipment left the warehouse."),
-            bulk=no_input,
+            bulk=True,
         ),
         "scan": Command(
             lifecycle.report_scan,
@@ -189,9 +157,11 @@ class ShipmentAdmin(AggregateAdmin):
         ),
     }
     queues = (
-        Queue("to-dispatch", _("Shipments to dispatch"), to_dispatch, "outbox"),
-        Queue("late", _("Late shipments"), late, "schedule"),
-        Queue("labels", _("Shipments with failed labels"), with_label_problem, "label_off"),
+        Queue("to-dispatch", _("Shipments to dispatch"), selectors.TO_DISPATCH, "outbox"),
+        Queue("late", _("Late shipments"), selectors.LATE, "schedule"),
+        Queue(
+            "labels", _("Shipments with failed labels"), selectors.has_label_problem(), "label_off"
+        ),
     )
     list_display = [
         "id",
@@ -205,36 +175,27 @@ class ShipmentAdmin(AggregateAdmin):
         "created_at",
     ]
     list_filter = [QueueFilter, "status", "adapter", ("created_at", CreatedFilter)]
-    search_fields = [
-        "id__exact",
-        "order__id__exact",
-        "fulfillment__id__exact",
-        "tracking_number__exact",
-        "organization_id__exact",
-    ]
+    search_fields = ["id", "order__id", "fulfillment__id", "tracking_number", "organization_id"]
     search_help_text = _("A full id: shipment, order, fulfillment, tracking number, organization")
-    ordering = ["-id"]
     inlines = [Items, Labels, Scans]
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("id", STATUS),
-                    (stream, "fulfillment_id"),
-                    ("organization_id", "warehouse_id"),
-                    ("carrier", "service"),
-                    ("tracking_number", label_link),
-                    ("location", "estimated_delivery"),
-                    ("created_at", "dispatched_at"),
-                ]
-            },
+    fields = [
+        ("id", STATUS),
+        (stream, "fulfillment_id"),
+        ("organization_id", "warehouse_id"),
+        ("carrier", "service"),
+        ("tracking_number", label_link),
+        ("location", "estimated_delivery"),
+        ("created_at", "dispatched_at"),
+    ]
+    tabs = (
+        tab(
+            _("Costs"),
+            (amount("shipping_cost"), amount("carrier_cost", currency="carrier_currency")),
         ),
-        tab(_("Costs"), (amount("shipping_cost"), carrier_cost)),
         tab(_("Packages"), ("weight", "packages"), ("signature_required",)),
         tab(_("Delivery"), ("delivered_at", "recipient"), ("signature", "delivery_photo_url")),
         tab(_("Carrier"), ("adapter", "account"), ("due_at", "calls"), ("last_error",)),
-    ]
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Shipment]:
         return selectors.with_parts()

@@ -58,8 +58,7 @@ def _rows(page: "ReadOnlyAdmin", request: HttpRequest, chosen: QuerySet[Any]) ->
 
 
 def _refusal(command: Command, request: HttpRequest, row: Any) -> str | None:
-    assert command.bulk, "only bulk commands are offered"
-    form = command.form(row, command.bulk(request))
+    form = command.form(row, {})
     if not form.is_valid():
         return "; ".join(
             f"{label(field)}: {error}" for field, errors in form.errors.items() for error in errors

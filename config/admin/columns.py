@@ -17,6 +17,8 @@ def amount(name: str, *, currency: str = "currency") -> Column:
     """Return a column with an amount: `125.50 USD`. `currency` is the path to the code."""
 
     def show(row: Any) -> str:
+        if getattr(row, name) is None:
+            return "-"
         code = row
         for step in currency.split("."):
             code = getattr(code, step)

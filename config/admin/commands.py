@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
 from django.utils.functional import Promise
 from rest_framework.serializers import Serializer
 
@@ -17,9 +16,11 @@ def _nothing(row: Any) -> Mapping[str, Any]:
     return {}
 
 
-def no_input(request: HttpRequest) -> Mapping[str, str]:
-    """Return the form values of a bulk command without fields."""
-    return {}
+def line_choices(name: str, *, key: str) -> Callable[[Any], Choices]:
+    """Offer the lines of a row in the field `name`; its value is the attribute `key` of a line."""
+    return lambda row: {
+        name: [(getattr(line, key), f"{line} ({line.title})") for line in row.lines]
+    }
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Command:
     `ends` marks a command that cannot be undone. `permission` is required in addition to the
     permission to change the row.
 
-    A command with `bulk` may also run on many rows of a list: `bulk(request)` returns the form's
-    values. A list that is sent twice runs twice, so such a command must be safe to repeat.
+    A command with `bulk` may also run on many rows of a list, with an empty form. A list that is
+    sent twice runs twice, so such a command must be safe to repeat.
     """
 
     service: Callable[..., object]
@@ -47,7 +48,7 @@ class Command:
     choices: Callable[[Any], Choices] = _nothing
     icon: str = "play_arrow"
     ends: bool = False
-    bulk: Callable[[HttpRequest], Mapping[str, str]] | None = None
+    bulk: bool = False
     permission: str | None = None
 
     def run(self, row: Model | None, body: Mapping[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from uuid import uuid4
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -28,6 +28,8 @@ from config.api import idempotency
 from config.api.models import IdempotencyRecord
 from config.core import request_context
 from config.core.exceptions import DomainError
+
+Tab = tuple[str | Promise, dict[str, Any]]  # a fieldset
 
 HIDDEN = ("csrfmiddlewaretoken", "key")  # fields of a form that are not its values
 
@@ -49,17 +51,26 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     """Read-only rows; operators change them by commands, which call services.
 
     `commands` are the commands by name, in the order of their buttons; `allowed` returns those that
-    a row allows now. `adds` creates a row. `queues` are the rows that need attention.
+    a row allows now. `adds` creates a row. `queues` are the rows that need attention. `tabs` follow
+    the `fields` of a row. A search compares the whole value, because only that uses an index.
     """
 
     commands: ClassVar[Mapping[str, Command]] = {}
     adds: ClassVar[Command | None] = None
     queues: ClassVar[tuple[Queue, ...]] = ()
+    tabs: ClassVar[tuple[Tab, ...]] = ()
     icon: ClassVar[str] = "table_rows"
 
     paginator = InfinitePaginator  # counting a large table takes longer than showing a page of it
     show_full_result_count = False
     list_per_page = 50
+    ordering = ["-id"]
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        return [f"{name}__exact" for name in self.search_fields]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [*super().get_fieldsets(request, obj), *self.tabs]
 
     def has_command_permission(self, request: HttpRequest) -> bool:
         """Return whether the operator may run commands on these rows."""
@@ -216,8 +227,9 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
 
 
 class Lines(ReadOnly, TabularInline):
-    """The parts of an aggregate, read-only."""
+    """The parts of an aggregate, read-only. Django's inlines ignore `list_select_related`."""
 
+    list_select_related: ClassVar[tuple[str, ...]] = ()
     extra = 0
     hide_title = True
     show_change_link = False
@@ -225,8 +237,13 @@ class Lines(ReadOnly, TabularInline):
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return True  # the permission to view the aggregate is enough
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        related = self.list_select_related
+        return rows.select_related(*related) if related else rows
 
-def tab(title: str | Promise, *rows: tuple[Any, ...]) -> tuple[str | Promise, dict[str, Any]]:
+
+def tab(title: str | Promise, *rows: tuple[Any, ...]) -> Tab:
     """Return a tab with rows of fields."""
     return title, {"fields": rows, "classes": ["tab"]}
 

@@ -1,10 +1,10 @@
 """Work queues: rows that need attention, as a filter of their list and on the first page."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.utils.functional import Promise
 
@@ -12,16 +12,16 @@ MAX_COUNT = 1000  # of more rows, the page shows "1000+"
 
 
 class Queue(NamedTuple):
-    """`rows(queryset)` selects the rows of the queue; `key` is its value in the URL."""
+    """The rows that meet a condition; `key` is the queue's value in the URL."""
 
     key: str
     title: str | Promise
-    rows: Callable[[QuerySet[Any]], QuerySet[Any]]
-    icon: str = "inbox"
+    condition: Q | Combinable
+    icon: str
 
     def length(self, rows: QuerySet[Any]) -> str:
         """Return the number of rows in the queue, as text."""
-        count = self.rows(rows).order_by()[: MAX_COUNT + 1].count()
+        count = rows.filter(self.condition).order_by()[: MAX_COUNT + 1].count()
         return f"{MAX_COUNT}+" if count > MAX_COUNT else str(count)
 
 
@@ -37,4 +37,4 @@ class QueueFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         key = self.value()
-        return self.queues[key].rows(queryset) if key in self.queues else queryset
+        return queryset.filter(self.queues[key].condition) if key in self.queues else queryset

@@ -1,5 +1,6 @@
 """The admin page of a context's webhook inbox."""
 
+from django.db.models import Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -25,27 +26,17 @@ class InboundWebhookAdmin(ReadOnlyAdmin):
     icon = "webhook"
     list_display = ["event_id", STATE, "subject", "source", "received_at", "attempts"]
     list_filter = [QueueFilter, "received_at"]
-    search_fields = ["event_id__exact", "subject__exact"]
+    search_fields = ["event_id", "subject"]
     search_help_text = _("A full event id or subject")
-    ordering = ["-id"]
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("event_id", STATE),
-                    ("source", "subject"),
-                    ("received_at", "applied_at"),
-                    ("attempts", "due_at"),
-                    "payload",
-                ]
-            },
-        )
+    fields = [
+        ("event_id", STATE),
+        ("source", "subject"),
+        ("received_at", "applied_at"),
+        ("attempts", "due_at"),
+        "payload",
     ]
 
 
 def unmatched(title: str | Promise) -> tuple[Queue, ...]:
     """Return the queue of the webhooks whose subject is unknown."""
-    return (
-        Queue("unmatched", title, lambda rows: rows.filter(applied_at=None), "unknown_document"),
-    )
+    return (Queue("unmatched", title, Q(applied_at=None), "unknown_document"),)

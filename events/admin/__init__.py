@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from config.admin.columns import badge
-from config.admin.commands import Command, no_input
+from config.admin.commands import Command
 from config.admin.pages import ReadOnlyAdmin
 from config.admin.queues import Queue, QueueFilter
 from config.api.serializers import StrictSerializer
@@ -26,7 +26,7 @@ from events.admin import (
 )
 from events.admin.aggregates import stream
 from events.models import EventRecord, Outbox, Reaction
-from events.operations import parked
+from events.operations import parked, statistics
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -57,27 +57,20 @@ class EventAdmin(ReadOnlyAdmin):
     list_display = ["occurred_at", "name", STATE, stream, "sequence", "organization_id", "actor"]
     list_display_links = ["occurred_at", "name"]
     list_filter = [NameFilter]
-    search_fields = ["id__exact", "stream__exact"]
+    search_fields = ["id", "stream"]
     search_help_text = _("A whole event id, or the id of an order or a cart")
     ordering = ["-number"]
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("name", STATE),
-                    "label",
-                    ("id", "organization_id"),
-                    (stream, "sequence"),
-                    ("occurred_at", "recorded_at"),
-                    ("published_at", "subject"),
-                    ("actor", "request_id"),
-                    ("traceparent", "version"),
-                    "pending",
-                    "envelope",
-                ]
-            },
-        )
+    fields = [
+        ("name", STATE),
+        "label",
+        ("id", "organization_id"),
+        (stream, "sequence"),
+        ("occurred_at", "recorded_at"),
+        ("published_at", "subject"),
+        ("actor", "request_id"),
+        ("traceparent", "version"),
+        "pending",
+        "envelope",
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EventRecord]:
@@ -128,7 +121,7 @@ def commands(*, retry: "StrPromise", discard: "StrPromise") -> dict[str, Command
             done=_("{row} is retried."),
             description=retry,
             icon="replay",
-            bulk=no_input,
+            bulk=True,
         ),
         "discard": Command(
             parked.discard,
@@ -147,7 +140,7 @@ class PendingWorkAdmin(ReadOnlyAdmin):
 
     list_filter = [QueueFilter]
     list_select_related = ["event"]
-    search_fields = ["stream__exact", "event__id__exact"]
+    search_fields = ["stream", "event__id"]
     search_help_text = _("The id of an order or a cart, or a whole event id")
 
     def allowed(self, row: Outbox | Reaction) -> list[str]:
@@ -171,14 +164,10 @@ class PendingWorkAdmin(ReadOnlyAdmin):
         return format_html('<pre class="console-code">{}</pre>', row.last_error or "none")
 
 
-def _is_parked(rows: QuerySet[Any]) -> QuerySet[Any]:
-    return rows.filter(parked_at__isnull=False)
-
-
 @admin.register(Outbox)
 class OutboxAdmin(PendingWorkAdmin):
     icon = "outbox"
-    queues = (Queue("parked", _("Parked messages"), _is_parked, "outbox"),)
+    queues = (Queue("parked", _("Parked messages"), statistics.PARKED, "outbox"),)
     commands = commands(
         retry=_("Send the message now. If the broker refuses it again, it is parked again."),
         discard=_(
@@ -186,35 +175,21 @@ class OutboxAdmin(PendingWorkAdmin):
             "The log keeps the event. This cannot be undone."
         ),
     )
-    list_display = [
-        "event_name",
-        WORK_STATE,
-        stream,
-        "attempts",
-        "parked_at",
-        "last_error",
-    ]
+    list_display = ["event_name", WORK_STATE, stream, "attempts", "parked_at", "last_error"]
     ordering = ["event_id"]
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("event_link", WORK_STATE),
-                    (stream, "shard"),
-                    ("attempts", "not_before"),
-                    "parked_at",
-                    "error",
-                ]
-            },
-        )
+    fields = [
+        ("event_link", WORK_STATE),
+        (stream, "shard"),
+        ("attempts", "not_before"),
+        "parked_at",
+        "error",
     ]
 
 
 @admin.register(Reaction)
 class ReactionAdmin(PendingWorkAdmin):
     icon = "bolt"
-    queues = (Queue("parked", _("Parked reactions"), _is_parked, "bolt"),)
+    queues = (Queue("parked", _("Parked reactions"), statistics.PARKED, "bolt"),)
     commands = commands(
         retry=_("Run the reaction now. If it fails again, it is parked again."),
         discard=_("Never run the reaction: achieve its effect by hand. This cannot be undone."),
@@ -229,17 +204,10 @@ class ReactionAdmin(PendingWorkAdmin):
         "last_error",
     ]
     ordering = ["id"]
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("reaction", WORK_STATE),
-                    ("event_link", stream),
-                    ("attempts", "not_before"),
-                    "parked_at",
-                    "error",
-                ]
-            },
-        )
+    fields = [
+        ("reaction", WORK_STATE),
+        ("event_link", stream),
+        ("attempts", "not_before"),
+        "parked_at",
+        "error",
     ]

@@ -30,21 +30,14 @@ PROGRESS = badge(
 class Selection(StrictSerializer):
     """Which events a replay sends, and to which queue."""
 
-    queue = ExternalId(max_length=255, help_text="The complete name with its prefix.")
-    first = ExternalId(
-        required=False,
-        help_text="A position, or a publication time like 2025-11-23T15:00:00Z. Default: all.",
-    )
-    last = ExternalId(required=False, help_text="Likewise, included. Default: all.")
-    name = serializers.ChoiceField(
-        [cls.name for cls in published()], required=False, help_text="Default: all events."
-    )
-    stream = ExternalId(required=False, help_text="The id of an order or a cart.")
+    queue = ExternalId(max_length=255)
+    first = ExternalId(required=False)
+    last = ExternalId(required=False)
+    name = serializers.ChoiceField([cls.name for cls in published()], required=False)
+    stream = ExternalId(required=False)
     organization = ExternalId(required=False)
-    rate = serializers.IntegerField(
-        min_value=1, max_value=9_999_999, required=False, help_text="Maximum messages per second."
-    )
-    dry_run = serializers.BooleanField(default=False, help_text="Only count the messages.")
+    rate = serializers.IntegerField(min_value=1, max_value=9_999_999, required=False)
+    dry_run = serializers.BooleanField(default=False)
 
 
 def _replay(**body: object) -> AuditEntry:
@@ -76,20 +69,12 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     icon = "history"
     actions_list = ("reconcile_events", "replay_events")
     list_display = ["at", "action", PROGRESS, "actor", "arguments", "summary"]
-    ordering = ["-id"]
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("action", "actor"),
-                    ("at", PROGRESS),
-                    ("begun_at", "finished_at"),
-                    "arguments",
-                    "outcome",
-                ]
-            },
-        )
+    fields = [
+        ("action", "actor"),
+        ("at", PROGRESS),
+        ("begun_at", "finished_at"),
+        "arguments",
+        "outcome",
     ]
 
     @action(description=_("Reconcile events"), icon="fact_check", permissions=["command"])  # type: ignore[untyped-decorator]
