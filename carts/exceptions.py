@@ -4,7 +4,7 @@ from config.core.exceptions import AddressRequired, DomainError, Missing
 
 
 class CartTooLarge(DomainError):
-    """The cart would exceed its number of lines, or a line its number of units."""
+    """The cart would have too many lines, or a line too many units."""
 
     code = "too_many"
     example = "A cart holds at most 500 lines."

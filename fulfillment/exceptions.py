@@ -18,7 +18,7 @@ class WarehouseRequired(DomainError):
 
 
 class OtherWarehouse(DomainError):
-    """`warehouse_id` conflicts with the warehouse of this fulfillment or of another one."""
+    """The fulfillment has a warehouse already, or the order has a fulfillment in `warehouse_id`."""
 
     code = "other_warehouse"
     example = "ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5 is assigned to wh_north: move its units to wh_south."

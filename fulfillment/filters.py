@@ -11,14 +11,14 @@ class FulfillmentFilters(ContextFilters):
     status = AnyOf(choices=Fulfillment.Status.choices)
     order = IdFilter(field_name="order_id", help_text="The id of the order.")
     warehouse = IdFilter(field_name="warehouse_id", help_text="The id of the warehouse.")
-    assigned_to = IdFilter(field_name="assigned_to", help_text="The picker.")
+    assigned_to = IdFilter(field_name="assigned_to", help_text="The id of the picker.")
     to_pick = FlagFilter(
-        selectors.TO_PICK, help_text="Has units to pick, and the order is not on hold."
+        selectors.TO_PICK, help_text="Whether it has units to pick, and the order is not on hold."
     )
     to_pack = FlagFilter(
         selectors.TO_PACK,
-        help_text="Every unit is picked or reported short, and nothing is packed yet.",
+        help_text="Whether every unit is picked or reported short, and nothing is packed yet.",
     )
     short_units = FlagFilter(
-        selectors.WITH_SHORT_UNITS, help_text="Has short units to move or to write off."
+        selectors.WITH_SHORT_UNITS, help_text="Whether it has short units to move or to write off."
     )

@@ -94,7 +94,7 @@ class Fulfillments(AggregateViewSet):
         ],
     )
     def write_off(self, fulfillment: Fulfillment) -> Fulfillment:
-        """Write off short units, which the customer gets refunded."""
+        """Write off short units, and refund them to the customer."""
         return services.write_off_short_units(fulfillment_id=fulfillment.id, **self.body())
 
     @action(detail=True, url_path="pick-list", renderer_classes=RENDERERS)

@@ -86,7 +86,7 @@ class CreditNote(serializers.Serializer[Any]):
 
 
 class InvoiceDelivery(serializers.Serializer[Any]):
-    """A mail with the invoice. It is retried until it is accepted, or refused for three days."""
+    """A mail with the invoice. Retries end when it is accepted, or after three days of refusals."""
 
     id = serializers.CharField()
     recipient_email = serializers.CharField()

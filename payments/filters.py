@@ -9,10 +9,10 @@ class PaymentFilters(ContextFilters):
     """`?order=order_456&status=pending`."""
 
     status = AnyOf(choices=Payment.Status.choices)
-    order = IdFilter(field_name="order_id", help_text="The order's id.")
+    order = IdFilter(field_name="order_id", help_text="The id of the order.")
     payment_method = AnyOf(field_name="method", choices=Payment.Method.choices)
     gateway_payment = IdFilter(
-        field_name="gateway_payment_id", help_text="The payment's id at the gateway."
+        field_name="gateway_payment_id", help_text="The id of the payment at the gateway."
     )
     outcome_open = FlagFilter(
         selectors.OUTCOME_OPEN,

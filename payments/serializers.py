@@ -23,8 +23,8 @@ PAYMENT_ID = "pay_01JCZ5D0KQ3N6R9V2X5Z8B1E4G"  # in examples
 REFUND_ID = "ref_01JCZ6A1B2C3D4E5F6G7H8J9K0"
 ORDER_ID = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B"
 TOKEN_HELP = (
-    "`pm_…` of Stripe, or one of the sandbox's `tok_…`; none for `manual`. Without it, "
-    "the customer confirms the payment at the gateway, with the `client_secret`."
+    "The gateway's token of the card: `pm_…` at Stripe, `tok_…` in the sandbox. Leave it out for "
+    "`manual`. Without it, the customer pays at Stripe with the `client_secret`."
 )
 
 
@@ -154,7 +154,7 @@ class Payment(serializers.Serializer[Any]):
         help_text="For the customer's browser, while the customer can still pay. Null in lists."
     )
     retries_remaining = serializers.IntegerField(
-        help_text="How many more attempts the gateway may decline."
+        help_text="The number of attempts that are left: three, less the declined ones."
     )
     attempts = PaymentAttempt(many=True)
     captured = MoneyOut(currency="settlement_currency")

@@ -14,9 +14,10 @@ class ReturnFilters(ContextFilters):
     order = IdFilter(field_name="order_id", help_text="The id of the order.")
     rma_number = filters.CharFilter(help_text="The RMA number: `RMA-2025-0001`.")
     to_receive = FlagFilter(
-        selectors.TO_RECEIVE, help_text="Approved, with units that are not received yet."
+        selectors.TO_RECEIVE,
+        help_text="Whether it is approved, with units that are not received yet.",
     )
     to_refund = FlagFilter(
         selectors.TO_REFUND,
-        help_text="Received, with accepted units to refund and no pending refund.",
+        help_text="Whether it is received, with accepted units to refund and no pending refund.",
     )

@@ -62,7 +62,7 @@ class TrackingNumberTaken(DomainError):
 
 
 class CarrierRefused(DomainError):
-    """The carrier refuses the label as it is; `detail` contains its message. You may try again."""
+    """The carrier refuses to sell the label: `detail` contains its message. A retry is possible."""
 
     code = "carrier_refused"
     example = "EasyPost: the postal code is not valid."
@@ -76,7 +76,7 @@ class NoLabel(Conflict):
 
 
 class TooEarly(DomainError):
-    """The given time is before the shipment was created, or its delivery before its dispatch."""
+    """The given time is before the shipment's creation, or the delivery is before the dispatch."""
 
     code = "too_early"
     example = (

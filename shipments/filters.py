@@ -11,13 +11,13 @@ class ShipmentFilters(ContextFilters):
     """The query parameters of the list: `?order=order_456&status=dispatched`."""
 
     status = AnyOf(choices=Shipment.Status.choices)
-    order = IdFilter(field_name="order_id", help_text="Id of the order.")
-    fulfillment = IdFilter(field_name="fulfillment_id", help_text="Id of the fulfillment.")
-    warehouse = IdFilter(field_name="warehouse_id", help_text="Id of the warehouse.")
+    order = IdFilter(field_name="order_id", help_text="The id of the order.")
+    fulfillment = IdFilter(field_name="fulfillment_id", help_text="The id of the fulfillment.")
+    warehouse = IdFilter(field_name="warehouse_id", help_text="The id of the warehouse.")
     carrier = filters.CharFilter(
         field_name="carrier",
         lookup_expr="iexact",
-        help_text="Name of the carrier; the case does not matter.",
+        help_text="The name of the carrier; the case does not matter.",
     )
     tracking_number = IdFilter(field_name="tracking_number", help_text="The exact tracking number.")
     late = FlagFilter(

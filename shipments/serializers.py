@@ -100,8 +100,8 @@ class ScanCreate(Body):
     scan_id = ExternalId(
         required=False,
         allow_null=True,
-        help_text="A repeated id has no effect. Without an id, a scan with a known time, place and "
-        "status has none; without `occurred_at` either, every request is a new scan.",
+        help_text="A repeated `scan_id` has no effect. Without an id, a scan is repeated if its "
+        "time, location and status are. Without `occurred_at` too, every request is a new scan.",
     )
     status = serializers.ChoiceField([s for s in models.Scan.Status.values if s != "pre_transit"])
     location = serializers.CharField(max_length=200, required=False, allow_null=True)

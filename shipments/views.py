@@ -82,7 +82,7 @@ class Shipments(AggregateViewSet):
         ],
     )
     def label(self, request: Request, pk: str) -> Response:
-        """Buy the label from the carrier, or with the adapter `manual` record the given one."""
+        """Buy the label from the carrier. With the adapter `manual`, record the given label."""
         shipment = self.get_object()
         response = self.once(lambda: self._request_label(shipment.id))
         labels.buy_label(shipment_id=shipment.id)
@@ -96,7 +96,7 @@ class Shipments(AggregateViewSet):
     @label.mapping.get
     @endpoint(response=Pdf, operation_id="get_shipment_label", errors=[NoLabel])
     def label_pdf(self, request: Request, pk: str) -> HttpResponse:
-        """Get the label as PDF, unless the carrier keeps it: see `label_url`."""
+        """Get the label as PDF. If the carrier stores the label, it is only at `label_url`."""
         shipment: Shipment = self.get_object()
         label = shipment.bought_label
         if label and label.path:

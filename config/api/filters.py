@@ -62,7 +62,7 @@ class AnyOf(filters.MultipleChoiceFilter):
 
     def __init__(self, **kwargs: Any) -> None:
         # DISTINCT would sort all that match before the first page, and nothing comes twice.
-        help_text = "One or more of these: repeat the parameter."
+        help_text = "Repeat the parameter to allow several values."
         super().__init__(distinct=False, help_text=help_text, **kwargs)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
+from inspect import getdoc
 from typing import Any, cast
 
 import msgspec
@@ -279,7 +280,7 @@ class StructSchema(OpenApiSerializerExtension):
         for name, schema in schemas.items():
             component = ResolvedComponent(name, ResolvedComponent.SCHEMA, schema, name)
             auto_schema.registry.register_on_missing(component)
-        return dict(own)
+        return {**own, "description": getdoc(self.target)}
 
 
 class PlainDecimalSchema(OpenApiSerializerFieldExtension):

@@ -249,7 +249,7 @@ class Address(StrictSerializer):
 
 
 class Package(serializers.Serializer[Any]):
-    """A package: kilograms, and centimetres where they are known."""
+    """A package: its weight in kilograms and, if known, its size in centimeters."""
 
     weight = serializers.CharField()
     length = serializers.CharField(default=None, allow_null=True)
