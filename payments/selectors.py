@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Round
 
 import orders.selectors
@@ -71,12 +72,6 @@ def received(order_id: str) -> Decimal:
     return sum(applied.values_list("captured", flat=True), Decimal(0))
 
 
-def refundable(order_id: str) -> Decimal:
-    """Return how much of the money that was captured for an order is left to refund."""
-    applied = Payment.objects.filter(order=order_id, applies_to_order=True)
-    return sum((payment.refundable for payment in applied), Decimal(0))
-
-
 class RefundTotals(NamedTuple):
     """The refunds with one cause: the amounts, and the method and time of the latest."""
 
@@ -128,11 +123,20 @@ def blocks_expiry(now: datetime) -> Exists:
     )
 
 
-def sum_of(column: str) -> Coalesce:
-    """Return, for a query of orders, the sum of a column over the payments that apply to it."""
-    applied = Payment.objects.filter(order=OuterRef("pk"), applies_to_order=True).order_by()
-    total = applied.values("order").annotate(total=Sum(column)).values("total")
+def sum_of(amount: str | Combinable, *, order: str = "pk") -> Coalesce:
+    """Return, for a query, the sum of an amount over the payments that apply to the row's order.
+
+    `order` is the column with the order's id.
+    """
+    applied = Payment.objects.filter(order=OuterRef(order), applies_to_order=True).order_by()
+    total = applied.values("order").annotate(total=Sum(amount)).values("total")
     return Coalesce(Subquery(total), Decimal(0), output_field=MoneyField())
+
+
+def refundable(*, order: str) -> Round:
+    """Return, for a query, how much of the money captured for the row's order is not refunded."""
+    rest = sum_of(F("captured") - F("refunded") - F("refunding"), order=order)
+    return Round(rest, precision=MAX_DECIMALS)  # SQLite adds in floating point
 
 
 def due(*, now: datetime) -> QuerySet[Payment]:

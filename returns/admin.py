@@ -46,12 +46,12 @@ def outstanding_lines(return_request: Return) -> Mapping[str, object]:
 
 def max_refund(return_request: Return) -> Mapping[str, str]:
     """Return the maximum refund as the initial amount."""
-    return {"amount": str(money(selectors.max_refund(return_request), return_request.currency))}
+    return {"amount": str(money(return_request.max_refund, return_request.currency))}
 
 
 def max_refund_with_override(return_request: Return) -> Mapping[str, str]:
     """Return the maximum refund with the override permission as the initial amount."""
-    amount = selectors.max_refund_with_override(return_request)
+    amount = return_request.max_refund_with_override
     return {"amount": str(money(amount, return_request.currency))}
 
 

@@ -15,7 +15,7 @@ from returns.models import PaidBy, Policy, ReceiptItem, Return, ReturnItem
 TO_APPROVE = Q(status=Return.Status.REQUESTED)
 TO_RECEIVE = Q(status=Return.Status.APPROVED)
 TO_SETTLE = Q(status=Return.Status.RECEIVED, due_amount=F("refunded_amount"))
-TO_REFUND = TO_SETTLE & Q(accepted_value__gt=0)
+TO_REFUND = TO_SETTLE & Q(accepted_value__gt=0, refundable__gt=0)  # of `with_refundable`
 
 
 class Terms(NamedTuple):
@@ -26,10 +26,15 @@ class Terms(NamedTuple):
     postage_paid_by: str
 
 
+def with_refundable() -> QuerySet[Return]:
+    """Return returns with what the payments of their order have left to refund."""
+    return Return.objects.annotate(refundable=payments.selectors.refundable(order="order"))
+
+
 def with_parts() -> QuerySet[Return]:
     """Return returns with their items and receipts, to read."""
     contents = ReceiptItem.objects.select_related("item")
-    return Return.objects.prefetch_related("items", Prefetch("receipts__items", contents))
+    return with_refundable().prefetch_related("items", Prefetch("receipts__items", contents))
 
 
 def get(return_id: str) -> Return:
@@ -42,7 +47,7 @@ def get_for_update(return_id: str) -> Return:
     order_id = Return.objects.values_list("order_id", flat=True).get(pk=return_id)
     orders.selectors.get_for_update(order_id)
     items = ReturnItem.objects.select_related("order_item__order")
-    row: Return = Return.objects.prefetch_related(Prefetch("items", items)).get(pk=return_id)
+    row: Return = with_refundable().prefetch_related(Prefetch("items", items)).get(pk=return_id)
     return row
 
 
@@ -62,17 +67,6 @@ def received_quantities(order_id: str) -> Counter[str]:
     for order_item_id, received in items.values_list("order_item", "received_quantity"):
         units[order_item_id] += received
     return units
-
-
-def max_refund(return_request: Return) -> Decimal:
-    """Return the amount that can be requested now."""
-    return min(return_request.max_refund, payments.selectors.refundable(return_request.order_id))
-
-
-def max_refund_with_override(return_request: Return) -> Decimal:
-    """Return the amount that can be requested now with the override permission."""
-    refundable = payments.selectors.refundable(return_request.order_id)
-    return min(return_request.max_refund_with_override, refundable)
 
 
 def terms(organization_id: str) -> Terms:

@@ -236,7 +236,7 @@ class Return(serializers.Serializer[Any]):
     accepted_value = MoneyOut(help_text="The paid price of the accepted units.")
     max_refundable = MoneyOut(
         source="max_refund",
-        help_text="The amount that can be requested now, if the payments still cover it.",
+        help_text="The amount that can be requested now. The payments of the order still have it.",
     )
     refunding = MoneyOut(
         source="pending_amount", help_text="Refunds that are requested and not completed."

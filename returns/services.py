@@ -175,11 +175,10 @@ def refund_return(
     return_request = selectors.get_for_update(return_id)
     if return_request.is_refunding(amount, refund_method):
         return return_request
-    refundable = payments.selectors.refundable(return_request.order_id)
     if may_exceed and amount is not None and amount > return_request.max_refund:
-        return_request.refund_more(amount=amount, method=refund_method, refundable=refundable)
+        return_request.refund_more(amount=amount, method=refund_method)
     else:
-        return_request.refund(amount=amount, method=refund_method, refundable=refundable)
+        return_request.refund(amount=amount, method=refund_method)
     return_request.save()
     return return_request
 

@@ -102,6 +102,7 @@ class Return(Aggregate):
     ended_at = models.DateTimeField(null=True)  # rejected, cancelled or closed
     ended_by = models.CharField(max_length=150, null=True)
     ending_note = models.CharField(max_length=500, default="")
+    refundable: Decimal  # what the order's payments have left; `with_refundable` loads it
 
     class Meta:
         permissions = [("override_return", "Can refund more than was approved")]
@@ -177,16 +178,16 @@ class Return(Aggregate):
 
     @property
     def max_refund(self) -> Decimal:
-        """The amount that can still be requested, as far as payments can refund it."""
+        """The amount that can still be requested."""
         if self.status != self.Status.RECEIVED or self.approved_amount is None:
             return Decimal(0)
         maximum = min(self.approved_amount, self.deductions.max_refund(self.accepted_value))
-        return max(Decimal(maximum - self.due_amount), Decimal(0))
+        return max(min(maximum - self.due_amount, self.refundable), Decimal(0))
 
     @property
     def max_refund_with_override(self) -> Decimal:
         """The amount that can still be requested with the override permission."""
-        return Decimal(self.accepted_value - self.due_amount)
+        return min(self.accepted_value - self.due_amount, self.refundable)
 
     def is_approved_as(
         self,
@@ -199,7 +200,8 @@ class Return(Aggregate):
         """Whether it was already approved with these values."""
         if not self.approved_at or self.status == self.Status.CANCELLED:
             return False
-        amount = self.deductions.max_refund(self.value) if refund_amount is None else refund_amount
+        # The default amount may have been another one: it depends on what was refunded.
+        amount = self.approved_amount if refund_amount is None else refund_amount
         return (amount, return_shipping_label_url, return_shipping_cost, note) == (
             self.approved_amount,
             self.return_shipping_label_url,
@@ -230,11 +232,11 @@ class Return(Aggregate):
         return not self.pending_amount
 
     def has_approved_refund_left(self) -> bool:
-        """some of the approved amount for received units is not refunded yet"""
+        """some of the approved amount for received units can still be refunded"""
         return self.max_refund > 0
 
     def has_value_left(self) -> bool:
-        """some of the value of the accepted units is not refunded yet"""
+        """some of the value of the accepted units can still be refunded"""
         return self.max_refund_with_override > 0
 
     def something_is_refunded(self) -> bool:
@@ -297,7 +299,7 @@ class Return(Aggregate):
         self.restocking_fee, self.postage_paid_by = restocking_fee, postage_paid_by
         self.return_shipping_label_url = return_shipping_label_url
         self.return_shipping_cost = exact(return_shipping_cost, self.currency)
-        maximum = self.deductions.max_refund(self.value)
+        maximum = min(self.deductions.max_refund(self.value), self.refundable)
         self.approved_amount = (
             maximum if refund_amount is None else self._checked(refund_amount, maximum)
         )
@@ -405,16 +407,13 @@ class Return(Aggregate):
         verb="refund",
         guards=[no_refund_is_pending, has_approved_refund_left],
     )
-    def refund(self, *, amount: Decimal | None, method: str, refundable: Decimal) -> Event:
+    def refund(self, *, amount: Decimal | None, method: str) -> Event:
         """Request a refund of at most the approved amount.
 
-        `refundable` is the amount that payments can refund.
         Raises RefundExceedsReturn, InexactAmount.
         """
-        maximum = min(self.max_refund, refundable)
-        return self._request_refund(
-            maximum or self.max_refund if amount is None else amount, maximum, method
-        )
+        maximum = self.max_refund
+        return self._request_refund(maximum if amount is None else amount, maximum, method)
 
     @transition(
         source=Status.RECEIVED,
@@ -422,14 +421,12 @@ class Return(Aggregate):
         emits=events.ReturnRefundDue,
         guards=[no_refund_is_pending, has_value_left],
     )
-    def refund_more(self, *, amount: Decimal, method: str, refundable: Decimal) -> Event:
+    def refund_more(self, *, amount: Decimal, method: str) -> Event:
         """Request a refund of at most the value of the accepted units.
 
-        `refundable` is the amount that payments can refund.
         Raises RefundExceedsReturn, InexactAmount.
         """
-        maximum = min(self.max_refund_with_override, refundable)
-        return self._request_refund(amount, maximum, method)
+        return self._request_refund(amount, self.max_refund_with_override, method)
 
     @transition(source=Status.RECEIVED, target=Status.REFUNDED, emits=events.ReturnRefunded)
     def complete_refund(self) -> Event:

@@ -145,7 +145,7 @@ def test_an_amount_that_is_not_left_is_recorded_as_a_shortfall():
         "amount": "15.00",
         "currency": "USD",
     }
-    assert selectors.refundable(payment.order_id) == 0
+    assert selectors.get(payment.id).refundable == 0
 
 
 def test_the_totals_of_the_refunds_with_one_cause():

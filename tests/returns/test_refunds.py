@@ -8,7 +8,7 @@ from events.aggregate import InvalidTransition
 from payments import selectors as payment_selectors
 from payments.services import gateway
 from returns import selectors, services
-from returns.exceptions import RefundExceedsReturn
+from returns.exceptions import RefundExceedsReturn, RefundOutstanding
 from returns.models import Policy
 from tests import factories
 from tests.factories import invoice_of
@@ -146,13 +146,36 @@ class TestMaximum:
         assert amounts(row) == ("received", 35, 0)
         assert pay_out(row).refunded_amount == 35
 
-    def test_a_fully_refunded_payment_refunds_nothing(self):
+    def test_a_return_whose_money_was_refunded_otherwise_can_only_be_closed(self):
         row = ReturnFactory(status="received")
         [payment] = payment_selectors.of_order(row.order_id)
         factories.refund(payment, "50")
+        for amount in (None, Decimal(1)):
+            with pytest.raises(InvalidTransition, match="can still be refunded") as refused:
+                services.refund_return(return_id=row.id, amount=amount, may_exceed=True)
+            assert refused.value.details == {"allowed_actions": ["close"]}
+        assert services.close_return(return_id=row.id).status == "closed"
+
+    def test_a_part_that_is_left_must_be_refunded_or_waived(self):
+        row = ReturnFactory(status="received")
+        [payment] = payment_selectors.of_order(row.order_id)
+        factories.refund(payment, "45")
+        with pytest.raises(RefundOutstanding, match=r"5\.00 USD can be refunded"):
+            services.close_return(return_id=row.id)
+        refund(row)
+        assert pay_out(row).refunded_amount == 5
+
+    def test_the_approval_promises_what_the_payment_has_left(self):
+        row = ReturnFactory()
+        [payment] = payment_selectors.of_order(row.order_id)
+        factories.refund(payment, "35")
         with pytest.raises(RefundExceedsReturn) as refused:
-            services.refund_return(return_id=row.id)
-        assert refused.value.details == {"max_refundable": "0.00"}
+            approve(row, refund_amount=Decimal("15.01"))
+        assert refused.value.details == {"max_refundable": "15.00"}
+        approve(row)
+        assert event_data(row.order, "return.approved")["refund_amount"] == "15.00"
+        factories.refund(payment, "15")
+        assert approve(row).status == "approved"  # repeated
 
     def test_a_partly_received_return_is_not_refunded(self):
         row = ReturnFactory(status="approved")

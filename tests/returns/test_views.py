@@ -4,8 +4,10 @@ from decimal import Decimal
 
 import pytest
 
+from payments import selectors as payment_selectors
 from returns import selectors, services
 from returns.models import Return
+from tests import factories
 from tests.factories import OrderFactory, order_of
 from tests.log import event_data
 from tests.returns.factories import ReturnFactory, approve, pay_out, receive, refund, request
@@ -199,3 +201,14 @@ def test_the_actor_of_the_body_is_recorded(api):
     assert selectors.get(row.id).approved_by == "user_manager"
     services.cancel_return(return_id=row.id)
     assert api.get(f"/api/v1/returns/{row.id}").json()["ended_by"] == "system"
+
+
+def test_the_refundable_amount_is_what_the_payment_has_left(api):
+    row = ReturnFactory(status="received")
+    [payment] = payment_selectors.of_order(row.order_id)
+    for amount, left, actions in [("20", "30.00", ["close", "refund"]), ("30", "0.00", ["close"])]:
+        factories.refund(payment, amount)
+        shown = api.get(f"/api/v1/returns/{row.id}").json()
+        assert (shown["max_refundable"], shown["allowed_actions"]) == (left, actions)
+        listed = api.get("/api/v1/returns?to_refund=true").json()["results"]
+        assert len(listed) == ("refund" in actions)
