@@ -7,6 +7,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.utils import timezone
 
+from config.api.serializers import Address
 from config.devserver.demo_client import DemoClient
 
 ORGANIZATION = "org_demo"
@@ -24,13 +25,7 @@ MUG = {
     "tax_rate": "0.16",
     "preferred_warehouse_id": "wh_north",
 }
-ADDRESS = {
-    "name": "Ana Torres",
-    "line1": "Calle de la Luna 12",
-    "city": "Puebla",
-    "postal_code": "72000",
-    "country": "MX",
-}
+ADDRESS = Address.example
 
 Json = dict[str, Any]
 

@@ -58,7 +58,7 @@ class EventAdmin(ReadOnlyAdmin):
     list_display_links = ["occurred_at", "name"]
     list_filter = [NameFilter]
     search_fields = ["id", "stream"]
-    search_help_text = _("A whole event id, or the id of an order or a cart")
+    search_help_text = _("The full id of an event, order or cart")
     ordering = ["-number"]
     fields = [
         ("name", STATE),
@@ -141,7 +141,7 @@ class PendingWorkAdmin(ReadOnlyAdmin):
     list_filter = [QueueFilter]
     list_select_related = ["event"]
     search_fields = ["stream", "event__id"]
-    search_help_text = _("The id of an order or a cart, or a whole event id")
+    search_help_text = _("The full id of an event, order or cart")
 
     def allowed(self, row: Outbox | Reaction) -> list[str]:
         is_delayed = row.parked_at or row.not_before

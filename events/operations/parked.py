@@ -6,9 +6,10 @@ which stays when the stream is removed from the log.
 
 import logging
 from collections.abc import Iterator
-from typing import TypedDict
+from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from msgspec import to_builtins
 
@@ -34,31 +35,27 @@ class NotParked(Conflict):
     code = "not_parked"
 
 
-@event("event.retried", published=False)
-class EventRetried(schema.Event):
-    """An operator retried a message or a reaction."""
+class Decision(schema.Event):
+    """What an operator decided about a pending message or reaction."""
 
     event_id: Id
     event_name: str
     reaction: str | None  # null: the message to the broker
+
+
+@event("event.retried", published=False)
+class EventRetried(Decision):
+    """An operator retried a message or a reaction."""
+
     retried_by: str
 
 
 @event("event.discarded", published=False)
-class EventDiscarded(schema.Event):
+class EventDiscarded(Decision):
     """An operator discarded a message, which is never sent, or a reaction, which never runs."""
 
-    event_id: Id
-    event_name: str
-    reaction: str | None  # null: the message to the broker
     reason: str
     discarded_by: str
-
-
-class _About(TypedDict):
-    event_id: str
-    event_name: str
-    reaction: str | None
 
 
 def rows() -> Iterator[Outbox | Reaction]:
@@ -76,11 +73,10 @@ def name(row: Outbox | Reaction) -> str:
 def find(name: str) -> Outbox | Reaction:
     """Return the pending message or reaction of this name. Raises NotPending."""
     event_id, _, reaction = name.partition("/")
-    found: Outbox | Reaction | None
+    rows: QuerySet[Any] = Outbox.objects.all()
     if reaction:
-        found = Reaction.objects.filter(event__id=event_id, reaction=reaction).first()
-    else:
-        found = Outbox.objects.filter(event__id=event_id).first()
+        rows = Reaction.objects.filter(reaction=reaction)
+    found: Outbox | Reaction | None = rows.filter(event__id=event_id).first()
     if found is None:
         raise NotPending(f"{name} is not pending: it has succeeded, was discarded, or never was.")
     return found
@@ -117,19 +113,17 @@ def discard(*, outbox_id: int | None = None, reaction_id: int | None = None, rea
 
 
 def _get_for_update(outbox_id: int | None, reaction_id: int | None) -> Outbox | Reaction:
-    row: Outbox | Reaction | None
-    if reaction_id is None:
-        messages = Outbox.objects.select_for_update(of=("self",)).select_related("event")
-        row = messages.filter(pk=outbox_id).first()
-    else:
-        reactions = Reaction.objects.select_for_update(of=("self",)).select_related("event")
-        row = reactions.filter(pk=reaction_id).first()
+    rows: QuerySet[Any] = Outbox.objects.filter(pk=outbox_id)
+    if reaction_id is not None:
+        rows = Reaction.objects.filter(pk=reaction_id)
+    locked = rows.select_for_update(of=("self",)).select_related("event")
+    row: Outbox | Reaction | None = locked.first()
     if row is None:
         raise NotPending("It is not pending any more: it has succeeded, or was discarded.")
     return row
 
 
-def _about(row: Outbox | Reaction) -> _About:
+def _about(row: Outbox | Reaction) -> dict[str, Any]:
     return {
         "event_id": row.event.id,
         "event_name": row.event.name,
@@ -137,7 +131,7 @@ def _about(row: Outbox | Reaction) -> _About:
     }
 
 
-def _record(row: Outbox | Reaction, event: EventRetried | EventDiscarded) -> None:
+def _record(row: Outbox | Reaction, event: Decision) -> None:
     now = timezone.now()
     AuditEntry.objects.create(
         actor=request_context.current().actor,
