@@ -53,7 +53,9 @@ class CartAdmin(AggregateAdmin):
             label=_("Add item"),
             done=_("The item was added to cart {row}."),
             icon="add_shopping_cart",
-            description=_("Add units to the cart. The same offer is added to its line."),
+            description=_(
+                "Add units to the line with the same variant, price and tax rate, or to a new line."
+            ),
         ),
         "change-item": Command(
             services.change_item,
@@ -102,7 +104,7 @@ class CartAdmin(AggregateAdmin):
     ]
     list_filter = ["status", "last_activity_at"]
     search_fields = ["id", "customer_id", "session_id", "organization_id"]
-    search_help_text = _("The full cart id, customer id, session id or organization id")
+    search_help_text = _("The full id of a cart, customer, session or organization")
     inlines = [CartItems]
     fields = [
         ("id", STATUS),

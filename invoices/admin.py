@@ -106,7 +106,7 @@ class InvoiceAdmin(AggregateAdmin):
     list_filter = [QueueFilter, "status", ("issued_at", CreatedFilter)]
     search_fields = ["number", "id", "order_id", "customer_id", "organization_id"]
     search_help_text = _(
-        "Exact invoice number, invoice id, order id, customer id or organization id"
+        "The full id of an invoice, order, customer or organization, or an invoice number"
     )
     fields = [
         ("number", STATUS),

@@ -194,7 +194,7 @@ class OrderAdmin(AggregateAdmin):
     list_filter = [QueueFilter, "status", ("created_at", CreatedFilter)]
     search_fields = ["number", "id", "customer_id", "customer_email", "organization_id"]
     search_help_text = _(
-        "The full order number, order id, customer id, e-mail address or organization id"
+        "The full id of an order, customer or organization, an order number, or an e-mail address"
     )
     fields = [
         ("number", STATUS),

@@ -181,7 +181,9 @@ class PaymentAdmin(AggregateAdmin):
     ]
     list_filter = [QueueFilter, "status", "method", ("created_at", CreatedFilter)]
     search_fields = ["id", "order__id", "gateway_payment_id", "organization_id"]
-    search_help_text = _("A full payment id, order id, gateway payment id or organization id")
+    search_help_text = _(
+        "The full id of a payment, here or at the gateway, of an order or an organization"
+    )
     inlines = [Attempts, Refunds]
     fields = [
         ("id", STATUS),

@@ -175,7 +175,7 @@ class ReturnAdmin(AggregateAdmin):
     ]
     list_filter = [QueueFilter, "status", ("created_at", CreatedFilter)]
     search_fields = ["rma_number", "id", "order__id", "organization_id"]
-    search_help_text = _("The full RMA number, or the full id of a return, order or organization")
+    search_help_text = _("The full id of a return, order or organization, or an RMA number")
     inlines = [ReturnItems, Receipts]
     fields = [
         ("rma_number", STATUS),

@@ -80,7 +80,9 @@ class ShipmentAdmin(AggregateAdmin):
         label=_("Create shipment"),
         done=_("Shipment {row} was created."),
         icon="add",
-        description=_("Create a shipment of packed units. Without rows, it gets all other units."),
+        description=_(
+            "Create a shipment of packed units: by default, of all that are in no other shipment."
+        ),
     )
     commands = {
         "label": Command(
@@ -90,7 +92,7 @@ class ShipmentAdmin(AggregateAdmin):
             done=_("The label of shipment {row} was requested."),
             icon="label",
             description=_(
-                "Buy the label from the carrier: leave the fields blank. With the adapter "
+                "Leave the fields blank to buy the label from the carrier. With the adapter "
                 "“manual”, enter the data of the label that you have."
             ),
             bulk=True,
@@ -176,7 +178,9 @@ class ShipmentAdmin(AggregateAdmin):
     ]
     list_filter = [QueueFilter, "status", "adapter", ("created_at", CreatedFilter)]
     search_fields = ["id", "order__id", "fulfillment__id", "tracking_number", "organization_id"]
-    search_help_text = _("A full id: shipment, order, fulfillment, tracking number, organization")
+    search_help_text = _(
+        "The full id of a shipment, order, fulfillment or organization, or a tracking number"
+    )
     inlines = [Items, Labels, Scans]
     fields = [
         ("id", STATUS),

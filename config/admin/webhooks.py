@@ -27,7 +27,7 @@ class InboundWebhookAdmin(ReadOnlyAdmin):
     list_display = ["event_id", STATE, "subject", "source", "received_at", "attempts"]
     list_filter = [QueueFilter, "received_at"]
     search_fields = ["event_id", "subject"]
-    search_help_text = _("A full event id or subject")
+    search_help_text = _("The full id of an event, or of its subject")
     fields = [
         ("event_id", STATE),
         ("source", "subject"),
