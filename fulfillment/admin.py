@@ -173,6 +173,14 @@ class FulfillmentAdmin(AggregateAdmin):
             description=_("Give up short units that no warehouse has. The customer gets a refund."),
             ends=True,
         ),
+        "unpack": Command(
+            services.unpack_fulfillment,
+            label=_("Unpack"),
+            done=_("Fulfillment {row} was unpacked."),
+            icon="shelves",
+            description=_("Confirm that the picked units are back on the shelf."),
+            bulk=True,
+        ),
     }
     queues = (
         Queue("to-pick", _("To pick"), selectors.TO_PICK, "shelves"),
@@ -180,6 +188,7 @@ class FulfillmentAdmin(AggregateAdmin):
         Queue(
             "short", _("Short units to move or write off"), selectors.WITH_SHORT_UNITS, "search_off"
         ),
+        Queue("to-unpack", _("Cancelled: back on the shelf"), selectors.TO_UNPACK, "move_to_inbox"),
     )
     list_display = [
         "id",

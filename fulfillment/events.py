@@ -112,3 +112,14 @@ class FulfillmentCancelled(Event):
     fulfillment_id: Id
     order_id: Id
     reason: str
+
+
+@event("fulfillment.unpacked", published=False)
+class FulfillmentUnpacked(Event):
+    """The picked units of a cancelled fulfillment are back on the shelf."""
+
+    fulfillment_id: Id
+    order_id: Id
+    warehouse_id: Id
+    items: list[LineUnits]
+    unpacked_by: str

@@ -22,3 +22,7 @@ class FulfillmentFilters(ContextFilters):
     short_units = FlagFilter(
         selectors.WITH_SHORT_UNITS, help_text="Whether it has short units to move or to write off."
     )
+    to_unpack = FlagFilter(
+        selectors.TO_UNPACK,
+        help_text="Whether it is cancelled, and picked units must go back on the shelf.",
+    )

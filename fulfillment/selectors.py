@@ -17,6 +17,7 @@ TO_PICK = Q(
     Q(status=Status.OPEN) | Q(_UNPICKED), status__in=Fulfillment.UNPACKED, order__held_at=None
 )
 TO_PACK = Q(~_UNPICKED, _PICKED, status=Status.STARTED)
+TO_UNPACK = Q(to_unpack=True)
 WITH_SHORT_UNITS = Q(
     Exists(_LINES.filter(short_quantity__gt=0)),
     ~Q(status=Status.CANCELLED),

@@ -169,6 +169,9 @@ class Fulfillment(serializers.Serializer[Any]):
     started_at = serializers.DateTimeField(allow_null=True)
     packed_at = serializers.DateTimeField(allow_null=True)
     cancellation_reason = serializers.CharField()
+    to_unpack = serializers.BooleanField(
+        help_text="Whether it is cancelled, and picked units must go back on the shelf."
+    )
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     allowed_actions = AllowedActions(models.Fulfillment)

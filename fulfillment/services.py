@@ -39,8 +39,9 @@ def start_fulfillment(
     """
     fulfillment = selectors.get_for_update(fulfillment_id)
     assigned_to = assigned_to or request_context.current().actor
+    is_started = fulfillment.started_at and not fulfillment.cancelled_at
     is_same_warehouse = warehouse_id in (None, fulfillment.warehouse_id)
-    if fulfillment.started_at and fulfillment.assigned_to == assigned_to and is_same_warehouse:
+    if is_started and fulfillment.assigned_to == assigned_to and is_same_warehouse:
         return fulfillment
     fulfillment.order.expect_not_cancelled(fulfillment)
     if fulfillment.order.is_held():
@@ -142,7 +143,8 @@ def pack_fulfillment(*, fulfillment_id: str, packages: Sequence[Mapping[str, str
     Raises OrderIsCancelled, InvalidTransition.
     """
     fulfillment = selectors.get_for_update(fulfillment_id)
-    if fulfillment.packed_at and fulfillment.packages == list(packages):
+    is_packed = fulfillment.status == Status.PACKED
+    if is_packed and fulfillment.packages == list(packages):
         return fulfillment
     fulfillment.order.expect_not_cancelled(fulfillment)
     fulfillment.pack(packages=packages, at=timezone.now())
@@ -198,11 +200,27 @@ def withdraw_written_off(*, order_id: str) -> None:
 
 @transaction.atomic
 def cancel_fulfillments(*, order_id: str) -> None:
-    """Cancel the unpacked fulfillments of a cancelled order."""
+    """Cancel the fulfillments of a cancelled order, unless all their units were sent."""
     orders.selectors.get_for_update(order_id)
-    for fulfillment in selectors.unpacked(order_id):
-        fulfillment.cancel(reason="order_cancelled", at=timezone.now())
-        fulfillment.save()
+    for fulfillment in selectors.of_order(order_id).exclude(status=Status.CANCELLED):
+        if fulfillment.status in Fulfillment.UNPACKED or fulfillment.present_units:
+            fulfillment.cancel(reason="order_cancelled", at=timezone.now())
+            fulfillment.save()
+
+
+@transaction.atomic
+def unpack_fulfillment(*, fulfillment_id: str) -> Fulfillment:
+    """Record that the picked units of a cancelled fulfillment are back on the shelf.
+
+    Raises InvalidTransition.
+    """
+    fulfillment = selectors.get_for_update(fulfillment_id)
+    is_cancelled = fulfillment.status == Status.CANCELLED
+    if is_cancelled and fulfillment.present_units and not fulfillment.to_unpack:
+        return fulfillment
+    fulfillment.unpack()
+    fulfillment.save()
+    return fulfillment
 
 
 @transaction.atomic

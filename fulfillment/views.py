@@ -97,6 +97,11 @@ class Fulfillments(AggregateViewSet):
         """Write off short units, and refund them to the customer."""
         return services.write_off_short_units(fulfillment_id=fulfillment.id, **self.body())
 
+    @command(example="fulfillment_unpacked", blocked_status="packed")
+    def unpack(self, fulfillment: Fulfillment) -> Fulfillment:
+        """Record that the picked units of a cancelled fulfillment are back on the shelf."""
+        return services.unpack_fulfillment(fulfillment_id=fulfillment.id, **self.body())
+
     @action(detail=True, url_path="pick-list", renderer_classes=RENDERERS)
     @endpoint(response=Pdf, operation_id="get_pick_list")
     def pick_list(self, request: Request, pk: str) -> HttpResponse:

@@ -19,6 +19,6 @@ class ReturnFilters(ContextFilters):
     )
     to_refund = FlagFilter(
         selectors.TO_REFUND,
-        help_text="Whether it is received, with accepted units to refund, money left in the order's "
-        "payments, and no pending refund.",
+        help_text="Whether it is received, with accepted units to refund, no pending refund, and "
+        "money left in the order's payments.",
     )

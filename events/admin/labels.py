@@ -29,6 +29,7 @@ EVENTS: "dict[str, StrPromise]" = {
     "fulfillment.units_lost": _("Units lost in transit, to be sent again"),
     "fulfillment.units_short": _("Short units written off"),
     "fulfillment.units_withdrawn": _("Units withdrawn from the warehouse"),
+    "fulfillment.unpacked": _("Units put back on the shelf"),
     "invoice.created": _("Invoice issued"),
     "invoice.queued": _("Invoice queued for sending"),
     "invoice.sent": _("Invoice sent"),

@@ -33,6 +33,7 @@ class Migration(migrations.Migration):
                 ('packed_at', models.DateTimeField(null=True)),
                 ('cancelled_at', models.DateTimeField(null=True)),
                 ('cancellation_reason', models.CharField(default='', max_length=32)),
+                ('to_unpack', models.BooleanField(default=False)),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.order')),
             ],
         ),
@@ -97,6 +98,10 @@ class Migration(migrations.Migration):
             model_name='fulfillment',
             index=models.Index(condition=models.Q(('status__in', ('open', 'started'))), fields=['-id'], name='fulfillment_unpacked'),
         ),
+        migrations.AddIndex(
+            model_name='fulfillment',
+            index=models.Index(condition=models.Q(('to_unpack', True)), fields=['-id'], name='fulfillment_to_unpack'),
+        ),
         migrations.AddConstraint(
             model_name='fulfillment',
             constraint=models.UniqueConstraint(condition=models.Q(('status__in', ('open', 'started'))), fields=('order', 'warehouse_id'), name='one_fulfillment_per_warehouse'),
@@ -107,7 +112,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='fulfillment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('cancelled_at', None), ('packed_at', None), ('started_at', None), ('status', 'open')), models.Q(models.Q(('cancelled_at', None), ('packed_at', None), ('status', 'started')), ('started_at__isnull', False), ('warehouse_id__isnull', False)), models.Q(models.Q(('cancelled_at', None), ('status', 'packed')), ('packed_at__isnull', False), ('total_weight__isnull', False)), models.Q(models.Q(('packed_at', None), ('status', 'cancelled')), ('cancelled_at__isnull', False)), _connector='OR'), name='fulfillment_timestamps'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('cancelled_at', None), ('packed_at', None), ('started_at', None), ('status', 'open')), models.Q(models.Q(('cancelled_at', None), ('packed_at', None), ('status', 'started')), ('started_at__isnull', False), ('warehouse_id__isnull', False)), models.Q(models.Q(('cancelled_at', None), ('status', 'packed')), ('packed_at__isnull', False), ('total_weight__isnull', False)), models.Q(('cancelled_at__isnull', False), ('status', 'cancelled')), _connector='OR'), name='fulfillment_timestamps'),
+        ),
+        migrations.AddConstraint(
+            model_name='fulfillment',
+            constraint=models.CheckConstraint(condition=models.Q(('to_unpack', False), ('status', 'cancelled'), _connector='OR'), name='fulfillment_to_unpack_is_cancelled'),
         ),
         migrations.AddIndex(
             model_name='fulfillmentitem',

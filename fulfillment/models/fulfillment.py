@@ -36,7 +36,7 @@ STATUS_HAS_ITS_TIMESTAMPS = (
         packed_at__isnull=False,
         total_weight__isnull=False,
     )
-    | Q(Q(status="cancelled", packed_at=None), cancelled_at__isnull=False)
+    | Q(status="cancelled", cancelled_at__isnull=False)
 )
 
 
@@ -66,6 +66,7 @@ class Fulfillment(Aggregate):
     packed_at = models.DateTimeField(null=True)
     cancelled_at = models.DateTimeField(null=True)
     cancellation_reason = models.CharField(max_length=32, default="")
+    to_unpack = models.BooleanField(default=False)  # picked units must go back on the shelf
 
     class Meta:
         constraints = [
@@ -81,6 +82,10 @@ class Fulfillment(Aggregate):
             ),
             models.CheckConstraint(
                 condition=STATUS_HAS_ITS_TIMESTAMPS, name="fulfillment_timestamps"
+            ),
+            models.CheckConstraint(
+                condition=Q(to_unpack=False) | Q(status="cancelled"),
+                name="fulfillment_to_unpack_is_cancelled",
             ),
         ]
         indexes = [
@@ -99,10 +104,16 @@ class Fulfillment(Aggregate):
                 name="fulfillment_unpacked",
                 condition=Q(status__in=("open", "started")),
             ),
+            models.Index(fields=["-id"], name="fulfillment_to_unpack", condition=Q(to_unpack=True)),
         ]
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @classmethod
+    def unfinished(cls) -> Q:
+        """Return which fulfillments are not at their end; one that is to be unpacked is not."""
+        return super().unfinished() | Q(to_unpack=True)
 
     @cached_property
     def lines(self) -> list[FulfillmentItem]:
@@ -132,6 +143,16 @@ class Fulfillment(Aggregate):
     def has_picked_units(self) -> bool:
         """at least one unit is picked; move or write off short units"""
         return any(line.picked_quantity for line in self.lines)
+
+    @property
+    def present_units(self) -> dict[str, int]:
+        """The units that are picked and not lost, by order line."""
+        units = {line.order_item_id: line.present_quantity for line in self.lines}
+        return {item: quantity for item, quantity in units.items() if quantity}
+
+    def must_be_unpacked(self) -> bool:
+        """picked units are not back on the shelf"""
+        return self.to_unpack
 
     def has_movable_units(self) -> bool:
         """at least one unit is not picked"""
@@ -296,11 +317,32 @@ class Fulfillment(Aggregate):
             items=LineUnits.of_units(units),
         )
 
-    @transition(source=UNPACKED, target=Status.CANCELLED, emits=events.FulfillmentCancelled)
+    @transition(
+        source=(*UNPACKED, Status.PACKED),
+        target=Status.CANCELLED,
+        emits=events.FulfillmentCancelled,
+    )
     def cancel(self, *, reason: str, at: datetime) -> Event:
         """Cancel the fulfillment: the warehouse has nothing to send."""
         self.cancelled_at, self.cancellation_reason = at, reason
+        self.to_unpack = bool(self.present_units)
         return events.FulfillmentCancelled.of(self, reason=reason)
+
+    @transition(
+        source=Status.CANCELLED,
+        target=None,
+        emits=events.FulfillmentUnpacked,
+        verb="unpack",
+        guards=[must_be_unpacked],
+    )
+    def unpack(self) -> Event:
+        """Record that the picked units are back on the shelf."""
+        self.to_unpack = False
+        return events.FulfillmentUnpacked.of(
+            self,
+            items=LineUnits.of_units(self.present_units),
+            unpacked_by=request_context.current().actor,
+        )
 
     def _changed(self, order_item_id: str) -> FulfillmentItem:
         """Return a line to change, and save it with the fulfillment. Raises NotInFulfillment."""

@@ -55,6 +55,11 @@ class FulfillmentItem(Part):
         return self.quantity - self.picked_quantity - self.short_quantity
 
     @property
+    def present_quantity(self) -> int:
+        """Picked units that are not lost."""
+        return self.picked_quantity - self.lost_quantity
+
+    @property
     def movable_quantity(self) -> int:
         """Units that are not picked, including those reported short."""
         return self.quantity - self.picked_quantity

@@ -18,7 +18,7 @@ from tests.factories import (
     start_payment,
     write_off,
 )
-from tests.fulfillment.factories import FulfillmentFactory, pick_all, short
+from tests.fulfillment.factories import FulfillmentFactory, pick, pick_all, reach, short
 from tests.returns.factories import ReturnFactory
 from tests.shipments.factories import long_ago, packed
 
@@ -33,6 +33,7 @@ STATES = {  # the status of the fulfillment, return or shipment that each operat
     "pack_fulfillment": "started",
     "move_fulfillment_units": "started",
     "write_off_fulfillment_units": "started",
+    "unpack_fulfillment": "started",
     "approve_return": "requested",
     "reject_return": "requested",
     "cancel_return": "approved",
@@ -61,6 +62,9 @@ def row_for(operation_id: str, context: str) -> tuple[Any, dict[str, str]]:
             pick_all(row)
         if operation_id == "write_off_fulfillment_units":
             short(row)
+        if operation_id == "unpack_fulfillment":
+            pick(row)
+            reach(row, "cancelled")
         return row, {ITEM_ID: row.lines[0].order_item_id}
     if context == "carts":
         price = {"unit_price": Decimal("12.50"), "tax_rate": Decimal("0.16")}

@@ -5,6 +5,7 @@ from tests.fulfillment.factories import (
     PACKAGE,
     FulfillmentFactory,
     pick_all,
+    reach,
     short,
 )
 
@@ -36,6 +37,10 @@ def all_short(row):
         short(row, n)
 
 
+def cancelled(row):
+    reach(row, "cancelled")
+
+
 def one_scan(row):
     return {"order_item_id": row.lines[0].order_item_id, "quantity": 1, "scan_id": "scan_1"}
 
@@ -56,5 +61,6 @@ BUDGET = {
         of("/move", lambda row: {"warehouse_id": "wh_2", **one_of_each(row)}),
         20,
     ),
+    ("post", "fulfillment-unpack"): (of("/unpack", {}, status="packed", before=cancelled), 14),
     ("post", "fulfillment-write-off"): (of("/write-off", one_of_each, before=all_short), 16),
 }

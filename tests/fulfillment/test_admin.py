@@ -50,9 +50,13 @@ def test_each_queue_lists_its_fulfillments(olga, run_reactions):
     orders.hold_order(order_id=held.order_id, reason="fraud")
     FulfillmentFactory(status="packed")
     FulfillmentFactory(status="cancelled")
+    to_unpack = reach(FulfillmentFactory(status="packed"), "cancelled")
     assert found(olga, "to-pick") == {to_start.pk, to_pick.pk}
     assert found(olga, "to-pack") == {to_pack.pk, with_short.pk}
     assert found(olga, "short") == {with_short.pk, nothing_found.pk}
+    assert found(olga, "to-unpack") == {to_unpack.pk}
+    do(olga, to_unpack, "unpack", {})
+    assert found(olga, "to-unpack") == set()
     assert "To pick" in olga.get("/admin/").content.decode()
 
 

@@ -13,6 +13,7 @@ from tests.fulfillment.factories import (
     FulfillmentFactory,
     fulfillments,
     pick_all,
+    reach,
     short,
 )
 from tests.states import UNCHANGED, check_outcomes, outcomes
@@ -34,6 +35,11 @@ def one_short():
     return fulfillment
 
 
+def cancelled_after_packing():
+    fulfillment = FulfillmentFactory(status="packed")
+    return reach(fulfillment, "cancelled")
+
+
 STATES = {  # of an order with two units
     "open": lambda: FulfillmentFactory(status="open"),
     "started": lambda: FulfillmentFactory(status="started"),
@@ -41,6 +47,7 @@ STATES = {  # of an order with two units
     "one short": one_short,
     "packed": lambda: FulfillmentFactory(status="packed"),
     "cancelled": lambda: FulfillmentFactory(status="cancelled"),
+    "cancelled after packing": cancelled_after_packing,
 }
 
 
@@ -61,6 +68,7 @@ COMMANDS = {
     "move": lambda f: services.move_units(fulfillment_id=f.id, warehouse_id="wh_2", units=one(f)),
     "write off": lambda f: services.write_off_short_units(fulfillment_id=f.id, units=one(f)),
     "cancel": lambda f: services.cancel_fulfillments(order_id=f.order_id),
+    "unpack": lambda f: services.unpack_fulfillment(fulfillment_id=f.id),
     "mark lost": lambda f: services.mark_units_lost(
         fulfillment_id=f.id, shipment_id="ship_1", units=one(f)
     ),
@@ -106,8 +114,12 @@ TABLE = {  # the status after the command, and its events; a state that is missi
         "started": CANCELLED,
         "all picked": CANCELLED,
         "one short": CANCELLED,
-        "packed": UNCHANGED,
+        "packed": CANCELLED,
         "cancelled": UNCHANGED,
+        "cancelled after packing": UNCHANGED,
+    },
+    "unpack": {
+        "cancelled after packing": ("same", ["fulfillment.unpacked"]),
     },
     "mark lost": {
         "packed": ("same", ["fulfillment.units_lost", "fulfillment.opened"]),
@@ -127,7 +139,7 @@ def test_each_command_in_each_state(state, subtests):
 @pytest.mark.parametrize("state", STATES)
 def test_every_accepted_command_is_an_allowed_action(state):
     allowed = set(selectors.get(STATES[state]().id).allowed_actions())
-    for command in ("start", "pick", "short", "pack", "move"):
+    for command in ("start", "pick", "short", "pack", "move", "unpack"):
         if isinstance(TABLE[command].get(state), tuple):
             assert command in allowed
 
@@ -167,4 +179,13 @@ def test_lost_units_of_a_cancelled_order_are_not_assigned_again():
     row = FulfillmentFactory(status="packed")
     orders.cancel_order(order_id=row.order_id, reason="fraud")
     services.mark_units_lost(fulfillment_id=row.id, shipment_id="ship_1", units=one(row))
-    assert [each.status for each in fulfillments(row.order)] == ["packed"]
+    assert [each.status for each in fulfillments(row.order)] == ["cancelled"]
+
+
+def test_a_cancelled_order_does_not_cancel_what_was_sent_and_lost():
+    row = FulfillmentFactory(status="packed")
+    units = {row.lines[0].order_item_id: 2}
+    services.mark_units_lost(fulfillment_id=row.id, shipment_id="ship_1", units=units)
+    services.cancel_fulfillments(order_id=row.order_id)
+    assert [each.status for each in fulfillments(row.order)] == ["packed", "cancelled"]
+    assert not Fulfillment.objects.filter(selectors.TO_UNPACK).exists()

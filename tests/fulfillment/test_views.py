@@ -16,6 +16,7 @@ from tests.fulfillment.factories import (
     reach,
     short,
 )
+from tests.log import event_data, event_names
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/fulfillments"
@@ -124,3 +125,25 @@ def test_the_packing_slip_has_the_units_and_no_price(api):
     assert "25.00" not in text
     order = selectors.get(fulfillment.id).order
     assert order.number in text
+
+
+def test_the_units_of_a_cancelled_order_are_listed_until_they_are_back_on_the_shelf(api):
+    row = FulfillmentFactory(status="packed")
+    started = FulfillmentFactory(status="started")
+    for each in (row, started):
+        reach(each, "cancelled")
+    url = f"/api/v1/fulfillments/{row.id}"
+    listed = api.get("/api/v1/fulfillments?to_unpack=true").json()["results"]
+    assert [each["id"] for each in listed] == [row.id], "nothing was picked in the other one"
+    assert (listed[0]["status"], listed[0]["allowed_actions"]) == ("cancelled", ["unpack"])
+    for _ in range(2):
+        unpacked = api.post(f"{url}/unpack")
+        assert unpacked.status_code == 200
+        assert (unpacked.json()["to_unpack"], unpacked.json()["allowed_actions"]) == (False, [])
+    recorded = event_data(row.order, "fulfillment.unpacked")
+    items = [{"order_item_id": row.lines[0].order_item_id, "quantity": 2}]
+    assert (recorded["items"], recorded["unpacked_by"]) == (items, "user_1")
+    assert event_names(row.order).count("fulfillment.unpacked") == 1
+    refused = api.post(f"/api/v1/fulfillments/{started.id}/unpack")
+    assert (refused.status_code, refused.json()["code"]) == (409, "invalid_transition")
+    assert "picked units are not back on the shelf" in refused.json()["detail"]
