@@ -49,6 +49,8 @@ def _document(
     fulfillment: Fulfillment, title: str, details: Sequence[tuple[str, str]]
 ) -> PdfDocument:
     order = fulfillment.order
+    if order.is_held():
+        title, details = f"{title} · ON HOLD", [("On hold", order.hold_summary), *details]
     shop = [f"Handed over in {order.local_id}"] if order.local_id else ["No address"]
     where = address(order.shipping_address) if order.shipping_address else shop
     return PdfDocument(

@@ -1,13 +1,6 @@
 """Why a request about a fulfillment is refused, besides a transition its status does not allow."""
 
-from config.core.exceptions import Conflict, DomainError
-
-
-class OrderOnHold(Conflict):
-    """The order is on hold. Picking cannot start until the hold is released."""
-
-    code = "order_on_hold"
-    example = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B is on hold (address): release it."
+from config.core.exceptions import DomainError
 
 
 class WarehouseRequired(DomainError):

@@ -17,7 +17,8 @@ class FulfillmentFilters(ContextFilters):
     )
     to_pack = FlagFilter(
         selectors.TO_PACK,
-        help_text="Whether every unit is picked or reported short, and nothing is packed yet.",
+        help_text="Whether every unit is picked or reported short, nothing is packed yet, and the "
+        "order is not on hold.",
     )
     short_units = FlagFilter(
         selectors.WITH_SHORT_UNITS, help_text="Whether it has short units to move or to write off."

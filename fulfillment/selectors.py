@@ -12,11 +12,11 @@ _LINES = FulfillmentItem.objects.filter(fulfillment=OuterRef("pk"))
 _UNPICKED = Exists(_LINES.filter(quantity__gt=F("picked_quantity") + F("short_quantity")))
 _PICKED = Exists(_LINES.filter(picked_quantity__gt=0))
 
-# Work queues. Orders on hold are not in TO_PICK; they have a queue of their own.
+# Work queues. Orders on hold are in neither of the first two; they have a queue of their own.
 TO_PICK = Q(
     Q(status=Status.OPEN) | Q(_UNPICKED), status__in=Fulfillment.UNPACKED, order__held_at=None
 )
-TO_PACK = Q(~_UNPICKED, _PICKED, status=Status.STARTED)
+TO_PACK = Q(~_UNPICKED, _PICKED, status=Status.STARTED, order__held_at=None)
 TO_UNPACK = Q(to_unpack=True)
 WITH_SHORT_UNITS = Q(
     Exists(_LINES.filter(short_quantity__gt=0)),

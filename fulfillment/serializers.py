@@ -155,7 +155,7 @@ class Fulfillment(serializers.Serializer[Any]):
     order_id = serializers.CharField()
     order_number = serializers.CharField(source="order.number")
     on_hold = serializers.BooleanField(
-        source="order.is_held", help_text="Picking cannot start until the order is released."
+        source="order.is_held", help_text="Nothing is picked or packed until the order is released."
     )
     warehouse_id = serializers.CharField(allow_null=True)
     status = Choice(models.Fulfillment.Status, "FulfillmentStatus")

@@ -14,7 +14,6 @@ from events import reactions
 from fulfillment import selectors
 from fulfillment.events import AssignmentReason, WithdrawalReason
 from fulfillment.exceptions import (
-    OrderOnHold,
     OtherWarehouse,
     ScanReused,
     TooManyFulfillmentUnits,
@@ -43,11 +42,7 @@ def start_fulfillment(
     is_same_warehouse = warehouse_id in (None, fulfillment.warehouse_id)
     if is_started and fulfillment.assigned_to == assigned_to and is_same_warehouse:
         return fulfillment
-    fulfillment.order.expect_not_cancelled(fulfillment)
-    if fulfillment.order.is_held():
-        raise OrderOnHold(
-            f"{fulfillment.order_id} is on hold ({fulfillment.order.hold_reason}): release it."
-        )
+    fulfillment.order.expect_sendable(fulfillment)
     # A pending reaction to a new reservation may still change the units to send.
     reactions.expect_none_pending(fulfillment.order_id, "fulfillment")
     if fulfillment.warehouse_id is None and warehouse_id:
@@ -64,12 +59,12 @@ def pick_item(
     """Count units as picked, also units that were reported short before.
 
     A repeated `scan_id` counts once. Raises NotInFulfillment, TooManyFulfillmentUnits, ScanReused,
-    OrderIsCancelled, InvalidTransition.
+    OrderIsCancelled, OrderOnHold, InvalidTransition.
     """
     fulfillment = selectors.get_for_update(fulfillment_id)
     if _is_repeated(fulfillment, scan_id, order_item_id, quantity, ""):
         return fulfillment
-    fulfillment.order.expect_not_cancelled(fulfillment)
+    fulfillment.order.expect_sendable(fulfillment)
     fulfillment.pick(
         order_item_id=order_item_id, quantity=quantity, scan_id=scan_id, at=timezone.now()
     )
@@ -140,13 +135,13 @@ def pack_fulfillment(*, fulfillment_id: str, packages: Sequence[Mapping[str, str
     """Pack all picked units.
 
     Each package has a `weight` in kg and, if known, `length`, `width` and `height` in cm, as text.
-    Raises OrderIsCancelled, InvalidTransition.
+    Raises OrderIsCancelled, OrderOnHold, InvalidTransition.
     """
     fulfillment = selectors.get_for_update(fulfillment_id)
     is_packed = fulfillment.status == Status.PACKED
     if is_packed and fulfillment.packages == list(packages):
         return fulfillment
-    fulfillment.order.expect_not_cancelled(fulfillment)
+    fulfillment.order.expect_sendable(fulfillment)
     fulfillment.pack(packages=packages, at=timezone.now())
     fulfillment.save()
     return fulfillment

@@ -13,7 +13,6 @@ from events.viewsets import AggregateViewSet
 from fulfillment import documents, selectors, serializers, services
 from fulfillment.exceptions import (
     NotInFulfillment,
-    OrderOnHold,
     OtherWarehouse,
     ScanReused,
     TooManyFulfillmentUnits,
@@ -21,7 +20,7 @@ from fulfillment.exceptions import (
 )
 from fulfillment.filters import FulfillmentFilters
 from fulfillment.models import Fulfillment
-from orders.exceptions import OrderIsCancelled
+from orders.exceptions import OrderIsCancelled, OrderOnHold
 
 
 class Fulfillments(AggregateViewSet):
@@ -45,7 +44,13 @@ class Fulfillments(AggregateViewSet):
         serializers.PickCreate,
         status=201,
         operation_id="record_pick",
-        errors=[OrderIsCancelled, NotInFulfillment, TooManyFulfillmentUnits, ScanReused],
+        errors=[
+            OrderIsCancelled,
+            OrderOnHold,
+            NotInFulfillment,
+            TooManyFulfillmentUnits,
+            ScanReused,
+        ],
         verb="pick",
     )
     def picks(self, fulfillment: Fulfillment) -> Fulfillment:
@@ -58,7 +63,11 @@ class Fulfillments(AggregateViewSet):
             return services.report_short(fulfillment_id=fulfillment.id, reason=reason, **body)
         return services.pick_item(fulfillment_id=fulfillment.id, **body)
 
-    @command(serializers.FulfillmentPack, example="fulfillment_packed", errors=[OrderIsCancelled])
+    @command(
+        serializers.FulfillmentPack,
+        example="fulfillment_packed",
+        errors=[OrderIsCancelled, OrderOnHold],
+    )
     def pack(self, fulfillment: Fulfillment) -> Fulfillment:
         """Pack all picked units."""
         return services.pack_fulfillment(fulfillment_id=fulfillment.id, **self.body())

@@ -34,6 +34,7 @@ PAYMENT = badge(
     {
         "paid": "success",
         "unpaid": "warning",
+        "partially_paid": "warning",
         "partially_refunded": "info",
         "refunded": "danger",
     },
@@ -139,14 +140,17 @@ class OrderAdmin(AggregateAdmin):
             label=_("Hold order"),
             done=_("Order {row} was put on hold."),
             icon="pause",
-            description=_("Put the order on hold. Picking cannot start until it is released."),
+            description=_(
+                "Put the order on hold. Until it is released, nothing is picked, packed, labeled "
+                "or dispatched."
+            ),
         ),
         "release": Command(
             services.release_order,
             label=_("Release order"),
             done=_("Order {row} was released."),
             icon="resume",
-            description=_("Release the order from hold, so that picking can start."),
+            description=_("Release the order from hold, so that its units can be sent."),
             bulk=True,
         ),
         "write-off": Command(

@@ -165,7 +165,7 @@ class OrderReserved(Event):
 
 @event("order.held", published=False)
 class OrderHeld(Event):
-    """The order was put on hold: picking cannot start."""
+    """The order was put on hold: nothing is picked, packed, labeled or dispatched meanwhile."""
 
     order_id: Id
     reason: str

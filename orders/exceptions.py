@@ -108,6 +108,27 @@ class OrderIsCancelled(Conflict):
     example_details = {"allowed_actions": []}
 
 
+class OrderOnHold(Conflict):
+    """The order is on hold. Until it is released, nothing is picked, packed, labeled or sent."""
+
+    code = "order_on_hold"
+    example = (
+        "order_01JCZ5B2QH8M3T6R9W1K4X7V0B is on hold (address: no such street in Puebla). It can "
+        "go on once it is released."
+    )
+    example_details = {"allowed_actions": []}
+
+
+class MismatchUnresolved(Conflict):
+    """A payment of the order captured another amount than was charged: apply or refund it first."""
+
+    code = "mismatch_unresolved"
+    example = (
+        "pay_01JCZ5D0KQ3N6R9V2X5Z8B1E4G captured another amount than was charged. Apply the "
+        "payment or refund it; then order_01JCZ5B2QH8M3T6R9W1K4X7V0B can be released."
+    )
+
+
 class FulfillmentHasStarted(Conflict):
     """A warehouse is picking the order, so its allocation cannot change.
 

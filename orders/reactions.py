@@ -11,7 +11,12 @@ from events.reactions import reacts_to
 from fulfillment.events import FulfillmentStarted, FulfillmentUnitsShort
 from orders import selectors, services
 from orders.models import Order
-from payments.events import PaymentFailed, PaymentMismatched, PaymentSucceeded
+from payments.events import (
+    PaymentFailed,
+    PaymentMismatched,
+    PaymentMismatchResolved,
+    PaymentSucceeded,
+)
 from returns.events import ReturnReceived
 from shipments.events import (
     ShipmentDelivered,
@@ -47,6 +52,12 @@ def hold_mismatched_order(event: PaymentMismatched, about: EventRecord) -> None:
     )
     with suppress(Conflict):
         services.hold_order(order_id=event.order_id, reason=Order.HoldReason.PAYMENT, note=note)
+
+
+@reacts_to(PaymentMismatchResolved)
+def release_after_mismatch(event: PaymentMismatchResolved, about: EventRecord) -> None:
+    """Release the hold that a mismatched payment caused."""
+    services.release_after_mismatch(order_id=event.order_id)
 
 
 @reacts_to(FulfillmentStarted)

@@ -120,14 +120,14 @@ def unreleased_write_offs(order: Order) -> list[WriteOff]:
 
 def payment_status(
     order: PaymentTotals,
-) -> Literal["not_required", "unpaid", "paid", "partially_refunded", "refunded"]:
+) -> Literal["not_required", "unpaid", "partially_paid", "paid", "partially_refunded", "refunded"]:
     """Return whether the order is paid, and whether its payments were refunded."""
     captured, refunded = order.captured, order.refunded
     if not captured:
         return "unpaid" if order.total else "not_required"
     if refunded:
         return "refunded" if refunded >= captured else "partially_refunded"
-    return "paid"
+    return "paid" if captured >= order.total else "partially_paid"
 
 
 def fulfillment_status(

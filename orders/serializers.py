@@ -26,6 +26,8 @@ from orders import models, selectors
 MAX_ITEMS = 500
 MAX_ALLOCATIONS = 1_000
 ITEM_ID = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF"  # in examples
+CancellationReason = models.Order.CancellationReason
+RESERVED_REASONS = (CancellationReason.PAYMENT_FAILED, CancellationReason.RESERVATION_EXPIRED)
 
 
 class OrderItemCreate(StrictSerializer):
@@ -142,11 +144,31 @@ class OrderReservation(Body):
         return attrs
 
 
+class ClientReason(serializers.ChoiceField):
+    """Why a client cancels an order, or writes units off; only the service gives the others."""
+
+    default_error_messages = {"reserved": "Only the service itself gives the reason {reason}."}
+
+    def __init__(self) -> None:
+        super().__init__(
+            [
+                (value, label)
+                for value, label in CancellationReason.choices
+                if value not in RESERVED_REASONS
+            ]
+        )
+
+    def to_internal_value(self, data: Any) -> str:
+        if data in RESERVED_REASONS:
+            self.fail("reserved", reason=data)
+        return super().to_internal_value(data)
+
+
 class OrderCancel(Body):
     """The reason for the cancellation."""
 
     example = {"reason": "customer_request"}
-    reason = Choice(models.Order.CancellationReason, "CancellationReason")
+    reason = ClientReason()
 
 
 class OrderWriteOff(Body):
@@ -154,7 +176,7 @@ class OrderWriteOff(Body):
 
     example = {"items": [{"order_item_id": ITEM_ID, "quantity": 1}], "reason": "out_of_stock"}
     items = ItemQuantities()
-    reason = Choice(models.Order.CancellationReason, "CancellationReason")
+    reason = ClientReason()
 
 
 class OrderHold(Body):
@@ -225,9 +247,7 @@ class Hold(serializers.Serializer):
 class Cancellation(serializers.Serializer):
     """Who cancelled the order, when and why."""
 
-    reason = Choice(
-        models.Order.CancellationReason, "CancellationReason", source="cancellation_reason"
-    )
+    reason = Choice(CancellationReason, "CancellationReason", source="cancellation_reason")
     note = serializers.CharField(source="cancellation_note")
     by = serializers.CharField(source="cancelled_by")
     at = serializers.DateTimeField(source="cancelled_at")
@@ -240,7 +260,7 @@ class Order(serializers.Serializer):
     number = serializers.CharField()
     status = Choice(models.Order.Status, "OrderStatus")
     payment_status = serializers.SerializerMethodField(
-        help_text="Whether the order is paid or refunded."
+        help_text="Whether the order is paid or refunded. `partially_paid`: the rest is due."
     )
     fulfillment_status = serializers.SerializerMethodField(
         help_text="Which part of the active units is shipped or delivered."

@@ -13,11 +13,13 @@ import fulfillment.selectors
 import payments.selectors
 import shipments.selectors
 from config.core.numbering import next_number
+from config.core.request_context import SYSTEM
 from config.core.timers import for_each
 from orders import selectors
 from orders.exceptions import (
     AlreadyShipped,
     FulfillmentHasStarted,
+    MismatchUnresolved,
     OtherReservation,
     UnknownShipment,
 )
@@ -213,7 +215,7 @@ def cancel_order(*, order_id: str, reason: str, note: str = "") -> Order:
 def cancel_unpayable_order(*, order_id: str) -> Order:
     """Cancel an order after its payment's last attempt failed, unless another may succeed."""
     order = selectors.get_for_update(order_id)
-    if order.status == Order.Status.PLACED and not payments.selectors.may_still_be_paid(order.id):
+    if order.status == Order.Status.PLACED and not payments.selectors.may_still_be_paid(order):
         _cancel(order, Order.CancellationReason.PAYMENT_FAILED, "", timezone.now())
         order.save()
     return order
@@ -221,7 +223,7 @@ def cancel_unpayable_order(*, order_id: str) -> Order:
 
 @transaction.atomic
 def hold_order(*, order_id: str, reason: str, note: str = "") -> Order:
-    """Put an order on hold, so that picking cannot start. Raises InvalidTransition."""
+    """Put an order on hold, so that none of its units is sent. Raises InvalidTransition."""
     order = selectors.get_for_update(order_id)
     if (order.hold_reason, order.hold_note) == (reason, note):
         return order
@@ -232,12 +234,27 @@ def hold_order(*, order_id: str, reason: str, note: str = "") -> Order:
 
 @transaction.atomic
 def release_order(*, order_id: str) -> Order:
-    """Release an order from hold."""
+    """Release an order from hold. Raises MismatchUnresolved, InvalidTransition."""
     order = selectors.get_for_update(order_id)
     if order.is_held():
+        if payment_id := payments.selectors.mismatched(order_id):
+            raise MismatchUnresolved(
+                f"{payment_id} captured another amount than was charged. Apply the payment or "
+                f"refund it; then {order_id} can be released."
+            )
         order.release()
         order.save()
     return order
+
+
+@transaction.atomic
+def release_after_mismatch(*, order_id: str) -> None:
+    """Release an order from its hold for a mismatched payment, unless another one is unresolved."""
+    order = selectors.get_for_update(order_id)
+    is_held = (order.hold_reason, order.held_by) == (Order.HoldReason.PAYMENT, SYSTEM)
+    if is_held and not order.is_cancelled() and not payments.selectors.mismatched(order_id):
+        order.release()
+        order.save()
 
 
 def expire_unpaid_orders(*, now: datetime, organization_id: str | None = None) -> int:

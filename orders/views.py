@@ -17,6 +17,7 @@ from orders.exceptions import (
     AmbiguousVariant,
     DiscountTooLarge,
     FulfillmentHasStarted,
+    MismatchUnresolved,
     OrderIsCancelled,
     OrderTooLarge,
     OtherReservation,
@@ -105,10 +106,13 @@ class Orders(AggregateViewSet):
 
     @command(serializers.OrderHold, example="order_on_hold")
     def hold(self, order: Order) -> Order:
-        """Put an order on hold, so that picking cannot start."""
+        """Put an order on hold: nothing is picked, packed, labeled or dispatched meanwhile."""
         return services.hold_order(order_id=order.id, **self.body())
 
-    @command()
+    @command(errors=[MismatchUnresolved])
     def release(self, order: Order) -> Order:
-        """Release an order from hold, so that picking can start."""
+        """Release an order from hold, so that its units can be sent.
+
+        A hold for a mismatched payment ends by itself when the payment is applied or refunded.
+        """
         return services.release_order(order_id=order.id, **self.body())

@@ -110,6 +110,16 @@ class PaymentAdmin(AggregateAdmin):
             icon="payments",
             description=_("Record that you have received the money."),
         ),
+        "apply": Command(
+            capture.apply_payment,
+            label=_("Apply payment"),
+            done=_("Payment {row} was applied to its order."),
+            icon="price_check",
+            description=_(
+                "Count the captured amount towards the order's total, although another amount was "
+                "charged. The order is released; it is confirmed if it is paid in full."
+            ),
+        ),
         "refund": Command(
             refunds.request_refund,
             serializers.OperatorRefund,

@@ -27,7 +27,10 @@ class PaymentPending(Event):
 
 @event("payment.succeeded", version="1.0", moment="paid_at")
 class PaymentSucceeded(Event):
-    """Money was captured; once per capture."""
+    """Money was captured for the order, once per capture.
+
+    If it is not the charged amount, only when an operator has applied it to the order.
+    """
 
     payment_id: Id
     order_id: Id
@@ -45,12 +48,14 @@ class PaymentFailed(Event):
     order_id: Id
     error_code: str
     error_message: str
-    retries_remaining: Annotated[int, Meta(description="Counts down from 2: three attempts.")]
+    retries_remaining: Annotated[
+        int, Meta(description="Counts down from 2 over all payments of the order: three attempts.")
+    ]
 
 
 @event("payment.refunded", version="1.0", moment="refunded_at")
 class PaymentRefunded(Event):
-    """The gateway has refunded an amount; once per refund."""
+    """The gateway has refunded an amount that was published; once per refund."""
 
     payment_id: Id
     order_id: Id
@@ -80,6 +85,15 @@ class PaymentMismatched(Event):
     currency: str
     captured: Annotated[Money, Meta(description="The captured amount.")]
     captured_currency: str
+
+
+@event("payment.mismatch_resolved", published=False)
+class PaymentMismatchResolved(Event):
+    """It is decided what happens with a mismatched capture: it pays the order, or is refunded."""
+
+    payment_id: Id
+    order_id: Id
+    resolution: Literal["applied", "refunded"]
 
 
 @event("payment.abandoned", published=False)

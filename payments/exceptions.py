@@ -4,7 +4,7 @@ from config.core.exceptions import Conflict, DomainError, Missing
 
 
 class OrderNotPayable(Conflict):
-    """Nothing is due for the order: it is paid, or its status is not `placed`."""
+    """Nothing is due for the order, because it is paid or not `placed`, or no attempt is left."""
 
     code = "not_payable"
     example = "Nothing is due for order_01JCZ5B2QH8M3T6R9W1K4X7V0B: it is cancelled."
@@ -45,8 +45,8 @@ class OrderNotConfirmed(Conflict):
 
     code = "order_not_confirmed"
     example = (
-        "order_01JCZ5B2QH8M3T6R9W1K4X7V0B is paid and about to be confirmed. Refund it after that, "
-        "or cancel the order, which refunds it."
+        "order_01JCZ5B2QH8M3T6R9W1K4X7V0B is not confirmed yet. Refund it after that, or cancel "
+        "the order, which refunds it."
     )
 
 

@@ -17,9 +17,16 @@ from payments.models import Payment, PaymentAccount, Refund
 if TYPE_CHECKING:
     from orders.models import Order
 
-# The operators' queues: payments that may be capturing money, and mismatched payments.
+# Rounded, because SQLite adds in floating point.
+_REFUNDED = Round(F("refunded") + F("refunding"), precision=MAX_DECIMALS)
+# The operators' queues: payments that may be capturing money, and mismatched ones to decide about.
 OUTCOME_OPEN = Q(blocks_expiry=True, paid_at=None)
-MISMATCHED = Q(status=Payment.Status.SUCCEEDED, applies_to_order=False, blocks_expiry=True)
+MISMATCHED = Q(
+    status=Payment.Status.SUCCEEDED,
+    applies_to_order=False,
+    blocks_expiry=True,
+    captured__gt=_REFUNDED,
+)
 
 
 def with_parts() -> QuerySet[Payment]:
@@ -107,10 +114,17 @@ def has_money(order_id: str) -> bool:
     return Payment.objects.filter(order=order_id, captured__gt=F("refunded")).exists()
 
 
-def may_still_be_paid(order_id: str) -> bool:
-    """Return whether a payment of an order has succeeded, or still may."""
-    hopeful = Q(status__in=(*Payment.OPEN, Payment.Status.SUCCEEDED)) | Q(blocks_expiry=True)
-    return Payment.objects.filter(hopeful, order=order_id).exists()
+def may_still_be_paid(order: "Order") -> bool:
+    """Return whether an order is paid, or one of its payments may succeed or be applied."""
+    hopeful = Q(status__in=Payment.OPEN) | OUTCOME_OPEN | MISMATCHED
+    is_hopeful = Payment.objects.filter(hopeful, order=order).exists()
+    return is_hopeful or received(order.id) >= order.total
+
+
+def mismatched(order_id: str) -> str | None:
+    """Return the id of a payment of an order whose mismatched capture is to be decided about."""
+    found = Payment.objects.filter(MISMATCHED, order=order_id).order_by("id")
+    return found.values_list("pk", flat=True).first()
 
 
 def blocks_expiry(now: datetime) -> Exists:
@@ -148,9 +162,7 @@ def with_failed_refunds() -> Q:
     """Return, for a query of payments, whether a refund failed and its amount is still left."""
     failed = Refund.objects.filter(payment=OuterRef("pk"), status=Refund.Status.FAILED)
     failed = failed.exclude(error_code=Refund.WITHDRAWN)
-    # Rounded, because SQLite adds in floating point.
-    refunded = Round(F("refunded") + F("refunding"), precision=MAX_DECIMALS)
-    return Q(Exists(failed)) & Q(captured__gt=refunded)
+    return Q(Exists(failed)) & Q(captured__gt=_REFUNDED)
 
 
 def with_manual_refunds() -> Exists:

@@ -154,13 +154,15 @@ class Payment(serializers.Serializer[Any]):
         help_text="For the customer's browser, while the customer can still pay. Null in lists."
     )
     retries_remaining = serializers.IntegerField(
-        help_text="The number of attempts that are left: three, less the declined ones."
+        help_text="The number of attempts that the order has left: three, less the declined ones "
+        "of this and of its earlier payments."
     )
     attempts = PaymentAttempt(many=True)
     captured = MoneyOut(currency="settlement_currency")
     captured_currency = serializers.CharField(allow_null=True)
     is_mismatched = serializers.BooleanField(
-        help_text="Whether the captured amount is not `amount`."
+        help_text="Whether another amount or currency was captured than `amount`. Until the "
+        "payment is applied or refunded, the order is on hold."
     )
     card_brand = serializers.CharField(allow_null=True)
     card_last4 = serializers.CharField(allow_null=True)

@@ -79,6 +79,23 @@ class Payments(AggregateViewSet):
         """Record that the money of a `manual` payment was received."""
         return capture.capture_payment(payment_id=payment.id, **self.body())
 
+    @command(
+        operation_id="apply_payment",
+        example="payment_applied",
+        errors=[
+            ErrorExample.of(OrderNotPayable)._replace(
+                detail=f"Nothing is due for {serializers.ORDER_ID}: "
+                f"refund {serializers.PAYMENT_ID}."
+            )
+        ],
+    )
+    def apply(self, payment: Payment) -> Payment:
+        """Count a mismatched capture towards the order's total, and release the order.
+
+        If the order is paid by that, it is confirmed. Otherwise, the rest is due.
+        """
+        return capture.apply_payment(payment_id=payment.id, **self.body())
+
     @action(detail=True, methods=["post"])
     @endpoint(
         request=serializers.RefundCreate,

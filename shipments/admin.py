@@ -32,6 +32,7 @@ COLORS = {
     "returned_to_sender": "danger",
 }
 STATUS = badge("status", COLORS)
+HOLD = badge("on hold", {"held": "warning"}, lambda row: "held" if row.order.is_held() else "-")
 LABEL_STATUS = badge("status", {"bought": "success", "wanted": "warning", "refused": "danger"})
 # Commands that are not the verb of a transition.
 LOST, RETURNED, RETRY = "lost", "returned-to-sender", "retry-carrier-calls"
@@ -173,6 +174,7 @@ class ShipmentAdmin(AggregateAdmin):
         "service",
         "tracking_number",
         "warehouse_id",
+        HOLD,
         "estimated_delivery",
         "created_at",
     ]
@@ -184,12 +186,13 @@ class ShipmentAdmin(AggregateAdmin):
     inlines = [Items, Labels, Scans]
     fields = [
         ("id", STATUS),
-        (stream, "fulfillment_id"),
-        ("organization_id", "warehouse_id"),
+        (stream, HOLD),
+        ("organization_id", "fulfillment_id"),
         ("carrier", "service"),
         ("tracking_number", label_link),
-        ("location", "estimated_delivery"),
-        ("created_at", "dispatched_at"),
+        ("location", "warehouse_id"),
+        ("created_at", "estimated_delivery"),
+        ("updated_at", "dispatched_at"),
     ]
     tabs = (
         tab(

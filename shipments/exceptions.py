@@ -76,7 +76,7 @@ class NoLabel(Conflict):
 
 
 class TooEarly(DomainError):
-    """The given time is before the shipment's creation, or the delivery is before the dispatch."""
+    """The given time is before the shipment's creation or its dispatch."""
 
     code = "too_early"
     example = (

@@ -11,7 +11,7 @@ import orders.selectors
 from config.core.outbound import is_due
 from shipments.models import Adapter, CarrierAccount, Label, Shipment, ShipmentItem
 
-TO_DISPATCH = Q(status__in=Shipment.OPEN)
+TO_DISPATCH = Q(status__in=Shipment.OPEN, order__held_at=None)
 LATE = Q(status__in=Shipment.UNDER_WAY, estimated_delivery__lt=TruncDate(Now()))
 # Labels that need attention: the purchase or the refund was refused, or a call had no result. A
 # refused purchase is over once another is requested, or the shipment is cancelled.
@@ -25,8 +25,9 @@ _HAS_NUMBER = (Shipment.Status.LABEL_CREATED, *Shipment.UNDER_WAY)
 
 
 def with_parts() -> QuerySet[Shipment]:
-    """Return shipments with their items, labels and scans."""
-    return Shipment.objects.prefetch_related("items", "label_set", "scan_set")
+    """Return shipments with their items, labels and scans, and their order."""
+    parts = ("items", "label_set", "scan_set")
+    return Shipment.objects.select_related("order").prefetch_related(*parts)
 
 
 def get(shipment_id: str) -> Shipment:
@@ -38,7 +39,8 @@ def get_for_update(shipment_id: str) -> Shipment:
     """Return a shipment with its parts. Its order is locked until the transaction ends."""
     order_id = Shipment.objects.values_list("order_id", flat=True).get(pk=shipment_id)
     order = orders.selectors.get_for_update(order_id)
-    shipment = with_parts().select_for_update(no_key=True).get(pk=shipment_id)
+    rows = with_parts().select_related(None).select_for_update(no_key=True)
+    shipment: Shipment = rows.get(pk=shipment_id)
     shipment.order = order
     return shipment
 
@@ -50,7 +52,7 @@ def active(order_id: str) -> QuerySet[Shipment]:
 
 def open_ids(order_id: str) -> list[str]:
     """Return the ids of an order's shipments that are neither dispatched nor cancelled."""
-    rows = Shipment.objects.filter(TO_DISPATCH, order=order_id).order_by("id")
+    rows = Shipment.objects.filter(status__in=Shipment.OPEN, order=order_id).order_by("id")
     return list(rows.values_list("pk", flat=True))
 
 
@@ -79,8 +81,12 @@ def has_label_problem() -> Exists:
 
 
 def due_labels(*, now: datetime) -> QuerySet[Label]:
-    """Return the labels whose carrier call is due at `now`."""
-    return Label.objects.filter(is_due(now)).order_by("due_at")
+    """Return the labels whose carrier call is due at `now`.
+
+    A label of an order on hold is not bought before the order is released.
+    """
+    may_call = Q(shipment__order__held_at=None) | Q(status=Label.Status.VOID_WANTED)
+    return Label.objects.filter(is_due(now), may_call).order_by("due_at")
 
 
 def due_for_tracking(*, now: datetime, organization_id: str | None = None) -> QuerySet[Shipment]:

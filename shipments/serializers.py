@@ -106,7 +106,11 @@ class ScanCreate(Body):
     status = serializers.ChoiceField([s for s in models.Scan.Status.values if s != "pre_transit"])
     location = serializers.CharField(max_length=200, required=False, allow_null=True)
     description = serializers.CharField(max_length=500, required=False, allow_null=True)
-    occurred_at = Past(required=False, allow_null=True)
+    occurred_at = Past(
+        required=False,
+        allow_null=True,
+        help_text="By default now. Not before the dispatch; ten minutes are tolerated.",
+    )
 
 
 class ManualScan(Body):
@@ -180,6 +184,10 @@ class Shipment(serializers.Serializer[Any]):
     id = serializers.CharField()
     order_id = serializers.CharField()
     fulfillment_id = serializers.CharField()
+    on_hold = serializers.BooleanField(
+        source="order.is_held",
+        help_text="Until the order is released, no label is bought and nothing is dispatched.",
+    )
     warehouse_id = serializers.CharField(allow_null=True)
     status = Choice(models.Shipment.Status, "ShipmentStatus")
     carrier = serializers.CharField()

@@ -14,7 +14,7 @@ from config.api.views import command
 from config.core.exceptions import BadMessage, BadSignature
 from config.core.money import InexactAmount
 from events.viewsets import AggregateViewSet
-from orders.exceptions import OrderIsCancelled
+from orders.exceptions import OrderIsCancelled, OrderOnHold
 from shipments import files, selectors, serializers
 from shipments.carriers import easypost
 from shipments.exceptions import (
@@ -74,6 +74,7 @@ class Shipments(AggregateViewSet):
         operation_id="buy_shipment_label",
         errors=[
             OrderIsCancelled,
+            OrderOnHold,
             LabelNotByHand,
             TrackingNumberRequired,
             TrackingNumberTaken,
@@ -114,7 +115,7 @@ class Shipments(AggregateViewSet):
     @command(
         serializers.ShipmentDispatch,
         operation_id="dispatch_shipment",
-        errors=[OrderIsCancelled],
+        errors=[OrderIsCancelled, OrderOnHold],
         path="dispatch",
     )
     def send(self, shipment: Shipment) -> Shipment:
@@ -132,7 +133,7 @@ class Shipments(AggregateViewSet):
         allowed_actions=("label", "dispatch", "cancel"),
     )
     def scans(self, shipment: Shipment) -> Shipment:
-        """Record a scan. One that comes too late is stored, but changes nothing."""
+        """Record a scan. One that comes after a later one is stored, but changes nothing."""
         return lifecycle.record_scan(shipment_id=shipment.id, **self.body())
 
     @command(serializers.ShipmentDeliver, example="shipment_delivered", errors=[TooEarly])

@@ -35,6 +35,7 @@ SETTINGS = {
         "OrderPaymentStatus": [
             "not_required",
             "unpaid",
+            "partially_paid",
             "paid",
             "partially_refunded",
             "refunded",
@@ -46,6 +47,7 @@ SETTINGS = {
             "partially_delivered",
             "delivered",
         ],
+        "OrderCancelReason": ["customer_request", "out_of_stock", "fraud", "operator", "other"],
         "ScanCreateStatus": ["in_transit", "exception", "delivered", "lost", "returned_to_sender"],
         "OrderReturnStatus": ["none", "partially_returned", "returned"],
     },

@@ -48,6 +48,7 @@ EVENTS: "dict[str, StrPromise]" = {
     "order.units_reopened": _("Units to be sent again"),
     "order.units_returned": _("Units returned"),
     "order.units_written_off": _("Units written off"),
+    "payment.mismatch_resolved": _("Mismatched payment applied or refunded"),
     "payment.abandoned": _("Payment abandoned"),
     "payment.failed": _("Payment declined"),
     "payment.mismatched": _("Captured amount differs from the requested amount"),

@@ -162,6 +162,10 @@ class Fulfillment(Aggregate):
         """at least one unit is reported short"""
         return any(line.short_quantity for line in self.lines)
 
+    def order_is_not_held(self) -> bool:
+        """its order is not on hold"""
+        return self.order.is_not_held()
+
     @classmethod
     def open(cls, *, order: "Order", warehouse_id: str | None, units: Units) -> "Fulfillment":
         """Create a fulfillment with units of the order's lines."""
@@ -184,6 +188,7 @@ class Fulfillment(Aggregate):
         target=Status.STARTED,
         emits=events.FulfillmentStarted,
         verb="start",
+        guards=[order_is_not_held],
     )
     def start(self, *, assigned_to: str, warehouse_id: str | None, at: datetime) -> None:
         """Start picking in the warehouse. Raises WarehouseRequired, OtherWarehouse."""
@@ -201,6 +206,7 @@ class Fulfillment(Aggregate):
         target=None,
         emits=events.FulfillmentItemPicked,
         verb="pick",
+        guards=[order_is_not_held],
     )
     def pick(self, *, order_item_id: str, quantity: int, scan_id: str, at: datetime) -> Event:
         """Record picked units. Raises NotInFulfillment, TooManyFulfillmentUnits."""
@@ -295,7 +301,7 @@ class Fulfillment(Aggregate):
         target=Status.PACKED,
         emits=events.FulfillmentPacked,
         verb="pack",
-        guards=[is_picking_finished, has_picked_units],
+        guards=[is_picking_finished, has_picked_units, order_is_not_held],
     )
     def pack(self, *, packages: Sequence[Mapping[str, str]], at: datetime) -> Event:
         """Pack all picked units. Packages have a weight in kg, and sizes in cm if known."""

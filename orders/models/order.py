@@ -17,7 +17,7 @@ from config.core.money import MAX_DECIMALS, CurrencyField, MoneyField, TaxRateFi
 from events.aggregate import Aggregate, transition
 from events.schema import Event
 from orders import events, pricing
-from orders.exceptions import NoItems, NotFullyPaid, OrderIsCancelled
+from orders.exceptions import NoItems, NotFullyPaid, OrderIsCancelled, OrderOnHold
 from orders.models.parts import (
     Allocation,
     DeliveryProof,
@@ -59,6 +59,12 @@ class Order(Aggregate):
         CANCELLED = "cancelled"
 
     class CancellationReason(models.TextChoices):
+        """Why an order is cancelled, or units are written off.
+
+        Only the service itself gives the reasons `payment_failed`, after the third decline, and
+        `reservation_expired`, when the order was not paid in time.
+        """
+
         CUSTOMER_REQUEST = "customer_request"
         OUT_OF_STOCK = "out_of_stock"
         PAYMENT_FAILED = "payment_failed"
@@ -173,6 +179,11 @@ class Order(Aggregate):
         """The units of the lines, counted."""
         return Quantities(self.lines)
 
+    @property
+    def hold_summary(self) -> str:
+        """The reason for the hold, and its note."""
+        return ": ".join(filter(None, (self.hold_reason, self.hold_note)))
+
     def is_cancelled(self) -> bool:
         """Return whether the order is cancelled."""
         return self.status == self.Status.CANCELLED
@@ -187,6 +198,15 @@ class Order(Aggregate):
             raise OrderIsCancelled(
                 f"{self.id} is cancelled: none of its units can be reserved or sent.",
                 allowed_actions=(aggregate or self).allowed_actions(),
+            )
+
+    def expect_sendable(self, aggregate: Aggregate) -> None:
+        """Raise OrderIsCancelled or OrderOnHold. `aggregate` is the one that would change."""
+        self.expect_not_cancelled(aggregate)
+        if self.is_held():
+            raise OrderOnHold(
+                f"{self.id} is on hold ({self.hold_summary}). It can go on once it is released.",
+                allowed_actions=aggregate.allowed_actions(),
             )
 
     # Guards. Their docstrings complete "it needs that …".
@@ -337,7 +357,7 @@ class Order(Aggregate):
         guards=[is_not_held, has_unshipped_units],
     )
     def hold(self, *, reason: str, note: str, at: datetime) -> Event:
-        """Put the order on hold: picking cannot start until an operator releases it."""
+        """Put the order on hold: nothing is picked, packed, labeled or dispatched meanwhile."""
         self.hold_reason, self.hold_note = reason, note
         self.held_by, self.held_at = request_context.current().actor, at
         return events.OrderHeld.of(self, reason=reason, note=note)
@@ -350,7 +370,7 @@ class Order(Aggregate):
         guards=[is_held],
     )
     def release(self) -> Event:
-        """Release the order from hold, so that picking can start."""
+        """Release the order from hold, so that its units can be sent."""
         self.hold_reason, self.hold_note, self.held_by, self.held_at = None, "", None, None
         return events.OrderReleased.of(self, released_by=request_context.current().actor)
 

@@ -15,7 +15,7 @@ from config.core.money import MAX_DECIMALS, CurrencyField, MoneyField, exact, mo
 from events.aggregate import Aggregate, transition
 from events.schema import Event
 from payments import events
-from payments.exceptions import RefundTooLarge
+from payments.exceptions import OrderNotPayable, RefundTooLarge
 from payments.models.parts import Attempt, Refund
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MAX_ATTEMPTS = 3
 
 
 class Payment(outbound.OutboundCall, Aggregate):
-    """An amount that is charged for an order in up to three attempts.
+    """An amount that is charged for an order, which has three attempts for all of its payments.
 
     `amount` and `currency` are what is charged, `captured` and `captured_currency` what the gateway
     captured; refunds are in the captured currency. The row is also the intent of the calls to its
@@ -71,6 +71,7 @@ class Payment(outbound.OutboundCall, Aggregate):
     method = models.CharField(max_length=16, choices=Method.choices)
     amount = MoneyField()
     currency = CurrencyField()
+    earlier_declines = models.PositiveIntegerField(default=0)  # of earlier payments of the order
     account = models.CharField(max_length=64, null=True)  # the organization's at the gateway
     gateway_payment_id = models.CharField(max_length=255, null=True)
     client_secret = models.CharField(max_length=255, null=True)  # for the customer's browser
@@ -84,8 +85,9 @@ class Payment(outbound.OutboundCall, Aggregate):
     card_last4 = models.CharField(max_length=4, null=True)
     refunding = MoneyField(default=Decimal(0))
     refunded = MoneyField(default=Decimal(0))
-    # The order must not expire while a capture may be under way, or is recorded here and the order
-    # has not reacted to it yet; nor before `blocks_expiry_until`, the deadline of a bank transfer.
+    # The order must not expire while a capture may be under way, or is recorded here: the order has
+    # not reacted to it yet, or an operator decides, or it waits for the rest of its total. Nor may
+    # it before `blocks_expiry_until`, the deadline of a bank transfer.
     blocks_expiry = models.BooleanField(default=True)
     blocks_expiry_until = models.DateTimeField(null=True)
 
@@ -173,9 +175,14 @@ class Payment(outbound.OutboundCall, Aggregate):
         return self.attempts[-1]
 
     @property
+    def declines(self) -> int:
+        """How many of its attempts the gateway has declined."""
+        return sum(attempt.declined_at is not None for attempt in self.attempts)
+
+    @property
     def retries_remaining(self) -> int:
-        """How many more attempts the gateway may decline."""
-        return MAX_ATTEMPTS - sum(attempt.declined_at is not None for attempt in self.attempts)
+        """How many more attempts to pay the order the gateways may decline."""
+        return MAX_ATTEMPTS - self.earlier_declines - self.declines
 
     @property
     def is_captured(self) -> bool:
@@ -192,6 +199,16 @@ class Payment(outbound.OutboundCall, Aggregate):
         """Whether another amount or currency was captured than was charged."""
         captured = (self.captured, self.captured_currency)
         return self.is_captured and captured != (self.amount, self.currency)
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether an operator has to decide about a mismatched capture: apply it, or refund it."""
+        return self.is_to_be_decided() and self.is_refundable()
+
+    @property
+    def is_announced(self) -> bool:
+        """Whether `payment.succeeded` was published for the captured money."""
+        return self.is_captured and (self.applies_to_order or not self.is_mismatched)
 
     @property
     def settlement_currency(self) -> str:
@@ -249,6 +266,18 @@ class Payment(outbound.OutboundCall, Aggregate):
         """it was not abandoned, or its order still waits for the outcome"""
         return self.abandoned_at is None or self.blocks_expiry
 
+    def is_to_be_decided(self) -> bool:
+        """another amount was captured than was charged, and it is not applied yet"""
+        return self.is_mismatched and not self.applies_to_order
+
+    def is_in_currency_of_order(self) -> bool:
+        """it was captured in the order's currency (another one can only be refunded)"""
+        return bool(self.captured_currency == self.currency)
+
+    def is_not_refunded(self) -> bool:
+        """none of it is refunded (the rest can only be refunded too)"""
+        return bool(self.refundable == self.captured)
+
     def is_refundable(self) -> bool:
         """some of the captured money is not refunded yet"""
         return self.refundable > 0
@@ -289,6 +318,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         token: str | None,
         at: datetime,
         account: str | None = None,
+        earlier_declines: int = 0,
     ) -> "Payment":
         """Create a payment of `amount`, in the order's currency, with its first attempt."""
         payment = cls(
@@ -298,6 +328,7 @@ class Payment(outbound.OutboundCall, Aggregate):
             amount=amount,
             currency=order.currency,
             account=account,
+            earlier_declines=earlier_declines,
         )
         payment.attempts, payment.refunds = [], []
         payment._add_attempt(token, at)
@@ -336,7 +367,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         emits=events.PaymentFailed,
     )
     def decline(self, *, charge_id: str, code: str, message: str, at: datetime) -> Event:
-        """Record that the gateway declined the attempt. The third decline abandons the payment."""
+        """Record that the gateway declined the attempt. The order's third decline abandons it."""
         attempt = self.latest_attempt
         attempt.charge_id, attempt.declined_at, attempt.token = charge_id, at, None
         attempt.error_code, attempt.error_message = code[:100], message[:500]
@@ -380,7 +411,7 @@ class Payment(outbound.OutboundCall, Aggregate):
     def mismatch(
         self, *, captured: Decimal, currency: str, at: datetime, **card: str | None
     ) -> Event:
-        """Record that the gateway captured another amount. It does not pay the order."""
+        """Record that the gateway captured another amount. An operator applies or refunds it."""
         self._capture(captured, currency, at=at, applies_to_order=False, **card)
         self.blocks_expiry = True
         return events.PaymentMismatched(
@@ -391,6 +422,21 @@ class Payment(outbound.OutboundCall, Aggregate):
             captured=money(captured, currency),
             captured_currency=currency,
         )
+
+    @transition(
+        source=Status.SUCCEEDED,
+        target=None,
+        emits=events.PaymentSucceeded,
+        verb="apply",
+        guards=[is_to_be_decided, is_in_currency_of_order, is_not_refunded],
+    )
+    def apply(self, *, is_still_due: bool) -> Event:
+        """Count a mismatched capture towards the order's total. Raises OrderNotPayable."""
+        if not is_still_due:
+            raise OrderNotPayable(f"Nothing is due for {self.order_id}: refund {self.id}.")
+        self.applies_to_order = True
+        self.record(events.PaymentMismatchResolved.of(self, resolution="applied"))
+        return self._succeeded()
 
     @transition(
         source=(Status.OPENING, Status.PENDING, Status.FAILED),
@@ -426,7 +472,10 @@ class Payment(outbound.OutboundCall, Aggregate):
         )
         self.refunds.append(refund)
         self.save_part(refund)
+        was_unresolved = self.is_unresolved
         self.refunding += amount
+        if was_unresolved and not self.is_unresolved:
+            self.record(events.PaymentMismatchResolved.of(self, resolution="refunded"))
         if not self.is_manual_refund(refund):
             self.request_call(at)
         return events.RefundRequested.of(refund, order_id=self.order_id)
@@ -553,14 +602,17 @@ class Payment(outbound.OutboundCall, Aggregate):
         return bool(self.refunded + refund.amount == self.captured)
 
     def _count_refund(self, refund: Refund, at: datetime) -> Event:
-        """Count a refund that was paid out. Only one to the original payment is published."""
+        """Count a refund that was paid out.
+
+        It is published if it went to the original payment and the captured money was published.
+        """
         refund.status, refund.settled_at = Refund.Status.SUCCEEDED, at
         self.refunding -= refund.amount
         self.refunded += refund.amount
         if self.refunded == self.captured:
             self.blocks_expiry = False
         self.save_part(refund)
-        if refund.method == Refund.Method.ORIGINAL_PAYMENT:
+        if refund.method == Refund.Method.ORIGINAL_PAYMENT and self.is_announced:
             refunded = events.PaymentRefunded.of(
                 refund,
                 order_id=self.order_id,

@@ -17,6 +17,7 @@ from payments.exceptions import (
 )
 from payments.gateways.sandbox import TOKENS
 from payments.models import Payment
+from payments.models.payment import MAX_ATTEMPTS
 from payments.services.gateway_results import is_still_due
 
 Method = Payment.Method
@@ -26,15 +27,17 @@ Method = Payment.Method
 def start_payment(*, order_id: str, method: str, token: str | None = None) -> Payment:
     """Charge the amount that is due; return the payment that is doing so already, if there is one.
 
-    `token` is the gateway's id of the customer's payment method. Payments that were started with
-    another method or token are abandoned, unless they may be capturing money. Raises
-    OrderNotPayable, PaymentInProgress, PaymentMethodUnavailable, UnknownSandboxToken.
+    An order has three attempts, whichever of its payments make them. `token` is the gateway's id
+    of the customer's payment method. Payments that were started with another method or token are
+    abandoned, unless they may be capturing money. Raises OrderNotPayable, PaymentInProgress,
+    PaymentMethodUnavailable, UnknownSandboxToken.
     """
     order = orders.selectors.get_for_update(order_id)
     now = timezone.now()
     if order.status != order.Status.PLACED:
         raise OrderNotPayable(f"Nothing is due for {order.id}: it is {order.status}.")
-    earlier = [each for each in selectors.of_order_for_update(order) if not each.is_captured]
+    payments = selectors.of_order_for_update(order)
+    earlier = [each for each in payments if not each.is_captured]
     for payment in earlier:
         is_same = payment.method == method and token in (None, payment.latest_attempt.token)
         if is_same and payment.status in Payment.OPEN:
@@ -42,11 +45,22 @@ def start_payment(*, order_id: str, method: str, token: str | None = None) -> Pa
     due = order.total - selectors.received(order.id)
     if due <= 0:
         raise OrderNotPayable(f"{order.id} is paid, and about to be confirmed.")
+    declines = sum(payment.declines for payment in payments)
+    if declines >= MAX_ATTEMPTS and method != Method.MANUAL:
+        raise OrderNotPayable(
+            f"{order.id} is not charged again: {declines} attempts were declined."
+        )
     account = _gateway_account(order.organization_id, method, token)
     _expect_no_capture_under_way(order.id)
     abandon_all(earlier, reason="another_payment", at=now)
     payment = Payment.open(
-        order=order, method=method, amount=due, account=account, token=token, at=now
+        order=order,
+        method=method,
+        amount=due,
+        account=account,
+        earlier_declines=declines,
+        token=token,
+        at=now,
     )
     payment.save()
     return payment
@@ -102,6 +116,21 @@ def capture_payment(*, payment_id: str, card_last4: str | None = None) -> Paymen
     payment.capture(
         is_still_due=is_still_due(payment.order), card_last4=card_last4, at=timezone.now()
     )
+    payment.save()
+    return payment
+
+
+@transaction.atomic
+def apply_payment(*, payment_id: str) -> Payment:
+    """Count a mismatched capture towards its order's total; this releases the order.
+
+    The order is confirmed if it is paid in full by that, and waits for the rest otherwise. Raises
+    OrderNotPayable, InvalidTransition.
+    """
+    payment = selectors.get_for_update(payment_id)
+    if payment.applies_to_order and payment.is_mismatched:
+        return payment
+    payment.apply(is_still_due=is_still_due(payment.order))
     payment.save()
     return payment
 

@@ -27,8 +27,8 @@ def request_refund(
     payment.check_refundable(amount)
     if payment.applies_to_order and payment.order.status == payment.order.Status.PLACED:
         raise OrderNotConfirmed(
-            f"{payment.order_id} is paid and about to be confirmed. Refund it after that, or "
-            "cancel the order, which refunds it."
+            f"{payment.order_id} is not confirmed yet. Refund it after that, or cancel the order, "
+            "which refunds it."
         )
     return _refund(payment, amount, reason, method)
 

@@ -193,6 +193,10 @@ class Shipment(OutboundCall, Aggregate):
         expected = self.estimated_delivery
         return self.is_under_way and expected is not None and expected < today
 
+    def order_is_not_held(self) -> bool:
+        """its order is not on hold"""
+        return self.order.is_not_held()
+
     def is_labeled_by_hand(self) -> bool:
         """its adapter is `manual`, so the label is entered by hand"""
         return self.adapter == Adapter.MANUAL
@@ -222,7 +226,7 @@ class Shipment(OutboundCall, Aggregate):
         target=Status.LABEL_CREATED,
         emits=events.ShipmentLabelCreated,
         verb="label",
-        guards=[is_labeled_by_hand],
+        guards=[is_labeled_by_hand, order_is_not_held],
     )
     def record_label(
         self, *, tracking_number: str, label_url: str, carrier_cost: Decimal | None
@@ -236,7 +240,7 @@ class Shipment(OutboundCall, Aggregate):
         target=None,
         emits=events.ShipmentLabelRequested,
         verb="label",
-        guards=[can_buy_label],
+        guards=[can_buy_label, order_is_not_held],
     )
     def request_label(self, *, at: datetime) -> None:
         """Request a label from the carrier."""
@@ -276,7 +280,7 @@ class Shipment(OutboundCall, Aggregate):
         target=Status.DISPATCHED,
         emits=events.ShipmentDispatched,
         verb="dispatch",
-        guards=[can_be_dispatched],
+        guards=[can_be_dispatched, order_is_not_held],
     )
     def dispatch(self, *, estimated_delivery: date | None, at: datetime) -> None:
         """Dispatch the shipment: it left the warehouse."""

@@ -86,12 +86,17 @@ def call_due_carriers(*, now: datetime) -> int:
 
 @transaction.atomic
 def _lease(shipment_id: str, now: datetime) -> Call | None:
-    """Lease the label whose call is due first."""
+    """Lease the label whose call is due first; buy none while the order is on hold."""
     shipment, now = selectors.get_for_update(shipment_id), max(now, timezone.now())
     if shipment.status == Shipment.Status.CREATED and shipment.order.is_cancelled():
         shipment.void_label(now)
         shipment.save()
-    due = (label for label in shipment.labels if label.is_callable(now))
+    is_held = shipment.order.is_held()
+    due = (
+        label
+        for label in shipment.labels
+        if label.is_callable(now) and (label.is_void_pending or not is_held)
+    )
     label = min(due, key=lambda label: str(label.due_at), default=None)
     if label is None:
         return None

@@ -28,7 +28,7 @@ def label_shipment(
     """Record the given label if the adapter is `manual`, or else request one from the carrier.
 
     `carrier_cost` is in the order's currency. Raises TrackingNumberRequired, TrackingNumberTaken,
-    LabelNotByHand, OrderIsCancelled, InexactAmount, InvalidTransition.
+    LabelNotByHand, OrderIsCancelled, OrderOnHold, InexactAmount, InvalidTransition.
     """
     shipment = selectors.get_for_update(shipment_id)
     if not shipment.is_labeled_by_hand():
@@ -50,7 +50,7 @@ def label_shipment(
     is_cancelled = shipment.status == Shipment.Status.CANCELLED
     if recorded == (tracking_number, label_url, carrier_cost) and not is_cancelled:
         return shipment
-    shipment.order.expect_not_cancelled(shipment)
+    shipment.order.expect_sendable(shipment)
     shipment.record_label(
         tracking_number=tracking_number,
         label_url=label_url,
@@ -100,7 +100,7 @@ def _request_label(shipment: Shipment) -> Shipment:
     label = shipment.label
     if label and label.is_in_use:
         return shipment
-    shipment.order.expect_not_cancelled(shipment)
+    shipment.order.expect_sendable(shipment)
     shipment.request_label(at=timezone.now())
     shipment.save()
     return shipment

@@ -24,13 +24,16 @@ CLOCK_SKEW = timedelta(minutes=10)  # accepted between our clock and that of cli
 
 @transaction.atomic
 def dispatch_shipment(*, shipment_id: str, estimated_delivery: date | None = None) -> Shipment:
-    """Record that the shipment left the warehouse. Raises OrderIsCancelled, InvalidTransition."""
+    """Record that the shipment left the warehouse.
+
+    Raises OrderIsCancelled, OrderOnHold, InvalidTransition.
+    """
     shipment = selectors.get_for_update(shipment_id)
     is_same = estimated_delivery in (None, shipment.estimated_delivery)
     if shipment.dispatched_at and is_same:
         return shipment
     if not shipment.dispatched_at:
-        shipment.order.expect_not_cancelled(shipment)
+        shipment.order.expect_sendable(shipment)
     shipment.dispatch(estimated_delivery=estimated_delivery, at=timezone.now())
     shipment.save()
     return shipment
@@ -84,7 +87,7 @@ def record_scan(
         shipment.mark_collected(at=timezone.now())  # raises InvalidTransition
     if occurred_at and shipment.status == Shipment.Status.LABEL_CREATED:
         _expect_after(occurred_at, shipment.created_at, f"{shipment.id} was created")
-    if occurred_at and status == "delivered" and shipment.dispatched_at:
+    if occurred_at and shipment.dispatched_at:
         _expect_after_dispatch(shipment, occurred_at)
     scan = carriers.Scan(
         scan_id=scan_id,
@@ -119,7 +122,8 @@ def apply_scans(shipment: Shipment, scans: Iterable[carriers.Scan], *, now: date
     """Add the new scans to a locked shipment, oldest first, and apply those that count.
 
     Carriers' clocks may be wrong: a scan in the future is dated `now`, a dispatch is never before
-    the creation, and a delivery never before the dispatch.
+    the creation, and a delivery never before the dispatch. A scan that is older than the dispatch
+    by more than that is kept, but does not count: carriers reuse their numbers.
     """
     known = {scan.scan_id for scan in shipment.scans}
     for received in sorted(scans, key=lambda each: each.occurred_at):
@@ -170,6 +174,8 @@ def _counts(shipment: Shipment, scan: carriers.Scan) -> bool:
         return False
     if shipment.status == Shipment.Status.LABEL_CREATED:
         return not shipment.order.is_cancelled()
+    if shipment.dispatched_at and scan.occurred_at < shipment.dispatched_at - CLOCK_SKEW:
+        return False
     is_old = shipment.last_scan_at is not None and scan.occurred_at < shipment.last_scan_at
     return shipment.is_under_way and (scan.status in FINAL or not is_old)
 

@@ -89,6 +89,8 @@ def row_for(operation_id: str, context: str) -> tuple[Any, dict[str, str]]:
             return PaymentFactory(status="failed"), ids
         case "capture_payment":
             return start_payment(order, method="manual"), ids
+        case "apply_payment":
+            return start_payment(order, token="tok_wrong_amount"), ids
         case "refund_payment":
             return PaymentFactory(), ids
         case "record_payment_refund" | "withdraw_payment_refund":

@@ -95,10 +95,14 @@ def declined(size: int, run_reactions: RunReactions) -> None:
 
 
 def mismatched(size: int, run_reactions: RunReactions) -> None:
+    """A payment captures another amount, and an operator applies it."""
     order = order_of(size)
-    start_payment(order, token="tok_wrong_amount")
+    payment = start_payment(order, token="tok_wrong_amount")
     run_reactions()
     assert now(order).is_held()
+    capture.apply_payment(payment_id=payment.id)
+    run_reactions()
+    assert not now(order).is_held()
 
 
 def paid_and_cancelled(size: int, run_reactions: RunReactions) -> None:

@@ -115,6 +115,11 @@ def of_payment(verb, body=None, method="post", status="succeeded"):
     return endpoint
 
 
+def mismatched(api, size):
+    row = start_payment(OrderFactory(items=lines(size)), token="tok_wrong_amount")
+    return lambda: api.post(f"/api/v1/payments/{row.id}/apply", {})
+
+
 def manual_refund(verb):
     def endpoint(api, size):
         row, given = PaymentFactory(), {"reason": "operator", "method": "store_credit"}
@@ -237,13 +242,14 @@ BUDGET = {  # by method and route: the request, and its queries, including savep
     ("post", "order-cancel"): (of_order("/cancel", {"reason": "fraud"}), 15),
     ("post", "order-write-off"): (of_order("/write-off", everything, status="processing"), 17),
     ("post", "order-hold"): (of_order("/hold", {"reason": "fraud"}), 13),
-    ("post", "order-release"): (of_order("/release", {}, hold=True), 13),
+    ("post", "order-release"): (of_order("/release", {}, hold=True), 14),
     ("post", "order-release-units"): (written_off, 14),
     ("get", "payment-list"): (payments, 3),
     ("post", "payment-list"): (new_payment, 42),
     ("get", "payment-detail"): (of_payment("", method="get"), 3),
     ("post", "payment-retry"): (of_payment("/retry", {}, status="failed"), 46),
     ("post", "payment-capture"): (by_hand, 17),
+    ("post", "payment-apply"): (mismatched, 17),
     ("post", "payment-refunds"): (of_payment("/refunds", REFUND), 44),
     ("post", "payment-record-refund"): (manual_refund("/record-refund"), 20),
     ("post", "payment-withdraw-refund"): (manual_refund("/withdraw-refund"), 20),

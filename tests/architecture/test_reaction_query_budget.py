@@ -11,8 +11,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 BUDGET = {  # by name: the scenario with the most queries, and their number, including savepoints
     "orders.confirm_paid_order": (reacting.paid, 8),
-    "orders.cancel_unpayable_order": (reacting.declined, 10),
+    "orders.cancel_unpayable_order": (reacting.declined, 11),
     "orders.hold_mismatched_order": (reacting.mismatched, 7),
+    "orders.release_after_mismatch": (reacting.mismatched, 8),
     "orders.start_processing": (reacting.delivered, 7),
     "orders.write_off_short_units": (reacting.written_off, 12),
     "orders.ship_dispatched_units": (reacting.delivered, 14),

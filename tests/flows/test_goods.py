@@ -10,11 +10,10 @@ from events import reactions
 from events.aggregate import InvalidTransition
 from events.models import EventRecord
 from fulfillment import services as fulfillment
-from fulfillment.exceptions import OrderOnHold
 from fulfillment.models import Fulfillment
 from fulfillment.selectors import WITH_SHORT_UNITS
 from orders import services as orders
-from orders.exceptions import AlreadyShipped, UnitsArePicked
+from orders.exceptions import AlreadyShipped, OrderOnHold, UnitsArePicked
 from orders.models import Order
 from orders.selectors import ON_HOLD, WITH_UNRELEASED_UNITS
 from payments.models import Payment
@@ -198,12 +197,12 @@ def test_written_off_units_of_a_lost_shipment_are_not_sent_again(run_reactions):
     assert fulfillments(order)[-1].quantities == {item: 2}
 
 
-def test_an_order_held_after_dispatch_can_be_released_to_send_again(run_reactions):
+def test_an_order_held_after_a_loss_can_be_released_to_send_again(run_reactions):
     order = confirmed({"wh_1": 2}, run_reactions=run_reactions)
     (found,) = fulfillments(order)
     pack(found, run_reactions=run_reactions)
-    orders.hold_order(order_id=order.id, reason="fraud")
     lose(ship(found, run_reactions=run_reactions), run_reactions=run_reactions)
+    orders.hold_order(order_id=order.id, reason="fraud")
     again = fulfillments(order)[-1]
     with pytest.raises(OrderOnHold, match="on hold"):
         fulfillment.start_fulfillment(fulfillment_id=again.id)

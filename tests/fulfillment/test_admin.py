@@ -87,7 +87,7 @@ def test_a_bulk_start_reports_refused_rows(olga):
     body = {"action": "start", "_selected_action": [first.pk, held.pk]}
     page_after = olga.post(LIST, body, follow=True).content.decode()
     assert "Start picking: 1 of 2 rows done." in page_after
-    assert f"{held.order_id} is on hold (fraud): release it." in page_after
+    assert f"{held.order_id} is on hold (fraud). It can go on once it is released." in page_after
     assert selectors.get(first.id).assigned_to == "olga"
 
 

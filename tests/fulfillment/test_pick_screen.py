@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from events.models import EventRecord
 from fulfillment import selectors
+from orders import services as orders
 from tests.factories import LineFactory, OrderFactory
 from tests.fulfillment.factories import FulfillmentFactory, fulfillments, pick_all, reach
 from tests.log import event_names
@@ -210,3 +211,16 @@ def test_an_anonymous_request_is_redirected_to_the_login(client, started):
 def test_an_unknown_fulfillment_redirects_with_a_message(operator):
     url = reverse("admin:fulfillment_fulfillment_pick", args=["ful_0"])
     assert "doesn’t exist" in operator().get(url, follow=True).content.decode()
+
+
+def test_the_screen_shows_a_hold_and_refuses_scans_with_its_reason(operator, started):
+    client = operator()
+    assert "on hold" not in client.get(screen(started)).content.decode()
+    orders.hold_order(order_id=started.order_id, reason="address", note="No such street.")
+    page = client.get(screen(started)).content.decode()
+    assert "The order is on hold (address: No such street.)." in page
+    response = scan(client, started, "var_mug")
+    assert response["is_refused"]
+    assert "is on hold (address: No such street.)" in response["text"]
+    assert scan(client, started, "var_mug", "scan_2", reason="not found")["is_refused"] is False
+    assert counts(started) == [(0, 1), (0, 0)], "a missing unit can be reported"

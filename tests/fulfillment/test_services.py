@@ -6,7 +6,6 @@ from events.aggregate import InvalidTransition
 from fulfillment import selectors, services
 from fulfillment.exceptions import (
     NotInFulfillment,
-    OrderOnHold,
     OtherWarehouse,
     ScanReused,
     TooManyFulfillmentUnits,
@@ -14,6 +13,7 @@ from fulfillment.exceptions import (
 )
 from orders import selectors as order_selectors
 from orders import services as orders
+from orders.exceptions import OrderOnHold
 from tests.factories import LineFactory, OrderFactory, write_off
 from tests.fulfillment.factories import (
     PACKAGE,

@@ -147,3 +147,13 @@ def test_the_units_of_a_cancelled_order_are_listed_until_they_are_back_on_the_sh
     refused = api.post(f"/api/v1/fulfillments/{started.id}/unpack")
     assert (refused.status_code, refused.json()["code"]) == (409, "invalid_transition")
     assert "picked units are not back on the shelf" in refused.json()["detail"]
+
+
+def test_the_printed_lists_show_a_hold(api):
+    order = order_in({"wh_1": 2}, {"wh_2": 1})
+    packed, open_ = reach(fulfillments(order)[0], "packed"), fulfillments(order)[1]
+    orders.hold_order(order_id=order.id, reason="address", note="No such street.")
+    for path in (f"{packed.id}/packing-slip", f"{open_.id}/pick-list"):
+        text = text_of(api.get(f"{URL}/{path}"))
+        assert "ON HOLD" in text
+        assert "address: No such street." in text

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from events.models import EventRecord
@@ -153,6 +154,22 @@ def test_an_action_accepts_only_its_own_fields_and_reasons(api):
     }
     assert list(post(api, order, "cancel", {"reason": "bored"}).json()["errors"]) == ["reason"]
     assert list(post(api, order, "cancel").json()["errors"]) == ["reason"]
+
+
+@pytest.mark.parametrize("reason", ["payment_failed", "reservation_expired"])
+def test_only_the_service_gives_the_reasons_that_it_alone_knows(api, operator, reason):
+    order = OrderFactory(status="confirmed")
+    one = {"order_item_id": order.lines[0].id, "quantity": 1}
+    for verb, more in (("cancel", {}), ("write-off", {"items": [one]})):
+        refused = post(api, order, verb, {"reason": reason, **more})
+        assert (refused.status_code, refused.json()["errors"]) == (
+            400,
+            {"reason": [f"Only the service itself gives the reason {reason}."]},
+        )
+        form = reverse("admin:orders_order_command", args=[order.id, verb])
+        assert f'value="{reason}"' not in operator(username=verb).get(form).content.decode()
+    order.refresh_from_db()
+    assert order.status == "confirmed"
 
 
 def test_orders_with_written_off_units_are_filtered(api):

@@ -134,6 +134,18 @@ def test_the_queues_list_payments_that_need_attention(operator):
     assert queue(client, "mismatched") == []
 
 
+def test_an_operator_applies_a_mismatched_amount(operator, run_reactions):
+    client, order = operator(), OrderFactory()
+    payment = start_payment(order, token="tok_wrong_amount")
+    run_reactions()
+    assert buttons(client, payment) == ["Apply payment", "Refund payment"]
+    client.post(command(payment, "apply"))
+    run_reactions()
+    order.refresh_from_db()
+    assert (order.status, order.held_at) == ("confirmed", None)
+    assert queue(client, "mismatched") == []
+
+
 def test_the_page_links_to_the_order_and_shows_its_timeline(operator):
     payment = PaymentFactory(status="failed")
     shown = operator().get(page(payment))

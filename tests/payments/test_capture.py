@@ -1,5 +1,7 @@
 """Starting, retrying and capturing payments, by a gateway or by hand."""
 
+from decimal import Decimal
+
 import pytest
 
 from events.aggregate import InvalidTransition
@@ -15,6 +17,7 @@ from payments.models import Payment, PaymentAccount
 from payments.services import capture, gateway
 from tests.factories import OrderFactory, PaymentFactory, cancel, pay, start_payment
 from tests.log import event_data, event_names, latest_number
+from tests.payments.flows import captured, report
 
 pytestmark = pytest.mark.django_db
 
@@ -109,6 +112,50 @@ class TestDeclining:
         assert event_names(order).count("payment.pending") == 3
         assert "payment.abandoned" not in event_names(order)
         assert not event_data(order, "order.cancelled")["refund_required"]
+
+    @pytest.mark.parametrize("routes", ["start start", "start retry", "retry start"])
+    def test_declines_count_for_the_order_whichever_request_repeats_the_attempt(
+        self, routes, run_reactions
+    ):
+        order = OrderFactory()
+        payment = start_payment(order, token="tok_declined")
+        left = [event_data(order, "payment.failed")["retries_remaining"]]
+        for route in routes.split():
+            if route == "retry":
+                payment = retry(payment, token="tok_declined")
+            else:
+                payment = start_payment(order, token="tok_declined")
+            left.append(event_data(order, "payment.failed")["retries_remaining"])
+        run_reactions()
+        order.refresh_from_db()
+        assert left == [2, 1, 0]
+        assert (order.status, order.cancellation_reason) == ("cancelled", "payment_failed")
+
+    def test_a_new_payment_shows_the_attempts_that_the_order_has_left(self, api):
+        order = OrderFactory()
+        start_payment(order, token="tok_declined")
+        again = start_payment(order)
+        assert api.get(f"/api/v1/payments/{again.id}").json()["retries_remaining"] == 2
+
+    def test_without_attempts_left_only_money_that_is_received_by_hand_pays_the_order(self):
+        order = OrderFactory()
+        report(first := start_payment(order), **captured(first, Decimal("20")))  # to be decided
+        for _ in range(3):
+            start_payment(order, token="tok_declined")
+        with pytest.raises(OrderNotPayable, match="3 attempts were declined"):
+            start(order, token="tok_ok")
+        assert start(order, method="manual").status == "opening"
+
+    def test_the_third_decline_ends_an_order_that_is_paid_in_part(self, run_reactions):
+        order = OrderFactory()
+        report(first := start_payment(order), **captured(first, Decimal("20")))
+        capture.apply_payment(payment_id=first.id)
+        for _ in range(3):
+            start_payment(order, token="tok_declined")
+        run_reactions()
+        order.refresh_from_db()
+        assert (order.status, order.cancellation_reason) == ("cancelled", "payment_failed")
+        assert event_data(order, "refund.requested")["amount"] == "20.00"
 
     def test_a_payment_without_attempts_left_is_not_retried(self, run_reactions):
         order = OrderFactory()

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.django_db
 COMMANDS = {
     "retry": lambda p: capture.retry_payment(payment_id=p.id, token="tok_ok"),
     "capture": lambda p: capture.capture_payment(payment_id=p.id),
+    "apply": lambda p: capture.apply_payment(payment_id=p.id),
     "refund a part": lambda p: refunds.request_refund(
         payment_id=p.id, amount=Decimal(10), reason="operator"
     ),
@@ -41,6 +42,7 @@ ENDED = {"succeeded": UNCHANGED, "refunded": UNCHANGED}
 TABLE = {
     "retry": {"opening": UNCHANGED, "failed": ("opening", ["payment.opened"])},
     "capture": {},  # the gateway reports its captures itself
+    "apply": {},  # only a mismatched capture: see test_mismatches
     "refund a part": {"succeeded": ("same", ["refund.requested"])},
     "the call returns waiting": IGNORED | {"opening": ("pending", [PENDING])},
     "waiting": IGNORED,

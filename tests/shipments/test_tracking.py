@@ -263,6 +263,25 @@ class TestWebhooks:
         moments = (arrived.created_at, arrived.dispatched_at, arrived.delivered_at, timezone.now())
         assert moments == tuple(sorted(moments)), "even if the carrier's clock is wrong"
 
+    @pytest.mark.parametrize("status", ["in_transit", "exception", "lost", "delivered"])
+    def test_a_scan_before_the_dispatch_is_kept_and_moves_nothing(self, status):
+        """Carriers reuse their numbers: it may be about an earlier parcel."""
+        shipment, before = ShipmentFactory(status="dispatched"), latest_number()
+        yesterday = timezone.now() - timedelta(days=1)
+        scans = (Scan(scan_id=None, status=status, occurred_at=yesterday),)
+        webhooks.receive_webhook(adapter="sandbox", update=tracking_update(shipment, scans=scans))
+        assert event_names(shipment.order, after=before) == []
+        shipment = now(shipment)
+        assert (shipment.status, [scan.counts for scan in shipment.scans]) == (
+            "dispatched",
+            [False],
+        )
+        minutes_ago = timezone.now() - timedelta(minutes=5)
+        scans = (Scan(scan_id=None, status=status, occurred_at=minutes_ago),)
+        late = tracking_update(shipment, scans=scans, event_id="evt_2")
+        webhooks.receive_webhook(adapter="sandbox", update=late)
+        assert now(shipment).status == status, "the clocks may differ by some minutes"
+
     @pytest.mark.django_db(transaction=True)
     def test_a_concurrent_webhook_and_tracking_call_have_one_effect(self):
         shipment = sent()

@@ -104,9 +104,11 @@ class TestInvalidBodies:
     [
         ("deliver", {"delivered_at": "1970-01-01T00:00:00Z"}),
         ("scans", {"status": "delivered", "occurred_at": "1970-01-01T00:00:00Z"}),
+        ("scans", {"status": "in_transit", "occurred_at": "1970-01-01T00:00:00Z"}),
+        ("scans", {"status": "lost", "occurred_at": "1970-01-01T00:00:00Z"}),
     ],
 )
-def test_a_delivery_before_the_dispatch_is_refused(api, verb, body):
+def test_a_scan_or_delivery_before_the_dispatch_is_refused(api, verb, body):
     response = post(api, ShipmentFactory(status="dispatched"), verb, body)
     assert (response.status_code, response.json()["code"]) == (422, "too_early")
     assert "was dispatched at" in response.json()["detail"]

@@ -1,0 +1,190 @@
+"""A captured amount that is not the charged one: an operator applies it or gives it back."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from events.aggregate import InvalidTransition
+from events.models import EventRecord
+from orders import services as orders
+from orders.exceptions import MismatchUnresolved
+from orders.models import Order
+from payments import selectors
+from payments.exceptions import OrderNotPayable
+from payments.models import Payment
+from payments.services import capture, gateway, refunds
+from tests.factories import OrderFactory, cancel, pay, refund, start_payment
+from tests.log import event_data, event_names, latest_number
+from tests.payments.flows import captured, report
+
+pytestmark = pytest.mark.django_db
+
+
+def mismatched(amount="50.01", currency="USD", order=None):
+    """Return a payment of 50.00 USD that captured another amount."""
+    payment = start_payment(order or OrderFactory())
+    report(payment, **captured(payment, Decimal(amount)) | {"currency": currency})
+    return Payment.objects.get(pk=payment.pk)
+
+
+def status(payment):
+    order = Order.objects.get(pk=payment.order_id)
+    return order.status, order.hold_reason
+
+
+def published(order, name):
+    """Return the amounts that consumers read in the events of a name."""
+    bodies = EventRecord.objects.filter(stream=order.id, name=name).order_by("number")
+    data = [
+        json.loads(body, parse_float=str)["data"] for body in bodies.values_list("body", flat=True)
+    ]
+    return [each.get("amount") or each["refund_amount"] for each in data]
+
+
+class TestApplying:
+    def test_too_much_money_confirms_the_order_and_is_published(self, api, run_reactions):
+        payment = mismatched("50.01")
+        run_reactions()
+        assert status(payment) == ("placed", "payment")
+        response = api.post(f"/api/v1/payments/{payment.id}/apply")
+        run_reactions()
+        assert (response.status_code, response.json()["is_mismatched"]) == (200, True)
+        assert status(payment) == ("confirmed", None)
+        assert event_data(payment.order, "payment.mismatch_resolved")["resolution"] == "applied"
+        refund(payment, "0.01")
+        assert published(payment.order, "payment.succeeded") == ["50.01"]
+        assert published(payment.order, "payment.refunded") == ["0.01"]
+
+    def test_too_little_money_leaves_the_rest_due(self, api, run_reactions):
+        payment = mismatched("20.50")
+        run_reactions()
+        capture.apply_payment(payment_id=payment.id)
+        run_reactions()
+        assert status(payment) == ("placed", None)
+        shown = api.get(f"/api/v1/orders/{payment.order_id}").json()
+        assert shown["payment_status"] == "partially_paid"
+        rest = pay(payment.order)
+        run_reactions()
+        assert rest.amount == Decimal("29.50")
+        assert status(payment) == ("confirmed", None)
+        assert published(payment.order, "payment.succeeded") == ["20.50", "29.50"]
+
+    def test_the_cancelled_order_refunds_what_was_applied(self, run_reactions):
+        payment = mismatched("20.50")
+        run_reactions()
+        capture.apply_payment(payment_id=payment.id)
+        run_reactions()
+        cancel(payment.order)
+        run_reactions()
+        gateway.call_gateway(payment_id=payment.id)
+        assert published(payment.order, "payment.succeeded") == ["20.50"]
+        assert published(payment.order, "payment.refunded") == ["20.50"]
+
+    def test_a_repeated_request_changes_nothing(self):
+        payment = mismatched()
+        capture.apply_payment(payment_id=payment.id)
+        before = latest_number()
+        capture.apply_payment(payment_id=payment.id)
+        assert latest_number() == before
+
+    def test_another_currency_can_only_be_refunded(self, api):
+        payment = mismatched("50.00", "EUR")
+        response = api.post(f"/api/v1/payments/{payment.id}/apply")
+        assert (response.status_code, response.json()["code"]) == (409, "invalid_transition")
+        assert "the order's currency" in response.json()["detail"]
+        assert response.json()["allowed_actions"] == ["refund"]
+
+    def test_a_payment_that_captured_the_charged_amount_is_not_applied(self):
+        with pytest.raises(InvalidTransition, match="another amount was captured"):
+            capture.apply_payment(payment_id=pay(OrderFactory()).id)
+
+    def test_a_part_that_is_refunded_leaves_only_the_rest_to_refund(self):
+        payment = mismatched()
+        refund(payment, "0.01")
+        with pytest.raises(InvalidTransition, match="none of it is refunded"):
+            capture.apply_payment(payment_id=payment.id)
+
+    def test_an_order_that_is_paid_otherwise_takes_no_more(self, run_reactions):
+        payment = mismatched()
+        run_reactions()
+        pay(payment.order)
+        run_reactions()
+        assert status(payment) == ("confirmed", "payment"), "the first payment is to be decided"
+        with pytest.raises(OrderNotPayable, match=f"refund {payment.id}"):
+            capture.apply_payment(payment_id=payment.id)
+
+
+class TestGivingBack:
+    @pytest.mark.parametrize("currency", ["USD", "EUR"])
+    def test_consumers_see_neither_the_money_nor_its_refund(self, currency, run_reactions):
+        payment = mismatched("50.01", currency)
+        run_reactions()
+        refund(payment, "50.01")
+        run_reactions()
+        assert status(payment) == ("placed", None)
+        assert Payment.objects.get(pk=payment.pk).status == "refunded"
+        names = event_names(payment.order)
+        assert "refund.succeeded" in names
+        assert {"payment.succeeded", "payment.refunded"}.isdisjoint(names)
+
+    def test_the_hold_ends_when_the_whole_amount_is_to_be_refunded(self, run_reactions):
+        payment = mismatched()
+        run_reactions()
+        for amount, held in [("0.01", "payment"), ("50.00", None)]:
+            refunds.request_refund(payment_id=payment.id, amount=Decimal(amount), reason="operator")
+            run_reactions()
+            assert status(payment) == ("placed", held)
+        assert event_names(payment.order).count("payment.mismatch_resolved") == 1
+
+    def test_a_cancelled_order_stays_as_it_is(self, run_reactions):
+        payment = mismatched()
+        run_reactions()
+        cancel(payment.order)
+        run_reactions()
+        gateway.call_gateway(payment_id=payment.id)
+        assert status(payment) == ("cancelled", "payment")
+        assert "payment.refunded" not in event_names(payment.order)
+
+
+class TestReleasing:
+    def test_the_hold_is_not_released_before_the_decision(self, api, run_reactions):
+        payment = mismatched()
+        run_reactions()
+        response = api.post(f"/api/v1/orders/{payment.order_id}/release")
+        assert (response.status_code, response.json()["code"]) == (409, "mismatch_unresolved")
+        assert f"{payment.id} captured another amount" in response.json()["detail"]
+        assert "Apply the payment or refund it" in response.json()["detail"]
+        assert status(payment) == ("placed", "payment")
+
+    def test_a_hold_for_another_reason_is_not_released_before_it_either(self, run_reactions):
+        order = OrderFactory()
+        orders.hold_order(order_id=order.id, reason="fraud")
+        payment = mismatched(order=order)
+        run_reactions()
+        with pytest.raises(MismatchUnresolved):
+            orders.release_order(order_id=order.id)
+        capture.apply_payment(payment_id=payment.id)
+        run_reactions()
+        assert status(payment) == ("confirmed", "fraud"), "the decision does not end that hold"
+        assert orders.release_order(order_id=order.id).held_at is None
+
+    def test_the_hold_stays_while_another_mismatch_is_to_be_decided(self, run_reactions):
+        first = mismatched()
+        second = mismatched("50.02", order=first.order)
+        run_reactions()
+        refund(first, "50.01")
+        run_reactions()
+        assert status(first) == ("placed", "payment")
+        capture.apply_payment(payment_id=second.id)
+        run_reactions()
+        assert status(first) == ("confirmed", None)
+        assert selectors.received(first.order_id) == Decimal("50.02")
+
+    def test_a_hold_of_an_operator_does_not_end_by_itself(self, api, run_reactions):
+        order = OrderFactory()
+        api.post(f"/api/v1/orders/{order.id}/hold", {"reason": "payment"})
+        payment = mismatched(order=order)
+        capture.apply_payment(payment_id=payment.id)
+        run_reactions()
+        assert status(payment) == ("confirmed", "payment")
