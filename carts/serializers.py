@@ -53,7 +53,7 @@ class CartMerge(Body):
 
 
 class Checkout(OrderTerms):
-    """Addresses, shipping and discount of the order that a cart becomes."""
+    """Addresses, shipping, discount and payment method of the order that a cart becomes."""
 
 
 class CartItem(serializers.Serializer):

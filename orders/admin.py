@@ -107,6 +107,7 @@ class OrderAdmin(AggregateAdmin):
     commands = {
         "place": Command(
             services.place_order,
+            serializers.OrderPlace,
             label=_("Place order"),
             done=_("Order {row} was placed."),
             icon="shopping_bag",
@@ -224,7 +225,8 @@ class OrderAdmin(AggregateAdmin):
             _("Delivery"),
             ("carrier", "service"),
             ("reservation_id", "reservation_expires_at"),
-            ("signature_required", "delivered_at"),
+            ("payment_method", "signature_required"),
+            "delivered_at",
             ("delivery_signature", "delivery_photo_url"),
         ),
         tab(HOLD_TAB, ("hold_reason", "hold_note"), ("held_by", "held_at")),

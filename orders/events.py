@@ -72,7 +72,11 @@ class OrderPlaced(Event):
     ]
     items: list[PlacedItem]
     reservation_ttl_minutes: Annotated[
-        int, Meta(description="An order that is not paid by then is cancelled.")
+        int,
+        Meta(
+            description="An order that is not paid by then is cancelled: the days of a bank "
+            "transfer, if the customer chose `manual`."
+        ),
     ]
 
 
@@ -161,6 +165,17 @@ class OrderReserved(Event):
     order_id: Id
     reservation_id: Id
     allocations: list[AllocatedUnits]
+
+
+@event("order.reservation_extended", published=False)
+class OrderReservationExtended(Event):
+    """The customer pays by bank transfer, so Inventory should keep the stock reserved longer."""
+
+    order_id: Id
+    reservation_id: Annotated[Id | None, Meta(description="Null without a reservation.")]
+    reservation_expires_at: Annotated[
+        Timestamp, Meta(description="An order that is not paid by then is cancelled.")
+    ]
 
 
 @event("order.held", published=False)

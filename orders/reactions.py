@@ -16,6 +16,7 @@ from payments.events import (
     PaymentMismatched,
     PaymentMismatchResolved,
     PaymentSucceeded,
+    PaymentTransferAwaited,
 )
 from returns.events import ReturnReceived
 from shipments.events import (
@@ -58,6 +59,12 @@ def hold_mismatched_order(event: PaymentMismatched, about: EventRecord) -> None:
 def release_after_mismatch(event: PaymentMismatchResolved, about: EventRecord) -> None:
     """Release the hold that a mismatched payment caused."""
     services.release_after_mismatch(order_id=event.order_id)
+
+
+@reacts_to(PaymentTransferAwaited)
+def extend_reservation(event: PaymentTransferAwaited, about: EventRecord) -> None:
+    """Keep the order, and its stock reserved, for as long as the bank transfer may take."""
+    services.extend_reservation(order_id=event.order_id, until=event.awaited_until)
 
 
 @reacts_to(FulfillmentStarted)

@@ -93,8 +93,10 @@ def expired_pending(*, now: datetime, organization_id: str | None = None) -> Que
     return orders.order_by("created_at")
 
 
-def reservation_ttl_minutes(organization_id: str) -> int:
+def reservation_ttl_minutes(organization_id: str, payment_method: str | None) -> int:
     """Return for how long an organization reserves stock for an unpaid order."""
+    if payment_method == Order.PaymentMethod.MANUAL:
+        return payments.selectors.manual_payment_days(organization_id) * 24 * 60
     policy = Policy.objects.filter(pk=organization_id).first()
     return (policy and policy.reservation_ttl_minutes) or settings.RESERVATION_TTL_MINUTES
 

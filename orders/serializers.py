@@ -66,14 +66,29 @@ class CheckoutDiscount(StrictSerializer):
     reason = serializers.CharField(max_length=200, required=False, allow_null=True)
 
 
-class OrderTerms(Body):
-    """Addresses, shipping and discount of an order."""
+class OrderPlace(Body):
+    """The payment method, if it is not the one that the order was opened with."""
+
+    example = {"payment_method": "manual"}
+    payment_method = Choice(
+        models.Order.PaymentMethod,
+        "PaymentMethod",
+        required=False,
+        allow_null=True,
+        help_text="What the customer chose. With `manual`, the order waits for the days of a bank "
+        "transfer before it is cancelled.",
+    )
+
+
+class OrderTerms(OrderPlace):
+    """Addresses, shipping, discount and payment method of an order."""
 
     example = {
         "customer_email": "ana@example.com",
         "shipping_address": Address.example,
         "shipping": {"carrier": "FedEx", "service": "Ground", "cost": "9.90", "tax_rate": "0.16"},
         "discount": {"amount": "5.00", "reason": "loyalty"},
+        "payment_method": "stripe",
     }
     customer_email = serializers.EmailField(max_length=254, required=False, allow_null=True)
     shipping_address = Address(required=False, allow_null=True)
@@ -282,6 +297,12 @@ class Order(serializers.Serializer):
     subtotal = MoneyOut()
     tax = MoneyOut()
     total = MoneyOut()
+    payment_method = Choice(
+        models.Order.PaymentMethod,
+        "PaymentMethod",
+        allow_null=True,
+        help_text="What the customer chose when placing the order.",
+    )
     reservation_id = serializers.CharField(allow_null=True)
     reservation_expires_at = serializers.DateTimeField(allow_null=True)
     payment_id = serializers.CharField(allow_null=True)

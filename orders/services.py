@@ -53,6 +53,7 @@ class OrderTerms(TypedDict, total=False):
     billing_address: Mapping[str, str] | None
     shipping: ShippingTerms | None
     discount: DiscountTerms | None
+    payment_method: str | None
 
 
 @transaction.atomic
@@ -76,7 +77,8 @@ def open_order(
     shipping = terms.get("shipping") or ShippingTerms()
     discount = terms.get("discount") or DiscountTerms()
     given_id = {"id": order_id} if order_id else {}
-    ttl = selectors.reservation_ttl_minutes(organization_id) if place else None
+    payment_method = terms.get("payment_method")
+    ttl = selectors.reservation_ttl_minutes(organization_id, payment_method) if place else None
     # From here on, other orders of the organization wait for this transaction to commit.
     number = next_number(organization_id=organization_id, series="ORD", at=timezone.now())
     order = Order.open(
@@ -99,6 +101,7 @@ def open_order(
         shipping_tax_rate=shipping.get("tax_rate", Decimal(0)),
         discount=discount.get("amount", Decimal(0)),
         discount_reason=discount.get("reason"),
+        payment_method=payment_method,
     )
     if ttl:
         _place(order, ttl)
@@ -107,17 +110,29 @@ def open_order(
 
 
 @transaction.atomic
-def place_order(*, order_id: str) -> Order:
+def place_order(*, order_id: str, payment_method: str | None = None) -> Order:
     """Place an order; one that costs nothing is confirmed immediately.
 
-    Raises OrderTooLarge, InvalidTransition.
+    `payment_method` replaces the one that the order was opened with. Raises OrderTooLarge,
+    InvalidTransition.
     """
     order = selectors.get_for_update(order_id)
     if order.placed_at and not order.is_cancelled():
         return order
-    _place(order, selectors.reservation_ttl_minutes(order.organization_id))
+    order.payment_method = payment_method or order.payment_method
+    ttl = selectors.reservation_ttl_minutes(order.organization_id, order.payment_method)
+    _place(order, ttl)
     order.save()
     return order
+
+
+@transaction.atomic
+def extend_reservation(*, order_id: str, until: datetime) -> None:
+    """Wait for the payment of a placed order until then, if it is later than now."""
+    order = selectors.get_for_update(order_id)
+    if order.status == Order.Status.PLACED and order.reservation_expires_at < until:
+        order.extend_reservation(until=until)
+        order.save()
 
 
 def record_reservation(

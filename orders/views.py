@@ -54,7 +54,7 @@ class Orders(AggregateViewSet):
         """List all events about an order, including internal ones, oldest first."""
         return timeline(request, self.query(), self.get_object().stream)
 
-    @command(example="order_placed", errors=[OrderTooLarge])
+    @command(serializers.OrderPlace, example="order_placed", errors=[OrderTooLarge])
     def place(self, order: Order) -> Order:
         """Place an order, and have Inventory reserve its stock."""
         return services.place_order(order_id=order.id, **self.body())

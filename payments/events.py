@@ -75,6 +75,15 @@ class PaymentOpened(Event):
     payment_method: PaymentMethod
 
 
+@event("payment.transfer_awaited", published=False)
+class PaymentTransferAwaited(Event):
+    """The customer pays by bank transfer: the order waits for the money."""
+
+    payment_id: Id
+    order_id: Id
+    awaited_until: Timestamp
+
+
 @event("payment.mismatched", published=False)
 class PaymentMismatched(Event):
     """Another amount was captured than was charged: the order is held, and an operator decides."""

@@ -1,6 +1,6 @@
 """Queries of payments. They never write."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -64,13 +64,6 @@ def of_order(order_id: str) -> list[Payment]:
 def may_be_capturing(order_id: str) -> bool:
     """Return whether a payment of an order may be capturing money."""
     return Payment.objects.filter(OUTCOME_OPEN, order=order_id).exists()
-
-
-def first_manual_payment(order_id: str) -> datetime:
-    """Return when the order's first manual payment was started."""
-    manual = Payment.objects.filter(order=order_id, method=Payment.Method.MANUAL)
-    first: datetime = manual.order_by("id").values_list("created_at", flat=True)[0]
-    return first
 
 
 def received(order_id: str) -> Decimal:
@@ -179,6 +172,18 @@ def stripe_account(organization_id: str) -> str | None:
     """Return the connected account that receives an organization's card payments."""
     account = PaymentAccount.objects.filter(pk=organization_id).first()
     return account.stripe_account if account else None
+
+
+def transfer_deadline(payment: Payment) -> datetime:
+    """Return until when an order waits for a bank transfer, in whole seconds, as in events.
+
+    An order that waits for as many days already, because the customer chose this method before or
+    started an earlier payment with it, waits no longer.
+    """
+    order, days = payment.order, timedelta(days=manual_payment_days(payment.organization_id))
+    if order.reservation_expires_at >= order.placed_at + days:
+        return order.reservation_expires_at
+    return (payment.created_at + days + timedelta(seconds=1)).replace(microsecond=0)
 
 
 def manual_payment_days(organization_id: str) -> int:

@@ -54,6 +54,7 @@ LABELS: "dict[str, StrPromise]" = {
     "organization": _("Organization"),
     "override_reason": _("Reason to accept it late"),
     "packages": _("Packages"),
+    "payment_method": _("Payment method"),
     "phone": _("Phone"),
     "postal_code": _("Postal code"),
     "preferred_warehouse_id": _("Preferred warehouse"),

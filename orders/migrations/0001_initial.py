@@ -57,6 +57,7 @@ class Migration(migrations.Migration):
                 ('subtotal', config.core.money.MoneyField(decimal_places=4, max_digits=15)),
                 ('tax', config.core.money.MoneyField(decimal_places=4, max_digits=15)),
                 ('total', config.core.money.MoneyField(decimal_places=4, max_digits=15)),
+                ('payment_method', models.CharField(choices=[('stripe', 'Stripe'), ('manual', 'Manual'), ('sandbox', 'Sandbox')], max_length=16, null=True)),
                 ('placed_at', models.DateTimeField(null=True)),
                 ('reservation_id', models.CharField(max_length=64, null=True)),
                 ('reservation_expires_at', models.DateTimeField(null=True)),

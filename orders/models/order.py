@@ -79,6 +79,11 @@ class Order(Aggregate):
         PAYMENT = "payment"
         MANUAL = "manual"
 
+    class PaymentMethod(models.TextChoices):
+        STRIPE = "stripe"
+        MANUAL = "manual"
+        SANDBOX = "sandbox"
+
     created_event = events.OrderCreated
     terminal_statuses = frozenset({Status.DELIVERED, Status.CANCELLED})
 
@@ -104,6 +109,8 @@ class Order(Aggregate):
     subtotal = MoneyField()
     tax = MoneyField()
     total = MoneyField()
+    # What the customer chose when placing the order; a payment may use another method.
+    payment_method = models.CharField(max_length=16, choices=PaymentMethod.choices, null=True)
     placed_at = models.DateTimeField(null=True)
     reservation_id = models.CharField(max_length=64, null=True)
     reservation_expires_at = models.DateTimeField(null=True)
@@ -291,6 +298,11 @@ class Order(Aggregate):
         return events.OrderPlaced.of(
             self, items=items, reservation_ttl_minutes=reservation_ttl_minutes
         )
+
+    @transition(source=Status.PLACED, target=None, emits=events.OrderReservationExtended)
+    def extend_reservation(self, *, until: datetime) -> None:
+        """Wait longer for the payment: Inventory should keep the stock reserved for as long."""
+        self.reservation_expires_at = until
 
     @transition(
         source=(Status.PLACED, Status.CONFIRMED),

@@ -1,6 +1,6 @@
 """The payment: an amount that is charged for an order, captured, and refunded."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -297,9 +297,10 @@ class Payment(outbound.OutboundCall, Aggregate):
         self.blocks_expiry = True
         self.request_call(now)
 
-    def await_transfer(self, *, days: int, since: datetime) -> None:
+    def await_transfer(self, *, until: datetime) -> None:
         """Block the order's expiry for as long as a bank transfer may take."""
-        self.blocks_expiry, self.blocks_expiry_until = False, since + timedelta(days=days)
+        self.blocks_expiry, self.blocks_expiry_until = False, until
+        self.record(events.PaymentTransferAwaited.of(self, awaited_until=until))
 
     def schedule_next_call(self, now: datetime, error: str = "") -> None:
         """Schedule the next call of the gateway, if there is more to learn from it."""

@@ -107,5 +107,4 @@ def _wait(payment: Payment, result: PaymentResult, source: Source, now: datetime
         return  # the gateway does not know the attempt yet
     payment.blocks_expiry = is_processing
     if payment.is_manual() and payment.blocks_expiry_until is None:
-        days = selectors.manual_payment_days(payment.organization_id)
-        payment.await_transfer(days=days, since=selectors.first_manual_payment(payment.order_id))
+        payment.await_transfer(until=selectors.transfer_deadline(payment))

@@ -14,6 +14,7 @@ BUDGET = {  # by name: the scenario with the most queries, and their number, inc
     "orders.cancel_unpayable_order": (reacting.declined, 11),
     "orders.hold_mismatched_order": (reacting.mismatched, 7),
     "orders.release_after_mismatch": (reacting.mismatched, 8),
+    "orders.extend_reservation": (reacting.paid, 6),
     "orders.start_processing": (reacting.delivered, 7),
     "orders.write_off_short_units": (reacting.written_off, 12),
     "orders.ship_dispatched_units": (reacting.delivered, 14),

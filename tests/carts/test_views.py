@@ -5,6 +5,7 @@ import pytest
 from carts.models import Cart
 from orders.models import Order
 from tests.factories import ADDRESS, CartFactory
+from tests.log import event_data
 
 pytestmark = pytest.mark.django_db
 
@@ -90,6 +91,12 @@ def test_a_repeated_checkout_returns_200_with_the_same_order(api):
     assert first.json()["id"] == replayed.json()["id"] == again.json()["id"]
     assert replayed.headers["Idempotent-Replayed"] == "true"
     assert "Idempotent-Replayed" not in again.headers
+
+
+def test_an_order_that_will_be_paid_by_bank_transfer_waits_for_days(api):
+    order = check_out(api, CartFactory(), payment_method="manual").json()
+    assert order["payment_method"] == "manual"
+    assert event_data(Order.objects.get(), "order.placed")["reservation_ttl_minutes"] == 10_080
 
 
 def test_an_empty_cart_cannot_be_checked_out(api):

@@ -1,7 +1,10 @@
 """The outcome of every command in every state of an order."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from config.core.exceptions import DomainError
 from orders import services
@@ -34,6 +37,9 @@ COMMANDS = {
     "place": lambda o: services.place_order(order_id=o.id),
     "reserve": lambda o: services.reserve_stock(
         order_id=o.id, reservation_id="res_1", allocations=allocations(o)
+    ),
+    "extend the reservation": lambda o: services.extend_reservation(
+        order_id=o.id, until=timezone.now() + timedelta(days=7)
     ),
     "confirm": confirm,
     "cancel": factories.cancel,
@@ -71,6 +77,10 @@ TABLE = {  # the status after the command, and its events; a state that is missi
     "reserve": {
         "placed": RESERVED,
         "confirmed": RESERVED,
+    },
+    "extend the reservation": {
+        **dict.fromkeys(STATES, UNCHANGED),
+        "placed": ("same", ["order.reservation_extended"]),
     },
     "confirm": {
         "placed": ("confirmed", ["order.confirmed"]),

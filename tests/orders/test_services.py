@@ -67,6 +67,21 @@ class TestPlacing:
         assert event_data(order, "order.placed")["reservation_ttl_minutes"] == 3
         assert order.reservation_expires_at - order.placed_at == timedelta(minutes=3)
 
+    def test_an_order_that_is_paid_by_bank_transfer_waits_for_days(self):
+        order = OrderFactory(payment_method="manual")
+        assert event_data(order, "order.placed")["reservation_ttl_minutes"] == 7 * 24 * 60
+        almost = order.placed_at + timedelta(days=7, seconds=-1)
+        assert services.expire_unpaid_orders(now=almost) == 0
+        assert services.expire_unpaid_orders(now=order.placed_at + timedelta(days=7)) == 1
+
+    def test_the_payment_method_can_be_chosen_until_the_order_is_placed(self):
+        order = OrderFactory(status="pending", payment_method="stripe")
+        order = services.place_order(order_id=order.id, payment_method="manual")
+        assert order.payment_method == "manual"
+        assert event_data(order, "order.placed")["reservation_ttl_minutes"] == 7 * 24 * 60
+        order = services.place_order(order_id=order.id, payment_method="stripe")
+        assert order.payment_method == "manual", "Inventory has the days of a transfer"
+
     def test_an_order_needs_an_address_unless_it_is_collected_in_a_shop(self):
         with pytest.raises(InvalidTransition, match="a shipping address"):
             OrderFactory(shipping_address=None)

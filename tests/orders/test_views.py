@@ -1,6 +1,6 @@
 """The REST API of orders."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.urls import reverse
@@ -126,6 +126,20 @@ def test_inventory_reserves_or_rejects_an_order(api):
     refused = post(api, order, "reservation", body)
     assert (refused.status_code, refused.json()["code"]) == (409, "order_cancelled")
     assert refused.json()["allowed_actions"] == []
+
+
+def test_a_client_chooses_the_payment_method_when_opening_or_placing_an_order(api):
+    opened = api.post("/api/v1/orders", {**ORDER, "payment_method": "manual"}).json()
+    placed = api.post(f"/api/v1/orders/{opened['id']}/place", {}).json()
+    assert placed["payment_method"] == "manual"
+    order = OrderFactory(status="pending")
+    body = post(api, order, "place", {"payment_method": "manual"}).json()
+    for each in (placed, body):
+        placed_at = datetime.fromisoformat(each["placed_at"])
+        expires_at = datetime.fromisoformat(each["reservation_expires_at"])
+        assert expires_at - placed_at == timedelta(days=7)
+    wrong = post(api, OrderFactory(status="pending"), "place", {"payment_method": "barter"})
+    assert list(wrong.json()["errors"]) == ["payment_method"]
 
 
 def test_an_order_is_placed_held_released_and_cancelled(api):

@@ -149,6 +149,37 @@ class TestExpiry:
         assert expire(order, after=timedelta(days=6)) == "placed"
         assert expire(order, after=timedelta(days=8)) == "cancelled"
 
+    def test_a_transfer_extends_the_reservation(self, run_reactions):
+        order = OrderFactory()
+        payment = start_payment(order, method="manual")
+        run_reactions()
+        order.refresh_from_db()
+        days = order.reservation_expires_at - payment.created_at
+        assert timedelta(days=7) <= days <= timedelta(days=7, seconds=1)
+        assert event_data(order, "order.reservation_extended") == {
+            "order_id": order.id,
+            "reservation_id": None,
+            "reservation_expires_at": f"{order.reservation_expires_at:%Y-%m-%dT%H:%M:%SZ}",
+        }
+        capture.abandon_payment(payment_id=payment.id)
+        almost = order.reservation_expires_at - timedelta(seconds=1)
+        assert orders.expire_unpaid_orders(now=almost) == 0, "Inventory still has the stock"
+        assert orders.expire_unpaid_orders(now=order.reservation_expires_at) == 1
+
+    def test_a_transfer_that_was_chosen_at_checkout_extends_nothing(self, run_reactions):
+        order = OrderFactory(payment_method="manual")
+        start_payment(order, method="manual")
+        run_reactions()
+        assert "order.reservation_extended" not in event_names(order)
+        assert orders.expire_unpaid_orders(now=order.reservation_expires_at) == 1
+
+    def test_an_order_that_was_cancelled_meanwhile_waits_no_longer(self, run_reactions):
+        order = OrderFactory()
+        start_payment(order, method="manual")
+        cancel(order)
+        run_reactions()
+        assert event_names(order).count("order.cancelled") == 1
+
     def test_an_organization_may_set_a_longer_deadline_for_transfers(self):
         PaymentAccount.objects.create(organization_id="org_1", manual_payment_days=30)
         order = OrderFactory()
