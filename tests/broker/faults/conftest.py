@@ -44,7 +44,9 @@ table: list[Line] = []
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--faults", action="store_true", help="every fault, each on its own broker")
     parser.addoption("--soak", type=float, help="faults at random for so many minutes")
-    parser.addoption("--seed", type=int, help="the seed of the faults at random")
+    parser.addoption("--seed", type=int, help="the seed of faults or lives at random")
+    parser.addoption("--lives", type=int, default=60, help="how many random lives to live")
+    parser.addoption("--life", type=int, help="the number of one random life, to live it alone")
 
 
 def is_thorough(config: pytest.Config) -> bool:

@@ -21,15 +21,16 @@ Process = subprocess.Popen[bytes]
 
 
 class Deployment:
-    """The processes of a test, which end with it."""
+    """The processes of a test, which end with it; `changes` are to their environment."""
 
-    def __init__(self) -> None:
+    def __init__(self, **changes: str) -> None:
+        self.changes = changes
         self.workers: list[Process] = []
         self.producers: list[Process] = []
         self.at_risk = 0  # messages that faults so far may have sent twice
         self._all: list[Process] = []
 
-    def _start(self, *arguments: str, **changes: str) -> Process:
+    def _start(self, *arguments: str) -> Process:
         url = settings.EVENTS_BROKER_URL
         database = connection.settings_dict
         running = subprocess.Popen(
@@ -40,7 +41,7 @@ class Deployment:
                 EVENTS_BROKER_URL=url,
                 DATABASE_URL=f"postgres://postgres@{database['HOST']}:{database['PORT']}/{database['NAME']}",
                 PYTHONWARNINGS="ignore",
-                **changes,
+                **self.changes,
             ),
             cwd=settings.BASE_DIR,
             start_new_session=True,  # so that its children can be ended with it

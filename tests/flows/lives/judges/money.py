@@ -1,0 +1,218 @@
+"""Captured, refunded and invoiced amounts add up in the API and equal the payment events."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from tests.flows.lives.evidence import Event, Evidence, Finding, named
+from tests.flows.lives.state import Row
+
+
+def amount(value: str | Decimal) -> Decimal:
+    return Decimal(value)
+
+
+def total(values: Iterable[str | Decimal]) -> Decimal:
+    return sum(map(amount, values), Decimal(0))
+
+
+def order_totals_add_up(evidence: Evidence) -> Iterator[Finding]:
+    for order in evidence.orders:
+        shipping, discount = order["shipping"]["cost"], order["discount"]["amount"]
+        added = total([order["subtotal"], shipping, order["tax"]]) - amount(discount)
+        if added != amount(order["total"]):
+            yield order["id"], f"the total is {order['total']}, and its parts are {added}"
+        for event in named("order.created", evidence.events[order["id"]]):
+            if event.data["total_amount"] != amount(order["total"]):
+                yield order["id"], f"the total is {order['total']}, in the event {event.data}"
+
+
+def payments_add_up(evidence: Evidence) -> Iterator[Finding]:
+    """No cent is refunded twice, and the sums of a payment are those of its refunds."""
+    for payment in evidence.rows["payments"]:
+        captured, left = amount(payment["captured"]), amount(payment["max_refundable"])
+        sums = {
+            "refunded": total(
+                r["amount"] for r in payment["refunds"] if r["status"] == "succeeded"
+            ),
+            "refunding": total(r["amount"] for r in payment["refunds"] if r["status"] == "pending"),
+        }
+        for name, found in sums.items():
+            if amount(payment[name]) != found:
+                text = f"{payment['id']} has {name} {payment[name]}, its refunds {found}"
+                yield payment["order_id"], text
+        if left < 0 or left != captured - sum(sums.values()):
+            yield payment["order_id"], f"{payment['id']} has {left} left of {captured}: {sums}"
+
+
+def captures_equal_the_events(evidence: Evidence) -> Iterator[Finding]:
+    """Each capture is published once, and a mismatched one only if it is applied to the order."""
+    for order in evidence.orders:
+        for payment in evidence.of("payments", order):
+            captured = amount(payment["captured"])
+            expected = [captured] if captured and is_revenue(payment, order, evidence) else []
+            found = [e.data["amount"] for e in of_payment("payment.succeeded", payment, evidence)]
+            if found != expected:
+                text = f"{payment['id']} captured {captured}, its payment.succeeded say {found}"
+                yield order["id"], text
+
+
+def refunds_equal_the_events(evidence: Evidence) -> Iterator[Finding]:
+    """What published a capture publishes each refund to the original payment, and nothing else."""
+    for payment in evidence.rows["payments"]:
+        is_published = bool(of_payment("payment.succeeded", payment, evidence))
+        found = of_payment("payment.refunded", payment, evidence)
+        expected = [
+            amount(refund["amount"])
+            for refund in payment["refunds"]
+            if is_published
+            and refund["status"] == "succeeded"
+            and refund["method"] == "original_payment"
+        ]
+        amounts = sorted(event.data["refund_amount"] for event in found)
+        if amounts != sorted(expected):
+            text = f"{payment['id']} refunded {expected}, its payment.refunded say {amounts}"
+            yield payment["order_id"], text
+
+
+def refunds_never_exceed_captures(evidence: Evidence) -> Iterator[Finding]:
+    for stream, events in evidence.events.items():
+        left: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for event in events:
+            if event.name == "payment.succeeded":
+                left[event.data["payment_id"]] += event.data["amount"]
+            elif event.name == "payment.refunded":
+                payment = event.data["payment_id"]
+                left[payment] -= event.data["refund_amount"]
+                if left[payment] < 0:
+                    yield stream, f"{payment} has refunded {-left[payment]} more than its captures"
+
+
+def revenue_equals_the_books(evidence: Evidence) -> Iterator[Finding]:
+    """What Analytics computes from payment events is what the API says, per currency."""
+    revenue, books = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for order in evidence.orders:
+        account = order["organization_id"], order["currency"]
+        for event in evidence.events[order["id"]]:
+            if event.name == "payment.succeeded":
+                revenue[account] += event.data["amount"]
+            elif event.name == "payment.refunded":
+                revenue[account] -= event.data["refund_amount"]
+        for payment in evidence.of("payments", order):
+            if is_revenue(payment, order, evidence):
+                books[account] += amount(payment["captured"]) - refunded(payment)
+    for account in sorted({*revenue, *books}):
+        if revenue[account] != books[account]:
+            text = f"the events make {revenue[account]}, the books {books[account]}"
+            yield f"{account[0]} in {account[1]}", text
+
+
+def is_revenue(payment: Row, order: Row, evidence: Evidence) -> bool:
+    """Return whether its money pays the order, or did until it was refunded."""
+    resolved = named("payment.mismatch_resolved", evidence.story(order))
+    applied = {e.data["payment_id"] for e in resolved if e.data["resolution"] == "applied"}
+    return not payment["is_mismatched"] or payment["id"] in applied
+
+
+def refunded(payment: Row) -> Decimal:
+    """Return what a payment has given back to where it came from."""
+    return total(
+        refund["amount"]
+        for refund in payment["refunds"]
+        if refund["status"] == "succeeded" and refund["method"] == "original_payment"
+    )
+
+
+def invoices_equal_the_payments(evidence: Evidence) -> Iterator[Finding]:
+    """A confirmed order has one invoice of its total, and a credit note for each refund.
+
+    Money that came after the confirmation is given back and was never invoiced.
+    """
+    for order in evidence.orders:
+        invoices = evidence.of("invoices", order)
+        expected = [amount(order["total"])] if order["confirmed_at"] else []
+        if (totals := [amount(invoice["total"]) for invoice in invoices]) != expected:
+            yield order["id"], f"the invoices are {totals}, not {expected}"
+        events = named("invoice.created", evidence.events[order["id"]])
+        if (totals := [event.data["total_amount"] for event in events]) != expected:
+            yield order["id"], f"invoice.created say {totals}, not {expected}"
+        credited = {
+            note["refund_id"]: amount(note["total"])
+            for invoice in invoices
+            for note in invoice["credit_notes"]
+        }
+        invoiced = payments_before_the_confirmation(evidence.events[order["id"]])
+        refunds = {
+            refund["id"]: amount(refund["amount"])
+            for payment in evidence.of("payments", order)
+            for refund in payment["refunds"]
+            if refund["status"] == "succeeded" and payment["id"] in invoiced
+        }
+        if credited != refunds:
+            yield order["id"], f"the credit notes are {credited}, the refunds {refunds}"
+
+
+def payments_before_the_confirmation(events: list[Event]) -> set[str]:
+    names = [event.name for event in events]
+    confirmed = names.index("order.confirmed") if "order.confirmed" in names else 0
+    return {event.data["payment_id"] for event in named("payment.succeeded", events[:confirmed])}
+
+
+def returns_equal_their_refunds(evidence: Evidence) -> Iterator[Finding]:
+    for order in evidence.orders:
+        for row in evidence.of("returns", order):
+            refunds = total(
+                refund["amount"]
+                for payment in evidence.of("payments", order)
+                for refund in payment["refunds"]
+                if refund["cause"] == row["id"] and refund["status"] == "succeeded"
+            )
+            if amount(row["refunded"]) != refunds:
+                yield order["id"], f"{row['id']} has {row['refunded']}, its refunds {refunds}"
+            for name, field in (("approved", "approved_amount"), ("refunded", "refunded")):
+                for event in named(f"return.{name}", evidence.events[order["id"]]):
+                    said, value = event.data["refund_amount"], row[field]
+                    if event.data["return_id"] == row["id"] and said != amount(value):
+                        yield order["id"], f"{row['id']} has {field} {value}, {event.name} {said}"
+
+
+def cancelled_orders_say_whether_a_refund_is_due(evidence: Evidence) -> Iterator[Finding]:
+    mismatched = {row["order_id"] for row in evidence.rows["payments"] if row["is_mismatched"]}
+    for stream, events in evidence.events.items():
+        paid = Decimal(0)
+        for event in events:
+            if event.name == "payment.succeeded":
+                paid += event.data["amount"]
+            elif event.name == "payment.refunded":
+                paid -= event.data["refund_amount"]
+            elif event.name == "order.cancelled":
+                is_wrong = event.data["refund_required"] != (paid > 0)
+                if is_wrong and stream not in mismatched:
+                    yield stream, f"{paid} was paid when it was cancelled: {event.data}"
+
+
+def cancelled_orders_keep_no_money(evidence: Evidence) -> Iterator[Finding]:
+    for order in evidence.orders:
+        for payment in evidence.of("payments", order):
+            if order["status"] == "cancelled" and amount(payment["max_refundable"]):
+                text = f"it is cancelled, and {payment['id']} keeps {payment['max_refundable']}"
+                yield order["id"], text
+
+
+def of_payment(name: str, payment: Row, evidence: Evidence) -> list[Event]:
+    events = named(name, evidence.events[payment["order_id"]])
+    return [event for event in events if event.data["payment_id"] == payment["id"]]
+
+
+JUDGES = [
+    order_totals_add_up,
+    payments_add_up,
+    captures_equal_the_events,
+    refunds_equal_the_events,
+    refunds_never_exceed_captures,
+    revenue_equals_the_books,
+    invoices_equal_the_payments,
+    returns_equal_their_refunds,
+    cancelled_orders_say_whether_a_refund_is_due,
+    cancelled_orders_keep_no_money,
+]

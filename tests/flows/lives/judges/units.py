@@ -1,0 +1,157 @@
+"""Every unit is in one state, and the counters of the API equal the events."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from tests.flows.lives.evidence import Evidence, Finding, named
+from tests.flows.lives.state import Row, units_of
+
+GONE = ("lost", "returned_to_sender")  # shipments whose units are sent again or written off
+
+
+def counters_are_in_order(evidence: Evidence) -> Iterator[Finding]:
+    for order in evidence.orders:
+        for line in order["items"]:
+            active = line["quantity"] - line["cancelled"]
+            chain = [0, line["returned"], line["delivered"], line["shipped"], active]
+            if chain != sorted(chain):
+                yield order["id"], f"{line['id']} has returned ≤ delivered ≤ shipped ≤ {chain[1:]}"
+
+
+def events_about_all_units_name_all_units(evidence: Evidence) -> Iterator[Finding]:
+    """`order.placed` and `order.confirmed` list what was bought."""
+    for order in evidence.orders:
+        bought = Counter[str]()
+        for line in order["items"]:
+            bought[line["variant_id"]] += line["quantity"]
+        for event in evidence.events[order["id"]]:
+            names_all = event.name in ("order.placed", "order.confirmed")
+            if names_all and (units := by_variant(event.data["items"])) != bought:
+                yield order["id"], f"{event.name} lists {units}, not {bought}"
+
+
+def shipped_units_equal_the_events(evidence: Evidence) -> Iterator[Finding]:
+    """Each `order.shipped` has its shipment's units; those that did not come back are shipped."""
+    for order in evidence.orders:
+        parcels = {row["id"]: row for row in evidence.of("shipments", order)}
+        gone = {name for name, row in parcels.items() if row["status"] in GONE}
+        expected = Counter[str]()
+        for event in named("order.shipped", evidence.events[order["id"]]):
+            units, parcel = (
+                by_variant(event.data["shipped_items"]),
+                parcels[event.data["shipment_id"]],
+            )
+            if units != by_variant(parcel["items"]):
+                yield order["id"], f"{parcel['id']} has {parcel['items']}, its event {units}"
+            if event.data["shipment_id"] not in gone:
+                expected += units
+        yield from differences(order, "shipped", expected)
+
+
+def delivered_units_equal_the_events(evidence: Evidence) -> Iterator[Finding]:
+    for order in evidence.orders:
+        parcels = {row["id"]: by_variant(row["items"]) for row in evidence.of("shipments", order)}
+        delivered = named("shipment.delivered", evidence.events[order["id"]])
+        expected = sum((parcels[event.data["shipment_id"]] for event in delivered), Counter[str]())
+        yield from differences(order, "delivered", expected)
+
+
+def returned_units_equal_the_events(evidence: Evidence) -> Iterator[Finding]:
+    for order in evidence.orders:
+        events = evidence.events[order["id"]]
+        undelivered = {
+            event.data["return_id"]
+            for event in named("return.requested", events)
+            if event.data["reason"] == "returned_to_sender"
+        }
+        received = [
+            item
+            for event in named("return.received", events)
+            for item in event.data["returned_items"]
+            if event.data["return_id"] not in undelivered
+        ]
+        yield from differences(order, "returned", by_variant(received))
+
+
+def written_off_units_equal_the_events(evidence: Evidence) -> Iterator[Finding]:
+    for order in evidence.orders:
+        variants = {line["id"]: line["variant_id"] for line in order["items"]}
+        expected = Counter[str]()
+        for event in named("order.units_written_off", evidence.story(order)):
+            for item in event.data["items"]:
+                expected[variants[item["order_item_id"]]] += item["quantity"]
+        yield from differences(order, "cancelled", expected)
+
+
+def every_active_unit_is_in_one_fulfillment(evidence: Evidence) -> Iterator[Finding]:
+    """Lost units are in another one again."""
+    for order in evidence.orders:
+        planned = Counter[str]()
+        for row in evidence.of("fulfillments", order):
+            if row["status"] != "cancelled":
+                for line in row["items"]:
+                    planned[line["order_item_id"]] += line["quantity"] - line["lost"]
+        if order["confirmed_at"] and order["status"] != "cancelled":
+            for line in order["items"]:
+                active = line["quantity"] - line["cancelled"]
+                if planned[line["id"]] != active:
+                    text = f"{line['id']} has {active} active units, and {planned[line['id']]} in"
+                    yield order["id"], f"{text} fulfillments"
+
+
+def shipments_have_packed_units_once(evidence: Evidence) -> Iterator[Finding]:
+    for order in evidence.orders:
+        for row in evidence.of("fulfillments", order):
+            picked = Counter({each["order_item_id"]: each["picked"] for each in row["items"]})
+            for shipment in evidence.of("shipments", order):
+                if shipment["fulfillment_id"] == row["id"] and shipment["status"] != "cancelled":
+                    picked.subtract(units_of(shipment))
+            if any(left < 0 for left in picked.values()):
+                yield (
+                    order["id"],
+                    f"the shipments of {row['id']} have more than was picked: {picked}",
+                )
+
+
+def status_follows_from_the_units(evidence: Evidence) -> Iterator[Finding]:
+    """An order is delivered if all its active units are, and has said so once."""
+    for order in evidence.orders:
+        active = sum(line["quantity"] - line["cancelled"] for line in order["items"])
+        delivered = sum(line["delivered"] for line in order["items"])
+        names = {event.name for event in evidence.events[order["id"]]}
+        is_delivered = bool(active) and active == delivered
+        if is_delivered != (order["status"] == "delivered"):
+            yield order["id"], f"it is {order['status']}, with {delivered} of {active} delivered"
+        for status in ("delivered", "cancelled"):
+            if (order["status"] == status) != (f"order.{status}" in names):
+                yield order["id"], f"it is {order['status']}, and its events are {sorted(names)}"
+
+
+def differences(order: Row, counter: str, expected: Counter[str]) -> Iterator[Finding]:
+    """Compare a counter of the order's lines with the units by variant."""
+    found = Counter[str]()
+    for line in order["items"]:
+        found[line["variant_id"]] += line[counter]
+    if +found != +expected:
+        yield order["id"], f"{counter} is {+found} in the API, {+expected} by the events"
+
+
+def by_variant(items: Iterable[dict[str, Any]]) -> Counter[str]:
+    units = Counter[str]()
+    for item in items:
+        units[item["variant_id"]] += item["quantity"]
+    return units
+
+
+JUDGES = [
+    counters_are_in_order,
+    events_about_all_units_name_all_units,
+    shipped_units_equal_the_events,
+    delivered_units_equal_the_events,
+    returned_units_equal_the_events,
+    written_off_units_equal_the_events,
+    every_active_unit_is_in_one_fulfillment,
+    shipments_have_packed_units_once,
+    status_follows_from_the_units,
+]
