@@ -67,7 +67,7 @@ def send(client, method, url):
 
 
 def test_the_number_of_routes_and_their_scopes():
-    assert len(ROUTES) == 60
+    assert len(ROUTES) == 61
     scopes = {scope for _, _, scope in ROUTES}
     assert scopes == {
         "carts",
