@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from typing import Any
 
 from celery import Celery, Task
@@ -9,6 +10,7 @@ from celery.signals import (
     beat_init,
     setup_logging,
     task_postrun,
+    worker_init,
     worker_process_shutdown,
     worker_ready,
 )
@@ -26,6 +28,17 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_logging(**kwargs: object) -> None:
     """Do nothing. A receiver of this signal keeps Celery from replacing Django's logging."""
+
+
+@worker_init.connect
+def check_settings(**kwargs: object) -> None:
+    """Exit if the settings would lose events. Celery runs the system checks and ignores errors."""
+    from django.core.management.base import BaseCommand, SystemCheckError
+
+    try:
+        BaseCommand().check(tags=["events"])
+    except SystemCheckError as error:
+        sys.exit(str(error))
 
 
 @worker_ready.connect

@@ -193,24 +193,22 @@ if not DEBUG and any(url.startswith("memory:") for url in (CELERY_BROKER_URL, EV
         "memory:// is only for `make run`. Set CELERY_BROKER_URL, and EVENTS_BROKER_URL if it is "
         "another broker, to amqp://user:password@host//, or set DEBUG=true to develop."
     )
-# The queues that this service declares for its consumers, with the events that each receives.
+# The queues that this service declares for its consumers, with the events that each receives: the
+# specification's configuration, the bindings that its lines about single events add, and your own.
 CONSUMER_CONFIG: dict[str, dict[str, Any]] = {
     EVENTS_EXCHANGE: {
         "exchange": EVENTS_EXCHANGE,
         "queues": {
             "inventory_order_consumer": [
-                "order.placed",
                 "order.confirmed",
                 "order.cancelled",
                 "order.shipped",
-                "return.received",
             ],
             "notification_order_consumer": [
                 "order.created",
                 "order.confirmed",
                 "order.shipped",
                 "order.delivered",
-                "return.requested",
                 "return.approved",
             ],
             "analytics_order_consumer": [
@@ -219,15 +217,26 @@ CONSUMER_CONFIG: dict[str, dict[str, Any]] = {
                 "cart.abandoned",
                 "cart.converted",
             ],
-            "marketing_order_consumer": ["cart.abandoned"],
-            "customer_app_order_consumer": ["order.shipped"],
-            "warehouse_order_consumer": ["return.requested"],
-            "customer_service_order_consumer": ["return.requested"],
-            # Further queues as JSON: {"billing_order_consumer": ["invoice.created"]}
-            **env.json("EVENTS_CONSUMER_QUEUES", default={}),
         },
     }
 }
+_NAMED_CONSUMERS = {
+    "inventory_order_consumer": ["order.placed", "return.received"],
+    "notification_order_consumer": ["return.requested"],
+    "marketing_order_consumer": ["cart.abandoned"],
+    "customer_app_order_consumer": ["order.shipped"],
+    "warehouse_order_consumer": ["return.requested"],
+    "customer_service_order_consumer": ["return.requested"],
+}
+EVENTS_NAMED_CONSUMERS = env.json("EVENTS_NAMED_CONSUMERS", default=_NAMED_CONSUMERS)
+# An internal event that is named here is published too: an extension event.
+EVENTS_CONSUMER_QUEUES = env.json("EVENTS_CONSUMER_QUEUES", default={})
+for _queues in (EVENTS_NAMED_CONSUMERS, EVENTS_CONSUMER_QUEUES):
+    if not isinstance(_queues, dict) or not all(isinstance(_, list) for _ in _queues.values()):
+        raise ImproperlyConfigured(
+            "EVENTS_CONSUMER_QUEUES and EVENTS_NAMED_CONSUMERS must be JSON like "
+            '{"billing_order_consumer": ["invoice.created"]}.'
+        )
 
 METRICS_PORT = env.int("METRICS_PORT", default=0)  # of workers and the scheduler; 0: not served
 

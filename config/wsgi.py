@@ -12,6 +12,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402  (needs Django to be set up)
+from django.core.management.base import BaseCommand  # noqa: E402
+
+BaseCommand().check(tags=["events"])  # as manage.py does: no process starts that would lose events
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

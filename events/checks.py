@@ -1,15 +1,17 @@
 """System checks for settings that would lose events."""
 
+import difflib
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.db import connection
 
-from events.schema import registry
+from events.delivery import broker
+from events.schema import is_published, registry
 
 
-@register
+@register("events")
 def embedded_broker(**kwargs: Any) -> list[CheckMessage]:
     """`memory://` has no confirms, and its messages end with the process."""
     urls = (settings.CELERY_BROKER_URL, settings.EVENTS_BROKER_URL)
@@ -19,13 +21,31 @@ def embedded_broker(**kwargs: Any) -> list[CheckMessage]:
     return []
 
 
-@register
+@register("events")
 def consumer_queues(**kwargs: Any) -> list[CheckMessage]:
-    """A queue that is bound to a misspelled event would stay empty."""
-    return [
-        Error(f"Queue {queue} is bound to {name}, which is no published event.", id="events.E002")
-        for config in settings.CONSUMER_CONFIG.values()
-        for queue, names in config["queues"].items()
+    """A queue that is bound to a misspelled event, or to another exchange, would stay empty."""
+    errors: list[CheckMessage] = [
+        Error(
+            f"Queue {queue} is bound to {name}, which is no published event.",
+            hint=_hint(setting, name),
+            id="events.E002",
+        )
+        for setting, queues in broker.queues_by_setting()
+        for queue, names in queues.items()
         for name in names
-        if name not in registry or not registry[name].published
+        if name not in registry or not is_published(registry[name])
     ]
+    for config in settings.CONSUMER_CONFIG.values():
+        if config["exchange"] != settings.EVENTS_EXCHANGE:
+            msg = f"CONSUMER_CONFIG names the exchange {config['exchange']}."
+            hint = f"Events are published to EVENTS_EXCHANGE, which is {settings.EVENTS_EXCHANGE}."
+            errors.append(Error(msg, hint=hint, id="events.E003"))
+    return errors
+
+
+def _hint(setting: str, name: str) -> str:
+    if name in registry:
+        return f"It is internal. To publish it, move it from {setting} to EVENTS_CONSUMER_QUEUES."
+    similar = difflib.get_close_matches(name, registry, n=1)
+    suggestion = f"Did you mean {similar[0]}? " if similar else ""
+    return f"{suggestion}Correct it in {setting}; docs/consumers.md lists all events."

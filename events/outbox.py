@@ -65,15 +65,16 @@ def record(
     The stream stays locked until the commit, so that the numbers of the log ascend within it.
     Raises InvalidEvent.
     """
-    published = sum(event.published for event, _ in events)
+    is_published = [schema.is_published(event) for event, _ in events]
+    published = sum(is_published)
     shard = crc32(stream.encode()) % settings.EVENTS_SHARDS
     context = request_context.current()
     rows: list[list[Value]] = []
     pending: list[tuple[str, str, str, str]] = []
     later = published  # published events from this one on
-    for event, at in events:
+    for (event, at), is_sent in zip(events, is_published, strict=True):
         event_id = new_id("evt")
-        later -= event.published
+        later -= is_sent
         rows.append(
             [
                 event_id,
@@ -82,7 +83,7 @@ def record(
                 event.version,
                 stream,
                 stream,
-                later if event.published else None,  # SQL: a number minus null is null
+                later if is_sent else None,  # SQL: a number minus null is null
                 connection.ops.adapt_datetimefield_value(at),
                 subject,
                 context.actor,

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, get_args, get_type_hints
 
 import msgspec
+from django.conf import settings
 from django.db.models import Model
 from msgspec import Meta
 
@@ -86,7 +87,7 @@ class Event(Payload, frozen=True, kw_only=True):
     stream_type: ClassVar[str] = "order"
     name: ClassVar[str]
     version: ClassVar[str]
-    published: ClassVar[bool]
+    published: ClassVar[bool]  # to every installation; see also `is_published`
     moment: ClassVar[str | None]
 
     @property
@@ -120,7 +121,7 @@ def event(
 
     `version` is the version of this payload. `moment` names the field that says when the event
     happened. `published=False` declares an internal event: it is in the log and contexts react to
-    it, but it is never sent to the broker.
+    it, but it is sent to the broker only if a consumer's queue names it: see `is_published`.
     """
 
     def register(cls: type[E]) -> type[E]:
@@ -132,6 +133,16 @@ def event(
         return cls
 
     return register
+
+
+def is_published(event: Event | type[Event]) -> bool:
+    """Return whether the event is sent to the broker.
+
+    An internal event is sent if a queue in EVENTS_CONSUMER_QUEUES names it: an extension event.
+    """
+    return event.published or any(
+        event.name in names for names in settings.EVENTS_CONSUMER_QUEUES.values()
+    )
 
 
 def render(event: Event, *, organization_id: str, at: datetime) -> str:

@@ -8,7 +8,7 @@ from events.schema import Event, Id, Kilograms, Quantity, Timestamp, event
 from orders.events import LineUnits
 
 AssignmentReason = Literal["reserved", "moved", "lost"]
-WithdrawalReason = Literal["reserved", "moved", "written_off"]
+WithdrawalReason = Literal["reserved", "written_off"]
 
 
 @event("fulfillment.started", version="1.0", moment="started_at")
@@ -44,9 +44,8 @@ class FulfillmentPacked(Event):
     packed_at: Timestamp
 
 
-@event("fulfillment.opened", published=False)
-class FulfillmentOpened(Event):
-    """Units of an order were assigned to a warehouse; picking has not started."""
+class _WarehouseUnits(Event):
+    """What the events about the units of a fulfillment have in common."""
 
     fulfillment_id: Id
     order_id: Id
@@ -54,24 +53,30 @@ class FulfillmentOpened(Event):
     items: list[LineUnits]
 
 
+@event("fulfillment.opened", published=False)
+class FulfillmentOpened(_WarehouseUnits):
+    """Units of an order were assigned to a warehouse; picking has not started."""
+
+
 @event("fulfillment.units_assigned", published=False)
-class FulfillmentUnitsAssigned(Event):
+class FulfillmentUnitsAssigned(_WarehouseUnits):
     """More units were assigned to the fulfillment."""
 
-    fulfillment_id: Id
-    order_id: Id
     reason: AssignmentReason
-    items: list[LineUnits]
 
 
 @event("fulfillment.units_withdrawn", published=False)
-class FulfillmentUnitsWithdrawn(Event):
+class FulfillmentUnitsWithdrawn(_WarehouseUnits):
     """Units were withdrawn from the fulfillment."""
 
-    fulfillment_id: Id
-    order_id: Id
     reason: WithdrawalReason
-    items: list[LineUnits]
+
+
+@event("fulfillment.units_moved", published=False)
+class FulfillmentUnitsMoved(_WarehouseUnits):
+    """Another warehouse sends the units. Inventory should move their stock commitment there."""
+
+    to_warehouse_id: Annotated[Id | None, Meta(description="Null if not known.")]
 
 
 @event("fulfillment.item_short", published=False)
@@ -80,29 +85,24 @@ class FulfillmentItemShort(Event):
 
     fulfillment_id: Id
     order_id: Id
+    warehouse_id: Id
     order_item_id: Id
+    variant_id: Id
     quantity: Quantity
     reason: str
     reported_by: str
 
 
 @event("fulfillment.units_short", published=False)
-class FulfillmentUnitsShort(Event):
+class FulfillmentUnitsShort(_WarehouseUnits):
     """No warehouse has these units. The order writes them off."""
-
-    fulfillment_id: Id
-    order_id: Id
-    items: list[LineUnits]
 
 
 @event("fulfillment.units_lost", published=False)
-class FulfillmentUnitsLost(Event):
+class FulfillmentUnitsLost(_WarehouseUnits):
     """A shipment with these units was lost or returned to the sender. They are sent again."""
 
-    fulfillment_id: Id
-    order_id: Id
     shipment_id: Id
-    items: list[LineUnits]
 
 
 @event("fulfillment.cancelled", published=False)
@@ -111,6 +111,7 @@ class FulfillmentCancelled(Event):
 
     fulfillment_id: Id
     order_id: Id
+    warehouse_id: Annotated[Id | None, Meta(description="Null if not known.")]
     reason: str
 
 

@@ -23,7 +23,7 @@ def follow_reservation(event: OrderReserved, about: EventRecord) -> None:
 @reacts_to(OrderUnitsWrittenOff)
 def withdraw_written_off_units(event: OrderUnitsWrittenOff, about: EventRecord) -> None:
     """Withdraw the units, so that nothing is picked that will not be sent."""
-    services.withdraw_written_off(order_id=event.order_id)
+    services.withdraw_written_off(order_id=event.order_id, items=event.items)
 
 
 @reacts_to(OrderCancelled)

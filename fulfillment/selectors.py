@@ -78,6 +78,24 @@ def planned_quantities(order_id: str) -> Counter[str]:
     return _count(order_id, "quantity")
 
 
+def movable_quantities(order_id: str) -> list[tuple[str | None, Counter[str]]]:
+    """Return the units that can still be withdrawn, by order line, of each warehouse.
+
+    In the order in which written-off units are withdrawn: see `in_order_of_withdrawal`.
+    """
+    return [
+        (each.warehouse_id, each.movable_quantities) for each in in_order_of_withdrawal(order_id)
+    ]
+
+
+def in_order_of_withdrawal(order_id: str) -> list[Fulfillment]:
+    """Return the fulfillments: first those that have not started, then the newest."""
+    fulfillments = [each for each in of_order(order_id) if each.status != Status.CANCELLED]
+    return sorted(
+        fulfillments, key=lambda each: (each.status == Status.OPEN, each.id), reverse=True
+    )
+
+
 def _count(order_id: str, field: str) -> Counter[str]:
     lines = FulfillmentItem.objects.filter(fulfillment__order=order_id)
     lines = lines.exclude(fulfillment__status=Status.CANCELLED)

@@ -19,6 +19,7 @@ from fulfillment.exceptions import (
     TooManyFulfillmentUnits,
 )
 from fulfillment.models import Fulfillment
+from orders.events import StockUnits
 
 if TYPE_CHECKING:
     from orders.models import Order
@@ -111,7 +112,8 @@ def move_units(*, fulfillment_id: str, warehouse_id: str, units: Units) -> Fulfi
     if warehouse_id == fulfillment.warehouse_id:
         raise OtherWarehouse(f"{fulfillment_id} is already assigned to {warehouse_id}.")
     fulfillment.order.expect_not_cancelled(fulfillment)
-    _withdraw(fulfillment, units, reason="moved")
+    fulfillment.move(units=units, to_warehouse_id=warehouse_id)
+    _cancel_if_empty(fulfillment, reason="moved")
     fulfillment.save()
     _assign(fulfillment.order, warehouse_id, units, reason="moved")
     return fulfillment
@@ -175,22 +177,33 @@ def plan_fulfillments(*, order_id: str) -> None:
 
 
 @transaction.atomic
-def withdraw_written_off(*, order_id: str) -> None:
-    """Withdraw units that the order has written off, from fulfillments that have not picked them.
+def withdraw_written_off(*, order_id: str, items: Sequence[StockUnits]) -> None:
+    """Withdraw units that the order has written off from the warehouses that it named.
 
-    Fulfillments that have not started come first, then the newest.
+    Where those units were picked in the meantime, another warehouse gives up its units for them.
     """
     order = orders.selectors.get_for_update(order_id)
     active = Counter({line.id: line.active_quantity for line in order.lines})
     excess = selectors.planned_quantities(order_id) - active  # keeps positive counts only
-    fulfillments = [each for each in selectors.of_order(order_id) if each.status != "cancelled"]
-    fulfillments.sort(key=lambda each: (each.status == Status.OPEN, each.id), reverse=True)
+    fulfillments = selectors.in_order_of_withdrawal(order_id)
+    for warehouse_id in {item.warehouse_id: None for item in items}:
+        written_off = Counter[str]()
+        for item in items:
+            if item.warehouse_id == warehouse_id:
+                written_off[item.order_item_id] += item.quantity
+        written_off &= excess
+        excess -= written_off
+        for fulfillment in sorted(fulfillments, key=lambda f: f.warehouse_id != warehouse_id):
+            if fewer := fulfillment.movable_quantities & written_off:
+                written_off -= fewer
+                if fulfillment.warehouse_id == warehouse_id:
+                    fulfillment.withdraw(units=fewer, reason="written_off")
+                else:
+                    fulfillment.move(units=fewer, to_warehouse_id=warehouse_id)
     for fulfillment in fulfillments:
-        movable = Counter({line.order_item_id: line.movable_quantity for line in fulfillment.lines})
-        if fewer := movable & excess:
-            _withdraw(fulfillment, fewer, reason="written_off")
+        if fulfillment.has_pending_events:
+            _cancel_if_empty(fulfillment, reason="written_off")
             fulfillment.save()
-            excess -= fewer
 
 
 @transaction.atomic
@@ -248,7 +261,7 @@ def _withdraw(fulfillment: Fulfillment, units: Units, *, reason: WithdrawalReaso
     _cancel_if_empty(fulfillment, reason=reason)
 
 
-def _cancel_if_empty(fulfillment: Fulfillment, *, reason: WithdrawalReason) -> None:
+def _cancel_if_empty(fulfillment: Fulfillment, *, reason: str) -> None:
     if fulfillment.is_empty() and fulfillment.status in Fulfillment.UNPACKED:
         fulfillment.cancel(reason=reason, at=timezone.now())
 

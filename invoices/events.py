@@ -29,6 +29,7 @@ class InvoiceQueued(Event):
     """A mail with the invoice was queued."""
 
     invoice_id: Id
+    order_id: Id
     delivery_id: Id
     recipient_email: str
 
@@ -40,6 +41,7 @@ class CreditNoteIssued(Event):
     credit_note_id: Id
     credit_note_number: str
     invoice_id: Id
+    order_id: Id
     refund_id: Id
     amount: Money
     currency: str

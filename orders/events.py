@@ -1,15 +1,17 @@
 """The events of orders: published ones in the order of the specification, then internal ones."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from msgspec import Meta
 
 from events.schema import Event, Id, Money, Payload, Quantity, Timestamp, event
 
 if TYPE_CHECKING:
-    from orders.models import Order
+    from orders.models import Order, OrderItem, WriteOff
+    from orders.quantities import Stock
 
 
 CancellationReason = Literal[
@@ -37,6 +39,24 @@ class StockItem(Payload):
             cls(variant_id=line.variant_id, quantity=quantity, warehouse_id=warehouse_id)
             for line in order.lines
             for warehouse_id, quantity in line.by_warehouse().items()
+        ]
+
+    @classmethod
+    def of_lines(
+        cls, units: "Iterable[tuple[OrderItem, int]]", warehouse_id: str | None
+    ) -> list[Self]:
+        """Return quantities of lines in one warehouse."""
+        return [
+            cls(variant_id=line.variant_id, quantity=quantity, warehouse_id=warehouse_id)
+            for line, quantity in units
+        ]
+
+    @classmethod
+    def of_stock(cls, stock: "Stock") -> list[Self]:
+        """Return an item for each variant and warehouse with a positive quantity."""
+        return [
+            cls(variant_id=variant_id, quantity=quantity, warehouse_id=warehouse_id)
+            for (variant_id, warehouse_id), quantity in (+stock).items()
         ]
 
 
@@ -105,7 +125,10 @@ class OrderCancelled(Event):
     ]
     stock_to_release: Annotated[
         list[StockItem],
-        Meta(description="Units that are not written off; empty if never placed."),
+        Meta(
+            description="What Inventory still holds for the order, by the events that it received; "
+            "empty if the order was never placed."
+        ),
     ]
 
 
@@ -145,17 +168,38 @@ class LineUnits(Payload):
     """A quantity of one of the order's lines."""
 
     order_item_id: Id
+    variant_id: Id
     quantity: Quantity
 
     @classmethod
-    def of_units(cls, units: Mapping[str, int]) -> list[Self]:
-        return [cls(order_item_id=line, quantity=quantity) for line, quantity in units.items()]
+    def of_lines(cls, units: "Iterable[tuple[OrderItem, int]]", **values: Any) -> list[Self]:
+        """Return quantities of lines; `values` are the further fields, the same for each."""
+        return [
+            cls(order_item_id=line.id, variant_id=line.variant_id, quantity=quantity, **values)
+            for line, quantity in units
+        ]
 
 
-class AllocatedUnits(LineUnits):
-    """A quantity of one of the order's lines, reserved in one warehouse."""
+class StockUnits(LineUnits):
+    """A quantity of one of the order's lines in a warehouse."""
 
-    warehouse_id: Id
+    warehouse_id: Annotated[Id | None, Meta(description="Null if not known.")]
+
+    @classmethod
+    def of_write_offs(cls, write_offs: "Iterable[WriteOff]") -> list[Self]:
+        """Return the written-off quantities, one item for each line and warehouse."""
+        units: Counter[tuple[OrderItem, str | None]] = Counter()
+        for write_off in write_offs:
+            units[write_off.order_item, write_off.warehouse_id] += write_off.quantity
+        return [
+            cls(
+                order_item_id=line.id,
+                variant_id=line.variant_id,
+                quantity=quantity,
+                warehouse_id=warehouse_id,
+            )
+            for (line, warehouse_id), quantity in units.items()
+        ]
 
 
 @event("order.reserved", published=False)
@@ -164,7 +208,9 @@ class OrderReserved(Event):
 
     order_id: Id
     reservation_id: Id
-    allocations: list[AllocatedUnits]
+    allocations: Annotated[
+        list[StockUnits], Meta(description="What Inventory holds for the order from now on.")
+    ]
 
 
 @event("order.reservation_extended", published=False)
@@ -207,22 +253,25 @@ class OrderPartDelivered(Event):
 
 @event("order.units_written_off", published=False)
 class OrderUnitsWrittenOff(Event):
-    """Units were written off: they will never ship, and `amount` was paid for them."""
+    """Units were written off: they will never ship, and `amount` was paid for them.
+
+    Inventory should release them. Without this event they are released with the order.
+    """
 
     order_id: Id
     reason: str
-    items: list[LineUnits]
+    items: Annotated[list[StockUnits], Meta(description="With the warehouse that had them.")]
     amount: Money
     currency: str
 
 
 @event("order.units_reopened", published=False)
 class OrderUnitsReopened(Event):
-    """A shipment was lost or returned to the sender: its units can ship again."""
+    """Units of a lost or returned shipment will ship again. Inventory should commit their stock."""
 
     order_id: Id
     shipment_id: Id
-    items: list[LineUnits]
+    items: Annotated[list[StockUnits], Meta(description="With the warehouse that sends them.")]
 
 
 @event("order.units_returned", published=False)
@@ -238,4 +287,4 @@ class OrderUnitsReleased(Event):
     """An operator released the stock of written-off units in Inventory."""
 
     order_id: Id
-    items: list[LineUnits]
+    items: list[StockUnits]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from orders.models import OrderItem
 
 Units = Mapping[str, int]  # quantities by order_item_id
+Stock = Counter[tuple[str, str | None]]  # quantities by variant_id and warehouse_id
 
 STOCK_ITEM_BYTES = 64  # JSON around the two ids of a stock item, rounded up
 
@@ -36,6 +37,25 @@ class AllocationRequest(TypedDict):
     variant_id: NotRequired[str]
     warehouse_id: str
     quantity: int
+
+
+class UnitsInWarehouse(TypedDict):
+    """Units of an order item that a warehouse should have sent."""
+
+    order_item_id: str
+    warehouse_id: str | None
+    quantity: int
+
+
+WarehouseUnits = Sequence[UnitsInWarehouse]
+
+
+def count(units: WarehouseUnits) -> Counter[str]:
+    """Return the quantities by order_item_id, summed over the warehouses."""
+    quantities = Counter[str]()
+    for each in units:
+        quantities[each["order_item_id"]] += each["quantity"]
+    return quantities
 
 
 class Quantities:
@@ -94,6 +114,14 @@ class Quantities:
                 quantity=each["quantity"],
             )
         return list(allocations.values())
+
+    def stock(self, units: WarehouseUnits) -> Stock:
+        """Return units as quantities by variant and warehouse."""
+        stock: Stock = Counter()
+        for each in units:
+            variant_id = self.line(each["order_item_id"]).variant_id
+            stock[variant_id, each["warehouse_id"]] += each["quantity"]
+        return stock
 
     def is_allocated_as(self, allocations: Sequence[AllocationData]) -> bool:
         """Return whether the lines already have these allocations."""

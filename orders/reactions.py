@@ -81,6 +81,7 @@ def write_off_short_units(event: FulfillmentUnitsShort, about: EventRecord) -> N
     """Write off units that no warehouse has."""
     services.write_off_short_units(
         order_id=event.order_id,
+        warehouse_id=event.warehouse_id,
         units={item.order_item_id: item.quantity for item in event.items},
     )
 

@@ -1,5 +1,7 @@
 """Reads orders; writes nothing."""
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal, Protocol
@@ -20,9 +22,34 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 import payments.selectors
+from events import schema
+from events.models import EventRecord
+from fulfillment.events import FulfillmentUnitsMoved
+from orders.events import (
+    OrderConfirmed,
+    OrderPlaced,
+    OrderReserved,
+    OrderShipped,
+    OrderUnitsReleased,
+    OrderUnitsReopened,
+    OrderUnitsWrittenOff,
+    StockItem,
+    StockUnits,
+)
 from orders.exceptions import UnknownShipment
 from orders.models import Dispatch, Order, Policy, WriteOff
+from orders.quantities import Stock
 
+STOCK_EVENTS = (
+    OrderPlaced,
+    OrderReserved,
+    OrderConfirmed,
+    OrderShipped,
+    OrderUnitsWrittenOff,
+    OrderUnitsReopened,
+    OrderUnitsReleased,
+    FulfillmentUnitsMoved,
+)
 # Orders that an operator must act on: review a hold, or release written-off stock in Inventory.
 ON_HOLD = Q(held_at__isnull=False) & ~Q(status__in=[Order.Status.DELIVERED, Order.Status.CANCELLED])
 WITH_UNRELEASED_UNITS = Exists(
@@ -117,7 +144,48 @@ def delivered_at(order: Order) -> dict[str, datetime]:
 
 def unreleased_write_offs(order: Order) -> list[WriteOff]:
     """Return the write-offs whose stock no operator has released in Inventory yet."""
-    return list(order.write_offs.filter(released_at__isnull=True).order_by("id"))
+    rows = order.write_offs.filter(released_at__isnull=True)
+    return list(rows.select_related("order_item").order_by("id"))
+
+
+def held_by_inventory(order: Order) -> Stock:
+    """Return the stock that Inventory holds for an order, by the events that it received.
+
+    It receives an internal event only if that was published. It also knows its own reservations,
+    and what an operator released there.
+    """
+    held: Stock = Counter()
+    if not order.placed_at:
+        return held
+    names = [event.name for event in STOCK_EVENTS]
+    rows = EventRecord.objects.filter(stream=order.id, name__in=names)
+    known = Q(sequence__isnull=False) | Q(name__in=[OrderReserved.name, OrderUnitsReleased.name])
+    for row in rows.filter(known).order_by("number"):
+        match schema.parse(row.name, row.body):
+            case OrderPlaced(items=items):
+                held = Counter()
+                for item in items:
+                    held[item.variant_id, item.preferred_warehouse_id] += item.quantity
+            case OrderReserved(allocations=items) | OrderConfirmed(items=items):
+                held = _stock(items)
+            case OrderShipped(shipped_items=items):
+                held.subtract(_stock(items))
+            case OrderUnitsWrittenOff(items=items) | OrderUnitsReleased(items=items):
+                held.subtract(_stock(items))
+            case OrderUnitsReopened(items=items):
+                held.update(_stock(items))
+            case FulfillmentUnitsMoved() as moved:
+                for unit in moved.items:
+                    held[unit.variant_id, moved.warehouse_id] -= unit.quantity
+                    held[unit.variant_id, moved.to_warehouse_id] += unit.quantity
+    return held
+
+
+def _stock(items: Iterable[StockItem | StockUnits]) -> Stock:
+    stock: Stock = Counter()
+    for item in items:
+        stock[item.variant_id, item.warehouse_id] += item.quantity
+    return stock
 
 
 def payment_status(

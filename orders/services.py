@@ -15,7 +15,9 @@ import shipments.selectors
 from config.core.numbering import next_number
 from config.core.request_context import SYSTEM
 from config.core.timers import for_each
+from events.schema import is_published
 from orders import selectors
+from orders.events import OrderUnitsWrittenOff
 from orders.exceptions import (
     AlreadyShipped,
     FulfillmentHasStarted,
@@ -25,7 +27,14 @@ from orders.exceptions import (
 )
 from orders.models import Order
 from orders.models.parts import DeliveryProof, ItemData, ShipmentData
-from orders.quantities import AllocationRequest, Units
+from orders.quantities import (
+    AllocationRequest,
+    Stock,
+    Units,
+    UnitsInWarehouse,
+    WarehouseUnits,
+    count,
+)
 
 
 class ShippingTerms(TypedDict, total=False):
@@ -194,7 +203,12 @@ def reject_reservation(*, order_id: str, reservation_id: str = "", note: str = "
             else f"reservation_id is required: {order_id} holds {order.reservation_id}."
         )
     _expect_not_shipped(order)
-    order.reject(note=note, at=timezone.now(), is_paid=payments.selectors.has_money(order.id))
+    order.reject(
+        note=note,
+        at=timezone.now(),
+        is_paid=payments.selectors.has_money(order.id),
+        held=selectors.held_by_inventory(order),
+    )
     order.save()
     return order
 
@@ -343,13 +357,13 @@ def write_off_units(*, order_id: str, units: Units, reason: str) -> Order:
     Raises UnknownOrderItem, TooManyUnits, UnitsArePicked, InvalidTransition.
     """
     order = selectors.get_for_update(order_id)
-    _write_off(order, units, reason)
+    _write_off(order, _by_warehouse(order, units), reason)
     return order
 
 
 @transaction.atomic
-def write_off_short_units(*, order_id: str, units: Units) -> None:
-    """Write off units that no warehouse has, except those that were written off before.
+def write_off_short_units(*, order_id: str, warehouse_id: str | None, units: Units) -> None:
+    """Write off units that a warehouse gave up, except those that were written off before.
 
     Units still to be written off are active, and no fulfillment plans to send them.
     """
@@ -357,7 +371,8 @@ def write_off_short_units(*, order_id: str, units: Units) -> None:
     planned = fulfillment.selectors.planned_quantities(order_id)
     unplanned = Counter({line.id: line.active_quantity - planned[line.id] for line in order.lines})
     if order.is_fulfillable() and (short := +(Counter(units) & unplanned)):
-        _write_off(order, short, Order.CancellationReason.OUT_OF_STOCK)
+        parts = [_units(item, warehouse_id, quantity) for item, quantity in short.items()]
+        _write_off(order, parts, Order.CancellationReason.OUT_OF_STOCK)
 
 
 @transaction.atomic
@@ -391,15 +406,58 @@ def _place(order: Order, reservation_ttl_minutes: int) -> None:
 
 def _cancel(order: Order, reason: str, note: str, at: datetime) -> None:
     _expect_not_shipped(order)
-    is_paid = payments.selectors.has_money(order.id)
-    order.cancel(reason=reason, note=note, at=at, is_paid=is_paid)
+    order.cancel(
+        reason=reason,
+        note=note,
+        at=at,
+        is_paid=payments.selectors.has_money(order.id),
+        held=selectors.held_by_inventory(order),
+    )
 
 
-def _write_off(order: Order, units: Units, reason: str) -> None:
-    is_paid = payments.selectors.has_money(order.id)
-    picked = fulfillment.selectors.picked_quantities(order.id)
-    order.write_off(units=units, reason=reason, at=timezone.now(), is_paid=is_paid, picked=picked)
+def _write_off(order: Order, units: WarehouseUnits, reason: str) -> None:
+    order.quantities.expect_unpicked(
+        count(units), fulfillment.selectors.picked_quantities(order.id)
+    )
+    order.write_off(
+        units=units,
+        reason=reason,
+        at=timezone.now(),
+        is_paid=payments.selectors.has_money(order.id),
+        held=_held_without(order, units),
+    )
     order.save()
+
+
+def _held_without(order: Order, units: WarehouseUnits) -> Stock:
+    """Return what Inventory holds after a write-off. It matters if no unit is left."""
+    if count(units).total() != order.quantities.total("active_quantity"):
+        return Counter()
+    held = selectors.held_by_inventory(order)
+    return held - order.quantities.stock(units) if is_published(OrderUnitsWrittenOff) else held
+
+
+def _by_warehouse(order: Order, units: Units) -> list[UnitsInWarehouse]:
+    """Return the units by the warehouse that will not send them.
+
+    Fulfillments are reduced in this order. Units without one yet are taken from the warehouse
+    that was allocated last.
+    """
+    movable = fulfillment.selectors.movable_quantities(order.id)
+    parts = []
+    for line, quantity in order.quantities.select(units):
+        places = [(place, counts[line.id]) for place, counts in movable]
+        places += reversed(line.by_warehouse().items())
+        taken = Counter[str | None]()
+        for place, available in places:
+            taken[place] += min(available, quantity - taken.total())
+        taken[places[-1][0]] += quantity - taken.total()  # too many, which the order refuses
+        parts += [_units(line.id, place, count) for place, count in (+taken).items()]
+    return parts
+
+
+def _units(order_item_id: str, warehouse_id: str | None, quantity: int) -> UnitsInWarehouse:
+    return {"order_item_id": order_item_id, "warehouse_id": warehouse_id, "quantity": quantity}
 
 
 def _expect_not_shipped(order: Order) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from events.schema import Event, Id, Money, Timestamp, event
+from orders.events import LineUnits
 
 
 @event("shipment.created", version="1.0")
@@ -80,26 +81,28 @@ class ShipmentLabelRefused(Event):
     error: str
 
 
-class _DeliveryProblem(Event):
+class DeliveryProblem(Event):
     """What the events about a failed or delayed delivery have in common."""
 
     shipment_id: Id
     order_id: Id
+    warehouse_id: Annotated[Id | None, Meta(description="Where it came from. Null if unknown.")]
+    items: list[LineUnits]
     status_description: Annotated[str | None, Meta(description="The carrier's own words, if any.")]
 
 
 @event("shipment.exception", published=False)
-class ShipmentException(_DeliveryProblem):
+class ShipmentException(DeliveryProblem):
     """The carrier reports a problem with the shipment, which may still arrive."""
 
 
 @event("shipment.lost", published=False)
-class ShipmentLost(_DeliveryProblem):
+class ShipmentLost(DeliveryProblem):
     """The shipment will not arrive. Its units are to be sent again or written off."""
 
 
 @event("shipment.returned_to_sender", published=False)
-class ShipmentReturnedToSender(_DeliveryProblem):
+class ShipmentReturnedToSender(DeliveryProblem):
     """The shipment came back undelivered. Its units are to be sent again or written off."""
 
 

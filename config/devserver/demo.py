@@ -74,8 +74,8 @@ def check_out(client: DemoClient, cart: Json) -> Json:
 
 
 def confirm_reservation(client: DemoClient, order: Json) -> None:
-    """An internal event: in the order's timeline, not published."""
-    client.step("Inventory confirms its reservation: an internal event, in the order's timeline")
+    """order.reserved, if a queue names it."""
+    client.step("Inventory confirms its reservation: an internal event, which its queue asks for")
     allocations = [
         {"order_item_id": item["id"], "warehouse_id": "wh_north", "quantity": item["quantity"]}
         for item in order["items"]

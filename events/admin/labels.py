@@ -27,6 +27,7 @@ EVENTS: "dict[str, StrPromise]" = {
     "fulfillment.started": _("Picking started"),
     "fulfillment.units_assigned": _("More units assigned to the warehouse"),
     "fulfillment.units_lost": _("Units lost in transit, to be sent again"),
+    "fulfillment.units_moved": _("Units moved to another warehouse"),
     "fulfillment.units_short": _("Short units written off"),
     "fulfillment.units_withdrawn": _("Units withdrawn from the warehouse"),
     "fulfillment.unpacked": _("Units put back on the shelf"),

@@ -9,7 +9,7 @@ import msgspec
 from config import __version__
 from events.delivery.broker import exchange, listeners, routing_key
 from events.delivery.publisher import APP_ID
-from events.schema import Envelope, Event, registry
+from events.schema import Envelope, Event, is_published, registry
 
 BINDING = "0.3.0"  # of AMQP 0-9-1
 DESCRIPTION = """\
@@ -24,6 +24,9 @@ event is published at least once, and only after its transaction was committed.
   `order.{entity}.{action}`, and the event's name in `CC`.
 - **Money** is a number with exactly the decimals of its currency. Parse it as a decimal.
 - **Keys are never omitted:** an unknown value is null.
+"""
+EXTENSION = """\
+An extension event: it is published because this installation's configuration binds a queue to it.\
 """
 HEADERS: dict[str, Any] = {
     "type": "object",
@@ -62,8 +65,8 @@ PROPERTIES: dict[str, dict[str, Any]] = {
 
 
 def published() -> list[type[Event]]:
-    """Return the published events, those of a context in the order of the specification."""
-    return [cls for cls in registry.values() if cls.published]
+    """Return the published events by context: in the specification's order, then extensions."""
+    return [cls for cls in registry.values() if is_published(cls)]
 
 
 def sample(cls: type[Event]) -> str:
@@ -133,12 +136,14 @@ def _message(cls: type[Event], payload: dict[str, Any]) -> dict[str, Any]:
     summary = inspect.cleandoc(cls.__doc__ or "")
     queues = listeners(cls.name)
     bound = f"Queues: {', '.join(f'`{queue}`' for queue in queues) or 'none'}."
+    if not cls.published:
+        bound += f"\n\n{EXTENSION}"
     return {
         "name": cls.name,
         "title": cls.__name__,
         "summary": summary,
         "description": f"{summary}\n\nStream: the {cls.stream_type}. {bound}",
-        "tags": [{"name": cls.name.partition(".")[0]}],
+        "tags": [{"name": tag} for tag in _tags(cls)],
         "traits": [{"$ref": "#/components/messageTraits/envelope"}],
         "headers": {"properties": {"x-version": {"const": cls.version}}},
         "payload": payload,
@@ -152,6 +157,11 @@ def _message(cls: type[Event], payload: dict[str, Any]) -> dict[str, Any]:
         "examples": [{"name": "sample", "payload": msgspec.Raw(sample(cls).encode())}],
         "x-consumers": queues,
     }
+
+
+def _tags(cls: type[Event]) -> list[str]:
+    entity = cls.name.partition(".")[0]
+    return [entity] if cls.published else [entity, "extension"]
 
 
 def _channel(name: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from config.api.documents import with_code
 from config.api.operations import public
 from events.contract.asyncapi import (
+    EXTENSION,
     HEADERS,
     PROPERTIES,
     document,
@@ -93,6 +94,7 @@ def _describe(cls: type[Event]) -> dict[str, Any]:
         "context": cls.__module__.partition(".")[0],
         "what": with_code(inspect.cleandoc(cls.__doc__ or "")),
         "stream_type": cls.stream_type,
+        "note": "" if cls.published else EXTENSION,
         "routing_keys": [routing_key(cls.name), cls.name],
         "listeners": listeners(cls.name),
         "fields": list(_fields(objects[cls.__name__], objects)),

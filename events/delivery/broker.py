@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import kombu
@@ -64,43 +64,57 @@ def connect() -> kombu.Connection:
     return connection
 
 
+def queues_by_setting() -> Iterator[tuple[str, Mapping[str, Sequence[str]]]]:
+    """Yield each setting that binds consumers' queues, with its queues and their events."""
+    for config in settings.CONSUMER_CONFIG.values():
+        yield "CONSUMER_CONFIG", config["queues"]
+    for name in ("EVENTS_NAMED_CONSUMERS", "EVENTS_CONSUMER_QUEUES"):
+        yield name, getattr(settings, name)
+
+
+def bindings() -> dict[str, list[str]]:
+    """Return the events of each consumer's queue, by the queue's name."""
+    events: dict[str, list[str]] = {}
+    for _, queues in queues_by_setting():
+        for queue, names in queues.items():
+            bound = events.setdefault(f"{settings.EVENTS_QUEUE_PREFIX}{queue}", [])
+            bound += [name for name in names if name not in bound]
+    return events
+
+
 def queues() -> list[kombu.Queue]:
     """Return the consumers' queues, each after its dead-letter queue."""
+    source = exchange()
     dead = kombu.Exchange(f"{settings.EVENTS_EXCHANGE}.dead", type="direct", durable=True)
     declared = []
-    for config in settings.CONSUMER_CONFIG.values():
-        source = kombu.Exchange(config["exchange"], type="topic", durable=True)
-        for short_name, names in config["queues"].items():
-            name = f"{settings.EVENTS_QUEUE_PREFIX}{short_name}"
-            arguments = {
-                "x-queue-type": "quorum",
-                "x-delivery-limit": DELIVERY_LIMIT,
-                "x-dead-letter-exchange": dead.name,
-                "x-dead-letter-routing-key": name,
-                # With both, a message is kept until it is in its dead-letter queue.
-                "x-dead-letter-strategy": "at-least-once",
-                "x-overflow": "reject-publish",
-            }
-            bindings = [kombu.binding(source, routing_key(event)) for event in names]
-            declared += [
-                kombu.Queue(
-                    f"{name}.dead",
-                    bindings=[kombu.binding(dead, name)],
-                    queue_arguments={"x-queue-type": "quorum"},
-                ),
-                kombu.Queue(name, bindings=bindings, queue_arguments=arguments),
-            ]
+    for name, events in bindings().items():
+        arguments = {
+            "x-queue-type": "quorum",
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": dead.name,
+            "x-dead-letter-routing-key": name,
+            # With both, a message is kept until it is in its dead-letter queue.
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        }
+        declared += [
+            kombu.Queue(
+                f"{name}.dead",
+                bindings=[kombu.binding(dead, name)],
+                queue_arguments={"x-queue-type": "quorum"},
+            ),
+            kombu.Queue(
+                name,
+                bindings=[kombu.binding(source, routing_key(event)) for event in events],
+                queue_arguments=arguments,
+            ),
+        ]
     return declared
 
 
 def listeners(event: str) -> list[str]:
     """Return the names of the consumers' queues that receive an event."""
-    return [
-        f"{settings.EVENTS_QUEUE_PREFIX}{queue}"
-        for config in settings.CONSUMER_CONFIG.values()
-        for queue, events in config["queues"].items()
-        if event in events
-    ]
+    return [queue for queue, events in bindings().items() if event in events]
 
 
 def declare_topology(connection: kombu.Connection | None = None) -> None:

@@ -161,10 +161,9 @@ def _bound(lookup: str, given: str | None) -> dict[str, int | datetime]:
 
 
 def _known(names: Iterable[str]) -> list[str]:
-    known = [name for name, cls in schema.registry.items() if cls.published]
-    unknown = sorted(set(names) - set(known))
+    unknown = sorted(set(names) - set(schema.registry))
     if unknown:
-        raise WrongSelection(f"No published event is called {', '.join(unknown)}.")
+        raise WrongSelection(f"No event is called {', '.join(unknown)}.")
     return list(names)
 
 

@@ -125,6 +125,11 @@ class Fulfillment(Aggregate):
         """The assigned quantities by order line."""
         return Counter({line.order_item_id: line.quantity for line in self.lines})
 
+    @property
+    def movable_quantities(self) -> Counter[str]:
+        """The quantities that can be moved to another warehouse or withdrawn, by order line."""
+        return Counter({line.order_item_id: line.movable_quantity for line in self.lines})
+
     def line(self, order_item_id: str) -> FulfillmentItem:
         """Return the line with units of an order line. Raises NotInFulfillment."""
         for line in self.lines:
@@ -176,10 +181,7 @@ class Fulfillment(Aggregate):
         for item, quantity in units.items():
             fulfillment._add(order.quantities.line(item), quantity)
         fulfillment.record(
-            events.FulfillmentOpened.of(
-                fulfillment,
-                items=LineUnits.of_units(units),
-            )
+            events.FulfillmentOpened.of(fulfillment, items=fulfillment._line_units(units))
         )
         return fulfillment
 
@@ -192,9 +194,12 @@ class Fulfillment(Aggregate):
     )
     def start(self, *, assigned_to: str, warehouse_id: str | None, at: datetime) -> None:
         """Start picking in the warehouse. Raises WarehouseRequired, OtherWarehouse."""
-        self.warehouse_id = self.warehouse_id or warehouse_id
         if self.warehouse_id is None:
-            raise WarehouseRequired(f"warehouse_id is required: {self.id} has no warehouse yet.")
+            if warehouse_id is None:
+                raise WarehouseRequired(
+                    f"warehouse_id is required: {self.id} has no warehouse yet."
+                )
+            self._place(warehouse_id)
         if warehouse_id not in (None, self.warehouse_id):
             raise OtherWarehouse(
                 f"{self.id} is assigned to {self.warehouse_id}: move its units to {warehouse_id}."
@@ -247,6 +252,7 @@ class Fulfillment(Aggregate):
         return events.FulfillmentItemShort.of(
             self,
             order_item_id=order_item_id,
+            variant_id=line.variant_id,
             quantity=quantity,
             reason=reason,
             reported_by=request_context.current().actor,
@@ -258,26 +264,34 @@ class Fulfillment(Aggregate):
         for item, quantity in units.items():
             self._add(order.quantities.line(item), quantity)
         return events.FulfillmentUnitsAssigned.of(
-            self,
-            reason=reason,
-            items=LineUnits.of_units(units),
+            self, reason=reason, items=self._line_units(units)
+        )
+
+    @transition(
+        source=(Status.OPEN, Status.STARTED, Status.PACKED),
+        target=None,
+        emits=events.FulfillmentUnitsMoved,
+        verb="move",
+        guards=[has_movable_units],
+    )
+    def move(self, *, units: Units, to_warehouse_id: str | None) -> Event:
+        """Leave units to another warehouse. Raises NotInFulfillment, TooManyFulfillmentUnits."""
+        self._withdraw(units)
+        return events.FulfillmentUnitsMoved.of(
+            self, to_warehouse_id=to_warehouse_id, items=self._line_units(units)
         )
 
     @transition(
         source=(Status.OPEN, Status.STARTED, Status.PACKED),
         target=None,
         emits=events.FulfillmentUnitsWithdrawn,
-        verb="move",
         guards=[has_movable_units],
     )
     def withdraw(self, *, units: Units, reason: events.WithdrawalReason) -> Event:
         """Withdraw units from the warehouse. Raises NotInFulfillment, TooManyFulfillmentUnits."""
-        for item, quantity in units.items():
-            self._changed(item).withdraw(quantity)
+        self._withdraw(units)
         return events.FulfillmentUnitsWithdrawn.of(
-            self,
-            reason=reason,
-            items=LineUnits.of_units(units),
+            self, reason=reason, items=self._line_units(units)
         )
 
     @transition(
@@ -291,10 +305,7 @@ class Fulfillment(Aggregate):
         """Write off short units. Raises NotInFulfillment, TooManyFulfillmentUnits."""
         for item, quantity in units.items():
             self._changed(item).write_off(quantity)
-        return events.FulfillmentUnitsShort.of(
-            self,
-            items=LineUnits.of_units(units),
-        )
+        return events.FulfillmentUnitsShort.of(self, items=self._line_units(units))
 
     @transition(
         source=Status.STARTED,
@@ -318,9 +329,7 @@ class Fulfillment(Aggregate):
         for item, quantity in units.items():
             self._changed(item).lost_quantity += quantity
         return events.FulfillmentUnitsLost.of(
-            self,
-            shipment_id=shipment_id,
-            items=LineUnits.of_units(units),
+            self, shipment_id=shipment_id, items=self._line_units(units)
         )
 
     @transition(
@@ -346,9 +355,25 @@ class Fulfillment(Aggregate):
         self.to_unpack = False
         return events.FulfillmentUnpacked.of(
             self,
-            items=LineUnits.of_units(self.present_units),
+            items=self._line_units(self.present_units),
             unpacked_by=request_context.current().actor,
         )
+
+    def _place(self, warehouse_id: str) -> None:
+        """Record the warehouse of units that had none."""
+        units = self._line_units(+self.quantities)  # without empty lines
+        moved = events.FulfillmentUnitsMoved.of(self, to_warehouse_id=warehouse_id, items=units)
+        self.record(moved)
+        self.warehouse_id = warehouse_id
+
+    def _withdraw(self, units: Units) -> None:
+        for item, quantity in units.items():
+            self._changed(item).withdraw(quantity)
+
+    def _line_units(self, units: Units) -> list[LineUnits]:
+        return [
+            LineUnits.of(self.line(item), quantity=quantity) for item, quantity in units.items()
+        ]
 
     def _changed(self, order_item_id: str) -> FulfillmentItem:
         """Return a line to change, and save it with the fulfillment. Raises NotInFulfillment."""

@@ -139,8 +139,8 @@ class Invoice(Aggregate):
         )
         self.deliveries.append(delivery)
         self.save_part(delivery)
-        return events.InvoiceQueued(
-            invoice_id=self.id, delivery_id=delivery.id, recipient_email=recipient_email
+        return events.InvoiceQueued.of(
+            self, delivery_id=delivery.id, recipient_email=recipient_email
         )
 
     @transition(source=(Status.ISSUED, Status.SENT), target=Status.SENT, emits=events.InvoiceSent)
@@ -183,6 +183,7 @@ class Invoice(Aggregate):
             credit_note_id=note.id,
             credit_note_number=number,
             invoice_id=self.id,
+            order_id=self.order_id,
             refund_id=refund_id,
             amount=money(amount, self.currency),
             currency=self.currency,

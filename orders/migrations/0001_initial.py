@@ -109,6 +109,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('shipment_id', models.CharField(max_length=64)),
+                ('warehouse_id', models.CharField(max_length=64, null=True)),
                 ('quantity', models.PositiveIntegerField()),
                 ('delivered_at', models.DateTimeField(null=True)),
                 ('reopened_at', models.DateTimeField(null=True)),
@@ -132,6 +133,7 @@ class Migration(migrations.Migration):
             name='WriteOff',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('warehouse_id', models.CharField(max_length=64, null=True)),
                 ('quantity', models.PositiveIntegerField()),
                 ('reason', models.CharField(max_length=32)),
                 ('amount', config.core.money.MoneyField(decimal_places=4, max_digits=15)),

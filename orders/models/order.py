@@ -1,6 +1,5 @@
 """The order aggregate: its columns, its transitions, and what follows from them."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,7 +14,7 @@ from config.core import request_context
 from config.core.ids import PublicIdField
 from config.core.money import MAX_DECIMALS, CurrencyField, MoneyField, TaxRateField, money
 from events.aggregate import Aggregate, transition
-from events.schema import Event
+from events.schema import Event, is_published
 from orders import events, pricing
 from orders.exceptions import NoItems, NotFullyPaid, OrderIsCancelled, OrderOnHold
 from orders.models.parts import (
@@ -27,7 +26,7 @@ from orders.models.parts import (
     ShipmentData,
     WriteOff,
 )
-from orders.quantities import AllocationData, Quantities, Units
+from orders.quantities import AllocationData, Quantities, Stock, Units, WarehouseUnits, count
 
 # The timestamps that a status requires and excludes.
 _NEVER_CANCELLED = Q(cancelled_at=None)
@@ -324,7 +323,10 @@ class Order(Aggregate):
         return events.OrderReserved(
             order_id=self.id,
             reservation_id=reservation_id,
-            allocations=[events.AllocatedUnits(**allocation) for allocation in allocations],
+            allocations=[
+                events.StockUnits.of(self.quantities.line(each["order_item_id"]), **each)
+                for each in allocations
+            ],
         )
 
     @transition(source=Status.PLACED, target=Status.CONFIRMED, emits=events.OrderConfirmed)
@@ -346,9 +348,9 @@ class Order(Aggregate):
         verb="cancel",
         guards=[has_shipped_nothing],
     )
-    def cancel(self, *, reason: str, note: str, at: datetime, is_paid: bool) -> Event:
+    def cancel(self, *, reason: str, note: str, at: datetime, is_paid: bool, held: Stock) -> Event:
         """Cancel the order: Inventory should release its stock, and captured money is refunded."""
-        return self._mark_cancelled(reason, note, at, is_paid)
+        return self._cancel(reason, note, at, is_paid, held)
 
     @transition(
         source=(Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
@@ -357,9 +359,9 @@ class Order(Aggregate):
         verb="reservation",
         guards=[has_shipped_nothing],
     )
-    def reject(self, *, note: str, at: datetime, is_paid: bool) -> Event:
+    def reject(self, *, note: str, at: datetime, is_paid: bool, held: Stock) -> Event:
         """Cancel the order because Inventory cannot reserve its stock."""
-        return self._mark_cancelled(self.CancellationReason.OUT_OF_STOCK, note, at, is_paid)
+        return self._cancel(self.CancellationReason.OUT_OF_STOCK, note, at, is_paid, held)
 
     @transition(
         source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED),
@@ -452,24 +454,24 @@ class Order(Aggregate):
         self.save_part(*self.quantities.reopen(units), *dispatches)
         for dispatch in dispatches:
             dispatch.reopened_at = at
-        shipment_id, items = dispatches[0].shipment_id, events.LineUnits.of_units(units)
+        shipment_id, warehouse_id = dispatches[0].shipment_id, dispatches[0].warehouse_id
+        items = events.StockUnits.of_lines(self.quantities.select(units), warehouse_id=warehouse_id)
         return events.OrderUnitsReopened(order_id=self.id, shipment_id=shipment_id, items=items)
 
     def write_off(
-        self, *, units: Units, reason: str, at: datetime, is_paid: bool, picked: Units
+        self, *, units: WarehouseUnits, reason: str, at: datetime, is_paid: bool, held: Stock
     ) -> None:
         """Write off units that will never ship, and finish the order if none are left to ship.
 
-        Raises UnknownOrderItem, TooManyUnits, UnitsArePicked.
+        `held` is what Inventory holds afterwards. Raises UnknownOrderItem, TooManyUnits.
         """
-        self.quantities.expect_unpicked(units, picked)
-        is_rest = self.quantities.total("unshipped_quantity") == sum(units.values())
+        is_rest = self.quantities.total("unshipped_quantity") == count(units).total()
         if self.status == self.Status.PROCESSING and is_rest:
             self.write_off_rest(units=units, reason=reason, at=at)
         else:
             self.write_off_part(units=units, reason=reason, at=at)
         if self.is_written_off():
-            self.cancel_written_off(reason=reason, at=at, is_paid=is_paid)
+            self.cancel_written_off(reason=reason, at=at, is_paid=is_paid, held=held)
         elif self.status == self.Status.SHIPPED and self.is_all_delivered():
             self.complete()
 
@@ -480,7 +482,7 @@ class Order(Aggregate):
         verb="write-off",
         guards=[has_unshipped_units],
     )
-    def write_off_part(self, *, units: Units, reason: str, at: datetime) -> Event:
+    def write_off_part(self, *, units: WarehouseUnits, reason: str, at: datetime) -> Event:
         """Write off units that will never ship, and refund what was paid for them."""
         return self._write_off(units, reason, at)
 
@@ -491,7 +493,7 @@ class Order(Aggregate):
         verb="write-off",
         guards=[has_unshipped_units],
     )
-    def write_off_rest(self, *, units: Units, reason: str, at: datetime) -> Event:
+    def write_off_rest(self, *, units: WarehouseUnits, reason: str, at: datetime) -> Event:
         """Write off every unit that has not been shipped."""
         return self._write_off(units, reason, at)
 
@@ -511,9 +513,9 @@ class Order(Aggregate):
         emits=events.OrderCancelled,
         guards=[is_written_off],
     )
-    def cancel_written_off(self, *, reason: str, at: datetime, is_paid: bool) -> Event:
+    def cancel_written_off(self, *, reason: str, at: datetime, is_paid: bool, held: Stock) -> Event:
         """Cancel the order: every unit was written off."""
-        return self._mark_cancelled(reason, "", at, is_paid)
+        return self._cancel(reason, "", at, is_paid, held)
 
     @transition(
         source=(Status.PROCESSING, Status.SHIPPED, Status.DELIVERED),
@@ -523,7 +525,8 @@ class Order(Aggregate):
     def record_return(self, *, units: Units) -> Event:
         """Record returned units. The order's status stays as it is."""
         self.save_part(*self.quantities.record_return(units))
-        return events.OrderUnitsReturned(order_id=self.id, items=events.LineUnits.of_units(units))
+        items = events.LineUnits.of_lines(self.quantities.select(units))
+        return events.OrderUnitsReturned(order_id=self.id, items=items)
 
     @transition(
         source=Status,
@@ -534,13 +537,12 @@ class Order(Aggregate):
     )
     def release_units(self, *, write_offs: Sequence[WriteOff], at: datetime) -> Event:
         """Record that an operator released the stock of written-off units in Inventory."""
-        units = Counter[str]()
         for write_off in write_offs:
-            units[write_off.order_item_id] += write_off.quantity
             write_off.released_at = at
         self.save_part(*write_offs)
         self.is_stock_unreleased = False
-        return events.OrderUnitsReleased(order_id=self.id, items=events.LineUnits.of_units(units))
+        items = events.StockUnits.of_write_offs(write_offs)
+        return events.OrderUnitsReleased(order_id=self.id, items=items)
 
     # What transitions share
 
@@ -558,14 +560,19 @@ class Order(Aggregate):
 
     def _ship(self, shipment: ShipmentData) -> Event:
         shipment_id, units, at = shipment["shipment_id"], shipment["units"], shipment["at"]
-        lines = self.quantities.ship(units)
+        warehouse, lines = shipment["warehouse_id"], self.quantities.ship(units)
         dispatches = [
-            Dispatch(order=self, order_item=line, shipment_id=shipment_id, quantity=units[line.id])
+            Dispatch(
+                order=self,
+                order_item=line,
+                shipment_id=shipment_id,
+                warehouse_id=warehouse,
+                quantity=units[line.id],
+            )
             for line in lines
         ]
         self.save_part(*lines, *dispatches)
         self.dispatched_at = self.dispatched_at or at
-        warehouse = shipment["warehouse_id"]
         return events.OrderShipped(
             order_id=self.id,
             shipment_id=shipment_id,
@@ -573,10 +580,7 @@ class Order(Aggregate):
             tracking_number=shipment["tracking_number"],
             shipped_at=at,
             estimated_delivery=shipment["estimated_delivery"],
-            shipped_items=[
-                events.StockItem(variant_id=i.variant_id, quantity=n, warehouse_id=warehouse)
-                for i, n in self.quantities.select(units)
-            ],
+            shipped_items=events.StockItem.of_lines(self.quantities.select(units), warehouse),
         )
 
     def _deliver(self, dispatches: Sequence[Dispatch], proof: DeliveryProof) -> None:
@@ -591,28 +595,26 @@ class Order(Aggregate):
             self.delivery_signature = proof["signature"]
             self.delivery_photo_url = proof["photo_url"]
 
-    def _write_off(self, units: Units, reason: str, at: datetime) -> Event:
-        lines = self.quantities.write_off(units)
+    def _write_off(self, units: WarehouseUnits, reason: str, at: datetime) -> Event:
+        """Count the units. If the event is published, Inventory releases them."""
+        is_released = is_published(events.OrderUnitsWrittenOff)
+        for line, quantity in self.quantities.select(count(units)):
+            line.expect_available(quantity, line.unshipped_quantity)
+            self.save_part(line)
         write_offs = [
-            WriteOff(
-                order=self,
-                order_item=line,
-                quantity=units[line.id],
-                reason=reason,
-                amount=line.paid_for_written_off(units[line.id]),
-                written_off_at=at,
-                written_off_by=request_context.current().actor,
-            )
-            for line in lines
+            WriteOff.of(line, each, reason, at, is_released)
+            for each in units
+            for line in self.quantities.write_off({each["order_item_id"]: each["quantity"]})
         ]
-        self.save_part(*lines, *write_offs)
-        self.is_stock_unreleased = True
+        self.save_part(*write_offs)
+        if not is_released:
+            self.is_stock_unreleased = True
         amount = sum((write_off.amount for write_off in write_offs), Decimal(0))
-        items = events.LineUnits.of_units(units)
+        items = events.StockUnits.of_write_offs(write_offs)
         return events.OrderUnitsWrittenOff.of(self, reason=reason, items=items, amount=amount)
 
-    def _mark_cancelled(self, reason: str, note: str, at: datetime, is_paid: bool) -> Event:
+    def _cancel(self, reason: str, note: str, at: datetime, is_paid: bool, held: Stock) -> Event:
         self.cancellation_reason, self.cancellation_note = reason, note
         self.cancelled_by, self.cancelled_at = request_context.current().actor, at
-        stock = events.StockItem.of_order(self) if self.placed_at else []
+        stock = events.StockItem.of_stock(held)
         return events.OrderCancelled.of(self, refund_required=is_paid, stock_to_release=stock)

@@ -4,17 +4,18 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import TypedDict
+from typing import Self, TypedDict
 
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Round
 
+from config.core import request_context
 from config.core.ids import PublicIdField
 from config.core.money import MAX_DECIMALS, MoneyField, TaxRateField, split
 from events.aggregate import Part
 from orders.exceptions import TooManyUnits
-from orders.quantities import Units
+from orders.quantities import Units, UnitsInWarehouse
 
 
 class ItemData(TypedDict):
@@ -172,6 +173,7 @@ class Dispatch(Part):
     order = models.ForeignKey("orders.Order", models.PROTECT, related_name="dispatches")
     order_item = models.ForeignKey(OrderItem, models.PROTECT, related_name="+")
     shipment_id = models.CharField(max_length=64)
+    warehouse_id = models.CharField(max_length=64, null=True)
     quantity = models.PositiveIntegerField()
     delivered_at = models.DateTimeField(null=True)
     reopened_at = models.DateTimeField(null=True)  # lost, or returned to the sender
@@ -197,12 +199,14 @@ class Dispatch(Part):
 class WriteOff(Part):
     """Units that will never ship.
 
-    No event tells Inventory about them: an operator releases their stock there by hand and then
-    records it here, which sets `released_at`.
+    Inventory releases their stock when it receives `order.units_written_off`, an extension event.
+    In an installation that does not publish it, an operator releases the stock by hand and then
+    records it here. Both set `released_at`.
     """
 
     order = models.ForeignKey("orders.Order", models.PROTECT, related_name="write_offs")
     order_item = models.ForeignKey(OrderItem, models.PROTECT, related_name="+")
+    warehouse_id = models.CharField(max_length=64, null=True)
     quantity = models.PositiveIntegerField()
     reason = models.CharField(max_length=32)
     amount = MoneyField()
@@ -228,3 +232,20 @@ class WriteOff(Part):
 
     def __str__(self) -> str:
         return f"{self.quantity} of {self.order_item_id}"
+
+    @classmethod
+    def of(
+        cls, line: OrderItem, units: UnitsInWarehouse, reason: str, at: datetime, is_released: bool
+    ) -> Self:
+        """Return a row about units that the line has just counted."""
+        return cls(
+            order=line.order,
+            order_item=line,
+            warehouse_id=units["warehouse_id"],
+            quantity=units["quantity"],
+            reason=reason,
+            amount=line.paid_for_written_off(units["quantity"]),
+            written_off_at=at,
+            written_off_by=request_context.current().actor,
+            released_at=at if is_released else None,
+        )

@@ -16,6 +16,7 @@ from config.core.money import CurrencyField, MoneyField, money
 from config.core.outbound import UPDATE_FIELDS, OutboundCall
 from events.aggregate import Aggregate, transition
 from events.schema import Event
+from orders.events import LineUnits
 from shipments import events
 from shipments.models.account import Adapter
 from shipments.models.parts import Label, Scan, ShipmentItem
@@ -312,7 +313,7 @@ class Shipment(OutboundCall, Aggregate):
     def mark_exception(self, *, scan: Scan) -> Event:
         """Record a problem that the carrier reports; the shipment may still arrive."""
         self.record_scan(scan)
-        return events.ShipmentException.of(self, status_description=scan.description)
+        return self._problem(events.ShipmentException, scan)
 
     @transition(
         source=UNDER_WAY, target=Status.DELIVERED, emits=events.ShipmentDelivered, verb="deliver"
@@ -335,7 +336,7 @@ class Shipment(OutboundCall, Aggregate):
         """Mark the shipment as lost; its units are to be sent again or written off."""
         self.record_scan(scan)
         self.finish_call()
-        return events.ShipmentLost.of(self, status_description=scan.description)
+        return self._problem(events.ShipmentLost, scan)
 
     @transition(
         source=Status.EXCEPTION,
@@ -347,7 +348,7 @@ class Shipment(OutboundCall, Aggregate):
         """Mark the shipment as returned; its units are to be sent again or written off."""
         self.record_scan(scan)
         self.finish_call()
-        return events.ShipmentReturnedToSender.of(self, status_description=scan.description)
+        return self._problem(events.ShipmentReturnedToSender, scan)
 
     @transition(source=OPEN, target=Status.CANCELLED, emits=events.ShipmentCancelled, verb="cancel")
     def cancel(self, *, reason: str, at: datetime) -> Event:
@@ -379,6 +380,10 @@ class Shipment(OutboundCall, Aggregate):
         else:
             self.last_error = ""
             self.request_call(now, after=TRACKING_INTERVAL)
+
+    def _problem(self, event: type[events.DeliveryProblem], scan: Scan) -> Event:
+        items = [LineUnits.of(line) for line in self.lines]
+        return event.of(self, items=items, status_description=scan.description)
 
     def _set_label(
         self, tracking_number: str, url: str, carrier_cost: Decimal | None, currency: str

@@ -240,7 +240,7 @@ BUDGET = {  # by method and route: the request, and its queries, including savep
     ("post", "order-place"): (of_order("/place", {}, status="pending"), 14),
     ("post", "order-reservation"): (of_order("/reservation", allocations), 16),
     ("post", "order-cancel"): (of_order("/cancel", {"reason": "fraud"}), 15),
-    ("post", "order-write-off"): (of_order("/write-off", everything, status="processing"), 17),
+    ("post", "order-write-off"): (of_order("/write-off", everything, status="processing"), 19),
     ("post", "order-hold"): (of_order("/hold", {"reason": "fraud"}), 13),
     ("post", "order-release"): (of_order("/release", {}, hold=True), 14),
     ("post", "order-release-units"): (written_off, 14),

@@ -30,7 +30,7 @@ BUDGET = {  # by name: the scenario with the most queries, and their number, inc
     "fulfillment.open_fulfillments": (reacting.written_off, 12),
     "fulfillment.follow_reservation": (reacting.reserved_elsewhere, 13),
     "fulfillment.withdraw_written_off_units": (reacting.written_off, 11),
-    "fulfillment.cancel_fulfillments": (reacting.cancelled, 7),
+    "fulfillment.cancel_fulfillments": (reacting.cancelled, 9),
     "fulfillment.send_lost_units_again": (reacting.returned_to_sender, 19),
     "shipments.ship_packed_units": (reacting.shipped_automatically, 17),
     "shipments.cancel_open_shipments": (reacting.cancelled, 13),

@@ -73,6 +73,13 @@ def test_events_are_kept_for_one_day_or_more():
     assert load(EVENTS_KEEP_DAYS="1") == ""
 
 
+@pytest.mark.parametrize("value", ['["order.held"]', '{"support": "order.held"}'])
+@pytest.mark.parametrize("name", ["EVENTS_CONSUMER_QUEUES", "EVENTS_NAMED_CONSUMERS"])
+def test_queues_must_have_lists_of_events(name, value):
+    assert "must be JSON like" in load(**{name: value})
+    assert load(**{name: '{"support": ["order.created"]}'}) == ""
+
+
 def test_without_a_proxy_the_forwarded_protocol_is_not_trusted():
     code = "import config.settings as s; assert not hasattr(s, 'SECURE_PROXY_SSL_HEADER'), 'taken'"
     assert load(code=code, TRUSTED_PROXIES="0") == ""

@@ -211,7 +211,7 @@ BUDGET = {  # by name: what prepares a run, its queries, and the queries of a ru
     "events.tasks.remove_old_events": (old_stream, 17, 1),
     "carts.tasks.abandon_idle_carts": (cart, 9, 2),
     "carts.tasks.expire_idle_carts": (cart, 8, 1),
-    "orders.tasks.expire_unpaid_orders": (unpaid_order, 11, 1),
+    "orders.tasks.expire_unpaid_orders": (unpaid_order, 12, 1),
     "orders.tasks.expire_pending_orders": (pending_order, 11, 1),
     "payments.tasks.call_gateway": (payment, 20, 7),
     "payments.tasks.call_gateways": (payments_due, 21, 1),

@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 
 import pytest
@@ -96,6 +97,28 @@ def test_internal_events_are_not_sent(consumer):
     happen("cart_1", internal(), created())
     publish()
     assert consumer.places() == [("cart_1", 1)]
+
+
+@pytest.mark.django_db
+def test_an_extension_event_is_sent_like_the_others_to_the_queue_that_names_it(consumers, settings):
+    settings.EVENTS_CONSUMER_QUEUES = {"support_consumer": ["cart.item_changed"]}
+    everything = consumers("#")
+    happen("cart_1", created(), internal(), added())
+    publish()
+    (only,) = consumers(None, f"{settings.EVENTS_QUEUE_PREFIX}support_consumer").read()
+    assert everything.places() == [("cart_1", 1), ("cart_1", 2), ("cart_1", 3)]
+    assert (only.id, only.body) == (everything.read()[1].id, everything.read()[1].body)
+    assert only.routing_key == "order.cart.item_changed"
+    assert (only.properties.type, only.properties.delivery_mode) == ("cart.item_changed", 2)
+    headers = only.properties.headers
+    assert headers.pop("x-delivery-count") == 0  # of the quorum queue
+    assert headers == {
+        "CC": ["cart.item_changed"],
+        "x-stream": "cart_1",
+        "x-sequence": 2,
+        "x-version": "1.0",
+    }
+    assert json.loads(only.body)["event"] == "cart.item_changed"
 
 
 @pytest.mark.django_db

@@ -13,11 +13,11 @@ from itertools import count
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.utils import timezone
 from pypdf import PdfReader
 
 from carts import services as carts
+from events.delivery import broker
 from events.models import EventRecord, Outbox
 from tests.broker.conftest import Consumer, Message, wait_until
 from tests.contract.test_samples import SAMPLES
@@ -26,7 +26,7 @@ from tests.mailbox import Mailbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-QUEUES = settings.CONSUMER_CONFIG[settings.EVENTS_EXCHANGE]["queues"]
+QUEUES = broker.bindings()
 MUG = {
     "variant_id": "var_mug",
     "title": "Stoneware mug",
@@ -205,7 +205,7 @@ def assert_the_invoice_came(mails: Mailbox) -> None:
 
 def test_the_messages_of_a_whole_life_match_the_samples(mails, web, consumers):
     shop = Shop(web, consumers("#"))
-    queues = {name: consumers(None, f"{settings.EVENTS_QUEUE_PREFIX}{name}") for name in QUEUES}
+    queues = {name: consumers(None, name) for name in QUEUES}
     order = check_out(shop)
     pay(shop, order)
     send_it(shop, order)

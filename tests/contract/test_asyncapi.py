@@ -13,7 +13,7 @@ from django.utils import timezone
 from carts.services import abandon_idle_carts, check_out
 from events.models import EventRecord
 from events.schema import registry
-from tests.contract.test_samples import SAMPLES
+from tests.contract.test_samples import EXTENSIONS, SAMPLES
 from tests.factories import ADDRESS, CartFactory, OrderFactory
 
 WARNING = 1  # an error is 0; what is above is advice
@@ -48,6 +48,32 @@ def test_the_reference_parser_accepts_it(document):
     complaints, events = judged(document)
     assert complaints == []
     assert sorted(events) == sorted(SAMPLES)
+
+
+@pytest.fixture
+def extended(client, settings):
+    """The document of an installation with a queue that names every internal event."""
+    settings.EVENTS_CONSUMER_QUEUES = {"support": list(EXTENSIONS)}
+    return client.get("/api/v1/events/asyncapi.json").json()
+
+
+def test_the_reference_parser_accepts_every_extension(extended):
+    complaints, events = judged(extended)
+    assert complaints == []
+    assert sorted(events) == sorted([*SAMPLES, *EXTENSIONS])
+
+
+@pytest.mark.parametrize("name", EXTENSIONS)
+def test_the_sample_of_an_extension_fits_its_schema(extended, name):
+    sample = json.loads(EXTENSIONS[name])
+    assert problems(extended, name, sample) == []
+    assert extended["components"]["messages"][name]["examples"][0]["payload"] == sample
+
+
+@pytest.mark.parametrize("name", EXTENSIONS)
+def test_an_extension_says_which_order_or_cart_it_is_about(name):
+    if not name.startswith("event."):  # these are about a message of any stream
+        assert {"order_id", "cart_id"} & json.loads(EXTENSIONS[name])["data"].keys()
 
 
 @pytest.mark.parametrize("part", ["bindings", "payload", "examples"])

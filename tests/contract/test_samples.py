@@ -9,9 +9,13 @@ from django.conf import settings
 
 from events import schema
 
-SAMPLES = {
-    path.stem: path.read_text() for path in sorted(Path(settings.BASE_DIR).glob("*/samples/*.json"))
+FILES = {
+    path.stem: path.read_text()
+    for folder in ("*/samples", "*/*/samples")
+    for path in sorted(Path(settings.BASE_DIR).glob(f"{folder}/*.json"))
 }
+SAMPLES = {name: text for name, text in FILES.items() if schema.registry[name].published}
+EXTENSIONS = {name: text for name, text in FILES.items() if name not in SAMPLES}
 
 
 def test_the_catalogue_is_the_29_events():
@@ -20,19 +24,23 @@ def test_the_catalogue_is_the_29_events():
     assert len(published) == 29
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+def test_every_internal_event_has_a_sample_because_a_queue_can_name_it():
+    assert schema.registry.keys() - set(SAMPLES) == set(EXTENSIONS)
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_a_sample_is_rendered_unchanged(name):
     """A sample that is decoded and rendered keeps its keys, their order and every digit."""
-    envelope = msgspec.json.decode(SAMPLES[name], type=schema.Envelope[schema.registry[name]])
+    envelope = msgspec.json.decode(FILES[name], type=schema.Envelope[schema.registry[name]])
     rendered = schema.render(
         envelope.data, organization_id=envelope.organization_id, at=envelope.timestamp
     )
-    assert rendered == msgspec.json.format(SAMPLES[name], indent=-1)
+    assert rendered == msgspec.json.format(FILES[name], indent=-1)
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", FILES)
 def test_an_envelope_has_five_keys_and_the_moment_of_its_event(name):
-    sample = json.loads(SAMPLES[name])
+    sample = json.loads(FILES[name])
     assert list(sample) == ["event", "version", "timestamp", "organization_id", "data"]
     assert sample["event"] == name
     if moment := schema.registry[name].moment:

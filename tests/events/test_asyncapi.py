@@ -25,6 +25,27 @@ def test_it_lists_the_published_events_only(client):
     assert [name for name in internal if name in response.content.decode()] == []
 
 
+def test_an_event_that_only_a_queue_asks_for_is_listed_as_an_extension(client, settings):
+    settings.EVENTS_QUEUE_PREFIX = ""
+    settings.EVENTS_CONSUMER_QUEUES = {
+        "inventory_order_consumer": ["order.units_written_off"],
+        "support": ["order.units_written_off", "order.confirmed"],
+    }
+    document = client.get(URL).json()
+    messages = document["components"]["messages"]
+    assert set(messages) == {*SAMPLES, "order.units_written_off"}
+    extension = messages["order.units_written_off"]
+    assert extension["tags"] == [{"name": "order"}, {"name": "extension"}]
+    assert "An extension event" in extension["description"]
+    assert extension["x-consumers"] == ["inventory_order_consumer", "support"]
+    assert document["channels"]["order.units_written_off"]["address"] == (
+        "order.order.units_written_off"
+    )
+    confirmed = messages["order.confirmed"]
+    assert confirmed["tags"] == [{"name": "order"}]
+    assert "support" in confirmed["x-consumers"]
+
+
 def test_a_message_has_its_routing_and_its_queues(client, settings):
     settings.EVENTS_QUEUE_PREFIX = "eu."
     settings.EVENTS_EXCHANGE = "order_events"

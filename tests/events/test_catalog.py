@@ -44,6 +44,17 @@ def test_internal_events_are_not_in_it(page):
     assert [name for name in internal if name in page] == []
 
 
+def test_an_event_that_a_queue_asks_for_is_marked_as_an_extension(client, settings):
+    settings.EVENTS_CONSUMER_QUEUES = {"support": ["order.held"]}
+    page = client.get(URL).content.decode()
+    said = article(page, "order.held")
+    assert "The order was put on hold" in said
+    assert "An extension event: it is published because" in said
+    assert "support" in said
+    assert '"reason" : "fraud"' in said
+    assert "An extension event" not in article(page, "order.confirmed")
+
+
 def test_an_entry_describes_the_event_its_routing_and_its_queues(page):
     said = article(page, "order.cancelled")
     assert "The order was cancelled" in said
@@ -84,7 +95,7 @@ class Package(Payload):
 class Sent(Event):
     """A payload with nested lists and objects."""
 
-    name, version = "parcel.sent", "1.0"
+    name, version, published = "parcel.sent", "1.0", True
     label: Item
     packages: list[Package] | None
     sizes: list[list[int]]

@@ -51,6 +51,23 @@ def test_an_internal_event_has_no_sequence_and_no_message():
 
 
 @pytest.mark.django_db
+def test_an_internal_event_that_a_queue_names_is_published_in_its_place(settings):
+    settings.EVENTS_CONSUMER_QUEUES = {"a": ["cart.created"], "b": ["cart.item_changed"]}
+    happen("cart_1", created(), internal(), added())
+    happen("cart_1", internal())
+    assert log() == [
+        ("cart.created", 1),
+        ("cart.item_changed", 2),
+        ("cart.item_added", 3),
+        ("cart.item_changed", 4),
+    ]
+    assert Outbox.objects.count() == 4
+    settings.EVENTS_CONSUMER_QUEUES = {}
+    happen("cart_1", internal(), added())
+    assert log()[-2:] == [("cart.item_changed", None), ("cart.item_added", 5)]
+
+
+@pytest.mark.django_db
 def test_a_stream_can_begin_with_an_internal_event():
     happen("cart_1", internal())
     happen("cart_1", created())

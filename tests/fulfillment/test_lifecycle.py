@@ -75,7 +75,7 @@ COMMANDS = {
 }
 PICKED = ("same", ["fulfillment.item_picked"])
 SHORT = ("same", ["fulfillment.item_short"])
-MOVED = ("same", ["fulfillment.units_withdrawn", "fulfillment.opened"])
+MOVED = ("same", ["fulfillment.units_moved", "fulfillment.opened"])
 PACKED = ("packed", ["fulfillment.packed"])
 CANCELLED = ("cancelled", ["fulfillment.cancelled"])
 TABLE = {  # the status after the command, and its events; a state that is missing refuses it

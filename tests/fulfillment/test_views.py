@@ -141,7 +141,8 @@ def test_the_units_of_a_cancelled_order_are_listed_until_they_are_back_on_the_sh
         assert unpacked.status_code == 200
         assert (unpacked.json()["to_unpack"], unpacked.json()["allowed_actions"]) == (False, [])
     recorded = event_data(row.order, "fulfillment.unpacked")
-    items = [{"order_item_id": row.lines[0].order_item_id, "quantity": 2}]
+    line = row.lines[0]
+    items = [{"order_item_id": line.order_item_id, "variant_id": line.variant_id, "quantity": 2}]
     assert (recorded["items"], recorded["unpacked_by"]) == (items, "user_1")
     assert event_names(row.order).count("fulfillment.unpacked") == 1
     refused = api.post(f"/api/v1/fulfillments/{started.id}/unpack")

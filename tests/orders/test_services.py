@@ -261,9 +261,23 @@ class TestCancelling:
         told_ = event_data(order, "order.cancelled")
         assert (told_["stock_to_release"], told_["refund_required"]) == ([], False)
 
-    def test_written_off_units_are_not_released_again(self):
+    @pytest.mark.parametrize(
+        ("queues", "remaining"),
+        [({}, [2, 1]), ({"inventory_order_consumer": ["order.units_written_off"]}, [1, 1])],
+    )
+    def test_written_off_units_are_released_once(self, settings, queues, remaining):
+        """With the order, unless their own event has released them."""
+        settings.EVENTS_CONSUMER_QUEUES = queues
         order = order_of(2, 1, status="confirmed")
         write_off(order, 0, 1)
+        cancel(order)
+        released = event_data(order, "order.cancelled")["stock_to_release"]
+        assert [item["quantity"] for item in released] == remaining
+
+    def test_units_that_an_operator_released_are_not_released_again(self):
+        order = order_of(2, 1, status="confirmed")
+        write_off(order, 0, 1)
+        services.release_written_off_units(order_id=order.id)
         cancel(order)
         released = event_data(order, "order.cancelled")["stock_to_release"]
         assert [item["quantity"] for item in released] == [1, 1]
@@ -485,8 +499,19 @@ class TestWritingOff:
         assert len(selectors.unreleased_write_offs(order)) == 2
         services.release_written_off_units(order_id=order.id)
         assert event_data(order, "order.units_released")["items"] == [
-            {"order_item_id": order.lines[0].id, "quantity": 2}
+            {
+                "order_item_id": order.lines[0].id,
+                "variant_id": "var_0",
+                "quantity": 2,
+                "warehouse_id": "wh_101",
+            }
         ]
+        assert selectors.unreleased_write_offs(order) == []
+
+    def test_published_write_offs_need_no_release_by_hand(self, settings):
+        settings.EVENTS_CONSUMER_QUEUES = {"inventory": ["order.units_written_off"]}
+        order = order_of(3, status="confirmed")
+        write_off(order, 0, 1)
         assert selectors.unreleased_write_offs(order) == []
 
     def test_shipped_units_cannot_be_written_off(self):

@@ -24,6 +24,16 @@ from config.devserver.demo_client import API, DemoClient, DemoFailed
 from events.operations import console
 from events.operations.console import BOLD
 
+# What Inventory needs to keep its stock by events alone, as in compose.yaml.
+CONSUMER_QUEUES = {
+    "inventory_order_consumer": [
+        "order.reserved",
+        "order.units_written_off",
+        "order.units_reopened",
+        "fulfillment.units_moved",
+    ]
+}
+
 
 class Command(BaseCommand):
     help = "Run web server, worker and scheduler in one process on SQLite, with a short demo."
@@ -49,6 +59,7 @@ class Command(BaseCommand):
             )
         for noisy in ("access", "celery", "kombu"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
+        settings.EVENTS_CONSUMER_QUEUES = settings.EVENTS_CONSUMER_QUEUES or CONSUMER_QUEUES
         directory = _directory()
         with _exclusive(directory), _listening(port) as server:
             self.check()
