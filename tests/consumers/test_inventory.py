@@ -1,0 +1,339 @@
+"""Inventory keeps its stock by events alone, and it equals the rows of the database."""
+
+import random
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+from events.delivery import broker
+from events.models import EventRecord
+from fulfillment import services as fulfillment
+from orders import services as orders
+from orders.models import Order
+from tests.consumers.inventory import EXTENSIONS, Inventory, Level
+from tests.consumers.truth import true_stock
+from tests.factories import LineFactory, OrderFactory, pay
+from tests.flows.goods import arrive, lose, now, pack, ship
+from tests.fulfillment.factories import fulfillments, pick, reach, short
+from tests.returns.factories import approve, receive, request
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
+
+QUEUE = "inventory_order_consumer"
+
+
+class Received(NamedTuple):
+    """A message of the log, as the consumer's queue receives it."""
+
+    id: str
+    place: tuple[str, int]
+    body: str
+
+
+def messages() -> list[Received]:
+    """Return all messages of Inventory's queue so far, in the order of the log."""
+    bound = broker.bindings()[QUEUE]
+    rows = EventRecord.objects.filter(sequence__isnull=False, name__in=bound).order_by("number")
+    return [Received(row.id, (row.stream, row.sequence or 0), row.body) for row in rows]
+
+
+def inventory(received: list[Received]) -> Inventory:
+    consumer = Inventory()
+    for message in received:
+        consumer.feed(message)
+    return consumer
+
+
+class Shop:
+    """An order of three lines, and what happens to it; after each step Inventory is compared."""
+
+    def __init__(self, run_reactions: Callable[[], None]) -> None:
+        self._run_reactions = run_reactions
+        lines = [LineFactory(quantity=quantity) for quantity in (3, 2, 4)]
+        lines[2]["preferred_warehouse_id"] = None
+        self.order: Order = OrderFactory(items=lines)
+        self.settle()
+
+    def settle(self) -> None:
+        """Run what is pending, and compare Inventory's stock with the truth."""
+        self._run_reactions()
+        assert inventory(messages()).stock() == true_stock()
+
+    def item(self, n: int = 0) -> str:
+        return self.order.lines[n].id
+
+    def answer(self) -> None:
+        """Send Inventory's answers to the API."""
+        for order_id, body in inventory(messages()).reservations("wh_far"):
+            orders.record_reservation(order_id=order_id, rejected=False, **body)
+        self.settle()
+
+    def split(self) -> None:
+        """Reserve the first two lines in two warehouses each, the third in one."""
+        places = [{"wh_1": 2, "wh_2": 1}, {"wh_2": 1, "wh_1": 1}, {"wh_3": 4}]
+        allocations: Any = [
+            {"order_item_id": self.item(n), "warehouse_id": warehouse, "quantity": quantity}
+            for n, where in enumerate(places)
+            for warehouse, quantity in where.items()
+        ]
+        orders.reserve_stock(
+            order_id=self.order.id, reservation_id="res_split", allocations=allocations
+        )
+        self.settle()
+
+    def pay(self) -> None:
+        pay(self.order)
+        self.settle()
+
+    def in_warehouse(self, warehouse_id: str) -> Any:
+        """Return the latest fulfillment of a warehouse."""
+        return [f for f in fulfillments(self.order) if f.warehouse_id == warehouse_id][-1]
+
+    def write_off(self, n: int, quantity: int) -> None:
+        units = {self.item(n): quantity}
+        orders.write_off_units(order_id=self.order.id, units=units, reason="out_of_stock")
+        self.settle()
+
+    def cancel(self) -> None:
+        orders.cancel_order(order_id=self.order.id, reason="customer_request")
+        self.settle()
+
+    def send(self, warehouse_id: str) -> Any:
+        found = self.in_warehouse(warehouse_id)
+        pack(found, run_reactions=self.settle)
+        return ship(found, run_reactions=self.settle)
+
+
+def cancel_before_the_reservation(shop: Shop) -> None:
+    shop.cancel()
+
+
+def cancel_after_the_reservation(shop: Shop) -> None:
+    shop.answer()
+    shop.cancel()
+
+
+def cancel_after_the_payment(shop: Shop) -> None:
+    shop.split()
+    shop.pay()
+    shop.cancel()
+
+
+def reserve_after_the_payment(shop: Shop) -> None:
+    shop.pay()
+    shop.split()
+    shop.answer()
+    shop.cancel()
+
+
+def reserve_again(shop: Shop) -> None:
+    shop.answer()
+    shop.pay()
+    shop.write_off(0, 1)
+    allocations: Any = [
+        {"order_item_id": shop.item(n), "warehouse_id": "wh_9", "quantity": quantity}
+        for n, quantity in enumerate((2, 2, 4))
+    ]
+    orders.reserve_stock(order_id=shop.order.id, reservation_id="res_9", allocations=allocations)
+    shop.settle()
+    shop.cancel()
+
+
+def write_off_some_and_cancel(shop: Shop) -> None:
+    shop.split()
+    shop.pay()
+    shop.write_off(0, 1)
+    shop.write_off(1, 2)
+    shop.cancel()
+
+
+def write_off_everything(shop: Shop) -> None:
+    shop.split()
+    shop.pay()
+    units = {shop.item(n): quantity for n, quantity in enumerate((3, 2, 4))}
+    orders.write_off_units(order_id=shop.order.id, units=units, reason="out_of_stock")
+    shop.settle()
+    assert now(shop.order).status == "cancelled"
+
+
+def write_off_what_is_not_picked(shop: Shop) -> None:
+    """The open warehouse gives up its units first, then the one that picks."""
+    shop.split()
+    shop.pay()
+    one = reach(shop.in_warehouse("wh_1"), "started")
+    pick(one, quantity=1)
+    shop.settle()
+    shop.write_off(0, 2)
+    assert {f.warehouse_id: f.quantities[shop.item(0)] for f in fulfillments(shop.order)} == {
+        "wh_1": 1,
+        "wh_2": 0,
+        "wh_3": 0,
+    }
+    shop.cancel()
+
+
+def write_off_the_rest(shop: Shop) -> None:
+    shop.split()
+    shop.pay()
+    parcel = shop.send("wh_1")
+    shop.write_off(0, 1)
+    shop.write_off(1, 1)
+    shop.write_off(2, 4)
+    arrive(parcel, run_reactions=shop.settle)
+    assert now(shop.order).status == "delivered"
+
+
+def write_off_a_short_unit(shop: Shop) -> None:
+    """It was missing in the first of two warehouses that have units of the line."""
+    shop.split()
+    shop.pay()
+    one = reach(shop.in_warehouse("wh_1"), "started")
+    short(one, quantity=1)
+    shop.settle()
+    fulfillment.write_off_short_units(fulfillment_id=one.id, units={shop.item(0): 1})
+    shop.settle()
+    for warehouse in ("wh_1", "wh_2", "wh_3"):
+        arrive(shop.send(warehouse), run_reactions=shop.settle)
+    assert now(shop.order).status == "delivered"
+
+
+def move_a_short_unit(shop: Shop) -> None:
+    shop.split()
+    shop.pay()
+    one = reach(shop.in_warehouse("wh_1"), "started")
+    short(one, quantity=1)
+    fulfillment.move_units(fulfillment_id=one.id, warehouse_id="wh_4", units={shop.item(0): 1})
+    shop.settle()
+    for warehouse in ("wh_4", "wh_3", "wh_2", "wh_1"):
+        arrive(shop.send(warehouse), run_reactions=shop.settle)
+
+
+def move_and_cancel(shop: Shop) -> None:
+    shop.split()
+    shop.pay()
+    two = shop.in_warehouse("wh_2")
+    units = {shop.item(0): 1, shop.item(1): 1}
+    fulfillment.move_units(fulfillment_id=two.id, warehouse_id="wh_3", units=units)
+    shop.settle()
+    shop.write_off(0, 1)
+    shop.cancel()
+
+
+def start_where_no_warehouse_was_known(shop: Shop) -> None:
+    shop.pay()
+    (unknown,) = (f for f in fulfillments(shop.order) if f.warehouse_id is None)
+    fulfillment.start_fulfillment(
+        fulfillment_id=unknown.id, warehouse_id="wh_7", assigned_to="picker_1"
+    )
+    shop.settle()
+    arrive(shop.send("wh_7"), run_reactions=shop.settle)
+    shop.write_off(0, 3)
+
+
+def deliver_everything(shop: Shop) -> None:
+    shop.answer()
+    shop.pay()
+    for warehouse in ("wh_101", "wh_far"):
+        arrive(shop.send(warehouse), run_reactions=shop.settle)
+    assert now(shop.order).status == "delivered"
+    assert inventory(messages()).stock() == {
+        ("org_1", line.variant_id, warehouse): Level(on_hand=-line.quantity)
+        for line, warehouse in zip(shop.order.lines, ("wh_101", "wh_101", "wh_far"), strict=True)
+    }
+
+
+def lose_a_parcel_and_send_it_again(shop: Shop) -> None:
+    shop.split()
+    shop.pay()
+    lose(shop.send("wh_1"), run_reactions=shop.settle)
+    arrive(shop.send("wh_1"), run_reactions=shop.settle)
+
+
+def lose_a_parcel_and_write_it_off(shop: Shop) -> None:
+    shop.split()
+    shop.pay()
+    lose(shop.send("wh_3"), run_reactions=shop.settle)
+    shop.write_off(2, 3)
+    arrive(shop.send("wh_3"), run_reactions=shop.settle)
+
+
+def lose_every_parcel_and_write_everything_off(shop: Shop) -> None:
+    shop.split()
+    shop.pay()
+    for warehouse in ("wh_1", "wh_2", "wh_3"):
+        lose(shop.send(warehouse), run_reactions=shop.settle)
+    for n, quantity in enumerate((3, 2, 4)):
+        shop.write_off(n, quantity)
+    assert now(shop.order).status == "cancelled"
+
+
+def return_some_units_damaged(shop: Shop) -> None:
+    deliver_everything(shop)
+    back = request(now(shop.order), 2, 0, 3)
+    approve(back)
+    receive(back, 1, 2)
+    shop.settle()
+    receive(back, condition="damaged", accepted=False)
+    shop.settle()
+    variants = [line.variant_id for line in shop.order.lines]
+    stock = inventory(messages()).stock()
+    assert [
+        sum(level.on_hand for (_, variant, _), level in stock.items() if variant == each)
+        for each in variants
+    ] == [1 - 3, -2, 2 - 4]
+
+
+CANCELLED: list[Callable[[Shop], None]] = [
+    cancel_before_the_reservation,
+    cancel_after_the_reservation,
+    cancel_after_the_payment,
+    reserve_after_the_payment,
+    reserve_again,
+    write_off_some_and_cancel,
+    write_off_everything,
+    write_off_what_is_not_picked,
+    move_and_cancel,
+    lose_every_parcel_and_write_everything_off,
+]
+FINISHED: list[Callable[[Shop], None]] = [
+    write_off_the_rest,
+    write_off_a_short_unit,
+    move_a_short_unit,
+    start_where_no_warehouse_was_known,
+    deliver_everything,
+    lose_a_parcel_and_send_it_again,
+    lose_a_parcel_and_write_it_off,
+    return_some_units_damaged,
+]
+
+
+@pytest.mark.parametrize("life", CANCELLED + FINISHED)
+def test_stock_follows_from_the_messages_of_a_whole_life(life, run_reactions, settings):
+    """Also when the messages arrive in another order, and some of them twice."""
+    settings.EVENTS_CONSUMER_QUEUES = {QUEUE: list(EXTENSIONS)}
+    settings.EVENTS_QUEUE_PREFIX = ""
+    life(Shop(run_reactions))
+    received = messages()
+    shuffled = received + received[::2]
+    random.Random(len(received)).shuffle(shuffled)
+    assert inventory(shuffled).stock() == true_stock()
+
+
+@pytest.mark.parametrize("life", CANCELLED)
+@pytest.mark.parametrize("named", [(), ("order.units_written_off",), ("fulfillment.units_moved",)])
+def test_a_cancelled_order_releases_what_inventory_still_holds(
+    life, named, run_reactions, settings, monkeypatch
+):
+    """By the messages that it was sent, so also without most extension events.
+
+    `order.reserved` stands for its own answers, which it knows without a message.
+    """
+    settings.EVENTS_CONSUMER_QUEUES = {QUEUE: ["order.reserved", *named]}
+    settings.EVENTS_QUEUE_PREFIX = ""
+    monkeypatch.setattr(Shop, "settle", lambda shop: shop._run_reactions())
+    shop = Shop(run_reactions)
+    life(shop)
+    assert now(shop.order).status == "cancelled"
+    held = inventory(messages()).orders()[shop.order.id].held
+    assert not +held, "it still holds units"
