@@ -12,7 +12,8 @@ from config import settings
 
 bind = ["0.0.0.0:8000"]
 worker_class = "gthread"
-threads = 8  # not more than DATABASE_POOL_SIZE: each request holds one connection
+# Fewer than DATABASE_POOL_SIZE: each request holds one connection, and takes numbers with another.
+threads = 8
 timeout = 30  # seconds without a heartbeat before a process is killed
 graceful_timeout = 25  # seconds to finish running requests, less than the host grants
 keepalive = 75  # seconds; longer than the load balancer's, so that it closes connections first

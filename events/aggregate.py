@@ -135,6 +135,7 @@ class Aggregate(models.Model):
         self._events: list[tuple[Event, datetime]] = []
         self._changed_parts: dict[type[Part], dict[int, Part]] = {}
         self._deleted_parts: dict[type[Part], dict[int, Part]] = {}
+        self._is_outdated = False
 
     @property
     def stream(self) -> str:
@@ -153,12 +154,21 @@ class Aggregate(models.Model):
 
     def record(self, event: Event) -> None:
         """Record an event; the next `save()` writes it to the outbox."""
+        self._expect_current()
         self._events.append((event, event.happened_at or timezone.now()))
 
     def pull_events(self) -> list[tuple[Event, datetime]]:
         """Return the recorded events with the moments when they happened, and forget them."""
         events, self._events = self._events, []
         return events
+
+    def mark_outdated(self) -> None:
+        """Refuse further events and saves: reactions have run, and may have changed the row."""
+        self._is_outdated = True
+
+    def _expect_current(self) -> None:
+        if self._is_outdated:
+            raise TypeError(f"Reactions to {self.pk} may have changed it: load it again.")
 
     def save_part(self, *parts: Part) -> None:
         """Write new or changed parts with the next `save()`."""
@@ -172,7 +182,11 @@ class Aggregate(models.Model):
             self._deleted_parts.setdefault(type(part), {})[id(part)] = part
 
     def save(self, **kwargs: Any) -> None:
-        """Save parts, row and events in one transaction, so that a crash cannot separate them."""
+        """Save parts, row and events in one transaction, so that a crash cannot separate them.
+
+        Call it last: reactions to the events run in it. Raises TypeError after they have run.
+        """
+        self._expect_current()
         with transaction.atomic(savepoint=False):
             self._write_parts()
             super().save(**kwargs)

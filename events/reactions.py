@@ -1,13 +1,17 @@
-"""Reactions: what a context does about another context's event, exactly once and in order."""
+"""Reactions: what a context does about another context's event, exactly once and in order.
+
+A reaction runs in the transaction that records its event, so an effect directly follows its cause.
+If it fails, it becomes a row that a worker retries. Deferred reactions always become rows.
+"""
 
 import logging
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F
 from django.db.models.functions import Now
 
 from config.core import request_context
@@ -30,22 +34,33 @@ class Registered:
     name: str
     context: str
     handler: Handler
+    deferred: bool
 
 
 _by_event: defaultdict[str, list[Registered]] = defaultdict(list)
 _by_name: dict[str, Registered] = {}
 
 
-def reacts_to(event: type[schema.Event]) -> Callable[[Handler], Handler]:
+def reacts_to(
+    event: type[schema.Event], *, deferred: bool = False
+) -> Callable[[Handler], Handler]:
     """Register `handler(event, about)`: the typed payload, and its row in the log.
 
-    The handler runs in a transaction of its own after the event was committed, once, and after all
-    earlier reactions of its context to the same stream. It must not call external services.
+    The handler runs once, in a savepoint of the transaction that records the event, under the lock
+    of the order or cart. It uses the payload: the aggregate may have changed further in the same
+    transaction. It suppresses the refusals that it expects, as its last act. After any other
+    exception it is retried by a worker, and later reactions of its context to the same stream wait.
+    It must not call external services.
+
+    With `deferred`, a worker runs it after the commit. That is for what takes a lock that other
+    orders wait for. A context is deferred as a whole, because its reactions run in order.
     """
 
     def register(handler: Handler) -> Handler:
         context = handler.__module__.partition(".")[0]
-        reaction = Registered(f"{context}.{handler.__name__}", context, handler)
+        reaction = Registered(f"{context}.{handler.__name__}", context, handler, deferred)
+        if any(each.context == context and each.deferred != deferred for each in _by_name.values()):
+            raise ValueError(f"The reactions of {context} are all deferred, or none is.")
         _by_event[event.name].append(reaction)
         _by_name[reaction.name] = reaction
         return handler
@@ -53,9 +68,68 @@ def reacts_to(event: type[schema.Event]) -> Callable[[Handler], Handler]:
     return register
 
 
-def to(event_name: str) -> list[Registered]:
-    """Return the reactions to an event."""
-    return _by_event[event_name]
+def immediate(event_name: str) -> list[Registered]:
+    """Return the reactions that run in the transaction that records the event."""
+    return [reaction for reaction in _by_event[event_name] if not reaction.deferred]
+
+
+def deferred(event_name: str) -> list[Registered]:
+    """Return the reactions that a worker runs after the commit."""
+    return [reaction for reaction in _by_event[event_name] if reaction.deferred]
+
+
+def run_immediate(event: schema.Event, about: EventRecord, *, waiting: set[str]) -> None:
+    """Run the immediate reactions to an event, each in a savepoint.
+
+    A reaction that fails becomes a row for a worker, and so do all reactions of the contexts that
+    are `waiting`, because earlier ones of theirs are pending.
+    """
+    waiting = set(waiting)
+    for reaction in immediate(about.name):
+        error = None
+        if reaction.context not in waiting:
+            error = _attempt(reaction, event, about)
+            if error is None:
+                continue
+            waiting.add(reaction.context)
+        _defer(reaction, about, error)
+
+
+def _attempt(reaction: Registered, event: schema.Event, about: EventRecord) -> Exception | None:
+    try:
+        with transaction.atomic(), _context_of(about):
+            reaction.handler(event, about)
+    except Exception as error:
+        if connection.needs_rollback:
+            raise  # the connection is lost, and with it the transaction
+        logger.exception("%s failed on %s", reaction.name, about.name, extra=about.to_log())
+        return error
+    return None
+
+
+def _defer(reaction: Registered, about: EventRecord, error: Exception | None) -> None:
+    Reaction.objects.create(
+        event=about,
+        reaction=reaction.name,
+        stream=about.stream,
+        context=reaction.context,
+        **(_failure(1, error) if error else {}),
+    )
+
+
+def _context_of(about: EventRecord) -> AbstractContextManager[None]:
+    """Reactions act as `system`, in the request and the trace that caused the event."""
+    return request_context.use(request_id=about.request_id, traceparent=about.traceparent)
+
+
+def _failure(attempts: int, error: Exception) -> dict[str, Any]:
+    return {
+        "attempts": attempts,
+        "last_error": repr(error)[:2000],
+        "not_before": next_attempt(attempts),
+        "notified_at": None,  # so that the sweep enqueues its task as soon as it is due
+        "parked_at": Now() if attempts >= MAX_ATTEMPTS else None,
+    }
 
 
 class ReactionsPending(Conflict):
@@ -108,7 +182,7 @@ def _oldest_due(stream: str, context: str) -> Reaction | None:
 def _run(row: Reaction) -> None:
     about = row.event
     try:
-        with transaction.atomic(), request_context.use(traceparent=about.traceparent):
+        with transaction.atomic(), _context_of(about):
             # Deleted first: a second worker that has read the row waits here, or finds it gone.
             if not Reaction.objects.filter(pk=row.pk).delete()[0]:
                 return
@@ -118,11 +192,4 @@ def _run(row: Reaction) -> None:
         if isinstance(error, OperationalError | InterfaceError) and not connection.is_usable():
             raise  # a lost database connection is no failure of the reaction
         logger.exception("%s failed on %s", row.reaction, about.name, extra=about.to_log())
-        failed = row.attempts + 1
-        Reaction.objects.filter(pk=row.pk).update(
-            attempts=F("attempts") + 1,
-            last_error=repr(error)[:2000],
-            not_before=next_attempt(failed),
-            notified_at=None,  # so that the sweep enqueues its task as soon as it is due
-            parked_at=Now() if failed >= MAX_ATTEMPTS else None,
-        )
+        Reaction.objects.filter(pk=row.pk).update(**_failure(row.attempts + 1, error))

@@ -9,19 +9,19 @@ from orders.events import OrderConfirmed
 from payments.events import RefundSucceeded
 
 
-@reacts_to(OrderConfirmed)
+@reacts_to(OrderConfirmed, deferred=True)
 def bill_confirmed_order(event: OrderConfirmed, about: EventRecord) -> None:
     """Issue the invoice of a confirmed order. An order that costs nothing gets one too."""
     services.issue_invoice(order_id=event.order_id)
 
 
-@reacts_to(InvoiceCreated)
+@reacts_to(InvoiceCreated, deferred=True)
 def queue_new_invoice(event: InvoiceCreated, about: EventRecord) -> None:
     """Queue the PDF of a new invoice and the mail to the buyer."""
     services.queue_invoice(invoice_id=event.invoice_id)
 
 
-@reacts_to(RefundSucceeded)
+@reacts_to(RefundSucceeded, deferred=True)
 def credit_refund(event: RefundSucceeded, about: EventRecord) -> None:
     """Issue a credit note for a refund, whatever its method.
 
@@ -39,7 +39,7 @@ def credit_refund(event: RefundSucceeded, about: EventRecord) -> None:
     )
 
 
-@reacts_to(CreditNoteIssued)
+@reacts_to(CreditNoteIssued, deferred=True)
 def queue_new_credit_note(event: CreditNoteIssued, about: EventRecord) -> None:
     """Queue the PDF of a new credit note."""
     services.queue_document(invoice_id=event.invoice_id, credit_note_id=event.credit_note_id)

@@ -12,7 +12,7 @@ from django.utils import timezone
 import fulfillment.selectors
 import payments.selectors
 import shipments.selectors
-from config.core.numbering import next_number
+from config.core.numbering import take_number
 from config.core.request_context import SYSTEM
 from config.core.timers import for_each
 from events.schema import is_published
@@ -88,8 +88,7 @@ def open_order(
     given_id = {"id": order_id} if order_id else {}
     payment_method = terms.get("payment_method")
     ttl = selectors.reservation_ttl_minutes(organization_id, payment_method) if place else None
-    # From here on, other orders of the organization wait for this transaction to commit.
-    number = next_number(organization_id=organization_id, series="ORD", at=timezone.now())
+    number = take_number(organization_id=organization_id, series="ORD", at=timezone.now())
     order = Order.open(
         **given_id,
         organization_id=organization_id,

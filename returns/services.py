@@ -10,7 +10,7 @@ from django.utils import timezone
 
 import orders.selectors
 import payments.selectors
-from config.core.numbering import next_number
+from config.core.numbering import take_number
 from returns import selectors
 from returns.exceptions import ReturnWindowClosed
 from returns.models import Return, ReturnItem
@@ -71,8 +71,7 @@ def request_return(
         override_reason=override_reason,
         lines=lines,
         at=now,
-        # Other return requests of the organization wait from here until this transaction ends.
-        rma_number=next_number(organization_id=order.organization_id, series="RMA", at=now),
+        rma_number=take_number(organization_id=order.organization_id, series="RMA", at=now),
     )
     return_request.save(force_insert=True)
     return return_request

@@ -2,7 +2,9 @@
 
 import socket
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,13 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.test import Client, TransactionTestCase
 
+import orders.services
+import returns.services
 from config.api import idempotency, tokens
 from config.api.operations import operation_of
 from config.api.views import ContextViewSet
 from config.celery import app
+from config.core import numbering
 from config.core.exceptions import DomainError
 from events import reactions
 from events.delivery import broker as broker_
@@ -95,6 +100,23 @@ def awake(monkeypatch: pytest.MonkeyPatch, enqueued: object) -> None:
     """Send enqueued tasks, with a thread and a connection for this test."""
     notify._forget_after_fork()
     monkeypatch.setattr(notify, "_put", _put)
+
+
+@pytest.fixture(autouse=True)
+def numbers_roll_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take numbers in the transaction of the test, so that each test begins with the first."""
+    for services in (orders.services, returns.services):
+        monkeypatch.setattr(services, "take_number", numbering.next_number)
+
+
+@pytest.fixture
+def reactions_as_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turn every reaction into a row for a worker, as if each had failed at first."""
+    rows = {
+        name: [replace(each, deferred=True) for each in registered]
+        for name, registered in reactions._by_event.items()
+    }
+    monkeypatch.setattr(reactions, "_by_event", defaultdict(list, rows))
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def start_payment(order: Order, method: str = "sandbox", token: str | None = Non
 
 
 def pay(order: Order) -> Payment:
-    """Pay the amount due; the reactions stay pending."""
+    """Pay the amount due, which confirms the order."""
     return start_payment(order, token="tok_ok")
 
 
@@ -109,18 +109,13 @@ class PaymentFactory(factory.Factory):
             return capture.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
         tokens = {"pending": None, "failed": "tok_declined"}
         payment = start_payment(order, token=tokens.get(status, "tok_ok"))
-        if payment.applies_to_order:
-            orders.confirm_order(order_id=order.id, payment_id=payment.id)
         if status == "refunded":
             refund(payment, payment.amount)
         return Payment.objects.get(pk=payment.pk)
 
 
 def refund(payment: Payment, amount: Any, **given: Any) -> Refund:
-    """Refund a payment of a confirmed order, and call its gateway."""
-    payment = Payment.objects.select_related("order").get(pk=payment.pk)
-    if payment.applies_to_order and not payment.order.confirmed_at:
-        orders.confirm_order(order_id=payment.order_id, payment_id=payment.id)
+    """Refund a payment, and call its gateway."""
     given = {"reason": "operator", **given}
     refund = refunds.request_refund(payment_id=payment.id, amount=Decimal(amount), **given)
     gateway.call_gateway(payment_id=payment.id)
@@ -130,7 +125,7 @@ def refund(payment: Payment, amount: Any, **given: Any) -> Refund:
 def confirm(order: Order) -> Order:
     """Pay the amount due, and confirm the order."""
     payment = pay(order)
-    return orders.confirm_order(order_id=order.id, payment_id=payment.id)
+    return orders.confirm_order(order_id=order.id, payment_id=payment.id)  # if reactions are rows
 
 
 def start(order: Order) -> Order:

@@ -1,16 +1,36 @@
 """Numbers for people: `ORD-2025-0001`, counted for each organization, series and year."""
 
+from contextlib import closing
 from datetime import UTC, datetime
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 
 def next_number(*, organization_id: str, series: str, at: datetime) -> str:
-    """Return the next number of a series.
+    """Return the next number of a series that must have no gaps.
 
-    The series stays locked until the transaction ends, so that numbers have no gaps and follow the
-    order of commits. Call it as late as possible in the transaction.
+    The series stays locked until the transaction ends, so that numbers follow the order of commits.
+    Call it as late as possible in the transaction.
     """
+    return _next(connection, organization_id, series, at)
+
+
+def take_number(*, organization_id: str, series: str, at: datetime) -> str:
+    """Return the next number of a series that may have gaps, and lock nothing.
+
+    Within a transaction it uses another connection of the pool, so that other transactions do not
+    wait for this one. SQLite has one writer at a time, so the number is part of the transaction.
+    """
+    if connection.vendor != "postgresql":
+        return _next(connection, organization_id, series, at)
+    with closing(connections.create_connection(DEFAULT_DB_ALIAS)) as separate:
+        return _next(separate, organization_id, series, at)
+
+
+def _next(
+    connection: BaseDatabaseWrapper, organization_id: str, series: str, at: datetime
+) -> str:
     year = at.astimezone(UTC).year
     with connection.cursor() as cursor:
         cursor.execute(

@@ -51,23 +51,11 @@ def cart(**changes: Any) -> Cart:
     return Cart.open(**fields | changes)
 
 
-class Source:
-    """The attributes of an aggregate that the outbox uses, without a table."""
-
-    organization_id = "org_1"
-
-    def __init__(self, stream: str, events: tuple[Event, ...]) -> None:
-        self.stream = self.pk = stream
-        self._events = events
-
-    def pull_events(self) -> list[tuple[Event, datetime]]:
-        return [(event, event.happened_at or NOON) for event in self._events]
-
-
 def happen(stream: str, *events: Event) -> None:
     """Record events in a stream, and commit."""
+    recorded = [(event, event.happened_at or NOON) for event in events]
     with transaction.atomic():
-        outbox.write(Source(stream, events))  # type: ignore[arg-type]
+        outbox.record(recorded, organization_id="org_1", stream=stream, subject=stream)
 
 
 def fill(streams: int, each: int) -> None:

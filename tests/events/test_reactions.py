@@ -1,17 +1,21 @@
 import threading
 from collections import defaultdict
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from carts.events import CartCreated, CartItemAdded, CartItemChanged
-from config.core import retry
-from config.core.request_context import current
+from carts.models import Cart
+from config.core import request_context, retry
+from config.core.exceptions import Conflict
 from events import reactions
 from events.models import EventRecord, Reaction
-from tests.events.sample_events import added, at_once, created, happen, internal
+from tests.events.sample_events import added, at_once, cart, created, happen, internal
 
 
 @pytest.fixture(autouse=True)
@@ -23,13 +27,19 @@ def reacts_to(monkeypatch):
 
 
 @pytest.fixture
-def seen(reacts_to):
-    """The events that the context `tests` reacted to, in order."""
+def later(reacts_to):
+    """Return `reacts_to` for deferred reactions."""
+    return partial(reacts_to, deferred=True)
+
+
+@pytest.fixture
+def seen(later):
+    """The events that the deferred context `tests` reacted to, in order."""
     handled = []
 
-    @reacts_to(CartCreated)
-    @reacts_to(CartItemAdded)
-    @reacts_to(CartItemChanged)
+    @later(CartCreated)
+    @later(CartItemAdded)
+    @later(CartItemChanged)
     def note(event, about):
         handled.append((event, about))
 
@@ -42,6 +52,176 @@ def run_reactions():
 
 def due_now():
     Reaction.objects.update(not_before=timezone.now())
+
+
+def log():
+    return list(EventRecord.objects.order_by("number").values_list("name", "sequence"))
+
+
+def of(context, handler):
+    """Return the handler as if it were a function of another context."""
+    handler.__module__ = f"{context}.reactions"
+    return handler
+
+
+@pytest.mark.django_db
+def test_effects_directly_follow_their_cause(reacts_to, enqueued):
+    """The events of one save are written one by one, each with what follows from it."""
+
+    @reacts_to(CartCreated)
+    def change(event, about):
+        assert about == EventRecord.objects.get(name="cart.created")
+        happen("cart_1", internal())
+
+    @reacts_to(CartItemChanged)
+    def add(event, about):
+        happen("cart_1", added(2))
+
+    happen("cart_1", created(), added(1))
+    names = ["cart.created", "cart.item_changed", "cart.item_added", "cart.item_added"]
+    assert log() == list(zip(names, [1, None, 2, 3], strict=True))
+    assert not Reaction.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_reaction_acts_as_system_in_the_request_that_caused_it(reacts_to):
+    @reacts_to(CartCreated)
+    def go_on(event, about):
+        happen("cart_1", internal())
+
+    with request_context.use(actor="user_1", request_id="req_1", traceparent="00-a-b-01"):
+        happen("cart_1", created())
+        assert request_context.current().actor == "user_1"
+    done = EventRecord.objects.get(name="cart.item_changed")
+    assert (done.actor, done.request_id, done.traceparent) == ("system", "req_1", "00-a-b-01")
+
+
+@pytest.fixture
+def broken(reacts_to):
+    """A reaction to cart.created that fails after its effect while the list is not empty."""
+    reasons = [RuntimeError("the first reason")]
+
+    @reacts_to(CartCreated)
+    def break_down(event, about):
+        Group.objects.create(name="half done")
+        happen("cart_1", added(9))
+        if reasons:
+            raise reasons[0]
+
+    return reasons
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("error", [RuntimeError("oh"), Conflict("no"), IntegrityError("twice")])
+def test_a_failed_reaction_leaves_the_command_and_becomes_a_row(broken, error):
+    broken[0] = error
+    happen("cart_1", created())
+    happen("cart_1", internal(), added(1))
+    assert log() == [("cart.created", 1), ("cart.item_changed", None), ("cart.item_added", 2)]
+    assert not Group.objects.exists()
+    row = Reaction.objects.get()
+    assert (row.reaction, row.attempts, row.parked_at) == ("tests.break_down", 1, None)
+    assert repr(error) in row.last_error
+    assert row.not_before > timezone.now()
+    broken.clear()
+    due_now()
+    run_reactions()
+    assert log()[-1] == ("cart.item_added", 3)
+    assert not Reaction.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_statement_that_fails_in_a_reaction_leaves_the_command(reacts_to):
+    @reacts_to(CartCreated)
+    def divide(event, about):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 / 0")
+
+    happen("cart_1", created(), added(1))
+    assert log() == [("cart.created", 1), ("cart.item_added", 2)]
+    assert "division by zero" in Reaction.objects.get().last_error
+
+
+@pytest.mark.django_db
+def test_later_reactions_of_the_same_stream_and_context_wait_for_a_failed_one(broken, reacts_to):
+    for context in ("tests", "others"):
+
+        @reacts_to(CartItemAdded)
+        @partial(of, context)
+        def note(event, about, context=context):
+            Group.objects.create(name=f"{context} {about.stream} {event.quantity}")
+
+    def done():
+        return list(Group.objects.order_by("id").values_list("name", flat=True))
+
+    happen("cart_1", created(), added(1))
+    assert done() == ["others cart_1 1"]
+    broken.clear()
+    happen("cart_2", added(1))
+    assert done()[1:] == ["tests cart_2 1", "others cart_2 1"]
+    due_now()
+    run_reactions()
+    assert done()[3:] == ["half done", "others cart_1 9", "tests cart_1 1", "tests cart_1 9"]
+
+
+@pytest.mark.django_db
+def test_a_refusal_that_a_reaction_suppresses_has_no_effect(reacts_to):
+    @transaction.atomic(savepoint=False)
+    def refuse():
+        Group.objects.create(name="half done")
+        raise Conflict("no")
+
+    @reacts_to(CartCreated)
+    def try_it(event, about):
+        with suppress(Conflict):
+            refuse()
+
+    happen("cart_1", created(), added(1))
+    assert not Reaction.objects.exists()
+    assert not Group.objects.exists()
+    assert log() == [("cart.created", 1), ("cart.item_added", 2)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_its_database_connection_the_command_fails(reacts_to):
+    @reacts_to(CartCreated)
+    def lose(event, about):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with pytest.raises(OperationalError):
+        happen("cart_1", created())
+    connection.close()
+    assert log() == []
+    assert not Reaction.objects.exists()
+
+
+@pytest.mark.django_db
+def test_after_its_reactions_have_run_an_aggregate_must_be_loaded_again(reacts_to):
+    @reacts_to(CartCreated)
+    def pass_by(event, about):
+        pass
+
+    basket = cart()
+    basket.save()
+    for act in (basket.save, partial(basket.record, added())):
+        with pytest.raises(TypeError, match="load it again"):
+            act()
+    again = Cart.objects.get()
+    again.record(added(cart_id=again.id))
+    again.save()
+    again.save()  # nothing reacts to added items
+
+
+def test_a_context_is_deferred_as_a_whole(reacts_to, later):
+    later(CartCreated)(of("tests", lambda event, about: None))
+    later(CartCreated)(of("tests", lambda event, about: None))
+    reacts_to(CartCreated)(of("others", lambda event, about: None))
+    with pytest.raises(ValueError, match="tests"):
+        reacts_to(CartItemAdded)(of("tests", lambda event, about: None))
+
+
+# Rows: deferred reactions, and those that have failed
 
 
 @pytest.mark.django_db
@@ -71,8 +251,8 @@ def test_the_task_of_a_reaction_is_enqueued_after_the_commit(seen, enqueued):
 
 
 @pytest.mark.django_db
-def test_a_reaction_acts_as_system_in_the_same_trace(reacts_to):
-    @reacts_to(CartCreated)
+def test_a_reaction_acts_as_system_in_the_same_trace(later):
+    @later(CartCreated)
     def go_on(event, about):
         happen("cart_1", internal())
 
@@ -81,12 +261,12 @@ def test_a_reaction_acts_as_system_in_the_same_trace(reacts_to):
     run_reactions()
     done = EventRecord.objects.get(name="cart.item_changed")
     assert (done.actor, done.traceparent) == ("system", "00-a-b-01")
-    assert current().traceparent is None
+    assert request_context.current().traceparent is None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_three_concurrent_workers_run_each_reaction_once_in_order(reacts_to):
-    @reacts_to(CartItemAdded)
+def test_three_concurrent_workers_run_each_reaction_once_in_order(later):
+    @later(CartItemAdded)
     def count(event, about):
         Group.objects.create(name=f"{event.quantity}")
 
@@ -105,13 +285,13 @@ def test_three_concurrent_workers_run_each_reaction_once_in_order(reacts_to):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_reaction_is_not_missed_while_the_lock_is_taken(reacts_to):
-    @reacts_to(CartCreated)
+def test_a_reaction_is_not_missed_while_the_lock_is_taken(later):
+    @later(CartCreated)
     def record_another(event, about):
         # As if another process commits an event, and its task finds this one still running.
         at_once(lambda: happen("cart_1", added()), run_reactions)
 
-    @reacts_to(CartItemAdded)
+    @later(CartItemAdded)
     def note(event, about):
         Group.objects.create(name="reacted")
 
@@ -121,11 +301,11 @@ def test_a_reaction_is_not_missed_while_the_lock_is_taken(reacts_to):
 
 
 @pytest.fixture
-def failing(reacts_to):
-    """A reaction to cart.created that fails while the list is not empty."""
+def failing(later):
+    """A deferred reaction to cart.created that fails while the list is not empty."""
     reasons = ["the first reason"]
 
-    @reacts_to(CartCreated)
+    @later(CartCreated)
     def fail(event, about):
         Group.objects.create(name="half done")
         if reasons:
@@ -144,6 +324,7 @@ def test_a_failed_reaction_is_rolled_back_and_retried_later(failing):
     assert "the first reason" in pending.last_error
     assert pending.not_before > timezone.now()
     failing.clear()
+    Reaction.objects.update(not_before=timezone.now() + timedelta(minutes=1))
     run_reactions()
     assert Reaction.objects.exists(), "it is not due"
     due_now()
@@ -175,8 +356,8 @@ def test_after_ten_failures_a_reaction_is_parked_and_blocks_later_ones(failing, 
 
 
 @pytest.mark.django_db
-def test_a_failure_blocks_only_its_stream_and_context(failing, reacts_to):
-    @reacts_to(CartCreated)
+def test_a_failure_blocks_only_its_stream_and_context(failing, later):
+    @later(CartCreated)
     def other(event, about):
         Group.objects.create(name="other")
 
@@ -189,10 +370,10 @@ def test_a_failure_blocks_only_its_stream_and_context(failing, reacts_to):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_lost_database_connection_does_not_count_as_a_failure(reacts_to):
+def test_a_lost_database_connection_does_not_count_as_a_failure(later):
     lost = []
 
-    @reacts_to(CartCreated)
+    @later(CartCreated)
     def lose(event, about):
         if not lost:
             lost.append(True)

@@ -10,7 +10,7 @@ from fulfillment import selectors, services
 from fulfillment.models import Fulfillment
 from orders import services as orders
 from orders.models import Order
-from tests.factories import LineFactory, OrderFactory
+from tests.factories import LineFactory, OrderFactory, confirm
 
 PACKAGE = {"weight": "2.5", "length": "30", "width": "20", "height": "10"}
 
@@ -32,13 +32,15 @@ class FulfillmentFactory(factory.Factory):
 def order_in(*warehouses: dict[str, int], **fields: Any) -> Order:
     """A confirmed order whose lines are allocated: `{"wh_1": 2}` for each line."""
     lines = [LineFactory(quantity=sum(line.values())) for line in warehouses]
-    order = OrderFactory(items=lines, **{"status": "confirmed", **fields})
+    status = fields.pop("status", "confirmed")
+    order = OrderFactory(items=lines, status="placed", **fields)
     allocations = [
         {"order_item_id": line.id, "warehouse_id": warehouse, "quantity": quantity}
         for line, where in zip(order.lines, warehouses, strict=True)
         for warehouse, quantity in where.items()
     ]
-    return orders.reserve_stock(order_id=order.id, reservation_id="res_1", allocations=allocations)
+    orders.reserve_stock(order_id=order.id, reservation_id="res_1", allocations=allocations)
+    return confirm(order) if status == "confirmed" else order
 
 
 def fulfillments(order: Order) -> list[Fulfillment]:
