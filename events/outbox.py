@@ -63,9 +63,7 @@ def write(aggregate: Aggregate) -> None:
             aggregate.mark_outdated()
 
 
-def record(
-    events: Sequence[Recorded], *, organization_id: str, stream: str, subject: str
-) -> None:
+def record(events: Sequence[Recorded], *, organization_id: str, stream: str, subject: str) -> None:
     """Write events, each with the moment when it happened, and run the reactions to each.
 
     An event is written after the reactions to the one before it have run, so that effects directly

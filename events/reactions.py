@@ -41,9 +41,7 @@ _by_event: defaultdict[str, list[Registered]] = defaultdict(list)
 _by_name: dict[str, Registered] = {}
 
 
-def reacts_to(
-    event: type[schema.Event], *, deferred: bool = False
-) -> Callable[[Handler], Handler]:
+def reacts_to(event: type[schema.Event], *, deferred: bool = False) -> Callable[[Handler], Handler]:
     """Register `handler(event, about)`: the typed payload, and its row in the log.
 
     The handler runs once, in a savepoint of the transaction that records the event, under the lock

@@ -2,9 +2,7 @@
 
 import socket
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -107,16 +105,6 @@ def numbers_roll_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take numbers in the transaction of the test, so that each test begins with the first."""
     for services in (orders.services, returns.services):
         monkeypatch.setattr(services, "take_number", numbering.next_number)
-
-
-@pytest.fixture
-def reactions_as_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Turn every reaction into a row for a worker, as if each had failed at first."""
-    rows = {
-        name: [replace(each, deferred=True) for each in registered]
-        for name, registered in reactions._by_event.items()
-    }
-    monkeypatch.setattr(reactions, "_by_event", defaultdict(list, rows))
 
 
 @pytest.fixture

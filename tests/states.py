@@ -29,7 +29,7 @@ def check_outcomes(
     outcomes: Mapping[str, Outcome],
     subtests: pytest.Subtests,
 ) -> None:
-    """Run each command alone, and compare the result with its outcome."""
+    """Run each command alone, and compare the aggregate's status and events with its outcome."""
     rows, before = type(aggregate).objects, latest_number()
     status = rows.get(pk=aggregate.pk).status
     for name, command in commands.items():
@@ -42,7 +42,7 @@ def check_outcomes(
             else:
                 command(row)
             after, events = expected if isinstance(expected, tuple) else ("same", [])
-            recorded = EventRecord.objects.filter(stream=row.stream, number__gt=before)
+            recorded = EventRecord.objects.filter(subject=row.pk, number__gt=before)
             assert [event.name for event in recorded.order_by("number")] == events
             assert rows.get(pk=row.pk).status == (status if after == "same" else after)
 

@@ -28,9 +28,7 @@ def take_number(*, organization_id: str, series: str, at: datetime) -> str:
         return _next(separate, organization_id, series, at)
 
 
-def _next(
-    connection: BaseDatabaseWrapper, organization_id: str, series: str, at: datetime
-) -> str:
+def _next(connection: BaseDatabaseWrapper, organization_id: str, series: str, at: datetime) -> str:
     year = at.astimezone(UTC).year
     with connection.cursor() as cursor:
         cursor.execute(

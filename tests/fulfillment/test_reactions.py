@@ -16,6 +16,7 @@ from tests.fulfillment.factories import (
     pick,
     reach,
 )
+from tests.reacting import as_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -67,7 +68,8 @@ def test_the_allocation_is_fixed_once_picking_has_started():
 def test_picking_cannot_start_before_a_new_reservation_is_planned():
     order = order_in({"wh_1": 2})
     fulfillment = fulfillments(order)[0]
-    orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[])
+    with as_rows():
+        orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[])
     with pytest.raises(ReactionsPending):
         services.start_fulfillment(fulfillment_id=fulfillment.id)
 
@@ -76,7 +78,8 @@ def test_a_cancelled_order_cancels_its_fulfillments(run_reactions):
     order = order_in({"wh_1": 2}, {"wh_2": 3})
     one, two = fulfillments(order)
     reach(one, "started")
-    orders.cancel_order(order_id=order.id, reason="customer_request")
+    with as_rows():
+        orders.cancel_order(order_id=order.id, reason="customer_request")
     with pytest.raises(OrderIsCancelled):
         pick(one)
     run_reactions()
@@ -106,7 +109,8 @@ def test_picked_units_cannot_be_written_off():
 def test_units_written_off_in_the_order_cannot_be_picked():
     order = order_in({"wh_1": 3})
     fulfillment = reach(fulfillments(order)[0], "started")
-    write_off(order, 0, 2)
+    with as_rows():
+        write_off(order, 0, 2)
     with pytest.raises(TooManyFulfillmentUnits, match="not written off"):
         pick(fulfillment, quantity=2)
     pick(fulfillment)

@@ -26,6 +26,7 @@ from tests.fulfillment.factories import (
     short,
 )
 from tests.log import event_data, event_names, latest_number
+from tests.reacting import as_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -49,8 +50,8 @@ class TestStarting:
         run_reactions()
         assert event_names(order, after=before) == [
             "fulfillment.started",
-            "fulfillment.started",
             "order.processing",
+            "fulfillment.started",
         ]
         assert event_data(order, "order.processing")["warehouse_id"] == "wh_1"
 
@@ -162,7 +163,6 @@ class TestShortPicks:
         run_reactions()
         assert event_names(order, after=before) == [
             "fulfillment.units_short",
-            "order.processing",
             "order.units_written_off",
             "refund.requested",
         ]
@@ -179,8 +179,9 @@ class TestShortPicks:
         short(fulfillment)
         run_reactions()
         item = order.lines[0].id
-        services.write_off_short_units(fulfillment_id=fulfillment.id, units={item: 1})
-        write_off(order, 0, 1)
+        with as_rows():
+            services.write_off_short_units(fulfillment_id=fulfillment.id, units={item: 1})
+            write_off(order, 0, 1)
         run_reactions()
         assert order_selectors.get(order.id).lines[0].cancelled == 1
         assert units(again(fulfillment)) == {item: 2}

@@ -8,6 +8,7 @@ from shipments.services import lifecycle
 from tests.factories import OrderFactory, cancel, pay, start_payment
 from tests.fulfillment.factories import FulfillmentFactory, fulfillments, order_in, reach
 from tests.log import event_data, event_names
+from tests.reacting import as_rows
 from tests.shipments.factories import create, dispatch, label, scan
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -35,8 +36,9 @@ def test_a_payment_confirms_the_order(run_reactions):
 
 def test_a_payment_does_not_confirm_a_cancelled_order(run_reactions):
     order = OrderFactory()
-    pay(order)
-    cancel(order)
+    with as_rows():
+        pay(order)
+        cancel(order)
     run_reactions()
     assert status(order) == "cancelled"
     assert "order.confirmed" not in event_names(order)

@@ -12,6 +12,7 @@ from returns.models import Return
 from tests import factories
 from tests.factories import OrderFactory, deliver, ship, start, start_payment
 from tests.log import event_data, event_names
+from tests.reacting import as_rows
 from tests.returns.factories import (
     ReturnFactory,
     amounts,
@@ -30,10 +31,13 @@ pytestmark = pytest.mark.django_db
 def of_two_payments():
     """A delivered order of 50.00, paid with 30.00 first and 20.00 later."""
     order = OrderFactory()
-    first = factories.pay(order)
-    changed = "UPDATE payments_payment SET amount = 30, captured = 30 WHERE id = %s RETURNING id"
-    Payment.objects.raw(changed, [first.id])[0]
-    second = factories.pay(order)
+    with as_rows():
+        first = factories.pay(order)
+        changed = (
+            "UPDATE payments_payment SET amount = 30, captured = 30 WHERE id = %s RETURNING id"
+        )
+        Payment.objects.raw(reduce, [first.id])[0]
+        second = factories.pay(order)
     orders.confirm_order(order_id=order.id, payment_id=second.id)
     start(order), ship(order), deliver(order)
     row = request(order)
@@ -58,8 +62,9 @@ def test_a_bounced_refund_is_pending_again(run_reactions):
     row = ReturnFactory(status="received")
     refund(row)
     [payment] = payment_selectors.of_order(row.order_id)
-    gateway.call_gateway(payment_id=payment.id)
-    fail_refund(row)
+    with as_rows():
+        gateway.call_gateway(payment_id=payment.id)
+        fail_refund(row)
     run_reactions()
     assert amounts(row) == ("received", 50, 0)
     done = pay_out(row)
@@ -143,7 +148,8 @@ def test_a_refund_is_reduced_by_an_earlier_refund_of_the_payment(
     earlier, status, refunded, run_reactions
 ):
     row = ReturnFactory(status="received")
-    services.refund_return(return_id=row.id)
+    with as_rows():
+        services.refund_return(return_id=row.id)
     [payment] = payment_selectors.of_order(row.order_id)
     factories.refund(payment, earlier)
     run_reactions()

@@ -42,8 +42,8 @@ class TestRefunding:
         assert event_names(row.order, after=before)[2:] == [
             "payment.refunded",
             "refund.succeeded",
-            "credit_note.issued",
             "return.refunded",
+            "credit_note.issued",
         ]
         assert amounts(row) == ("refunded", 0, 50)
         assert event_data(row.order, "payment.refunded")["refund_reason"] == "customer_return"
@@ -73,7 +73,7 @@ class TestRefunding:
         for amount in ("20", "20", None):
             amount = amount and Decimal(amount)
             services.refund_return(return_id=row.id, amount=amount)
-        assert event_names(row.order, after=before) == ["return.refund_due"]
+        assert event_names(row.order, after=before) == ["return.refund_due", "refund.requested"]
         with pytest.raises(InvalidTransition, match="no refund for it is pending"):
             services.refund_return(return_id=row.id, amount=Decimal(10))
         pay_out(row)

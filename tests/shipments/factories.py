@@ -15,6 +15,7 @@ from shipments import selectors
 from shipments.models import Shipment
 from shipments.services import creation, label_purchase, labels, lifecycle
 from tests.fulfillment.factories import FulfillmentFactory, fulfillments, order_in, reach
+from tests.reacting import as_rows
 
 TO = {"carrier": "FedEx", "service": "Ground"}
 BY_HAND = {**TO, "carrier": "manual"}
@@ -114,5 +115,6 @@ def long_ago(**given: Any) -> Shipment:
 
 
 def cancel_order(shipment: Shipment) -> None:
-    """Cancel the order, without the reaction of its shipments."""
-    orders.cancel_order(order_id=shipment.order_id, reason="customer_request")
+    """Cancel the order; the reactions to it stay pending."""
+    with as_rows():
+        orders.cancel_order(order_id=shipment.order_id, reason="customer_request")

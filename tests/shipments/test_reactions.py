@@ -8,6 +8,7 @@ from shipments.models import Shipment
 from shipments.services import lifecycle
 from tests.fulfillment.factories import fulfillments, order_in, reach
 from tests.log import event_data, event_names
+from tests.reacting import as_rows
 from tests.shipments import factories
 from tests.shipments.factories import ShipmentFactory, create, dispatch, label, packed
 from tests.shipments.test_services import SHIPPING
@@ -30,14 +31,16 @@ def test_without_a_carrier_in_the_order_no_shipment_is_created(run_reactions):
 
 
 def test_an_existing_shipment_of_the_units_is_kept(run_reactions):
-    fulfillment = packed(2, shipping=SHIPPING)
+    with as_rows():
+        fulfillment = packed(2, shipping=SHIPPING)
     create(fulfillment)
     run_reactions()
     assert selectors.active(fulfillment.order_id).count() == 1
 
 
 def test_no_shipment_is_created_for_a_cancelled_order(run_reactions):
-    fulfillment = packed(shipping=SHIPPING)
+    with as_rows():
+        fulfillment = packed(shipping=SHIPPING)
     factories.orders.cancel_order(order_id=fulfillment.order_id, reason="fraud")
     run_reactions()
     assert not Shipment.objects.exists()

@@ -22,6 +22,7 @@ from shipments.models import CarrierAccount
 from shipments.services import creation, labels, lifecycle
 from tests.fulfillment.factories import FulfillmentFactory
 from tests.log import event_data, event_names, latest_number
+from tests.reacting import as_rows
 from tests.shipments import factories
 from tests.shipments.factories import (
     BY_HAND,
@@ -51,7 +52,7 @@ def items(fulfillment):
 class TestCreateShipment:
     def test_by_default_all_packed_units_are_shipped_as_the_order_says(self):
         fulfillment = packed(2, 3, shipping=SHIPPING)
-        shipment = creation.create_shipment(fulfillment_id=fulfillment.id)
+        (shipment,) = selectors.active(fulfillment.order_id)
         assert shipment.units == dict(zip(items(fulfillment), [2, 3], strict=True))
         assert (shipment.carrier, shipment.service) == ("DHL", "Express")
         assert (shipment.signature_required, shipment.warehouse_id) == (True, "wh_1")
@@ -65,7 +66,8 @@ class TestCreateShipment:
         }
 
     def test_the_customer_pays_the_shipping_cost_once(self):
-        fulfillment = packed(3, shipping=SHIPPING)
+        with as_rows():  # otherwise all units are in one shipment
+            fulfillment = packed(3, shipping=SHIPPING)
         first, second = (create(fulfillment, units={items(fulfillment)[0]: 1}) for _ in range(2))
         assert (first.shipping_cost, second.shipping_cost) == (Decimal("9.90"), 0)
         creation.cancel_shipment(shipment_id=first.id)
@@ -74,7 +76,9 @@ class TestCreateShipment:
 
     def test_arguments_override_the_order(self):
         given = {"shipping_cost": Decimal("1.00"), "signature_required": False}
-        shipment = create(packed(shipping=SHIPPING), carrier="UPS", **given)
+        with as_rows():
+            fulfillment = packed(shipping=SHIPPING)
+        shipment = create(fulfillment, carrier="UPS", **given)
         assert (shipment.carrier, shipment.service) == ("UPS", "Ground")
         assert (shipment.shipping_cost, shipment.signature_required) == (1, False)
 
