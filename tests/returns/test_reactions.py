@@ -33,10 +33,8 @@ def of_two_payments():
     order = OrderFactory()
     with as_rows():
         first = factories.pay(order)
-        changed = (
-            "UPDATE payments_payment SET amount = 30, captured = 30 WHERE id = %s RETURNING id"
-        )
-        Payment.objects.raw(reduce, [first.id])[0]
+        smaller = "UPDATE payments_payment SET amount=30, captured=30 WHERE id = %s RETURNING id"
+        Payment.objects.raw(smaller, [first.id])[0]
         second = factories.pay(order)
     orders.confirm_order(order_id=order.id, payment_id=second.id)
     start(order), ship(order), deliver(order)
