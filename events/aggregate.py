@@ -10,6 +10,7 @@ from django.apps import apps
 from django.db import models, transaction
 from django.utils import timezone
 
+from config.core import request_context
 from config.core.exceptions import Conflict
 from events.schema import Event
 
@@ -155,7 +156,7 @@ class Aggregate(models.Model):
     def record(self, event: Event) -> None:
         """Record an event; the next `save()` writes it to the outbox."""
         self._expect_current()
-        self._events.append((event, event.happened_at or timezone.now()))
+        self._events.append((event, event.happened_at or request_context.now()))
 
     def pull_events(self) -> list[tuple[Event, datetime]]:
         """Return the recorded events with the moments when they happened, and forget them."""

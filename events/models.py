@@ -127,7 +127,7 @@ class Publication(models.Model):
 
 
 class Reaction(PendingWork):
-    """A reaction of one context to an event that is deferred, has failed, or waits for a failed one.
+    """A reaction to an event that is deferred, has failed, or waits for one that has failed.
 
     The transaction that runs it deletes the row.
     """

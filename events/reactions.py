@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -82,20 +83,22 @@ def run_immediate(event: schema.Event, about: EventRecord, *, waiting: set[str])
     A reaction that fails becomes a row for a worker, and so do all reactions of the contexts that
     are `waiting`, because earlier ones of theirs are pending.
     """
-    waiting = set(waiting)
+    waiting, at = set(waiting), request_context.now()
     for reaction in immediate(about.name):
         error = None
         if reaction.context not in waiting:
-            error = _attempt(reaction, event, about)
+            error = _attempt(reaction, event, about, at)
             if error is None:
                 continue
             waiting.add(reaction.context)
         _defer(reaction, about, error)
 
 
-def _attempt(reaction: Registered, event: schema.Event, about: EventRecord) -> Exception | None:
+def _attempt(
+    reaction: Registered, event: schema.Event, about: EventRecord, at: datetime
+) -> Exception | None:
     try:
-        with transaction.atomic(), _context_of(about):
+        with transaction.atomic(), _context_of(about, at=at):
             reaction.handler(event, about)
     except Exception as error:
         if connection.needs_rollback:
@@ -115,9 +118,9 @@ def _defer(reaction: Registered, about: EventRecord, error: Exception | None) ->
     )
 
 
-def _context_of(about: EventRecord) -> AbstractContextManager[None]:
+def _context_of(about: EventRecord, *, at: datetime | None = None) -> AbstractContextManager[None]:
     """Reactions act as `system`, in the request and the trace that caused the event."""
-    return request_context.use(request_id=about.request_id, traceparent=about.traceparent)
+    return request_context.use(request_id=about.request_id, traceparent=about.traceparent, at=at)
 
 
 def _failure(attempts: int, error: Exception) -> dict[str, Any]:

@@ -212,7 +212,7 @@ def cancel_fulfillments(*, order_id: str) -> None:
     orders.selectors.get_for_update(order_id)
     for fulfillment in selectors.of_order(order_id).exclude(status=Status.CANCELLED):
         if fulfillment.status in Fulfillment.UNPACKED or fulfillment.present_units:
-            fulfillment.cancel(reason="order_cancelled", at=timezone.now())
+            fulfillment.cancel(reason="order_cancelled", at=request_context.now())
             fulfillment.save()
 
 
@@ -263,7 +263,7 @@ def _withdraw(fulfillment: Fulfillment, units: Units, *, reason: WithdrawalReaso
 
 def _cancel_if_empty(fulfillment: Fulfillment, *, reason: str) -> None:
     if fulfillment.is_empty() and fulfillment.status in Fulfillment.UNPACKED:
-        fulfillment.cancel(reason=reason, at=timezone.now())
+        fulfillment.cancel(reason=reason, at=request_context.now())
 
 
 def _expect_no_fulfillment_in(warehouse_id: str, order_id: str) -> None:

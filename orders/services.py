@@ -12,8 +12,8 @@ from django.utils import timezone
 import fulfillment.selectors
 import payments.selectors
 import shipments.selectors
+from config.core import request_context
 from config.core.numbering import take_number
-from config.core.request_context import SYSTEM
 from config.core.timers import for_each
 from events.schema import is_published
 from orders import selectors
@@ -223,7 +223,7 @@ def confirm_order(*, order_id: str, payment_id: str | None) -> Order:
     if is_confirmed and not order.is_cancelled():
         return order
     captured = payments.selectors.received(order.id)
-    order.confirm(payment_id=payment_id, captured=captured, at=timezone.now())
+    order.confirm(payment_id=payment_id, captured=captured, at=request_context.now())
     order.save()
     return order
 
@@ -244,7 +244,7 @@ def cancel_unpayable_order(*, order_id: str) -> Order:
     """Cancel an order after its payment's last attempt failed, unless another may succeed."""
     order = selectors.get_for_update(order_id)
     if order.status == Order.Status.PLACED and not payments.selectors.may_still_be_paid(order):
-        _cancel(order, Order.CancellationReason.PAYMENT_FAILED, "", timezone.now())
+        _cancel(order, Order.CancellationReason.PAYMENT_FAILED, "", request_context.now())
         order.save()
     return order
 
@@ -255,7 +255,7 @@ def hold_order(*, order_id: str, reason: str, note: str = "") -> Order:
     order = selectors.get_for_update(order_id)
     if (order.hold_reason, order.hold_note) == (reason, note):
         return order
-    order.hold(reason=reason, note=note, at=timezone.now())
+    order.hold(reason=reason, note=note, at=request_context.now())
     order.save()
     return order
 
@@ -279,7 +279,7 @@ def release_order(*, order_id: str) -> Order:
 def release_after_mismatch(*, order_id: str) -> None:
     """Release an order from its hold for a mismatched payment, unless another one is unresolved."""
     order = selectors.get_for_update(order_id)
-    is_held = (order.hold_reason, order.held_by) == (Order.HoldReason.PAYMENT, SYSTEM)
+    is_held = (order.hold_reason, order.held_by) == (Order.HoldReason.PAYMENT, request_context.SYSTEM)
     if is_held and not order.is_cancelled() and not payments.selectors.mismatched(order_id):
         order.release()
         order.save()
@@ -344,7 +344,7 @@ def reopen_units(*, order_id: str, shipment_id: str) -> Order:
     if dispatches[0].delivered_at:
         raise UnknownShipment(f"{shipment_id} has been delivered.")
     if not dispatches[0].reopened_at:
-        order.reopen_units(dispatches=dispatches, at=timezone.now())
+        order.reopen_units(dispatches=dispatches, at=request_context.now())
         order.save()
     return order
 
@@ -421,7 +421,7 @@ def _write_off(order: Order, units: WarehouseUnits, reason: str) -> None:
     order.write_off(
         units=units,
         reason=reason,
-        at=timezone.now(),
+        at=request_context.now(),
         is_paid=payments.selectors.has_money(order.id),
         held=_held_without(order, units),
     )

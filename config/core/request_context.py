@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.utils import timezone
 
 SYSTEM = "system"
 
@@ -18,6 +21,7 @@ class RequestContext:
     organization_id: str | None = None
     request_id: str | None = None
     traceparent: str | None = None
+    at: datetime | None = None  # in reactions: the moment of the command that they follow from
 
 
 _current: ContextVar[RequestContext] = ContextVar("request_context", default=RequestContext())
@@ -28,12 +32,21 @@ def current() -> RequestContext:
     return _current.get()
 
 
+def now() -> datetime:
+    """Return the current time; in reactions, the moment of the command that they follow from."""
+    return _current.get().at or timezone.now()
+
+
 @contextmanager
 def use(
-    *, actor: str = SYSTEM, request_id: str | None = None, traceparent: str | None = None
+    *,
+    actor: str = SYSTEM,
+    request_id: str | None = None,
+    traceparent: str | None = None,
+    at: datetime | None = None,
 ) -> Iterator[None]:
     """Set the actor and the request for the block."""
-    token = _current.set(RequestContext(actor, None, request_id, traceparent))
+    token = _current.set(RequestContext(actor, None, request_id, traceparent, at))
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 import orders.selectors
+from config.core import request_context
 from payments import selectors
 from payments.exceptions import (
     OrderNotPayable,
@@ -101,7 +102,7 @@ def abandon_payment(*, payment_id: str) -> Payment:
 def abandon_unneeded_payments(*, order_id: str) -> None:
     """The order is paid: stop waiting for its other payments."""
     payments = selectors.of_order_for_update(orders.selectors.get_for_update(order_id))
-    abandon_all(payments, reason="order_paid", at=timezone.now())
+    abandon_all(payments, reason="order_paid", at=request_context.now())
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 import orders.selectors
+from config.core import request_context
 from payments import selectors
 from payments.exceptions import OrderNotConfirmed, RefundNotManual, RefundReturned, UnknownRefund
 from payments.models import Payment, Refund
@@ -89,7 +90,7 @@ def refund_order(
 def refund_cancelled_order(*, order_id: str) -> None:
     """Refund everything that was captured for an order, and stop waiting for the rest."""
     payments = selectors.of_order_for_update(orders.selectors.get_for_update(order_id))
-    abandon_all(payments, reason="order_cancelled", at=timezone.now())
+    abandon_all(payments, reason="order_cancelled", at=request_context.now())
     for payment in payments:
         _refund_rest(payment, Reason.ORDER_CANCELLED)
 
@@ -125,7 +126,7 @@ def _refund(
     cause: str | None = None,
 ) -> Refund:
     payment.request_refund(
-        amount=amount, reason=reason, method=method, cause=cause, at=timezone.now()
+        amount=amount, reason=reason, method=method, cause=cause, at=request_context.now()
     )
     payment.save()
     return payment.refunds[-1]

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 import fulfillment.selectors
 import orders.selectors
+from config.core import request_context
 from config.core.money import exact
 from shipments import selectors
 from shipments.exceptions import CarrierRequired, NothingToShip, NotPacked, TooManyPackedUnits
@@ -107,7 +108,7 @@ def cancel_open_shipments(*, order_id: str) -> None:
     orders.selectors.get_for_update(order_id)
     for shipment_id in selectors.open_ids(order_id):
         shipment = selectors.get_for_update(shipment_id)
-        shipment.cancel(reason="order_cancelled", at=timezone.now())
+        shipment.cancel(reason="order_cancelled", at=request_context.now())
         shipment.save()
 
 

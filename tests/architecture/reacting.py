@@ -35,20 +35,28 @@ Counts = dict[str, list[int]]  # the queries of each call, by the reaction's nam
 
 @contextmanager
 def counting(patch: pytest.MonkeyPatch) -> Iterator[Counts]:
-    """Count the queries of every reaction in the block, without those of `run_reactions`."""
+    """Count the queries of every reaction in the block, without those of reactions to its events."""
     counts: Counts = defaultdict(list)
+    nested = [0]  # queries of the reactions to the events of each running reaction
 
     def counted(registered: reactions.Registered) -> reactions.Registered:
         def handler(event: Any, about: EventRecord) -> None:
+            nested.append(0)
             with CaptureQueriesContext(connection) as queries:
                 registered.handler(event, about)
-            counts[registered.name].append(len(queries))
+            counts[registered.name].append(len(queries) - nested.pop())
+            nested[-1] += len(queries)
 
         return replace(registered, handler=handler)
 
     with patch.context() as patched:
         by_name = {name: counted(each) for name, each in reactions._by_name.items()}
+        by_event = {
+            name: [by_name[each.name] for each in registered]
+            for name, registered in reactions._by_event.items()
+        }
         patched.setattr(reactions, "_by_name", by_name)
+        patched.setattr(reactions, "_by_event", defaultdict(list, by_event))
         yield counts
 
 

@@ -96,6 +96,22 @@ def test_a_reaction_acts_as_system_in_the_request_that_caused_it(reacts_to):
     assert (done.actor, done.request_id, done.traceparent) == ("system", "req_1", "00-a-b-01")
 
 
+@pytest.mark.django_db
+def test_a_reaction_has_the_clock_of_the_command(reacts_to):
+    @reacts_to(CartCreated)
+    def go_on(event, about):
+        clocks.append(request_context.now())
+        happen("cart_1", internal())
+
+    @reacts_to(CartItemChanged)
+    def go_on_further(event, about):
+        clocks.append(request_context.now())
+
+    clocks = []
+    happen("cart_1", created())
+    assert clocks[0] == clocks[1] < request_context.now()
+
+
 @pytest.fixture
 def broken(reacts_to):
     """A reaction to cart.created that fails after its effect while the list is not empty."""

@@ -16,6 +16,7 @@ from tests.fulfillment.factories import (
     reach,
     short,
 )
+from tests.reacting import as_rows
 from tests.states import UNCHANGED, check_outcomes, outcomes
 
 pytestmark = pytest.mark.django_db
@@ -177,7 +178,8 @@ def test_lost_units_are_assigned_again_beside_the_packed_fulfillment():
 
 def test_lost_units_of_a_cancelled_order_are_not_assigned_again():
     row = FulfillmentFactory(status="packed")
-    orders.cancel_order(order_id=row.order_id, reason="fraud")
+    with as_rows():
+        orders.cancel_order(order_id=row.order_id, reason="fraud")
     services.mark_units_lost(fulfillment_id=row.id, shipment_id="ship_1", units=one(row))
     assert [each.status for each in fulfillments(row.order)] == ["cancelled"]
 

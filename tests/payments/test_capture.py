@@ -18,6 +18,7 @@ from payments.services import capture, gateway
 from tests.factories import OrderFactory, PaymentFactory, cancel, pay, start_payment
 from tests.log import event_data, event_names, latest_number
 from tests.payments.flows import captured, report
+from tests.reacting import as_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -160,8 +161,9 @@ class TestDeclining:
     def test_a_payment_without_attempts_left_is_not_retried(self, run_reactions):
         order = OrderFactory()
         payment = start_payment(order, token="tok_declined")
-        for _ in range(2):
-            payment = retry(payment, token="tok_declined")
+        with as_rows():
+            for _ in range(2):
+                payment = retry(payment, token="tok_declined")
         gateway.call_gateway(payment_id=payment.id)
         payment.refresh_from_db()
         assert payment.closed_at, "the gateway has cancelled it"
@@ -173,9 +175,10 @@ class TestDeclining:
     ):
         order = OrderFactory()
         payment = start_payment(order, token="tok_declined")
-        for _ in range(2):
-            payment = retry(payment, token="tok_declined")
-        start(order, method="manual")
+        with as_rows():
+            for _ in range(2):
+                payment = retry(payment, token="tok_declined")
+            start(order, method="manual")
         run_reactions()
         order.refresh_from_db()
         assert order.status == "placed"

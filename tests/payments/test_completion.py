@@ -12,6 +12,7 @@ from payments.services import capture, gateway, refunds
 from tests.factories import OrderFactory, cancel, pay, refund, start_payment
 from tests.log import event_data, event_names
 from tests.payments.flows import call, connect, deliver, expire, run_timer, start
+from tests.reacting import as_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -57,7 +58,8 @@ def test_a_manual_payment_abandoned_before_its_first_call_is_not_called(run_reac
 
 def test_a_payment_is_not_refunded_before_its_order_is_confirmed(run_reactions):
     order = OrderFactory()
-    payment = pay(order)
+    with as_rows():
+        payment = pay(order)
     with pytest.raises(OrderNotConfirmed, match="Refund it after that, or cancel the order"):
         refunds.request_refund(payment_id=payment.id, amount=payment.amount, reason="operator")
     run_reactions()

@@ -45,7 +45,7 @@ def test_every_decline_in_the_browser_is_an_attempt(stripe_peer):
     deliver(stripe_peer, stripe_peer.events[-1])
     assert call(payment).status == "succeeded"
     story = ["payment.pending", "payment.failed"] * 2 + ["payment.pending", "payment.succeeded"]
-    assert event_names(payment.order)[3:] == story
+    assert event_names(payment.order)[3:9] == story
 
 
 def test_webhooks_repeated_and_in_reverse_order_have_one_effect(stripe_peer, run_reactions):
