@@ -149,7 +149,7 @@ def pack_fulfillment(*, fulfillment_id: str, packages: Sequence[Mapping[str, str
     return fulfillment
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def plan_fulfillments(*, order_id: str) -> None:
     """Open and update one fulfillment per warehouse by the order's allocation.
 
@@ -176,7 +176,7 @@ def plan_fulfillments(*, order_id: str) -> None:
         Fulfillment.open(order=order, warehouse_id=warehouse_id, units=units).save()
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def withdraw_written_off(*, order_id: str, items: Sequence[StockUnits]) -> None:
     """Withdraw units that the order has written off from the warehouses that it named.
 
@@ -206,7 +206,7 @@ def withdraw_written_off(*, order_id: str, items: Sequence[StockUnits]) -> None:
             fulfillment.save()
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def cancel_fulfillments(*, order_id: str) -> None:
     """Cancel the fulfillments of a cancelled order, unless all their units were sent."""
     orders.selectors.get_for_update(order_id)
@@ -231,7 +231,7 @@ def unpack_fulfillment(*, fulfillment_id: str) -> Fulfillment:
     return fulfillment
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def mark_units_lost(*, fulfillment_id: str, shipment_id: str, units: Units) -> None:
     """Count the units of a lost or returned shipment as lost, and assign them again.
 

@@ -212,7 +212,7 @@ def reject_reservation(*, order_id: str, reservation_id: str = "", note: str = "
     return order
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def confirm_order(*, order_id: str, payment_id: str | None) -> Order:
     """Confirm an order whose amount due is captured; `payment_id` completed it.
 
@@ -239,7 +239,7 @@ def cancel_order(*, order_id: str, reason: str, note: str = "") -> Order:
     return order
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def cancel_unpayable_order(*, order_id: str) -> Order:
     """Cancel an order after its payment's last attempt failed, unless another may succeed."""
     order = selectors.get_for_update(order_id)
@@ -299,7 +299,7 @@ def expire_pending_orders(*, now: datetime, organization_id: str | None = None) 
     return for_each(pending, lambda order: _cancel(order, reason, note, now))
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def start_processing(*, order_id: str, warehouse_id: str | None, at: datetime) -> Order:
     """Record that the first warehouse started to pick; later warehouses change nothing."""
     order = selectors.get_for_update(order_id)
@@ -310,7 +310,7 @@ def start_processing(*, order_id: str, warehouse_id: str | None, at: datetime) -
     return order
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def ship_units(*, order_id: str, **shipment: Unpack[ShipmentData]) -> Order:
     """Count the units of a shipment as shipped, once per shipment.
 
@@ -323,7 +323,7 @@ def ship_units(*, order_id: str, **shipment: Unpack[ShipmentData]) -> Order:
     return order
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def deliver_units(*, order_id: str, shipment_id: str, **proof: Unpack[DeliveryProof]) -> Order:
     """Count the units of a shipment as delivered, once per shipment. Raises UnknownShipment."""
     order = selectors.get_for_update(order_id)
@@ -336,7 +336,7 @@ def deliver_units(*, order_id: str, shipment_id: str, **proof: Unpack[DeliveryPr
     return order
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def reopen_units(*, order_id: str, shipment_id: str) -> Order:
     """Count the units of a lost or returned shipment as not shipped. Raises UnknownShipment."""
     order = selectors.get_for_update(order_id)
@@ -360,7 +360,7 @@ def write_off_units(*, order_id: str, units: Units, reason: str) -> Order:
     return order
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def write_off_short_units(*, order_id: str, warehouse_id: str | None, units: Units) -> None:
     """Write off units that a warehouse gave up, except those that were written off before.
 
@@ -384,7 +384,7 @@ def release_written_off_units(*, order_id: str) -> Order:
     return order
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def record_returned_units(*, order_id: str, units: Units) -> Order:
     """Count units that the customer returned.
 

@@ -182,7 +182,7 @@ def refund_return(
     return return_request
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def settle_refund(*, return_id: str | None, missing_amount: Decimal = Decimal(0)) -> None:
     """Update a return from its refunds. Ignores refunds that no return has requested.
 

@@ -98,7 +98,7 @@ def abandon_payment(*, payment_id: str) -> Payment:
     return payment
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def abandon_unneeded_payments(*, order_id: str) -> None:
     """The order is paid: stop waiting for its other payments."""
     payments = selectors.of_order_for_update(orders.selectors.get_for_update(order_id))

@@ -61,7 +61,7 @@ def withdraw_refund(*, payment_id: str, refund_id: str) -> Payment:
     return payment
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def refund_order(
     *,
     order_id: str,
@@ -86,7 +86,7 @@ def refund_order(
         applied[0].save()
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def refund_cancelled_order(*, order_id: str) -> None:
     """Refund everything that was captured for an order, and stop waiting for the rest."""
     payments = selectors.of_order_for_update(orders.selectors.get_for_update(order_id))
@@ -95,7 +95,7 @@ def refund_cancelled_order(*, order_id: str) -> None:
         _refund_rest(payment, Reason.ORDER_CANCELLED)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def refund_unneeded_payment(*, payment_id: str) -> None:
     """Refund a payment whose order is cancelled, or was paid before."""
     payment = selectors.get_for_update(payment_id)

@@ -83,7 +83,7 @@ def create_shipment(
     return shipment
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def ship_packed_units(*, fulfillment_id: str) -> None:
     """Create the shipment of a fulfillment, if the order has a carrier and a service."""
     order = orders.selectors.get_for_update(fulfillment.selectors.order_of(fulfillment_id))
@@ -102,7 +102,7 @@ def cancel_shipment(*, shipment_id: str) -> Shipment:
     return shipment
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def cancel_open_shipments(*, order_id: str) -> None:
     """Cancel the shipments of a cancelled order that are not dispatched."""
     orders.selectors.get_for_update(order_id)

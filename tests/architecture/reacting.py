@@ -26,6 +26,7 @@ from tests.architecture.sizes import lines
 from tests.factories import OrderFactory, start_payment
 from tests.flows.goods import RunReactions, arrive, confirmed, lose, now, pack, pay_out, ship
 from tests.fulfillment.factories import fulfillments, reach, short
+from tests.reacting import as_rows
 from tests.returns.factories import ReturnFactory, fail_refund
 from tests.shipments.factories import TO, create, label, packed
 
@@ -35,7 +36,7 @@ Counts = dict[str, list[int]]  # the queries of each call, by the reaction's nam
 
 @contextmanager
 def counting(patch: pytest.MonkeyPatch) -> Iterator[Counts]:
-    """Count the queries of every reaction in the block, without those of reactions to its events."""
+    """Count the queries of every reaction in the block, without those of the reactions to it."""
     counts: Counts = defaultdict(list)
     nested = [0]  # queries of the reactions to the events of each running reaction
 
@@ -117,8 +118,9 @@ def paid_and_cancelled(size: int, run_reactions: RunReactions) -> None:
     """The order is cancelled before the reactions to its payment ran."""
     for token in ("tok_ok", "tok_wrong_amount"):
         order = order_of(size)
-        start_payment(order, token=token)
-        orders.cancel_order(order_id=order.id, reason="fraud")
+        with as_rows():
+            start_payment(order, token=token)
+            orders.cancel_order(order_id=order.id, reason="fraud")
         run_reactions()
         pay_out(order, run_reactions=run_reactions)
 
@@ -215,7 +217,8 @@ def refund_failed(size: int, run_reactions: RunReactions) -> None:
 
 def refund_fell_short(size: int, run_reactions: RunReactions) -> None:
     """An operator has refunded a part before."""
-    row = came_back(size)
+    with as_rows():
+        row = came_back(size)
     factories.refund(Payment.objects.get(order=row.order), "10")
     run_reactions()
     pay_out(row.order, run_reactions=run_reactions)
