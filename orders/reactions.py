@@ -5,11 +5,12 @@ from contextlib import suppress
 
 import returns.selectors
 import shipments.selectors
-from config.core.exceptions import Conflict
+from events.aggregate import InvalidTransition
 from events.models import EventRecord
 from events.reactions import reacts_to
 from fulfillment.events import FulfillmentStarted, FulfillmentUnitsShort
 from orders import selectors, services
+from orders.exceptions import NotFullyPaid
 from orders.models import Order
 from payments.events import (
     PaymentFailed,
@@ -33,7 +34,7 @@ def confirm_paid_order(event: PaymentSucceeded, about: EventRecord) -> None:
 
     If it was cancelled or already paid, the payments context refunds the payment.
     """
-    with suppress(Conflict):
+    with suppress(InvalidTransition, NotFullyPaid):
         services.confirm_order(order_id=event.order_id, payment_id=event.payment_id)
 
 
@@ -51,7 +52,7 @@ def hold_mismatched_order(event: PaymentMismatched, about: EventRecord) -> None:
         f"{event.payment_id} captured {event.captured} {event.captured_currency} instead of "
         f"{event.amount} {event.currency}."
     )
-    with suppress(Conflict):
+    with suppress(InvalidTransition):
         services.hold_order(order_id=event.order_id, reason=Order.HoldReason.PAYMENT, note=note)
 
 
@@ -70,7 +71,7 @@ def extend_reservation(event: PaymentTransferAwaited, about: EventRecord) -> Non
 @reacts_to(FulfillmentStarted)
 def start_processing(event: FulfillmentStarted, about: EventRecord) -> None:
     """Move the order to `processing`, unless it is cancelled by now."""
-    with suppress(Conflict):
+    with suppress(InvalidTransition):
         services.start_processing(
             order_id=event.order_id, warehouse_id=event.warehouse_id, at=event.started_at
         )

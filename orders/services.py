@@ -279,7 +279,8 @@ def release_order(*, order_id: str) -> Order:
 def release_after_mismatch(*, order_id: str) -> None:
     """Release an order from its hold for a mismatched payment, unless another one is unresolved."""
     order = selectors.get_for_update(order_id)
-    is_held = (order.hold_reason, order.held_by) == (Order.HoldReason.PAYMENT, request_context.SYSTEM)
+    by_mismatch = (Order.HoldReason.PAYMENT, request_context.SYSTEM)
+    is_held = (order.hold_reason, order.held_by) == by_mismatch
     if is_held and not order.is_cancelled() and not payments.selectors.mismatched(order_id):
         order.release()
         order.save()
