@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from events import reactions
 from events.models import EventRecord
@@ -38,19 +37,25 @@ Counts = dict[str, list[int]]  # the queries of each call, by the reaction's nam
 def counting(patch: pytest.MonkeyPatch) -> Iterator[Counts]:
     """Count the queries of every reaction in the block, without those of the reactions to it."""
     counts: Counts = defaultdict(list)
+    total = [0]
     nested = [0]  # queries of the reactions to the events of each running reaction
+
+    def count(execute: Any, *arguments: Any) -> Any:
+        total[0] += 1
+        return execute(*arguments)
 
     def counted(registered: reactions.Registered) -> reactions.Registered:
         def handler(event: Any, about: EventRecord) -> None:
+            started = total[0]
             nested.append(0)
-            with CaptureQueriesContext(connection) as queries:
-                registered.handler(event, about)
-            counts[registered.name].append(len(queries) - nested.pop())
-            nested[-1] += len(queries)
+            registered.handler(event, about)
+            queries = total[0] - started
+            counts[registered.name].append(queries - nested.pop())
+            nested[-1] += queries
 
         return replace(registered, handler=handler)
 
-    with patch.context() as patched:
+    with patch.context() as patched, connection.execute_wrapper(count):
         by_name = {name: counted(each) for name, each in reactions._by_name.items()}
         by_event = {
             name: [by_name[each.name] for each in registered]

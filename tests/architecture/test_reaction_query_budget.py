@@ -10,13 +10,13 @@ from tests.architecture.sizes import SIZES
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 BUDGET = {  # by name: the scenario with the most queries, and their number, including savepoints
-    "orders.confirm_paid_order": (reacting.paid, 8),
-    "orders.cancel_unpayable_order": (reacting.declined, 11),
+    "orders.confirm_paid_order": (reacting.paid, 10),
+    "orders.cancel_unpayable_order": (reacting.declined, 15),
     "orders.hold_mismatched_order": (reacting.mismatched, 7),
     "orders.release_after_mismatch": (reacting.mismatched, 8),
     "orders.extend_reservation": (reacting.paid, 6),
     "orders.start_processing": (reacting.delivered, 7),
-    "orders.write_off_short_units": (reacting.written_off, 12),
+    "orders.write_off_short_units": (reacting.written_off, 14),
     "orders.ship_dispatched_units": (reacting.delivered, 14),
     "orders.deliver_shipped_units": (reacting.delivered, 14),
     "orders.reopen_lost_units": (reacting.lost, 10),

@@ -62,5 +62,5 @@ BUDGET = {
         20,
     ),
     ("post", "fulfillment-unpack"): (of("/unpack", {}, status="packed", before=cancelled), 14),
-    ("post", "fulfillment-write-off"): (of("/write-off", one_of_each, before=all_short), 16),
+    ("post", "fulfillment-write-off"): (of("/write-off", one_of_each, before=all_short), 42),
 }

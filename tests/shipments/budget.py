@@ -35,8 +35,8 @@ BUDGET = {
     ("get", "shipment-detail"): (of("", method="get"), 4),
     ("post", "shipment-label"): (of("/label", {}, status="created"), 75),
     ("get", "shipment-label"): (of("/label", method="get"), 4),
-    ("post", "shipment-dispatch"): (of("/dispatch", {}, status="label_created"), 22),
+    ("post", "shipment-dispatch"): (of("/dispatch", {}, status="label_created"), 32),
     ("post", "shipment-scans"): (of("/scans", {"status": "in_transit"}), 23),
-    ("post", "shipment-deliver"): (of("/deliver", {}), 22),
+    ("post", "shipment-deliver"): (of("/deliver", {}), 32),
     ("post", "shipment-cancel"): (of("/cancel", {}, status="created", by=BY_HAND), 22),
 }
