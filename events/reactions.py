@@ -183,11 +183,13 @@ def _oldest_due(stream: str, context: str) -> Reaction | None:
 def _run(row: Reaction) -> None:
     about = row.event
     try:
-        with transaction.atomic(), _context_of(about):
+        with transaction.atomic():
             # Deleted first: a second worker that has read the row waits here, or finds it gone.
             if not Reaction.objects.filter(pk=row.pk).delete()[0]:
                 return
-            _by_name[row.reaction].handler(schema.parse(about.name, about.body), about)
+            # In a savepoint, because a refusal that the reaction suppresses rolls it back.
+            with transaction.atomic(), _context_of(about):
+                _by_name[row.reaction].handler(schema.parse(about.name, about.body), about)
     except Exception as error:
         connection.ensure_connection()
         if isinstance(error, OperationalError | InterfaceError) and not connection.is_usable():

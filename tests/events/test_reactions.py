@@ -181,18 +181,20 @@ def test_later_reactions_of_the_same_stream_and_context_wait_for_a_failed_one(br
 
 
 @pytest.mark.django_db
-def test_a_refusal_that_a_reaction_suppresses_has_no_effect(reacts_to):
+@pytest.mark.parametrize("deferred", [False, True])
+def test_a_refusal_that_a_reaction_suppresses_has_no_effect(deferred, reacts_to):
     @transaction.atomic(savepoint=False)
     def refuse():
         Group.objects.create(name="half done")
         raise Conflict("no")
 
-    @reacts_to(CartCreated)
+    @reacts_to(CartCreated, deferred=deferred)
     def try_it(event, about):
         with suppress(Conflict):
             refuse()
 
     happen("cart_1", created(), added(1))
+    run_reactions()
     assert not Reaction.objects.exists()
     assert not Group.objects.exists()
     assert log() == [("cart.created", 1), ("cart.item_added", 2)]
