@@ -22,7 +22,7 @@ BUDGET = {  # by name: the scenario with the most queries, and their number, inc
     "orders.reopen_lost_units": (reacting.lost, 10),
     "orders.record_returned_units": (reacting.refunded, 12),
     "payments.refund_unneeded_payment": (reacting.paid_and_cancelled, 10),
-    "payments.refund_unneeded_mismatch": (reacting.paid_and_cancelled, 10),
+    "payments.refund_unneeded_mismatch": (reacting.paid_and_cancelled, 11),
     "payments.abandon_unneeded_payments": (reacting.paid, 9),
     "payments.refund_cancelled_order": (reacting.cancelled, 9),
     "payments.refund_written_off_units": (reacting.written_off, 9),

@@ -163,7 +163,7 @@ def test_the_view_permission_allows_no_command(operator, message):
 def test_a_retried_reaction_runs(reaction, monkeypatch):
     ran = []
     registered = reactions.Registered(
-        "payments.refund", "payments", lambda event, about: ran.append(event)
+        "payments.refund", "payments", lambda event, about: ran.append(event), deferred=True
     )
     monkeypatch.setitem(reactions._by_name, "payments.refund", registered)
     reactions.run_pending(reaction.stream, "payments")

@@ -68,7 +68,7 @@ def test_a_failed_reaction_is_enqueued_as_soon_as_it_is_due(swept, monkeypatch):
     def fail(event, about):
         raise ValueError
 
-    failing = reactions.Registered("tests.x", "tests", fail)
+    failing = reactions.Registered("tests.x", "tests", fail, deferred=True)
     monkeypatch.setitem(reactions._by_name, "tests.x", failing)
     owe("cart_1")
     assert reacting(swept()) == [("cart_1", "tests")]

@@ -228,7 +228,8 @@ class TestReservation:
 class TestConfirming:
     def test_an_order_is_confirmed_when_it_is_fully_paid(self):
         order = OrderFactory()
-        with pytest.raises(NotFullyPaid, match=r"Only 0\.00 of 50\.00 USD is captured"):
+        captured = r"Only 0\.00 of 50\.00 USD is captured"
+        with pytest.raises(NotFullyPaid, match=captured), transaction.atomic():
             services.confirm_order(order_id=order.id, payment_id="pay_1")
         confirm(order)
         assert event_data(order, "order.confirmed")["payment_id"].startswith("pay_")
@@ -447,7 +448,7 @@ class TestShipping:
         order = OrderFactory(status="shipped")
         services.reopen_units(order_id=order.id, shipment_id="ship_1")
         services.reopen_units(order_id=order.id, shipment_id="ship_1")
-        with pytest.raises(UnknownShipment):
+        with pytest.raises(UnknownShipment), transaction.atomic():
             deliver(order, "ship_1")
         assert ship(order, "ship_2").status == "shipped"
         assert deliver(order, "ship_2").status == "delivered"
