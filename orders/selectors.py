@@ -74,7 +74,7 @@ def with_payment_totals() -> QuerySet[Order]:
     """Return orders with their lines, `captured`, `refunded`, and `is_stock_unreleased`."""
     captured, refunded = map(payments.selectors.sum_of, ("captured", "refunded"))
     rows = with_lines().annotate(captured=captured, refunded=refunded)
-    return rows.annotate(is_stock_unreleased=WITH_UNRELEASED_UNITS)
+    return rows.annotate(is_stock_unreleased=WITH_UNRELEASED_UNITS)  # type: ignore[no-redef]
 
 
 def get(order_id: str) -> Order:

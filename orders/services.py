@@ -138,7 +138,8 @@ def place_order(*, order_id: str, payment_method: str | None = None) -> Order:
 def extend_reservation(*, order_id: str, until: datetime) -> None:
     """Wait for the payment of a placed order until then, if it is later than now."""
     order = selectors.get_for_update(order_id)
-    if order.status == Order.Status.PLACED and order.reservation_expires_at < until:
+    expires_at = order.reservation_expires_at
+    if order.status == Order.Status.PLACED and expires_at and expires_at < until:
         order.extend_reservation(until=until)
         order.save()
 

@@ -181,6 +181,8 @@ def transfer_deadline(payment: Payment) -> datetime:
     started an earlier payment with it, waits no longer.
     """
     order, days = payment.order, timedelta(days=manual_payment_days(payment.organization_id))
+    assert order.placed_at, "only a placed order has payments"
+    assert order.reservation_expires_at, "and it expires"
     if order.reservation_expires_at >= order.placed_at + days:
         return order.reservation_expires_at
     return (payment.created_at + days + timedelta(seconds=1)).replace(microsecond=0)

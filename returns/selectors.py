@@ -28,7 +28,8 @@ class Terms(NamedTuple):
 
 def with_refundable() -> QuerySet[Return]:
     """Return returns with what the payments of their order have left to refund."""
-    return Return.objects.annotate(refundable=payments.selectors.refundable(order="order"))
+    refundable = payments.selectors.refundable(order="order")
+    return Return.objects.annotate(refundable=refundable)  # type: ignore[no-redef]
 
 
 def with_parts() -> QuerySet[Return]:

@@ -243,7 +243,7 @@ class Lines(ReadOnly, TabularInline):
         return rows.select_related(*related) if related else rows
 
 
-def tab(title: str | Promise, *rows: tuple[Any, ...]) -> Tab:
+def tab(title: str | Promise, *rows: str | tuple[Any, ...]) -> Tab:
     """Return a tab with rows of fields."""
     return title, {"fields": rows, "classes": ["tab"]}
 

@@ -182,12 +182,14 @@ class Return(Aggregate):
         if self.status != self.Status.RECEIVED or self.approved_amount is None:
             return Decimal(0)
         maximum = min(self.approved_amount, self.deductions.max_refund(self.accepted_value))
-        return max(min(maximum - self.due_amount, self.refundable), Decimal(0))
+        left: Decimal = min(maximum - self.due_amount, self.refundable)
+        return max(left, Decimal(0))
 
     @property
     def max_refund_with_override(self) -> Decimal:
         """The amount that can still be requested with the override permission."""
-        return min(self.accepted_value - self.due_amount, self.refundable)
+        left: Decimal = min(self.accepted_value - self.due_amount, self.refundable)
+        return left
 
     def is_approved_as(
         self,
