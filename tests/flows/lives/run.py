@@ -156,13 +156,15 @@ class Run:
             self.findings.append(Found("nothing_stays_pending", "", repr(row)))
 
     def figures(self) -> str:
-        """Return what the run consisted of."""
+        """Return what the run consisted of, and how often each event was received."""
         statuses, sent = Counter[str](), self.traffic.outcomes
         for (_, outcome), count in sent.items():
             statuses[f"{outcome[0]}xx"] += count
+        names = Counter(event.name for events in self.events.values() for event in events)
         return (
             f"{len(self.lives)} lives in {self.seconds:.0f} s, {sent.total()} commands "
-            f"{dict(sorted(statuses.items()))}, faults {dict(self.faults)}"
+            f"{dict(sorted(statuses.items()))}, faults {dict(self.faults)}, {names.total()} events "
+            f"{dict(sorted(names.items()))}"
         )
 
     def report(self) -> str:

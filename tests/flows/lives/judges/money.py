@@ -126,7 +126,7 @@ def refunded(payment: Row) -> Decimal:
 def invoices_equal_the_payments(evidence: Evidence) -> Iterator[Finding]:
     """A confirmed order has one invoice of its total, and a credit note for each refund.
 
-    Money that came after the confirmation is given back and was never invoiced.
+    Money that was captured when the order was paid already is given back, and never invoiced.
     """
     for order in evidence.orders:
         invoices = evidence.of("invoices", order)
@@ -141,7 +141,7 @@ def invoices_equal_the_payments(evidence: Evidence) -> Iterator[Finding]:
             for invoice in invoices
             for note in invoice["credit_notes"]
         }
-        invoiced = payments_before_the_confirmation(evidence.events[order["id"]])
+        invoiced = payments_that_were_due(evidence.events[order["id"]])
         refunds = {
             refund["id"]: amount(refund["amount"])
             for payment in evidence.of("payments", order)
@@ -152,10 +152,16 @@ def invoices_equal_the_payments(evidence: Evidence) -> Iterator[Finding]:
             yield order["id"], f"the credit notes are {credited}, the refunds {refunds}"
 
 
-def payments_before_the_confirmation(events: list[Event]) -> set[str]:
-    names = [event.name for event in events]
-    confirmed = names.index("order.confirmed") if "order.confirmed" in names else 0
-    return {event.data["payment_id"] for event in named("payment.succeeded", events[:confirmed])}
+def payments_that_were_due(events: list[Event]) -> set[str]:
+    """Return the payments of a confirmed order that were captured before it was paid in full."""
+    due, payments = Decimal(0), set()
+    for event in events:
+        if event.name == "order.created":
+            due = event.data["total_amount"]
+        elif event.name == "payment.succeeded" and due > 0:
+            due -= event.data["amount"]
+            payments.add(event.data["payment_id"])
+    return payments if named("order.confirmed", events) else set()
 
 
 def returns_equal_their_refunds(evidence: Evidence) -> Iterator[Finding]:
