@@ -128,6 +128,23 @@ def test_worker_and_scheduler_serve_metrics(service, broker, production, tmp_pat
             json.loads(line)
 
 
+@pytest.mark.parametrize("service", ["web", "worker"])
+def test_a_process_does_not_start_if_a_queue_names_a_misspelled_event(
+    service, production, unused_tcp_port
+):
+    env = production | {
+        "EVENTS_CONSUMER_QUEUES": '{"support": ["order.helt"]}',
+        "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{unused_tcp_port}",
+    }
+    done = subprocess.run(
+        command_of(service), cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "Queue support is bound to order.helt, which is no published event." in said
+    assert "Did you mean order.held? Correct it in EVENTS_CONSUMER_QUEUES" in said
+
+
 @pytest.mark.parametrize("service", OURS)
 def test_a_compose_service_can_write_only_to_tmp_and_the_documents(service):
     described = COMPOSE["services"][service]
