@@ -93,6 +93,7 @@ class WriteOffs(Lines):
     fields = readonly_fields = [
         "order_item",
         "quantity",
+        "warehouse_id",
         "reason",
         amount("amount", currency="order.currency"),
         "written_off_by",

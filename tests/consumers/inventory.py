@@ -1,6 +1,6 @@
 """The Inventory Service, as a consumer: it keeps its stock by the messages that it receives.
 
-It is written from the specification of the events and the four extension events of
+It is written from the specification of the events and the extension events about stock of
 docs/consumers.md. It knows nothing else of this service, and calls nothing except the route that
 takes its answer to `order.placed`.
 """

@@ -10,6 +10,7 @@ from django.conf import settings
 from config.devserver.management.commands.run import CONSUMER_QUEUES
 from events.delivery import broker
 from events.schema import registry
+from tests.consumers.inventory import EXTENSIONS
 
 SPECIFIED = {
     "inventory_order_consumer": ["order.confirmed", "order.cancelled", "order.shipped"],
@@ -78,6 +79,7 @@ def test_make_run_and_compose_name_the_same_extension_events():
     assert json.loads(default) == CONSUMER_QUEUES
     (names,) = CONSUMER_QUEUES.values()
     assert not any(registry[name].published for name in names)
+    assert set(EXTENSIONS) <= set(names), "Inventory needs them"
 
 
 def test_the_page_about_consumers_names_every_event():

@@ -28,6 +28,7 @@ from events.operations.console import BOLD
 CONSUMER_QUEUES = {
     "inventory_order_consumer": [
         "order.reserved",
+        "order.reservation_extended",
         "order.units_written_off",
         "order.units_reopened",
         "fulfillment.units_moved",
