@@ -18,7 +18,7 @@ from tests.flows.goods import arrive, lose, now, pack, ship
 from tests.fulfillment.factories import fulfillments, pick, reach, short
 from tests.returns.factories import approve, receive, request
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media", "both_ways")]
 
 QUEUE = "inventory_order_consumer"
 
