@@ -86,7 +86,8 @@ def _write(
 ) -> tuple[EventRecord, set[str]]:
     """Write events whose reactions, except those to the last event, are all deferred.
 
-    Return the last event's row, and the contexts with pending reactions to the stream.
+    If the last event has immediate reactions, return its row with its number, and the contexts
+    with pending reactions to the stream.
     """
     is_published = [schema.is_published(event) for event, _ in events]
     published = sum(is_published)
@@ -134,9 +135,11 @@ def _write(
         statements.append((_OUTBOX.format(", ".join(["%s"] * len(ids))), [shard, *ids]))
     if deferred:
         statements.append(_insert(_REACTIONS, _REACTION, deferred))
-    statements.append((_PENDING, [about.id]))
+    if has_reactions := bool(reactions.immediate(about.name)):
+        statements.append((_PENDING, [about.id]))
     found = _execute(statements)
-    about.number = found[0][0]
+    if has_reactions:
+        about.number = found[0][0]
 
     if published:
         notify.enqueue(tasks.relay, shard)
@@ -150,7 +153,7 @@ def _insert(insert: str, row: str, values: Sequence[Sequence[Value]]) -> Stateme
 
 
 def _execute(statements: Sequence[Statement]) -> list[tuple[Any, ...]]:
-    """Execute the statements and return the rows of the last one.
+    """Execute the statements and return the rows of the last one, if it is a query.
 
     On PostgreSQL they take one round trip, which is most of their time.
     """
@@ -163,4 +166,4 @@ def _execute(statements: Sequence[Statement]) -> list[tuple[Any, ...]]:
         else:
             for sql, values in statements:
                 cursor.execute(sql, values)
-        return list(cursor.fetchall())
+        return list(cursor.fetchall()) if cursor.description else []

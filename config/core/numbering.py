@@ -17,10 +17,10 @@ def next_number(*, organization_id: str, series: str, at: datetime) -> str:
 
 
 def take_number(*, organization_id: str, series: str, at: datetime) -> str:
-    """Return the next number of a series that may have gaps, and lock nothing.
+    """Return the next number of a series that may have gaps; other transactions do not wait for it.
 
-    Within a transaction it uses another connection of the pool, so that other transactions do not
-    wait for this one. SQLite has one writer at a time, so the number is part of the transaction.
+    On PostgreSQL it is committed at once, on another connection of the pool. SQLite has one writer
+    at a time, so there the number is part of the transaction.
     """
     if connection.vendor != "postgresql":
         return _next(connection, organization_id, series, at)

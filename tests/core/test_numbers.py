@@ -4,7 +4,7 @@ import pytest
 from django.db import transaction
 
 from config.core.models import NumberSeries
-from config.core.numbering import next_number
+from config.core.numbering import next_number, take_number
 from tests.events.sample_events import NOON, at_once
 
 
@@ -48,3 +48,15 @@ def test_concurrent_transactions_leave_no_gap_even_if_some_roll_back():
     at_once(*[work] * 6)
     assert sorted(taken) == [f"ORD-2025-{n:04}" for n in range(1, len(taken) + 1)]
     assert len(taken) == 6 * 7
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_number_that_may_have_gaps_waits_for_no_other_transaction():
+    series = {"organization_id": "org_1", "series": "RMA", "at": NOON}
+    taken = []
+    with transaction.atomic():
+        taken.append(take_number(**series))
+        at_once(lambda: taken.append(take_number(**series)))
+        transaction.set_rollback(True)
+    taken.append(take_number(**series))
+    assert taken == ["RMA-2025-0001", "RMA-2025-0002", "RMA-2025-0003"]
