@@ -152,9 +152,13 @@ def due(*, now: datetime) -> QuerySet[Payment]:
 
 
 def with_failed_refunds() -> Q:
-    """Return, for a query of payments, whether a refund failed and its amount is still left."""
+    """Return, for a query of payments, whether a refund failed and its amount is still left.
+
+    A withdrawn refund counts if the order is cancelled, because the shop then owes all its money.
+    """
     failed = Refund.objects.filter(payment=OuterRef("pk"), status=Refund.Status.FAILED)
-    failed = failed.exclude(error_code=Refund.WITHDRAWN)
+    is_cancelled = Q(payment__order__status="cancelled")
+    failed = failed.filter(is_cancelled | ~Q(error_code=Refund.WITHDRAWN))
     return Q(Exists(failed)) & Q(captured__gt=_REFUNDED)
 
 

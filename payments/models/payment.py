@@ -362,6 +362,12 @@ class Payment(outbound.OutboundCall, Aggregate):
         self.save_part(self.latest_attempt)
         return events.PaymentPending.of(self, payment_method=self.method)
 
+    def ensure_accepted(self, *, at: datetime) -> None:
+        """Accept the latest attempt, unless it was: `payment.pending` precedes every capture."""
+        attempt = self.latest_attempt
+        if self.status != self.Status.PENDING and (attempt.declined_at or not attempt.accepted_at):
+            self.accept(at=at)
+
     @transition(
         source=(Status.OPENING, Status.PENDING),
         target=Status.FAILED,
@@ -389,6 +395,7 @@ class Payment(outbound.OutboundCall, Aggregate):
     )
     def capture(self, *, is_still_due: bool, card_last4: str | None, at: datetime) -> Event:
         """Record the money that an operator received in cash or on the bank account."""
+        self.ensure_accepted(at=at)
         self._capture(
             self.amount, self.currency, at=at, applies_to_order=is_still_due, card_last4=card_last4
         )

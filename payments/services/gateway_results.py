@@ -73,9 +73,7 @@ def apply_refund_result(
 def _succeed(payment: Payment, result: PaymentResult, now: datetime) -> None:
     assert result.amount is not None, "a captured payment has an amount"
     assert result.currency, "and a currency"
-    attempt = payment.latest_attempt
-    if payment.status != Status.PENDING and (attempt.declined_at or not attempt.accepted_at):
-        payment.accept(at=now)
+    payment.ensure_accepted(at=now)
     card = {"card_brand": result.card_brand, "card_last4": result.card_last4}
     at = result.paid_at or now
     if (result.amount, result.currency) == (payment.amount, payment.currency):

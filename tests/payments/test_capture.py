@@ -240,6 +240,14 @@ class TestManual:
         assert [refund.status for refund in payment.pending_manual_refunds()] == ["pending"]
         assert Payment.objects.filter(selectors.with_manual_refunds()).get() == payment
 
+    def test_one_that_is_abandoned_at_once_is_pending_before_it_is_captured(self):
+        payment = start(OrderFactory(), method="manual")
+        capture.abandon_payment(payment_id=payment.id)
+        before = latest_number()
+        capture.capture_payment(payment_id=payment.id)
+        names = event_names(payment.order, after=before)
+        assert names[:2] == ["payment.pending", "payment.succeeded"]
+
     def test_a_gateway_payment_is_not_captured_by_hand(self):
         with pytest.raises(
             InvalidTransition, match="the other gateways report a capture themselves"

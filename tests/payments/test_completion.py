@@ -135,6 +135,17 @@ def test_a_manual_refund_can_be_withdrawn():
     assert not Payment.objects.filter(selectors.with_failed_refunds()).exists()
 
 
+def test_a_cancelled_order_whose_refund_is_withdrawn_waits_for_an_operator(run_reactions):
+    payment = start_payment(OrderFactory(), method="manual")
+    capture.capture_payment(payment_id=payment.id)
+    run_reactions()
+    cancel(payment.order)
+    run_reactions()
+    (due,) = selectors.get(payment.id).pending_manual_refunds()
+    refunds.withdraw_refund(payment_id=payment.id, refund_id=due.id)
+    assert Payment.objects.filter(selectors.with_failed_refunds()).get() == payment
+
+
 def test_the_disabled_sandbox_captures_nothing(settings):
     payment = capture.start_payment(order_id=OrderFactory().id, method="sandbox", token="tok_ok")
     settings.PAYMENT_SANDBOX = False
