@@ -148,7 +148,11 @@ def invoices_equal_the_payments(evidence: Evidence) -> Iterator[Finding]:
             for refund in payment["refunds"]
             if refund["status"] == "succeeded" and payment["id"] in invoiced
         }
-        if credited != refunds:
+        is_right = credited == refunds
+        if total(refunds.values()) > total(expected):  # of a mismatch that was applied
+            is_complete = total(credited.values()) == total(expected)
+            is_right = is_complete and credited.keys() <= refunds.keys()
+        if not is_right:
             yield order["id"], f"the credit notes are {credited}, the refunds {refunds}"
 
 
@@ -198,9 +202,11 @@ def cancelled_orders_say_whether_a_refund_is_due(evidence: Evidence) -> Iterator
 
 
 def cancelled_orders_keep_no_money(evidence: Evidence) -> Iterator[Finding]:
+    """What a cancelled order keeps is the money of refunds that failed or were withdrawn."""
     for order in evidence.orders:
         for payment in evidence.of("payments", order):
-            if order["status"] == "cancelled" and amount(payment["max_refundable"]):
+            failed = total(r["amount"] for r in payment["refunds"] if r["status"] == "failed")
+            if order["status"] == "cancelled" and amount(payment["max_refundable"]) > failed:
                 text = f"it is cancelled, and {payment['id']} keeps {payment['max_refundable']}"
                 yield order["id"], text
 
