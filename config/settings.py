@@ -162,6 +162,7 @@ _SECONDS_BETWEEN_RUNS = {
     "carts.tasks.abandon_idle_carts": 60,
     "carts.tasks.expire_idle_carts": 600,
     "orders.tasks.expire_unpaid_orders": 15,
+    "orders.tasks.hold_unreserved_orders": 60,
     "orders.tasks.expire_pending_orders": 600,
     "payments.tasks.call_gateways": 2,
     "payments.tasks.process_pending_webhooks": 60,
@@ -326,6 +327,7 @@ CART_ABANDONED_AFTER = env.int("CART_ABANDONED_AFTER", default=24 * 60 * 60)  # 
 CART_EXPIRED_AFTER = env.int("CART_EXPIRED_AFTER", default=90 * 24 * 60 * 60)  # seconds
 RESERVATION_TTL_MINUTES = env.int("RESERVATION_TTL_MINUTES", default=15)
 PENDING_ORDER_DAYS = env.int("PENDING_ORDER_DAYS", default=30)
+RESERVATION_TIMEOUT_MINUTES = env.int("RESERVATION_TIMEOUT_MINUTES", default=60)
 MANUAL_PAYMENT_DAYS = env.int("MANUAL_PAYMENT_DAYS", default=7)
 RETURN_WINDOW_DAYS = env.int("RETURN_WINDOW_DAYS", default=30)
 

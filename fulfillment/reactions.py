@@ -3,7 +3,7 @@
 import shipments.selectors
 from events.models import EventRecord
 from events.reactions import reacts_to
-from fulfillment import services
+from fulfillment import selectors, services
 from orders.events import OrderCancelled, OrderConfirmed, OrderReserved, OrderUnitsWrittenOff
 from shipments.events import ShipmentLost, ShipmentReturnedToSender
 
@@ -16,8 +16,9 @@ def open_fulfillments(event: OrderConfirmed, about: EventRecord) -> None:
 
 @reacts_to(OrderReserved)
 def follow_reservation(event: OrderReserved, about: EventRecord) -> None:
-    """Plan again, because a reservation can come or change after the order is confirmed."""
-    services.plan_fulfillments(order_id=event.order_id)
+    """Plan again, if there is a plan: a reservation can come or change after the confirmation."""
+    if selectors.of_order(event.order_id).exists():
+        services.plan_fulfillments(order_id=event.order_id)
 
 
 @reacts_to(OrderUnitsWrittenOff)

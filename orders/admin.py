@@ -22,6 +22,7 @@ STATUS = badge(
     {
         "pending": "warning",
         "placed": "warning",
+        "paid": "warning",
         "confirmed": "info",
         "processing": "info",
         "shipped": "info",
@@ -257,4 +258,9 @@ class OrderAdmin(AggregateAdmin):
 
 @admin.register(Policy)
 class OrderPolicyAdmin(PolicyAdmin):
-    list_display = ["organization_id", "reservation_ttl_minutes", "pending_order_days"]
+    list_display = [
+        "organization_id",
+        "reservation_ttl_minutes",
+        "pending_order_days",
+        "reservation",
+    ]

@@ -213,6 +213,17 @@ class OrderReserved(Event):
     ]
 
 
+@event("order.paid", published=False)
+class OrderPaid(Event):
+    """The amount due is paid. The order is confirmed when Inventory has reserved its stock."""
+
+    order_id: Id
+    payment_id: Annotated[Id | None, Meta(description="Null if nothing was due.")]
+    reservation_due_at: Annotated[
+        Timestamp, Meta(description="An order that is not reserved by then is put on hold.")
+    ]
+
+
 @event("order.reservation_extended", published=False)
 class OrderReservationExtended(Event):
     """The customer pays by bank transfer, so Inventory should keep the stock reserved longer."""

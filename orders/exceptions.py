@@ -62,6 +62,16 @@ class AllocatedTwice(DomainError):
     )
 
 
+class PartialReservation(DomainError):
+    """Some units are not reserved, but the organization's policy requires all of them."""
+
+    code = "partial_reservation"
+    example = (
+        "2 units of order_01JCZ5B2QH8M3T6R9W1K4X7V0B are not reserved: reserve all, or reject the "
+        "order."
+    )
+
+
 class OtherReservation(Conflict):
     """The rejection does not name the reservation that the order holds.
 

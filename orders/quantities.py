@@ -50,7 +50,7 @@ class UnitsInWarehouse(TypedDict):
 WarehouseUnits = Sequence[UnitsInWarehouse]
 
 
-def count(units: WarehouseUnits) -> Counter[str]:
+def count(units: "WarehouseUnits | Sequence[AllocationData]") -> Counter[str]:
     """Return the quantities by order_item_id, summed over the warehouses."""
     quantities = Counter[str]()
     for each in units:
@@ -134,10 +134,7 @@ class Quantities:
 
     def expect_allocatable(self, allocations: Sequence[AllocationData]) -> None:
         """Refuse more units than are active. Raises UnknownOrderItem, TooManyUnits."""
-        units = Counter[str]()
-        for allocation in allocations:
-            units[allocation["order_item_id"]] += allocation["quantity"]
-        for line, quantity in self.select(units):
+        for line, quantity in self.select(count(allocations)):
             line.expect_available(quantity, line.active_quantity)
 
     def expect_publishable(self) -> None:

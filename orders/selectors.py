@@ -124,8 +124,31 @@ def reservation_ttl_minutes(organization_id: str, payment_method: str | None) ->
     """Return for how long an organization reserves stock for an unpaid order."""
     if payment_method == Order.PaymentMethod.MANUAL:
         return payments.selectors.manual_payment_days(organization_id) * 24 * 60
-    policy = Policy.objects.filter(pk=organization_id).first()
-    return (policy and policy.reservation_ttl_minutes) or settings.RESERVATION_TTL_MINUTES
+    return policy(organization_id).reservation_ttl_minutes or settings.RESERVATION_TTL_MINUTES
+
+
+def policy(organization_id: str) -> Policy:
+    """Return an organization's rules, or the defaults."""
+    found = Policy.objects.filter(pk=organization_id).first()
+    return found or Policy(organization_id=organization_id)
+
+
+def reservation_timeout(organization_id: str) -> timedelta | None:
+    """Return how long a paid order waits for its reservation; None if it needs none."""
+    rules = policy(organization_id)
+    minutes = rules.reservation_timeout_minutes or settings.RESERVATION_TIMEOUT_MINUTES
+    is_optional = rules.reservation == Policy.Reservation.OPTIONAL
+    return None if is_optional else timedelta(minutes=minutes)
+
+
+def unreserved(*, now: datetime, organization_id: str | None = None) -> QuerySet[Order]:
+    """Return paid orders that Inventory should have reserved by `now`, and that are not on hold."""
+    orders = with_lines().filter(
+        status=Order.Status.PAID, held_at=None, reservation_due_at__lte=now
+    )
+    if organization_id:
+        orders = orders.filter(organization_id=organization_id)
+    return orders.order_by("reservation_due_at")
 
 
 def dispatches(order: Order, shipment_id: str) -> list[Dispatch]:

@@ -23,9 +23,10 @@ from orders.exceptions import (
     FulfillmentHasStarted,
     MismatchUnresolved,
     OtherReservation,
+    PartialReservation,
     UnknownShipment,
 )
-from orders.models import Order
+from orders.models import Order, Policy
 from orders.models.parts import DeliveryProof, ItemData, ShipmentData
 from orders.quantities import (
     AllocationRequest,
@@ -119,7 +120,7 @@ def open_order(
 
 @transaction.atomic
 def place_order(*, order_id: str, payment_method: str | None = None) -> Order:
-    """Place an order; one that costs nothing is confirmed immediately.
+    """Place an order; one that costs nothing needs no payment to be confirmed.
 
     `payment_method` replaces the one that the order was opened with. Raises OrderTooLarge,
     InvalidTransition.
@@ -167,8 +168,9 @@ def reserve_stock(
 ) -> Order:
     """Record a reservation: all warehouses with the quantities reserved there, by line or variant.
 
+    An order that is paid and has waited for this is confirmed.
     Raises OrderIsCancelled, FulfillmentHasStarted, UnknownOrderItem, AmbiguousVariant,
-    AllocatedTwice, TooManyUnits, OrderTooLarge, InvalidTransition.
+    AllocatedTwice, TooManyUnits, PartialReservation, OrderTooLarge, InvalidTransition.
     """
     order = selectors.get_for_update(order_id)
     order.expect_not_cancelled()
@@ -181,6 +183,14 @@ def reserve_stock(
             f"A warehouse is picking {order_id}: its allocation cannot change any more."
         )
     order.reserve(reservation_id=reservation_id, allocations=reserved)
+    if missing := order.quantities.total("unreserved_quantity"):
+        rule = selectors.policy(order.organization_id).reservation
+        if rule == Policy.Reservation.REQUIRED:
+            raise PartialReservation(
+                f"{missing} units of {order_id} are not reserved: reserve all, or reject the order."
+            )
+    if order.status == Order.Status.PAID:
+        _confirm_paid(order)
     order.save()
     return order
 
@@ -217,14 +227,14 @@ def reject_reservation(*, order_id: str, reservation_id: str = "", note: str = "
 def confirm_order(*, order_id: str, payment_id: str | None) -> Order:
     """Confirm an order whose amount due is captured; `payment_id` completed it.
 
-    Raises NotFullyPaid, InvalidTransition.
+    If the organization confirms only what is reserved, it waits for the reservation. Raises
+    NotFullyPaid, InvalidTransition.
     """
     order = selectors.get_for_update(order_id)
-    is_confirmed = bool(order.confirmed_at) and order.payment_id == payment_id
-    if is_confirmed and not order.is_cancelled():
+    is_paid = order.status == Order.Status.PAID or bool(order.confirmed_at)
+    if is_paid and order.payment_id == payment_id and not order.is_cancelled():
         return order
-    captured = payments.selectors.received(order.id)
-    order.confirm(payment_id=payment_id, captured=captured, at=request_context.now())
+    _confirm(order, payment_id, payments.selectors.received(order.id), request_context.now())
     order.save()
     return order
 
@@ -263,7 +273,11 @@ def hold_order(*, order_id: str, reason: str, note: str = "") -> Order:
 
 @transaction.atomic
 def release_order(*, order_id: str) -> Order:
-    """Release an order from hold. Raises MismatchUnresolved, InvalidTransition."""
+    """Release an order from hold.
+
+    One that is held because Inventory has not answered is confirmed without a reservation. Raises
+    MismatchUnresolved, InvalidTransition.
+    """
     order = selectors.get_for_update(order_id)
     if order.is_held():
         if payment_id := payments.selectors.mismatched(order_id):
@@ -271,7 +285,10 @@ def release_order(*, order_id: str) -> Order:
                 f"{payment_id} captured another amount than was charged. Apply the payment or "
                 f"refund it; then {order_id} can be released."
             )
-        order.release()
+        if order.is_unanswered():
+            _confirm_paid(order)
+        else:
+            order.release()
         order.save()
     return order
 
@@ -285,6 +302,13 @@ def release_after_mismatch(*, order_id: str) -> None:
     if is_held and not order.is_cancelled() and not payments.selectors.mismatched(order_id):
         order.release()
         order.save()
+
+
+def hold_unreserved_orders(*, now: datetime, organization_id: str | None = None) -> int:
+    """Hold paid orders that Inventory has not reserved in time at `now`; return how many."""
+    unreserved = selectors.unreserved(now=now, organization_id=organization_id)
+    reason, note = Order.HoldReason.RESERVATION, "Inventory has not answered in time."
+    return for_each(unreserved, lambda order: order.hold(reason=reason, note=note, at=now))
 
 
 def expire_unpaid_orders(*, now: datetime, organization_id: str | None = None) -> int:
@@ -402,7 +426,24 @@ def _place(order: Order, reservation_ttl_minutes: int) -> None:
     now = timezone.now()
     order.place(reservation_ttl_minutes=reservation_ttl_minutes, at=now)
     if not order.total:
-        order.confirm(payment_id=None, captured=Decimal(0), at=now)
+        _confirm(order, None, Decimal(0), now)
+
+
+def _confirm(order: Order, payment_id: str | None, captured: Decimal, at: datetime) -> None:
+    """Confirm a paid order, or let it wait for its reservation."""
+    is_reserved = bool(order.reservation_id)
+    if timeout := None if is_reserved else selectors.reservation_timeout(order.organization_id):
+        order.await_reservation(payment_id=payment_id, captured=captured, due_at=at + timeout)
+    else:
+        order.confirm(payment_id=payment_id, captured=captured, at=at)
+
+
+def _confirm_paid(order: Order) -> None:
+    """Confirm an order that has waited for its reservation, maybe for too long."""
+    if order.is_unanswered():
+        order.release()
+    captured = payments.selectors.received(order.id)
+    order.confirm(payment_id=order.payment_id, captured=captured, at=timezone.now())
 
 
 def _cancel(order: Order, reason: str, note: str, at: datetime) -> None:

@@ -7,6 +7,15 @@ from orders import services
 
 
 @shared_task
+def hold_unreserved_orders(now: str | None = None, organization_id: str | None = None) -> int:
+    """Hold paid orders that Inventory has not reserved in time; return how many.
+
+    `now` is ISO 8601, and the current time by default.
+    """
+    return services.hold_unreserved_orders(now=moment(now), organization_id=organization_id)
+
+
+@shared_task
 def expire_unpaid_orders(now: str | None = None, organization_id: str | None = None) -> int:
     """Cancel unpaid orders whose reservation has expired; return how many.
 

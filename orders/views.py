@@ -21,6 +21,7 @@ from orders.exceptions import (
     OrderIsCancelled,
     OrderTooLarge,
     OtherReservation,
+    PartialReservation,
     TooManyUnits,
     UnitsArePicked,
     UnknownOrderItem,
@@ -72,6 +73,7 @@ class Orders(AggregateViewSet):
             AmbiguousVariant,
             AllocatedTwice,
             TooManyUnits,
+            PartialReservation,
             OrderTooLarge,
         ],
     )

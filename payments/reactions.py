@@ -2,7 +2,7 @@
 
 from events.models import EventRecord
 from events.reactions import reacts_to
-from orders.events import OrderCancelled, OrderConfirmed, OrderUnitsWrittenOff
+from orders.events import OrderCancelled, OrderConfirmed, OrderPaid, OrderUnitsWrittenOff
 from payments.events import PaymentMismatched, PaymentSucceeded
 from payments.models import Refund
 from payments.services import capture, refunds
@@ -21,8 +21,9 @@ def refund_unneeded_mismatch(event: PaymentMismatched, about: EventRecord) -> No
     refunds.refund_unneeded_payment(payment_id=event.payment_id)
 
 
+@reacts_to(OrderPaid)
 @reacts_to(OrderConfirmed)
-def abandon_unneeded_payments(event: OrderConfirmed, about: EventRecord) -> None:
+def abandon_unneeded_payments(event: OrderPaid | OrderConfirmed, about: EventRecord) -> None:
     """The order is paid: stop waiting for its other payments."""
     capture.abandon_unneeded_payments(order_id=event.order_id)
 

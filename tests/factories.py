@@ -14,7 +14,7 @@ from invoices import services as invoices
 from invoices.models import Invoice
 from orders import selectors
 from orders import services as orders
-from orders.models import Order
+from orders.models import Order, Policy
 from payments.models import Payment, Refund
 from payments.services import capture, gateway, refunds
 
@@ -67,7 +67,14 @@ class OrderFactory(factory.Factory):
     @classmethod
     def _create(cls, model: type[Order], *, status: str, **fields: Any) -> Order:
         order = orders.open_order(**fields)
-        steps = ["cancelled"] if status == "cancelled" else list(STEPS)
+        if status == "cancelled":
+            cancel(order)
+            return selectors.get(order.id)
+        if status == "paid":  # not confirmed, because Inventory has not answered
+            rules = {"reservation": "required"}
+            Policy.objects.update_or_create(pk=order.organization_id, defaults=rules)
+            status = "confirmed"
+        steps = list(STEPS)
         for reached in steps[: steps.index(status) + 1]:
             STEPS.get(reached, cancel)(order)
         return selectors.get(order.id)

@@ -39,6 +39,7 @@ EVENTS: "dict[str, StrPromise]" = {
     "order.created": _("Order created"),
     "order.delivered": _("Order delivered"),
     "order.held": _("Order put on hold"),
+    "order.paid": _("Order paid; waits for its reservation"),
     "order.part_delivered": _("Order partly delivered"),
     "order.placed": _("Order placed"),
     "order.processing": _("Order in processing"),

@@ -25,6 +25,8 @@ class Migration(migrations.Migration):
                 ('organization_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
                 ('reservation_ttl_minutes', models.PositiveIntegerField(blank=True, help_text='Minutes for which stock is reserved for an unpaid order. Leave empty to use the default from the settings.', null=True, validators=[django.core.validators.MinValueValidator(1)])),
                 ('pending_order_days', models.PositiveIntegerField(blank=True, help_text='Days after which an order that was not placed is cancelled. Leave empty to use the default from the settings.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(3650)])),
+                ('reservation', models.CharField(choices=[('optional', 'not required'), ('required', 'required for every unit')], default='optional', help_text='Whether a paid order is confirmed only after Inventory has reserved its stock.', max_length=16)),
+                ('reservation_timeout_minutes', models.PositiveIntegerField(blank=True, help_text='Minutes after which a paid order that Inventory has not reserved is put on hold. Leave empty to use the default from the settings.', null=True, validators=[django.core.validators.MinValueValidator(1)])),
             ],
             options={
                 'verbose_name_plural': 'policies',
@@ -38,7 +40,7 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('id', config.core.ids.PublicIdField('order', primary_key=True, serialize=False)),
                 ('number', models.CharField(max_length=20)),
-                ('status', models.CharField(choices=[('pending', 'Pending'), ('placed', 'Placed'), ('confirmed', 'Confirmed'), ('processing', 'Processing'), ('shipped', 'Shipped'), ('delivered', 'Delivered'), ('cancelled', 'Cancelled')], default='pending', max_length=16)),
+                ('status', models.CharField(choices=[('pending', 'Pending'), ('placed', 'Placed'), ('paid', 'Paid'), ('confirmed', 'Confirmed'), ('processing', 'Processing'), ('shipped', 'Shipped'), ('delivered', 'Delivered'), ('cancelled', 'Cancelled')], default='pending', max_length=16)),
                 ('cart_id', models.CharField(max_length=40, null=True, unique=True)),
                 ('customer_id', models.CharField(max_length=64, null=True)),
                 ('customer_email', models.EmailField(max_length=254, null=True)),
@@ -61,9 +63,10 @@ class Migration(migrations.Migration):
                 ('placed_at', models.DateTimeField(null=True)),
                 ('reservation_id', models.CharField(max_length=64, null=True)),
                 ('reservation_expires_at', models.DateTimeField(null=True)),
+                ('reservation_due_at', models.DateTimeField(null=True)),
                 ('confirmed_at', models.DateTimeField(null=True)),
                 ('payment_id', models.CharField(max_length=40, null=True)),
-                ('hold_reason', models.CharField(choices=[('fraud', 'Fraud'), ('address', 'Address'), ('payment', 'Payment'), ('manual', 'Manual')], max_length=16, null=True)),
+                ('hold_reason', models.CharField(choices=[('fraud', 'Fraud'), ('address', 'Address'), ('payment', 'Payment'), ('reservation', 'Reservation'), ('manual', 'Manual')], max_length=16, null=True)),
                 ('hold_note', models.CharField(default='', max_length=500)),
                 ('held_by', models.CharField(max_length=150, null=True)),
                 ('held_at', models.DateTimeField(null=True)),
@@ -182,6 +185,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='order',
+            index=models.Index(condition=models.Q(('held_at', None), ('status', 'paid')), fields=['reservation_due_at'], name='order_unreserved'),
+        ),
+        migrations.AddIndex(
+            model_name='order',
             index=models.Index(condition=models.Q(('held_at__isnull', False)), fields=['held_at'], name='order_held'),
         ),
         migrations.AddConstraint(
@@ -194,7 +201,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('placed_at', None), ('status', 'pending'), ('cancelled_at', None)), models.Q(('confirmed_at', None), ('status', 'placed'), ('placed_at__isnull', False), ('cancelled_at', None)), models.Q(('processing_at', None), ('status', 'confirmed'), ('placed_at__isnull', False), ('confirmed_at__isnull', False), ('cancelled_at', None)), models.Q(('processing_at__isnull', False), ('status', 'processing'), ('placed_at__isnull', False), ('confirmed_at__isnull', False), ('cancelled_at', None)), models.Q(('dispatched_at__isnull', False), ('status', 'shipped'), ('placed_at__isnull', False), ('confirmed_at__isnull', False), ('cancelled_at', None)), models.Q(('delivered_at__isnull', False), ('status', 'delivered'), ('placed_at__isnull', False), ('confirmed_at__isnull', False), ('cancelled_at', None)), models.Q(('cancellation_reason__isnull', False), ('cancelled_at__isnull', False), ('status', 'cancelled')), _connector='OR'), name='order_timestamps'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('placed_at', None), ('status', 'pending'), ('cancelled_at', None)), models.Q(('confirmed_at', None), ('status', 'placed'), ('placed_at__isnull', False), ('cancelled_at', None)), models.Q(('confirmed_at', None), ('reservation_due_at__isnull', False), ('status', 'paid'), ('placed_at__isnull', False), ('cancelled_at', None)), models.Q(('processing_at', None), ('status', 'confirmed'), ('placed_at__isnull', False), ('confirmed_at__isnull', False), ('cancelled_at', None)), models.Q(('processing_at__isnull', False), ('status', 'processing'), ('placed_at__isnull', False), ('confirmed_at__isnull', False), ('cancelled_at', None)), models.Q(('dispatched_at__isnull', False), ('status', 'shipped'), ('placed_at__isnull', False), ('confirmed_at__isnull', False), ('cancelled_at', None)), models.Q(('delivered_at__isnull', False), ('status', 'delivered'), ('placed_at__isnull', False), ('confirmed_at__isnull', False), ('cancelled_at', None)), models.Q(('cancellation_reason__isnull', False), ('cancelled_at__isnull', False), ('status', 'cancelled')), _connector='OR'), name='order_timestamps'),
         ),
         migrations.AddConstraint(
             model_name='order',

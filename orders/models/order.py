@@ -7,16 +7,16 @@ from functools import cached_property
 from typing import Any
 
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Round
 
 from config.core import request_context
 from config.core.ids import PublicIdField
-from config.core.money import MAX_DECIMALS, CurrencyField, MoneyField, TaxRateField, money
+from config.core.money import CurrencyField, MoneyField, TaxRateField, money
+from config.core.request_context import SYSTEM
 from events.aggregate import Aggregate, transition
 from events.schema import Event, is_published
 from orders import events, pricing
 from orders.exceptions import NoItems, NotFullyPaid, OrderIsCancelled, OrderOnHold
+from orders.models.constraints import CONSTRAINTS, INDEXES
 from orders.models.parts import (
     Allocation,
     DeliveryProof,
@@ -28,29 +28,27 @@ from orders.models.parts import (
 )
 from orders.quantities import AllocationData, Quantities, Stock, Units, WarehouseUnits, count
 
-# The timestamps that a status requires and excludes.
-_NEVER_CANCELLED = Q(cancelled_at=None)
-_PLACED = Q(placed_at__isnull=False)
-_CONFIRMED = _PLACED & Q(confirmed_at__isnull=False)
-STATUS_MATCHES_TIMESTAMPS = (
-    (Q(status="pending", placed_at=None) & _NEVER_CANCELLED)
-    | (Q(status="placed", confirmed_at=None) & _PLACED & _NEVER_CANCELLED)
-    | (Q(status="confirmed", processing_at=None) & _CONFIRMED & _NEVER_CANCELLED)
-    | (Q(status="processing", processing_at__isnull=False) & _CONFIRMED & _NEVER_CANCELLED)
-    | (Q(status="shipped", dispatched_at__isnull=False) & _CONFIRMED & _NEVER_CANCELLED)
-    | (Q(status="delivered", delivered_at__isnull=False) & _CONFIRMED & _NEVER_CANCELLED)
-    | Q(status="cancelled", cancelled_at__isnull=False, cancellation_reason__isnull=False)
-)
-# Rounded, because SQLite computes with floats.
-TOTAL = Round(F("subtotal") - F("discount") + F("shipping_cost") + F("tax"), precision=MAX_DECIMALS)
-
 
 class Order(Aggregate):
     """A purchase. Its lines and prices are fixed: to change them, cancel it and open another."""
 
     class Status(models.TextChoices):
+        """The status of an order.
+
+        - `pending`: its lines and prices are fixed; nothing is reserved.
+        - `placed`: it waits for its payment.
+        - `paid`: it waits for Inventory's reservation, if the organization confirms only what is
+          reserved.
+        - `confirmed`: its units can be sent.
+        - `processing`: a warehouse has started to pick.
+        - `shipped`: all units that are not written off have left.
+        - `delivered`: all of them have arrived.
+        - `cancelled`: nothing is sent, and captured money is refunded.
+        """
+
         PENDING = "pending"
         PLACED = "placed"
+        PAID = "paid"
         CONFIRMED = "confirmed"
         PROCESSING = "processing"
         SHIPPED = "shipped"
@@ -73,9 +71,16 @@ class Order(Aggregate):
         OTHER = "other"
 
     class HoldReason(models.TextChoices):
+        """Why an order is on hold.
+
+        The service itself gives the reasons `payment`, if another amount was captured than was
+        charged, and `reservation`, if Inventory has not answered in time.
+        """
+
         FRAUD = "fraud"
         ADDRESS = "address"
         PAYMENT = "payment"
+        RESERVATION = "reservation"
         MANUAL = "manual"
 
     class PaymentMethod(models.TextChoices):
@@ -113,6 +118,7 @@ class Order(Aggregate):
     placed_at = models.DateTimeField(null=True)
     reservation_id = models.CharField(max_length=64, null=True)
     reservation_expires_at = models.DateTimeField(null=True)
+    reservation_due_at = models.DateTimeField(null=True)  # of a paid order
     confirmed_at = models.DateTimeField(null=True)
     payment_id = models.CharField(max_length=40, null=True)
     hold_reason = models.CharField(max_length=16, choices=HoldReason.choices, null=True)
@@ -132,44 +138,8 @@ class Order(Aggregate):
     cancellation_note = models.CharField(max_length=500, default="")
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["number", "organization_id"], name="order_number"),
-            models.CheckConstraint(
-                condition=Q(discount__gte=0, discount__lte=F("subtotal"))
-                & Q(shipping_cost__gte=0, shipping_tax__gte=0, total=TOTAL),
-                name="order_adds_up",
-            ),
-            models.CheckConstraint(condition=STATUS_MATCHES_TIMESTAMPS, name="order_timestamps"),
-            models.CheckConstraint(
-                condition=Q(held_at=None, hold_reason=None, held_by=None)
-                | Q(held_at__isnull=False, hold_reason__isnull=False, held_by__isnull=False),
-                name="order_hold_is_complete",
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["organization_id", "-id"], name="order_list"),
-            models.Index(fields=["customer_id", "organization_id", "-id"], name="order_customer"),
-            models.Index(
-                fields=["customer_email"],
-                name="order_email",
-                condition=Q(customer_email__isnull=False),
-            ),
-            models.Index(fields=["status", "organization_id", "-id"], name="order_status"),
-            models.Index(
-                fields=["local_id", "organization_id", "-id"],
-                name="order_local",
-                condition=Q(local_id__isnull=False),
-            ),
-            models.Index(fields=["organization_id", "placed_at"], name="order_placed"),
-            models.Index(fields=["organization_id", "updated_at"], name="order_updated"),
-            models.Index(
-                fields=["reservation_expires_at"], name="order_unpaid", condition=Q(status="placed")
-            ),
-            models.Index(
-                fields=["created_at"], name="order_pending", condition=Q(status="pending")
-            ),
-            models.Index(fields=["held_at"], name="order_held", condition=Q(held_at__isnull=False)),
-        ]
+        constraints = CONSTRAINTS
+        indexes = INDEXES
 
     def __str__(self) -> str:
         return self.number
@@ -224,6 +194,10 @@ class Order(Aggregate):
     def is_held(self) -> bool:
         """the order is on hold"""
         return self.held_at is not None
+
+    def is_unanswered(self) -> bool:
+        """Return whether the service holds the order, because Inventory has not answered."""
+        return (self.hold_reason, self.held_by) == (self.HoldReason.RESERVATION, SYSTEM)
 
     def is_not_held(self) -> bool:
         """the order is not on hold"""
@@ -304,7 +278,7 @@ class Order(Aggregate):
         self.reservation_expires_at = until
 
     @transition(
-        source=(Status.PLACED, Status.CONFIRMED),
+        source=(Status.PLACED, Status.PAID, Status.CONFIRMED),
         target=None,
         emits=events.OrderReserved,
         verb="reservation",
@@ -329,20 +303,34 @@ class Order(Aggregate):
             ],
         )
 
-    @transition(source=Status.PLACED, target=Status.CONFIRMED, emits=events.OrderConfirmed)
+    @transition(source=Status.PLACED, target=Status.PAID, emits=events.OrderPaid)
+    def await_reservation(
+        self, *, payment_id: str | None, captured: Decimal, due_at: datetime
+    ) -> None:
+        """Wait for Inventory's reservation: the amount due is captured."""
+        self._expect_paid(captured)
+        self.payment_id, self.reservation_due_at = payment_id, due_at
+
+    @transition(
+        source=(Status.PLACED, Status.PAID),
+        target=Status.CONFIRMED,
+        emits=events.OrderConfirmed,
+    )
     def confirm(self, *, payment_id: str | None, captured: Decimal, at: datetime) -> Event:
         """Confirm the order: the amount due is captured, and Inventory should commit the stock."""
-        if captured < self.total:
-            raise NotFullyPaid(
-                f"Only {money(captured, self.currency)} of {money(self.total, self.currency)} "
-                f"{self.currency} is captured for {self.id}."
-            )
+        self._expect_paid(captured)
         self.payment_id, self.confirmed_at = payment_id, at
         items = events.StockItem.of_order(self)
         return events.OrderConfirmed.of(self, order_number=self.number, items=items)
 
     @transition(
-        source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
+        source=(
+            Status.PENDING,
+            Status.PLACED,
+            Status.PAID,
+            Status.CONFIRMED,
+            Status.PROCESSING,
+        ),
         target=Status.CANCELLED,
         emits=events.OrderCancelled,
         verb="cancel",
@@ -353,7 +341,7 @@ class Order(Aggregate):
         return self._cancel(reason, note, at, is_paid, held)
 
     @transition(
-        source=(Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
+        source=(Status.PLACED, Status.PAID, Status.CONFIRMED, Status.PROCESSING),
         target=Status.CANCELLED,
         emits=events.OrderCancelled,
         verb="reservation",
@@ -364,7 +352,14 @@ class Order(Aggregate):
         return self._cancel(self.CancellationReason.OUT_OF_STOCK, note, at, is_paid, held)
 
     @transition(
-        source=(Status.PENDING, Status.PLACED, Status.CONFIRMED, Status.PROCESSING, Status.SHIPPED),
+        source=(
+            Status.PENDING,
+            Status.PLACED,
+            Status.PAID,
+            Status.CONFIRMED,
+            Status.PROCESSING,
+            Status.SHIPPED,
+        ),
         target=None,
         emits=events.OrderHeld,
         verb="hold",
@@ -557,6 +552,13 @@ class Order(Aggregate):
         vars(self).update(amounts._asdict())
         for line, line_amounts in zip(self.lines, lines, strict=True):
             vars(line).update(line_amounts._asdict())
+
+    def _expect_paid(self, captured: Decimal) -> None:
+        if captured < self.total:
+            raise NotFullyPaid(
+                f"Only {money(captured, self.currency)} of {money(self.total, self.currency)} "
+                f"{self.currency} is captured for {self.id}."
+            )
 
     def _ship(self, shipment: ShipmentData) -> Event:
         shipment_id, units, at = shipment["shipment_id"], shipment["units"], shipment["at"]

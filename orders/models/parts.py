@@ -115,6 +115,11 @@ class OrderItem(Part):
         return self.active_quantity - self.shipped
 
     @property
+    def unreserved_quantity(self) -> int:
+        """Active units that Inventory has not reserved."""
+        return max(0, self.active_quantity - sum(each.quantity for each in self.allocated))
+
+    @property
     def returnable_quantity(self) -> int:
         """Delivered units that have not been returned."""
         return self.delivered - self.returned

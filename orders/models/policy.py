@@ -8,6 +8,12 @@ from django.utils.translation import gettext_lazy as _
 class Policy(models.Model):
     """An organization's rules; a rule that is null follows the settings."""
 
+    class Reservation(models.TextChoices):
+        """Whether a paid order needs Inventory's reservation to be confirmed."""
+
+        OPTIONAL = "optional", _("not required")
+        REQUIRED = "required", _("required for every unit")
+
     organization_id = models.CharField(max_length=64, primary_key=True)
     reservation_ttl_minutes = models.PositiveIntegerField(
         null=True,
@@ -27,6 +33,24 @@ class Policy(models.Model):
             "Leave empty to use the default from the settings."
         ),
         validators=[MinValueValidator(1), MaxValueValidator(3650)],
+    )
+
+    reservation = models.CharField(
+        max_length=16,
+        choices=Reservation.choices,
+        default=Reservation.OPTIONAL,
+        help_text=_(
+            "Whether a paid order is confirmed only after Inventory has reserved its stock."
+        ),
+    )
+    reservation_timeout_minutes = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text=_(
+            "Minutes after which a paid order that Inventory has not reserved is put on hold. "
+            "Leave empty to use the default from the settings."
+        ),
+        validators=[MinValueValidator(1)],
     )
 
     class Meta:

@@ -26,9 +26,10 @@ def request_refund(
     """
     payment = selectors.get_for_update(payment_id)
     payment.check_refundable(amount)
-    if payment.applies_to_order and payment.order.status == payment.order.Status.PLACED:
+    order = payment.order
+    if payment.applies_to_order and order.status in (order.Status.PLACED, order.Status.PAID):
         raise OrderNotConfirmed(
-            f"{payment.order_id} is not confirmed yet. Refund it after that, or cancel the order, "
+            f"{order.id} is not confirmed yet. Refund it after that, or cancel the order, "
             "which refunds it."
         )
     return _refund(payment, amount, reason, method)

@@ -10,7 +10,7 @@ from tests.architecture.sizes import SIZES
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 BUDGET = {  # by name: the scenario with the most queries, and their number, including savepoints
-    "orders.confirm_paid_order": (reacting.paid, 10),
+    "orders.confirm_paid_order": (reacting.paid, 11),
     "orders.cancel_unpayable_order": (reacting.declined, 15),
     "orders.hold_mismatched_order": (reacting.mismatched, 7),
     "orders.release_after_mismatch": (reacting.mismatched, 8),

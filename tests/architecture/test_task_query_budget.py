@@ -97,6 +97,11 @@ def pending_order(size):
     return in_days(100)
 
 
+def unreserved_order(size):
+    OrderFactory(items=lines(size), status="paid")
+    return in_days(1)
+
+
 def unpaid_order(size):
     OrderFactory(items=lines(size))
     return in_days(1)
@@ -211,11 +216,12 @@ BUDGET = {  # by name: what prepares a run, its queries, and the queries of a ru
     "events.tasks.remove_old_events": (old_stream, 17, 1),
     "carts.tasks.abandon_idle_carts": (cart, 9, 2),
     "carts.tasks.expire_idle_carts": (cart, 8, 1),
+    "orders.tasks.hold_unreserved_orders": (unreserved_order, 10, 1),
     "orders.tasks.expire_unpaid_orders": (unpaid_order, 25, 1),
     "orders.tasks.expire_pending_orders": (pending_order, 25, 1),
-    "payments.tasks.call_gateway": (payment, 50, 7),
-    "payments.tasks.call_gateways": (payments_due, 51, 1),
-    "payments.tasks.process_pending_webhooks": (gateway_message, 46, 2),
+    "payments.tasks.call_gateway": (payment, 51, 7),
+    "payments.tasks.call_gateways": (payments_due, 52, 1),
+    "payments.tasks.process_pending_webhooks": (gateway_message, 47, 2),
     "shipments.tasks.call_carrier": (label, 44, 8),
     "shipments.tasks.call_carriers": (labels_due, 45, 1),
     "shipments.tasks.track_shipment": (parcel, 18, 8),

@@ -32,6 +32,12 @@ def test_every_entry_of_the_schedule_is_a_task_that_expires():
             partial(OrderFactory, status="pending"),
             "order.cancelled",
         ),
+        (
+            "orders.tasks.hold_unreserved_orders",
+            1,
+            partial(OrderFactory, status="paid"),
+            "order.held",
+        ),
     ],
 )
 def test_a_timer_accepts_a_time_and_an_organization_as_text(task, days, make, name):

@@ -273,7 +273,7 @@ def test_a_cancelled_order_shows_its_cancellation(operator):
 
 
 def test_a_policy_applies_to_new_orders(operator):
-    sent = {"organization_id": "org_1", "reservation_ttl_minutes": "45"}
+    sent = {"organization_id": "org_1", "reservation_ttl_minutes": "45", "reservation": "optional"}
     operator().post(reverse("admin:orders_policy_add"), sent)
     assert event_data(OrderFactory(), "order.placed")["reservation_ttl_minutes"] == 45
     Policy.objects.update(reservation_ttl_minutes=None)

@@ -70,6 +70,7 @@ TABLE = {  # the status after the command, and its events; a state that is missi
     "place": {
         "pending": ("placed", ["order.placed"]),
         "placed": UNCHANGED,
+        "paid": UNCHANGED,
         "confirmed": UNCHANGED,
         "processing": UNCHANGED,
         "shipped": UNCHANGED,
@@ -77,6 +78,7 @@ TABLE = {  # the status after the command, and its events; a state that is missi
     },
     "reserve": {
         "placed": RESERVED,
+        "paid": ("confirmed", ["order.reserved", "order.confirmed"]),
         "confirmed": RESERVED,
     },
     "extend the reservation": {
@@ -85,6 +87,7 @@ TABLE = {  # the status after the command, and its events; a state that is missi
     },
     "confirm": {
         "placed": ("confirmed", ["order.confirmed"]),
+        "paid": UNCHANGED,
         "confirmed": UNCHANGED,
         "processing": UNCHANGED,
         "shipped": UNCHANGED,
@@ -93,6 +96,7 @@ TABLE = {  # the status after the command, and its events; a state that is missi
     "cancel": {
         "pending": CANCELLED,
         "placed": CANCELLED,
+        "paid": CANCELLED,
         "confirmed": CANCELLED,
         "processing": CANCELLED,
         "cancelled": UNCHANGED,
@@ -100,6 +104,7 @@ TABLE = {  # the status after the command, and its events; a state that is missi
     "hold": {
         "pending": HELD,
         "placed": HELD,
+        "paid": HELD,
         "confirmed": HELD,
         "processing": HELD,
     },
@@ -155,7 +160,12 @@ def test_outcome_of_each_command(state, subtests):
 def test_every_transition_is_in_the_table():
     results = [outcome for row in TABLE.values() for outcome in row.values()]
     emitted = {name for outcome in results if outcome != UNCHANGED for name in outcome[1]}
-    tested_elsewhere = {"order.released", "order.part_delivered", "order.units_released"}
+    tested_elsewhere = {
+        "order.paid",
+        "order.released",
+        "order.part_delivered",
+        "order.units_released",
+    }
     assert {row.emits.name for row in Order.transitions()} == emitted | tested_elsewhere
 
 
@@ -166,6 +176,7 @@ def test_every_transition_is_in_the_table():
         ("pending", {"status": "placed"}),
         ("placed", {"status": "confirmed"}),
         ("placed", {"placed_at": None}),
+        ("placed", {"status": "paid"}),
         ("delivered", {"delivered_at": None}),
         ("placed", {"status": "cancelled"}),
         ("cancelled", {"status": "placed"}),
@@ -183,6 +194,7 @@ def test_the_database_refuses_a_status_without_its_timestamps(state, wrong):
 ALLOWED = {
     "pending": ["place", "cancel", "hold"],
     "placed": ["reservation", "cancel", "hold"],
+    "paid": ["reservation", "cancel", "hold"],
     "confirmed": ["reservation", "cancel", "hold", "write-off"],
     "processing": ["cancel", "reservation", "hold", "write-off"],
     "shipped": [],

@@ -12,15 +12,9 @@ from events.aggregate import InvalidTransition
 from events.models import EventRecord
 from orders import selectors, services
 from orders.exceptions import (
-    AllocatedTwice,
-    AmbiguousVariant,
     NoItems,
     NotFullyPaid,
-    OrderIsCancelled,
-    OrderTooLarge,
-    OtherReservation,
     TooManyUnits,
-    UnknownOrderItem,
     UnknownShipment,
 )
 from orders.models import Order, OrderItem, Policy
@@ -97,132 +91,6 @@ class TestPlacing:
         numbers = [OrderFactory(organization_id=o).number for o in ("org_1", "org_2", "org_1")]
         year = timezone.now().year
         assert numbers == [f"ORD-{year}-0001", f"ORD-{year}-0001", f"ORD-{year}-0002"]
-
-
-class TestReservation:
-    def reserve(self, order, *places, reservation_id="res_1"):
-        allocations = [
-            {"order_item_id": order.lines[line].id, "warehouse_id": warehouse, "quantity": count}
-            for line, warehouse, count in places
-        ]
-        return services.reserve_stock(
-            order_id=order.id, reservation_id=reservation_id, allocations=allocations
-        )
-
-    def test_items_come_from_allocated_warehouses_or_else_the_preferred_one(self):
-        order = order_of(5, 1, status="placed")
-        self.reserve(order, (0, "wh_1", 2), (0, "wh_2", 2))
-        confirm(order)
-        assert event_data(order, "order.confirmed")["items"] == [
-            {"variant_id": "var_0", "quantity": 2, "warehouse_id": "wh_1"},
-            {"variant_id": "var_0", "quantity": 2, "warehouse_id": "wh_2"},
-            {"variant_id": "var_0", "quantity": 1, "warehouse_id": "wh_101"},
-            {"variant_id": "var_1", "quantity": 1, "warehouse_id": "wh_101"},
-        ]
-        assert event_data(order, "order.confirmed")["reservation_id"] == "res_1"
-
-    def test_a_later_reservation_replaces_the_earlier_one(self):
-        order = order_of(2, status="confirmed")
-        self.reserve(order, (0, "wh_1", 2))
-        self.reserve(order, (0, "wh_2", 1), reservation_id="res_2")
-        order = selectors.get(order.id)
-        assert order.reservation_id == "res_2"
-        assert order.lines[0].by_warehouse() == {"wh_2": 1, "wh_101": 1}
-
-    def test_a_repeated_reservation_records_nothing(self):
-        order = order_of(2, status="placed")
-        self.reserve(order, (0, "wh_1", 2))
-        before = latest_number()
-        self.reserve(order, (0, "wh_1", 2))
-        assert event_names(order, after=before) == []
-
-    def test_too_many_units_or_an_unknown_item_are_refused(self):
-        order = order_of(2, status="placed")
-        with pytest.raises(TooManyUnits):
-            self.reserve(order, (0, "wh_1", 1), (0, "wh_2", 2))
-        foreign = {"order_item_id": "item_x", "warehouse_id": "wh_1", "quantity": 1}
-        with pytest.raises(UnknownOrderItem):
-            services.reserve_stock(order_id=order.id, reservation_id="r", allocations=[foreign])
-        assert selectors.get(order.id).reservation_id is None
-
-    def test_an_allocation_may_name_the_variant_of_a_line(self):
-        order = order_of(2, 1, status="placed")
-        allocations = [
-            {"variant_id": "var_1", "warehouse_id": "wh_2", "quantity": 1},
-            {"order_item_id": order.lines[0].id, "warehouse_id": "wh_1", "quantity": 2},
-        ]
-        services.reserve_stock(order_id=order.id, reservation_id="r", allocations=allocations)
-        lines = selectors.get(order.id).lines
-        assert [line.by_warehouse() for line in lines] == [{"wh_1": 2}, {"wh_2": 1}]
-
-    def test_a_variant_must_be_that_of_one_line(self):
-        order = OrderFactory(items=[LineFactory(variant_id="var_1") for _ in range(2)])
-        allocation = {"variant_id": "var_1", "warehouse_id": "wh_1", "quantity": 2}
-        with pytest.raises(AmbiguousVariant, match="2 lines of var_1: name one by order_item_id"):
-            services.reserve_stock(order_id=order.id, reservation_id="r", allocations=[allocation])
-        other = {**allocation, "variant_id": "var_x"}
-        with pytest.raises(UnknownOrderItem, match="no item of var_x"):
-            services.reserve_stock(order_id=order.id, reservation_id="r", allocations=[other])
-
-    def test_a_line_cannot_be_allocated_twice_to_one_warehouse(self):
-        order = order_of(2, status="placed")
-        by_variant = {"variant_id": "var_0", "warehouse_id": "wh_1", "quantity": 1}
-        by_line = {"order_item_id": order.lines[0].id, "warehouse_id": "wh_1", "quantity": 1}
-        with pytest.raises(AllocatedTwice):
-            services.reserve_stock(
-                order_id=order.id, reservation_id="r", allocations=[by_variant, by_line]
-            )
-
-    def test_only_the_reservation_that_the_order_holds_can_be_rejected(self):
-        order = order_of(2, status="placed")
-        self.reserve(order, (0, "wh_1", 2), reservation_id="res_0")
-        self.reserve(order, (0, "wh_2", 2), reservation_id="res_1")
-        with pytest.raises(OtherReservation, match="holds the reservation res_1, not res_0"):
-            services.reject_reservation(order_id=order.id, reservation_id="res_0")
-        with pytest.raises(OtherReservation, match="reservation_id is required"):
-            services.reject_reservation(order_id=order.id)
-        rejected = services.reject_reservation(order_id=order.id, reservation_id="res_1")
-        assert rejected.cancellation_reason == "out_of_stock"
-
-    def test_a_rejection_may_name_a_reservation_that_was_never_made(self):
-        order = services.reject_reservation(order_id=OrderFactory().id, reservation_id="res_0")
-        assert order.is_cancelled()
-
-    def test_a_cancelled_order_refuses_inventory(self):
-        order = OrderFactory(status="cancelled")
-        with pytest.raises(OrderIsCancelled):
-            self.reserve(order, (0, "wh_1", 2))
-        with pytest.raises(OrderIsCancelled):
-            services.reject_reservation(order_id=order.id)
-
-    def test_a_rejection_cancels_the_order_once(self):
-        order = OrderFactory()
-        for _ in range(2):
-            services.reject_reservation(order_id=order.id, note="sold out")
-        assert event_names(order).count("order.cancelled") == 1
-        assert event_data(order, "order.cancelled")["cancellation_reason"] == "out_of_stock"
-        with pytest.raises(InvalidTransition, match="it is pending"):
-            services.reject_reservation(order_id=OrderFactory(status="pending").id)
-
-    def test_the_largest_accepted_order_can_be_confirmed_and_cancelled(self):
-        """All ids have their maximum length, and each unit comes from another warehouse."""
-        order = OrderFactory(
-            items=[LineFactory(variant_id=f"{n:0>64}", quantity=2) for n in range(300)]
-        )
-        places = [(n, f"{w:0>64}", 1) for n in range(300) for w in range(2)]
-        self.reserve(order, *places)
-        confirm(order)
-        cancel(order)
-        assert len(event_data(order, "order.cancelled")["stock_to_release"]) == 600
-
-    def test_an_order_whose_events_would_be_too_large_is_refused(self):
-        items = [LineFactory(variant_id=f"{n:0>64}", quantity=3) for n in range(350)]
-        order = OrderFactory(items=items)
-        with pytest.raises(OrderTooLarge, match="1050 combinations"):
-            self.reserve(order, *[(n, f"{w:0>64}", 1) for n in range(350) for w in range(2)])
-        emoji = [LineFactory(variant_id=chr(0x1F600) * 64) for _ in range(500)]
-        with pytest.raises(OrderTooLarge):
-            OrderFactory(items=emoji)
 
 
 class TestConfirming:

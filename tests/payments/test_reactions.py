@@ -7,7 +7,9 @@ import pytest
 from django.utils import timezone
 
 from orders import services as orders
+from orders.models import Policy
 from payments import selectors
+from payments.exceptions import OrderNotConfirmed, OrderNotPayable
 from payments.models import Payment, PaymentAccount
 from payments.services import capture, gateway, refunds
 from tests.factories import OrderFactory, cancel, pay, start_payment
@@ -189,6 +191,40 @@ class TestExpiry:
         order = OrderFactory()
         start_payment(order, method="manual")
         assert expire(order, after=timedelta(days=29)) == "placed"
+
+
+class TestWaitingForTheReservation:
+    """The order is paid, and Inventory has not answered yet."""
+
+    def test_it_cannot_be_paid_again(self):
+        order = OrderFactory(status="paid")
+        with pytest.raises(OrderNotPayable):
+            capture.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
+
+    def test_its_other_payments_are_abandoned(self, run_reactions):
+        Policy.objects.create(organization_id="org_1", reservation="required")
+        order = OrderFactory()
+        slow = start_payment(order)
+        manual = start_payment(order, method="manual")
+        report(slow, **captured(slow, slow.amount))
+        run_reactions()
+        order.refresh_from_db()
+        assert (order.status, order.payment_id) == ("paid", slow.id)
+        manual.refresh_from_db()
+        assert manual.abandoned_at
+        capture.capture_payment(payment_id=manual.id)
+        run_reactions()
+        refund = event_data(order, "refund.requested")
+        assert (refund["payment_id"], refund["reason"]) == (manual.id, "other")
+
+    def test_its_payment_cannot_be_refunded_but_the_order_cancelled(self, run_reactions):
+        order = OrderFactory(status="paid")
+        payment = selectors.of_order(order.id)[0]
+        with pytest.raises(OrderNotConfirmed):
+            refunds.request_refund(payment_id=payment.id, amount=Decimal(1), reason="operator")
+        cancel(order)
+        run_reactions()
+        assert event_data(order, "refund.requested")["amount"] == "50.00"
 
 
 class TestCancelling:
