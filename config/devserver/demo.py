@@ -34,7 +34,7 @@ def run(client: DemoClient) -> None:
     """Run every step. Raises DemoFailed if a response or an event is not as expected."""
     cart = fill_cart(client)
     order = check_out(client, cart)
-    confirm_reservation(client, order)
+    receive_reservation(client, order)
     pay_with_second_card(client, order)
     receive_invoice(client, order)
     pick_and_pack(client, order)
@@ -58,7 +58,7 @@ def fill_cart(client: DemoClient) -> Json:
 
 def check_out(client: DemoClient, cart: Json) -> Json:
     """cart.converted, order.created, order.placed; nothing when the request is repeated."""
-    client.step("She checks out: the cart becomes an order, and Inventory reserves the stock")
+    client.step("She checks out: the cart becomes an order")
     path, key = f"/carts/{cart['id']}/checkout", str(uuid4())
     checkout = {
         "customer_email": "ana@example.com",
@@ -73,15 +73,10 @@ def check_out(client: DemoClient, cart: Json) -> Json:
     return order
 
 
-def confirm_reservation(client: DemoClient, order: Json) -> None:
-    """order.reserved, if a queue names it."""
-    client.step("Inventory confirms its reservation: an internal event, which its queue asks for")
-    allocations = [
-        {"order_item_id": item["id"], "warehouse_id": "wh_north", "quantity": item["quantity"]}
-        for item in order["items"]
-    ]
-    reservation = {"reservation_id": f"res_{uuid4().hex[:8]}", "allocations": allocations}
-    client.post(f"/orders/{order['id']}/reservation", reservation)
+def receive_reservation(client: DemoClient, order: Json) -> None:
+    """order.reserved, an extension event, which the queue of Inventory names."""
+    client.step("Inventory has answered order.placed: only what it reserves is confirmed")
+    client.wait_for_reservation(order["id"])
 
 
 def pay_with_second_card(client: DemoClient, order: Json) -> None:

@@ -1,4 +1,7 @@
-"""The demo's client: it calls the API over HTTP and prints requests, events and mails."""
+"""The demo's client: it calls the API over HTTP and prints requests, events and mails.
+
+It also plays Inventory, which reserves the stock of every order that is placed.
+"""
 
 import json
 import logging
@@ -34,6 +37,8 @@ WIDTH = 100  # columns, where the output is not a terminal
 
 StreamEvent = tuple[str, str]  # a stream and the name of an event in it
 MAIL: StreamEvent = ("", "the mail")
+RESERVED = "the reservation"  # of Inventory, in the stream of an order
+WAREHOUSE = "wh_north"  # reserves what has no preferred warehouse
 
 
 class Arrival(NamedTuple):
@@ -50,8 +55,11 @@ class DemoFailed(Exception):
 class DemoClient:
     """Calls the API, waits for events, and prints both."""
 
-    def __init__(self, out: OutputWrapper, *, url: str, token: str, color: bool) -> None:
+    def __init__(
+        self, out: OutputWrapper, *, url: str, organization_id: str, token: str, color: bool
+    ) -> None:
         self._out = out
+        self._organization_id = organization_id
         self._url = url
         self._token = token
         self._color = color
@@ -147,6 +155,10 @@ class DemoClient:
         """Print arrivals until these events of a stream are printed. Raises DemoFailed."""
         self._wait_for(*((stream, name) for name in names))
 
+    def wait_for_reservation(self, order_id: str) -> None:
+        """Print arrivals until Inventory's response is printed. Raises DemoFailed."""
+        self.wait_for(order_id, RESERVED)
+
     def wait_for_mail(self) -> None:
         """Print arrivals until a mail is printed. Raises DemoFailed."""
         self._wait_for(MAIL)
@@ -182,3 +194,27 @@ class DemoClient:
         text = console.line(body, headers, color=self._color, width=width)
         names = headers.get("CC", ())  # the bare names, which are the second routing key
         self._arrivals.put(Arrival(text, [(headers["x-stream"], name) for name in names]))
+        if "order.placed" in names:
+            self._reserve(json.loads(body))
+
+    def _reserve(self, placed: Mapping[str, Any]) -> None:
+        """Reserve the stock of a placed order, as Inventory does. It knows variants only."""
+        if placed["organization_id"] != self._organization_id:
+            return
+        order_id, items = placed["data"]["order_id"], placed["data"]["items"]
+        allocations = [
+            {
+                "variant_id": item["variant_id"],
+                "warehouse_id": item["preferred_warehouse_id"] or WAREHOUSE,
+                "quantity": item["quantity"],
+            }
+            for item in items
+        ]
+        reservation = {"reservation_id": f"res_{order_id[-8:]}", "allocations": allocations}
+        path = f"/orders/{order_id}/reservation"
+        try:
+            _, status = self._send("POST", path, json.dumps(reservation).encode())
+        except DemoFailed as error:
+            status = str(error)
+        text = f"Inventory: POST {API}{short(path)}  {status}"
+        self._arrivals.put(Arrival(text, [(order_id, RESERVED)]))

@@ -25,7 +25,7 @@ DEMO = {  # event: how often it is printed
     "cart.converted": 1,
     "order.created": 2,
     "order.placed": 2,
-    "order.reserved": 1,  # an extension event
+    "order.reserved": 2,  # an extension event
     "payment.pending": 3,
     "payment.failed": 1,
     "payment.succeeded": 2,

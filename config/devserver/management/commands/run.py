@@ -23,6 +23,7 @@ from config.devserver import demo, operators, processes
 from config.devserver.demo_client import API, DemoClient, DemoFailed
 from events.operations import console
 from events.operations.console import BOLD
+from orders.models import Policy
 
 # What Inventory needs to keep its stock by events alone, as in compose.yaml.
 CONSUMER_QUEUES = {
@@ -67,13 +68,21 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0, interactive=False)
             password = operators.get_or_create(directory)
             url = settings.PUBLIC_URL = f"http://localhost:{server.server_port}"
+            rules = {"reservation": Policy.Reservation.REQUIRED}
+            Policy.objects.get_or_create(pk=demo.ORGANIZATION, defaults=rules)
             token = tokens.issue(
                 organization_id=demo.ORGANIZATION,
                 subject="user_demo",
                 scope="*",
-                lifetime=timedelta(hours=1),
+                lifetime=timedelta(days=30),
             )
-            client = DemoClient(self.stdout, url=url, token=token, color=color)
+            client = DemoClient(
+                self.stdout,
+                url=url,
+                organization_id=demo.ORGANIZATION,
+                token=token,
+                color=color,
+            )
             with (
                 client.subscribed(),
                 processes.worker(app),
