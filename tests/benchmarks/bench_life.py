@@ -1,110 +1,148 @@
-"""The processor time of an order's whole life: of the service, the database and the broker."""
+"""What an order's whole life costs over HTTP; `--against REV` compares it with another revision."""
 
-import json
 import os
-import time
-from contextlib import suppress
-from itertools import count
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
-from typing import Any
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any, NamedTuple
 
 import pytest
-from django.db import connection
-from django.utils.module_loading import import_string
+from django.conf import settings
 
-from events.models import Publication
-from invoices import tasks as invoices
+from tests.benchmarks.client import Client
 from tests.benchmarks.measure import PAIRS, Line, spread, table
-from tests.broker import test_whole_life as script
+from tests.benchmarks.stack import Stack
+from tests.broker.faults import cluster, node
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media", "broker")]
-LIVES = 5  # in a run
-keys = count()
+LIVES = 4  # of one client, in a run
+CLIENTS = 6
 
-
-class Shop(script.Shop):
-    """The script's client, without a network: enqueued tasks run immediately."""
-
-    def __init__(self, api: Any, enqueued: list[Any]) -> None:
-        self.api, self.enqueued = api, enqueued
-        super().__init__(self.request, None)
-        self.numbers = keys
-
-    def request(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        sent = json.dumps(body) if body else ""
-        response = self.api.generic(
-            method, f"/api/v1{path}", sent, content_type="application/json", headers=headers
-        )
-        assert response.status_code < 400, response.content
-        self.work()
-        return response.json()
-
-    def work(self) -> None:
-        while self.enqueued:
-            enqueued = list(dict.fromkeys(self.enqueued))
-            self.enqueued.clear()
-            for name, args in enqueued:
-                import_string(name)(*args)
-
-    def expect(self, stream: str, *names: str) -> None:
-        if "invoice.sent" in names:
-            invoices.deliver_documents()  # beat does it every two seconds
-        self.work()
+pytestmark = pytest.mark.skipif(
+    not (node.is_possible() and cluster.is_possible()),
+    reason="It starts rabbitmq-server and PostgreSQL itself, which are not installed here.",
+)
 
 
-def live(api: Any, enqueued: list[Any]) -> None:
-    shop = Shop(api, enqueued)
-    order = script.check_out(shop)
-    script.pay(shop, order)
-    script.send_it(shop, order)
-    script.bring_it(shop, order)
-    script.send_some_back(shop, order)
-    script.cancel_another(shop)
-    script.leave_a_cart(shop)
+class Figures(NamedTuple):
+    """Figures of a run, for each life where they are sums."""
+
+    processor: Counter[str]  # seconds
+    statements: float
+    tasks: dict[str, float]
+    messages: float
+    seconds: float  # from the first request to the last message, of one client
+    lives_a_second: float  # of six clients
+    tasks_at_once: float  # for each life of six clients
+    latencies: dict[str, float]  # milliseconds, by kind of request
+    load: float
 
 
-def seconds_of(pids: list[int]) -> float:
-    """Return the processor time of processes of this machine."""
-    ticks = 0
-    for pid in pids:
-        with suppress(OSError):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+@pytest.fixture
+def stacks(request: pytest.FixtureRequest) -> Iterator[dict[str, Stack]]:
+    """Return this checkout's service, and that of `--against`, with their names."""
+    with TemporaryDirectory() as directory:  # which PostgreSQL's user can enter
+        yield from _started(Path(directory), request.config.getoption("--against"))
 
 
-def brokers() -> list[int]:
-    """Return the process ids of the RabbitMQ nodes of this machine."""
-    found = []
-    for comm in Path("/proc").glob("[0-9]*/comm"):
-        with suppress(OSError):
-            if comm.read_text().strip() == "beam.smp":
-                found.append(int(comm.parent.name))
-    return found
+def _started(directory: Path, revision: str | None) -> Iterator[dict[str, Stack]]:
+    checkouts = {"this": Path(settings.BASE_DIR)}
+    git = ["git", "-C", str(settings.BASE_DIR), "worktree"]
+    if revision:
+        checkouts[revision] = directory / "checkout"
+        add = [*git, "add", "--detach", str(checkouts[revision]), revision]
+        subprocess.run(add, check=True, capture_output=True)
+    made = {name: Stack(path, directory / name) for name, path in checkouts.items()}
+    try:
+        for stack in made.values():
+            stack.start()
+        yield made
+    finally:
+        for stack in made.values():
+            stack.stop()
+        if revision:
+            remove = [*git, "remove", "--force", str(checkouts[revision])]
+            subprocess.run(remove, check=True, capture_output=True)
 
 
-def test_whole_life(api, enqueued):
-    """Run requests, reactions, PDFs and messages in one process."""
-    live(api, enqueued)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        database = [cursor.fetchone()[0]]
-    before = Publication.objects.count()
-    clocks = {
-        "the service": time.process_time,
-        "its session of PostgreSQL": lambda: seconds_of(database),
-        "RabbitMQ": lambda: seconds_of(brokers()),
-    }
-    spent: dict[str, list[float]] = {name: [] for name in clocks}
-    for _ in range(PAIRS):
-        started = {name: clock() for name, clock in clocks.items()}
-        for _ in range(LIVES):
-            live(api, enqueued)
-        for name, clock in clocks.items():
-            spent[name].append((clock() - started[name]) / LIVES)
-    messages = (Publication.objects.count() - before) // (PAIRS * LIVES)
-    for name, seconds in spent.items():
-        what = f"a life of all 29 events, {messages} messages: seconds of processor of {name}"
-        table.append(Line(what, spread(seconds)))
-    assert median(spent["the service"]) > 0
+def live_twice(client: Client) -> None:
+    client.live()
+    client.live()
+
+
+def run(stack: Stack) -> Figures:
+    """Live some lives one after the other, then some at once, and cancel some orders."""
+    load = os.getloadavg()[0]
+    client = Client(stack.address, stack.token(), stack.listener)
+    before, received, started = stack.cost(), stack.listener.received, perf_counter()
+    for _ in range(LIVES):
+        client.live()
+    took = perf_counter() - started
+    cost = stack.cost().since(before)
+    messages = stack.listener.received - received
+
+    before, started = stack.cost(), perf_counter()
+    crowd = [Client(stack.address, stack.token(), stack.listener) for _ in range(CLIENTS)]
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        for done in [pool.submit(live_twice, each) for each in crowd]:
+            done.result()
+    at_once = perf_counter() - started
+    tasks_at_once = stack.cost().since(before).tasks.total()
+
+    for _ in range(LIVES):
+        client.cancel()
+    return Figures(
+        Counter({name: each / LIVES for name, each in cost.processor.items()}),
+        cost.statements / LIVES,
+        {name: each / LIVES for name, each in cost.tasks.items()},
+        messages / LIVES,
+        took / LIVES,
+        CLIENTS * 2 / at_once,
+        tasks_at_once / (CLIENTS * 2),
+        {kind: median(each) * 1000 for kind, each in client.took.items()},
+        load,
+    )
+
+
+def test_life(stacks):
+    """Interleave the runs of both revisions, after one that warms up."""
+    runs: dict[str, list[Figures]] = {name: [] for name in stacks}
+    for number in range(PAIRS + 1):
+        for name in list(stacks)[:: (-1) ** number]:
+            runs[name].append(run(stacks[name]))
+    figures = {name: each[1:] for name, each in runs.items()}
+
+    def add(what: str, value: Any, digits: int = 2) -> None:
+        ours, *others = ([value(each) for each in figures[name]] for name in stacks)
+        line = f"a life: {what}"
+        table.append(Line(line, spread(ours, digits)))
+        for other in others:
+            ratio = median(ours) / median(other) if median(other) else float("nan")
+            table.append(
+                Line(f"{line}, {list(stacks)[1]}", f"{spread(other, digits)} {ratio:.2f}×")
+            )
+
+    add("load of the machine", lambda run: run.load)
+    for name in ("web", "worker", "beat", "PostgreSQL", "RabbitMQ"):
+        add(f"seconds of processor, {name}", lambda run, name=name: run.processor[name], 3)
+    add("seconds of processor, all", lambda run: run.processor.total(), 3)
+    add("statements", lambda run: run.statements, 0)
+    add("messages", lambda run: run.messages, 0)
+    add("tasks", lambda run: sum(run.tasks.values()), 1)
+    for name in sorted({name for each in figures.values() for run in each for name in run.tasks}):
+        add(f"tasks {name}", lambda run, name=name: run.tasks.get(name, 0), 1)
+    add("tasks, six clients", lambda run: run.tasks_at_once, 1)
+    add("seconds, one client", lambda run: run.seconds, 3)
+    add("lives a second, six clients", lambda run: run.lives_a_second)
+    for kind in figures["this"][0].latencies:
+        add(f"ms p50 of {kind}", lambda run, kind=kind: run.latencies[kind], 1)
+    for name, stack in stacks.items():
+        memory = stack.memory()
+        parts = ", ".join(f"{part} {size:.0f}" for part, size in memory.items())
+        what = f"memory in MB (PSS), {name}: {parts}"
+        table.append(Line(what, f"{sum(memory.values()):.0f}"))
+    assert figures["this"][0].messages >= 27

@@ -19,6 +19,8 @@ from tests.benchmarks.measure import Line, table
 def pytest_addoption(parser: pytest.Parser) -> None:
     help_text = "only the benchmarks of the loaded database"
     parser.addoption("--loaded", action="store_true", help=help_text)
+    help_text = "another revision whose lives are compared with this one's"
+    parser.addoption("--against", metavar="REV", help=help_text)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -36,9 +36,9 @@ def paired(ours: Callable[[], Any], bare: Callable[[], Any]) -> list[tuple[Any, 
     return pairs[1:]
 
 
-def spread(values: list[float]) -> str:
+def spread(values: list[float], digits: int = 2) -> str:
     """Return the median, with the minimum and the maximum in brackets."""
-    return f"{median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
+    return f"{median(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
 
 
 def percentile(values: list[float], percent: int) -> float:

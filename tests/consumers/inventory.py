@@ -7,7 +7,7 @@ takes its answer to `order.placed`.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 EXTENSIONS = (
@@ -81,6 +81,16 @@ class Order:
                 self.held.subtract(units_in(data["warehouse_id"], data["items"]))
                 self.held.update(units_in(data["to_warehouse_id"], data["items"]))
 
+    def levels(self) -> dict[Place, Level]:
+        """Return what is not zero, by variant and warehouse."""
+        state = "committed" if self.is_confirmed else "reserved"
+        levels: dict[Place, Level] = {}
+        for place in self.held.keys() | self.on_hand.keys():
+            level = Level(on_hand=self.on_hand[place])._replace(**{state: self.held[place]})
+            if any(level):
+                levels[place] = level
+        return levels
+
 
 class Inventory:
     """Feed it messages, in any order and more than once; then ask for its stock."""
@@ -107,15 +117,11 @@ class Inventory:
 
     def stock(self) -> dict[Key, Level]:
         """Return the stock of every organization, variant and warehouse that is not zero."""
-        sums: defaultdict[Key, Counter[str]] = defaultdict(Counter)
-        for stream, order in self.orders().items():
-            organization = next(iter(self._streams[stream].values()))["organization_id"]
-            state = "committed" if order.is_confirmed else "reserved"
-            for (variant, warehouse), quantity in order.held.items():
-                sums[organization, variant, warehouse][state] += quantity
-            for (variant, warehouse), quantity in order.on_hand.items():
-                sums[organization, variant, warehouse]["on_hand"] += quantity
-        return {key: Level(**counts) for key, counts in sums.items() if any(counts.values())}
+        organizations = {
+            stream: next(iter(events.values()))["organization_id"]
+            for stream, events in self._streams.items()
+        }
+        return add_up((organizations[key], order.levels()) for key, order in self.orders().items())
 
     def reservations(self, warehouse_id: str) -> Iterator[tuple[str, Data]]:
         """Yield the id of each order that waits for an answer, with the body of the answer.
@@ -134,6 +140,15 @@ class Inventory:
                     for (variant, warehouse), quantity in reserved.items()
                 ]
                 yield stream, {"reservation_id": f"res_{stream}", "allocations": allocations}
+
+
+def add_up(levels: Iterable[tuple[str, Mapping[Place, Level]]]) -> dict[Key, Level]:
+    """Sum up the levels of orders, each with its organization; leave out what is zero."""
+    sums: defaultdict[Key, Counter[str]] = defaultdict(Counter)
+    for organization, places in levels:
+        for place, level in places.items():
+            sums[organization, *place].update(level._asdict())
+    return {key: Level(**counts) for key, counts in sums.items() if any(counts.values())}
 
 
 def units(items: Iterable[Data], warehouse: str = "warehouse_id") -> Counter[Place]:

@@ -6,37 +6,46 @@ from fulfillment.models import Fulfillment
 from orders.models import Order
 from returns.models.parts import ReceiptItem
 from shipments.models import ShipmentItem
-from tests.consumers.inventory import RESTOCKED, Key, Level
+from tests.consumers.inventory import RESTOCKED, Key, Level, Place, add_up
 
 
-def true_stock() -> dict[Key, Level]:
-    """Return the stock of every organization, variant and warehouse that is not zero.
+def true_levels() -> dict[str, dict[Place, Level]]:
+    """Return what is not zero of each order, by variant and warehouse.
 
     Reserved are the units of placed orders. Committed are the units that fulfillments of
     confirmed orders have and that never left in a shipment. On hand is what has left, subtracted
     from what was received back.
     """
-    sums: defaultdict[Key, Counter[str]] = defaultdict(Counter)
+    orders: defaultdict[str, defaultdict[Place, Counter[str]]]
+    orders = defaultdict(lambda: defaultdict(Counter))
     for order in Order.objects.filter(status="placed"):
         for line in order.lines:
             for warehouse, quantity in line.by_warehouse().items():
-                key = (order.organization_id, line.variant_id, warehouse)
-                sums[key]["reserved"] += quantity
+                orders[order.id][line.variant_id, warehouse]["reserved"] += quantity
     plans = Fulfillment.objects.exclude(status="cancelled").exclude(order__status="cancelled")
     for plan in plans.prefetch_related("items"):
         for item in plan.lines:
-            key = (plan.organization_id, item.variant_id, plan.warehouse_id)
-            sums[key]["committed"] += item.quantity
+            orders[plan.order_id][item.variant_id, plan.warehouse_id]["committed"] += item.quantity
     left = ShipmentItem.objects.filter(shipment__dispatched_at__isnull=False)
     for row in left.select_related("shipment__order"):
         parcel = row.shipment
-        key = (parcel.organization_id, row.variant_id, parcel.warehouse_id)
-        sums[key]["on_hand"] -= row.quantity
+        levels = orders[parcel.order_id][row.variant_id, parcel.warehouse_id]
+        levels["on_hand"] -= row.quantity
         if parcel.order.status != "cancelled":
-            sums[key]["committed"] -= row.quantity
+            levels["committed"] -= row.quantity
     received = ReceiptItem.objects.filter(condition__in=RESTOCKED)
     for came in received.select_related("item", "receipt__return_request"):
-        organization_id = came.receipt.return_request.organization_id
-        key = (organization_id, came.item.variant_id, came.receipt.warehouse_id)
-        sums[key]["on_hand"] += came.quantity
-    return {key: Level(**counts) for key, counts in sums.items() if any(counts.values())}
+        order_id = came.receipt.return_request.order_id
+        orders[order_id][came.item.variant_id, came.receipt.warehouse_id]["on_hand"] += (
+            came.quantity
+        )
+    return {
+        order_id: {place: Level(**each) for place, each in levels.items() if any(each.values())}
+        for order_id, levels in orders.items()
+    }
+
+
+def true_stock() -> dict[Key, Level]:
+    """Return the stock of every organization, variant and warehouse that is not zero."""
+    organizations = dict(Order.objects.values_list("id", "organization_id"))
+    return add_up((organizations[order], levels) for order, levels in true_levels().items())

@@ -9,14 +9,17 @@ import pika
 import pytest
 
 from tests.broker.conftest import Message
+from tests.consumers.inventory import Level
 from tests.flows.lives.evidence import Evidence
 from tests.flows.lives.run import JUDGES
 
 SHIPPED = [{"variant_id": "var_1", "quantity": 2, "warehouse_id": "wh_1"}]
+PLACED = {"variant_id": "var_1", "quantity": 2, "preferred_warehouse_id": None}
+CAME = {"variant_id": "var_1", "quantity": 1, "condition": "good"}
 # A life of two units for 30.00, one of them returned; internal events have None for a sequence.
 LIFE: list[tuple[str, dict[str, Any]]] = [
     ("order.created", {"order_id": "order_1", "total_amount": 30, "items_count": 2}),
-    ("order.placed", {"order_id": "order_1", "items": [{"variant_id": "var_1", "quantity": 2}]}),
+    ("order.placed", {"order_id": "order_1", "items": [PLACED]}),
     ("payment.pending", {"payment_id": "pay_1"}),
     ("payment.succeeded", {"payment_id": "pay_1", "amount": 30}),
     ("order.confirmed", {"order_id": "order_1", "items": SHIPPED}),
@@ -31,7 +34,7 @@ LIFE: list[tuple[str, dict[str, Any]]] = [
     ("shipment.delivered", {"shipment_id": "ship_1"}),
     ("order.delivered", {"order_id": "order_1"}),
     ("return.requested", {"return_id": "ret_1", "reason": "wrong_size"}),
-    ("return.received", {"return_id": "ret_1", "returned_items": [SHIPPED[0] | {"quantity": 1}]}),
+    ("return.received", {"return_id": "ret_1", "warehouse_id": "wh_1", "returned_items": [CAME]}),
     ("refund.requested", {"refund_id": "ref_1", "cause": "ret_1"}),
     (
         "payment.refunded",
@@ -41,6 +44,7 @@ LIFE: list[tuple[str, dict[str, Any]]] = [
     ("return.refunded", {"return_id": "ret_1", "refund_amount": 15}),
 ]
 INTERNAL = ("refund.requested", "refund.succeeded", "order.held", "order.released")
+STOCK = {("var_1", "wh_1"): Level(on_hand=-1)}
 LINE = {"order_item_id": "item_1", "variant_id": "var_1", "quantity": 2}
 ROWS: dict[str, list[Any]] = {
     "orders": [
@@ -149,7 +153,9 @@ class Case:
                 messages.append(message(entry["id"], sequence, envelope))
         self.damage_messages(messages)
         feed = [entry for entry in timeline if entry["sequence"]]
-        return Evidence(messages, self.rows | {"events": feed}, {"order_1": timeline}, set())
+        return Evidence(
+            messages, self.rows | {"events": feed}, {"order_1": timeline}, set(), {"order_1": STOCK}
+        )
 
     def findings(self) -> set[str]:
         evidence = self.evidence()
@@ -275,7 +281,10 @@ DAMAGES: dict[str, Callable[[Case], Any]] = {
     "invoices_equal_the_payments": lambda case: case.rows["invoices"][0].update(credit_notes=[]),
     "returns_equal_their_refunds": lambda case: case.rows["returns"][0].update(refunded="14.99"),
     "cancelled_orders_say_whether_a_refund_is_due": lambda case: case.life.append(
-        ("order.cancelled", {"order_id": "order_1", "refund_required": False})
+        (
+            "order.cancelled",
+            {"order_id": "order_1", "refund_required": False, "stock_to_release": []},
+        )
     ),
     "cancelled_orders_keep_no_money": lambda case: case.order.update(status="cancelled"),
     "counters_are_in_order": lambda case: case.order["items"][0].update(returned=3),
@@ -293,6 +302,9 @@ DAMAGES: dict[str, Callable[[Case], Any]] = {
     "status_follows_from_the_units": lambda case: case.order.update(status="shipped"),
     "declines_count_down": lambda case: case.life.insert(
         3, ("payment.failed", {"payment_id": "pay_1", "retries_remaining": 1})
+    ),
+    "inventory_has_the_true_stock": lambda case: case.data("return.received").update(
+        warehouse_id="wh_2"
     ),
     "gateways_have_answered": lambda case: case.payment.update(status="opening"),
 }

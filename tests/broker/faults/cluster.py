@@ -38,14 +38,17 @@ class Cluster:
             command = [*self._user, " ".join(f"'{each}'" for each in command)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60)
 
-    def start(self) -> None:
-        options = f"-p {self.port} -h 127.0.0.1 -c unix_socket_directories="
+    def start(self, options: str = "") -> None:
+        options = f"-p {self.port} -h 127.0.0.1 -c unix_socket_directories= {options}"
         log = str(self._data / "log")
         self._run("pg_ctl", "-s", "-w", "-D", str(self._data), "-l", log, "-o", options, "start")
 
     def stop(self) -> None:
         """Stop immediately, as in a power failure; the write-ahead log keeps all commits."""
         self._run("pg_ctl", "-s", "-w", "-D", str(self._data), "-m", "immediate", "stop")
+
+    def pid(self) -> int:
+        return int((self._data / "postmaster.pid").read_text().split()[0])
 
     def terminate(self) -> int:
         """End all other connections; return their number."""

@@ -66,6 +66,10 @@ class Node:
         command = [str(_script("rabbitmqctl")), "-n", self.env["RABBITMQ_NODENAME"], *arguments]
         subprocess.run(command, env=self.env, check=True, capture_output=True, timeout=60)
 
+    def pid(self) -> int:
+        assert self._process, "the node runs"
+        return self._process.pid
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the node and to the shell around it."""
         if self._process:

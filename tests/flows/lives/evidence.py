@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.broker.conftest import Message
+from tests.consumers.inventory import Level, Place
 from tests.flows.lives.client import Client
 from tests.flows.lives.state import Row
 
@@ -29,13 +30,15 @@ class Event:
 class Evidence:
     """Messages in the order of their arrival, and the rows of the API by resource.
 
-    `failed_reactions` are the streams on which a reaction has failed.
+    `failed_reactions` are the streams on which a reaction has failed, and `stock` is what the
+    database says about each order.
     """
 
     messages: list[Message]
     rows: dict[str, list[Row]]
     timelines: dict[str, list[Row]]  # of orders, with the internal events
     failed_reactions: set[str]
+    stock: dict[str, dict[Place, Level]]  # by order
     events: dict[str, list[Event]] = field(init=False)  # by stream, without duplicates
 
     def __post_init__(self) -> None:

@@ -1,5 +1,6 @@
 """Many lives at once, against real processes and with faults; then the findings of the judges."""
 
+import json
 import os
 import signal
 import time
@@ -27,14 +28,15 @@ from tests.broker.conftest import Consumer, Message, wait_until
 from tests.broker.faults.deployment import Deployment, grown, pending
 from tests.broker.faults.proxy import Proxy
 from tests.conftest import free_port
+from tests.consumers.inventory import EXTENSIONS
+from tests.consumers.truth import true_levels
 from tests.flows.lives.client import Client, Traffic
 from tests.flows.lives.evidence import Event, Evidence, read_api
 from tests.flows.lives.faults import Breaker
-from tests.flows.lives.judges import causality, liveness, money, sequence, units
+from tests.flows.lives.judges import causality, liveness, money, sequence, stock, units
 from tests.flows.lives.life import Life
 
-# The judge of Inventory's stock has its place here when its consumer exists.
-JUDGES = [sequence, causality, money, units, liveness]
+JUDGES = [sequence, causality, money, units, stock, liveness]
 ORGANIZATIONS = ("org_1", "org_2")
 LIVES_AT_ONCE = 4
 WORKERS = 2
@@ -55,7 +57,11 @@ class Run:
 
     def __init__(self, numbers: Iterable[int], *, seed: int) -> None:
         self.seed = seed
-        self.deployment = Deployment(WEB_CONCURRENCY="2", EMAIL_URL="memorymail://")
+        self.deployment = Deployment(
+            WEB_CONCURRENCY="2",
+            EMAIL_URL="memorymail://",
+            EVENTS_CONSUMER_QUEUES=json.dumps({"inventory_order_consumer": EXTENSIONS}),
+        )
         self.address = f"localhost:{free_port()}"
         self.traffic, self.faults = Traffic(), Counter[str]()
         self.clients = [Client(self.address, each, self.traffic) for each in ORGANIZATIONS]
@@ -80,7 +86,7 @@ class Run:
             rows, timelines = read_api(self.clients)
             messages = read(queue)
         self.seconds = time.monotonic() - started
-        return Evidence(messages, rows, timelines, set(self.failed_reactions))
+        return Evidence(messages, rows, timelines, set(self.failed_reactions), true_levels())
 
     def judge(self, evidence: Evidence) -> None:
         """Collect what the judges find, with the life that it belongs to."""
