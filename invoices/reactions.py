@@ -36,6 +36,7 @@ def credit_refund(event: RefundSucceeded, about: EventRecord) -> None:
         amount=event.amount,
         currency=event.currency,
         reason=event.reason,
+        kept=payments.selectors.kept(event.order_id),
     )
 
 

@@ -60,19 +60,22 @@ def issue_invoice(*, order_id: str) -> Invoice:
 
 @transaction.atomic
 def issue_credit_note(
-    *, order_id: str, refund_id: str, amount: Decimal, currency: str, reason: str
+    *, order_id: str, refund_id: str, amount: Decimal, currency: str, reason: str, kept: Decimal
 ) -> Invoice | None:
     """Credit a refund to the invoice of its order, once per refund; return the invoice.
 
+    `kept` is how much of the money that paid the order is not refunded.
+
     Money that was not invoiced is not credited: the refund of an order without an invoice, a
-    refund in another currency, and the part of a refund that exceeds the invoice.
+    refund in another currency, and what was captured beyond the total. So the invoice without its
+    credit notes is never less than what the shop keeps.
     """
     orders.get_for_update(order_id)
     invoice = selectors.of_order(order_id)
     if invoice is None or invoice.currency != currency:
         return None
-    amount = min(amount, invoice.creditable_amount)
-    if not amount or CreditNote.objects.filter(refund_id=refund_id).exists():
+    amount = min(amount, invoice.creditable_amount - kept)
+    if amount <= 0 or CreditNote.objects.filter(refund_id=refund_id).exists():
         return invoice
     number, at = _next_number(invoice.organization_id, "CN")
     invoice.credit(number=number, refund_id=refund_id, amount=amount, reason=reason, at=at)

@@ -218,9 +218,11 @@ def payment_status(
     captured, refunded = order.captured, order.refunded
     if not captured:
         return "unpaid" if order.total else "not_required"
+    if captured - refunded >= order.total:
+        return "paid"  # more was captured than the total, or nothing is refunded
     if refunded:
         return "refunded" if refunded >= captured else "partially_refunded"
-    return "paid" if captured >= order.total else "partially_paid"
+    return "partially_paid"
 
 
 def fulfillment_status(

@@ -72,6 +72,13 @@ def received(order_id: str) -> Decimal:
     return sum(applied.values_list("captured", flat=True), Decimal(0))
 
 
+def kept(order_id: str) -> Decimal:
+    """Return how much of what pays an order is not refunded."""
+    applied = Payment.objects.filter(order=order_id, applies_to_order=True)
+    amounts = applied.values_list("captured", "refunded")
+    return sum((captured - refunded for captured, refunded in amounts), Decimal(0))
+
+
 class RefundTotals(NamedTuple):
     """The refunds with one cause: the amounts, and the method and time of the latest."""
 

@@ -207,7 +207,11 @@ def invoice_of(order: Order) -> Invoice:
 
 def credit(invoice: Invoice, amount: str, refund_id: str = "ref_1", **given: Any) -> Invoice:
     """Issue a credit note for a refund, and render it."""
-    refund: dict[str, Any] = {"currency": invoice.currency, "reason": "customer_return"}
+    refund: dict[str, Any] = {
+        "currency": invoice.currency,
+        "reason": "customer_return",
+        "kept": Decimal(0),
+    }
     invoices.issue_credit_note(
         order_id=invoice.order_id,
         refund_id=refund_id,
