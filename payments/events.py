@@ -77,7 +77,7 @@ class PaymentOpened(Event):
 
 @event("payment.transfer_awaited", published=False)
 class PaymentTransferAwaited(Event):
-    """The customer pays by bank transfer: the order waits for the money."""
+    """The order waits for money: for a bank transfer, or for the rest of its total."""
 
     payment_id: Id
     order_id: Id
@@ -98,7 +98,7 @@ class PaymentMismatched(Event):
 
 @event("payment.mismatch_resolved", published=False)
 class PaymentMismatchResolved(Event):
-    """It is decided what happens with a mismatched capture: it pays the order, or is refunded."""
+    """A mismatched capture pays the order, or all of it is refunded."""
 
     payment_id: Id
     order_id: Id

@@ -201,11 +201,6 @@ class Payment(outbound.OutboundCall, Aggregate):
         return self.is_captured and captured != (self.amount, self.currency)
 
     @property
-    def is_unresolved(self) -> bool:
-        """Whether an operator has to decide about a mismatched capture: apply it, or refund it."""
-        return self.is_to_be_decided() and self.is_refundable()
-
-    @property
     def is_announced(self) -> bool:
         """Whether `payment.succeeded` was published for the captured money."""
         return self.is_captured and (self.applies_to_order or not self.is_mismatched)
@@ -298,7 +293,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         self.request_call(now)
 
     def await_transfer(self, *, until: datetime) -> None:
-        """Block the order's expiry for as long as a bank transfer may take."""
+        """Let the order wait until then for a bank transfer, or for the rest of its total."""
         self.blocks_expiry, self.blocks_expiry_until = False, until
         self.record(events.PaymentTransferAwaited.of(self, awaited_until=until))
 
@@ -480,10 +475,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         )
         self.refunds.append(refund)
         self.save_part(refund)
-        was_unresolved = self.is_unresolved
         self.refunding += amount
-        if was_unresolved and not self.is_unresolved:
-            self.record(events.PaymentMismatchResolved.of(self, resolution="refunded"))
         if not self.is_manual_refund(refund):
             self.request_call(at)
         return events.RefundRequested.of(refund, order_id=self.order_id)
@@ -619,6 +611,8 @@ class Payment(outbound.OutboundCall, Aggregate):
         self.refunded += refund.amount
         if self.refunded == self.captured:
             self.blocks_expiry = False
+            if self.is_to_be_decided():
+                self.record(events.PaymentMismatchResolved.of(self, resolution="refunded"))
         self.save_part(refund)
         if refund.method == Refund.Method.ORIGINAL_PAYMENT and self.is_announced:
             refunded = events.PaymentRefunded.of(

@@ -1,7 +1,7 @@
 """Charging the amount that is due for an order, and capturing it."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -125,13 +125,17 @@ def capture_payment(*, payment_id: str, card_last4: str | None = None) -> Paymen
 def apply_payment(*, payment_id: str) -> Payment:
     """Count a mismatched capture towards its order's total; this releases the order.
 
-    The order is confirmed if it is paid in full by that, and waits for the rest otherwise. Raises
-    OrderNotPayable, InvalidTransition.
+    The order is confirmed if it is paid in full by that. Otherwise it waits for the rest as long as
+    for a bank transfer. Raises OrderNotPayable, InvalidTransition.
     """
     payment = selectors.get_for_update(payment_id)
     if payment.applies_to_order and payment.is_mismatched:
         return payment
-    payment.apply(is_still_due=is_still_due(payment.order))
+    order = payment.order
+    payment.apply(is_still_due=is_still_due(order))
+    if selectors.received(order.id) + payment.captured < order.total:
+        days = timedelta(days=selectors.manual_payment_days(order.organization_id))
+        payment.await_transfer(until=timezone.now().replace(microsecond=0) + days)
     payment.save()
     return payment
 

@@ -74,8 +74,9 @@ class TestStarting:
 
     def test_an_order_that_is_paid_and_not_confirmed_is_not_charged_again(self):
         order = OrderFactory()
-        pay(order)
-        with pytest.raises(OrderNotPayable):
+        with as_rows():
+            pay(order)
+        with pytest.raises(OrderNotPayable, match="about to be confirmed"):
             start(order)
 
     def test_an_unknown_sandbox_token_is_refused_with_the_known_ones(self):

@@ -1,9 +1,11 @@
 """A captured amount that is not the charged one: an operator applies it or gives it back."""
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 
 from events.aggregate import InvalidTransition
 from events.models import EventRecord
@@ -14,7 +16,7 @@ from payments import selectors
 from payments.exceptions import OrderNotPayable
 from payments.models import Payment
 from payments.services import capture, gateway, refunds
-from tests.factories import OrderFactory, cancel, pay, refund, start_payment
+from tests.factories import OrderFactory, cancel, invoice_of, pay, refund, start_payment
 from tests.log import event_data, event_names, latest_number
 from tests.payments.flows import captured, report
 
@@ -55,6 +57,33 @@ class TestApplying:
         refund(payment, "0.01")
         assert published(payment.order, "payment.succeeded") == ["50.01"]
         assert published(payment.order, "payment.refunded") == ["0.01"]
+
+    def test_what_was_captured_beyond_the_total_is_refunded_without_a_credit_note(
+        self, api, run_reactions
+    ):
+        payment = mismatched("150.00")
+        capture.apply_payment(payment_id=payment.id)
+        run_reactions()
+        credited = []
+        for amount in ("60.00", "50.00", "40.00"):
+            refund(payment, amount)
+            run_reactions()
+            credited.append(invoice_of(payment.order).creditable_amount)
+            shown = api.get(f"/api/v1/orders/{payment.order_id}").json()["payment_status"]
+            assert (shown == "paid") == (credited[-1] == 50)
+        assert credited == [50, 40, 0]
+
+    def test_an_order_that_is_paid_in_part_waits_for_the_rest_and_expires(self, run_reactions):
+        payment = mismatched("20.50")
+        for _ in range(3):
+            start_payment(payment.order, token="tok_declined")
+        capture.apply_payment(payment_id=payment.id)
+        run_reactions()
+        for days, expected in [(6, "placed"), (8, "cancelled")]:
+            orders.expire_unpaid_orders(now=timezone.now() + timedelta(days=days))
+            assert status(payment)[0] == expected
+        run_reactions()
+        assert Payment.objects.get(pk=payment.pk).refunding == Decimal("20.50")
 
     def test_too_little_money_leaves_the_rest_due(self, api, run_reactions):
         payment = mismatched("20.50")
@@ -128,14 +157,22 @@ class TestGivingBack:
         assert "refund.succeeded" in names
         assert {"payment.succeeded", "payment.refunded"}.isdisjoint(names)
 
-    def test_the_hold_ends_when_the_whole_amount_is_to_be_refunded(self, run_reactions):
+    def test_the_hold_ends_when_the_whole_amount_is_refunded(self, run_reactions):
         payment = mismatched()
         run_reactions()
         for amount, held in [("0.01", "payment"), ("50.00", None)]:
-            refunds.request_refund(payment_id=payment.id, amount=Decimal(amount), reason="operator")
+            refund(payment, amount)
             run_reactions()
             assert status(payment) == ("placed", held)
         assert event_names(payment.order).count("payment.mismatch_resolved") == 1
+
+    def test_a_refund_that_is_withdrawn_leaves_the_hold(self):
+        payment = mismatched()
+        whole = {"amount": Decimal("50.01"), "reason": "operator", "method": "manual"}
+        requested = refunds.request_refund(payment_id=payment.id, **whole)
+        refunds.withdraw_refund(payment_id=payment.id, refund_id=requested.id)
+        pay(payment.order)
+        assert status(payment) == ("confirmed", "payment")
 
     def test_a_cancelled_order_stays_as_it_is(self, run_reactions):
         payment = mismatched()
