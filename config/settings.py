@@ -118,6 +118,11 @@ else:
     # A connection of the pool may be dead, after a restart of the server for example.
     _database["CONN_HEALTH_CHECKS"] = True
     _pool_size = env.int("DATABASE_POOL_SIZE", default=10)
+    if _pool_size == 1:
+        raise ImproperlyConfigured(
+            "DATABASE_POOL_SIZE is 1, and a transaction may need a second connection: set 2 or "
+            "more, or 0 for no pool."
+        )
     _database["OPTIONS"] = database.postgresql(_pool_size, **_database["OPTIONS"])
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

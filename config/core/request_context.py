@@ -21,7 +21,7 @@ class RequestContext:
     organization_id: str | None = None
     request_id: str | None = None
     traceparent: str | None = None
-    at: datetime | None = None  # in reactions: the moment of the command that they follow from
+    at: datetime | None = None  # in reactions: the moment of the event at the start of the chain
 
 
 _current: ContextVar[RequestContext] = ContextVar("request_context", default=RequestContext())
@@ -33,7 +33,7 @@ def current() -> RequestContext:
 
 
 def now() -> datetime:
-    """Return the current time; in reactions, the moment of the command that they follow from."""
+    """Return the current time; in reactions, the moment of the event at the start of the chain."""
     return _current.get().at or timezone.now()
 
 

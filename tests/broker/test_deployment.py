@@ -190,3 +190,18 @@ def test_a_worker_tries_to_reconnect_every_few_seconds():
     reader.app, reader.first_connection_attempt = app, True
     reader.ensure_connected(Connection())
     assert asked["interval_max"] == 5
+
+
+@pytest.mark.django_db
+def test_gunicorn_refuses_as_many_threads_as_the_pool_has_connections():
+    command = ["gunicorn", "--config=python:config.gunicorn", "--threads=10", "config.wsgi"]
+    run = subprocess.run(
+        [sys.executable, "-m", *command],
+        env=environment(DJANGO_SETTINGS_MODULE="config.settings"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode
+    assert "it must be more than the 10 threads" in run.stderr
