@@ -48,8 +48,8 @@ def reacts_to(event: type[schema.Event], *, deferred: bool = False) -> Callable[
     The handler runs once, in a savepoint of the transaction that records the event, under the lock
     of the order or cart. It uses the payload: the aggregate may have changed further in the same
     transaction. It suppresses the refusals that it expects, as its last act. After any other
-    exception it is retried by a worker, and later reactions of its context to the same stream wait.
-    It must not call external services.
+    exception it is retried by a worker, and its context's reactions to later events of the stream
+    wait. It must not call external services. A context reacts to an event with one handler.
 
     With `deferred`, a worker runs it after the commit. That is for what takes a lock that other
     orders wait for. A context is deferred as a whole, because its reactions run in order.
@@ -57,6 +57,8 @@ def reacts_to(event: type[schema.Event], *, deferred: bool = False) -> Callable[
 
     def register(handler: Handler) -> Handler:
         context = handler.__module__.partition(".")[0]
+        if any(each.context == context for each in _by_event[event.name]):
+            raise ValueError(f"{context} reacts to {event.name} already.")
         reaction = Registered(f"{context}.{handler.__name__}", context, handler, deferred)
         if any(each.context == context and each.deferred != deferred for each in _by_name.values()):
             raise ValueError(f"The reactions of {context} are all deferred, or none is.")
@@ -83,14 +85,13 @@ def run_immediate(event: schema.Event, about: EventRecord, *, waiting: set[str])
     A reaction that fails becomes a row for a worker, and so do all reactions of the contexts that
     are `waiting`, because earlier ones of theirs are pending.
     """
-    waiting, at = set(waiting), request_context.now()
+    at = request_context.now()
     for reaction in immediate(about.name):
         error = None
         if reaction.context not in waiting:
             error = _attempt(reaction, event, about, at)
             if error is None:
                 continue
-            waiting.add(reaction.context)
         _defer(reaction, about, error)
 
 
@@ -149,10 +150,10 @@ def expect_none_pending(stream: str, context: str) -> None:
 
     The caller must hold the stream's lock, so that no new events can be appended.
     """
-    if Reaction.objects.filter(stream=stream, context=context).exists():
-        raise ReactionsPending(
-            f"A recent event of {stream} has not been processed yet. Try again in a moment."
-        )
+    pending = Reaction.objects.filter(stream=stream, context=context)
+    if first := pending.order_by("event_id").first():
+        advice = "An operator must retry it." if first.parked_at else "Try again in a moment."
+        raise ReactionsPending(f"A recent event of {stream} has not been processed yet. {advice}")
 
 
 def run_pending(stream: str, context: str) -> None:
@@ -174,7 +175,7 @@ def run_pending(stream: str, context: str) -> None:
 def _oldest_due(stream: str, context: str) -> Reaction | None:
     """Return the oldest pending row if it is due. While it is not, the later ones wait too."""
     pending = Reaction.objects.filter(stream=stream, context=context)
-    oldest = pending.select_related("event").annotate(now=Now()).order_by("id").first()
+    oldest = pending.select_related("event").annotate(now=Now()).order_by("event_id").first()
     if oldest is None or oldest.parked_at or (oldest.not_before and oldest.not_before > oldest.now):
         return None
     return oldest

@@ -1,4 +1,4 @@
-"""What fulfillments do when other contexts publish events."""
+"""What fulfillments do when other contexts record an event."""
 
 import shipments.selectors
 from events.models import EventRecord

@@ -1,4 +1,4 @@
-"""What returns do when other contexts publish events."""
+"""What returns do when other contexts record an event."""
 
 from events.models import EventRecord
 from events.reactions import reacts_to

@@ -83,11 +83,11 @@ class Whole(RuleBasedStateMachine):
     @rule()
     def run_reactions(self):
         while contexts := set(self.pending().values_list("context", flat=True)):
-            for context in sorted(contexts):
-                reactions.run_pending(self.life.order_id, context)
             failed = self.pending().exclude(last_error__in=["", repr(InjectedError())]).first()
             assert not failed, f"{failed.reaction} failed: {failed.last_error}"
             self.pending().update(not_before=None)
+            for context in sorted(contexts):
+                reactions.run_pending(self.life.order_id, context)
         expect_consistent(self.life.order_id)
 
     def teardown(self):
