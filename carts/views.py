@@ -31,7 +31,7 @@ class Carts(AggregateViewSet):
     filterset_class = CartFilters
     idempotency_key_required = frozenset({"checkout"})
 
-    @endpoint(request=serializers.CartCreate, status=201, example="cart_created")
+    @endpoint(request=serializers.CartCreate, status=201, example="cart_created", scope="fill")
     def create(self, request: Request) -> Response:
         """Open a cart for a customer, a session, or both."""
         organization_id = self.caller.organization_id
@@ -43,6 +43,7 @@ class Carts(AggregateViewSet):
         operation_id="add_cart_item",
         errors=[CartTooLarge, InexactAmount],
         verb="add_item",
+        scope="price",
     )
     def items(self, cart: Cart) -> Cart:
         """Add units to the line with the same variant, price and tax rate, or to a new line."""
@@ -55,6 +56,7 @@ class Carts(AggregateViewSet):
         operation_id="update_cart_item",
         errors=[CartItemNotFound],
         verb="change_item",
+        scope="fill",
     )
     def item(self, request: Request, pk: str, item_id: str) -> Response:
         """Set the quantity of a line."""
@@ -62,13 +64,18 @@ class Carts(AggregateViewSet):
         return self.answer(services.change_item(cart_id=cart.id, item_id=item_id, **self.body()))
 
     @item.mapping.delete
-    @endpoint(example="cart_empty", operation_id="remove_cart_item", errors=[CartItemNotFound])
+    @endpoint(
+        example="cart_empty",
+        operation_id="remove_cart_item",
+        errors=[CartItemNotFound],
+        scope="fill",
+    )
     def remove_item(self, request: Request, pk: str, item_id: str) -> Response:
         """Remove a line."""
         cart = self.get_object()
         return self.answer(services.remove_item(cart_id=cart.id, item_id=item_id))
 
-    @command(serializers.CartMerge, errors=[CannotMerge, CartTooLarge])
+    @command(serializers.CartMerge, errors=[CannotMerge, CartTooLarge], scope="fill")
     def merge(self, cart: Cart) -> Cart:
         """Merge a guest's cart into a customer's cart, and return the latter."""
         return services.merge_cart(cart_id=cart.id, **self.body())
@@ -88,6 +95,7 @@ class Carts(AggregateViewSet):
             AmountTooLarge,
         ],
         blocked_status="expired",
+        scope="checkout",
     )
     def checkout(self, request: Request, pk: str) -> Response:
         """Check out a cart: 201, or 200 with the same order if it was checked out before."""

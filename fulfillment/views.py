@@ -35,6 +35,7 @@ class Fulfillments(AggregateViewSet):
         serializers.FulfillmentStart,
         example="fulfillment_started",
         errors=[OrderOnHold, OrderIsCancelled, ReactionsPending, WarehouseRequired, OtherWarehouse],
+        scope="pick",
     )
     def start(self, fulfillment: Fulfillment) -> Fulfillment:
         """Start picking."""
@@ -52,6 +53,7 @@ class Fulfillments(AggregateViewSet):
             ScanReused,
         ],
         verb="pick",
+        scope="pick",
     )
     def picks(self, fulfillment: Fulfillment) -> Fulfillment:
         """Record picked units.
@@ -67,6 +69,7 @@ class Fulfillments(AggregateViewSet):
         serializers.FulfillmentPack,
         example="fulfillment_packed",
         errors=[OrderIsCancelled, OrderOnHold],
+        scope="pick",
     )
     def pack(self, fulfillment: Fulfillment) -> Fulfillment:
         """Pack all picked units."""
@@ -86,6 +89,7 @@ class Fulfillments(AggregateViewSet):
                 detail="ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5 is already assigned to wh_south."
             ),
         ],
+        scope="move",
     )
     def move(self, fulfillment: Fulfillment) -> Fulfillment:
         """Move units that are not picked to another warehouse."""
@@ -101,12 +105,13 @@ class Fulfillments(AggregateViewSet):
                 detail=f"{serializers.ITEM_ID}: 2 requested, 1 reported short here."
             ),
         ],
+        scope="move",
     )
     def write_off(self, fulfillment: Fulfillment) -> Fulfillment:
         """Write off short units, and refund them to the customer."""
         return services.write_off_short_units(fulfillment_id=fulfillment.id, **self.body())
 
-    @command(example="fulfillment_unpacked", blocked_status="packed")
+    @command(example="fulfillment_unpacked", blocked_status="packed", scope="pick")
     def unpack(self, fulfillment: Fulfillment) -> Fulfillment:
         """Record that the picked units of a cancelled fulfillment are back on the shelf."""
         return services.unpack_fulfillment(fulfillment_id=fulfillment.id, **self.body())

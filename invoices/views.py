@@ -30,7 +30,12 @@ class Invoices(AggregateViewSet):
         invoice = self.get_object()
         return pdf(files.read(invoice.document()), name=invoice.number)
 
-    @command(serializers.InvoiceSend, example="invoice_sent_again", errors=[AddressRequired])
+    @command(
+        serializers.InvoiceSend,
+        example="invoice_sent_again",
+        errors=[AddressRequired],
+        scope="send",
+    )
     def send(self, invoice: Invoice) -> Invoice:
         """Mail the invoice, for the first time or again. The default recipient is the buyer."""
         return services.send_invoice(invoice_id=invoice.id, **self.body())

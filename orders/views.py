@@ -43,6 +43,7 @@ class Orders(AggregateViewSet):
         status=201,
         example="order_pending",
         errors=[DiscountTooLarge, InexactAmount, AmountTooLarge],
+        scope="create",
     )
     def create(self, request: Request) -> Response:
         """Open an order without a cart. No stock is reserved until it is placed."""
@@ -55,7 +56,7 @@ class Orders(AggregateViewSet):
         """List all events about an order, including internal ones, oldest first."""
         return timeline(request, self.query(), self.get_object().stream)
 
-    @command(serializers.OrderPlace, example="order_placed", errors=[OrderTooLarge])
+    @command(serializers.OrderPlace, example="order_placed", errors=[OrderTooLarge], scope="create")
     def place(self, order: Order) -> Order:
         """Place an order, and have Inventory reserve its stock."""
         return services.place_order(order_id=order.id, **self.body())
@@ -76,6 +77,7 @@ class Orders(AggregateViewSet):
             PartialReservation,
             OrderTooLarge,
         ],
+        scope="allocate",
     )
     def reservation(self, order: Order) -> Order:
         """Record Inventory's response: a reservation with its allocations, or a rejection."""
@@ -86,6 +88,7 @@ class Orders(AggregateViewSet):
         example="order_cancelled",
         errors=[AlreadyShipped],
         blocked_status="shipped",
+        scope="cancel",
     )
     def cancel(self, order: Order) -> Order:
         """Cancel an order before any of its units has left, and refund its payments."""
@@ -96,22 +99,23 @@ class Orders(AggregateViewSet):
         example="order_written_off",
         operation_id="write_off_order_units",
         errors=[UnitsArePicked, UnknownOrderItem, TooManyUnits],
+        scope="write_off",
     )
     def write_off(self, order: Order) -> Order:
         """Write off units that will never ship, and refund what was paid for them."""
         return services.write_off_units(order_id=order.id, **self.body())
 
-    @command(example="order_units_released", operation_id="release_order_units")
+    @command(example="order_units_released", operation_id="release_order_units", scope="write_off")
     def release_units(self, order: Order) -> Order:
         """Record that you released the stock of all written-off units in Inventory."""
         return services.release_written_off_units(order_id=order.id, **self.body())
 
-    @command(serializers.OrderHold, example="order_on_hold")
+    @command(serializers.OrderHold, example="order_on_hold", scope="hold")
     def hold(self, order: Order) -> Order:
         """Put an order on hold: nothing is picked, packed, labeled or dispatched meanwhile."""
         return services.hold_order(order_id=order.id, **self.body())
 
-    @command(errors=[MismatchUnresolved])
+    @command(errors=[MismatchUnresolved], scope="hold")
     def release(self, order: Order) -> Order:
         """Release an order from hold, so that its units can be sent.
 

@@ -47,6 +47,7 @@ class Payments(AggregateViewSet):
         example="payment_pending",
         operation_id="start_payment",
         errors=[OrderNotPayable, PaymentInProgress, PaymentMethodUnavailable, UnknownSandboxToken],
+        scope="start",
     )
     def create(self, request: Request) -> Response:
         """Charge the amount that is due, and return the gateway's result.
@@ -68,13 +69,14 @@ class Payments(AggregateViewSet):
             UnknownSandboxToken,
         ],
         blocked_status="pending",
+        scope="start",
     )
     def retry(self, request: Request, pk: str) -> Response:
         """Make another attempt after a decline, and return the gateway's result."""
         payment = self.get_object()
         return self._charge(lambda: capture.retry_payment(payment_id=payment.id, **self.body()))
 
-    @command(serializers.PaymentCapture, example="payment_manual")
+    @command(serializers.PaymentCapture, example="payment_manual", scope="capture")
     def capture(self, payment: Payment) -> Payment:
         """Record that the money of a `manual` payment was received."""
         return capture.capture_payment(payment_id=payment.id, **self.body())
@@ -88,6 +90,7 @@ class Payments(AggregateViewSet):
                 f"refund {serializers.PAYMENT_ID}."
             )
         ],
+        scope="capture",
     )
     def apply(self, payment: Payment) -> Payment:
         """Count a mismatched capture towards the order's total, and release the order.
@@ -104,6 +107,7 @@ class Payments(AggregateViewSet):
         operation_id="refund_payment",
         errors=[OrderNotConfirmed, RefundTooLarge, InexactAmount],
         verb="refund",
+        scope="refund",
     )
     def refunds(self, request: Request, pk: str) -> Response:
         """Refund an amount of at most `max_refundable`."""
@@ -120,6 +124,7 @@ class Payments(AggregateViewSet):
         operation_id="record_payment_refund",
         blocked_status="refunded",
         errors=[UnknownRefund, RefundNotManual],
+        scope="refund",
     )
     def record_refund(self, payment: Payment) -> Payment:
         """Record that you have paid a refund out: in cash, by transfer, or as store credit."""
@@ -131,6 +136,7 @@ class Payments(AggregateViewSet):
         operation_id="withdraw_payment_refund",
         blocked_status="refunded",
         errors=[UnknownRefund, RefundNotManual, RefundReturned],
+        scope="refund",
     )
     def withdraw_refund(self, payment: Payment) -> Payment:
         """Withdraw a refund that you have not paid out. Its amount can be refunded again."""

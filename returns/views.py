@@ -36,6 +36,7 @@ class Returns(AggregateViewSet):
         status=201,
         example="return_requested",
         errors=[UnknownOrderItem, TooManyUnits, ReturnWindowClosed],
+        scope="request",
     )
     def create(self, request: Request) -> Response:
         """Request a return of delivered units."""
@@ -45,22 +46,28 @@ class Returns(AggregateViewSet):
         serializers.ReturnApprove,
         example="return_approved",
         errors=[RefundExceedsReturn, InexactAmount],
+        scope="approve",
     )
     def approve(self, return_request: Return) -> Return:
         """Approve a return and set its maximum refund."""
         return services.approve_return(return_id=return_request.id, **self.body())
 
-    @command(serializers.ReturnReject, example="return_rejected")
+    @command(serializers.ReturnReject, example="return_rejected", scope="approve")
     def reject(self, return_request: Return) -> Return:
         """Reject a requested return."""
         return services.reject_return(return_id=return_request.id, **self.body())
 
-    @command(serializers.ReturnCancel, example="return_cancelled", blocked_status="closed")
+    @command(
+        serializers.ReturnCancel,
+        example="return_cancelled",
+        blocked_status="closed",
+        scope="request",
+    )
     def cancel(self, return_request: Return) -> Return:
         """Cancel a return that has no receipts."""
         return services.cancel_return(return_id=return_request.id, **self.body())
 
-    @command(serializers.ReceiptCreate, errors=[NotInReturn, TooManyUnits])
+    @command(serializers.ReceiptCreate, errors=[NotInReturn, TooManyUnits], scope="receive")
     def receive(self, return_request: Return) -> Return:
         """Record the receipt of some or all units."""
         return services.receive_return(return_id=return_request.id, **self.body())
@@ -69,6 +76,7 @@ class Returns(AggregateViewSet):
         serializers.ReturnRefund,
         example="return_refunding",
         errors=[RefundExceedsReturn, InexactAmount],
+        scope="refund",
     )
     def refund(self, return_request: Return) -> Return:
         """Request a refund.
@@ -80,7 +88,12 @@ class Returns(AggregateViewSet):
             return_id=return_request.id, may_exceed=may_exceed, **self.body()
         )
 
-    @command(serializers.ReturnClose, example="return_closed", errors=[RefundOutstanding])
+    @command(
+        serializers.ReturnClose,
+        example="return_closed",
+        errors=[RefundOutstanding],
+        scope="approve",
+    )
     def close(self, return_request: Return) -> Return:
         """Close a return.
 

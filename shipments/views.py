@@ -62,6 +62,7 @@ class Shipments(AggregateViewSet):
             TooManyPackedUnits,
             InexactAmount,
         ],
+        scope="dispatch",
     )
     def create(self, request: Request) -> Response:
         """Create a shipment of packed units."""
@@ -81,6 +82,7 @@ class Shipments(AggregateViewSet):
             CarrierRefused,
             InexactAmount,
         ],
+        scope="dispatch",
     )
     def label(self, request: Request, pk: str) -> Response:
         """Buy the label from the carrier. With the adapter `manual`, record the given label."""
@@ -117,6 +119,7 @@ class Shipments(AggregateViewSet):
         operation_id="dispatch_shipment",
         errors=[OrderIsCancelled, OrderOnHold],
         path="dispatch",
+        scope="dispatch",
     )
     def send(self, shipment: Shipment) -> Shipment:
         """Record that the shipment left the warehouse."""
@@ -131,17 +134,20 @@ class Shipments(AggregateViewSet):
         verb="scan",
         blocked_status="created",
         allowed_actions=("label", "dispatch", "cancel"),
+        scope="track",
     )
     def scans(self, shipment: Shipment) -> Shipment:
         """Record a scan. One that comes after a later one is stored, but changes nothing."""
         return lifecycle.record_scan(shipment_id=shipment.id, **self.body())
 
-    @command(serializers.ShipmentDeliver, example="shipment_delivered", errors=[TooEarly])
+    @command(
+        serializers.ShipmentDeliver, example="shipment_delivered", errors=[TooEarly], scope="track"
+    )
     def deliver(self, shipment: Shipment) -> Shipment:
         """Record the delivery and its proof."""
         return lifecycle.deliver_shipment(shipment_id=shipment.id, **self.body())
 
-    @command(example="shipment_cancelled", blocked_status="delivered")
+    @command(example="shipment_cancelled", blocked_status="delivered", scope="dispatch")
     def cancel(self, shipment: Shipment) -> Shipment:
         """Cancel a shipment before its dispatch: its units stay packed, its label is voided."""
         return creation.cancel_shipment(shipment_id=shipment.id, **self.body())

@@ -12,6 +12,9 @@ from config.api import tokens
 from config.core import request_context
 
 
+SEPARATE = ("read", "override", "delegate")  # verbs that `write` does not include
+
+
 @dataclass
 class Caller:
     """The service that sends the request. `actor` is the person it acts for, or the service."""
@@ -24,8 +27,13 @@ class Caller:
     is_authenticated = True
 
     def may(self, scope: str) -> bool:
-        """Return whether the caller has the scope; `*` means every scope."""
-        return not self.scopes.isdisjoint({scope, "*"})
+        """Return whether the caller has the scope, or one that includes it.
+
+        `*` includes every scope, and `orders:write` every scope to change orders.
+        """
+        context, _, verb = scope.partition(":")
+        including = {scope, "*"} if verb in SEPARATE else {scope, "*", f"{context}:write"}
+        return not self.scopes.isdisjoint(including)
 
 
 def caller_of(request: Request) -> Caller:

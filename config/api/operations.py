@@ -31,6 +31,7 @@ class Operation:
     example: str | None = None
     errors: tuple[ErrorExample, ...] = ()
     operation_id: str | None = None
+    scope: str = "write"
     tag: str | None = None
     verb: str | None = None
     blocked_status: str | None = None
@@ -55,7 +56,7 @@ def endpoint(
     example response, in `examples/` of the context that defines `response`; the default is the
     name of `response` in snake case. `errors` are the exceptions that the service can raise.
     `names` are the other attributes of Operation: `operation_id`, where the default does not read
-    as a verb with its object; `tag`; `verb`, the aggregate's verb if the action has another name;
+    as a verb with its object; `scope`, the part of a command's scope after the colon; `tag`; `verb`, the aggregate's verb if the action has another name;
     `blocked_status` and `allowed_actions`, which the example of `invalid_transition` shows instead
     of a terminal status; `parameters`, a description of each path parameter; and `body_example`,
     an example of a body that no serializer parses.

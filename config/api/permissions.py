@@ -1,4 +1,4 @@
-"""Permissions: a context has one scope to read and one to write."""
+"""Permissions: a scope of the context to read, and one for each kind of command."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from config.api.authentication import Caller
+from config.api.operations import operation_of
 
 
 class MissingScope(PermissionDenied):
@@ -19,12 +20,13 @@ class MissingScope(PermissionDenied):
 
 
 def scope_for(view: Any, method: str | None) -> str:
-    """Return the required scope of a view: `orders:read` or `orders:write`."""
-    return f"{view.scope}:{'read' if method in SAFE_METHODS else 'write'}"
+    """Return the required scope of the view's action: `orders:read` or `orders:cancel`."""
+    verb = "read" if method in SAFE_METHODS else operation_of(view).scope
+    return f"{view.scope}:{verb}"
 
 
 class HasScope(BasePermission):
-    """Require the scope of the view's context."""
+    """Require the scope of the view's action."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         caller: object = request.user

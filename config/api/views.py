@@ -29,7 +29,7 @@ M = TypeVar("M", bound=Model)
 class ContextViewSet(viewsets.GenericViewSet[Any]):
     """Base of all views: checks the scope, and limits rows to those of the caller's organization.
 
-    `scope` is the context's name in `<context>:read` and `<context>:write`. A POST with an
+    `scope` is the context's name in `<context>:read` and the scopes of its commands. A POST with an
     Idempotency-Key is executed once; `idempotency_key_required` names the actions that require the
     key. The actions in `calls_outside` pass only their intent to `once`, because a call of a
     gateway or a carrier must not be made in a transaction.

@@ -163,7 +163,7 @@ def test_the_service_conforms_to_its_openapi_document(live_server, tmp_path, mon
             f"--exclude-checks={UNDECIDABLE}",
             "--include-path-regex=^/api/",  # without the probes
             "--phases=examples,fuzzing",
-            "--max-examples=8",
+            "--max-examples=5",
             "--generation-deterministic",
             "--no-color",
         ],

@@ -98,7 +98,7 @@ def test_concurrent_requests_for_one_order_make_one_payment(stripe_peer, caller)
     assert selectors.received(order.id) == order.total
 
 
-ROUNDS = 60
+ROUNDS = 30
 
 
 def test_a_webhook_and_the_expiry_timer_end_in_one_outcome(stripe_peer, run_reactions):

@@ -190,7 +190,7 @@ def test_random_commands_count_no_cent_twice():
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=60,
+            max_examples=25,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),
