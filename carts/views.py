@@ -15,11 +15,14 @@ from carts.exceptions import (
 from carts.filters import CartFilters
 from carts.models import Cart
 from config.api.operations import endpoint
+from config.api.permissions import MissingScope
 from config.api.views import command
 from config.core.money import AmountTooLarge, InexactAmount
 from events.viewsets import AggregateViewSet
 from orders.exceptions import DiscountTooLarge, OrderTooLarge
 from orders.serializers import Order
+
+PRICE = "carts:price"
 
 
 class Carts(AggregateViewSet):
@@ -98,7 +101,12 @@ class Carts(AggregateViewSet):
         scope="checkout",
     )
     def checkout(self, request: Request, pk: str) -> Response:
-        """Check out a cart: 201, or 200 with the same order if it was checked out before."""
+        """Check out a cart: 201, or 200 with the same order if it was checked out before.
+
+        `shipping` and `discount` also need the scope `carts:price`, because they change the total.
+        """
+        if not self.caller.may(PRICE) and {"shipping", "discount"} & self.request.data.keys():
+            raise MissingScope(PRICE)
         cart = self.get_object()
         order_id, is_new = services.check_out(cart_id=cart.id, **self.body())
         order = Order(orders.selectors.get(order_id))

@@ -11,7 +11,6 @@ from rest_framework.request import Request
 from config.api import tokens
 from config.core import request_context
 
-
 SEPARATE = ("read", "override", "delegate")  # verbs that `write` does not include
 
 

@@ -55,11 +55,12 @@ def endpoint(
     msgspec.Struct; the default is the view's serializer. `example` names the file that holds an
     example response, in `examples/` of the context that defines `response`; the default is the
     name of `response` in snake case. `errors` are the exceptions that the service can raise.
-    `names` are the other attributes of Operation: `operation_id`, where the default does not read
-    as a verb with its object; `scope`, the part of a command's scope after the colon; `tag`; `verb`, the aggregate's verb if the action has another name;
-    `blocked_status` and `allowed_actions`, which the example of `invalid_transition` shows instead
-    of a terminal status; `parameters`, a description of each path parameter; and `body_example`,
-    an example of a body that no serializer parses.
+    `names` are the other attributes of Operation: `operation_id`, where the default does not
+    read as a verb with its object; `scope`, the required scope without its context; `tag`;
+    `verb`, the aggregate's verb if the action has another name; `blocked_status` and
+    `allowed_actions`, which the example of `invalid_transition` shows instead of a terminal
+    status; `parameters`, a description of each path parameter; and `body_example`, an example
+    of a body that no serializer parses.
     """
     statuses = (status,) if isinstance(status, int) else status
     examples = tuple(map(ErrorExample.of, errors))

@@ -21,7 +21,6 @@ from rest_framework.renderers import BaseRenderer
 from config.api import errors, idempotency, problems
 from config.api.errors import ErrorExample
 from config.api.operations import Operation, example_response, operation_of
-from config.api.permissions import scope_for
 from config.api.serializers import PRINTABLE, Body, StrictSerializer
 from config.api.tokens import LONGEST_ID
 from config.api.views import DELEGATE, ContextViewSet
@@ -89,8 +88,9 @@ class Schema(AutoSchema):
 
     def get_description(self) -> str:  # type: ignore[override]
         _, text = self._texts()
-        scope = f"Needs the scope `{scope_for(self.view, self.method)}`." if self._has_token else ""
-        return f"{text}\n\n{scope}".strip()
+        if self._has_token:
+            text += f"\n\nNeeds the scope `{self.view.required_scope(self.method)}`."
+        return text.strip()
 
     def _texts(self) -> tuple[str, str]:
         """Return the summary and the description, which are the view's docstring."""
@@ -251,16 +251,17 @@ class BearerScheme(OpenApiAuthenticationExtension):
             "scheme": "bearer",
             "bearerFormat": "JWT",
             "description": (
-                "Claims: `sub`, `organization_id`, `exp` and `scope`, a list separated by spaces: "
-                "`:read` and `:write` of `carts`, `orders`, `payments`, `fulfillment`, "
-                "`shipments`, `returns` and `invoices`, such as `orders:read`; `events:read`; "
-                "`returns:override` to refund more than the approved amount; "
-                f"`{DELEGATE}` to send an `actor`; `*` for all."
+                "Claims: `sub`, `organization_id`, `exp` and `scope`, a list separated by spaces. "
+                "Each operation names its scope, such as `orders:read` or `orders:cancel`. "
+                "`orders:write` includes all scopes that change orders, and likewise for `carts`, "
+                "`payments`, `fulfillment`, `shipments`, `returns` and `invoices`. Separate are "
+                "`returns:override`, to refund more than the approved amount, and "
+                f"`{DELEGATE}`, to send an `actor`. `*` includes every scope."
             ),
         }
 
     def get_security_requirement(self, auto_schema: Any) -> dict[str, list[str]]:
-        return {self.name: [scope_for(auto_schema.view, auto_schema.method)]}
+        return {self.name: [auto_schema.view.required_scope(auto_schema.method)]}
 
 
 class StructSchema(OpenApiSerializerExtension):

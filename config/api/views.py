@@ -63,6 +63,11 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
                 return
             self.post = partial(idempotency.run, handler)
 
+    def required_scope(self, method: str | None) -> str:
+        """Return the scope of the current action: `orders:read` or `orders:cancel`."""
+        verb = "read" if method in SAFE_METHODS else operation_of(self).scope
+        return f"{self.scope}:{verb}"
+
     @property
     def caller(self) -> Caller:
         """The caller with its organization; `caller.actor` is the person it acts for."""

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from rest_framework import serializers
 
+from config.api.authentication import Caller
 from config.api.models import IdempotencyRecord
 from config.api.serializers import CurrencyCode, MoneyIn
 from tests.api import urls
@@ -25,6 +26,27 @@ def test_reading_and_writing_need_different_scopes(caller, order):
     assert "things:write" in check(reader.post("/api/v1/things"), 403, "missing_scope")["detail"]
     assert writer.post("/api/v1/things", order).status_code == 201
     assert "things:read" in check(writer.get("/api/v1/things"), 403, "missing_scope")["detail"]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "scope", "allowed"),
+    [
+        ("orders:cancel", "orders:cancel", True),
+        ("orders:write", "orders:cancel", True),
+        ("*", "orders:cancel", True),
+        ("*", "returns:override", True),
+        ("orders:cancel orders:read", "orders:hold", False),
+        ("orders:write", "orders:read", False),
+        ("orders:write", "returns:approve", False),
+        ("returns:write", "returns:override", False),
+        ("actors:write", "actors:delegate", False),
+        ("orders", "orders:cancel", False),
+        ("", "orders:cancel", False),
+    ],
+)
+def test_a_bundle_includes_the_scopes_that_change_its_context(scopes, scope, allowed):
+    caller = Caller("user_1", "org_1", frozenset(scopes.split()), "user_1")
+    assert caller.may(scope) == allowed
 
 
 def test_another_organizations_row_does_not_exist(api):

@@ -78,6 +78,20 @@ def test_a_cart_without_an_owner_or_with_an_invalid_currency_is_refused(api):
     assert list(response.json()["errors"]) == ["currency"]
 
 
+@pytest.mark.parametrize("field", ["shipping", "discount"])
+def test_what_changes_the_total_at_checkout_needs_a_scope_of_its_own(caller, field):
+    values = {
+        "shipping": {"carrier": "FedEx", "service": "Ground", "cost": "0"},
+        "discount": {"amount": "49.99"},
+    }
+    cart, client = CartFactory(), caller(scope="carts:fill carts:checkout")
+    refused = check_out(client, cart, **{field: values[field]})
+    assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
+    assert "carts:price" in refused.json()["detail"]
+    assert not Order.objects.exists()
+    assert check_out(client, cart, key="key-2").status_code == 201
+
+
 def test_checkout_needs_an_idempotency_key(api):
     response = api.post(f"/api/v1/carts/{CartFactory().id}/checkout", {"shipping_address": ADDRESS})
     assert (response.status_code, response.json()["code"]) == (400, "idempotency_key_required")
