@@ -8,7 +8,7 @@ from events.schema import Event, Id, Kilograms, Quantity, Timestamp, event
 from orders.events import LineUnits
 
 AssignmentReason = Literal["reserved", "moved", "lost"]
-WithdrawalReason = Literal["reserved", "written_off"]
+WithdrawalReason = Literal["reserved", "written_off", "recovered"]
 
 
 @event("fulfillment.started", version="1.0", moment="started_at")
@@ -100,7 +100,18 @@ class FulfillmentUnitsShort(_WarehouseUnits):
 
 @event("fulfillment.units_lost", published=False)
 class FulfillmentUnitsLost(_WarehouseUnits):
-    """A shipment with these units was lost or returned to the sender. They are sent again."""
+    """Units of a shipment were lost, or came back to the sender."""
+
+    shipment_id: Id
+    to_warehouse_id: Annotated[Id | None, Meta(description="The warehouse that sends them again.")]
+    unusable: Annotated[
+        list[LineUnits], Meta(description="Those of the units that are not sent again.")
+    ]
+
+
+@event("fulfillment.units_recovered", published=False)
+class FulfillmentUnitsRecovered(_WarehouseUnits):
+    """A lost shipment arrived after all: these of its units are not sent again."""
 
     shipment_id: Id
 

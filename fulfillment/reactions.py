@@ -1,11 +1,21 @@
 """What fulfillments do when other contexts record an event."""
 
+from collections.abc import Sequence
+
 import shipments.selectors
 from events.models import EventRecord
 from events.reactions import reacts_to
 from fulfillment import selectors, services
-from orders.events import OrderCancelled, OrderConfirmed, OrderReserved, OrderUnitsWrittenOff
-from shipments.events import ShipmentLost, ShipmentReturnedToSender
+from orders.events import (
+    LineUnits,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderReserved,
+    OrderUnitsRecovered,
+    OrderUnitsWrittenOff,
+)
+from returns.events import ReturnParcelMissing, ReturnParcelReceived
+from shipments.events import ShipmentLost
 
 
 @reacts_to(OrderConfirmed)
@@ -24,7 +34,7 @@ def follow_reservation(event: OrderReserved, about: EventRecord) -> None:
 @reacts_to(OrderUnitsWrittenOff)
 def withdraw_written_off_units(event: OrderUnitsWrittenOff, about: EventRecord) -> None:
     """Withdraw the units, so that nothing is picked that will not be sent."""
-    services.withdraw_written_off(order_id=event.order_id, items=event.items)
+    services.withdraw_units(order_id=event.order_id, items=event.items, reason="written_off")
 
 
 @reacts_to(OrderCancelled)
@@ -34,14 +44,48 @@ def cancel_fulfillments(event: OrderCancelled, about: EventRecord) -> None:
 
 
 @reacts_to(ShipmentLost)
-@reacts_to(ShipmentReturnedToSender)
-def send_lost_units_again(
-    event: ShipmentLost | ShipmentReturnedToSender, about: EventRecord
-) -> None:
-    """Assign the shipment's units to its warehouse again."""
+def send_lost_units_again(event: ShipmentLost, about: EventRecord) -> None:
+    """Assign the shipment's units to its warehouse again, unless it has arrived by now."""
     shipment = shipments.selectors.get(event.shipment_id)
+    if shipment.delivered_at is None:
+        services.mark_units_lost(
+            fulfillment_id=shipment.fulfillment_id,
+            shipment_id=event.shipment_id,
+            units=shipment.units,
+        )
+
+
+@reacts_to(ReturnParcelReceived)
+def send_received_units_again(event: ReturnParcelReceived, about: EventRecord) -> None:
+    """Assign the usable units of a parcel that came back to the warehouse that received them."""
     services.mark_units_lost(
-        fulfillment_id=shipment.fulfillment_id,
+        fulfillment_id=shipments.selectors.get(event.shipment_id).fulfillment_id,
         shipment_id=event.shipment_id,
-        units=shipment.units,
+        units=_units(event.items),
+        unusable=_units(event.unusable),
+        warehouse_id=event.warehouse_id,
     )
+
+
+@reacts_to(ReturnParcelMissing)
+def send_missing_units_again(event: ReturnParcelMissing, about: EventRecord) -> None:
+    """Assign units of a parcel that did not come back to their warehouse again."""
+    services.mark_units_lost(
+        fulfillment_id=shipments.selectors.get(event.shipment_id).fulfillment_id,
+        shipment_id=event.shipment_id,
+        units=_units(event.items),
+    )
+
+
+@reacts_to(OrderUnitsRecovered)
+def withdraw_recovered_units(event: OrderUnitsRecovered, about: EventRecord) -> None:
+    """Do not send units again whose shipment arrived after all."""
+    services.recover_units(
+        fulfillment_id=shipments.selectors.get(event.shipment_id).fulfillment_id,
+        shipment_id=event.shipment_id,
+        items=event.items,
+    )
+
+
+def _units(items: Sequence[LineUnits]) -> dict[str, int]:
+    return {item.order_item_id: item.quantity for item in items}

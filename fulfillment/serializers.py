@@ -144,7 +144,7 @@ class FulfillmentItem(serializers.Serializer[Any]):
     )
     lost = serializers.IntegerField(
         source="lost_quantity",
-        help_text="Picked units whose shipment was lost or returned to the sender.",
+        help_text="Picked units that were lost with their shipment, or came back with it.",
     )
 
 

@@ -69,10 +69,14 @@ def pick_item(
     fulfillment.pick(
         order_item_id=order_item_id, quantity=quantity, scan_id=scan_id, at=timezone.now()
     )
-    # Units may be written off in the order before the reaction withdraws them here.
-    active = fulfillment.order.quantities.line(order_item_id).active_quantity
-    if selectors.picked_quantities(fulfillment.order_id)[order_item_id] + quantity > active:
-        raise TooManyFulfillmentUnits(f"{order_item_id}: {active} units are not written off.")
+    # The order may write units off, or recover lost ones, before the reaction withdraws them here.
+    line = fulfillment.order.quantities.line(order_item_id)
+    picked = selectors.picked_quantities(fulfillment.order_id)[order_item_id]
+    if max(picked, line.shipped) + quantity > line.active_quantity:
+        raise TooManyFulfillmentUnits(
+            f"{order_item_id}: {line.active_quantity} units are not written off, of these "
+            f"{max(picked, line.shipped)} are picked or shipped."
+        )
     fulfillment.save()
     return fulfillment
 
@@ -177,8 +181,8 @@ def plan_fulfillments(*, order_id: str) -> None:
 
 
 @transaction.atomic(savepoint=False)
-def withdraw_written_off(*, order_id: str, items: Sequence[StockUnits]) -> None:
-    """Withdraw units that the order has written off from the warehouses that it named.
+def withdraw_units(*, order_id: str, items: Sequence[StockUnits], reason: WithdrawalReason) -> None:
+    """Withdraw units that need not be sent from the warehouses that the order named.
 
     Where those units were picked in the meantime, another warehouse gives up its units for them.
     """
@@ -187,22 +191,22 @@ def withdraw_written_off(*, order_id: str, items: Sequence[StockUnits]) -> None:
     excess = selectors.planned_quantities(order_id) - active  # keeps positive counts only
     fulfillments = selectors.in_order_of_withdrawal(order_id)
     for warehouse_id in {item.warehouse_id: None for item in items}:
-        written_off = Counter[str]()
+        unneeded = Counter[str]()
         for item in items:
             if item.warehouse_id == warehouse_id:
-                written_off[item.order_item_id] += item.quantity
-        written_off &= excess
-        excess -= written_off
+                unneeded[item.order_item_id] += item.quantity
+        unneeded &= excess
+        excess -= unneeded
         for fulfillment in sorted(fulfillments, key=lambda f: f.warehouse_id != warehouse_id):
-            if fewer := fulfillment.movable_quantities & written_off:
-                written_off -= fewer
+            if fewer := fulfillment.movable_quantities & unneeded:
+                unneeded -= fewer
                 if fulfillment.warehouse_id == warehouse_id:
-                    fulfillment.withdraw(units=fewer, reason="written_off")
+                    fulfillment.withdraw(units=fewer, reason=reason)
                 else:
                     fulfillment.move(units=fewer, to_warehouse_id=warehouse_id)
     for fulfillment in fulfillments:
         if fulfillment.has_pending_events:
-            _cancel_if_empty(fulfillment, reason="written_off")
+            _cancel_if_empty(fulfillment, reason=reason)
             fulfillment.save()
 
 
@@ -232,16 +236,39 @@ def unpack_fulfillment(*, fulfillment_id: str) -> Fulfillment:
 
 
 @transaction.atomic(savepoint=False)
-def mark_units_lost(*, fulfillment_id: str, shipment_id: str, units: Units) -> None:
-    """Count the units of a lost or returned shipment as lost, and assign them again.
+def mark_units_lost(
+    *,
+    fulfillment_id: str,
+    shipment_id: str,
+    units: Units,
+    unusable: Units | None = None,
+    warehouse_id: str | None = None,
+) -> None:
+    """Count units that were lost or came back with a shipment as lost, and assign them again.
 
-    The same warehouse gets them, unless the order is cancelled.
+    `warehouse_id` gets them, by default the same one. `unusable` ones are not assigned, and none
+    if the order is cancelled.
     """
-    fulfillment = selectors.get_for_update(fulfillment_id)
-    fulfillment.mark_lost(units=units, shipment_id=shipment_id)
+    fulfillment, unusable = selectors.get_for_update(fulfillment_id), unusable or {}
+    warehouse_id = warehouse_id or fulfillment.warehouse_id
+    fulfillment.mark_lost(
+        units=units, unusable=unusable, shipment_id=shipment_id, to_warehouse_id=warehouse_id
+    )
     fulfillment.save()
-    if fulfillment.order.is_fulfillable():
-        _assign(fulfillment.order, fulfillment.warehouse_id, units, reason="lost")
+    usable = Counter(units) - Counter(unusable)
+    if usable and fulfillment.order.is_fulfillable():
+        _assign(fulfillment.order, warehouse_id, usable, reason="lost")
+
+
+@transaction.atomic(savepoint=False)
+def recover_units(*, fulfillment_id: str, shipment_id: str, items: Sequence[StockUnits]) -> None:
+    """Count units of a lost shipment as not lost, and do not send them again."""
+    fulfillment, units = selectors.get_for_update(fulfillment_id), Counter[str]()
+    for item in items:
+        units[item.order_item_id] += item.quantity
+    fulfillment.recover(units=units, shipment_id=shipment_id)
+    fulfillment.save()
+    withdraw_units(order_id=fulfillment.order_id, items=items, reason="recovered")
 
 
 def _assign(

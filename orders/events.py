@@ -285,6 +285,18 @@ class OrderUnitsReopened(Event):
     items: Annotated[list[StockUnits], Meta(description="With the warehouse that sends them.")]
 
 
+@event("order.units_recovered", published=False)
+class OrderUnitsRecovered(Event):
+    """A lost shipment arrived after all: these of its units need not ship again.
+
+    Inventory should release them.
+    """
+
+    order_id: Id
+    shipment_id: Id
+    items: Annotated[list[StockUnits], Meta(description="With the warehouse that sends them.")]
+
+
 @event("order.units_returned", published=False)
 class OrderUnitsReturned(Event):
     """The customer returned units."""

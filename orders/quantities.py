@@ -167,10 +167,18 @@ class Quantities:
         """Count returned units and return their lines. Raises UnknownOrderItem, TooManyUnits."""
         return self._add(units, "returned", available="returnable_quantity")
 
+    def unpicked(self, units: Units, picked: Units) -> Units:
+        """Return those of the units that are neither shipped nor picked."""
+        found = {
+            line.id: min(quantity, line.unpicked_quantity(picked.get(line.id, 0)))
+            for line, quantity in self.select(units)
+        }
+        return {item_id: quantity for item_id, quantity in found.items() if quantity}
+
     def expect_unpicked(self, units: Units, picked: Units) -> None:
         """Refuse to write off units that are picked. Raises UnknownOrderItem, UnitsArePicked."""
         for line, quantity in self.select(units):
-            unpicked = min(line.unshipped_quantity, line.active_quantity - picked.get(line.id, 0))
+            unpicked = line.unpicked_quantity(picked.get(line.id, 0))
             if line.unshipped_quantity >= quantity > unpicked:
                 raise UnitsArePicked(
                     f"Cannot write off {quantity} units of {line.id}: only {unpicked} are not "

@@ -8,7 +8,7 @@ import shipments.selectors
 from events.aggregate import InvalidTransition
 from events.models import EventRecord
 from events.reactions import reacts_to
-from fulfillment.events import FulfillmentStarted, FulfillmentUnitsShort
+from fulfillment.events import FulfillmentStarted, FulfillmentUnitsLost, FulfillmentUnitsShort
 from orders import selectors, services
 from orders.exceptions import NotFullyPaid
 from orders.models import Order
@@ -20,12 +20,7 @@ from payments.events import (
     PaymentTransferAwaited,
 )
 from returns.events import ReturnReceived
-from shipments.events import (
-    ShipmentDelivered,
-    ShipmentDispatched,
-    ShipmentLost,
-    ShipmentReturnedToSender,
-)
+from shipments.events import ShipmentDelivered, ShipmentDispatched
 
 
 @reacts_to(PaymentSucceeded)
@@ -80,10 +75,11 @@ def start_processing(event: FulfillmentStarted, about: EventRecord) -> None:
 @reacts_to(FulfillmentUnitsShort)
 def write_off_short_units(event: FulfillmentUnitsShort, about: EventRecord) -> None:
     """Write off units that no warehouse has."""
-    services.write_off_short_units(
+    services.write_off_unplanned_units(
         order_id=event.order_id,
         warehouse_id=event.warehouse_id,
         units={item.order_item_id: item.quantity for item in event.items},
+        reason=Order.CancellationReason.OUT_OF_STOCK,
     )
 
 
@@ -116,11 +112,22 @@ def deliver_shipped_units(event: ShipmentDelivered, about: EventRecord) -> None:
     )
 
 
-@reacts_to(ShipmentLost)
-@reacts_to(ShipmentReturnedToSender)
-def reopen_lost_units(event: ShipmentLost | ShipmentReturnedToSender, about: EventRecord) -> None:
-    """Count the shipment's units as not shipped, so that they can ship again."""
-    services.reopen_units(order_id=event.order_id, shipment_id=event.shipment_id)
+@reacts_to(FulfillmentUnitsLost)
+def reopen_lost_units(event: FulfillmentUnitsLost, about: EventRecord) -> None:
+    """Count the units as not shipped, so that they can ship again; write off the unusable ones."""
+    services.reopen_units(
+        order_id=event.order_id,
+        shipment_id=event.shipment_id,
+        units={item.order_item_id: item.quantity for item in event.items},
+        warehouse_id=event.to_warehouse_id,
+    )
+    if event.unusable:
+        services.write_off_unplanned_units(
+            order_id=event.order_id,
+            warehouse_id=event.to_warehouse_id,
+            units={item.order_item_id: item.quantity for item in event.unusable},
+            reason=Order.CancellationReason.OTHER,
+        )
 
 
 @reacts_to(ReturnReceived)

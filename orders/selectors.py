@@ -30,6 +30,7 @@ from orders.events import (
     OrderPlaced,
     OrderReserved,
     OrderShipped,
+    OrderUnitsRecovered,
     OrderUnitsReleased,
     OrderUnitsReopened,
     OrderUnitsWrittenOff,
@@ -47,6 +48,8 @@ STOCK_EVENTS = (
     OrderShipped,
     OrderUnitsWrittenOff,
     OrderUnitsReopened,
+    OrderUnitsRecovered,
+    OrderUnitsRecovered,
     OrderUnitsReleased,
     FulfillmentUnitsMoved,
 )
@@ -193,7 +196,11 @@ def held_by_inventory(order: Order) -> Stock:
                 held = _stock(items)
             case OrderShipped(shipped_items=items):
                 held.subtract(_stock(items))
-            case OrderUnitsWrittenOff(items=items) | OrderUnitsReleased(items=items):
+            case (
+                OrderUnitsWrittenOff(items=items)
+                | OrderUnitsRecovered(items=items)
+                | OrderUnitsReleased(items=items)
+            ):
                 held.subtract(_stock(items))
             case OrderUnitsReopened(items=items):
                 held.update(_stock(items))

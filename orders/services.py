@@ -351,27 +351,40 @@ def ship_units(*, order_id: str, **shipment: Unpack[ShipmentData]) -> Order:
 
 @transaction.atomic(savepoint=False)
 def deliver_units(*, order_id: str, shipment_id: str, **proof: Unpack[DeliveryProof]) -> Order:
-    """Count the units of a shipment as delivered, once per shipment. Raises UnknownShipment."""
+    """Count the units of a shipment as delivered, once per shipment. Raises UnknownShipment.
+
+    If it was lost, those of its units that are not picked again need not be sent again.
+    """
     order = selectors.get_for_update(order_id)
     dispatches = selectors.dispatches(order, shipment_id)
-    if dispatches[0].reopened_at:
-        raise UnknownShipment(f"{shipment_id} was lost or returned to the sender.")
-    if not dispatches[0].delivered_at:
-        order.deliver(dispatches, proof)
+    if any(dispatch.delivered_at for dispatch in dispatches):
+        return order
+    lost = {each.order_item_id: each.reopened_quantity for each in dispatches}
+    if any(lost.values()):
+        picked = fulfillment.selectors.picked_quantities(order.id)
+        if found := order.quantities.unpicked(lost, picked):
+            units = _by_warehouse(order, found)
+            order.recover_units(dispatches=dispatches, units=units)
+    if arrived := [dispatch for dispatch in dispatches if dispatch.shipped_quantity]:
+        order.deliver(arrived, proof)
         order.save()
     return order
 
 
 @transaction.atomic(savepoint=False)
-def reopen_units(*, order_id: str, shipment_id: str) -> Order:
-    """Count the units of a lost or returned shipment as not shipped. Raises UnknownShipment."""
+def reopen_units(
+    *, order_id: str, shipment_id: str, units: Units, warehouse_id: str | None
+) -> Order:
+    """Count units of a shipment as not shipped, because they were lost or came back.
+
+    `warehouse_id` is to send them again. Raises UnknownShipment.
+    """
     order = selectors.get_for_update(order_id)
     dispatches = selectors.dispatches(order, shipment_id)
-    if dispatches[0].delivered_at:
+    if any(dispatch.delivered_at for dispatch in dispatches):
         raise UnknownShipment(f"{shipment_id} has been delivered.")
-    if not dispatches[0].reopened_at:
-        order.reopen_units(dispatches=dispatches, at=request_context.now())
-        order.save()
+    order.reopen_units(dispatches=dispatches, units=units, warehouse_id=warehouse_id)
+    order.save()
     return order
 
 
@@ -387,7 +400,13 @@ def write_off_units(*, order_id: str, units: Units, reason: str) -> Order:
 
 
 @transaction.atomic(savepoint=False)
-def write_off_short_units(*, order_id: str, warehouse_id: str | None, units: Units) -> None:
+def write_off_unplanned_units(
+    *,
+    order_id: str,
+    warehouse_id: str | None,
+    units: Units,
+    reason: Order.CancellationReason,
+) -> None:
     """Write off units that a warehouse gave up, except those that were written off before.
 
     Units still to be written off are active, and no fulfillment plans to send them.
@@ -397,7 +416,7 @@ def write_off_short_units(*, order_id: str, warehouse_id: str | None, units: Uni
     unplanned = Counter({line.id: line.active_quantity - planned[line.id] for line in order.lines})
     if order.is_fulfillable() and (short := +(Counter(units) & unplanned)):
         parts = [_units(item, warehouse_id, quantity) for item, quantity in short.items()]
-        _write_off(order, parts, Order.CancellationReason.OUT_OF_STOCK)
+        _write_off(order, parts, reason)
 
 
 @transaction.atomic

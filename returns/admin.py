@@ -14,7 +14,7 @@ from config.admin.filters import CreatedFilter
 from config.admin.pages import Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
 from config.core.money import money
-from events.admin.aggregates import AggregateAdmin, stream
+from events.admin.aggregates import AggregateAdmin, link, stream
 from returns import selectors, serializers, services
 from returns.models import Policy, Receipt, Return, ReturnItem
 
@@ -184,6 +184,7 @@ class ReturnAdmin(AggregateAdmin):
         ("organization_id", amount("max_refund")),
         ("reason", amount("pending_amount")),
         ("override_reason", amount("refunded_amount")),
+        link("shipment_id", "parcel that came back"),
     ]
     tabs = (
         tab(

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from events.schema import Event, Id, Money, Payload, Quantity, Timestamp, event
+from orders.events import LineUnits
 
 RefundMethod = Literal["original_payment", "store_credit", "manual"]
 Condition = Literal["good", "opened", "damaged", "defective", "wrong_item"]
@@ -31,7 +32,10 @@ class ReturnedItem(Payload):
 
 @event("return.requested", version="1.0", moment="requested_at")
 class ReturnRequested(Event):
-    """A customer requested to return units."""
+    """A customer requested to return units, or a parcel comes back undelivered.
+
+    The reason of the latter is `returned_to_sender`. It is received, and not approved or refunded.
+    """
 
     return_id: Id
     order_id: Id
@@ -74,6 +78,39 @@ class ReturnRefunded(Event):
     refund_amount: Money
     refund_method: RefundMethod
     refunded_at: Timestamp
+
+
+@event("return.parcel_expected", published=False)
+class ReturnParcelExpected(Event):
+    """A parcel comes back to its sender: a warehouse receives it without an approval."""
+
+    return_id: Id
+    order_id: Id
+    shipment_id: Id
+
+
+@event("return.parcel_received", published=False)
+class ReturnParcelReceived(Event):
+    """A warehouse received units of a parcel that came back to its sender."""
+
+    return_id: Id
+    order_id: Id
+    shipment_id: Id
+    warehouse_id: Id
+    items: list[LineUnits]
+    unusable: Annotated[
+        list[LineUnits], Meta(description="Those of the units that cannot be sent again.")
+    ]
+
+
+@event("return.parcel_missing", published=False)
+class ReturnParcelMissing(Event):
+    """Units of a parcel that was to come back to its sender will not come."""
+
+    return_id: Id
+    order_id: Id
+    shipment_id: Id
+    items: list[LineUnits]
 
 
 @event("return.rejected", published=False)

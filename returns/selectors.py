@@ -62,9 +62,11 @@ def reserved_unit_numbers(order_id: str) -> dict[str, set[int]]:
 
 
 def received_quantities(order_id: str) -> Counter[str]:
-    """Return an order's returned units by order line, accepted or not."""
+    """Return the units that the customer returned, accepted or not, by order line."""
     units = Counter[str]()
-    items = ReturnItem.objects.filter(return_request__order=order_id)
+    items = ReturnItem.objects.filter(
+        return_request__order=order_id, return_request__shipment__isnull=True
+    )
     for order_item_id, received in items.values_list("order_item", "received_quantity"):
         units[order_item_id] += received
     return units

@@ -216,6 +216,11 @@ class Return(serializers.Serializer[Any]):
 
     id = serializers.CharField()
     order_id = serializers.CharField()
+    shipment_id = serializers.CharField(
+        allow_null=True,
+        help_text="The parcel, if it comes back undelivered. Such a return is opened by the "
+        "service and only received: its usable units are picked again, the others refunded.",
+    )
     rma_number = serializers.CharField()
     status = Choice(models.Return.Status, "ReturnStatus")
     reason = serializers.CharField()

@@ -10,6 +10,8 @@ from django.utils import timezone
 
 import orders.selectors
 import payments.selectors
+import shipments.selectors
+from config.core import request_context
 from config.core.numbering import take_number
 from returns import selectors
 from returns.exceptions import ReturnWindowClosed
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from orders.models import Order
 
 Status = Return.Status
+RETURNED_TO_SENDER = "returned_to_sender"  # the reason of a parcel's return
 
 
 class RequestedUnits(TypedDict):
@@ -73,6 +76,39 @@ def request_return(
         at=now,
         rma_number=take_number(organization_id=order.organization_id, series="RMA", at=now),
     )
+    return_request.save(force_insert=True)
+    return return_request
+
+
+@transaction.atomic(savepoint=False)
+def expect_parcel(*, shipment_id: str) -> Return:
+    """Open the return of a parcel that comes back undelivered, and expect its units.
+
+    They are no delivered units: the return window and the returned quantities do not apply.
+    """
+    shipment = shipments.selectors.get(shipment_id)
+    order, now = orders.selectors.get_for_update(shipment.order_id), request_context.now()
+    lines = [
+        ReturnItem(
+            order_item_id=item.order_item_id,
+            position=position,
+            variant_id=item.variant_id,
+            title=item.title,
+            quantity=item.quantity,
+            unit_numbers=[],
+            value=Decimal(0),
+        )
+        for position, item in enumerate(shipment.lines, 1)
+    ]
+    return_request = Return.request(
+        order=order,
+        reason=RETURNED_TO_SENDER,
+        lines=lines,
+        at=now,
+        shipment_id=shipment.id,
+        rma_number=take_number(organization_id=order.organization_id, series="RMA", at=now),
+    )
+    return_request.expect_parcel(at=now)
     return_request.save(force_insert=True)
     return return_request
 

@@ -140,7 +140,9 @@ class ShipmentAdmin(AggregateAdmin):
             label=_("Report return to sender"),
             done=_("Shipment {row} was reported as returned to the sender."),
             icon="assignment_return",
-            description=_("The shipment came back: send its units again, or write them off."),
+            description=_(
+                "The shipment comes back undelivered. A return is opened: receive its units there."
+            ),
             ends=True,
         ),
         "cancel": Command(

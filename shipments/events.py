@@ -103,7 +103,7 @@ class ShipmentLost(DeliveryProblem):
 
 @event("shipment.returned_to_sender", published=False)
 class ShipmentReturnedToSender(DeliveryProblem):
-    """The shipment came back undelivered. Its units are to be sent again or written off."""
+    """The shipment comes back undelivered. A return expects its units."""
 
 
 @event("shipment.cancelled", published=False)

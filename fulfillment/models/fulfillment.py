@@ -324,11 +324,26 @@ class Fulfillment(Aggregate):
         )
 
     @transition(source=Status.PACKED, target=None, emits=events.FulfillmentUnitsLost)
-    def mark_lost(self, *, units: Units, shipment_id: str) -> Event:
-        """Mark units as lost: their shipment was lost or returned to the sender."""
+    def mark_lost(
+        self, *, units: Units, unusable: Units, shipment_id: str, to_warehouse_id: str | None
+    ) -> Event:
+        """Mark units as lost: they were lost with their shipment, or came back with it."""
         for item, quantity in units.items():
             self._changed(item).lost_quantity += quantity
         return events.FulfillmentUnitsLost.of(
+            self,
+            shipment_id=shipment_id,
+            to_warehouse_id=to_warehouse_id,
+            items=self._line_units(units),
+            unusable=self._line_units(unusable),
+        )
+
+    @transition(source=Status.PACKED, target=None, emits=events.FulfillmentUnitsRecovered)
+    def recover(self, *, units: Units, shipment_id: str) -> Event:
+        """Count units as not lost: their shipment arrived after all."""
+        for item, quantity in units.items():
+            self._changed(item).lost_quantity -= quantity
+        return events.FulfillmentUnitsRecovered.of(
             self, shipment_id=shipment_id, items=self._line_units(units)
         )
 

@@ -114,8 +114,8 @@ class Migration(migrations.Migration):
                 ('shipment_id', models.CharField(max_length=64)),
                 ('warehouse_id', models.CharField(max_length=64, null=True)),
                 ('quantity', models.PositiveIntegerField()),
+                ('reopened_quantity', models.PositiveIntegerField(default=0)),
                 ('delivered_at', models.DateTimeField(null=True)),
-                ('reopened_at', models.DateTimeField(null=True)),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='dispatches', to='orders.order')),
                 ('order_item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.orderitem')),
             ],
@@ -225,7 +225,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='dispatch',
-            constraint=models.CheckConstraint(condition=models.Q(('quantity__gte', 1), models.Q(('delivered_at__isnull', True), ('reopened_at__isnull', True), _connector='OR')), name='dispatch_delivered_or_reopened'),
+            constraint=models.CheckConstraint(condition=models.Q(('quantity__gte', 1), ('reopened_quantity__lte', models.F('quantity')), models.Q(('delivered_at__isnull', True), ('reopened_quantity__lt', models.F('quantity')), _connector='OR')), name='dispatch_delivered_or_reopened'),
         ),
         migrations.AddConstraint(
             model_name='allocation',

@@ -294,14 +294,7 @@ class Order(Aggregate):
             ]
             self.save_part(*line.allocated)
         self.quantities.expect_publishable()
-        return events.OrderReserved(
-            order_id=self.id,
-            reservation_id=reservation_id,
-            allocations=[
-                events.StockUnits.of(self.quantities.line(each["order_item_id"]), **each)
-                for each in allocations
-            ],
-        )
+        return events.OrderReserved.of(self, allocations=self._items(allocations))
 
     @transition(source=Status.PLACED, target=Status.PAID, emits=events.OrderPaid)
     def await_reservation(
@@ -417,7 +410,8 @@ class Order(Aggregate):
 
     def deliver(self, dispatches: Sequence[Dispatch], proof: DeliveryProof) -> None:
         """Record the delivery of a shipment. Raises InvalidTransition."""
-        delivered = self.quantities.total("delivered") + sum(d.quantity for d in dispatches)
+        arrived = sum(dispatch.shipped_quantity for dispatch in dispatches)
+        delivered = self.quantities.total("delivered") + arrived
         is_last = delivered == self.quantities.total("active_quantity")
         if self.status == self.Status.SHIPPED and is_last:
             self.deliver_rest(dispatches=dispatches, proof=proof)
@@ -443,15 +437,38 @@ class Order(Aggregate):
     @transition(
         source=(Status.PROCESSING, Status.SHIPPED), target=None, emits=events.OrderUnitsReopened
     )
-    def reopen_units(self, *, dispatches: Sequence[Dispatch], at: datetime) -> Event:
-        """Reopen the units of a lost or returned shipment: they must be shipped again."""
-        units = {dispatch.order_item_id: dispatch.quantity for dispatch in dispatches}
+    def reopen_units(
+        self, *, dispatches: Sequence[Dispatch], units: Units, warehouse_id: str | None
+    ) -> Event:
+        """Reopen units of a shipment that were lost or came back: they must be shipped again."""
         self.save_part(*self.quantities.reopen(units), *dispatches)
         for dispatch in dispatches:
-            dispatch.reopened_at = at
-        shipment_id, warehouse_id = dispatches[0].shipment_id, dispatches[0].warehouse_id
+            dispatch.reopened_quantity += units.get(dispatch.order_item_id, 0)
         items = events.StockUnits.of_lines(self.quantities.select(units), warehouse_id=warehouse_id)
+        shipment_id = dispatches[0].shipment_id
         return events.OrderUnitsReopened(order_id=self.id, shipment_id=shipment_id, items=items)
+
+    def recover_units(self, *, dispatches: Sequence[Dispatch], units: WarehouseUnits) -> None:
+        """Count units of a lost shipment that turned up as shipped again.
+
+        `units` are by the warehouse that need not send them again.
+        """
+        is_rest = self.quantities.total("unshipped_quantity") == count(units).total()
+        is_last = self.status == self.Status.PROCESSING and is_rest
+        recover = self.recover_rest if is_last else self.recover_part
+        recover(dispatches=dispatches, units=units)
+
+    @transition(
+        source=(Status.PROCESSING, Status.SHIPPED), target=None, emits=events.OrderUnitsRecovered
+    )
+    def recover_part(self, *, dispatches: Sequence[Dispatch], units: WarehouseUnits) -> Event:
+        """Count units of a lost shipment as shipped again while its status stays the same."""
+        return self._recover(dispatches, units)
+
+    @transition(source=Status.PROCESSING, target=Status.SHIPPED, emits=events.OrderUnitsRecovered)
+    def recover_rest(self, *, dispatches: Sequence[Dispatch], units: WarehouseUnits) -> Event:
+        """Count units of a lost shipment as shipped again, which were the last to ship."""
+        return self._recover(dispatches, units)
 
     def write_off(
         self, *, units: WarehouseUnits, reason: str, at: datetime, is_paid: bool, held: Stock
@@ -587,7 +604,7 @@ class Order(Aggregate):
 
     def _deliver(self, dispatches: Sequence[Dispatch], proof: DeliveryProof) -> None:
         """Count the units; the order keeps the proof of its latest delivery."""
-        units = {dispatch.order_item_id: dispatch.quantity for dispatch in dispatches}
+        units = {dispatch.order_item_id: dispatch.shipped_quantity for dispatch in dispatches}
         self.save_part(*self.quantities.deliver(units), *dispatches)
         at = proof["at"]
         for dispatch in dispatches:
@@ -596,6 +613,18 @@ class Order(Aggregate):
             self.delivered_at = at
             self.delivery_signature = proof["signature"]
             self.delivery_photo_url = proof["photo_url"]
+
+    def _recover(self, dispatches: Sequence[Dispatch], units: WarehouseUnits) -> Event:
+        quantities = count(units)
+        self.save_part(*self.quantities.ship(quantities), *dispatches)
+        for dispatch in dispatches:
+            dispatch.reopened_quantity -= quantities[dispatch.order_item_id]
+        items, shipment_id = self._items(units), dispatches[0].shipment_id
+        return events.OrderUnitsRecovered(order_id=self.id, shipment_id=shipment_id, items=items)
+
+    def _items(self, units: WarehouseUnits | Sequence[AllocationData]) -> list[events.StockUnits]:
+        line = self.quantities.line
+        return [events.StockUnits.of(line(each["order_item_id"]), **each) for each in units]
 
     def _write_off(self, units: WarehouseUnits, reason: str, at: datetime) -> Event:
         """Count the units. If the event is published, Inventory releases them."""

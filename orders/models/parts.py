@@ -114,6 +114,10 @@ class OrderItem(Part):
         """Active units that have not been shipped."""
         return self.active_quantity - self.shipped
 
+    def unpicked_quantity(self, picked: int) -> int:
+        """Unshipped units that no warehouse has picked; `picked` includes shipped ones."""
+        return min(self.unshipped_quantity, self.active_quantity - picked)
+
     @property
     def unreserved_quantity(self) -> int:
         """Active units that Inventory has not reserved."""
@@ -173,17 +177,20 @@ class Allocation(Part):
 
 
 class Dispatch(Part):
-    """Units of a line that left in a shipment, so that their delivery or loss is counted once."""
+    """Units of a line that left in a shipment, so that their delivery or loss is counted once.
+
+    Units that are reopened were lost or came back, so they are not shipped any more.
+    """
 
     order = models.ForeignKey("orders.Order", models.PROTECT, related_name="dispatches")
     order_item = models.ForeignKey(OrderItem, models.PROTECT, related_name="+")
     shipment_id = models.CharField(max_length=64)
     warehouse_id = models.CharField(max_length=64, null=True)
     quantity = models.PositiveIntegerField()
-    delivered_at = models.DateTimeField(null=True)
-    reopened_at = models.DateTimeField(null=True)  # lost, or returned to the sender
+    reopened_quantity = models.PositiveIntegerField(default=0)
+    delivered_at = models.DateTimeField(null=True)  # of the units that are not reopened
 
-    UPDATE_FIELDS = ("delivered_at", "reopened_at")
+    UPDATE_FIELDS = ("reopened_quantity", "delivered_at")
 
     class Meta:
         constraints = [
@@ -191,14 +198,19 @@ class Dispatch(Part):
                 fields=["order_item", "shipment_id"], name="one_dispatch_per_line_and_shipment"
             ),
             models.CheckConstraint(
-                condition=Q(quantity__gte=1)
-                & (Q(delivered_at__isnull=True) | Q(reopened_at__isnull=True)),
+                condition=Q(quantity__gte=1, reopened_quantity__lte=F("quantity"))
+                & (Q(delivered_at__isnull=True) | Q(reopened_quantity__lt=F("quantity"))),
                 name="dispatch_delivered_or_reopened",
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.quantity} in {self.shipment_id}"
+
+    @property
+    def shipped_quantity(self) -> int:
+        """Units that count as shipped."""
+        return self.quantity - self.reopened_quantity
 
 
 class WriteOff(Part):

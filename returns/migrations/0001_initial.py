@@ -15,6 +15,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('orders', '0001_initial'),
+        ('shipments', '0001_initial'),
     ]
 
     operations = [
@@ -64,6 +65,7 @@ class Migration(migrations.Migration):
                 ('ended_by', models.CharField(max_length=150, null=True)),
                 ('ending_note', models.CharField(default='', max_length=500)),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.order')),
+                ('shipment', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='shipments.shipment')),
             ],
             options={
                 'permissions': [('override_return', 'Can refund more than was approved')],

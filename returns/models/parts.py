@@ -12,7 +12,7 @@ from events.aggregate import Part
 
 
 class ReturnItem(Part):
-    """Units of one order line that the customer sends back, counted by state."""
+    """Units of one order line that come back, counted by state."""
 
     id = PublicIdField("rit")
     return_request = models.ForeignKey("returns.Return", models.PROTECT, related_name="items")
@@ -94,6 +94,8 @@ class ReceiptItem(Part):
         DAMAGED = "damaged"
         DEFECTIVE = "defective"
         WRONG_ITEM = "wrong_item"
+
+    USABLE = (Condition.GOOD, Condition.OPENED)  # can be sent to the customer again
 
     receipt = models.ForeignKey(Receipt, models.PROTECT, related_name="items")
     item = models.ForeignKey(ReturnItem, models.PROTECT, related_name="+")

@@ -1,7 +1,7 @@
 """The return: its columns, what it refunds, and its transitions."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -15,6 +15,7 @@ from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, MoneyField, TaxRateField, exact, money
 from events.aggregate import Aggregate, transition
 from events.schema import Event
+from orders.events import LineUnits
 from returns import events
 from returns.deductions import Deductions
 from returns.exceptions import NotInReturn, RefundExceedsReturn, RefundOutstanding
@@ -51,7 +52,11 @@ class ReceivedUnits(TypedDict):
 
 
 class Return(Aggregate):
-    """Units that a customer sends back, and their refund."""
+    """Units that a customer sends back, and their refund; or a parcel that comes back undelivered.
+
+    The units of a parcel were never delivered, so they have no `unit_numbers` and no value. The
+    parcel is expected at once, and the return is closed when all of it is received.
+    """
 
     class Status(models.TextChoices):
         REQUESTED = "requested"
@@ -75,6 +80,9 @@ class Return(Aggregate):
 
     id = PublicIdField("ret")
     order = models.ForeignKey("orders.Order", models.PROTECT, related_name="+")
+    shipment = models.OneToOneField(  # the parcel
+        "shipments.Shipment", models.PROTECT, null=True, related_name="+"
+    )
     rma_number = models.CharField(max_length=20)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.REQUESTED)
     currency = CurrencyField()
@@ -221,6 +229,10 @@ class Return(Aggregate):
         """Whether it was already rejected, cancelled or closed with this note."""
         return bool(self.ended_at) and self.status in statuses and self.ending_note == note
 
+    def is_of_a_parcel(self) -> bool:
+        """it is of a parcel that comes back to its sender"""
+        return self.shipment_id is not None
+
     def nothing_is_received(self) -> bool:
         """no unit is received; close a return that is received in part"""
         return self.received_at is None
@@ -256,14 +268,16 @@ class Return(Aggregate):
         order: "Order",
         rma_number: str,
         reason: str,
-        override_reason: str,
         lines: Sequence[ReturnItem],
         at: datetime,
+        override_reason: str = "",
+        shipment_id: str | None = None,
     ) -> "Return":
         """Create a return with its lines."""
         return_request = cls(
             organization_id=order.organization_id,
             order_id=order.id,
+            shipment_id=shipment_id,
             rma_number=rma_number,
             currency=order.currency,
             reason=reason,
@@ -279,6 +293,17 @@ class Return(Aggregate):
         items = [events.RequestedItem.of(line) for line in lines]
         return_request.record(events.ReturnRequested.of(return_request, items=items))
         return return_request
+
+    @transition(
+        source=Status.REQUESTED,
+        target=Status.APPROVED,
+        emits=events.ReturnParcelExpected,
+        guards=[is_of_a_parcel],
+    )
+    def expect_parcel(self, *, at: datetime) -> None:
+        """Expect the parcel, which needs no approval and is not refunded."""
+        self.approved_at, self.approved_by = at, request_context.current().actor
+        self.approved_amount = Decimal(0)
 
     @transition(
         source=Status.REQUESTED,
@@ -325,7 +350,7 @@ class Return(Aggregate):
         guards=[nothing_is_received],
     )
     def cancel(self, *, note: str, at: datetime) -> Event:
-        """Cancel the return: the customer does not send the units back."""
+        """Cancel the return: the units do not come back."""
         self._end(note, at)
         return events.ReturnCancelled.of(self, note=note)
 
@@ -334,6 +359,10 @@ class Return(Aggregate):
         is_rest = sum(item["quantity"] for item in items) == self.outstanding_quantity
         receive = self.receive_rest if is_rest else self.receive_part
         receive(items=items, warehouse_id=warehouse_id, at=at)
+        if self.is_of_a_parcel():
+            self._record_parcel(items, warehouse_id)
+            if is_rest:
+                self.close_unrefunded(note="", waive_refund=False, at=at)
 
     @transition(source=Status.APPROVED, target=None, emits=events.ReturnReceived, verb="receive")
     def receive_part(
@@ -355,6 +384,8 @@ class Return(Aggregate):
         """Expect no more units; if all are received, refund no more. Raises RefundOutstanding."""
         if self.status != self.Status.RECEIVED:
             self.cut_short(note=note)
+            if self.is_of_a_parcel():
+                self.close_unrefunded(note=note, waive_refund=False, at=at)
         elif self.refunded_amount:
             self.close_refunded(note=note, waive_refund=waive_refund, at=at)
         else:
@@ -455,10 +486,32 @@ class Return(Aggregate):
             self.complete_refund()
         self.due_amount = self.refunded_amount
 
+    def _record_parcel(self, items: Sequence[ReceivedUnits], warehouse_id: str) -> None:
+        units, unusable = Counter[str](), Counter[str]()
+        for item in items:
+            units[item["order_item_id"]] += item["quantity"]
+            if item["condition"] not in ReceiptItem.USABLE:
+                unusable[item["order_item_id"]] += item["quantity"]
+        self.record(
+            events.ReturnParcelReceived.of(
+                self,
+                warehouse_id=warehouse_id,
+                items=self._line_units(units),
+                unusable=self._line_units(unusable),
+            )
+        )
+
+    def _line_units(self, units: Mapping[str, int]) -> list[LineUnits]:
+        return [LineUnits.of(self.line(item), quantity=units[item]) for item in units]
+
     def _refunded(self) -> Event:
         return events.ReturnRefunded.of(self, refund_amount=self.refunded_amount)
 
     def _end(self, note: str, at: datetime) -> None:
+        if self.is_of_a_parcel() and self.outstanding_quantity:
+            missing = {line.order_item_id: line.outstanding_quantity for line in self.lines}
+            items = self._line_units(+Counter(missing))
+            self.record(events.ReturnParcelMissing.of(self, items=items))
         self.ended_at, self.ended_by, self.ending_note = at, request_context.current().actor, note
 
     def _expect_no_refund_left(self, note: str, waive_refund: bool) -> None:

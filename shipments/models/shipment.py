@@ -316,7 +316,10 @@ class Shipment(OutboundCall, Aggregate):
         return self._problem(events.ShipmentException, scan)
 
     @transition(
-        source=UNDER_WAY, target=Status.DELIVERED, emits=events.ShipmentDelivered, verb="deliver"
+        source=(*UNDER_WAY, Status.LOST),
+        target=Status.DELIVERED,
+        emits=events.ShipmentDelivered,
+        verb="deliver",
     )
     def deliver(
         self,
@@ -326,7 +329,7 @@ class Shipment(OutboundCall, Aggregate):
         delivery_photo_url: str | None,
         at: datetime,
     ) -> None:
-        """Record the delivery."""
+        """Record the delivery, also that of a shipment that was lost and turned up."""
         self.recipient, self.signature = recipient, signature
         self.delivery_photo_url, self.delivered_at = delivery_photo_url, at
         self.finish_call()
@@ -345,7 +348,7 @@ class Shipment(OutboundCall, Aggregate):
         verb="scan",
     )
     def mark_returned_to_sender(self, *, scan: Scan) -> Event:
-        """Mark the shipment as returned; its units are to be sent again or written off."""
+        """Mark the shipment as returned; a return expects its units."""
         self.record_scan(scan)
         self.finish_call()
         return self._problem(events.ShipmentReturnedToSender, scan)

@@ -113,7 +113,7 @@ def report_scan(*, shipment_id: str, status: carriers.ScanStatus, **scan: Any) -
         return shipment
     if shipment.status == Shipment.Status.LABEL_CREATED:
         shipment.order.expect_not_cancelled(shipment)
-    elif not shipment.is_under_way:
+    elif not (shipment.is_under_way or (shipment.status, status) == ("lost", "delivered")):
         shipment.mark_in_transit(scan=None)  # raises InvalidTransition
     return record_scan(shipment_id=shipment_id, status=status, **scan)
 
@@ -176,6 +176,8 @@ def _counts(shipment: Shipment, scan: carriers.Scan) -> bool:
         return not shipment.order.is_cancelled()
     if shipment.dispatched_at and scan.occurred_at < shipment.dispatched_at - CLOCK_SKEW:
         return False
+    if shipment.status == Shipment.Status.LOST:
+        return scan.status == "delivered"
     is_old = shipment.last_scan_at is not None and scan.occurred_at < shipment.last_scan_at
     return shipment.is_under_way and (scan.status in FINAL or not is_old)
 

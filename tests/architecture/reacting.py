@@ -26,7 +26,7 @@ from tests.factories import OrderFactory, start_payment
 from tests.flows.goods import RunReactions, arrive, confirmed, lose, now, pack, pay_out, ship
 from tests.fulfillment.factories import fulfillments, reach, short
 from tests.reacting import as_rows
-from tests.returns.factories import ReturnFactory, fail_refund
+from tests.returns.factories import ReturnFactory, fail_refund, receive
 from tests.shipments.factories import TO, create, label, packed
 
 Scenario = Callable[[int, RunReactions], None]  # takes the number of the order's lines
@@ -190,11 +190,23 @@ def shipped_automatically(size: int, run_reactions: RunReactions) -> None:
 
 
 def lost(size: int, run_reactions: RunReactions) -> None:
-    lose(sent(size, run_reactions), run_reactions=run_reactions)
+    """The parcel is lost, and arrives after all."""
+    shipment = sent(size, run_reactions)
+    lose(shipment, run_reactions=run_reactions)
+    arrive(shipment, run_reactions=run_reactions)
+    assert now(shipment.order).status == "delivered"
 
 
 def returned_to_sender(size: int, run_reactions: RunReactions) -> None:
-    lose(sent(size, run_reactions), run_reactions=run_reactions, status="returned_to_sender")
+    """One unit of each line comes back in good condition, and the other one is missing."""
+    shipment = sent(size, run_reactions)
+    lose(shipment, run_reactions=run_reactions, status="returned_to_sender")
+    row = Return.objects.get(shipment=shipment)
+    receive(row, *[1] * size)
+    run_reactions()
+    returns.close_return(return_id=row.id)
+    run_reactions()
+    assert [line.quantity for line in fulfillments(shipment.order)[1].lines] == [1] * size
 
 
 def came_back(size: int) -> Return:

@@ -14,6 +14,7 @@ EXTENSIONS = (
     "order.reserved",
     "order.units_written_off",
     "order.units_reopened",
+    "order.units_recovered",
     "fulfillment.units_moved",
 )
 RESTOCKED = ("good", "opened")  # conditions in which a returned unit can be sold again
@@ -73,7 +74,7 @@ class Order:
             case "return.received":
                 sound = [u for u in data["returned_items"] if u["condition"] in RESTOCKED]
                 self.on_hand.update(units_in(data["warehouse_id"], sound))
-            case "order.units_written_off":
+            case "order.units_written_off" | "order.units_recovered":
                 self.held.subtract(units(data["items"]))
             case "order.units_reopened":
                 self.held.update(units(data["items"]))

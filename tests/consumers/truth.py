@@ -12,13 +12,13 @@ from tests.consumers.inventory import RESTOCKED, Key, Level, Place, add_up
 def true_levels() -> dict[str, dict[Place, Level]]:
     """Return what is not zero of each order, by variant and warehouse.
 
-    Reserved are the units of placed orders. Committed are the units that fulfillments of
+    Reserved are the units of placed and paid orders. Committed are the units that fulfillments of
     confirmed orders have and that never left in a shipment. On hand is what has left, subtracted
     from what was received back.
     """
     orders: defaultdict[str, defaultdict[Place, Counter[str]]]
     orders = defaultdict(lambda: defaultdict(Counter))
-    for order in Order.objects.filter(status="placed"):
+    for order in Order.objects.filter(status__in=["placed", "paid"]):
         for line in order.lines:
             for warehouse, quantity in line.by_warehouse().items():
                 orders[order.id][line.variant_id, warehouse]["reserved"] += quantity

@@ -25,7 +25,7 @@ def test_the_pages_in_the_repository_are_up_to_date():
         "pending --> placed: place<br/>order.placed",
         "placed --> cancelled: cancel, reservation<br/>order.cancelled",
         "processing --> shipped: ship_rest<br/>order.shipped<br/>"
-        "write-off<br/>(order.units_written_off)",
+        "recover_rest<br/>(order.units_recovered)<br/>write-off<br/>(order.units_written_off)",
         "cancelled --> [*]",
         "delivered --> [*]",
     ],

@@ -6,14 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from events import reactions
 from events.aggregate import InvalidTransition
 from events.models import EventRecord
 from fulfillment import services as fulfillment
 from fulfillment.models import Fulfillment
 from fulfillment.selectors import WITH_SHORT_UNITS
 from orders import services as orders
-from orders.exceptions import AlreadyShipped, OrderOnHold, UnitsArePicked
+from orders.exceptions import AlreadyShipped, OrderOnHold
 from orders.models import Order
 from orders.selectors import ON_HOLD, WITH_UNRELEASED_UNITS
 from payments.models import Payment
@@ -103,12 +102,11 @@ def test_an_order_is_delivered_after_its_short_unit_is_written_off(run_reactions
     assert unreleased() == []
 
 
-@pytest.mark.parametrize("end", ["lost", "returned_to_sender"])
-def test_an_undelivered_shipment_is_sent_again(end, run_reactions):
+def test_a_lost_shipment_is_sent_again(run_reactions):
     order = confirmed({"wh_1": 3}, run_reactions=run_reactions)
     (found,) = fulfillments(order)
     pack(found, run_reactions=run_reactions)
-    lose(ship(found, run_reactions=run_reactions), status=end, run_reactions=run_reactions)
+    lose(ship(found, run_reactions=run_reactions), run_reactions=run_reactions)
     assert (now(order).status, now(order).lines[0].shipped) == ("shipped", 0)
     _, again = fulfillments(order)
     assert (again.status, again.warehouse_id) == ("open", "wh_1")
@@ -179,23 +177,6 @@ def test_units_written_off_in_order_and_fulfillment_count_once(first, run_reacti
             act()
     run_reactions()
     assert (now(order).status, now(order).lines[0].cancelled) == ("processing", 2)
-
-
-def test_written_off_units_of_a_lost_shipment_are_not_sent_again(run_reactions):
-    """The order records the loss before its fulfillment does."""
-    order = confirmed({"wh_1": 3}, run_reactions=run_reactions)
-    (item,) = (line.id for line in order.lines)
-    (found,) = fulfillments(order)
-    pack(found, run_reactions=run_reactions)
-    parcel = ship(found, run_reactions=run_reactions)
-    with as_rows():
-        lose(parcel, run_reactions=lambda: reactions.run_pending(order.id, "orders"))
-    with pytest.raises(UnitsArePicked):  # the fulfillment has not recorded the loss yet
-        orders.write_off_units(order_id=order.id, units={item: 1}, reason="other")
-    run_reactions()
-    orders.write_off_units(order_id=order.id, units={item: 1}, reason="other")
-    run_reactions()
-    assert fulfillments(order)[-1].quantities == {item: 2}
 
 
 def test_an_order_held_after_a_loss_can_be_released_to_send_again(run_reactions):

@@ -11,6 +11,8 @@ from events.models import EventRecord
 from fulfillment import services as fulfillment
 from orders import services as orders
 from orders.models import Order
+from returns import services as returns
+from returns.models import Return
 from tests.consumers.inventory import EXTENSIONS, Inventory, Level
 from tests.consumers.truth import true_stock
 from tests.factories import LineFactory, OrderFactory, pay
@@ -268,6 +270,36 @@ def lose_every_parcel_and_write_everything_off(shop: Shop) -> None:
     assert now(shop.order).status == "cancelled"
 
 
+def find_a_lost_parcel(shop: Shop) -> None:
+    """Of its four units, one was picked again meanwhile, in another warehouse, and is sent."""
+    shop.split()
+    shop.pay()
+    parcel = shop.send("wh_3")
+    lose(parcel, run_reactions=shop.settle)
+    again = shop.in_warehouse("wh_3")
+    fulfillment.move_units(fulfillment_id=again.id, warehouse_id="wh_5", units={shop.item(2): 2})
+    pick(reach(shop.in_warehouse("wh_5"), "started"))
+    shop.settle()
+    arrive(parcel, run_reactions=shop.settle)
+    assert now(shop.order).lines[2].delivered == 3
+
+
+def return_a_parcel_to_the_sender(shop: Shop) -> None:
+    """One unit is damaged, two are sent again by another warehouse, and one is missing."""
+    shop.split()
+    shop.pay()
+    lose(shop.send("wh_3"), status="returned_to_sender", run_reactions=shop.settle)
+    back = Return.objects.get(order=shop.order)
+    receive(back, 1, condition="damaged")
+    shop.settle()
+    receive(back, 2)
+    shop.settle()
+    returns.close_return(return_id=back.id)
+    shop.settle()
+    arrive(shop.send("wh_101"), run_reactions=shop.settle)
+    shop.write_off(2, 1)
+
+
 def return_some_units_damaged(shop: Shop) -> None:
     deliver_everything(shop)
     back = request(now(shop.order), 2, 0, 3)
@@ -304,6 +336,8 @@ FINISHED: list[Callable[[Shop], None]] = [
     deliver_everything,
     lose_a_parcel_and_send_it_again,
     lose_a_parcel_and_write_it_off,
+    find_a_lost_parcel,
+    return_a_parcel_to_the_sender,
     return_some_units_damaged,
 ]
 

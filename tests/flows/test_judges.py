@@ -107,7 +107,13 @@ ROWS: dict[str, list[Any]] = {
         }
     ],
     "returns": [
-        {"id": "ret_1", "order_id": "order_1", "refunded": "15.00", "approved_amount": "15.00"}
+        {
+            "id": "ret_1",
+            "order_id": "order_1",
+            "shipment_id": None,
+            "refunded": "15.00",
+            "approved_amount": "15.00",
+        }
     ],
     "invoices": [
         {
@@ -292,6 +298,9 @@ DAMAGES: dict[str, Callable[[Case], Any]] = {
         items=[]
     ),
     "shipped_units_equal_the_events": lambda case: case.order["items"][0].update(shipped=1),
+    "units_are_reopened_when_they_are_lost_or_received": lambda case: case.rows["shipments"][
+        0
+    ].update(status="lost"),
     "delivered_units_equal_the_events": lambda case: case.order["items"][0].update(delivered=1),
     "returned_units_equal_the_events": lambda case: case.order["items"][0].update(returned=0),
     "written_off_units_equal_the_events": lambda case: case.order["items"][0].update(cancelled=1),

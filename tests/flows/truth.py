@@ -9,7 +9,7 @@ from events.operations.reconcile import unexplained
 from fulfillment.models import Fulfillment
 from invoices.models import Invoice
 from orders import selectors
-from orders.models import Order
+from orders.models import Dispatch, Order
 from payments.models import Payment, Refund
 from returns.models import Return
 from shipments.models import Shipment
@@ -41,9 +41,10 @@ def every_unit_is_in_one_state(order: Any) -> None:
             picked[line.order_item_id] += units
             packed[line.order_item_id] += units if fulfillment.status == "packed" else 0
             planned[line.order_item_id] += line.quantity - line.lost_quantity
-    gone = ["cancelled", "lost", "returned_to_sender"]
-    for shipment in Shipment.objects.filter(order=order.id).exclude(status__in=gone):
+    for shipment in Shipment.objects.filter(order=order.id).exclude(status="cancelled"):
         travelling.update(shipment.units)
+        for dispatch in Dispatch.objects.filter(shipment_id=shipment.id):
+            travelling[dispatch.order_item_id] -= dispatch.reopened_quantity
     for line in order.lines:
         chain = [
             0,
@@ -100,6 +101,8 @@ def quantities_match_the_events(order: Any) -> None:
                     counted["shipped"][of_variant[item["variant_id"]]] += item["quantity"]
             case "order.units_reopened":
                 counted["shipped"].subtract(units(data))
+            case "order.units_recovered":
+                counted["shipped"].update(units(data))
             case "order.units_written_off":
                 counted["cancelled"].update(units(data))
             case "order.units_returned":

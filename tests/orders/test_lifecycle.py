@@ -51,7 +51,9 @@ COMMANDS = {
     "ship all": lambda o: factories.ship(o, "ship_2", units=units(o, 2)),
     "ship the same shipment": lambda o: factories.ship(o, "ship_1", units=units(o, 2)),
     "deliver": factories.deliver,
-    "reopen": lambda o: services.reopen_units(order_id=o.id, shipment_id="ship_1"),
+    "reopen": lambda o: services.reopen_units(
+        order_id=o.id, shipment_id="ship_1", units=units(o, 2), warehouse_id="wh_1"
+    ),
     "write off one": lambda o: services.write_off_units(
         order_id=o.id, units=units(o, 1), reason="out_of_stock"
     ),
@@ -164,6 +166,7 @@ def test_every_transition_is_in_the_table():
         "order.paid",
         "order.released",
         "order.part_delivered",
+        "order.units_recovered",
         "order.units_released",
     }
     assert {row.emits.name for row in Order.transitions()} == emitted | tested_elsewhere

@@ -33,6 +33,13 @@ from tests.log import event_data, event_names, latest_number
 pytestmark = pytest.mark.django_db
 
 
+def reopen(order, quantity):
+    units = {order.lines[0].id: quantity}
+    return services.reopen_units(
+        order_id=order.id, shipment_id="ship_1", units=units, warehouse_id="wh_1"
+    )
+
+
 class TestPlacing:
     def test_an_order_needs_items(self):
         with pytest.raises(NoItems):
@@ -159,7 +166,7 @@ class TestCancelling:
     def test_an_order_cannot_be_cancelled_after_its_first_shipment(self):
         order = order_of(2)
         ship(order, units={order.lines[0].id: 1})
-        services.reopen_units(order_id=order.id, shipment_id="ship_1")
+        reopen(order, 1)
         with pytest.raises(InvalidTransition, match="no unit has been shipped"):
             cancel(order)
 
@@ -314,17 +321,36 @@ class TestShipping:
 
     def test_units_of_a_lost_shipment_can_ship_again(self):
         order = OrderFactory(status="shipped")
-        services.reopen_units(order_id=order.id, shipment_id="ship_1")
-        services.reopen_units(order_id=order.id, shipment_id="ship_1")
-        with pytest.raises(UnknownShipment), transaction.atomic():
-            deliver(order, "ship_1")
+        reopen(order, 1)
+        reopen(order, 1)
         assert ship(order, "ship_2").status == "shipped"
         assert deliver(order, "ship_2").status == "delivered"
-        assert event_names(order)[-3:] == [
+        assert event_names(order)[-4:] == [
+            "order.units_reopened",
             "order.units_reopened",
             "order.shipped",
             "order.delivered",
         ]
+
+    def test_units_of_a_delivered_shipment_are_not_reopened(self):
+        with pytest.raises(UnknownShipment, match="has been delivered"):
+            reopen(OrderFactory(status="delivered"), 1)
+
+    def test_units_of_a_lost_shipment_that_arrives_need_not_ship_again(self):
+        order = OrderFactory(status="shipped")
+        reopen(order, 2)
+        assert deliver(order).status == "delivered"
+        assert event_names(order)[-2:] == ["order.units_recovered", "order.delivered"]
+        before = latest_number()
+        deliver(order)
+        assert event_names(order, after=before) == []
+
+    def test_units_that_shipped_again_are_not_delivered_twice(self):
+        order = OrderFactory(status="shipped")
+        reopen(order, 2)
+        ship(order, "ship_2", units={order.lines[0].id: 1})
+        assert deliver(order).lines[0].delivered == 1
+        assert deliver(order, "ship_2").status == "delivered"
 
 
 class TestWritingOff:
@@ -358,7 +384,7 @@ class TestWritingOff:
 
     def test_writing_off_every_unit_cancels_the_order(self):
         order = OrderFactory(status="shipped")
-        services.reopen_units(order_id=order.id, shipment_id="ship_1")
+        reopen(order, 2)
         assert write_off(order, 0, 2, reason="other").status == "cancelled"
         cancelled = event_data(order, "order.cancelled")
         assert (cancelled["cancellation_reason"], cancelled["stock_to_release"]) == ("other", [])

@@ -39,6 +39,7 @@ def queue(client, key):
             BY_HAND,
             ["Record scan", "Record delivery", "Report lost", "Report return to sender"],
         ),
+        ("lost", BY_HAND, ["Record delivery"]),
         ("delivered", BY_HAND, []),
     ],
 )
@@ -98,6 +99,12 @@ def test_a_late_command_shows_why_it_is_not_allowed(operator, name):
     shown = operator().post(command(shipment, name), typed, follow=True).content.decode()
     assert "it is delivered" in shown
     assert "was reported" not in shown
+
+
+def test_an_operator_scans_the_delivery_of_a_lost_shipment(operator):
+    shipment = ShipmentFactory(status="lost")
+    operator().post(command(shipment, "scan"), {"status": "delivered"})
+    assert selectors.get(shipment.id).status == "delivered"
 
 
 def test_reporting_a_loss_twice_succeeds_twice_and_records_it_once(operator):

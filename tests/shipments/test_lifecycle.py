@@ -68,6 +68,7 @@ TABLE = {  # by command and state
         dispatched=("delivered", [DELIVERED]),
         in_transit=("delivered", [DELIVERED]),
         exception=("delivered", [DELIVERED]),
+        lost=("delivered", [DELIVERED]),
     ),
     "scan lost": by_state(
         UNCHANGED,
@@ -90,6 +91,7 @@ TABLE = {  # by command and state
         "dispatched": ("delivered", [DELIVERED]),
         "in_transit": ("delivered", [DELIVERED]),
         "exception": ("delivered", [DELIVERED]),
+        "lost": ("delivered", [DELIVERED]),
     },
     "cancel": {"created": CANCELLED, "label_created": CANCELLED, "cancelled": UNCHANGED},
     "cancel the order": by_state(UNCHANGED, created=CANCELLED, label_created=CANCELLED),
@@ -116,6 +118,8 @@ def test_the_table_covers_every_transition():
         ("created", ["label", "dispatch", "cancel"]),
         ("label_created", ["dispatch", "scan", "cancel"]),
         ("in_transit", ["scan", "deliver"]),
+        ("lost", ["deliver"]),
+        ("returned_to_sender", []),
         ("delivered", []),
     ],
 )

@@ -85,7 +85,7 @@ def test_a_late_final_scan_has_its_effect(end):
     assert scan(shipment, end, hours(2)).status == end
 
 
-@pytest.mark.parametrize("end", ["delivered", "lost", "returned_to_sender", "cancelled"])
+@pytest.mark.parametrize("end", ["delivered", "returned_to_sender", "cancelled"])
 def test_scans_after_the_end_are_stored_without_effect(end):
     shipment, before = ShipmentFactory(status=end), latest_number()
     already = len(shipment.scans)
@@ -93,6 +93,15 @@ def test_scans_after_the_end_are_stored_without_effect(end):
         assert scan(shipment, status).status == end
     assert event_names(shipment.order, after=before) == []
     assert len(now(shipment).scans) == already + 5
+
+
+def test_of_the_scans_after_a_loss_only_the_delivery_counts():
+    shipment, before = ShipmentFactory(status="lost"), latest_number()
+    for status in ("in_transit", "exception", "returned_to_sender", "lost"):
+        assert scan(shipment, status).status == "lost"
+    assert event_names(shipment.order, after=before) == []
+    assert scan(shipment, "delivered").status == "delivered"
+    assert "shipment.delivered" in event_names(shipment.order, after=before)
 
 
 def test_the_first_scan_dispatches_the_shipment():

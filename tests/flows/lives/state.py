@@ -30,12 +30,13 @@ class State:
         fulfillments = rows("fulfillments", if_=order["confirmed_at"])
         shipments = rows("shipments", if_=fulfillments)
         is_delivered = any(line["delivered"] for line in order["items"])
+        came_back = any(each["status"] == "returned_to_sender" for each in shipments)
         return cls(
             order=order,
             payments=rows("payments"),
             fulfillments=fulfillments,
             shipments=shipments,
-            returns=rows("returns", if_=is_delivered),
+            returns=rows("returns", if_=is_delivered or came_back),
             invoices=rows("invoices", if_=order["status"] == "delivered"),
         )
 
@@ -55,7 +56,7 @@ class State:
         """Return the delivered units that are in no return yet, by order line."""
         units = Counter({line["id"]: line["delivered"] for line in self.order["items"]})
         for each in self.returns:
-            if each["status"] not in ("rejected", "cancelled"):
+            if each["status"] not in ("rejected", "cancelled") and not each["shipment_id"]:
                 units -= units_of(each)
         return +units
 

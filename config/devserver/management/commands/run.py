@@ -32,6 +32,7 @@ CONSUMER_QUEUES = {
         "order.reservation_extended",
         "order.units_written_off",
         "order.units_reopened",
+        "order.units_recovered",
         "fulfillment.units_moved",
     ]
 }

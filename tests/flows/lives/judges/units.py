@@ -1,13 +1,11 @@
 """Every unit is in one state, and the counters of the API equal the events."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tests.flows.lives.evidence import Evidence, Finding, named
 from tests.flows.lives.state import Row, units_of
-
-GONE = ("lost", "returned_to_sender")  # shipments whose units are sent again or written off
 
 
 def counters_are_in_order(evidence: Evidence) -> Iterator[Finding]:
@@ -32,11 +30,9 @@ def events_about_all_units_name_all_units(evidence: Evidence) -> Iterator[Findin
 
 
 def shipped_units_equal_the_events(evidence: Evidence) -> Iterator[Finding]:
-    """Each `order.shipped` has its shipment's units; those that did not come back are shipped."""
+    """Each `order.shipped` has its shipment's units; they are shipped unless they are reopened."""
     for order in evidence.orders:
         parcels = {row["id"]: row for row in evidence.of("shipments", order)}
-        gone = {name for name, row in parcels.items() if row["status"] in GONE}
-        expected = Counter[str]()
         for event in named("order.shipped", evidence.events[order["id"]]):
             units, parcel = (
                 by_variant(event.data["shipped_items"]),
@@ -44,16 +40,38 @@ def shipped_units_equal_the_events(evidence: Evidence) -> Iterator[Finding]:
             )
             if units != by_variant(parcel["items"]):
                 yield order["id"], f"{parcel['id']} has {parcel['items']}, its event {units}"
-            if event.data["shipment_id"] not in gone:
-                expected += units
-        yield from differences(order, "shipped", expected)
+        shipped = shipped_units(evidence, order)
+        yield from differences(order, "shipped", sum(shipped.values(), Counter[str]()))
+
+
+def units_are_reopened_when_they_are_lost_or_received(evidence: Evidence) -> Iterator[Finding]:
+    """Units of a parcel on its way back are shipped until a warehouse receives them."""
+    for order in evidence.orders:
+        shipped = shipped_units(evidence, order)
+        back = {row["shipment_id"]: row for row in evidence.of("returns", order)}
+        for parcel in evidence.of("shipments", order):
+            units = by_variant(parcel["items"])
+            if parcel["status"] == "returned_to_sender":
+                row = back[parcel["id"]]
+                units = by_variant(
+                    each | {"quantity": each["quantity"] - each["received"]}
+                    for each in row["items"]
+                    if row["status"] == "approved"
+                )
+            elif parcel["status"] == "lost":
+                units = Counter()
+            elif parcel["status"] not in ("dispatched", "in_transit", "exception"):
+                continue
+            if +shipped[parcel["id"]] != +units:
+                text = f"{parcel['id']} is {parcel['status']}, and {shipped[parcel['id']]} of it"
+                yield order["id"], f"{text} are shipped, not {units}"
 
 
 def delivered_units_equal_the_events(evidence: Evidence) -> Iterator[Finding]:
     for order in evidence.orders:
-        parcels = {row["id"]: by_variant(row["items"]) for row in evidence.of("shipments", order)}
+        shipped = shipped_units(evidence, order)
         delivered = named("shipment.delivered", evidence.events[order["id"]])
-        expected = sum((parcels[event.data["shipment_id"]] for event in delivered), Counter[str]())
+        expected = sum((shipped[event.data["shipment_id"]] for event in delivered), Counter[str]())
         yield from differences(order, "delivered", expected)
 
 
@@ -137,6 +155,22 @@ def differences(order: Row, counter: str, expected: Counter[str]) -> Iterator[Fi
         yield order["id"], f"{counter} is {+found} in the API, {+expected} by the events"
 
 
+def shipped_units(evidence: Evidence, order: Row) -> dict[str, Counter[str]]:
+    """Return the units that are shipped, by shipment; reopened ones are not."""
+    variants = {line["id"]: line["variant_id"] for line in order["items"]}
+    units = defaultdict[str, Counter[str]](Counter)
+    for event in evidence.story(order):
+        match event.name:
+            case "order.shipped":
+                units[event.data["shipment_id"]] += by_variant(event.data["shipped_items"])
+            case "order.units_reopened" | "order.units_recovered":
+                sign = 1 if event.name == "order.units_recovered" else -1
+                for item in event.data["items"]:
+                    variant = variants[item["order_item_id"]]
+                    units[event.data["shipment_id"]][variant] += sign * item["quantity"]
+    return units
+
+
 def by_variant(items: Iterable[dict[str, Any]]) -> Counter[str]:
     units = Counter[str]()
     for item in items:
@@ -148,6 +182,7 @@ JUDGES = [
     counters_are_in_order,
     events_about_all_units_name_all_units,
     shipped_units_equal_the_events,
+    units_are_reopened_when_they_are_lost_or_received,
     delivered_units_equal_the_events,
     returned_units_equal_the_events,
     written_off_units_equal_the_events,
