@@ -15,6 +15,7 @@ from orders import services as orders
 from orders.models import Order
 from payments.models import Payment
 from payments.services import capture, gateway, refunds
+from returns import selectors as return_selectors
 from returns import services as returns
 from returns.models import Return
 from shipments.models import Shipment
@@ -39,7 +40,8 @@ class Life:
 
     def rows(self, model: Any) -> list[Any]:
         of_order = {"pk" if model is Order else "order": self.order_id}
-        return list(model.objects.filter(**of_order).order_by("id"))
+        rows = return_selectors.with_refundable() if model is Return else model.objects
+        return list(rows.filter(**of_order).order_by("id"))
 
     def one(self, model: Any, n: int) -> Any:
         """Return one of the order's rows, or None if there is none."""
@@ -83,6 +85,9 @@ class Life:
         units = {self.item(a): 1 + b % 2}
         orders.write_off_units(order_id=self.order_id, units=units, reason="out_of_stock")
 
+    def release_units(self, a: int, b: int, c: int) -> None:
+        orders.release_written_off_units(order_id=self.order_id)
+
     # Its payments
 
     def pay(self, a: int, b: int, c: int) -> None:
@@ -100,6 +105,11 @@ class Life:
             a,
             lambda pk: refunds.request_refund(payment_id=pk, amount=amount, reason="operator"),
         )
+
+    def manual_refund(self, a: int, b: int, c: int) -> None:
+        end = (refunds.record_refund, refunds.withdraw_refund)[b % 2]
+        if (payment := self.one(Payment, a)) and (pending := payment.pending_manual_refunds()):
+            end(payment_id=payment.pk, refund_id=pending[0].pk)
 
     # Its fulfillments and shipments
 
@@ -173,6 +183,9 @@ class Life:
                 )
         fulfillment.pack_fulfillment(fulfillment_id=row.pk, packages=[PACKAGE])
 
+    def unpack(self, a: int, b: int, c: int) -> None:
+        self.of(Fulfillment, a, lambda pk: fulfillment.unpack_fulfillment(fulfillment_id=pk))
+
     def create_shipment(self, a: int, b: int, c: int) -> None:
         units = None if b % 2 else {self.item(c): 1}
         self.of(
@@ -229,10 +242,13 @@ class Life:
             item = {
                 "order_item_id": row.lines[0].order_item_id,
                 "quantity": 1,
-                "condition": "good",
+                "condition": ("good", "damaged")[c % 2],
                 "accepted": bool(b % 4),
             }
             returns.receive_return(return_id=row.pk, warehouse_id="wh_1", items=[item])
+
+    def cancel_return(self, a: int, b: int, c: int) -> None:
+        self.of(Return, a, lambda pk: returns.cancel_return(return_id=pk))
 
     def refund_return(self, a: int, b: int, c: int) -> None:
         method = ("original_payment", "store_credit")[b % 2]
@@ -264,12 +280,16 @@ VERBS = {  # of all aggregates, and the methods that use them
     "hold": "hold",
     "release": "release",
     "write-off": "write_off_anywhere",
+    "release-units": "release_units",
     "refund": "refund_anywhere",
+    "record-refund": "manual_refund",
+    "withdraw-refund": "manual_refund",
     "start": "start",
     "pick": "pick",
     "short": "report_short",
     "pack": "pack",
     "move": "move",
+    "unpack": "unpack",
     "label": "label",
     "dispatch": "dispatch",
     "scan": "scan",
