@@ -31,6 +31,7 @@ env.read_env(BASE_DIR / ".env")
 DEBUG = env.bool("DEBUG", default=False)
 DEVELOPMENT_KEY = "development-only-key-that-every-installation-replaces"
 SECRET_KEY = env.str("SECRET_KEY", default="") or DEVELOPMENT_KEY
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 if not DEBUG and (SECRET_KEY == DEVELOPMENT_KEY or len(SECRET_KEY) < 50):
     raise ImproperlyConfigured(
         "SECRET_KEY is not set, or has fewer than 50 characters. Set it to a long random string, "
@@ -269,14 +270,24 @@ API_THROTTLE = env.str("API_THROTTLE", default="600/min")
 if API_THROTTLE and not re.fullmatch(r"[1-9][0-9]*/(sec|min|hour|day)", API_THROTTLE):
     raise ImproperlyConfigured("API_THROTTLE must be a rate like 600/min, or empty for no limit.")
 JWT_SECRET = env.str("JWT_SECRET", default="") or (SECRET_KEY if DEBUG else "")
+JWT_SECRET_FALLBACKS = env.list("JWT_SECRET_FALLBACKS", default=[])
 JWT_JWKS_URL = env.str("JWT_JWKS_URL", default="")
 JWT_ISSUER = env.str("JWT_ISSUER", default="")
 JWT_AUDIENCE = env.str("JWT_AUDIENCE", default="")
-if not DEBUG and JWT_SECRET and len(JWT_SECRET) < 32:
-    raise ImproperlyConfigured("JWT_SECRET must have 32 or more characters.")
+_DAY = 86_400
+JWT_MAX_LIFETIME = env.int("JWT_MAX_LIFETIME", default=30 * _DAY if DEBUG else _DAY)  # seconds
+for _secret in (JWT_SECRET, *JWT_SECRET_FALLBACKS):
+    if not DEBUG and _secret and len(_secret) < 32:
+        raise ImproperlyConfigured("JWT_SECRET and its fallbacks must have 32 or more characters.")
 if not (JWT_SECRET or JWT_JWKS_URL):
     raise ImproperlyConfigured(
         "Tokens cannot be verified. Set JWT_SECRET (32 or more characters), or JWT_JWKS_URL."
+    )
+
+if not DEBUG and JWT_JWKS_URL and not (JWT_ISSUER and JWT_AUDIENCE):
+    raise ImproperlyConfigured(
+        "JWT_JWKS_URL needs JWT_ISSUER and JWT_AUDIENCE: otherwise a token that the identity "
+        "provider issued for another service would be valid here."
     )
 
 # Payments

@@ -23,6 +23,7 @@ import orders.services
 import returns.services
 from config.api import idempotency, tokens
 from config.api.operations import operation_of
+from config.api.revocation import Revocations
 from config.api.views import ContextViewSet
 from config.celery import app
 from config.core import numbering
@@ -106,6 +107,12 @@ def numbers_roll_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take numbers in the transaction of the test, so that each test begins with the first."""
     for services in (orders.services, returns.services):
         monkeypatch.setattr(services, "take_number", numbering.next_number)
+
+
+@pytest.fixture(autouse=True)
+def no_revocations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never read revoked tokens, which happens every few seconds and takes a query."""
+    monkeypatch.setattr(Revocations, "_refresh", lambda revocations: None)
 
 
 @pytest.fixture

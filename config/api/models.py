@@ -1,4 +1,4 @@
-"""The API's only table."""
+"""The API's tables: stored responses, and revoked tokens."""
 
 import uuid
 
@@ -30,3 +30,34 @@ class IdempotencyRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.method} {self.path} {self.key}"
+
+
+class Revocation(models.Model):
+    """A token that is refused, or all of a subject's that were issued before `revoked_at`."""
+
+    organization_id = models.CharField(max_length=64)
+    jti = models.CharField(max_length=255, null=True)
+    subject = models.CharField(max_length=64, null=True)
+    revoked_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)  # since then the tokens have expired anyway
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization_id", "jti"],
+                name="one_revocation_per_token",
+                condition=models.Q(jti__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=["organization_id", "subject"],
+                name="one_revocation_per_subject",
+                condition=models.Q(subject__isnull=False),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(jti=None) ^ models.Q(subject=None),
+                name="revocation_of_a_token_or_a_subject",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organization_id} {self.jti or self.subject}"

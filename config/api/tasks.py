@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from config.api.idempotency import RETENTION
-from config.api.models import IdempotencyRecord
+from config.api.models import IdempotencyRecord, Revocation
 from config.core.timers import moment
 
 BATCH_SIZE = 1000  # rows per transaction, to keep locks short
@@ -11,7 +11,11 @@ BATCH_SIZE = 1000  # rows per transaction, to keep locks short
 
 @shared_task
 def delete_old_records(now: str | None = None) -> int:
-    """Delete expired idempotency records; return how many. `now` is ISO 8601."""
+    """Delete expired idempotency records and revocations; return how many of the former.
+
+    `now` is ISO 8601.
+    """
+    Revocation.objects.filter(expires_at__lt=moment(now)).delete()
     until = moment(now) - RETENTION
     old = IdempotencyRecord.objects.filter(created_at__lt=until)
     total = 0

@@ -1,6 +1,8 @@
 """Bearer tokens: who calls, for which organization, and what they may do."""
 
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from json import JSONDecodeError
@@ -11,6 +13,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from jwt.types import Options
+
+from config.api.revocation import revocations
+from config.core.ids import new_id
 
 LONGEST_ID = 64
 
@@ -41,13 +46,35 @@ def verify(token: str) -> Mapping[str, Any]:
 
     Raises KeysUnavailable, or a jwt.PyJWTError for an invalid token.
     """
-    key: jwt.PyJWK | str = settings.JWT_SECRET
-    algorithms = ["HS256"]
     if settings.JWT_JWKS_URL:
         # Never together with HS256: a public key used as its secret would verify forged tokens.
-        key = _public_key(token)
-        algorithms = ["RS256", "ES256"]
-    claims = jwt.decode(
+        claims = _decode(token, _public_key(token), ["RS256", "ES256"])
+    else:
+        claims = _decode_with_secrets(token)
+    for name in ("sub", "organization_id"):
+        if not is_id(claims[name]):
+            raise jwt.InvalidTokenError(f"{name} must be a string of 1 to {LONGEST_ID} characters.")
+    if not isinstance(claims.get("scope", ""), str):
+        raise jwt.InvalidTokenError("scope must be a string.")
+    if claims["exp"] > time.time() + settings.JWT_MAX_LIFETIME:
+        raise jwt.InvalidTokenError(
+            f"exp must be at most {settings.JWT_MAX_LIFETIME} seconds ahead."
+        )
+    if revocations.include(claims):
+        raise jwt.InvalidTokenError("the token is revoked.")
+    return claims
+
+
+def _decode_with_secrets(token: str) -> dict[str, Any]:
+    """Try the current secret and the earlier ones, whose tokens are valid until they expire."""
+    for secret in (settings.JWT_SECRET, *settings.JWT_SECRET_FALLBACKS):
+        with suppress(jwt.InvalidSignatureError):
+            return _decode(token, secret, ["HS256"])
+    raise jwt.InvalidSignatureError("Signature verification failed")
+
+
+def _decode(token: str, key: jwt.PyJWK | str, algorithms: list[str]) -> dict[str, Any]:
+    return jwt.decode(
         token,
         key,
         algorithms=algorithms,
@@ -57,12 +84,6 @@ def verify(token: str) -> Mapping[str, Any]:
             require=["exp", "sub", "organization_id"], verify_aud=bool(settings.JWT_AUDIENCE)
         ),
     )
-    for name in ("sub", "organization_id"):
-        if not is_id(claims[name]):
-            raise jwt.InvalidTokenError(f"{name} must be a string of 1 to {LONGEST_ID} characters.")
-    if not isinstance(claims.get("scope", ""), str):
-        raise jwt.InvalidTokenError("scope must be a string.")
-    return claims
 
 
 def is_id(value: object) -> bool:
@@ -74,7 +95,7 @@ def issue(*, organization_id: str, subject: str, scope: str, lifetime: timedelta
     """Return a token signed with the shared secret, for development and for trusted services.
 
     Raises ImproperlyConfigured if the service would not accept such a token, and ValueError for an
-    id that is empty or too long.
+    id that is empty or too long, or a lifetime beyond JWT_MAX_LIFETIME.
     """
     if settings.JWT_JWKS_URL or not settings.JWT_SECRET:
         raise ImproperlyConfigured(
@@ -84,8 +105,11 @@ def issue(*, organization_id: str, subject: str, scope: str, lifetime: timedelta
     for value in (organization_id, subject):
         if not is_id(value):
             raise ValueError(f"{value!r} is not a string of 1 to {LONGEST_ID} characters.")
+    if lifetime > timedelta(seconds=settings.JWT_MAX_LIFETIME):
+        raise ValueError(f"A token lives for at most {settings.JWT_MAX_LIFETIME} seconds.")
     now = timezone.now()
     claims = {
+        "jti": new_id("tok"),
         "sub": subject,
         "organization_id": organization_id,
         "scope": scope,

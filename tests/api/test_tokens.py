@@ -11,7 +11,9 @@ from django.test import Client
 from django.utils import timezone
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from config.api import tokens
+from config.api import revocation, tokens
+from config.api.models import Revocation
+from config.api.tasks import delete_old_records
 from tests.api.test_problems import check
 
 pytestmark = [pytest.mark.urls("tests.api.urls"), pytest.mark.django_db]
@@ -22,6 +24,7 @@ SECRET = "a secret of the tests that is long enough for every algorithm, HS512 t
 def secret(settings):
     settings.JWT_SECRET, settings.JWT_JWKS_URL = SECRET, ""
     settings.JWT_ISSUER = settings.JWT_AUDIENCE = ""
+    settings.JWT_MAX_LIFETIME = 86_400
 
 
 def claims(**changes):
@@ -158,3 +161,79 @@ def test_an_issued_token_has_the_given_claims(settings):
     assert list_things(tokens.issue(**given, lifetime=timedelta(minutes=1))).status_code == 200
     with pytest.raises(ValueError, match="1 to 64"):
         tokens.issue(**given | {"subject": ""}, lifetime=timedelta(minutes=1))
+
+
+def test_a_token_that_lives_too_long_is_refused(settings):
+    settings.JWT_MAX_LIFETIME = 3600
+    assert list_things(signed(exp=timezone.now() + timedelta(minutes=59))).status_code == 200
+    response = list_things(signed(exp=timezone.now() + timedelta(minutes=61)))
+    assert "at most 3600 seconds" in check(response, 401, "invalid_token")["detail"]
+    with pytest.raises(CommandError, match="at most 3600 seconds"):
+        call_command("issue_token", organization="org_1", subject="u", scope="*", hours=2)
+
+
+def test_tokens_of_an_earlier_secret_are_valid_while_it_is_a_fallback(settings):
+    token = signed()
+    settings.JWT_SECRET = "another secret of the tests that is long enough"
+    check(list_things(token), 401, "invalid_token")
+    settings.JWT_SECRET_FALLBACKS = ["not this one, which is long enough too", SECRET]
+    assert list_things(token).status_code == 200
+    check(list_things(signed(exp=timezone.now() - timedelta(seconds=1))), 401, "token_expired")
+    check(list_things(signed("a third secret of the tests, long enough")), 401, "invalid_token")
+
+
+class TestRevoking:
+    @pytest.fixture(autouse=True)
+    def read_always(self, monkeypatch):
+        """Read the table with each request, as a process that has just started does."""
+        monkeypatch.undo()
+        monkeypatch.setattr(revocation, "DELAY", 0)
+        yield
+        revocation.revocations.forget()
+
+    def issue(self, subject="user_1", organization="org_1"):
+        return tokens.issue(
+            organization_id=organization,
+            subject=subject,
+            scope="*",
+            lifetime=timedelta(minutes=1),
+        )
+
+    def test_one_token_is_revoked_by_its_jti(self):
+        token, other = self.issue(), self.issue()
+        jti = jwt.decode(token, options={"verify_signature": False})["jti"]
+        for _ in range(2):
+            call_command("revoke_token", organization="org_1", jti=jti)
+        problem = check(list_things(token), 401, "invalid_token")
+        assert "revoked" in problem["detail"]
+        assert list_things(other).status_code == 200
+
+    def test_all_tokens_of_a_subject_are_revoked_that_were_issued_before(self):
+        before = self.issue()
+        others = [self.issue("user_2"), self.issue(organization="org_2")]
+        call_command("revoke_token", organization="org_1", subject="user_1")
+        check(list_things(before), 401, "invalid_token")
+        check(list_things(signed()), 401, "invalid_token")  # does not say when it was issued
+        for other in others:
+            assert list_things(other).status_code == 200
+        Revocation.objects.update(revoked_at=timezone.now() - timedelta(seconds=2))
+        assert list_things(self.issue()).status_code == 200
+
+    def test_a_revocation_is_removed_when_its_tokens_have_expired(self, settings):
+        call_command("revoke_token", organization="org_1", subject="user_1")
+        for hours, count in [(23, 1), (25, 0)]:
+            settings.JWT_MAX_LIFETIME = 86_400
+            delete_old_records((timezone.now() + timedelta(hours=hours)).isoformat())
+            assert Revocation.objects.count() == count
+
+
+def test_other_processes_read_revocations_after_some_seconds(monkeypatch):
+    """The table is not read with every request."""
+    monkeypatch.undo()
+    read = revocation.Revocations()
+    claims_ = {"organization_id": "org_1", "sub": "user_1"}
+    assert not read.include(claims_)
+    revocation.revoke(organization_id="org_1", subject="user_1")
+    assert not read.include(claims_)
+    monkeypatch.setattr(revocation, "DELAY", 0)
+    assert read.include(claims_)

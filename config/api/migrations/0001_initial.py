@@ -31,4 +31,18 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('organization_id', 'subject', 'method', 'path', 'key'), name='one_response_per_key')],
             },
         ),
+        migrations.CreateModel(
+            name='Revocation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('organization_id', models.CharField(max_length=64)),
+                ('jti', models.CharField(max_length=255, null=True)),
+                ('subject', models.CharField(max_length=64, null=True)),
+                ('revoked_at', models.DateTimeField()),
+                ('expires_at', models.DateTimeField(db_index=True)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('jti__isnull', False)), fields=('organization_id', 'jti'), name='one_revocation_per_token'), models.UniqueConstraint(condition=models.Q(('subject__isnull', False)), fields=('organization_id', 'subject'), name='one_revocation_per_subject'), models.CheckConstraint(condition=models.Q(('jti', None), ('subject', None), _connector='XOR'), name='revocation_of_a_token_or_a_subject')],
+            },
+        ),
     ]
