@@ -105,7 +105,7 @@ class Carts(AggregateViewSet):
 
         `shipping` and `discount` also need the scope `carts:price`, because they change the total.
         """
-        if not self.caller.may(PRICE) and {"shipping", "discount"} & self.request.data.keys():
+        if not self.caller.may(PRICE) and {"shipping", "discount"}.intersection(self.request.data):
             raise MissingScope(PRICE)
         cart = self.get_object()
         order_id, is_new = services.check_out(cart_id=cart.id, **self.body())
