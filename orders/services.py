@@ -509,10 +509,10 @@ def _by_warehouse(order: Order, units: Units) -> list[UnitsInWarehouse]:
     for line, quantity in order.quantities.select(units):
         places = [(place, counts[line.id]) for place, counts in movable]
         places += reversed(line.by_warehouse().items())
-        taken = Counter[str | None]()
+        taken, place = Counter[str | None](), None
         for place, available in places:
             taken[place] += min(available, quantity - taken.total())
-        taken[places[-1][0]] += quantity - taken.total()  # too many, which the order refuses
+        taken[place] += quantity - taken.total()  # too many, which the order refuses
         parts += [_units(line.id, place, count) for place, count in (+taken).items()]
     return parts
 

@@ -388,6 +388,8 @@ class TestWritingOff:
         assert write_off(order, 0, 2, reason="other").status == "cancelled"
         cancelled = event_data(order, "order.cancelled")
         assert (cancelled["cancellation_reason"], cancelled["stock_to_release"]) == ("other", [])
+        with pytest.raises(InvalidTransition, match="it is cancelled"):
+            write_off(order, 0, 1)
 
     def test_written_off_units_are_listed_until_their_stock_is_released(self):
         order = order_of(3, status="confirmed")
