@@ -8,6 +8,7 @@ from events.reactions import reacts_to
 from fulfillment import selectors, services
 from orders.events import (
     LineUnits,
+    OrderBackorderReserved,
     OrderCancelled,
     OrderConfirmed,
     OrderReserved,
@@ -29,6 +30,12 @@ def follow_reservation(event: OrderReserved, about: EventRecord) -> None:
     """Plan again, if there is a plan: a reservation can come or change after the confirmation."""
     if selectors.of_order(event.order_id).exists():
         services.plan_fulfillments(order_id=event.order_id)
+
+
+@reacts_to(OrderBackorderReserved)
+def send_backordered_units(event: OrderBackorderReserved, about: EventRecord) -> None:
+    """Assign the units to the warehouses that have reserved them."""
+    services.assign_backordered(order_id=event.order_id, allocations=event.allocations)
 
 
 @reacts_to(OrderUnitsWrittenOff)

@@ -181,6 +181,27 @@ def plan_fulfillments(*, order_id: str) -> None:
 
 
 @transaction.atomic(savepoint=False)
+def assign_backordered(*, order_id: str, allocations: Sequence[StockUnits]) -> None:
+    """Assign back-ordered units to the warehouses that have reserved them, unless they have them.
+
+    Before the order is confirmed there is no plan yet.
+    """
+    order = orders.selectors.get_for_update(order_id)
+    if not order.is_fulfillable():
+        return
+    unplanned = Counter({line.id: line.active_quantity - line.backordered for line in order.lines})
+    unplanned -= selectors.planned_quantities(order_id)
+    plan: dict[str | None, Counter[str]] = {}
+    for allocation in allocations:
+        units = Counter({allocation.order_item_id: allocation.quantity}) & unplanned
+        unplanned -= units
+        plan.setdefault(allocation.warehouse_id, Counter()).update(units)
+    for warehouse_id, units in plan.items():
+        if units:
+            _assign(order, warehouse_id, units, reason="reserved")
+
+
+@transaction.atomic(savepoint=False)
 def withdraw_units(*, order_id: str, items: Sequence[StockUnits], reason: WithdrawalReason) -> None:
     """Withdraw units that need not be sent from the warehouses that the order named.
 

@@ -49,7 +49,21 @@ AMOUNTS = ("unit_price", "discount", "tax", "total")  # of a line
 
 
 def known_allocation(order: Order) -> Mapping[str, Any]:
-    """Return the current reservation, with preferred warehouses for what is not allocated."""
+    """Return the back-ordered units with their preferred warehouses, if there are some.
+
+    Otherwise the current reservation, with preferred warehouses for what is not allocated.
+    """
+    if lines := [line for line in order.lines if line.backordered]:
+        return {
+            "allocations": [
+                {
+                    "order_item_id": line.id,
+                    "warehouse_id": line.preferred_warehouse_id,
+                    "quantity": line.backordered,
+                }
+                for line in lines
+            ]
+        }
     return {
         "reservation_id": order.reservation_id,
         "allocations": [
@@ -180,6 +194,7 @@ class OrderAdmin(AggregateAdmin):
     }
     queues = (
         Queue("held", _("On hold"), selectors.ON_HOLD, "pause"),
+        Queue("backordered", _("Back-ordered"), selectors.WITH_BACKORDERED_UNITS, "schedule"),
         Queue(
             "unreleased",
             _("Release stock in Inventory"),

@@ -1,7 +1,7 @@
 """The events of orders: published ones in the order of the specification, then internal ones."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -11,7 +11,7 @@ from events.schema import Event, Id, Money, Payload, Quantity, Timestamp, event
 
 if TYPE_CHECKING:
     from orders.models import Order, OrderItem, WriteOff
-    from orders.quantities import Stock
+    from orders.quantities import AllocationData, Quantities, Stock, WarehouseUnits
 
 
 CancellationReason = Literal[
@@ -186,6 +186,21 @@ class StockUnits(LineUnits):
     warehouse_id: Annotated[Id | None, Meta(description="Null if not known.")]
 
     @classmethod
+    def of_units(
+        cls, quantities: "Quantities", units: "WarehouseUnits | Sequence[AllocationData]"
+    ) -> list[Self]:
+        """Return units of lines, each with its variant."""
+        return [
+            cls(
+                order_item_id=each["order_item_id"],
+                variant_id=quantities.line(each["order_item_id"]).variant_id,
+                quantity=each["quantity"],
+                warehouse_id=each["warehouse_id"],
+            )
+            for each in units
+        ]
+
+    @classmethod
     def of_write_offs(cls, write_offs: "Iterable[WriteOff]") -> list[Self]:
         """Return the written-off quantities, one item for each line and warehouse."""
         units: Counter[tuple[OrderItem, str | None]] = Counter()
@@ -211,6 +226,18 @@ class OrderReserved(Event):
     allocations: Annotated[
         list[StockUnits], Meta(description="What Inventory holds for the order from now on.")
     ]
+    backordered: Annotated[
+        list[LineUnits], Meta(description="Units that wait for a further reservation.")
+    ]
+
+
+@event("order.backorder_reserved", published=False)
+class OrderBackorderReserved(Event):
+    """Inventory reserved back-ordered units, in addition to what it holds for the order."""
+
+    order_id: Id
+    reservation_id: Id
+    allocations: Annotated[list[StockUnits], Meta(description="The added units only.")]
 
 
 @event("order.paid", published=False)
@@ -272,6 +299,9 @@ class OrderUnitsWrittenOff(Event):
     order_id: Id
     reason: str
     items: Annotated[list[StockUnits], Meta(description="With the warehouse that had them.")]
+    backordered: Annotated[
+        list[LineUnits], Meta(description="Back-ordered units, which Inventory does not hold.")
+    ]
     amount: Money
     currency: str
 

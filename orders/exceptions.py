@@ -63,7 +63,10 @@ class AllocatedTwice(DomainError):
 
 
 class PartialReservation(DomainError):
-    """Some units are not reserved, but the organization's policy requires all of them."""
+    """Some units are not reserved, but the organization's policy requires all of them.
+
+    If the policy is `backorder`, at least one must be reserved.
+    """
 
     code = "partial_reservation"
     example = (

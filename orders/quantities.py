@@ -40,11 +40,12 @@ class AllocationRequest(TypedDict):
 
 
 class UnitsInWarehouse(TypedDict):
-    """Units of an order item that a warehouse should have sent."""
+    """Units of an order item that a warehouse should have sent, or that are back-ordered."""
 
     order_item_id: str
     warehouse_id: str | None
     quantity: int
+    is_backordered: bool
 
 
 WarehouseUnits = Sequence[UnitsInWarehouse]
@@ -63,6 +64,7 @@ class Quantities:
 
     A line's `quantity` never changes. Its units are active until they are written off; active
     units are shipped, then delivered, then returned. Shipped units that are lost are open again.
+    Back-ordered units are active, and cannot be shipped before Inventory has reserved them.
     """
 
     def __init__(self, lines: Sequence["OrderItem"]) -> None:
@@ -116,26 +118,57 @@ class Quantities:
         return list(allocations.values())
 
     def stock(self, units: WarehouseUnits) -> Stock:
-        """Return units as quantities by variant and warehouse."""
+        """Return units as quantities by variant and warehouse, without back-ordered ones."""
         stock: Stock = Counter()
         for each in units:
+            if each["is_backordered"]:
+                continue
             variant_id = self.line(each["order_item_id"]).variant_id
             stock[variant_id, each["warehouse_id"]] += each["quantity"]
         return stock
 
-    def is_allocated_as(self, allocations: Sequence[AllocationData]) -> bool:
-        """Return whether the lines already have these allocations."""
+    def has_allocation_of(self, reservation_id: str) -> bool:
+        """Return whether the reservation has allocated units of a line."""
+        return any(
+            allocation.reservation_id == reservation_id
+            for line in self.lines
+            for allocation in line.allocated
+        )
+
+    def is_allocated_as(self, reservation_id: str, allocations: Sequence[AllocationData]) -> bool:
+        """Return whether the lines already have these allocations of the reservation."""
         given = {(a["order_item_id"], a["warehouse_id"], a["quantity"]) for a in allocations}
         return given == {
             (line.id, allocation.warehouse_id, allocation.quantity)
             for line in self.lines
             for allocation in line.allocated
+            if allocation.reservation_id == reservation_id
         }
+
+    def missing_in(self, allocations: Sequence[AllocationData]) -> Counter[str]:
+        """Return the active units that are not allocated."""
+        return Counter({line.id: line.active_quantity for line in self.lines}) - count(allocations)
 
     def expect_allocatable(self, allocations: Sequence[AllocationData]) -> None:
         """Refuse more units than are active. Raises UnknownOrderItem, TooManyUnits."""
         for line, quantity in self.select(count(allocations)):
             line.expect_available(quantity, line.active_quantity)
+
+    def reserve_backordered(self, units: Units) -> "list[OrderItem]":
+        """Count back-ordered units as reserved and return their lines.
+
+        Raises UnknownOrderItem, TooManyUnits.
+        """
+        for line, quantity in self.select(units):
+            line.expect_available(quantity, line.backordered)
+            line.backordered -= quantity
+        return [line for line, _ in self.select(units)]
+
+    def backordered(self, units: Units) -> Counter[str]:
+        """Return as many of the units as are back-ordered. Raises UnknownOrderItem."""
+        return +Counter(
+            {line.id: min(quantity, line.backordered) for line, quantity in self.select(units)}
+        )
 
     def expect_publishable(self) -> None:
         """Raise OrderTooLarge if an event that lists all stock items might exceed its limit."""
@@ -159,18 +192,24 @@ class Quantities:
         """Count shipped units as not shipped again and return their lines."""
         return self._add({item_id: -units[item_id] for item_id in units}, "shipped")
 
-    def write_off(self, units: Units) -> "list[OrderItem]":
-        """Count written-off units and return their lines. Raises UnknownOrderItem, TooManyUnits."""
-        return self._add(units, "cancelled", available="unshipped_quantity")
+    def write_off(self, units: UnitsInWarehouse) -> "OrderItem":
+        """Count written-off units and return their line. Raises UnknownOrderItem, TooManyUnits."""
+        quantities = {units["order_item_id"]: units["quantity"]}
+        if units["is_backordered"]:
+            self.reserve_backordered(quantities)
+        (line,) = self._add(quantities, "cancelled", available="unshipped_quantity")
+        return line
 
     def record_return(self, units: Units) -> "list[OrderItem]":
         """Count returned units and return their lines. Raises UnknownOrderItem, TooManyUnits."""
         return self._add(units, "returned", available="returnable_quantity")
 
     def unpicked(self, units: Units, picked: Units) -> Units:
-        """Return those of the units that are neither shipped nor picked."""
+        """Return those of the units that are neither shipped, nor picked, nor back-ordered."""
         found = {
-            line.id: min(quantity, line.unpicked_quantity(picked.get(line.id, 0)))
+            line.id: min(
+                quantity, line.unpicked_quantity(picked.get(line.id, 0)) - line.backordered
+            )
             for line, quantity in self.select(units)
         }
         return {item_id: quantity for item_id, quantity in found.items() if quantity}

@@ -26,6 +26,7 @@ from events import schema
 from events.models import EventRecord
 from fulfillment.events import FulfillmentUnitsMoved
 from orders.events import (
+    OrderBackorderReserved,
     OrderConfirmed,
     OrderPlaced,
     OrderReserved,
@@ -38,12 +39,13 @@ from orders.events import (
     StockUnits,
 )
 from orders.exceptions import UnknownShipment
-from orders.models import Dispatch, Order, Policy, WriteOff
+from orders.models import Dispatch, Order, OrderItem, Policy, WriteOff
 from orders.quantities import Stock
 
 STOCK_EVENTS = (
     OrderPlaced,
     OrderReserved,
+    OrderBackorderReserved,
     OrderConfirmed,
     OrderShipped,
     OrderUnitsWrittenOff,
@@ -53,8 +55,10 @@ STOCK_EVENTS = (
     OrderUnitsReleased,
     FulfillmentUnitsMoved,
 )
-# Orders that an operator must act on: review a hold, or release written-off stock in Inventory.
+# Orders that an operator must act on: review a hold, or release written-off stock in Inventory;
+# and those that wait for Inventory.
 ON_HOLD = Q(held_at__isnull=False) & ~Q(status__in=[Order.Status.DELIVERED, Order.Status.CANCELLED])
+WITH_BACKORDERED_UNITS = Exists(OrderItem.objects.filter(order=OuterRef("pk"), backordered__gt=0))
 WITH_UNRELEASED_UNITS = Exists(
     WriteOff.objects.filter(order=OuterRef("pk"), released_at__isnull=True)
 )
@@ -185,7 +189,8 @@ def held_by_inventory(order: Order) -> Stock:
         return held
     names = [event.name for event in STOCK_EVENTS]
     rows = EventRecord.objects.filter(stream=order.id, name__in=names)
-    known = Q(sequence__isnull=False) | Q(name__in=[OrderReserved.name, OrderUnitsReleased.name])
+    own = [each.name for each in (OrderReserved, OrderBackorderReserved, OrderUnitsReleased)]
+    known = Q(sequence__isnull=False) | Q(name__in=own)
     for row in rows.filter(known).order_by("number"):
         match schema.parse(row.name, row.body):
             case OrderPlaced(items=items):
@@ -202,7 +207,7 @@ def held_by_inventory(order: Order) -> Stock:
                 | OrderUnitsReleased(items=items)
             ):
                 held.subtract(_stock(items))
-            case OrderUnitsReopened(items=items):
+            case OrderUnitsReopened(items=items) | OrderBackorderReserved(allocations=items):
                 held.update(_stock(items))
             case FulfillmentUnitsMoved() as moved:
                 for unit in moved.items:

@@ -133,7 +133,8 @@ class AllocationCreate(StrictSerializer):
 class OrderReservation(Body):
     """Inventory's response: a reservation with its allocations, or a rejection.
 
-    A reservation lists all of its allocations; they replace those of the earlier one.
+    A reservation lists all of its allocations; they replace those of the earlier one. If units of
+    the order are back-ordered, a further reservation, with another id, lists those that it adds.
     """
 
     example = {
@@ -205,6 +206,7 @@ class OrderHold(Body):
 class Allocation(serializers.Serializer):
     """A quantity that Inventory reserved in one warehouse."""
 
+    reservation_id = serializers.CharField()
     warehouse_id = serializers.CharField()
     quantity = serializers.IntegerField()
 
@@ -217,6 +219,9 @@ class OrderItem(serializers.Serializer):
     title = serializers.CharField()
     quantity = serializers.IntegerField()
     cancelled = serializers.IntegerField(help_text="Units that are written off.")
+    backordered = serializers.IntegerField(
+        help_text="Units that are sent after Inventory has reserved them."
+    )
     shipped = serializers.IntegerField()
     delivered = serializers.IntegerField()
     returned = serializers.IntegerField()
@@ -279,6 +284,9 @@ class Order(serializers.Serializer):
     )
     fulfillment_status = serializers.SerializerMethodField(
         help_text="Which part of the active units is shipped or delivered."
+    )
+    is_backordered = serializers.BooleanField(
+        source="has_backordered_units", help_text="Whether units of some items are back-ordered."
     )
     return_status = serializers.SerializerMethodField(
         help_text="Which part of the delivered units was returned."

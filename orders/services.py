@@ -27,6 +27,7 @@ from orders.exceptions import (
     UnknownShipment,
 )
 from orders.models import Order, Policy
+from orders.models.choices import CancellationReason
 from orders.models.parts import DeliveryProof, ItemData, ShipmentData
 from orders.quantities import (
     AllocationRequest,
@@ -168,31 +169,53 @@ def reserve_stock(
 ) -> Order:
     """Record a reservation: all warehouses with the quantities reserved there, by line or variant.
 
-    An order that is paid and has waited for this is confirmed.
+    It replaces the earlier one, or reserves back-ordered units in addition to it. An order that is
+    paid and has waited for this is confirmed.
     Raises OrderIsCancelled, FulfillmentHasStarted, UnknownOrderItem, AmbiguousVariant,
     AllocatedTwice, TooManyUnits, PartialReservation, OrderTooLarge, InvalidTransition.
     """
     order = selectors.get_for_update(order_id)
     order.expect_not_cancelled()
     reserved = order.quantities.resolve(allocations)
-    is_same_reservation = order.reservation_id == reservation_id
-    if is_same_reservation and order.quantities.is_allocated_as(reserved):
+    is_known = order.reservation_id == reservation_id
+    is_known = is_known or order.quantities.has_allocation_of(reservation_id)
+    if is_known and order.quantities.is_allocated_as(reservation_id, reserved):
+        return order
+    if order.is_reserved_in_parts and not is_known:
+        _expect_reserved(order, count(reserved).total())
+        order.reserve_backordered(reservation_id=reservation_id, allocations=reserved)
+        order.save()
         return order
     if fulfillment.selectors.has_started(order_id):
         raise FulfillmentHasStarted(
             f"A warehouse is picking {order_id}: its allocation cannot change any more."
         )
-    order.reserve(reservation_id=reservation_id, allocations=reserved)
-    if missing := order.quantities.total("unreserved_quantity"):
-        rule = selectors.policy(order.organization_id).reservation
-        if rule == Policy.Reservation.REQUIRED:
-            raise PartialReservation(
-                f"{missing} units of {order_id} are not reserved: reserve all, or reject the order."
-            )
+    backordered = _backordered(order, order.quantities.missing_in(reserved))
+    order.reserve(reservation_id=reservation_id, allocations=reserved, backordered=backordered)
     if order.status == Order.Status.PAID:
         _confirm_paid(order)
     order.save()
     return order
+
+
+def _backordered(order: Order, missing: Counter[str]) -> Units:
+    """Return the units that wait for a further reservation, as the organization's policy says."""
+    rule = selectors.policy(order.organization_id).reservation if missing else None
+    match rule:
+        case Policy.Reservation.REQUIRED:
+            raise PartialReservation(
+                f"{missing.total()} units of {order.id} are not reserved: reserve all, or reject "
+                "the order."
+            )
+        case Policy.Reservation.BACKORDER:
+            _expect_reserved(order, order.quantities.total("active_quantity") - missing.total())
+            return missing
+    return {}
+
+
+def _expect_reserved(order: Order, quantity: int) -> None:
+    if not quantity:
+        raise PartialReservation(f"No unit of {order.id} is reserved: reserve some, or reject it.")
 
 
 @transaction.atomic
@@ -390,12 +413,15 @@ def reopen_units(
 
 @transaction.atomic
 def write_off_units(*, order_id: str, units: Units, reason: str) -> Order:
-    """Write off units that will never ship.
+    """Write off units that will never ship, of each line the back-ordered ones first.
 
     Raises UnknownOrderItem, TooManyUnits, UnitsArePicked, InvalidTransition.
     """
     order = selectors.get_for_update(order_id)
-    _write_off(order, _by_warehouse(order, units), reason)
+    backordered = order.quantities.backordered(units)
+    parts = [_units(item, None, count, is_backordered=True) for item, count in backordered.items()]
+    parts += _by_warehouse(order, Counter(units) - backordered)
+    _write_off(order, parts, reason)
     return order
 
 
@@ -405,7 +431,7 @@ def write_off_unplanned_units(
     order_id: str,
     warehouse_id: str | None,
     units: Units,
-    reason: Order.CancellationReason,
+    reason: CancellationReason,
 ) -> None:
     """Write off units that a warehouse gave up, except those that were written off before.
 
@@ -413,7 +439,12 @@ def write_off_unplanned_units(
     """
     order = selectors.get_for_update(order_id)
     planned = fulfillment.selectors.planned_quantities(order_id)
-    unplanned = Counter({line.id: line.active_quantity - planned[line.id] for line in order.lines})
+    unplanned = Counter(
+        {
+            line.id: line.active_quantity - line.backordered - planned[line.id]
+            for line in order.lines
+        }
+    )
     if order.is_fulfillable() and (short := +(Counter(units) & unplanned)):
         parts = [_units(item, warehouse_id, quantity) for item, quantity in short.items()]
         _write_off(order, parts, reason)
@@ -517,8 +548,15 @@ def _by_warehouse(order: Order, units: Units) -> list[UnitsInWarehouse]:
     return parts
 
 
-def _units(order_item_id: str, warehouse_id: str | None, quantity: int) -> UnitsInWarehouse:
-    return {"order_item_id": order_item_id, "warehouse_id": warehouse_id, "quantity": quantity}
+def _units(
+    order_item_id: str, warehouse_id: str | None, quantity: int, *, is_backordered: bool = False
+) -> UnitsInWarehouse:
+    return UnitsInWarehouse(
+        order_item_id=order_item_id,
+        warehouse_id=warehouse_id,
+        quantity=quantity,
+        is_backordered=is_backordered,
+    )
 
 
 def _expect_not_shipped(order: Order) -> None:

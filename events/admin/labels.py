@@ -35,6 +35,7 @@ EVENTS: "dict[str, StrPromise]" = {
     "invoice.created": _("Invoice issued"),
     "invoice.queued": _("Invoice queued for sending"),
     "invoice.sent": _("Invoice sent"),
+    "order.backorder_reserved": _("Back-ordered units reserved"),
     "order.cancelled": _("Order cancelled"),
     "order.confirmed": _("Order paid and confirmed"),
     "order.created": _("Order created"),

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 ('organization_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
                 ('reservation_ttl_minutes', models.PositiveIntegerField(blank=True, help_text='Minutes for which stock is reserved for an unpaid order. Leave empty to use the default from the settings.', null=True, validators=[django.core.validators.MinValueValidator(1)])),
                 ('pending_order_days', models.PositiveIntegerField(blank=True, help_text='Days after which an order that was not placed is cancelled. Leave empty to use the default from the settings.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(3650)])),
-                ('reservation', models.CharField(choices=[('optional', 'not required'), ('required', 'required for every unit')], default='optional', help_text='Whether a paid order is confirmed only after Inventory has reserved its stock.', max_length=16)),
+                ('reservation', models.CharField(choices=[('optional', 'not required'), ('required', 'required for every unit'), ('backorder', 'required for some units; the others are back-ordered')], default='optional', help_text='Whether a paid order is confirmed only after Inventory has reserved its stock.', max_length=16)),
                 ('reservation_timeout_minutes', models.PositiveIntegerField(blank=True, help_text='Minutes after which a paid order that Inventory has not reserved is put on hold. Leave empty to use the default from the settings.', null=True, validators=[django.core.validators.MinValueValidator(1)])),
             ],
             options={
@@ -64,6 +64,7 @@ class Migration(migrations.Migration):
                 ('reservation_id', models.CharField(max_length=64, null=True)),
                 ('reservation_expires_at', models.DateTimeField(null=True)),
                 ('reservation_due_at', models.DateTimeField(null=True)),
+                ('is_reserved_in_parts', models.BooleanField(default=False)),
                 ('confirmed_at', models.DateTimeField(null=True)),
                 ('payment_id', models.CharField(max_length=40, null=True)),
                 ('hold_reason', models.CharField(choices=[('fraud', 'Fraud'), ('address', 'Address'), ('payment', 'Payment'), ('reservation', 'Reservation'), ('manual', 'Manual')], max_length=16, null=True)),
@@ -98,6 +99,7 @@ class Migration(migrations.Migration):
                 ('tax', config.core.money.MoneyField(decimal_places=4, max_digits=15)),
                 ('total', config.core.money.MoneyField(decimal_places=4, max_digits=15)),
                 ('cancelled', models.PositiveIntegerField(default=0)),
+                ('backordered', models.PositiveIntegerField(default=0)),
                 ('shipped', models.PositiveIntegerField(default=0)),
                 ('delivered', models.PositiveIntegerField(default=0)),
                 ('returned', models.PositiveIntegerField(default=0)),
@@ -124,6 +126,7 @@ class Migration(migrations.Migration):
             name='Allocation',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('reservation_id', models.CharField(max_length=64)),
                 ('warehouse_id', models.CharField(max_length=64)),
                 ('quantity', models.PositiveIntegerField()),
                 ('order_item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='allocations', to='orders.orderitem')),
@@ -207,6 +210,10 @@ class Migration(migrations.Migration):
             model_name='order',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('held_at', None), ('held_by', None), ('hold_reason', None)), models.Q(('held_at__isnull', False), ('held_by__isnull', False), ('hold_reason__isnull', False)), _connector='OR'), name='order_hold_is_complete'),
         ),
+        migrations.AddIndex(
+            model_name='orderitem',
+            index=models.Index(condition=models.Q(('backordered__gt', 0)), fields=['order'], name='order_item_backordered'),
+        ),
         migrations.AddConstraint(
             model_name='orderitem',
             constraint=models.UniqueConstraint(fields=('order', 'position'), name='order_item_position'),
@@ -217,7 +224,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='orderitem',
-            constraint=models.CheckConstraint(condition=models.Q(('delivered__lte', models.F('shipped')), ('returned__lte', models.F('delivered')), ('shipped__lte', django.db.models.expressions.CombinedExpression(models.F('quantity'), '-', models.F('cancelled')))), name='order_item_counts_no_unit_twice'),
+            constraint=models.CheckConstraint(condition=models.Q(('delivered__lte', models.F('shipped')), ('returned__lte', models.F('delivered')), ('shipped__lte', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('quantity'), '-', models.F('cancelled')), '-', models.F('backordered')))), name='order_item_counts_no_unit_twice'),
         ),
         migrations.AddConstraint(
             model_name='dispatch',
@@ -229,7 +236,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='allocation',
-            constraint=models.UniqueConstraint(fields=('order_item', 'warehouse_id'), name='one_allocation_per_warehouse'),
+            constraint=models.UniqueConstraint(fields=('order_item', 'warehouse_id', 'reservation_id'), name='one_allocation_per_reservation'),
         ),
         migrations.AddConstraint(
             model_name='allocation',

@@ -16,9 +16,9 @@ from events.aggregate import Aggregate, transition
 from events.schema import Event, is_published
 from orders import events, pricing
 from orders.exceptions import NoItems, NotFullyPaid, OrderIsCancelled, OrderOnHold
+from orders.models.choices import CancellationReason, HoldReason, PaymentMethod, Status
 from orders.models.constraints import CONSTRAINTS, INDEXES
 from orders.models.parts import (
-    Allocation,
     DeliveryProof,
     Dispatch,
     ItemData,
@@ -32,61 +32,10 @@ from orders.quantities import AllocationData, Quantities, Stock, Units, Warehous
 class Order(Aggregate):
     """A purchase. Its lines and prices are fixed: to change them, cancel it and open another."""
 
-    class Status(models.TextChoices):
-        """The status of an order.
-
-        - `pending`: its lines and prices are fixed; nothing is reserved.
-        - `placed`: it waits for its payment.
-        - `paid`: it waits for Inventory's reservation, if the organization confirms only what is
-          reserved.
-        - `confirmed`: its units can be sent.
-        - `processing`: a warehouse has started to pick.
-        - `shipped`: all units that are not written off have left.
-        - `delivered`: all of them have arrived.
-        - `cancelled`: nothing is sent, and captured money is refunded.
-        """
-
-        PENDING = "pending"
-        PLACED = "placed"
-        PAID = "paid"
-        CONFIRMED = "confirmed"
-        PROCESSING = "processing"
-        SHIPPED = "shipped"
-        DELIVERED = "delivered"
-        CANCELLED = "cancelled"
-
-    class CancellationReason(models.TextChoices):
-        """Why an order is cancelled, or units are written off.
-
-        Only the service itself gives the reasons `payment_failed`, after the third decline, and
-        `reservation_expired`, when the order was not paid in time.
-        """
-
-        CUSTOMER_REQUEST = "customer_request"
-        OUT_OF_STOCK = "out_of_stock"
-        PAYMENT_FAILED = "payment_failed"
-        RESERVATION_EXPIRED = "reservation_expired"
-        FRAUD = "fraud"
-        OPERATOR = "operator"
-        OTHER = "other"
-
-    class HoldReason(models.TextChoices):
-        """Why an order is on hold.
-
-        The service itself gives the reasons `payment`, if another amount was captured than was
-        charged, and `reservation`, if Inventory has not answered in time.
-        """
-
-        FRAUD = "fraud"
-        ADDRESS = "address"
-        PAYMENT = "payment"
-        RESERVATION = "reservation"
-        MANUAL = "manual"
-
-    class PaymentMethod(models.TextChoices):
-        STRIPE = "stripe"
-        MANUAL = "manual"
-        SANDBOX = "sandbox"
+    Status = Status
+    CancellationReason = CancellationReason
+    HoldReason = HoldReason
+    PaymentMethod = PaymentMethod
 
     created_event = events.OrderCreated
     terminal_statuses = frozenset({Status.DELIVERED, Status.CANCELLED})
@@ -119,6 +68,7 @@ class Order(Aggregate):
     reservation_id = models.CharField(max_length=64, null=True)
     reservation_expires_at = models.DateTimeField(null=True)
     reservation_due_at = models.DateTimeField(null=True)  # of a paid order
+    is_reserved_in_parts = models.BooleanField(default=False)  # a further reservation adds units
     confirmed_at = models.DateTimeField(null=True)
     payment_id = models.CharField(max_length=40, null=True)
     hold_reason = models.CharField(max_length=16, choices=HoldReason.choices, null=True)
@@ -211,6 +161,10 @@ class Order(Aggregate):
         """some units have not been shipped"""
         return any(line.unshipped_quantity for line in self.lines)
 
+    def has_backordered_units(self) -> bool:
+        """some units are back-ordered"""
+        return any(line.backordered for line in self.lines)
+
     def is_written_off(self) -> bool:
         """every unit is written off"""
         return not any(line.active_quantity for line in self.lines)
@@ -283,18 +237,43 @@ class Order(Aggregate):
         emits=events.OrderReserved,
         verb="reservation",
     )
-    def reserve(self, *, reservation_id: str, allocations: Sequence[AllocationData]) -> Event:
+    def reserve(
+        self, *, reservation_id: str, allocations: Sequence[AllocationData], backordered: Units
+    ) -> Event:
         """Record the warehouses in which Inventory reserved stock, replacing earlier ones."""
         self.reservation_id = reservation_id
+        self.is_reserved_in_parts = self.is_reserved_in_parts or bool(backordered)
         self.quantities.expect_allocatable(allocations)
         for line in self.lines:
             self.delete_part(*line.allocated)
-            line.allocated = [
-                Allocation(**each) for each in allocations if each["order_item_id"] == line.id
-            ]
-            self.save_part(*line.allocated)
-        self.quantities.expect_publishable()
-        return events.OrderReserved.of(self, allocations=self._items(allocations))
+            line.allocated = []
+            if line.backordered != backordered.get(line.id, 0):
+                line.backordered = backordered.get(line.id, 0)
+                self.save_part(line)
+        return events.OrderReserved(
+            order_id=self.id,
+            reservation_id=reservation_id,
+            allocations=self._allocate(reservation_id, allocations),
+            backordered=events.LineUnits.of_lines(self.quantities.select(backordered)),
+        )
+
+    @transition(
+        source=(Status.PLACED, Status.CONFIRMED, Status.PROCESSING),
+        target=None,
+        emits=events.OrderBackorderReserved,
+        verb="reservation",
+        guards=[has_backordered_units],
+    )
+    def reserve_backordered(
+        self, *, reservation_id: str, allocations: Sequence[AllocationData]
+    ) -> Event:
+        """Record the warehouses in which Inventory reserved back-ordered units."""
+        self.save_part(*self.quantities.reserve_backordered(count(allocations)))
+        return events.OrderBackorderReserved(
+            order_id=self.id,
+            reservation_id=reservation_id,
+            allocations=self._allocate(reservation_id, allocations),
+        )
 
     @transition(source=Status.PLACED, target=Status.PAID, emits=events.OrderPaid)
     def await_reservation(
@@ -317,13 +296,7 @@ class Order(Aggregate):
         return events.OrderConfirmed.of(self, order_number=self.number, items=items)
 
     @transition(
-        source=(
-            Status.PENDING,
-            Status.PLACED,
-            Status.PAID,
-            Status.CONFIRMED,
-            Status.PROCESSING,
-        ),
+        source=[status for status in Status if status not in ("shipped", "delivered", "cancelled")],
         target=Status.CANCELLED,
         emits=events.OrderCancelled,
         verb="cancel",
@@ -345,14 +318,7 @@ class Order(Aggregate):
         return self._cancel(self.CancellationReason.OUT_OF_STOCK, note, at, is_paid, held)
 
     @transition(
-        source=(
-            Status.PENDING,
-            Status.PLACED,
-            Status.PAID,
-            Status.CONFIRMED,
-            Status.PROCESSING,
-            Status.SHIPPED,
-        ),
+        source=[status for status in Status if status not in ("delivered", "cancelled")],
         target=None,
         emits=events.OrderHeld,
         verb="hold",
@@ -570,6 +536,15 @@ class Order(Aggregate):
         for line, line_amounts in zip(self.lines, lines, strict=True):
             vars(line).update(line_amounts._asdict())
 
+    def _allocate(
+        self, reservation_id: str, allocations: Sequence[AllocationData]
+    ) -> list[events.StockUnits]:
+        """Add allocations to their lines, and return them for an event."""
+        for line in self.lines:
+            self.save_part(*line.allocate(reservation_id, allocations))
+        self.quantities.expect_publishable()
+        return events.StockUnits.of_units(self.quantities, allocations)
+
     def _expect_paid(self, captured: Decimal) -> None:
         if captured < self.total:
             raise NotFullyPaid(
@@ -619,32 +594,38 @@ class Order(Aggregate):
         self.save_part(*self.quantities.ship(quantities), *dispatches)
         for dispatch in dispatches:
             dispatch.reopened_quantity -= quantities[dispatch.order_item_id]
-        items, shipment_id = self._items(units), dispatches[0].shipment_id
+        items = events.StockUnits.of_units(self.quantities, units)
+        shipment_id = dispatches[0].shipment_id
         return events.OrderUnitsRecovered(order_id=self.id, shipment_id=shipment_id, items=items)
 
-    def _items(self, units: WarehouseUnits | Sequence[AllocationData]) -> list[events.StockUnits]:
-        line = self.quantities.line
-        return [events.StockUnits.of(line(each["order_item_id"]), **each) for each in units]
-
     def _write_off(self, units: WarehouseUnits, reason: str, at: datetime) -> Event:
-        """Count the units. If the event is published, Inventory releases them."""
+        """Count the units. If the event is published, Inventory releases those that it holds."""
         is_released = is_published(events.OrderUnitsWrittenOff)
         for line, quantity in self.quantities.select(count(units)):
             line.expect_available(quantity, line.unshipped_quantity)
             self.save_part(line)
-        write_offs = [
-            WriteOff.of(line, each, reason, at, is_released)
+        rows = [
+            (WriteOff.of(self.quantities.write_off(each), each, reason, at, is_released), each)
             for each in units
-            for line in self.quantities.write_off({each["order_item_id"]: each["quantity"]})
         ]
-        self.save_part(*write_offs)
-        if not is_released:
+        held = [write_off for write_off, each in rows if not each["is_backordered"]]
+        backordered = [write_off for write_off, each in rows if each["is_backordered"]]
+        self.save_part(*held, *backordered)
+        if held and not is_released:
             self.is_stock_unreleased = True
-        amount = sum((write_off.amount for write_off in write_offs), Decimal(0))
-        items = events.StockUnits.of_write_offs(write_offs)
-        return events.OrderUnitsWrittenOff.of(self, reason=reason, items=items, amount=amount)
+        return events.OrderUnitsWrittenOff.of(
+            self,
+            reason=reason,
+            items=events.StockUnits.of_write_offs(held),
+            backordered=events.LineUnits.of_lines((w.order_item, w.quantity) for w in backordered),
+            amount=sum((write_off.amount for write_off in [*held, *backordered]), Decimal(0)),
+        )
 
     def _cancel(self, reason: str, note: str, at: datetime, is_paid: bool, held: Stock) -> Event:
+        if self.is_reserved_in_parts:
+            for line in self.lines:
+                line.backordered = 0
+            self.save_part(*self.lines)
         self.cancellation_reason, self.cancellation_note = reason, note
         self.cancelled_by, self.cancelled_at = request_context.current().actor, at
         stock = events.StockItem.of_stock(held)

@@ -1,5 +1,6 @@
 """The parts of an order. Saving the order saves them."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,7 +16,7 @@ from config.core.ids import PublicIdField
 from config.core.money import MAX_DECIMALS, MoneyField, TaxRateField, split
 from events.aggregate import Part
 from orders.exceptions import TooManyUnits
-from orders.quantities import Units, UnitsInWarehouse
+from orders.quantities import AllocationData, Units, UnitsInWarehouse
 
 
 class ItemData(TypedDict):
@@ -50,7 +51,7 @@ class DeliveryProof(TypedDict):
 
 
 class OrderItem(Part):
-    """A line. What was bought is fixed; four quantities count how far its units are."""
+    """A line. What was bought is fixed; the other quantities count how far its units are."""
 
     id = PublicIdField("item")
     order = models.ForeignKey("orders.Order", models.PROTECT, related_name="items")
@@ -66,11 +67,12 @@ class OrderItem(Part):
     tax = MoneyField()
     total = MoneyField()
     cancelled = models.PositiveIntegerField(default=0)
+    backordered = models.PositiveIntegerField(default=0)
     shipped = models.PositiveIntegerField(default=0)
     delivered = models.PositiveIntegerField(default=0)
     returned = models.PositiveIntegerField(default=0)
 
-    UPDATE_FIELDS = ("cancelled", "shipped", "delivered", "returned")
+    UPDATE_FIELDS = ("cancelled", "backordered", "shipped", "delivered", "returned")
 
     class Meta:
         ordering = ["position"]
@@ -86,9 +88,14 @@ class OrderItem(Part):
             ),
             models.CheckConstraint(
                 condition=Q(returned__lte=F("delivered"), delivered__lte=F("shipped"))
-                & Q(shipped__lte=F("quantity") - F("cancelled")),
+                & Q(shipped__lte=F("quantity") - F("cancelled") - F("backordered")),
                 name="order_item_counts_no_unit_twice",
             ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["order"], name="order_item_backordered", condition=Q(backordered__gt=0)
+            )
         ]
 
     def __str__(self) -> str:
@@ -96,7 +103,10 @@ class OrderItem(Part):
 
     @cached_property
     def allocated(self) -> "list[Allocation]":
-        """The warehouses in which Inventory reserved units, maybe fewer than all."""
+        """The warehouses in which Inventory reserved units, maybe fewer than all.
+
+        A warehouse has several rows if several reservations did.
+        """
         return list(self.allocations.all())
 
     @cached_property
@@ -119,14 +129,21 @@ class OrderItem(Part):
         return min(self.unshipped_quantity, self.active_quantity - picked)
 
     @property
-    def unreserved_quantity(self) -> int:
-        """Active units that Inventory has not reserved."""
-        return max(0, self.active_quantity - sum(each.quantity for each in self.allocated))
-
-    @property
     def returnable_quantity(self) -> int:
         """Delivered units that have not been returned."""
         return self.delivered - self.returned
+
+    def allocate(
+        self, reservation_id: str, allocations: "Iterable[AllocationData]"
+    ) -> "list[Allocation]":
+        """Add a reservation's allocations of this line, and return them."""
+        added = [
+            Allocation(**each, reservation_id=reservation_id)
+            for each in allocations
+            if each["order_item_id"] == self.id
+        ]
+        self.allocated = [*self.allocated, *added]
+        return added
 
     def expect_available(self, quantity: int, available: int) -> None:
         """Raise TooManyUnits if fewer than `quantity` units are available."""
@@ -142,24 +159,26 @@ class OrderItem(Part):
         first = self.active_quantity + 1
         return self.paid_for(range(first, first + quantity))
 
-    def by_warehouse(self) -> dict[str | None, int]:
-        """Return active units by allocated warehouse, else the preferred one, else None."""
-        remaining = self.active_quantity
-        units: dict[str | None, int] = {}
+    def by_warehouse(self) -> Counter[str | None]:
+        """Return active units by allocated warehouse, else the preferred one, else None.
+
+        Back-ordered units are in no warehouse.
+        """
+        remaining = self.active_quantity - self.backordered
+        units = Counter[str | None]()
         for allocation in self.allocated:
-            if taken := min(allocation.quantity, remaining):
-                units[allocation.warehouse_id] = taken
-                remaining -= taken
-        if remaining:
-            preferred = self.preferred_warehouse_id
-            units[preferred] = units.get(preferred, 0) + remaining
-        return units
+            taken = min(allocation.quantity, remaining)
+            units[allocation.warehouse_id] += taken
+            remaining -= taken
+        units[self.preferred_warehouse_id] += remaining
+        return +units
 
 
 class Allocation(Part):
     """Units of a line that Inventory has reserved in a warehouse."""
 
     order_item = models.ForeignKey(OrderItem, models.PROTECT, related_name="allocations")
+    reservation_id = models.CharField(max_length=64)
     warehouse_id = models.CharField(max_length=64)
     quantity = models.PositiveIntegerField()
 
@@ -167,7 +186,8 @@ class Allocation(Part):
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["order_item", "warehouse_id"], name="one_allocation_per_warehouse"
+                fields=["order_item", "warehouse_id", "reservation_id"],
+                name="one_allocation_per_reservation",
             ),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="allocation_quantity"),
         ]
@@ -214,7 +234,7 @@ class Dispatch(Part):
 
 
 class WriteOff(Part):
-    """Units that will never ship.
+    """Units that will never ship. Back-ordered ones have no warehouse and no stock to release.
 
     Inventory releases their stock when it receives `order.units_written_off`, an extension event.
     In an installation that does not publish it, an operator releases the stock by hand and then
@@ -264,5 +284,5 @@ class WriteOff(Part):
             amount=line.paid_for_written_off(units["quantity"]),
             written_off_at=at,
             written_off_by=request_context.current().actor,
-            released_at=at if is_released else None,
+            released_at=at if is_released or units["is_backordered"] else None,
         )

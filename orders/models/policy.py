@@ -13,6 +13,7 @@ class Policy(models.Model):
 
         OPTIONAL = "optional", _("not required")
         REQUIRED = "required", _("required for every unit")
+        BACKORDER = "backorder", _("required for some units; the others are back-ordered")
 
     organization_id = models.CharField(max_length=64, primary_key=True)
     reservation_ttl_minutes = models.PositiveIntegerField(

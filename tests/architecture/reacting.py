@@ -13,7 +13,7 @@ from events import reactions
 from events.models import EventRecord
 from fulfillment import services as fulfillment
 from orders import services as orders
-from orders.models import Order
+from orders.models import Order, Policy
 from payments.gateways import PaymentResult, WebhookEvent
 from payments.models import Payment
 from payments.services import capture, gateway, webhooks
@@ -22,7 +22,7 @@ from returns.models import Return
 from shipments.models import Shipment
 from tests import factories
 from tests.architecture.sizes import lines
-from tests.factories import OrderFactory, start_payment
+from tests.factories import OrderFactory, pay, start_payment
 from tests.flows.goods import RunReactions, arrive, confirmed, lose, now, pack, pay_out, ship
 from tests.fulfillment.factories import fulfillments, reach, short
 from tests.reacting import as_rows
@@ -139,6 +139,26 @@ def reserved_elsewhere(size: int, run_reactions: RunReactions) -> None:
     orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=allocations)
     run_reactions()
     assert [each.status for each in fulfillments(order)] == ["cancelled", "open"]
+
+
+def backordered(size: int, run_reactions: RunReactions) -> None:
+    """Inventory reserves back-ordered units while a warehouse picks the others."""
+    Policy.objects.get_or_create(organization_id="org_1", reservation="backorder")
+    order = order_of(size)
+    for number in (1, 2):
+        allocations = [
+            {"order_item_id": line.id, "warehouse_id": "wh_1", "quantity": 1}
+            for line in order.lines
+        ]
+        orders.reserve_stock(
+            order_id=order.id, reservation_id=f"res_{number}", allocations=allocations
+        )
+        if number == 1:
+            pay(order)
+            run_reactions()
+            reach(fulfillments(order)[0], "started")
+    run_reactions()
+    assert [each.quantities.total() for each in fulfillments(order)] == [2 * size]
 
 
 def cancelled(size: int, run_reactions: RunReactions) -> None:

@@ -29,6 +29,7 @@ BUDGET = {  # by name: the scenario with the most queries, and their number, inc
     "payments.refund_returned_units": (reacting.refund_fell_short, 11),
     "fulfillment.open_fulfillments": (reacting.written_off, 12),
     "fulfillment.follow_reservation": (reacting.reserved_elsewhere, 13),
+    "fulfillment.send_backordered_units": (reacting.backordered, 12),
     "fulfillment.withdraw_written_off_units": (reacting.written_off, 11),
     "fulfillment.cancel_fulfillments": (reacting.cancelled, 9),
     "fulfillment.send_lost_units_again": (reacting.lost, 19),

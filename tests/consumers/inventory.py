@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 EXTENSIONS = (
     "order.reserved",
+    "order.backorder_reserved",
     "order.units_written_off",
     "order.units_reopened",
     "order.units_recovered",
@@ -63,6 +64,8 @@ class Order:
                 self.held = units(data["items"], "preferred_warehouse_id")
             case "order.reserved":
                 self.held = units(data["allocations"])
+            case "order.backorder_reserved":
+                self.held.update(units(data["allocations"]))
             case "order.confirmed":
                 self.held = units(data["items"])
                 self.is_confirmed = True

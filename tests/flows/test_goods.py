@@ -13,12 +13,14 @@ from fulfillment.models import Fulfillment
 from fulfillment.selectors import WITH_SHORT_UNITS
 from orders import services as orders
 from orders.exceptions import AlreadyShipped, OrderOnHold
-from orders.models import Order
+from orders.models import Order, Policy
 from orders.selectors import ON_HOLD, WITH_UNRELEASED_UNITS
 from payments.models import Payment
 from returns import selectors as return_selectors
 from returns import services as returns
+from tests.factories import LineFactory, OrderFactory, pay
 from tests.flows.goods import arrive, confirmed, lose, now, pack, pay_out, ship
+from tests.flows.truth import expect_consistent
 from tests.fulfillment.factories import fulfillments, reach, short
 from tests.log import event_data, event_names
 from tests.reacting import as_rows
@@ -100,6 +102,57 @@ def test_an_order_is_delivered_after_its_short_unit_is_written_off(run_reactions
     assert unreleased() == [order.id]
     orders.release_written_off_units(order_id=order.id)
     assert unreleased() == []
+
+
+def test_backordered_units_follow_in_a_parcel_of_their_own(run_reactions):
+    Policy.objects.create(organization_id="org_1", reservation="backorder")
+    order = OrderFactory(items=[LineFactory(quantity=3)])
+    (item,) = (line.id for line in order.lines)
+    pay(order)
+    run_reactions()
+    assert now(order).status == "paid"
+
+    def reserve(number, quantity):
+        allocation = {"order_item_id": item, "warehouse_id": "wh_1", "quantity": quantity}
+        orders.reserve_stock(
+            order_id=order.id, reservation_id=f"res_{number}", allocations=[allocation]
+        )
+        run_reactions()
+
+    reserve(1, 2)
+    (found,) = fulfillments(order)
+    pack(found, run_reactions=run_reactions)
+    arrive(ship(found, run_reactions=run_reactions), run_reactions=run_reactions)
+    for _ in range(2):
+        expect_consistent(order.id)
+        assert (now(order).status, now(order).lines[0].delivered) == ("processing", 2)
+        reserve(1, 2)
+    reserve(2, 1)
+    expect_consistent(order.id)
+    _, later = fulfillments(order)
+    reserve(2, 1)
+    pack(later, run_reactions=run_reactions)
+    arrive(ship(later, run_reactions=run_reactions), run_reactions=run_reactions)
+    assert now(order).status == "delivered"
+    counted = Counter(event_names(order))
+    assert counted["order.confirmed"] == counted["order.backorder_reserved"] == 1
+    assert sum(shipped(order).values()) == 3
+    expect_consistent(order.id)
+
+
+def test_an_order_is_delivered_after_its_backordered_units_are_written_off(run_reactions):
+    Policy.objects.create(organization_id="org_1", reservation="backorder")
+    order = confirmed({"wh_1": 2}, {}, run_reactions=run_reactions, quantities=(3, 1))
+    (found,) = fulfillments(order)
+    pack(found, run_reactions=run_reactions)
+    arrive(ship(found, run_reactions=run_reactions), run_reactions=run_reactions)
+    units = {line.id: quantity for line, quantity in zip(order.lines, (1, 1), strict=True)}
+    orders.write_off_units(order_id=order.id, units=units, reason="out_of_stock")
+    run_reactions()
+    pay_out(order, run_reactions=run_reactions)
+    assert (now(order).status, refunded(order)) == ("delivered", Decimal("50.00"))
+    assert unreleased() == [], "Inventory holds none of them"
+    expect_consistent(order.id)
 
 
 def test_a_lost_shipment_is_sent_again(run_reactions):

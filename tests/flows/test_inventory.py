@@ -10,7 +10,7 @@ from events.delivery import broker
 from events.models import EventRecord
 from fulfillment import services as fulfillment
 from orders import services as orders
-from orders.models import Order
+from orders.models import Order, Policy
 from returns import services as returns
 from returns.models import Return
 from tests.consumers.inventory import EXTENSIONS, Inventory, Level
@@ -81,6 +81,17 @@ class Shop:
         ]
         orders.reserve_stock(
             order_id=self.order.id, reservation_id="res_split", allocations=allocations
+        )
+        self.settle()
+
+    def reserve(self, number: int, *places: tuple[int, str, int]) -> None:
+        """Reserve units of lines in warehouses."""
+        allocations: Any = [
+            {"order_item_id": self.item(line), "warehouse_id": warehouse, "quantity": quantity}
+            for line, warehouse, quantity in places
+        ]
+        orders.reserve_stock(
+            order_id=self.order.id, reservation_id=f"res_{number}", allocations=allocations
         )
         self.settle()
 
@@ -316,6 +327,57 @@ def return_some_units_damaged(shop: Shop) -> None:
     ] == [1 - 3, -2, 2 - 4]
 
 
+def reserve_some_and_cancel(shop: Shop) -> None:
+    Policy.objects.create(organization_id="org_1", reservation="backorder")
+    shop.pay()
+    shop.reserve(1, (0, "wh_1", 2), (2, "wh_3", 1))
+    shop.reserve(2, (0, "wh_1", 1), (1, "wh_2", 1))
+    shop.write_off(1, 2)
+    shop.cancel()
+
+
+def reserve_the_rest_before_the_payment(shop: Shop) -> None:
+    Policy.objects.create(organization_id="org_1", reservation="backorder")
+    shop.reserve(1, (0, "wh_1", 3))
+    shop.reserve(2, (1, "wh_1", 2), (2, "wh_2", 3))
+    shop.pay()
+    shop.cancel()
+
+
+def send_backordered_units_later(shop: Shop) -> None:
+    """The rest is reserved while the first parcel is on its way, and partly written off."""
+    Policy.objects.create(organization_id="org_1", reservation="backorder")
+    shop.reserve(1, (0, "wh_1", 2), (1, "wh_1", 2))
+    shop.pay()
+    parcel = shop.send("wh_1")
+    shop.reserve(2, (0, "wh_1", 1), (2, "wh_2", 2))
+    arrive(parcel, run_reactions=shop.settle)
+    arrive(shop.send("wh_1"), run_reactions=shop.settle)
+    arrive(shop.send("wh_2"), run_reactions=shop.settle)
+    assert now(shop.order).status == "processing", "two units are back-ordered"
+    shop.write_off(2, 1)
+    shop.reserve(3, (2, "wh_3", 1))
+    arrive(shop.send("wh_3"), run_reactions=shop.settle)
+    assert now(shop.order).status == "delivered"
+
+
+def move_and_write_off_backordered_units(shop: Shop) -> None:
+    Policy.objects.create(organization_id="org_1", reservation="backorder")
+    shop.reserve(1, (0, "wh_1", 2), (1, "wh_1", 1))
+    shop.pay()
+    one = shop.in_warehouse("wh_1")
+    fulfillment.move_units(fulfillment_id=one.id, warehouse_id="wh_4", units={shop.item(0): 1})
+    shop.settle()
+    shop.reserve(2, (0, "wh_1", 1), (2, "wh_4", 2))
+    lose(shop.send("wh_4"), run_reactions=shop.settle)
+    shop.write_off(1, 1)
+    shop.write_off(2, 2)
+    shop.write_off(0, 1)
+    arrive(shop.send("wh_4"), run_reactions=shop.settle)
+    arrive(shop.send("wh_1"), run_reactions=shop.settle)
+    assert now(shop.order).status == "delivered"
+
+
 CANCELLED: list[Callable[[Shop], None]] = [
     cancel_before_the_reservation,
     cancel_after_the_reservation,
@@ -326,6 +388,8 @@ CANCELLED: list[Callable[[Shop], None]] = [
     write_off_everything,
     write_off_what_is_not_picked,
     move_and_cancel,
+    reserve_some_and_cancel,
+    reserve_the_rest_before_the_payment,
     lose_every_parcel_and_write_everything_off,
 ]
 FINISHED: list[Callable[[Shop], None]] = [
@@ -339,6 +403,8 @@ FINISHED: list[Callable[[Shop], None]] = [
     find_a_lost_parcel,
     return_a_parcel_to_the_sender,
     return_some_units_damaged,
+    send_backordered_units_later,
+    move_and_write_off_backordered_units,
 ]
 
 
@@ -361,9 +427,11 @@ def test_a_cancelled_order_releases_what_inventory_still_holds(
 ):
     """By the messages that it was sent, so also without most extension events.
 
-    `order.reserved` stands for its own answers, which it knows without a message.
+    The events of reservations stand for its own answers, which it knows without a message.
     """
-    settings.EVENTS_CONSUMER_QUEUES = {QUEUE: ["order.reserved", *named]}
+    settings.EVENTS_CONSUMER_QUEUES = {
+        QUEUE: ["order.reserved", "order.backorder_reserved", *named]
+    }
     settings.EVENTS_QUEUE_PREFIX = ""
     monkeypatch.setattr(Shop, "settle", lambda shop: shop._run_reactions())
     shop = Shop(run_reactions)

@@ -61,7 +61,9 @@ ROWS: dict[str, list[Any]] = {
             "confirmed_at": "2025-11-23T15:00:00Z",
             "payment_id": "pay_1",
             "items": [
-                LINE | {"id": "item_1", "cancelled": 0, "shipped": 2, "delivered": 2, "returned": 1}
+                LINE
+                | {"id": "item_1", "cancelled": 0, "backordered": 0}
+                | {"shipped": 2, "delivered": 2, "returned": 1}
             ],
         }
     ],
@@ -297,6 +299,8 @@ DAMAGES: dict[str, Callable[[Case], Any]] = {
     "events_about_all_units_name_all_units": lambda case: case.data("order.placed").update(
         items=[]
     ),
+    "backordered_units_equal_the_events": lambda case: case.order["items"][0].update(backordered=1),
+    "only_reserved_orders_are_confirmed": lambda case: case.order.update(organization_id="org_2"),
     "shipped_units_equal_the_events": lambda case: case.order["items"][0].update(shipped=1),
     "units_are_reopened_when_they_are_lost_or_received": lambda case: case.rows["shipments"][
         0

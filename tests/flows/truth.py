@@ -53,17 +53,20 @@ def every_unit_is_in_one_state(order: Any) -> None:
             line.shipped,
             packed[line.id],
             picked[line.id],
-            line.quantity - line.cancelled,
+            line.quantity - line.cancelled - line.backordered,
         ]
         assert chain == sorted(chain), (line.id, chain)
         assert line.shipped <= travelling[line.id] <= packed[line.id]
         if order.is_fulfillable():
-            assert planned[line.id] == line.active_quantity, "planned nowhere or twice"
+            to_plan = line.active_quantity - line.backordered
+            assert planned[line.id] == to_plan, "planned nowhere or twice"
 
 
 def unshipped_units_can_proceed(order: Any) -> None:
     """If units are still to be shipped, a fulfillment or shipment accepts a command for them."""
-    if order.is_fulfillable() and any(line.unshipped_quantity for line in order.lines):
+    waiting = order.quantities.total("backordered")
+    assert not waiting or not order.is_cancelled()
+    if order.is_fulfillable() and order.quantities.total("unshipped_quantity") > waiting:
         rows = [
             *Fulfillment.objects.filter(order=order.id, status__in=Fulfillment.UNPACKED),
             *Shipment.objects.filter(order=order.id, status__in=Shipment.OPEN),
@@ -105,6 +108,7 @@ def quantities_match_the_events(order: Any) -> None:
                 counted["shipped"].update(units(data))
             case "order.units_written_off":
                 counted["cancelled"].update(units(data))
+                counted["cancelled"].update(units({"items": data["backordered"]}))
             case "order.units_returned":
                 counted["returned"].update(units(data))
     for line in order.lines:

@@ -30,8 +30,12 @@ class FulfillmentFactory(factory.Factory):
 
 
 def order_in(*warehouses: dict[str, int], **fields: Any) -> Order:
-    """A confirmed order whose lines are allocated: `{"wh_1": 2}` for each line."""
-    lines = [LineFactory(quantity=sum(line.values())) for line in warehouses]
+    """A confirmed order whose lines are allocated: `{"wh_1": 2}` for each line.
+
+    The lines have just these units, or those of `quantities`.
+    """
+    quantities = fields.pop("quantities", [sum(line.values()) for line in warehouses])
+    lines = [LineFactory(quantity=quantity) for quantity in quantities]
     status = fields.pop("status", "confirmed")
     order = OrderFactory(items=lines, status="placed", **fields)
     allocations = [

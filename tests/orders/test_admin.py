@@ -178,6 +178,32 @@ def test_a_reservation_form_starts_with_the_known_allocation(operator):
     assert form["allocations[1].warehouse_id"].value() == "wh_2"
 
 
+def test_backordered_orders_have_a_queue_and_a_form_for_the_missing_units(operator):
+    Policy.objects.create(organization_id="org_1", reservation="backorder")
+    client, order = operator(), order_of(3, 1, status="placed")
+    sent = {
+        "reservation_id": "res_1",
+        "allocations[0].order_item_id": order.lines[0].id,
+        "allocations[0].warehouse_id": "wh_1",
+        "allocations[0].quantity": "3",
+    }
+    assert client.post(command(order, "reservation"), sent).status_code == 302
+    form = client.get(command(order, "reservation")).context["form"]
+    assert form["reservation_id"].value() is None
+    sent = {
+        "reservation_id": "res_2",
+        **{
+            f"allocations[0].{name}": form[f"allocations[0].{name}"].value()
+            for name in ("order_item_id", "warehouse_id", "quantity")
+        },
+    }
+    assert sent["allocations[0].order_item_id"] == order.lines[1].id
+    queue = reverse("admin:orders_order_changelist") + "?queue=backordered"
+    assert order.number in client.get(queue).content.decode()
+    assert client.post(command(order, "reservation"), sent).status_code == 302
+    assert not Order.objects.filter(selectors.WITH_BACKORDERED_UNITS).exists()
+
+
 def test_a_rejected_reservation_cancels_the_order(operator):
     client, order = operator(), OrderFactory()
     both = {

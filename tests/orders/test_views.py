@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from events.models import EventRecord
 from orders import services
+from orders.models import Policy
 from tests.factories import ADDRESS, OrderFactory, order_of, write_off
 from tests.log import event_names
 
@@ -40,6 +41,7 @@ def test_a_new_order_is_returned_with_all_its_fields(api):
         "title": "A shirt",
         "quantity": 2,
         "cancelled": 0,
+        "backordered": 0,
         "shipped": 0,
         "delivered": 0,
         "returned": 0,
@@ -102,13 +104,42 @@ def test_an_order_can_replace_a_cancelled_one(api):
     assert api.post("/api/v1/orders", {**ORDER, "replaces": old.id}).json()["replaces"] == old.id
 
 
+def test_backordered_units_are_shown_until_inventory_reserves_them(api):
+    Policy.objects.create(organization_id="org_1", reservation="backorder")
+    order = OrderFactory()
+    place = {"order_item_id": order.lines[0].id, "warehouse_id": "wh_2", "quantity": 1}
+
+    def answer(number, **given):
+        body = {"reservation_id": f"res_{number}", "allocations": [{**place, **given}]}
+        return post(api, order, "reservation", body)
+
+    for _ in range(2):
+        response = answer(1).json()
+        assert (response["is_backordered"], response["items"][0]["backordered"]) == (True, 1)
+    too_many = answer(2, quantity=2)
+    assert (too_many.status_code, too_many.json()["code"]) == (422, "too_many_units")
+    for _ in range(2):
+        response = answer(2).json()
+        assert (response["is_backordered"], response["items"][0]["backordered"]) == (False, 0)
+    assert [each["reservation_id"] for each in response["items"][0]["allocations"]] == [
+        "res_1",
+        "res_2",
+    ]
+    none_left = answer(3)
+    assert (none_left.status_code, none_left.json()["code"]) == (409, "invalid_transition")
+    partial = post(api, OrderFactory(), "reservation", {"reservation_id": "r", "allocations": []})
+    assert (partial.status_code, partial.json()["code"]) == (422, "partial_reservation")
+
+
 def test_inventory_reserves_or_rejects_an_order(api):
     order = OrderFactory()
     place = {"order_item_id": order.lines[0].id, "warehouse_id": "wh_2", "quantity": 1}
     body = {"reservation_id": "res_1", "allocations": [place]}
     response = post(api, order, "reservation", body).json()
     assert response["reservation_id"] == "res_1"
-    assert response["items"][0]["allocations"] == [{"warehouse_id": "wh_2", "quantity": 1}]
+    assert response["items"][0]["allocations"] == [
+        {"reservation_id": "res_1", "warehouse_id": "wh_2", "quantity": 1}
+    ]
     twice = post(api, order, "reservation", {**body, "allocations": [place, place]})
     assert (twice.status_code, twice.json()["code"]) == (422, "allocated_twice")
     for wrong in ({}, {"reservation_id": "res_1"}, {"rejected": True, "allocations": []}):

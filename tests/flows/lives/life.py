@@ -127,7 +127,12 @@ class Life:
     def proceed(self, order: str) -> bool:
         """Send the most usual command that is allowed; return False if there is none left."""
         state = self.read(order)
-        choices = [(each, row) for each, row in allowed(state) if each.weight >= 2]
+        waits = state.order["status"] == "paid" or state.order["is_backordered"]
+        choices = [
+            (each, row)
+            for each, row in allowed(state)
+            if each.weight >= 2 or (waits and each.verb == "reservation")
+        ]
         if not choices:
             return False
         each, row = max(choices, key=lambda choice: choice[0].weight)

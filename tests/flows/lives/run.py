@@ -21,6 +21,7 @@ from django.test import override_settings
 from events.delivery import broker
 from events.models import Publication, Reaction
 from invoices.models import Document, InvoiceDelivery
+from orders.models import Policy
 from payments.models import Payment, Refund
 from payments.selectors import OUTCOME_OPEN
 from shipments.models import Label, Shipment
@@ -35,9 +36,10 @@ from tests.flows.lives.evidence import Event, Evidence, read_api
 from tests.flows.lives.faults import Breaker
 from tests.flows.lives.judges import causality, liveness, money, sequence, stock, units
 from tests.flows.lives.life import Life
+from tests.flows.lives.state import POLICIES
 
 JUDGES = [sequence, causality, money, units, stock, liveness]
-ORGANIZATIONS = ("org_1", "org_2")
+ORGANIZATIONS = ("org_1", "org_2", "org_3")
 LIVES_AT_ONCE = 4
 WORKERS = 2
 PATIENCE = 120  # seconds until work counts as stuck
@@ -66,7 +68,7 @@ class Run:
         self.traffic, self.faults = Traffic(), Counter[str]()
         self.clients = [Client(self.address, each, self.traffic) for each in ORGANIZATIONS]
         self.lives = [
-            Life(n, seed=seed, client=self.clients[n // 2 % 2], other=self.clients[1 - n // 2 % 2])
+            Life(n, seed=seed, client=self._client(n // 2), other=self._client(n // 2 + 1))
             for n in numbers
         ]
         self.findings: list[Found] = []
@@ -77,6 +79,8 @@ class Run:
     def live(self) -> Evidence:
         """Live all lives with faults, wait until nothing is pending, and return the evidence."""
         started = time.monotonic()
+        for organization_id, rule in POLICIES.items():
+            Policy.objects.update_or_create(pk=organization_id, defaults={"reservation": rule})
         with everything_queue() as queue, self._processes() as wire:
             with ThreadPoolExecutor(LIVES_AT_ONCE) as pool:
                 futures = {life.name: pool.submit(life.live) for life in self.lives}
@@ -101,6 +105,9 @@ class Run:
                     life = lives.get(stream, "")
                     self.findings.append(Found(judge.__name__, life, f"{stream}: {text}", stream))
         self.events = evidence.events
+
+    def _client(self, number: int) -> Client:
+        return self.clients[number % len(self.clients)]
 
     @contextmanager
     def _processes(self) -> Iterator[Proxy]:

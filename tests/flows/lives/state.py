@@ -7,6 +7,8 @@ from typing import Any
 from tests.flows.lives.client import Client
 
 Row = dict[str, Any]
+# The organizations that confirm only what Inventory has reserved.
+POLICIES = {"org_2": "required", "org_3": "backorder"}
 DECIMALS = {"USD": 2, "EUR": 2, "JPY": 0, "KWD": 3}
 
 

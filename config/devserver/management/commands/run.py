@@ -29,6 +29,7 @@ from orders.models import Policy
 CONSUMER_QUEUES = {
     "inventory_order_consumer": [
         "order.reserved",
+        "order.backorder_reserved",
         "order.reservation_extended",
         "order.units_written_off",
         "order.units_reopened",

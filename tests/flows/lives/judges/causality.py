@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from tests.consumers.inventory import EXTENSIONS
 from tests.flows.lives.evidence import Event, Evidence, Finding, named
-from tests.flows.lives.state import Row
+from tests.flows.lives.state import POLICIES, Row
 
 # Each effect, what comes earlier in its stream, and the field that both share, if there is one.
 EARLIER = [
@@ -62,7 +62,7 @@ LAST = {
 DIRECT = {
     "order.shipped": ("shipment.dispatched",),
     "order.processing": ("fulfillment.started",),
-    "order.confirmed": ("payment.succeeded", "order.placed"),
+    "order.confirmed": ("payment.succeeded", "order.placed", "order.reserved"),
 }
 
 
@@ -124,13 +124,35 @@ def declines_count_down(evidence: Evidence) -> Iterator[Finding]:
 
 
 def effects_directly_follow_their_causes(evidence: Evidence) -> Iterator[Finding]:
-    """Look from each effect back to the event before it."""
+    """Look from each effect back to the event before it.
+
+    An operator's release, which is internal, confirms an order that waited in vain.
+    """
+    released = {
+        (order["id"], event.sequence)
+        for order in evidence.orders
+        for before, event in pairwise(evidence.story(order))
+        if (before.name, event.name) == ("order.released", "order.confirmed")
+    }
     for stream, events in evidence.events.items():
         if stream in evidence.failed_reactions:
             continue
         for before, event in pairwise(events):
-            if before.name not in DIRECT.get(event.name, (before.name,)):
+            is_direct = before.name in DIRECT.get(event.name, (before.name,))
+            if not is_direct and (stream, event.sequence) not in released:
                 yield stream, f"before {place(event)} came {place(before)}, which did not cause it"
+
+
+def only_reserved_orders_are_confirmed(evidence: Evidence) -> Iterator[Finding]:
+    """If the policy says so, unless an operator has released an order that waited in vain."""
+    for order in evidence.orders:
+        if order["organization_id"] not in POLICIES:
+            continue
+        may_be_confirmed = False
+        for event in evidence.story(order):
+            may_be_confirmed |= event.name in ("order.reserved", "order.released")
+            if event.name == "order.confirmed" and not may_be_confirmed:
+                yield order["id"], f"{place(event)} came before its reservation"
 
 
 def causes_have_their_effects(evidence: Evidence) -> Iterator[Finding]:
@@ -153,8 +175,10 @@ class Story:
 
     def __init__(self, order: Row) -> None:
         self.has_carrier = bool(order["shipping"]["carrier"] and order["shipping"]["service"])
+        self.needs_reservation = order["organization_id"] in POLICIES
         self.total = self.captured = Decimal(0)
         self.names = Counter[str]()
+        self.hold: str | None = None
         self.active = self.delivered = 0  # units
         self.parcels: dict[str, int] = {}
         self.open_refunds: defaultdict[str, set[str]] = defaultdict(set)  # by return
@@ -166,17 +190,26 @@ class Story:
         match event.name:
             case "order.created":
                 self.total, self.active = data["total_amount"], data["items_count"]
-            case "order.placed" if not self.total:
+            case "order.placed" if not self.total and not self.needs_reservation:
+                return "order.confirmed"
+            case "order.reserved" if self.names["order.paid"]:
+                return None if self.names["order.confirmed"] else "order.confirmed"
+            case "order.held":
+                self.hold = data.get("reason")
+            case "order.released" if self.hold == "reservation":
                 return "order.confirmed"
             case "order.units_written_off":
-                self.active -= sum(item["quantity"] for item in data["items"])
+                units = [*data["items"], *data["backordered"]]
+                self.active -= sum(item["quantity"] for item in units)
             case "order.shipped":
                 units = sum(item["quantity"] for item in data["shipped_items"])
                 self.parcels[data["shipment_id"]] = units
             case "payment.succeeded":
                 self.captured += data["amount"]
                 waits = self.names["order.placed"] and not self.names["order.confirmed"]
-                if waits and not self.names["order.cancelled"] and self.captured >= self.total:
+                waits = waits and not self.names["order.cancelled"]
+                is_ready = not self.needs_reservation or self.names["order.reserved"]
+                if waits and is_ready and self.captured >= self.total:
                     return "order.confirmed"
             case "refund.requested" if data["cause"]:
                 self.open_refunds[data["cause"]].add(data["refund_id"])
@@ -229,5 +262,6 @@ JUDGES = [
     nothing_is_picked_on_hold,
     declines_count_down,
     effects_directly_follow_their_causes,
+    only_reserved_orders_are_confirmed,
     causes_have_their_effects,
 ]

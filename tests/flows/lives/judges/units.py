@@ -5,28 +5,51 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tests.flows.lives.evidence import Evidence, Finding, named
-from tests.flows.lives.state import Row, units_of
+from tests.flows.lives.state import POLICIES, Row, units_of
 
 
 def counters_are_in_order(evidence: Evidence) -> Iterator[Finding]:
     for order in evidence.orders:
         for line in order["items"]:
-            active = line["quantity"] - line["cancelled"]
+            active = line["quantity"] - line["cancelled"] - line["backordered"]
             chain = [0, line["returned"], line["delivered"], line["shipped"], active]
             if chain != sorted(chain):
                 yield order["id"], f"{line['id']} has returned ≤ delivered ≤ shipped ≤ {chain[1:]}"
 
 
 def events_about_all_units_name_all_units(evidence: Evidence) -> Iterator[Finding]:
-    """`order.placed` and `order.confirmed` list what was bought."""
+    """`order.placed` lists what was bought, `order.confirmed` what of it is not back-ordered."""
     for order in evidence.orders:
-        bought = Counter[str]()
+        expected = Counter[str]()
         for line in order["items"]:
-            bought[line["variant_id"]] += line["quantity"]
+            expected[line["variant_id"]] += line["quantity"]
+        bought = +expected
         for event in evidence.events[order["id"]]:
+            if event.name == "order.reserved":
+                expected = bought - by_variant(event.data["backordered"])
+            elif event.name == "order.backorder_reserved":
+                expected += by_variant(event.data["allocations"])
             names_all = event.name in ("order.placed", "order.confirmed")
-            if names_all and (units := by_variant(event.data["items"])) != bought:
-                yield order["id"], f"{event.name} lists {units}, not {bought}"
+            if names_all and (units := by_variant(event.data["items"])) != expected:
+                yield order["id"], f"{event.name} lists {units}, not {expected}"
+
+
+def backordered_units_equal_the_events(evidence: Evidence) -> Iterator[Finding]:
+    for order in evidence.orders:
+        expected = Counter[str]()
+        for event in evidence.events[order["id"]]:
+            match event.name:
+                case "order.reserved":
+                    expected = by_variant(event.data["backordered"])
+                case "order.backorder_reserved":
+                    expected.subtract(by_variant(event.data["allocations"]))
+                case "order.units_written_off":
+                    expected.subtract(by_variant(event.data["backordered"]))
+                case "order.cancelled":
+                    expected.clear()
+        if any(expected.values()) and POLICIES.get(order["organization_id"]) != "backorder":
+            yield order["id"], f"{expected} are back-ordered against the policy"
+        yield from differences(order, "backordered", expected)
 
 
 def shipped_units_equal_the_events(evidence: Evidence) -> Iterator[Finding]:
@@ -97,7 +120,7 @@ def written_off_units_equal_the_events(evidence: Evidence) -> Iterator[Finding]:
         variants = {line["id"]: line["variant_id"] for line in order["items"]}
         expected = Counter[str]()
         for event in named("order.units_written_off", evidence.story(order)):
-            for item in event.data["items"]:
+            for item in [*event.data["items"], *event.data["backordered"]]:
                 expected[variants[item["order_item_id"]]] += item["quantity"]
         yield from differences(order, "cancelled", expected)
 
@@ -112,9 +135,9 @@ def every_active_unit_is_in_one_fulfillment(evidence: Evidence) -> Iterator[Find
                     planned[line["order_item_id"]] += line["quantity"] - line["lost"]
         if order["confirmed_at"] and order["status"] != "cancelled":
             for line in order["items"]:
-                active = line["quantity"] - line["cancelled"]
+                active = line["quantity"] - line["cancelled"] - line["backordered"]
                 if planned[line["id"]] != active:
-                    text = f"{line['id']} has {active} active units, and {planned[line['id']]} in"
+                    text = f"{line['id']} has {active} units to send, and {planned[line['id']]} in"
                     yield order["id"], f"{text} fulfillments"
 
 
@@ -181,6 +204,7 @@ def by_variant(items: Iterable[dict[str, Any]]) -> Counter[str]:
 JUDGES = [
     counters_are_in_order,
     events_about_all_units_name_all_units,
+    backordered_units_equal_the_events,
     shipped_units_equal_the_events,
     units_are_reopened_when_they_are_lost_or_received,
     delivered_units_equal_the_events,
