@@ -136,6 +136,7 @@ def check_out(
         cart_id=cart.id,
         organization_id=cart.organization_id,
         customer_id=cart.customer_id,
+        session_id=None if cart.customer_id else cart.session_id,
         currency=cart.currency,
         local_id=cart.local_id,
         items=[item.copied_values() for item in cart.lines],

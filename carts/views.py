@@ -1,6 +1,7 @@
 """The REST API of carts."""
 
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -37,8 +38,14 @@ class Carts(AggregateViewSet):
     @endpoint(request=serializers.CartCreate, status=201, example="cart_created", scope="fill")
     def create(self, request: Request) -> Response:
         """Open a cart for a customer, a session, or both."""
-        organization_id = self.caller.organization_id
-        return self.answer(services.open_cart(organization_id=organization_id, **self.body()))
+        body, caller = self.body(), self.caller
+        if caller.is_bound:
+            owner = {"customer_id": caller.customer_id, "session_id": caller.session_id}
+            for name, value in owner.items():
+                if body.get(name) not in (None, value):
+                    raise ValidationError({name: [f"The token is bound to {value or 'no other'}."]})
+            body |= owner
+        return self.answer(services.open_cart(organization_id=caller.organization_id, **body))
 
     @command(
         serializers.CartItemCreate,

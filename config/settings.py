@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_filters",
+    "corsheaders",
     "orders",
     "carts",
     "payments",
@@ -72,6 +73,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.api.middleware.RequestOrigin",
+    "corsheaders.middleware.CorsMiddleware",
     "config.api.middleware.BodyLimit",
     "events.health.Probes",
     "django.middleware.security.SecurityMiddleware",
@@ -269,6 +271,16 @@ SPECTACULAR_SETTINGS = openapi.SETTINGS
 API_THROTTLE = env.str("API_THROTTLE", default="600/min")
 if API_THROTTLE and not re.fullmatch(r"[1-9][0-9]*/(sec|min|hour|day)", API_THROTTLE):
     raise ImproperlyConfigured("API_THROTTLE must be a rate like 600/min, or empty for no limit.")
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_URLS_REGEX = r"^/api/v1/"
+CORS_ALLOW_HEADERS = [
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "traceparent",
+    "x-request-id",
+]
+CORS_EXPOSE_HEADERS = ("Idempotent-Replayed", "Retry-After", "X-Request-ID")
 JWT_SECRET = env.str("JWT_SECRET", default="") or (SECRET_KEY if DEBUG else "")
 JWT_SECRET_FALLBACKS = env.list("JWT_SECRET_FALLBACKS", default=[])
 JWT_JWKS_URL = env.str("JWT_JWKS_URL", default="")

@@ -121,6 +121,7 @@ class Aggregate(models.Model):
     created_event: ClassVar[type[Event]]  # the first event of each
     terminal_statuses: ClassVar[frozenset[str]]  # no further transition is expected
     stream_field: ClassVar[str] = "pk"  # the id of the order or cart whose stream has its events
+    owner_path: ClassVar[str | None] = None  # to its `customer_id` and `session_id`, if it has some
     status: Any
     organization_id = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -11,12 +11,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
+from config.api.authentication import caller_of
 from config.api.operations import endpoint
 from config.api.serializers import ExternalId, StrictSerializer
 from config.api.views import ContextViewSet
 from events.contract.asyncapi import published
 from events.models import EventRecord, Publication, Stream
-from events.schema import Envelope, Timestamp, whole_seconds
+from events.schema import Envelope, Timestamp, registry, whole_seconds
 
 # Not parsed: written again, 125.50 would become 125.5.
 RawEnvelope = Annotated[
@@ -132,10 +133,23 @@ class Feed(ContextViewSet):
 
 
 def timeline(request: Request, query: dict[str, Any], stream: str) -> HttpResponse:
-    """Return all events of a stream, published and internal, in the order of the log."""
+    """Return the events of a stream that the caller may read, in the order of the log.
+
+    That are the events of the contexts whose scope the token has. A token that is bound to a
+    customer does not see internal events.
+    """
+    caller = caller_of(request)
+    names = [
+        cls.name
+        for cls in registry.values()
+        if caller.may(f"{cls.__module__.partition('.')[0]}:read")
+    ]
+    rows = EventRecord.objects.filter(stream=stream, name__in=names)
+    if caller.is_bound:
+        rows = rows.filter(sequence__isnull=False)
     removed_at = Stream.objects.filter(pk=stream).values_list("removed_at", flat=True).first()
     page = partial(Timeline, removed_at=removed_at and whole_seconds(removed_at))
-    return _answer(request, query, EventRecord.objects.filter(stream=stream), _recorded, page)
+    return _answer(request, query, rows, _recorded, page)
 
 
 def _answer(

@@ -331,7 +331,9 @@ class Order(serializers.Serializer):
 
     @extend_schema_field(Hold(allow_null=True))
     def get_hold(self, order: models.Order) -> dict[str, Any] | None:
-        return Hold(order).data if order.held_at else None
+        caller = self.context["view"].caller if "view" in self.context else None
+        is_shown = order.held_at and not (caller and caller.is_bound)
+        return Hold(order).data if is_shown else None
 
     @extend_schema_field(Cancellation(allow_null=True))
     def get_cancellation(self, order: models.Order) -> dict[str, Any] | None:

@@ -53,7 +53,11 @@ class Orders(AggregateViewSet):
     @action(detail=True)
     @endpoint(request=Page, response=Timeline, operation_id="get_order_timeline")
     def timeline(self, request: Request, pk: str) -> HttpResponse:
-        """List all events about an order, including internal ones, oldest first."""
+        """List the events about an order, including internal ones, oldest first.
+
+        They are those of the contexts that the token may read: with `orders:read` alone, the
+        events of orders.
+        """
         return timeline(request, self.query(), self.get_object().stream)
 
     @command(serializers.OrderPlace, example="order_placed", errors=[OrderTooLarge], scope="create")

@@ -49,6 +49,7 @@ class Cart(Aggregate):
     OPEN = (Status.ACTIVE, Status.ABANDONED)
     terminal_statuses = frozenset({Status.CONVERTED, Status.EXPIRED, Status.MERGED})
     created_event = CartCreated
+    owner_path = ""
 
     id = PublicIdField("cart")
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)

@@ -89,7 +89,7 @@ def _claim(request: Request, key: str) -> IdempotencyRecord:
     caller = caller_of(request)
     identity = {
         "organization_id": caller.organization_id,
-        "subject": caller.subject,
+        "subject": caller.identity,
         "method": request.method,
         "path": request.path,
         "key": key,

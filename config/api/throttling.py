@@ -26,7 +26,7 @@ class PerCaller(SimpleRateThrottle):
     def get_cache_key(self, request: Request, view: Any) -> str:
         caller: object = request.user
         identity = (
-            (caller.organization_id, caller.subject)
+            (caller.organization_id, caller.identity)
             if isinstance(caller, Caller)
             else (self.get_ident(request),)
         )

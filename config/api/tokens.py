@@ -51,7 +51,8 @@ def verify(token: str) -> Mapping[str, Any]:
         claims = _decode(token, _public_key(token), ["RS256", "ES256"])
     else:
         claims = _decode_with_secrets(token)
-    for name in ("sub", "organization_id"):
+    bound = {"customer_id", "session_id"} & claims.keys()
+    for name in ("sub", "organization_id", *sorted(bound)):
         if not is_id(claims[name]):
             raise jwt.InvalidTokenError(f"{name} must be a string of 1 to {LONGEST_ID} characters.")
     if not isinstance(claims.get("scope", ""), str):

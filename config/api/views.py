@@ -107,8 +107,12 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         return idempotency.run(lambda request: work(), self.request)
 
     def visible(self, rows: QuerySet[M]) -> QuerySet[M]:
-        """Return the rows of the caller's organization."""
-        return rows.filter(organization_id=self.caller.organization_id)
+        """Return the rows of the caller's organization, and of its customer if it is bound."""
+        rows = rows.filter(organization_id=self.caller.organization_id)
+        if not self.caller.is_bound:
+            return rows
+        path = getattr(rows.model, "owner_path", None)
+        return rows.none() if path is None else rows.filter(self.caller.owns(path))
 
     def get_queryset(self) -> QuerySet[Any]:
         return self.visible(super().get_queryset())

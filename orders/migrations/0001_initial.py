@@ -43,6 +43,7 @@ class Migration(migrations.Migration):
                 ('status', models.CharField(choices=[('pending', 'Pending'), ('placed', 'Placed'), ('paid', 'Paid'), ('confirmed', 'Confirmed'), ('processing', 'Processing'), ('shipped', 'Shipped'), ('delivered', 'Delivered'), ('cancelled', 'Cancelled')], default='pending', max_length=16)),
                 ('cart_id', models.CharField(max_length=40, null=True, unique=True)),
                 ('customer_id', models.CharField(max_length=64, null=True)),
+                ('session_id', models.CharField(max_length=64, null=True)),
                 ('customer_email', models.EmailField(max_length=254, null=True)),
                 ('local_id', models.CharField(max_length=64, null=True)),
                 ('shipping_address', models.JSONField(null=True)),
@@ -157,6 +158,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='order',
             index=models.Index(fields=['customer_id', 'organization_id', '-id'], name='order_customer'),
+        ),
+        migrations.AddIndex(
+            model_name='order',
+            index=models.Index(condition=models.Q(('session_id__isnull', False)), fields=['session_id', 'organization_id', '-id'], name='order_session'),
         ),
         migrations.AddIndex(
             model_name='order',

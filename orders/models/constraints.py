@@ -44,6 +44,11 @@ INDEXES = [
     models.Index(fields=["organization_id", "-id"], name="order_list"),
     models.Index(fields=["customer_id", "organization_id", "-id"], name="order_customer"),
     models.Index(
+        fields=["session_id", "organization_id", "-id"],
+        name="order_session",
+        condition=Q(session_id__isnull=False),
+    ),
+    models.Index(
         fields=["customer_email"],
         name="order_email",
         condition=Q(customer_email__isnull=False),

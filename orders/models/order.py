@@ -38,6 +38,7 @@ class Order(Aggregate):
     PaymentMethod = PaymentMethod
 
     created_event = events.OrderCreated
+    owner_path = ""
     terminal_statuses = frozenset({Status.DELIVERED, Status.CANCELLED})
 
     id = PublicIdField("order")
@@ -46,6 +47,7 @@ class Order(Aggregate):
     cart_id = models.CharField(max_length=40, null=True, unique=True)
     replaces = models.ForeignKey("self", models.PROTECT, null=True, related_name="+")
     customer_id = models.CharField(max_length=64, null=True)
+    session_id = models.CharField(max_length=64, null=True)  # of a guest
     customer_email = models.EmailField(null=True)
     local_id = models.CharField(max_length=64, null=True)
     shipping_address = models.JSONField(null=True)

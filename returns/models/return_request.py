@@ -77,6 +77,7 @@ class Return(Aggregate):
         {Status.REFUNDED, Status.REJECTED, Status.CANCELLED, Status.CLOSED}
     )
     stream_field = "order_id"
+    owner_path = "order__"
 
     id = PublicIdField("ret")
     order = models.ForeignKey("orders.Order", models.PROTECT, related_name="+")
