@@ -1,5 +1,7 @@
 """What the events of other contexts, and its own, make the invoices context do."""
 
+from decimal import Decimal
+
 import payments.selectors
 from events.models import EventRecord
 from events.reactions import reacts_to
@@ -28,7 +30,8 @@ def credit_refund(event: RefundSucceeded, about: EventRecord) -> None:
     The refund of a payment that does not apply to the order, such as a second payment, is not
     credited: the money was never invoiced.
     """
-    if not payments.selectors.applies_to_order(event.payment_id):
+    kept = payments.selectors.kept(event.order_id)
+    if event.payment_id not in kept:
         return
     services.issue_credit_note(
         order_id=event.order_id,
@@ -36,7 +39,7 @@ def credit_refund(event: RefundSucceeded, about: EventRecord) -> None:
         amount=event.amount,
         currency=event.currency,
         reason=event.reason,
-        kept=payments.selectors.kept(event.order_id),
+        kept=sum(kept.values(), Decimal(0)),
     )
 
 

@@ -72,11 +72,11 @@ def received(order_id: str) -> Decimal:
     return sum(applied.values_list("captured", flat=True), Decimal(0))
 
 
-def kept(order_id: str) -> Decimal:
-    """Return how much of what pays an order is not refunded."""
+def kept(order_id: str) -> dict[str, Decimal]:
+    """Return how much of each payment that pays an order is not refunded, by the payment's id."""
     applied = Payment.objects.filter(order=order_id, applies_to_order=True)
-    amounts = applied.values_list("captured", "refunded")
-    return sum((captured - refunded for captured, refunded in amounts), Decimal(0))
+    amounts = applied.values_list("pk", "captured", "refunded")
+    return {payment_id: captured - refunded for payment_id, captured, refunded in amounts}
 
 
 class RefundTotals(NamedTuple):
@@ -102,11 +102,6 @@ def refunds_caused_by(cause: str) -> RefundTotals:
         method=latest.method if latest else None,
         settled_at=latest.settled_at if latest else None,
     )
-
-
-def applies_to_order(payment_id: str) -> bool:
-    """Return whether the captured money pays the order: it was due and not mismatched."""
-    return Payment.objects.filter(pk=payment_id, applies_to_order=True).exists()
 
 
 def has_money(order_id: str) -> bool:

@@ -249,7 +249,7 @@ BUDGET = {  # by method and route: the request, and its queries, including savep
     ("get", "payment-detail"): (of_payment("", method="get"), 3),
     ("post", "payment-retry"): (of_payment("/retry", {}, status="failed"), 46),
     ("post", "payment-capture"): (by_hand, 48),
-    ("post", "payment-apply"): (mismatched, 56),
+    ("post", "payment-apply"): (mismatched, 57),
     ("post", "payment-refunds"): (of_payment("/refunds", REFUND), 46),
     ("post", "payment-record-refund"): (manual_refund("/record-refund"), 20),
     ("post", "payment-withdraw-refund"): (manual_refund("/withdraw-refund"), 20),
