@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -161,6 +162,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_CONSUMER = "config.celery:WorkerConsumer"
 CELERY_WORKER_REDIRECT_STDOUTS = False
+# Who may publish to the broker could shut the workers down.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TIMEZONE = "UTC"
 CELERY_DB_REUSE_MAX = 2**62  # config/celery.py returns a task's connection to the pool
 # In memory: a file would need a writable directory.
@@ -190,6 +193,9 @@ CELERY_BEAT_SCHEDULE = {
 # Events
 
 EVENTS_BROKER_URL = env.str("EVENTS_BROKER_URL", default=CELERY_BROKER_URL)
+EVENTS_BROKER_USER_ID = env.str(
+    "EVENTS_BROKER_USER_ID", default=unquote(urlsplit(EVENTS_BROKER_URL).username or "")
+)
 EVENTS_EXCHANGE = env.str("EVENTS_EXCHANGE", default="order_events")
 EVENTS_SHARDS = env.int("EVENTS_SHARDS", default=4)
 EVENTS_KEEP_DAYS = env.int("EVENTS_KEEP_DAYS", default=None)  # None: for ever

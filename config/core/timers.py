@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from celery import current_task
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -15,8 +16,16 @@ BATCH_SIZE = 5_000  # rows in one run
 
 
 def moment(now: str | None) -> datetime:
-    """Return the moment that a timer is called with, in ISO 8601, or the current time."""
-    return datetime.fromisoformat(now) if now else timezone.now()
+    """Return the moment that a timer is called with, in ISO 8601, or the current time.
+
+    Only a direct call may give one. Raises TypeError if a message of the broker does: whoever may
+    publish there could let all orders expire.
+    """
+    if now is None:
+        return timezone.now()
+    if current_task and not current_task.request.called_directly:
+        raise TypeError("A message cannot set the time of a timer: call the function instead.")
+    return datetime.fromisoformat(now)
 
 
 def for_each(due: QuerySet[Any], act: Callable[[Any], None]) -> int:

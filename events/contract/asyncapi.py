@@ -60,6 +60,11 @@ PROPERTIES: dict[str, dict[str, Any]] = {
     },
     "type": {"type": "string", "description": "The event's name."},
     "app_id": {"const": APP_ID},
+    "user_id": {
+        "type": "string",
+        "description": "The broker's user that published it, which the broker has verified. May be "
+        "absent.",
+    },
     "timestamp": {"type": "integer", "description": "When it happened, in POSIX seconds."},
 }
 

@@ -87,6 +87,9 @@ class Publisher:
             self._probe: tuple[int, float] | None = None  # a tag in flight, and when it was sent
             self.made_at = self.last_used = time.monotonic()
             self._embedded = is_embedded()
+            # RabbitMQ compares it with the user of the connection: so it vouches for the sender.
+            user_id = settings.EVENTS_BROKER_USER_ID
+            self._sender = {"user_id": user_id} if user_id else {}
             self._exchange = settings.EVENTS_EXCHANGE
             # Events that a queue is bound to: a return means that the binding is missing.
             self._routed = {name for name in registry if listeners(name)}
@@ -177,6 +180,8 @@ class Publisher:
                 else:
                     self._wait()
         except (ContentTooLarge, PreconditionFailed) as error:
+            if "user_id property" in str(error):  # EVENTS_BROKER_USER_ID is wrong, not the message
+                raise Unavailable(repr(error)) from error
             raise Refused(repr(error)) from error
         except (*self.connection.connection_errors, *self.connection.channel_errors) as error:
             raise Unavailable(repr(error)) from error
@@ -215,6 +220,7 @@ class Publisher:
                 "type": message.name,
                 "app_id": APP_ID,
                 "timestamp": message.timestamp,
+                **self._sender,
             },
         )
         if self._embedded:

@@ -63,6 +63,7 @@ def test_a_message_follows_the_contract(consumer):
         "message_id": EventRecord.objects.get(name="cart.item_added").id,
         "type": "cart.item_added",
         "app_id": "order-service",
+        "user_id": "guest",
         "timestamp": int(NOON.timestamp()),
         "headers": {
             "CC": ["cart.item_added"],
