@@ -162,7 +162,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_CONSUMER = "config.celery:WorkerConsumer"
 CELERY_WORKER_REDIRECT_STDOUTS = False
-# Who may publish to the broker could shut the workers down.
+# A client that may publish could shut the workers down. And its queue is exclusive: a worker that
+# reconnects while the broker still holds the old connection would exit.
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TIMEZONE = "UTC"
 CELERY_DB_REUSE_MAX = 2**62  # config/celery.py returns a task's connection to the pool

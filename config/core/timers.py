@@ -18,8 +18,8 @@ BATCH_SIZE = 5_000  # rows in one run
 def moment(now: str | None) -> datetime:
     """Return the moment that a timer is called with, in ISO 8601, or the current time.
 
-    Only a direct call may give one. Raises TypeError if a message of the broker does: whoever may
-    publish there could let all orders expire.
+    Only a direct call may give one. Raises TypeError if a message of the broker does: otherwise its
+    publisher could let all orders expire.
     """
     if now is None:
         return timezone.now()

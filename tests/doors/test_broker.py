@@ -45,7 +45,7 @@ def test_a_message_can_neither_stop_a_worker_nor_set_the_time():
 def test_rabbitmq_vouches_for_the_publisher(broker, consumer, settings):
     """It refuses the name of another user; then no message is lost or parked."""
     happen("cart_1", created())
-    settings.EVENTS_BROKER_USER_ID = "somebody"
+    settings.EVENTS_BROKER_USER_ID = "another_user"
     for _ in range(relay.MAX_REFUSALS + 1):
         publish(retries=True)
     pending = Outbox.objects.get()
