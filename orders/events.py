@@ -201,6 +201,20 @@ class StockUnits(LineUnits):
         ]
 
     @classmethod
+    def of_plan(cls, order: "Order") -> list[Self]:
+        """Return the units to send, one item for each line and warehouse."""
+        return [
+            cls(
+                order_item_id=line.id,
+                variant_id=line.variant_id,
+                quantity=quantity,
+                warehouse_id=warehouse_id,
+            )
+            for line in order.lines
+            for warehouse_id, quantity in line.by_warehouse().items()
+        ]
+
+    @classmethod
     def of_write_offs(cls, write_offs: "Iterable[WriteOff]") -> list[Self]:
         """Return the written-off quantities, one item for each line and warehouse."""
         units: Counter[tuple[OrderItem, str | None]] = Counter()
@@ -224,7 +238,11 @@ class OrderReserved(Event):
     order_id: Id
     reservation_id: Id
     allocations: Annotated[
-        list[StockUnits], Meta(description="What Inventory holds for the order from now on.")
+        list[StockUnits],
+        Meta(
+            description="What Inventory holds for the order from now on. Of a confirmed order, "
+            "also units that are not reserved, but sent by their preferred warehouse."
+        ),
     ]
     backordered: Annotated[
         list[LineUnits], Meta(description="Units that wait for a further reservation.")

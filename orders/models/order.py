@@ -252,10 +252,11 @@ class Order(Aggregate):
             if line.backordered != backordered.get(line.id, 0):
                 line.backordered = backordered.get(line.id, 0)
                 self.save_part(line)
+        allocated = self._allocate(reservation_id, allocations)
         return events.OrderReserved(
             order_id=self.id,
             reservation_id=reservation_id,
-            allocations=self._allocate(reservation_id, allocations),
+            allocations=events.StockUnits.of_plan(self) if self.confirmed_at else allocated,
             backordered=events.LineUnits.of_lines(self.quantities.select(backordered)),
         )
 

@@ -12,7 +12,8 @@ from tests.consumers.inventory import RESTOCKED, Key, Level, Place, add_up
 def true_levels() -> dict[str, dict[Place, Level]]:
     """Return what is not zero of each order, by variant and warehouse.
 
-    Reserved are the units of placed and paid orders. Committed are the units that fulfillments of
+    Reserved are the units of placed and paid orders: all of them until Inventory has answered, then
+    those that it has reserved. Committed are the units that fulfillments of
     confirmed orders have and that never left in a shipment. On hand is what has left, subtracted
     from what was received back.
     """
@@ -20,7 +21,10 @@ def true_levels() -> dict[str, dict[Place, Level]]:
     orders = defaultdict(lambda: defaultdict(Counter))
     for order in Order.objects.filter(status__in=["placed", "paid"]):
         for line in order.lines:
-            for warehouse, quantity in line.by_warehouse().items():
+            places = line.by_warehouse().items()
+            if order.reservation_id:
+                places = [(each.warehouse_id, each.quantity) for each in line.allocated]
+            for warehouse, quantity in places:
                 orders[order.id][line.variant_id, warehouse]["reserved"] += quantity
     plans = Fulfillment.objects.exclude(status="cancelled").exclude(order__status="cancelled")
     for plan in plans.prefetch_related("items"):

@@ -327,6 +327,26 @@ def return_some_units_damaged(shop: Shop) -> None:
     ] == [1 - 3, -2, 2 - 4]
 
 
+def reserve_a_part_before_the_payment(shop: Shop) -> None:
+    """The rest goes to its preferred warehouse."""
+    shop.reserve(1, (0, "wh_1", 2))
+    shop.pay()
+    shop.cancel()
+
+
+def reserve_a_part_and_cancel_unpaid(shop: Shop) -> None:
+    shop.reserve(1, (0, "wh_1", 2))
+    shop.cancel()
+
+
+def reserve_a_part_after_the_payment(shop: Shop) -> None:
+    """The rest goes to its preferred warehouse, which had it before."""
+    shop.pay()
+    shop.reserve(1, (0, "wh_1", 2), (2, "wh_3", 1))
+    shop.write_off(0, 1)
+    shop.cancel()
+
+
 def reserve_some_and_cancel(shop: Shop) -> None:
     Policy.objects.create(organization_id="org_1", reservation="backorder")
     shop.pay()
@@ -388,6 +408,9 @@ CANCELLED: list[Callable[[Shop], None]] = [
     write_off_everything,
     write_off_what_is_not_picked,
     move_and_cancel,
+    reserve_a_part_before_the_payment,
+    reserve_a_part_and_cancel_unpaid,
+    reserve_a_part_after_the_payment,
     reserve_some_and_cancel,
     reserve_the_rest_before_the_payment,
     lose_every_parcel_and_write_everything_off,
