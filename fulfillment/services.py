@@ -72,9 +72,9 @@ def pick_item(
     # The order may write units off, or recover lost ones, before the reaction withdraws them here.
     line = fulfillment.order.quantities.line(order_item_id)
     picked = selectors.picked_quantities(fulfillment.order_id)[order_item_id]
-    if max(picked, line.shipped) + quantity > line.active_quantity:
+    if max(picked, line.shipped) + quantity > line.sendable_quantity:
         raise TooManyFulfillmentUnits(
-            f"{order_item_id}: {line.active_quantity} units are not written off, of these "
+            f"{order_item_id}: {line.sendable_quantity} units can be sent, of these "
             f"{max(picked, line.shipped)} are picked or shipped."
         )
     fulfillment.save()
@@ -189,7 +189,7 @@ def assign_backordered(*, order_id: str, allocations: Sequence[StockUnits]) -> N
     order = orders.selectors.get_for_update(order_id)
     if not order.is_fulfillable():
         return
-    unplanned = Counter({line.id: line.active_quantity - line.backordered for line in order.lines})
+    unplanned = Counter({line.id: line.sendable_quantity for line in order.lines})
     unplanned -= selectors.planned_quantities(order_id)
     plan: dict[str | None, Counter[str]] = {}
     for allocation in allocations:
@@ -208,8 +208,8 @@ def withdraw_units(*, order_id: str, items: Sequence[StockUnits], reason: Withdr
     Where those units were picked in the meantime, another warehouse gives up its units for them.
     """
     order = orders.selectors.get_for_update(order_id)
-    active = Counter({line.id: line.active_quantity for line in order.lines})
-    excess = selectors.planned_quantities(order_id) - active  # keeps positive counts only
+    sendable = Counter({line.id: line.sendable_quantity for line in order.lines})
+    excess = selectors.planned_quantities(order_id) - sendable  # keeps positive counts only
     fulfillments = selectors.in_order_of_withdrawal(order_id)
     for warehouse_id in {item.warehouse_id: None for item in items}:
         unneeded = Counter[str]()

@@ -442,10 +442,7 @@ def write_off_unplanned_units(
     order = selectors.get_for_update(order_id)
     planned = fulfillment.selectors.planned_quantities(order_id)
     unplanned = Counter(
-        {
-            line.id: line.active_quantity - line.backordered - planned[line.id]
-            for line in order.lines
-        }
+        {line.id: line.sendable_quantity - planned[line.id] for line in order.lines}
     )
     if order.is_fulfillable() and (short := +(Counter(units) & unplanned)):
         parts = [_units(item, warehouse_id, quantity) for item, quantity in short.items()]

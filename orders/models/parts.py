@@ -124,6 +124,11 @@ class OrderItem(Part):
         """Active units that have not been shipped."""
         return self.active_quantity - self.shipped
 
+    @property
+    def sendable_quantity(self) -> int:
+        """Active units that are not back-ordered, shipped ones included."""
+        return self.active_quantity - self.backordered
+
     def unpicked_quantity(self, picked: int) -> int:
         """Unshipped units that no warehouse has picked; `picked` includes shipped ones."""
         return min(self.unshipped_quantity, self.active_quantity - picked)
@@ -164,7 +169,7 @@ class OrderItem(Part):
 
         Back-ordered units are in no warehouse.
         """
-        remaining = self.active_quantity - self.backordered
+        remaining = self.sendable_quantity
         units = Counter[str | None]()
         for allocation in self.allocated:
             taken = min(allocation.quantity, remaining)

@@ -398,6 +398,20 @@ def move_and_write_off_backordered_units(shop: Shop) -> None:
     assert now(shop.order).status == "delivered"
 
 
+def find_a_lost_parcel_of_an_order_with_backordered_units(shop: Shop) -> None:
+    Policy.objects.create(organization_id="org_1", reservation="backorder")
+    shop.reserve(1, (0, "wh_1", 2))
+    shop.pay()
+    parcel = shop.send("wh_1")
+    lose(parcel, run_reactions=shop.settle)
+    arrive(parcel, run_reactions=shop.settle)
+    assert shop.in_warehouse("wh_1").status == "cancelled"
+    shop.reserve(2, (0, "wh_1", 1), (1, "wh_2", 2), (2, "wh_2", 4))
+    for warehouse in ("wh_1", "wh_2"):
+        arrive(shop.send(warehouse), run_reactions=shop.settle)
+    assert now(shop.order).status == "delivered"
+
+
 CANCELLED: list[Callable[[Shop], None]] = [
     cancel_before_the_reservation,
     cancel_after_the_reservation,
@@ -428,6 +442,7 @@ FINISHED: list[Callable[[Shop], None]] = [
     return_some_units_damaged,
     send_backordered_units_later,
     move_and_write_off_backordered_units,
+    find_a_lost_parcel_of_an_order_with_backordered_units,
 ]
 
 

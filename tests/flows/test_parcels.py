@@ -12,6 +12,7 @@ from fulfillment.models import Fulfillment
 from fulfillment.selectors import TO_UNPACK
 from orders import selectors as order_selectors
 from orders import services as orders
+from orders.models import Policy
 from returns import selectors, services
 from returns.models import Return
 from shipments import selectors as shipment_selectors
@@ -250,6 +251,21 @@ class TestLostAndFound:
         run_reactions()
         assert (now(order).status, counts(order)) == ("delivered", (0, 3, 3, 0))
         assert planned(order) == []
+        expect_consistent(order.id)
+
+    def test_the_replacement_is_not_picked_while_other_units_are_backordered(self, run_reactions):
+        Policy.objects.create(organization_id="org_1", reservation="backorder")
+        order = confirmed({"wh_1": 2}, run_reactions=run_reactions, quantities=(3,))
+        pack(fulfillments(order)[0], run_reactions=run_reactions)
+        found = ship(fulfillments(order)[0], run_reactions=run_reactions)
+        lose(found, run_reactions=run_reactions)
+        again = reach(fulfillments(order)[1], "started")
+        with as_rows():
+            arrive(found, run_reactions=lambda: reactions.run_pending(order.id, "orders"))
+        with pytest.raises(TooManyFulfillmentUnits, match="2 units can be sent, of these 2 are"):
+            pick(again)
+        run_reactions()
+        assert planned(order) == [("cancelled", "wh_1", 0)]
         expect_consistent(order.id)
 
     def test_a_parcel_at_its_sender_is_not_delivered(self, order, run_reactions):
