@@ -109,7 +109,7 @@ def reservation(state: State, order: Row, dice: Random) -> Body:
         named = {"reservation_id": order["reservation_id"] or "res_none"}
         return {"rejected": True, "reason": "no stock", **dice.choice(({}, named, named))}
     allocations = []
-    is_partial = dice.random() < 0.3
+    is_partial = dice.random() < (0.3 if order["reservation_id"] else 0.6)
     for line in order["items"]:
         quantity = line["quantity"] - line["cancelled"]
         if order["is_backordered"] and dice.random() < 0.8:  # a further reservation
@@ -123,7 +123,7 @@ def reservation(state: State, order: Row, dice: Random) -> Body:
             for warehouse, units in ((one, part), (other, quantity - part))
             if units
         ]
-    reservation_id = f"res_{order['id'][-8:]}_{dice.randint(1, 3)}"
+    reservation_id = f"res_{order['id'][-8:]}_{dice.randint(1, 5)}"
     return {"reservation_id": reservation_id, "allocations": allocations}
 
 

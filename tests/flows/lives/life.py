@@ -128,14 +128,14 @@ class Life:
         """Send the most usual command that is allowed; return False if there is none left."""
         state = self.read(order)
         waits = state.order["status"] == "paid" or state.order["is_backordered"]
-        choices = [
-            (each, row)
-            for each, row in allowed(state)
-            if each.weight >= 2 or (waits and each.verb == "reservation")
-        ]
+
+        def urgency(choice: tuple[Command, Row]) -> float:
+            return 9 if waits and choice[0].verb == "reservation" else choice[0].weight
+
+        choices = [choice for choice in allowed(state) if urgency(choice) >= 2]
         if not choices:
             return False
-        each, row = max(choices, key=lambda choice: choice[0].weight)
+        each, row = max(choices, key=urgency)
         self.send(self.build(state, each, row))
         return True
 
