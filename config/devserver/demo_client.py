@@ -22,6 +22,7 @@ from uuid import uuid4
 
 from celery import current_app
 from django.core.management.base import OutputWrapper
+from django.db import connection
 
 from config.devserver.mail import ConsoleBackend
 from events.delivery import broker
@@ -146,10 +147,14 @@ class DemoClient:
         return self.post("/payments", body, key=str(uuid4()))
 
     def run_timer(self, task: str, *, now: datetime, organization_id: str) -> None:
-        """Send a periodic task to the worker, for one organization and another time than now."""
+        """Run a periodic task for one organization, at another time than now.
+
+        It is called here: no message may set the time of a timer.
+        """
         moment = now.isoformat(timespec="seconds")
         self.print(f"    task {task}  now={moment}")
-        current_app.send_task(task, kwargs={"now": moment, "organization_id": organization_id})
+        current_app.tasks[task](now=moment, organization_id=organization_id)
+        connection.close()  # of this thread, which otherwise uses HTTP only
 
     def wait_for(self, stream: str, *names: str) -> None:
         """Print arrivals until these events of a stream are printed. Raises DemoFailed."""

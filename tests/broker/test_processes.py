@@ -47,10 +47,6 @@ def test_effects_follow_their_causes_although_no_worker_ran(consumer):
     deliver_shipment(shipment_id=shipment.id, recipient="Juan Pérez")
     with worker(), process(*CELERY, "beat", "--loglevel=WARNING"):
         wait_until(lambda: not Outbox.objects.exists(), "messages are still pending")
+    expected = ["shipment.dispatched", "order.shipped", "shipment.delivered", "order.delivered"]
     names = [message.properties.type for message in consumer.read()]
-    assert names[-4:] == [
-        "shipment.dispatched",
-        "order.shipped",
-        "shipment.delivered",
-        "order.delivered",
-    ]
+    assert [name for name in names if name in expected] == expected
