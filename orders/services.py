@@ -256,8 +256,9 @@ def confirm_order(*, order_id: str, payment_id: str | None) -> Order:
     NotFullyPaid, InvalidTransition.
     """
     order = selectors.get_for_update(order_id)
-    is_paid = order.status == Order.Status.PAID or bool(order.confirmed_at)
-    if is_paid and order.payment_id == payment_id and not order.is_cancelled():
+    if order.status == Order.Status.PAID:
+        return order  # only its reservation, or an operator who releases it, confirms it
+    if order.confirmed_at and order.payment_id == payment_id and not order.is_cancelled():
         return order
     _confirm(order, payment_id, payments.selectors.received(order.id), request_context.now())
     order.save()

@@ -20,6 +20,7 @@ from config.api.serializers import (
 )
 from events.serializers import AllowedActions
 from returns import models
+from returns.services import RETURNED_TO_SENDER
 
 MAX_ITEMS = 500
 ORDER_ID = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B"  # in examples
@@ -33,6 +34,12 @@ class Note(serializers.CharField):
         super().__init__(max_length=500, default="", allow_blank=True)
 
 
+def check_reason(reason: str) -> None:
+    """Raise ValidationError for the reason that the service itself gives."""
+    if reason == RETURNED_TO_SENDER:
+        raise serializers.ValidationError("Only the service gives this reason, to a parcel.")
+
+
 class ReturnItemCreate(StrictSerializer):
     """Delivered units of an order line, to be returned."""
 
@@ -42,6 +49,7 @@ class ReturnItemCreate(StrictSerializer):
         max_length=200,
         default=None,
         allow_null=True,
+        validators=[check_reason],
         help_text="Overrides the return's reason for this line.",
     )
 
@@ -55,7 +63,7 @@ class ReturnCreate(Body):
         "items": [{"order_item_id": ITEM_ID, "quantity": 1}],
     }
     order_id = OwnId(orders.selectors.with_lines)
-    reason = serializers.CharField(max_length=200)
+    reason = serializers.CharField(max_length=200, validators=[check_reason])
     items = serializers.ListField(child=ReturnItemCreate(), min_length=1, max_length=MAX_ITEMS)
 
     def validate_items(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.operations import endpoint
+from config.api.permissions import MissingScope
 from config.api.views import command
 from config.core.money import InexactAmount
 from events.viewsets import AggregateViewSet
@@ -18,7 +19,7 @@ from returns.exceptions import (
 from returns.filters import ReturnFilters
 from returns.models import Return
 
-OVERRIDE = "returns:override"  # a scope
+OVERRIDE, RECEIVE = "returns:override", "returns:receive"  # scopes
 
 
 class Returns(AggregateViewSet):
@@ -64,7 +65,13 @@ class Returns(AggregateViewSet):
         scope="request",
     )
     def cancel(self, return_request: Return) -> Return:
-        """Cancel a return that has no receipts."""
+        """Cancel a return that has no receipts.
+
+        One of a parcel that comes back also needs the scope `returns:receive`: its units count as
+        lost then, and are sent again.
+        """
+        if return_request.is_of_a_parcel() and not self.caller.may(RECEIVE):
+            raise MissingScope(RECEIVE)
         return services.cancel_return(return_id=return_request.id, **self.body())
 
     @command(serializers.ReceiptCreate, errors=[NotInReturn, TooManyUnits], scope="receive")

@@ -148,8 +148,8 @@ class Order(Aggregate):
         return self.held_at is not None
 
     def is_unanswered(self) -> bool:
-        """Return whether the service holds the order, because Inventory has not answered."""
-        return (self.hold_reason, self.held_by) == (self.HoldReason.RESERVATION, SYSTEM)
+        """Return whether the service holds the paid order, because Inventory has not answered."""
+        return (self.status, self.hold_reason, self.held_by) == ("paid", "reservation", SYSTEM)
 
     def is_not_held(self) -> bool:
         """the order is not on hold"""

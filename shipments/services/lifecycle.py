@@ -177,7 +177,9 @@ def _counts(shipment: Shipment, scan: carriers.Scan) -> bool:
     if shipment.dispatched_at and scan.occurred_at < shipment.dispatched_at - CLOCK_SKEW:
         return False
     if shipment.status == Shipment.Status.LOST:
-        return scan.status == "delivered"
+        # Carriers report the arrival of what comes back as a delivery too.
+        comes_back = any(each.status == Status.RETURNED_TO_SENDER for each in shipment.scans)
+        return scan.status == "delivered" and not comes_back
     is_old = shipment.last_scan_at is not None and scan.occurred_at < shipment.last_scan_at
     return shipment.is_under_way and (scan.status in FINAL or not is_old)
 

@@ -136,6 +136,16 @@ class TestReturnedToTheSender:
         assert not Fulfillment.objects.filter(TO_UNPACK).exists()
         expect_consistent(order.id)
 
+    def test_who_may_request_returns_cannot_declare_a_parcel_lost(
+        self, order, run_reactions, caller
+    ):
+        """Its units would be sent again, although they are on their way back."""
+        path = f"/api/v1/returns/{come_back(order, run_reactions).id}/cancel"
+        refused = caller(scope="returns:request").post(path)
+        assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
+        allowed = caller(scope="returns:request returns:receive").post(path)
+        assert allowed.json()["status"] == "cancelled"
+
     def test_units_that_are_missing_in_the_parcel_are_lost(self, order, run_reactions):
         row = receive(come_back(order, run_reactions), run_reactions, "wh_2", good=1)
         assert (row.status, counts(order)) == ("approved", (0, 2, 0, 0))

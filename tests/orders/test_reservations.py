@@ -185,6 +185,17 @@ class TestConfirmingOnlyWhatIsReserved:
         after = names[names.index("order.reserved") :]
         assert after[:3] == ["order.reserved", "order.confirmed", "fulfillment.opened"]
 
+    def test_a_second_payment_does_not_confirm_an_order_that_waits(self, policy):
+        order = OrderFactory()
+        first = pay(order)
+        policy.reservation = "optional"
+        policy.save()
+        services.confirm_order(order_id=order.id, payment_id="pay_second")
+        waiting = selectors.get(order.id)
+        assert (waiting.status, waiting.payment_id) == ("paid", first.id)
+        self.reserve(order)
+        assert event_data(order, "order.confirmed")["payment_id"] == first.id
+
     def test_an_order_that_is_reserved_first_is_confirmed_by_its_payment(self, run_reactions):
         order = OrderFactory()
         self.reserve(order)

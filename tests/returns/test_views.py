@@ -212,3 +212,14 @@ def test_the_refundable_amount_is_what_the_payment_has_left(api):
         assert (shown["max_refundable"], shown["allowed_actions"]) == (left, actions)
         listed = api.get("/api/v1/returns?to_refund=true").json()["results"]
         assert len(listed) == ("refund" in actions)
+
+
+@pytest.mark.parametrize("place", ["return", "line"])
+def test_only_the_service_gives_the_reason_of_a_parcel(api, place):
+    order = OrderFactory(status="delivered")
+    reasons = {"return": "wrong_size", "line": None} | {place: "returned_to_sender"}
+    item = {"order_item_id": order.lines[0].id, "quantity": 1, "reason": reasons["line"]}
+    body = {"order_id": order.id, "reason": reasons["return"], "items": [item]}
+    response = api.post("/api/v1/returns", body)
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_request")
+    assert "Only the service" in str(response.json()["errors"])

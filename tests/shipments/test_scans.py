@@ -97,11 +97,19 @@ def test_scans_after_the_end_are_stored_without_effect(end):
 
 def test_of_the_scans_after_a_loss_only_the_delivery_counts():
     shipment, before = ShipmentFactory(status="lost"), latest_number()
-    for status in ("in_transit", "exception", "returned_to_sender", "lost"):
+    for status in ("in_transit", "exception", "lost"):
         assert scan(shipment, status).status == "lost"
     assert event_names(shipment.order, after=before) == []
     assert scan(shipment, "delivered").status == "delivered"
     assert "shipment.delivered" in event_names(shipment.order, after=before)
+
+
+def test_a_lost_parcel_that_comes_back_is_not_delivered():
+    """Carriers report its arrival at the sender as a delivery."""
+    shipment, before = ShipmentFactory(status="lost"), latest_number()
+    for status in ("returned_to_sender", "delivered"):
+        assert scan(shipment, status).status == "lost"
+    assert event_names(shipment.order, after=before) == []
 
 
 def test_the_first_scan_dispatches_the_shipment():
