@@ -51,7 +51,6 @@ STOCK_EVENTS = (
     OrderUnitsWrittenOff,
     OrderUnitsReopened,
     OrderUnitsRecovered,
-    OrderUnitsRecovered,
     OrderUnitsReleased,
     FulfillmentUnitsMoved,
 )
