@@ -16,6 +16,8 @@ from celery.signals import (
 )
 from celery.worker.consumer import Consumer
 
+from config import database
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 MAX_RECONNECT_DELAY = 5  # seconds between two attempts of a worker to reach its broker
@@ -28,6 +30,12 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_logging(**kwargs: object) -> None:
     """Do nothing. A receiver of this signal keeps Celery from replacing Django's logging."""
+
+
+@worker_init.connect
+def limit_waiting(**kwargs: object) -> None:
+    """Give the worker's connections the timeouts of a worker."""
+    database.use_timeouts("worker")
 
 
 @worker_init.connect

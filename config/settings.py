@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "config.api.middleware.RequestOrigin",
     "corsheaders.middleware.CorsMiddleware",
     "config.api.middleware.BodyLimit",
+    "config.api.middleware.DatabaseProblems",
     "events.health.Probes",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -127,7 +128,26 @@ else:
             "DATABASE_POOL_SIZE is 1, and a transaction may need a second connection: set 2 or "
             "more, or 0 for no pool."
         )
-    _database["OPTIONS"] = database.postgresql(_pool_size, **_database["OPTIONS"])
+    # A command, such as a migration, may take long, but must not wait for a lock for long: all
+    # requests would wait behind it.
+    DATABASE_TIMEOUTS = {
+        "command": env.str(
+            "DATABASE_TIMEOUTS_COMMAND",
+            default="lock_timeout=15s idle_in_transaction_session_timeout=60s",
+        ),
+        "web": env.str(
+            "DATABASE_TIMEOUTS_WEB",
+            default="lock_timeout=5s statement_timeout=15s idle_in_transaction_session_timeout=60s",
+        ),
+        "worker": env.str(
+            "DATABASE_TIMEOUTS_WORKER",
+            default="lock_timeout=15s statement_timeout=60s "
+            "idle_in_transaction_session_timeout=60s",
+        ),
+    }
+    _database["OPTIONS"] = database.postgresql(
+        _pool_size, DATABASE_TIMEOUTS["command"], **_database["OPTIONS"]
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Celery: a task only says that there is work in the database, so it may get lost or run twice

@@ -14,6 +14,9 @@ django = get_wsgi_application()
 from django.conf import settings  # noqa: E402  (needs Django to be set up)
 from django.core.management.base import BaseCommand  # noqa: E402
 
+from config import database  # noqa: E402
+
+database.use_timeouts("web")
 BaseCommand().check(tags=["events"])  # as manage.py does: no process starts that would lose events
 
 

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 
 from config.core import request_context
 from config.core.exceptions import Conflict
-from config.core.locks import try_lock
+from config.core.locks import is_timeout, try_lock
 from config.core.retry import next_attempt
 from events import schema
 from events.models import EventRecord, Reaction
@@ -193,7 +193,9 @@ def _run(row: Reaction) -> None:
                 _by_name[row.reaction].handler(schema.parse(about.name, about.body), about)
     except Exception as error:
         connection.ensure_connection()
-        if isinstance(error, OperationalError | InterfaceError) and not connection.is_usable():
-            raise  # a lost database connection is no failure of the reaction
+        if isinstance(error, OperationalError | InterfaceError) and (
+            is_timeout(error) or not connection.is_usable()
+        ):
+            raise  # neither a lost connection nor a lock is a failure of the reaction
         logger.exception("%s failed on %s", row.reaction, about.name, extra=about.to_log())
         Reaction.objects.filter(pk=row.pk).update(**_failure(row.attempts + 1, error))

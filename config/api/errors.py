@@ -135,8 +135,8 @@ SHARED = {
     "ServiceUnavailable": ErrorExample(
         503,
         "database_unavailable",
-        "The database or the identity provider does not respond: retry after `Retry-After` "
-        "seconds.",
+        "The database or the identity provider does not respond, or the service is busy: retry "
+        "after `Retry-After` seconds.",
         "The database does not respond. Try again later.",
     ),
 }
@@ -164,6 +164,8 @@ CODES = {
     "identity_provider_unavailable": "The identity provider does not respond: retry after "
     "`Retry-After` seconds.",
     "database_unavailable": "The database does not respond: retry after `Retry-After` seconds.",
+    "busy": "The request waited too long for the database. Nothing was done: retry after "
+    "`Retry-After` seconds.",
     "method_not_allowed": "The URL does not support this method; the header `Allow` names those "
     "that it supports.",
 }

@@ -23,12 +23,12 @@ from rest_framework.status import is_success
 from config.api.authentication import caller_of
 from config.api.models import IdempotencyRecord
 from config.core.exceptions import Conflict, DomainError
+from config.core.locks import LOCK_NOT_AVAILABLE
 
 HEADER = "Idempotency-Key"
 RETENTION = timedelta(hours=24)
 WAIT = "5s"  # for the first request with the same key
 KEY = re.compile(r"^[!-~]{1,255}$")
-_LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE
 
 
 class KeyRequired(APIException):
@@ -118,7 +118,7 @@ def _impatient() -> Iterator[None]:
         try:
             yield
         except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+            if getattr(error.__cause__, "sqlstate", None) == LOCK_NOT_AVAILABLE:
                 raise InProgress(
                     "The first request with this Idempotency-Key is still in progress."
                 ) from error

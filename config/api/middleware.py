@@ -1,4 +1,4 @@
-"""Middleware: the id of each request, the access log, and the limit of the body."""
+"""Middleware: the id of each request, the access log, the limit of the body, and lost databases."""
 
 import logging
 import re
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
 from config.api import problems
@@ -74,3 +75,19 @@ class BodyLimit:
             return self.get_response(request)
         request.META["close_connection"] = True
         return refused
+
+
+class DatabaseProblems:
+    """Return 503 where the database does not respond, outside the API's views too."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Return the problem, or None for another error."""
+        if isinstance(error, InterfaceError | OperationalError):
+            return problems.database_problem(error)
+        return None

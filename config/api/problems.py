@@ -19,6 +19,7 @@ from rest_framework.views import set_rollback
 
 from config.core import request_context
 from config.core.exceptions import BadRequest, Conflict, DomainError, Missing
+from config.core.locks import is_timeout
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -73,8 +74,8 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> JsonResponse:
             return body_too_large()
         case django_errors.SuspiciousOperation():
             return bad_request()
-        case InterfaceError() | OperationalError() if is_away():
-            return database_unavailable()
+        case InterfaceError() | OperationalError() if response := database_problem(exc):
+            return response
     return _unexpected(exc, context["request"])
 
 
@@ -84,13 +85,25 @@ def status_of(error: type[DomainError]) -> int:
     return next((statuses[base] for base in statuses if issubclass(error, base)), 422)
 
 
-def is_away() -> bool:
-    """Return whether the database is unreachable, as opposed to having refused a query."""
-    return connection.connection is None or not connection.is_usable()
+def database_problem(error: Exception) -> JsonResponse | None:
+    """Return 503 if the database is unreachable or took too long; None if it refused a query.
+
+    With 503, the transaction was rolled back and the request can be repeated.
+    """
+    if is_timeout(error):
+        return busy("The database took too long. Try again in a moment.")
+    if connection.connection is None or not connection.is_usable():
+        return database_unavailable()
+    return None
+
+
+def busy(detail: str) -> JsonResponse:
+    """Return 503: nothing was done, and the request can be repeated."""
+    return problem(503, "busy", detail, headers={"Retry-After": "1"})
 
 
 def database_unavailable() -> JsonResponse:
-    """Return 503: the transaction was rolled back, and the request can be repeated."""
+    """Return 503: the database is unreachable."""
     detail = "The database does not respond. Try again later."
     return problem(503, "database_unavailable", detail, headers={"Retry-After": "5"})
 

@@ -1,4 +1,4 @@
-"""Advisory locks, by name."""
+"""Advisory locks, by name, and the timeouts of all locks."""
 
 import threading
 from collections import defaultdict
@@ -8,11 +8,17 @@ from hashlib import blake2b
 
 from django.db import connection, transaction
 
+LOCK_NOT_AVAILABLE, QUERY_CANCELED = "55P03", "57014"  # SQLSTATE
 _in_process: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 def _number(name: str) -> int:
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True)
+
+
+def is_timeout(error: Exception) -> bool:
+    """Return whether PostgreSQL ended a statement that waited or ran for too long."""
+    return getattr(error.__cause__, "sqlstate", None) in (LOCK_NOT_AVAILABLE, QUERY_CANCELED)
 
 
 @contextmanager

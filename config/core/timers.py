@@ -10,6 +10,8 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from config.core.locks import is_timeout
+
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 5_000  # rows in one run
@@ -38,9 +40,9 @@ def for_each(due: QuerySet[Any], act: Callable[[Any], None]) -> int:
     for row_id in list(due.prefetch_related(None).values_list("pk", flat=True)[:BATCH_SIZE]):
         try:
             done += _do(due, row_id, act)
-        except (InterfaceError, OperationalError):
-            raise  # no database, so the others would fail too
-        except Exception:
+        except Exception as error:
+            if isinstance(error, InterfaceError | OperationalError) and not is_timeout(error):
+                raise  # no database, so the others would fail too
             logger.exception("A timer failed on %s", row_id)
     return done
 

@@ -173,8 +173,8 @@ def test_idle_transactions_are_ended_whatever_the_url_sets():
     with connection.cursor() as cursor:
         cursor.execute("SHOW idle_in_transaction_session_timeout")
         assert cursor.fetchone() == ("1min",)
-    asked = database.postgresql(10, options="-c search_path=shop", sslmode="require")
-    assert asked["options"] == f"{database.SERVER} -c search_path=shop"
+    asked = database.postgresql(10, "a=1 b=2", options="-c search_path=shop", sslmode="require")
+    assert asked["options"] == f"-c a=1 -c b=2 {database.SERVER} -c search_path=shop"
     assert asked["sslmode"] == "require"
 
 
