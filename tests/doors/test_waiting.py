@@ -10,17 +10,23 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
+import orders.services
+import returns.services
 from carts.models import Cart
+from carts.services import check_out
+from config.core import numbering
 from config.core.models import NumberSeries
 from config.core.timers import for_each
 from events import reactions
 from events.models import Reaction
 from invoices.models import Invoice
 from orders.models import Order
+from returns.models import Return
 from tests.api.test_problems import check
 from tests.broker.conftest import environment
 from tests.events.sample_events import at_once
 from tests.factories import CartFactory, OrderFactory
+from tests.shipments.factories import ShipmentFactory, scan
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NAMES = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
@@ -143,3 +149,26 @@ def test_a_timer_leaves_out_an_aggregate_that_takes_too_long(caplog):
     with timeouts(statement_timeout="50ms"):
         assert for_each(Cart.objects.order_by("pk"), act) == 1
     assert f"A timer failed on {carts[0].pk}" in caplog.text
+
+
+def test_orders_wait_for_no_number_of_their_organization(monkeypatch):
+    """The numbers of a checkout and of a parcel's return are taken outside their transactions."""
+    for context in (orders, returns):
+        monkeypatch.setattr(context.services, "take_number", numbering.take_number)
+    carts = [CartFactory() for _ in range(2)]
+    parcels = [ShipmentFactory(status="dispatched") for _ in range(2)]
+
+    def work():
+        address = {"name": "A", "line1": "B", "city": "C", "country": "MX"}
+        check_out(cart_id=carts.pop().pk, shipping_address=address)
+        scan(parcels.pop(), "returned_to_sender")
+
+    def work_impatiently():
+        with timeouts(lock_timeout="50ms"):
+            work()
+
+    with transaction.atomic():
+        work()
+        at_once(work_impatiently)
+    assert Return.objects.count() == 2
+    assert not Reaction.objects.exclude(context="invoices").exists()
