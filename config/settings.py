@@ -298,6 +298,10 @@ SPECTACULAR_SETTINGS = openapi.SETTINGS
 API_THROTTLE = env.str("API_THROTTLE", default="600/min")
 if API_THROTTLE and not re.fullmatch(r"[1-9][0-9]*/(sec|min|hour|day)", API_THROTTLE):
     raise ImproperlyConfigured("API_THROTTLE must be a rate like 600/min, or empty for no limit.")
+# Of the 8 threads of a web process: for requests of one organization, and for calls to gateways and
+# carriers. 0: no limit.
+API_ORGANIZATION_SLOTS = env.int("API_ORGANIZATION_SLOTS", default=6)
+API_OUTBOUND_SLOTS = env.int("API_OUTBOUND_SLOTS", default=4)
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/api/v1/"
 CORS_ALLOW_HEADERS = [

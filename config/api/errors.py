@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from rest_framework.exceptions import APIException
 
 from config.api import problems
+from config.api.bulkheads import Busy
 from config.core.exceptions import DomainError
 
 
@@ -164,8 +165,7 @@ CODES = {
     "identity_provider_unavailable": "The identity provider does not respond: retry after "
     "`Retry-After` seconds.",
     "database_unavailable": "The database does not respond: retry after `Retry-After` seconds.",
-    "busy": "The request waited too long for the database. Nothing was done: retry after "
-    "`Retry-After` seconds.",
+    "busy": ErrorExample.of(Busy).meaning,
     "method_not_allowed": "The URL does not support this method; the header `Allow` names those "
     "that it supports.",
 }

@@ -1,11 +1,13 @@
 """The base class of the API's views."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial, wraps
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.db.models import Model, QuerySet
-from django.http import Http404
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
 from django_filters.rest_framework import DjangoFilterBackend, MultipleChoiceFilter
 from rest_framework import viewsets
 from rest_framework.decorators import action
@@ -15,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from config.api import idempotency
+from config.api import bulkheads, idempotency
 from config.api.authentication import Caller, caller_of
 from config.api.operations import endpoint, operation_of
 from config.api.permissions import MissingScope
@@ -42,8 +44,13 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
     filter_backends = [DjangoFilterBackend]
     http_method_names = ["get", "head", "post", "patch", "delete"]
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        with ExitStack() as self._slots:
+            return super().dispatch(request, *args, **kwargs)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        self._slots.enter_context(bulkheads.request_of(self.caller.organization_id))
         if not request.path.isprintable():
             raise Http404  # no id has such characters, and PostgreSQL does not accept all of them
         if str(request.method).lower() not in self.action_map:
@@ -60,6 +67,8 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
             if self.action in self.idempotency_key_required and idempotency.key_of(request) is None:
                 raise idempotency.KeyRequired
             if self.action in self.calls_outside:
+                outbound = bulkheads.outbound_call_of(self.caller.organization_id)
+                self._slots.enter_context(outbound)
                 return
             self.post = partial(idempotency.run, handler)
 

@@ -1,6 +1,7 @@
 """A client of the REST API that knows nothing of the service but its address."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -117,10 +118,12 @@ class Client:
             sent = json.dumps(body) if body is not None else None
             connection.request(method, f"/api/v1{path}", sent, headers)
             response = connection.getresponse()
-            return Response(
-                response.status, json.loads(response.read() or "null", parse_float=Decimal)
-            )
+            parsed = json.loads(response.read() or "null", parse_float=Decimal)
+            if response.status != 503 or parsed["code"] != "busy":
+                return Response(response.status, parsed)
         except (HTTPException, OSError, ValueError) as error:
             return Response(0, repr(error))
         finally:
             connection.close()
+        time.sleep(int(response.headers["Retry-After"]))
+        return self._exchange(method, path, body, headers)
