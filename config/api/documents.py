@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import threading
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
@@ -18,13 +19,17 @@ from rest_framework.request import Request
 from config.api import errors, idempotency, operations, permissions
 from config.api.errors import ErrorExample
 
+_generating = threading.Lock()
+
 
 @api_view(["GET"])
 @authentication_classes([])
 @permission_classes([])
 def schema(request: Request) -> HttpResponse:
     """Return the OpenAPI document."""
-    return HttpResponse(_document(), content_type="application/json")
+    with _generating:  # drf-spectacular may fail in two threads at once
+        document = _document()
+    return HttpResponse(document, content_type="application/json")
 
 
 @cache
