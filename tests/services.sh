@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks that a browser is installed and that PostgreSQL and RabbitMQ answer where the tests expect
+# Checks that nginx and a browser are installed and that PostgreSQL and RabbitMQ answer where the tests expect
 # them. Installs and starts what is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -68,6 +68,10 @@ start_rabbitmq() {
     install rabbitmq-server || true
     service rabbitmq-server start >/dev/null 2>&1 || rabbitmq-server -detached >/dev/null 2>&1
 }
+
+command -v nginx /usr/sbin/nginx >/dev/null ||
+    { on_debian_as_root && install nginx-light && { service nginx stop >/dev/null || true; }; } ||
+    { echo "Install nginx (Debian: apt-get install nginx-light; macOS: brew install nginx)." >&2; exit 1; }
 
 # Use an installed browser, else install Debian's, else Playwright's.
 command -v chromium chromium-browser google-chrome >/dev/null ||

@@ -166,6 +166,8 @@ CODES = {
     "`Retry-After` seconds.",
     "database_unavailable": "The database does not respond: retry after `Retry-After` seconds.",
     "busy": ErrorExample.of(Busy).meaning,
+    "service_unavailable": "The service does not respond, or not in time: retry after "
+    "`Retry-After` seconds, with the same `Idempotency-Key`.",
     "method_not_allowed": "The URL does not support this method; the header `Allow` names those "
     "that it supports.",
 }

@@ -176,13 +176,17 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 @contextmanager
-def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Python on this test's database and broker; kill it and its children at the end."""
+def process(*arguments: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Run Python on this test's database and broker; kill it and its children at the end.
+
+    `options` are those of `subprocess.Popen`.
+    """
     running = subprocess.Popen(
         [sys.executable, *arguments],
         env=environment(DJANGO_SETTINGS_MODULE="config.settings"),
         cwd=settings.BASE_DIR,
         start_new_session=True,
+        **options,
     )
     try:
         yield running

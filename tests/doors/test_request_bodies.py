@@ -1,52 +1,47 @@
-"""gunicorn and the application read a request body completely or refuse it."""
+"""nginx, gunicorn and the application read a request body completely or refuse it."""
 
 import http.client
 import json
 import socket
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
 from django.db import connection
 
 from config.api import tokens
-from tests.broker.conftest import process, wait_until
+from tests.doors import servers
 from tests.returns.factories import ReturnFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LIMIT = 1024 * 1024
 
 
-@pytest.fixture
-def web(unused_tcp_port):
-    """Start gunicorn as the image does; return a function that sends raw bytes."""
-    address = ("127.0.0.1", unused_tcp_port)
-    command = ("-m", "gunicorn", "--config=python:config.gunicorn", "config.wsgi")
+@pytest.fixture(params=["gunicorn", "nginx"])
+def web(request, tmp_path):
+    """Start gunicorn, alone or behind nginx; return a function that sends raw bytes."""
     token = tokens.issue(
         organization_id="org_1", subject="user_1", scope="*", lifetime=timedelta(minutes=5)
     )
+    with ExitStack() as stack:
+        address = stack.enter_context(servers.gunicorn())
+        if request.param == "nginx":
+            address = stack.enter_context(servers.nginx(tmp_path, address))
 
-    def send(path, body, *headers, method="POST", complete=True):
-        lines = [
-            f"{method} {path} HTTP/1.1",
-            "Host: localhost",
-            f"Authorization: Bearer {token}",
-            "Content-Type: application/json",
-            *headers,
-        ]
-        with socket.create_connection(address, timeout=20) as client:
-            client.sendall("\r\n".join([*lines, "", ""]).encode() + body)
-            if not complete:
-                client.shutdown(socket.SHUT_WR)
-            return read_response(client)
+        def send(path, body, *headers, method="POST", complete=True):
+            lines = [
+                f"{method} {path} HTTP/1.1",
+                "Host: localhost",
+                f"Authorization: Bearer {token}",
+                "Content-Type: application/json",
+                *headers,
+            ]
+            with socket.create_connection(address, timeout=20) as client:
+                client.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+                if not complete:
+                    client.shutdown(socket.SHUT_WR)
+                return read_response(client)
 
-    def is_up():
-        try:
-            return send("/health/live", b"", method="GET")[0] == 200
-        except ConnectionError:
-            return False
-
-    with process(*command, f"--bind=127.0.0.1:{unused_tcp_port}"):
-        wait_until(is_up, "gunicorn does not respond")
         yield send
 
 
@@ -57,8 +52,14 @@ def read_response(client):
     body = response.read()
     if response.getheader("Content-Type", "").endswith("json"):  # otherwise it is gunicorn's page
         body = json.loads(body)
-    closed = response.getheader("Connection") == "close" and client.recv(1) == b""
-    return response.status, body, closed
+    return response.status, body, response.getheader("Connection") == "close" and ends(client)
+
+
+def ends(client):
+    try:
+        return client.recv(1) == b""
+    except ConnectionResetError:
+        return True
 
 
 def chunked(body, size=7):
