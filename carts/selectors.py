@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.conf import settings
 from django.db.models import (
@@ -13,16 +14,29 @@ from django.db.models import (
     OuterRef,
     QuerySet,
     Subquery,
+    Sum,
     Value,
 )
 from django.db.models.functions import Coalesce
 
 from carts.models import Cart, CartItem, Policy
+from config.core.money import MoneyField
 
 
 def with_lines() -> QuerySet[Cart]:
     """Return carts with their lines."""
     return Cart.objects.prefetch_related("items")
+
+
+def with_value() -> QuerySet[Cart]:
+    """Return carts with `units` and `amount`, what `items_count` and `value` are of their lines."""
+    lines = CartItem.objects.filter(cart=OuterRef("pk")).order_by().values("cart")
+    units = lines.annotate(sum=Sum("quantity")).values("sum")
+    amount = lines.annotate(sum=Sum(F("quantity") * F("unit_price"))).values("sum")
+    return Cart.objects.annotate(
+        units=Coalesce(Subquery(units), 0),
+        amount=Coalesce(Subquery(amount), Decimal(0), output_field=MoneyField()),
+    )
 
 
 def get_for_update(cart_id: str) -> Cart:

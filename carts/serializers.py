@@ -87,3 +87,10 @@ class Cart(serializers.Serializer):
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     allowed_actions = AllowedActions(models.Cart)
+
+
+class CartSummary(Cart):
+    """A cart of a list, which is read with its sums instead of its lines."""
+
+    items_count = serializers.IntegerField(source="units")
+    value = MoneyOut(source="amount")

@@ -33,6 +33,9 @@ class Carts(AggregateViewSet):
     queryset = selectors.with_lines()
     serializer_class = serializers.Cart
     filterset_class = CartFilters
+    lines = ("items",)
+    summaries = selectors.with_value()
+    summary_class = serializers.CartSummary
     idempotency_key_required = frozenset({"checkout"})
 
     @endpoint(request=serializers.CartCreate, status=201, example="cart_created", scope="fill")

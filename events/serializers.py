@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.drainage import set_override
 from rest_framework import serializers
 
 from events.aggregate import Aggregate
@@ -12,4 +13,7 @@ class AllowedActions(serializers.ListField):
 
     def __init__(self, aggregate: type[Aggregate], **kwargs: Any) -> None:
         verbs = dict.fromkeys(row.verb for row in aggregate.transitions() if row.verb)
-        super().__init__(child=serializers.ChoiceField(list(verbs)), **kwargs)
+        child = serializers.ChoiceField(list(verbs))
+        set_override(child, "field", {"type": "string", "enum": list(verbs)})
+        set_override(child, "field_component_name", f"{aggregate.__name__}AllowedActions")
+        super().__init__(child=child, **kwargs)

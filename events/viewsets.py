@@ -1,12 +1,16 @@
 """The views of an aggregate."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
+from django.db.models import PositiveIntegerField, QuerySet, Sum
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.serializers import Serializer
 
 from config.api.errors import ErrorExample
 from config.api.operations import Operation, declared, example_response
+from config.api.serializers import without
 from config.api.views import ContextViewSet
 from events.aggregate import Aggregate, InvalidTransition
 
@@ -16,7 +20,15 @@ class AggregateViewSet(ListModelMixin, RetrieveModelMixin, ContextViewSet):
 
     An action whose name is a verb of the transition table documents `invalid_transition`; one
     with another name declares its `verb`.
+
+    `lines` are the fields that hold the row's lines. A list has them only with `expand=` the first
+    of these; without, it reads `summaries`, the rows without their lines, and shows them with
+    `summary_class`. Each is by default that of one row.
     """
+
+    lines: ClassVar[tuple[str, ...]] = ()
+    summaries: ClassVar[QuerySet[Any] | None] = None
+    summary_class: ClassVar[type[Serializer[Any]] | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -27,6 +39,41 @@ class AggregateViewSet(ListModelMixin, RetrieveModelMixin, ContextViewSet):
                 errors = _invalid_transition(cast(Any, cls.queryset).model, verb, operation)
                 declared.update({error.code: error for error in errors})
                 action.operation = replace(operation, errors=(*errors, *operation.errors))
+
+    @property
+    def is_summary(self) -> bool:
+        """Whether the response is a list of rows without their lines."""
+        is_list = self.lines and self.action == "list"
+        return bool(is_list and "expand" not in self.request.query_params)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if self.is_summary and self.summaries is not None:
+            return self.visible(self.summaries.all())
+        return super().get_queryset()
+
+    def get_serializer_class(self) -> type[Any]:
+        whole: Any = super().get_serializer_class()
+        return without(self.summary_class or whole, self.lines) if self.is_summary else whole
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        page = super().paginate_queryset(queryset)
+        if page and self.is_summary and self.summaries is not None:
+            _add_line_totals(page)
+        return page
+
+
+def _add_line_totals(rows: Sequence[Any]) -> None:
+    """Give each row one line that has the sums of all, from which it derives what is allowed."""
+    items = rows[0]._meta.get_field("items")
+    part, key = items.related_model, items.field.attname
+    counters = [f.name for f in part._meta.fields if isinstance(f, PositiveIntegerField)]
+    sums = part.objects.filter(**{f"{key}__in": [row.pk for row in rows]}).order_by().values(key)
+    sums = sums.annotate(**{f"total_{name}": Sum(name) for name in counters})
+    totals = {
+        each[key]: part(**{name: each[f"total_{name}"] for name in counters}) for each in sums
+    }
+    for row in rows:
+        row.lines = [totals[row.pk]] if row.pk in totals else []
 
 
 def _invalid_transition(

@@ -1,6 +1,6 @@
 """The filters of the list of fulfillments."""
 
-from config.api.filters import AnyOf, ContextFilters, FlagFilter, IdFilter
+from config.api.filters import AnyOf, ContextFilters, Expand, FlagFilter, IdFilter
 from fulfillment import selectors
 from fulfillment.models import Fulfillment
 
@@ -8,6 +8,7 @@ from fulfillment.models import Fulfillment
 class FulfillmentFilters(ContextFilters):
     """`?warehouse=wh_101&to_pick=true`."""
 
+    expand = Expand("items")
     status = AnyOf(choices=Fulfillment.Status.choices)
     order = IdFilter(field_name="order_id", help_text="The id of the order.")
     warehouse = IdFilter(field_name="warehouse_id", help_text="The id of the warehouse.")

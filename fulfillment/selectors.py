@@ -27,7 +27,12 @@ WITH_SHORT_UNITS = Q(
 
 def with_lines() -> QuerySet[Fulfillment]:
     """Return fulfillments with their lines and their order."""
-    return Fulfillment.objects.select_related("order").prefetch_related("items")
+    return without_lines().prefetch_related("items")
+
+
+def without_lines() -> QuerySet[Fulfillment]:
+    """Return fulfillments with their order."""
+    return Fulfillment.objects.select_related("order")
 
 
 def get(fulfillment_id: str) -> Fulfillment:

@@ -30,6 +30,8 @@ class Fulfillments(AggregateViewSet):
     queryset = selectors.with_lines()
     serializer_class = serializers.Fulfillment
     filterset_class = FulfillmentFilters
+    lines = ("items",)
+    summaries = selectors.without_lines()
 
     @command(
         serializers.FulfillmentStart,

@@ -2,13 +2,14 @@
 
 from django_filters import rest_framework as filters
 
-from config.api.filters import AnyOf, ContextFilters, CreatedFilter, IdFilter
+from config.api.filters import AnyOf, ContextFilters, CreatedFilter, Expand, IdFilter
 from invoices.models import Invoice
 
 
 class InvoiceFilters(ContextFilters):
     """`?order=order_01J…`, `?status=issued`."""
 
+    expand = Expand("lines")
     status = AnyOf(choices=Invoice.Status.choices)
     number = filters.CharFilter(
         field_name="number", help_text="The invoice number: `INV-2025-0001`."

@@ -22,6 +22,7 @@ class Invoices(AggregateViewSet):
     queryset = selectors.with_parts()
     serializer_class = serializers.Invoice
     filterset_class = InvoiceFilters
+    lines = ("lines",)
 
     @action(detail=True, renderer_classes=RENDERERS)
     @endpoint(response=Pdf, operation_id="get_invoice_pdf", errors=[NotRendered])

@@ -6,6 +6,7 @@ from config.api.filters import (
     AnyOf,
     ContextFilters,
     CreatedFilter,
+    Expand,
     FlagFilter,
     IdFilter,
     MomentFilter,
@@ -17,6 +18,7 @@ from orders.models import Order
 class OrderFilters(ContextFilters):
     """`?status=placed&status=confirmed&customer=cust_789`."""
 
+    expand = Expand("items")
     status = AnyOf(choices=Order.Status.choices)
     number = filters.CharFilter(
         field_name="number", help_text="The order number, such as `ORD-2025-0001`."

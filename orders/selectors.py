@@ -78,8 +78,13 @@ class PaymentTotals(Protocol):
 
 def with_payment_totals() -> QuerySet[Order]:
     """Return orders with their lines, `captured`, `refunded`, and `is_stock_unreleased`."""
+    return without_lines().prefetch_related("items__allocations")
+
+
+def without_lines() -> QuerySet[Order]:
+    """Return orders with `captured`, `refunded`, and `is_stock_unreleased`."""
     captured, refunded = map(payments.selectors.sum_of, ("captured", "refunded"))
-    rows = with_lines().annotate(captured=captured, refunded=refunded)
+    rows = Order.objects.annotate(captured=captured, refunded=refunded)
     return rows.annotate(is_stock_unreleased=WITH_UNRELEASED_UNITS)  # type: ignore[no-redef]
 
 

@@ -37,6 +37,8 @@ class Orders(AggregateViewSet):
     queryset = selectors.with_payment_totals()
     serializer_class = serializers.Order
     filterset_class = OrderFilters
+    lines = ("items",)
+    summaries = selectors.without_lines()
 
     @endpoint(
         request=serializers.OrderCreate,

@@ -2,7 +2,7 @@
 
 from django_filters import rest_framework as filters
 
-from config.api.filters import AnyOf, ContextFilters, FlagFilter, IdFilter
+from config.api.filters import AnyOf, ContextFilters, Expand, FlagFilter, IdFilter
 from returns import selectors
 from returns.models import Return
 
@@ -10,6 +10,7 @@ from returns.models import Return
 class ReturnFilters(ContextFilters):
     """`?order=order_456&status=approved`."""
 
+    expand = Expand("items")
     status = AnyOf(choices=Return.Status.choices)
     order = IdFilter(field_name="order_id", help_text="The id of the order.")
     rma_number = filters.CharFilter(help_text="The RMA number: `RMA-2025-0001`.")

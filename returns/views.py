@@ -29,6 +29,8 @@ class Returns(AggregateViewSet):
     queryset = selectors.with_parts()
     serializer_class = serializers.Return
     filterset_class = ReturnFilters
+    lines = ("items", "receipts")
+    summaries = selectors.with_refundable()
     # Without a key, a repeated request would look like a second receipt, refund or closing.
     idempotency_key_required = frozenset({"receive", "refund", "close"})
 

@@ -2,7 +2,7 @@
 
 from django_filters import rest_framework as filters
 
-from config.api.filters import AnyOf, ContextFilters, FlagFilter, IdFilter
+from config.api.filters import AnyOf, ContextFilters, Expand, FlagFilter, IdFilter
 from shipments import selectors
 from shipments.models import Shipment
 
@@ -10,6 +10,7 @@ from shipments.models import Shipment
 class ShipmentFilters(ContextFilters):
     """The query parameters of the list: `?order=order_456&status=dispatched`."""
 
+    expand = Expand("items")
     status = AnyOf(choices=Shipment.Status.choices)
     order = IdFilter(field_name="order_id", help_text="The id of the order.")
     fulfillment = IdFilter(field_name="fulfillment_id", help_text="The id of the fulfillment.")

@@ -26,7 +26,12 @@ _HAS_NUMBER = (Shipment.Status.LABEL_CREATED, *Shipment.UNDER_WAY)
 
 def with_parts() -> QuerySet[Shipment]:
     """Return shipments with their items, labels and scans, and their order."""
-    parts = ("items", "label_set", "scan_set")
+    return without_items().prefetch_related("items")
+
+
+def without_items() -> QuerySet[Shipment]:
+    """Return shipments with their labels and scans, and their order."""
+    parts = ("label_set", "scan_set")
     return Shipment.objects.select_related("order").prefetch_related(*parts)
 
 

@@ -43,6 +43,8 @@ class Shipments(AggregateViewSet):
     queryset = selectors.with_parts()
     serializer_class = serializers.Shipment
     filterset_class = ShipmentFilters
+    lines = ("items",)
+    summaries = selectors.without_items()
     calls_outside = frozenset({"label"})
 
     def get_renderers(self) -> list[BaseRenderer]:

@@ -81,6 +81,17 @@ class FlagFilter(filters.TypedChoiceFilter):
         return qs.filter(self.condition if value else ~self.condition)
 
 
+class Expand(filters.ChoiceFilter):
+    """Whether the rows of a list have their lines, which are the field `name`."""
+
+    def __init__(self, name: str) -> None:
+        help_text = f"With `{name}`, each row has its `{name}`, as a single one has."
+        super().__init__(choices=[(name, name)], help_text=help_text)
+
+    def filter(self, qs: QuerySet[Any], value: str | None) -> QuerySet[Any]:
+        return qs  # the view chooses the rows' fields
+
+
 def _describe(one: filters.Filter, schema: dict[str, Any]) -> None:
     set_override(one, "field", schema | {"description": one.extra["help_text"]})
 

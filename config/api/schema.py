@@ -21,7 +21,7 @@ from rest_framework.renderers import BaseRenderer
 from config.api import errors, idempotency, problems
 from config.api.errors import ErrorExample
 from config.api.operations import Operation, example_response, operation_of
-from config.api.serializers import PRINTABLE, Body, StrictSerializer
+from config.api.serializers import PRINTABLE, Body, StrictSerializer, summary_of
 from config.api.tokens import LONGEST_ID
 from config.api.views import DELEGATE, ContextViewSet
 
@@ -117,7 +117,16 @@ class Schema(AutoSchema):
         """The serializer or Struct of a successful response, or None for an empty one."""
         if self.operation.response or not self._has_token:
             return self.operation.response
-        return self.view.get_serializer_class()
+        return summary_of(self._whole, self._lines) if self._lines else self._whole
+
+    @property
+    def _whole(self) -> Any:
+        return self.view.serializer_class
+
+    @property
+    def _lines(self) -> tuple[str, ...]:
+        """The fields that a list has only if the request expands them."""
+        return getattr(self.view, "lines", ()) if self._is_list_view() else ()
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         """Whether this is a list with pages and filters; one with a query serializer is not."""
@@ -149,9 +158,7 @@ class Schema(AutoSchema):
             examples.append(
                 OpenApiExample(
                     "response",
-                    response.example
-                    if _is_renderer(response)
-                    else example_response(response, self.operation.example),
+                    response.example if _is_renderer(response) else self._example(response),
                     response_only=True,
                     status_codes=[str(status) for status in self.operation.statuses],
                     media_type=getattr(response, "media_type", None),
@@ -163,6 +170,12 @@ class Schema(AutoSchema):
         if body is not None:
             examples.append(OpenApiExample("body", body, request_only=True))
         return examples
+
+    def _example(self, response: type[Any]) -> Any:
+        if not self._lines:
+            return example_response(response, self.operation.example)
+        row = example_response(self._whole, None)
+        return {name: value for name, value in row.items() if name not in self._lines}
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import cache
 from inspect import cleandoc
 from typing import Any, ClassVar
 
@@ -50,6 +51,29 @@ def _is_of_type(field: serializers.Field[Any, Any, Any, Any], value: object) -> 
         case serializers.CharField():
             return isinstance(value, str)
     return True
+
+
+@cache
+def without(serializer: type[Any], fields: tuple[str, ...]) -> type[Any]:
+    """Return the serializer without some of its fields."""
+    return type(serializer.__name__, (serializer,), dict.fromkeys(fields))
+
+
+@cache
+def summary_of(serializer: type[Any], fields: tuple[str, ...]) -> type[Any]:
+    """Return the serializer for the OpenAPI document, where lists may leave out these fields."""
+
+    class Summary(serializer):  # type: ignore[misc]
+        def get_fields(self) -> Any:
+            found = super().get_fields()
+            for name in fields:
+                found[name].required = False
+            return found
+
+    names = " and ".join(f"`{name}`" for name in fields)
+    Summary.__doc__ = f"A row of a list: it has {names} only with `expand={fields[0]}`."
+    Summary.__name__ = f"{serializer.__name__}Summary"
+    return Summary
 
 
 class Body(StrictSerializer):

@@ -80,7 +80,9 @@ def test_short_units_are_moved_or_written_off(api):
     post(api, fulfillment, "move", {"warehouse_id": "wh_2", **one})
     left = post(api, fulfillment, "write-off", one)
     assert (left["items"][0]["quantity"], left["items"][0]["short"]) == (1, 0)
-    moved = api.get(f"{URL}?order={fulfillment.order_id}&warehouse=wh_2").json()["results"]
+    moved = api.get(f"{URL}?order={fulfillment.order_id}&warehouse=wh_2&expand=items").json()[
+        "results"
+    ]
     assert [each["items"][0]["quantity"] for each in moved] == [1]
 
 

@@ -97,8 +97,10 @@ class Client:
         return response.body
 
     def rows(self, path: str) -> list[Any]:
-        """Return all rows of a list, oldest first."""
-        return list(self._pages(path))[::-1]
+        """Return all rows of a list with their lines, oldest first."""
+        resource, _, query = path.partition("?")
+        lines = {"/payments": "", "/invoices": "expand=lines"}.get(resource, "expand=items")
+        return list(self._pages(f"{resource}?{query}&{lines}"))[::-1]
 
     def entries(self, path: str) -> list[Any]:
         """Return all entries of a timeline, oldest first."""
