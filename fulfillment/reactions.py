@@ -52,36 +52,20 @@ def cancel_fulfillments(event: OrderCancelled, about: EventRecord) -> None:
 
 @reacts_to(ShipmentLost)
 def send_lost_units_again(event: ShipmentLost, about: EventRecord) -> None:
-    """Assign the shipment's units to its warehouse again, unless it has arrived by now."""
-    shipment = shipments.selectors.get(event.shipment_id)
-    if shipment.delivered_at is None:
-        services.mark_units_lost(
-            fulfillment_id=shipment.fulfillment_id,
-            shipment_id=event.shipment_id,
-            units=shipment.units,
-        )
+    """Assign the shipment's units to its warehouse again."""
+    _send_again(event.shipment_id, event.items)
 
 
 @reacts_to(ReturnParcelReceived)
 def send_received_units_again(event: ReturnParcelReceived, about: EventRecord) -> None:
     """Assign the usable units of a parcel that came back to the warehouse that received them."""
-    services.mark_units_lost(
-        fulfillment_id=shipments.selectors.get(event.shipment_id).fulfillment_id,
-        shipment_id=event.shipment_id,
-        units=_units(event.items),
-        unusable=_units(event.unusable),
-        warehouse_id=event.warehouse_id,
-    )
+    _send_again(event.shipment_id, event.items, event.unusable, event.warehouse_id)
 
 
 @reacts_to(ReturnParcelMissing)
 def send_missing_units_again(event: ReturnParcelMissing, about: EventRecord) -> None:
     """Assign units of a parcel that did not come back to their warehouse again."""
-    services.mark_units_lost(
-        fulfillment_id=shipments.selectors.get(event.shipment_id).fulfillment_id,
-        shipment_id=event.shipment_id,
-        units=_units(event.items),
-    )
+    _send_again(event.shipment_id, event.items)
 
 
 @reacts_to(OrderUnitsRecovered)
@@ -92,6 +76,24 @@ def withdraw_recovered_units(event: OrderUnitsRecovered, about: EventRecord) -> 
         shipment_id=event.shipment_id,
         items=event.items,
     )
+
+
+def _send_again(
+    shipment_id: str,
+    items: Sequence[LineUnits],
+    unusable: Sequence[LineUnits] = (),
+    warehouse_id: str | None = None,
+) -> None:
+    """Assign units of a shipment again, unless it has arrived by now."""
+    shipment = shipments.selectors.get(shipment_id)
+    if shipment.delivered_at is None:
+        services.mark_units_lost(
+            fulfillment_id=shipment.fulfillment_id,
+            shipment_id=shipment_id,
+            units=_units(items),
+            unusable=_units(unusable),
+            warehouse_id=warehouse_id,
+        )
 
 
 def _units(items: Sequence[LineUnits]) -> dict[str, int]:

@@ -189,8 +189,7 @@ def assign_backordered(*, order_id: str, allocations: Sequence[StockUnits]) -> N
     order = orders.selectors.get_for_update(order_id)
     if not order.is_fulfillable():
         return
-    unplanned = Counter({line.id: line.sendable_quantity for line in order.lines})
-    unplanned -= selectors.planned_quantities(order_id)
+    unplanned = _unplanned(order)
     plan: dict[str | None, Counter[str]] = {}
     for allocation in allocations:
         units = Counter({allocation.order_item_id: allocation.quantity}) & unplanned
@@ -267,8 +266,8 @@ def mark_units_lost(
 ) -> None:
     """Count units that were lost or came back with a shipment as lost, and assign them again.
 
-    `warehouse_id` gets them, by default the same one. `unusable` ones are not assigned, and none
-    if the order is cancelled.
+    `warehouse_id` gets them, by default the same one. `unusable` ones are not assigned, nor are
+    those that the order does not wait for.
     """
     fulfillment, unusable = selectors.get_for_update(fulfillment_id), unusable or {}
     warehouse_id = warehouse_id or fulfillment.warehouse_id
@@ -276,9 +275,10 @@ def mark_units_lost(
         units=units, unusable=unusable, shipment_id=shipment_id, to_warehouse_id=warehouse_id
     )
     fulfillment.save()
-    usable = Counter(units) - Counter(unusable)
-    if usable and fulfillment.order.is_fulfillable():
-        _assign(fulfillment.order, warehouse_id, usable, reason="lost")
+    order = orders.selectors.get_for_update(fulfillment.order_id)
+    usable = (Counter(units) - Counter(unusable)) & _unplanned(order)
+    if usable and order.is_fulfillable():
+        _assign(order, warehouse_id, usable, reason="lost")
 
 
 @transaction.atomic(savepoint=False)
@@ -290,6 +290,12 @@ def recover_units(*, fulfillment_id: str, shipment_id: str, items: Sequence[Stoc
     fulfillment.recover(units=units, shipment_id=shipment_id)
     fulfillment.save()
     withdraw_units(order_id=fulfillment.order_id, items=items, reason="recovered")
+
+
+def _unplanned(order: "Order") -> Counter[str]:
+    """Return the units that are to be sent and assigned to no warehouse."""
+    sendable = Counter({line.id: line.sendable_quantity for line in order.lines})
+    return sendable - selectors.planned_quantities(order.id)
 
 
 def _assign(

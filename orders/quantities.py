@@ -15,6 +15,7 @@ from orders.exceptions import (
 
 if TYPE_CHECKING:
     from orders.models import OrderItem
+    from orders.models.parts import Allocation
 
 Units = Mapping[str, int]  # quantities by order_item_id
 Stock = Counter[tuple[str, str | None]]  # quantities by variant_id and warehouse_id
@@ -127,23 +128,18 @@ class Quantities:
             stock[variant_id, each["warehouse_id"]] += each["quantity"]
         return stock
 
-    def has_allocation_of(self, reservation_id: str) -> bool:
-        """Return whether the reservation has allocated units of a line."""
-        return any(
-            allocation.reservation_id == reservation_id
-            for line in self.lines
-            for allocation in line.allocated
-        )
+    def allocations(self) -> "list[Allocation]":
+        """Return the allocations of all reservations, by line."""
+        return [allocation for line in self.lines for allocation in line.allocated]
+
+    def allocated(self, *, besides: str | None = None) -> list[AllocationData]:
+        """Return what is allocated, without the reservation with the id `besides`."""
+        return [each.data for each in self.allocations() if each.reservation_id != besides]
 
     def is_allocated_as(self, reservation_id: str, allocations: Sequence[AllocationData]) -> bool:
         """Return whether the lines already have these allocations of the reservation."""
-        given = {(a["order_item_id"], a["warehouse_id"], a["quantity"]) for a in allocations}
-        return given == {
-            (line.id, allocation.warehouse_id, allocation.quantity)
-            for line in self.lines
-            for allocation in line.allocated
-            if allocation.reservation_id == reservation_id
-        }
+        own = [a.data for a in self.allocations() if a.reservation_id == reservation_id]
+        return {frozenset(a.items()) for a in allocations} == {frozenset(a.items()) for a in own}
 
     def missing_in(self, allocations: Sequence[AllocationData]) -> Counter[str]:
         """Return the active units that are not allocated."""
@@ -212,7 +208,7 @@ class Quantities:
             )
             for line, quantity in self.select(units)
         }
-        return {item_id: quantity for item_id, quantity in found.items() if quantity}
+        return {item_id: quantity for item_id, quantity in found.items() if quantity > 0}
 
     def expect_unpicked(self, units: Units, picked: Units) -> None:
         """Refuse to write off units that are picked. Raises UnknownOrderItem, UnitsArePicked."""

@@ -8,7 +8,12 @@ import shipments.selectors
 from events.aggregate import InvalidTransition
 from events.models import EventRecord
 from events.reactions import reacts_to
-from fulfillment.events import FulfillmentStarted, FulfillmentUnitsLost, FulfillmentUnitsShort
+from fulfillment.events import (
+    FulfillmentItemShort,
+    FulfillmentStarted,
+    FulfillmentUnitsLost,
+    FulfillmentUnitsShort,
+)
 from orders import selectors, services
 from orders.exceptions import NotFullyPaid
 from orders.models import Order
@@ -70,6 +75,12 @@ def start_processing(event: FulfillmentStarted, about: EventRecord) -> None:
         services.start_processing(
             order_id=event.order_id, warehouse_id=event.warehouse_id, at=event.started_at
         )
+
+
+@reacts_to(FulfillmentItemShort)
+def recover_arrived_units(event: FulfillmentItemShort, about: EventRecord) -> None:
+    """Do not send again what is put back, if the lost shipment arrived in the meantime."""
+    services.recover_arrived_units(order_id=event.order_id)
 
 
 @reacts_to(FulfillmentUnitsShort)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 from typing import Literal, Protocol
 
 from django.conf import settings
@@ -152,6 +153,20 @@ def reservation_timeout(organization_id: str) -> timedelta | None:
     return None if is_optional else timedelta(minutes=minutes)
 
 
+def was_reserved(order: Order, reservation_id: str) -> bool:
+    """Return whether the order has ever held the reservation."""
+    if order.reservation_id is None:
+        return False
+    names = [OrderReserved.name, OrderBackorderReserved.name]
+    rows = EventRecord.objects.filter(stream=order.id, name__in=names)
+    for row in rows:
+        match schema.parse(row.name, row.body):
+            case OrderReserved() | OrderBackorderReserved() as event:
+                if event.reservation_id == reservation_id:
+                    return True
+    return False
+
+
 def unreserved(*, now: datetime, organization_id: str | None = None) -> QuerySet[Order]:
     """Return paid orders that Inventory should have reserved by `now`, and that are not on hold."""
     orders = with_lines().filter(
@@ -170,9 +185,18 @@ def dispatches(order: Order, shipment_id: str) -> list[Dispatch]:
     return rows
 
 
+def arrived_dispatches(order: Order) -> list[list[Dispatch]]:
+    """Return the units of delivered shipments that are to be sent again, for each shipment."""
+    rows = order.dispatches.filter(delivered_at__isnull=False, reopened_quantity__gt=0)
+    shipments = groupby(rows.order_by("shipment_id", "id"), key=lambda row: row.shipment_id)
+    return [list(dispatches) for _, dispatches in shipments]
+
+
 def delivered_at(order: Order) -> dict[str, datetime]:
     """Return the time of each line's latest delivery, by the line's id."""
-    delivered = order.dispatches.filter(delivered_at__isnull=False).values_list("order_item")
+    delivered = order.dispatches.filter(
+        delivered_at__isnull=False, reopened_quantity__lt=F("quantity")
+    ).values_list("order_item")
     return dict(delivered.annotate(Max("delivered_at")))
 
 

@@ -134,7 +134,8 @@ class OrderReservation(Body):
     """Inventory's response: a reservation with its allocations, or a rejection.
 
     A reservation lists all of its allocations; they replace those of the earlier one. If units of
-    the order are back-ordered, a further reservation, with another id, lists those that it adds.
+    the order are back-ordered, a further reservation, with another id, lists those that it adds;
+    its rejection writes off the units that are back-ordered.
     """
 
     example = {

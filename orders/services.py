@@ -1,7 +1,7 @@
 """What can be done with orders: one function per verb."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TypedDict, Unpack
@@ -28,7 +28,7 @@ from orders.exceptions import (
 )
 from orders.models import Order, Policy
 from orders.models.choices import CancellationReason
-from orders.models.parts import DeliveryProof, ItemData, ShipmentData
+from orders.models.parts import DeliveryProof, Dispatch, ItemData, ShipmentData
 from orders.quantities import (
     AllocationRequest,
     Stock,
@@ -171,19 +171,24 @@ def reserve_stock(
 ) -> Order:
     """Record a reservation: all warehouses with the quantities reserved there, by line or variant.
 
-    It replaces the earlier one, or reserves back-ordered units in addition to it. An order that is
-    paid and has waited for this is confirmed.
-    Raises OrderIsCancelled, FulfillmentHasStarted, UnknownOrderItem, AmbiguousVariant,
-    AllocatedTwice, TooManyUnits, PartialReservation, OrderTooLarge, InvalidTransition.
+    It replaces the earlier one, or reserves back-ordered units in addition to it. A correction of
+    one of several reservations replaces its own allocations. An order that is paid and has waited
+    for this is confirmed.
+    Raises OrderIsCancelled, OtherReservation, FulfillmentHasStarted, UnknownOrderItem,
+    AmbiguousVariant, AllocatedTwice, TooManyUnits, PartialReservation, OrderTooLarge,
+    InvalidTransition.
     """
     order = selectors.get_for_update(order_id)
     order.expect_not_cancelled()
     reserved = order.quantities.resolve(allocations)
-    is_known = order.reservation_id == reservation_id
-    is_known = is_known or order.quantities.has_allocation_of(reservation_id)
-    if is_known and order.quantities.is_allocated_as(reservation_id, reserved):
+    is_held = order.holds_reservation(reservation_id)
+    if is_held and order.quantities.is_allocated_as(reservation_id, reserved):
         return order
-    if order.is_reserved_in_parts and not is_known:
+    if not is_held and selectors.was_reserved(order, reservation_id):
+        raise OtherReservation(
+            f"{reservation_id} was replaced by {order.reservation_id}: send a new reservation_id."
+        )
+    if order.is_reserved_in_parts and not is_held:
         _expect_reserved(order, count(reserved).total())
         order.reserve_backordered(reservation_id=reservation_id, allocations=reserved)
         order.save()
@@ -192,7 +197,9 @@ def reserve_stock(
         raise FulfillmentHasStarted(
             f"A warehouse is picking {order_id}: its allocation cannot change any more."
         )
-    backordered = _backordered(order, order.quantities.missing_in(reserved))
+    kept = order.quantities.allocated(besides=reservation_id) if order.is_reserved_in_parts else []
+    missing = order.quantities.missing_in([*kept, *reserved])
+    backordered = _backordered(order, missing)
     order.reserve(reservation_id=reservation_id, allocations=reserved, backordered=backordered)
     if order.status == Order.Status.PAID:
         _confirm_paid(order)
@@ -201,17 +208,21 @@ def reserve_stock(
 
 
 def _backordered(order: Order, missing: Counter[str]) -> Units:
-    """Return the units that wait for a further reservation, as the organization's policy says."""
-    rule = selectors.policy(order.organization_id).reservation if missing else None
-    match rule:
-        case Policy.Reservation.REQUIRED:
-            raise PartialReservation(
-                f"{missing.total()} units of {order.id} are not reserved: reserve all, or reject "
-                "the order."
-            )
-        case Policy.Reservation.BACKORDER:
-            _expect_reserved(order, order.quantities.total("active_quantity") - missing.total())
-            return missing
+    """Return the units that wait for a further reservation, as the organization's policy says.
+
+    An order that waits for one already goes on to do so, whatever the policy is now.
+    """
+    if not missing:
+        return {}
+    rule = selectors.policy(order.organization_id).reservation
+    if order.is_reserved_in_parts or rule == Policy.Reservation.BACKORDER:
+        _expect_reserved(order, order.quantities.total("active_quantity") - missing.total())
+        return missing
+    if rule == Policy.Reservation.REQUIRED:
+        raise PartialReservation(
+            f"{missing.total()} units of {order.id} are not reserved: reserve all, or reject the "
+            "order."
+        )
     return {}
 
 
@@ -224,7 +235,8 @@ def _expect_reserved(order: Order, quantity: int) -> None:
 def reject_reservation(*, order_id: str, reservation_id: str = "", note: str = "") -> Order:
     """Cancel an order that Inventory cannot supply, with reason `out_of_stock`.
 
-    `reservation_id` is the rejected reservation; it may be missing while the order holds none.
+    `reservation_id` is the rejected reservation; it may be missing while the order holds none. The
+    rejection of a further reservation writes off the units that are still back-ordered.
     Raises OrderIsCancelled, OtherReservation, AlreadyShipped, InvalidTransition.
     """
     order = selectors.get_for_update(order_id)
@@ -232,6 +244,8 @@ def reject_reservation(*, order_id: str, reservation_id: str = "", note: str = "
         return order
     order.expect_not_cancelled()
     if order.reservation_id not in (None, reservation_id):
+        if order.is_reserved_in_parts and order.confirmed_at and reservation_id:
+            return _reject_backordered(order, reservation_id)
         raise OtherReservation(
             f"{order_id} holds the reservation {order.reservation_id}, not {reservation_id}."
             if reservation_id
@@ -245,6 +259,14 @@ def reject_reservation(*, order_id: str, reservation_id: str = "", note: str = "
         held=selectors.held_by_inventory(order),
     )
     order.save()
+    return order
+
+
+def _reject_backordered(order: Order, reservation_id: str) -> Order:
+    if selectors.was_reserved(order, reservation_id):
+        raise OtherReservation(f"{order.id} holds {reservation_id}: write its units off.")
+    if units := order.quantities.backordered({line.id: line.quantity for line in order.lines}):
+        _write_off(order, _backordered_parts(units), Order.CancellationReason.OUT_OF_STOCK)
     return order
 
 
@@ -379,21 +401,17 @@ def ship_units(*, order_id: str, **shipment: Unpack[ShipmentData]) -> Order:
 def deliver_units(*, order_id: str, shipment_id: str, **proof: Unpack[DeliveryProof]) -> Order:
     """Count the units of a shipment as delivered, once per shipment. Raises UnknownShipment.
 
-    If it was lost, those of its units that are not picked again need not be sent again.
+    If it was lost, those of its units that are not picked again need not be sent again, now or
+    when they are put back later.
     """
     order = selectors.get_for_update(order_id)
     dispatches = selectors.dispatches(order, shipment_id)
-    if any(dispatch.delivered_at for dispatch in dispatches):
+    if order.status in Order.terminal_statuses or dispatches[0].delivered_at:
         return order
-    lost = {each.order_item_id: each.reopened_quantity for each in dispatches}
-    if any(lost.values()):
-        picked = fulfillment.selectors.picked_quantities(order.id)
-        if found := order.quantities.unpicked(lost, picked):
-            units = _by_warehouse(order, found)
-            order.recover_units(dispatches=dispatches, units=units)
-    if arrived := [dispatch for dispatch in dispatches if dispatch.shipped_quantity]:
-        order.deliver(arrived, proof)
-        order.save()
+    if any(dispatch.reopened_quantity for dispatch in dispatches):
+        _recover(order, [dispatches])
+    order.deliver(dispatches, proof)
+    order.save()
     return order
 
 
@@ -407,10 +425,24 @@ def reopen_units(
     """
     order = selectors.get_for_update(order_id)
     dispatches = selectors.dispatches(order, shipment_id)
-    if any(dispatch.delivered_at for dispatch in dispatches):
+    if dispatches[0].delivered_at:
         raise UnknownShipment(f"{shipment_id} has been delivered.")
     order.reopen_units(dispatches=dispatches, units=units, warehouse_id=warehouse_id)
     order.save()
+    return recover_arrived_units(order_id=order_id)
+
+
+@transaction.atomic(savepoint=False)
+def recover_arrived_units(*, order_id: str) -> Order:
+    """Count units as delivered that arrived in a lost shipment while they were picked again.
+
+    Only those whose replacement is not picked any more: it came back, or was put back.
+    """
+    order = selectors.get_for_update(order_id)
+    arrived = selectors.arrived_dispatches(order) if order.delivered_at else []
+    if arrived and _recover(order, arrived):
+        order.save()
+        return selectors.get_for_update(order_id)
     return order
 
 
@@ -420,9 +452,9 @@ def write_off_units(*, order_id: str, units: Units, reason: str) -> Order:
 
     Raises UnknownOrderItem, TooManyUnits, UnitsArePicked, InvalidTransition.
     """
-    order = selectors.get_for_update(order_id)
+    order = recover_arrived_units(order_id=order_id)
     backordered = order.quantities.backordered(units)
-    parts = [_units(item, None, count, is_backordered=True) for item, count in backordered.items()]
+    parts = _backordered_parts(backordered)
     parts += _by_warehouse(order, Counter(units) - backordered)
     _write_off(order, parts, reason)
     return order
@@ -438,12 +470,15 @@ def write_off_unplanned_units(
 ) -> None:
     """Write off units that a warehouse gave up, except those that were written off before.
 
-    Units still to be written off are active, and no fulfillment plans to send them.
+    Units still to be written off are unshipped, and no fulfillment plans to send them.
     """
-    order = selectors.get_for_update(order_id)
+    order = recover_arrived_units(order_id=order_id)
     planned = fulfillment.selectors.planned_quantities(order_id)
     unplanned = Counter(
-        {line.id: line.sendable_quantity - planned[line.id] for line in order.lines}
+        {
+            line.id: min(line.unshipped_quantity, line.sendable_quantity - planned[line.id])
+            for line in order.lines
+        }
     )
     if order.is_fulfillable() and (short := +(Counter(units) & unplanned)):
         parts = [_units(item, warehouse_id, quantity) for item, quantity in short.items()]
@@ -481,17 +516,24 @@ def _place(order: Order, reservation_ttl_minutes: int) -> None:
 
 def _confirm(order: Order, payment_id: str | None, captured: Decimal, at: datetime) -> None:
     """Confirm a paid order, or let it wait for its reservation."""
-    is_reserved = bool(order.reservation_id)
-    if timeout := None if is_reserved else selectors.reservation_timeout(order.organization_id):
+    timeout = selectors.reservation_timeout(order.organization_id)
+    if timeout and order.has_unreserved_units():
         order.await_reservation(payment_id=payment_id, captured=captured, due_at=at + timeout)
     else:
         order.confirm(payment_id=payment_id, captured=captured, at=at)
 
 
 def _confirm_paid(order: Order) -> None:
-    """Confirm an order that has waited for its reservation, maybe for too long."""
+    """Confirm an order that has waited for its reservation, maybe for too long.
+
+    If a mismatched payment is to be decided, it stays on hold for that.
+    """
     if order.is_unanswered():
         order.release()
+        if payment_id := payments.selectors.mismatched(order.id):
+            note = f"{payment_id} captured another amount than was charged."
+            with request_context.use(actor=request_context.SYSTEM):
+                order.hold(reason=Order.HoldReason.PAYMENT, note=note, at=request_context.now())
     captured = payments.selectors.received(order.id)
     order.confirm(payment_id=order.payment_id, captured=captured, at=timezone.now())
 
@@ -519,6 +561,25 @@ def _write_off(order: Order, units: WarehouseUnits, reason: str) -> None:
         held=_held_without(order, units),
     )
     order.save()
+
+
+def _recover(order: Order, shipments: Iterable[Sequence[Dispatch]]) -> bool:
+    """Count units of lost shipments as shipped again; return whether there are any.
+
+    Not those that a warehouse has picked again.
+    """
+    picked, any_found = fulfillment.selectors.picked_quantities(order.id), False
+    for dispatches in shipments:
+        lost = {each.order_item_id: each.reopened_quantity for each in dispatches}
+        if found := order.quantities.unpicked(lost, picked):
+            order.recover_units(dispatches=dispatches, units=_by_warehouse(order, found))
+            picked.update(found)
+            any_found = True
+    return any_found
+
+
+def _backordered_parts(units: Units) -> list[UnitsInWarehouse]:
+    return [_units(item, None, quantity, is_backordered=True) for item, quantity in units.items()]
 
 
 def _held_without(order: Order, units: WarehouseUnits) -> Stock:

@@ -4,13 +4,19 @@ from events.models import EventRecord
 from events.reactions import reacts_to
 from payments.events import RefundFailed, RefundFellShort, RefundSucceeded
 from returns import services
-from shipments.events import ShipmentReturnedToSender
+from shipments.events import ShipmentReturnedToSender, ShipmentReturnRevoked
 
 
 @reacts_to(ShipmentReturnedToSender)
 def expect_parcel(event: ShipmentReturnedToSender, about: EventRecord) -> None:
     """Open a return, so that a warehouse records what it receives and in which condition."""
     services.expect_parcel(shipment_id=event.shipment_id)
+
+
+@reacts_to(ShipmentReturnRevoked)
+def cancel_delivered_parcel(event: ShipmentReturnRevoked, about: EventRecord) -> None:
+    """Expect nothing of a parcel that was delivered after all."""
+    services.cancel_delivered_parcel(shipment_id=event.shipment_id)
 
 
 @reacts_to(RefundSucceeded)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db.models import F, Prefetch, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 
 import orders.selectors
 import payments.selectors
@@ -70,6 +70,15 @@ def received_quantities(order_id: str) -> Counter[str]:
     for order_item_id, received in items.values_list("order_item", "received_quantity"):
         units[order_item_id] += received
     return units
+
+
+def received_parcel(shipment: str) -> Exists:
+    """Return the condition that a warehouse has received units of a shipment that came back.
+
+    `shipment` is the name of the field with its id.
+    """
+    parcels = Return.objects.filter(shipment=OuterRef(shipment))
+    return Exists(parcels.filter(received_at__isnull=False))
 
 
 def terms(organization_id: str) -> Terms:

@@ -106,11 +106,21 @@ def expect_parcel(*, shipment_id: str) -> Return:
         lines=lines,
         at=now,
         shipment_id=shipment.id,
+        counts_as_lost=shipment.was_lost,
         rma_number=take_number(organization_id=order.organization_id, series="RMA", at=now),
     )
     return_request.expect_parcel(at=now)
     return_request.save(force_insert=True)
     return return_request
+
+
+@transaction.atomic(savepoint=False)
+def cancel_delivered_parcel(*, shipment_id: str) -> None:
+    """Cancel the return of a parcel that did not come back. Raises InvalidTransition."""
+    return_request = selectors.get_for_update(Return.objects.get(shipment=shipment_id).id)
+    if not return_request.ended_at:
+        return_request.cancel_delivered(at=request_context.now())
+        return_request.save()
 
 
 @transaction.atomic

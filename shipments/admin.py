@@ -211,7 +211,8 @@ class ShipmentAdmin(AggregateAdmin):
 
     def allowed(self, row: Shipment) -> list[str]:  # type: ignore[override]
         can_retry = row.due_at or any(label.can_be_retried for label in row.labels)
-        more = {LOST: row.is_under_way, RETURNED: row.is_under_way, RETRY: can_retry}
+        may_return = row.is_under_way or row.status == Shipment.Status.LOST
+        more = {LOST: row.is_under_way, RETURNED: may_return, RETRY: can_retry}
         return [*super().allowed(row), *(name for name, is_allowed in more.items() if is_allowed)]
 
 

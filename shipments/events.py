@@ -106,6 +106,14 @@ class ShipmentReturnedToSender(DeliveryProblem):
     """The shipment comes back undelivered. A return expects its units."""
 
 
+@event("shipment.return_revoked", published=False)
+class ShipmentReturnRevoked(Event):
+    """The shipment did not come back to its sender. Its return ends."""
+
+    shipment_id: Id
+    order_id: Id
+
+
 @event("shipment.cancelled", published=False)
 class ShipmentCancelled(Event):
     """The shipment will not be sent. Its units stay packed."""

@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now, TruncDate
 
 import orders.selectors
+import returns.selectors
 from config.core.outbound import is_due
 from shipments.models import Adapter, CarrierAccount, Label, Shipment, ShipmentItem
 
@@ -25,14 +26,15 @@ _HAS_NUMBER = (Shipment.Status.LABEL_CREATED, *Shipment.UNDER_WAY)
 
 
 def with_parts() -> QuerySet[Shipment]:
-    """Return shipments with their items, labels and scans, and their order."""
+    """Return shipments with their items, labels and scans, their order, and what came back."""
     return without_items().prefetch_related("items")
 
 
 def without_items() -> QuerySet[Shipment]:
-    """Return shipments with their labels and scans, and their order."""
+    """Return shipments with their labels and scans, their order, and what came back."""
     parts = ("label_set", "scan_set")
-    return Shipment.objects.select_related("order").prefetch_related(*parts)
+    rows = Shipment.objects.annotate(is_received=returns.selectors.received_parcel("pk"))  # type: ignore[no-redef]
+    return rows.select_related("order").prefetch_related(*parts)
 
 
 def get(shipment_id: str) -> Shipment:

@@ -89,6 +89,7 @@ EVENTS: "dict[str, StrPromise]" = {
     "shipment.label_refused": _("Carrier refused the label"),
     "shipment.label_requested": _("Label requested"),
     "shipment.lost": _("Shipment lost"),
+    "shipment.return_revoked": _("Shipment does not come back"),
     "shipment.returned_to_sender": _("Shipment returned to sender"),
 }
 

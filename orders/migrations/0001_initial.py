@@ -237,7 +237,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='dispatch',
-            constraint=models.CheckConstraint(condition=models.Q(('quantity__gte', 1), ('reopened_quantity__lte', models.F('quantity')), models.Q(('delivered_at__isnull', True), ('reopened_quantity__lt', models.F('quantity')), _connector='OR')), name='dispatch_delivered_or_reopened'),
+            constraint=models.CheckConstraint(condition=models.Q(('quantity__gte', 1), ('reopened_quantity__lte', models.F('quantity'))), name='dispatch_reopens_each_unit_once'),
         ),
         migrations.AddConstraint(
             model_name='allocation',

@@ -15,9 +15,10 @@ from config.core.request_context import SYSTEM
 from events.aggregate import Aggregate, transition
 from events.schema import Event, is_published
 from orders import events, pricing
-from orders.exceptions import NoItems, NotFullyPaid, OrderIsCancelled, OrderOnHold
+from orders.exceptions import NoItems, NotFullyPaid, OrderIsCancelled
 from orders.models.choices import CancellationReason, HoldReason, PaymentMethod, Status
 from orders.models.constraints import CONSTRAINTS, INDEXES
+from orders.models.hold import Hold, has_unshipped_units
 from orders.models.parts import (
     DeliveryProof,
     Dispatch,
@@ -29,7 +30,7 @@ from orders.models.parts import (
 from orders.quantities import AllocationData, Quantities, Stock, Units, WarehouseUnits, count
 
 
-class Order(Aggregate):
+class Order(Hold, Aggregate):
     """A purchase. Its lines and prices are fixed: to change them, cancel it and open another."""
 
     Status = Status
@@ -73,10 +74,6 @@ class Order(Aggregate):
     is_reserved_in_parts = models.BooleanField(default=False)  # a further reservation adds units
     confirmed_at = models.DateTimeField(null=True)
     payment_id = models.CharField(max_length=40, null=True)
-    hold_reason = models.CharField(max_length=16, choices=HoldReason.choices, null=True)
-    hold_note = models.CharField(max_length=500, default="")
-    held_by = models.CharField(max_length=150, null=True)
-    held_at = models.DateTimeField(null=True)
     processing_at = models.DateTimeField(null=True)
     dispatched_at = models.DateTimeField(null=True)  # of the first shipment
     delivered_at = models.DateTimeField(null=True)  # of the latest delivery, as is the proof
@@ -107,11 +104,6 @@ class Order(Aggregate):
         """The units of the lines, counted."""
         return Quantities(self.lines)
 
-    @property
-    def hold_summary(self) -> str:
-        """The reason for the hold, and its note."""
-        return ": ".join(filter(None, (self.hold_reason, self.hold_note)))
-
     def is_cancelled(self) -> bool:
         """Return whether the order is cancelled."""
         return self.status == self.Status.CANCELLED
@@ -131,11 +123,7 @@ class Order(Aggregate):
     def expect_sendable(self, aggregate: Aggregate) -> None:
         """Raise OrderIsCancelled or OrderOnHold. `aggregate` is the one that would change."""
         self.expect_not_cancelled(aggregate)
-        if self.is_held():
-            raise OrderOnHold(
-                f"{self.id} is on hold ({self.hold_summary}). It can go on once it is released.",
-                allowed_actions=aggregate.allowed_actions(),
-            )
+        self.expect_not_held(aggregate)
 
     # Guards. Their docstrings complete "it needs that …".
 
@@ -143,29 +131,27 @@ class Order(Aggregate):
         """the order has a shipping address, or a local_id where the customer collects it"""
         return bool(self.shipping_address or self.local_id)
 
-    def is_held(self) -> bool:
-        """the order is on hold"""
-        return self.held_at is not None
-
     def is_unanswered(self) -> bool:
         """Return whether the service holds the paid order, because Inventory has not answered."""
         return (self.status, self.hold_reason, self.held_by) == ("paid", "reservation", SYSTEM)
-
-    def is_not_held(self) -> bool:
-        """the order is not on hold"""
-        return self.held_at is None
 
     def has_shipped_nothing(self) -> bool:
         """no unit has been shipped (units that will not ship can be written off)"""
         return self.dispatched_at is None
 
-    def has_unshipped_units(self) -> bool:
-        """some units have not been shipped"""
-        return any(line.unshipped_quantity for line in self.lines)
-
     def has_backordered_units(self) -> bool:
         """some units are back-ordered"""
         return any(line.backordered for line in self.lines)
+
+    def has_unreserved_units(self) -> bool:
+        """Return whether units are neither in a reservation nor wait for a further one."""
+        missing = self.quantities.missing_in(self.quantities.allocated())
+        return missing.total() > self.quantities.total("backordered")
+
+    def holds_reservation(self, reservation_id: str) -> bool:
+        """Return whether it is the order's reservation, or one of several."""
+        own = {self.reservation_id, *(a.reservation_id for a in self.quantities.allocations())}
+        return reservation_id in own
 
     def is_written_off(self) -> bool:
         """every unit is written off"""
@@ -242,17 +228,27 @@ class Order(Aggregate):
     def reserve(
         self, *, reservation_id: str, allocations: Sequence[AllocationData], backordered: Units
     ) -> Event:
-        """Record the warehouses in which Inventory reserved stock, replacing earlier ones."""
-        self.reservation_id = reservation_id
-        self.is_reserved_in_parts = self.is_reserved_in_parts or bool(backordered)
-        self.quantities.expect_allocatable(allocations)
+        """Record the warehouses in which Inventory reserved stock, replacing earlier ones.
+
+        If Inventory reserves in parts, only the earlier ones of the same reservation.
+        """
+        if not self.is_reserved_in_parts:
+            self.reservation_id = reservation_id
         for line in self.lines:
-            self.delete_part(*line.allocated)
-            line.allocated = []
+            replaced = [
+                each
+                for each in line.allocated
+                if not self.is_reserved_in_parts or each.reservation_id == reservation_id
+            ]
+            self.delete_part(*replaced)
+            line.allocated = [each for each in line.allocated if each not in replaced]
             if line.backordered != backordered.get(line.id, 0):
                 line.backordered = backordered.get(line.id, 0)
                 self.save_part(line)
-        allocated = self._allocate(reservation_id, allocations)
+        self.is_reserved_in_parts = self.is_reserved_in_parts or bool(backordered)
+        self.quantities.expect_allocatable([*self.quantities.allocated(), *allocations])
+        self._allocate(reservation_id, allocations)
+        allocated = events.StockUnits.of_units(self.quantities, self.quantities.allocated())
         return events.OrderReserved(
             order_id=self.id,
             reservation_id=reservation_id,
@@ -272,10 +268,11 @@ class Order(Aggregate):
     ) -> Event:
         """Record the warehouses in which Inventory reserved back-ordered units."""
         self.save_part(*self.quantities.reserve_backordered(count(allocations)))
+        self._allocate(reservation_id, allocations)
         return events.OrderBackorderReserved(
             order_id=self.id,
             reservation_id=reservation_id,
-            allocations=self._allocate(reservation_id, allocations),
+            allocations=events.StockUnits.of_units(self.quantities, allocations),
         )
 
     @transition(source=Status.PLACED, target=Status.PAID, emits=events.OrderPaid)
@@ -319,31 +316,6 @@ class Order(Aggregate):
     def reject(self, *, note: str, at: datetime, is_paid: bool, held: Stock) -> Event:
         """Cancel the order because Inventory cannot reserve its stock."""
         return self._cancel(self.CancellationReason.OUT_OF_STOCK, note, at, is_paid, held)
-
-    @transition(
-        source=[status for status in Status if status not in ("delivered", "cancelled")],
-        target=None,
-        emits=events.OrderHeld,
-        verb="hold",
-        guards=[is_not_held, has_unshipped_units],
-    )
-    def hold(self, *, reason: str, note: str, at: datetime) -> Event:
-        """Put the order on hold: nothing is picked, packed, labeled or dispatched meanwhile."""
-        self.hold_reason, self.hold_note = reason, note
-        self.held_by, self.held_at = request_context.current().actor, at
-        return events.OrderHeld.of(self, reason=reason, note=note)
-
-    @transition(
-        source=[status for status in Status if status != "cancelled"],
-        target=None,
-        emits=events.OrderReleased,
-        verb="release",
-        guards=[is_held],
-    )
-    def release(self) -> Event:
-        """Release the order from hold, so that its units can be sent."""
-        self.hold_reason, self.hold_note, self.held_by, self.held_at = None, "", None, None
-        return events.OrderReleased.of(self, released_by=request_context.current().actor)
 
     @transition(source=Status.CONFIRMED, target=Status.PROCESSING, emits=events.OrderProcessing)
     def start_processing(self, *, warehouse_id: str | None, at: datetime) -> Event:
@@ -420,12 +392,15 @@ class Order(Aggregate):
     def recover_units(self, *, dispatches: Sequence[Dispatch], units: WarehouseUnits) -> None:
         """Count units of a lost shipment that turned up as shipped again.
 
+        If its delivery is recorded already, also as delivered, which may complete the order.
         `units` are by the warehouse that need not send them again.
         """
         is_rest = self.quantities.total("unshipped_quantity") == count(units).total()
         is_last = self.status == self.Status.PROCESSING and is_rest
         recover = self.recover_rest if is_last else self.recover_part
         recover(dispatches=dispatches, units=units)
+        if self.status == self.Status.SHIPPED and self.is_all_delivered():
+            self.complete()
 
     @transition(
         source=(Status.PROCESSING, Status.SHIPPED), target=None, emits=events.OrderUnitsRecovered
@@ -485,7 +460,7 @@ class Order(Aggregate):
         guards=[is_all_delivered],
     )
     def complete(self) -> Event:
-        """Complete the order: the last undelivered units were written off."""
+        """Complete the order: the last units were written off, or had arrived before."""
         return events.OrderDelivered.of(self, signature=self.delivery_signature)
 
     @transition(
@@ -539,14 +514,10 @@ class Order(Aggregate):
         for line, line_amounts in zip(self.lines, lines, strict=True):
             vars(line).update(line_amounts._asdict())
 
-    def _allocate(
-        self, reservation_id: str, allocations: Sequence[AllocationData]
-    ) -> list[events.StockUnits]:
-        """Add allocations to their lines, and return them for an event."""
+    def _allocate(self, reservation_id: str, allocations: Sequence[AllocationData]) -> None:
         for line in self.lines:
             self.save_part(*line.allocate(reservation_id, allocations))
         self.quantities.expect_publishable()
-        return events.StockUnits.of_units(self.quantities, allocations)
 
     def _expect_paid(self, captured: Decimal) -> None:
         if captured < self.total:
@@ -595,6 +566,8 @@ class Order(Aggregate):
     def _recover(self, dispatches: Sequence[Dispatch], units: WarehouseUnits) -> Event:
         quantities = count(units)
         self.save_part(*self.quantities.ship(quantities), *dispatches)
+        if dispatches[0].delivered_at:
+            self.quantities.deliver(quantities)
         for dispatch in dispatches:
             dispatch.reopened_quantity -= quantities[dispatch.order_item_id]
         items = events.StockUnits.of_units(self.quantities, units)

@@ -200,11 +200,21 @@ class Allocation(Part):
     def __str__(self) -> str:
         return f"{self.quantity} from {self.warehouse_id}"
 
+    @property
+    def data(self) -> AllocationData:
+        """The allocation without its reservation."""
+        return AllocationData(
+            order_item_id=self.order_item_id,
+            warehouse_id=self.warehouse_id,
+            quantity=self.quantity,
+        )
+
 
 class Dispatch(Part):
     """Units of a line that left in a shipment, so that their delivery or loss is counted once.
 
-    Units that are reopened were lost or came back, so they are not shipped any more.
+    Units that are reopened were lost or came back, so they do not count as shipped. If the lost
+    shipment arrived after all, these are units whose replacement is picked.
     """
 
     order = models.ForeignKey("orders.Order", models.PROTECT, related_name="dispatches")
@@ -213,7 +223,7 @@ class Dispatch(Part):
     warehouse_id = models.CharField(max_length=64, null=True)
     quantity = models.PositiveIntegerField()
     reopened_quantity = models.PositiveIntegerField(default=0)
-    delivered_at = models.DateTimeField(null=True)  # of the units that are not reopened
+    delivered_at = models.DateTimeField(null=True)
 
     UPDATE_FIELDS = ("reopened_quantity", "delivered_at")
 
@@ -223,9 +233,8 @@ class Dispatch(Part):
                 fields=["order_item", "shipment_id"], name="one_dispatch_per_line_and_shipment"
             ),
             models.CheckConstraint(
-                condition=Q(quantity__gte=1, reopened_quantity__lte=F("quantity"))
-                & (Q(delivered_at__isnull=True) | Q(reopened_quantity__lt=F("quantity"))),
-                name="dispatch_delivered_or_reopened",
+                condition=Q(quantity__gte=1, reopened_quantity__lte=F("quantity")),
+                name="dispatch_reopens_each_unit_once",
             ),
         ]
 

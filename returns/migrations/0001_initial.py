@@ -64,6 +64,7 @@ class Migration(migrations.Migration):
                 ('ended_at', models.DateTimeField(null=True)),
                 ('ended_by', models.CharField(max_length=150, null=True)),
                 ('ending_note', models.CharField(default='', max_length=500)),
+                ('counts_as_lost', models.BooleanField(default=False)),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='orders.order')),
                 ('shipment', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='shipments.shipment')),
             ],

@@ -111,6 +111,8 @@ class Return(Aggregate):
     ended_at = models.DateTimeField(null=True)  # rejected, cancelled or closed
     ended_by = models.CharField(max_length=150, null=True)
     ending_note = models.CharField(max_length=500, default="")
+    # Of a parcel: its outstanding units are sent again or written off, so a receipt only restocks.
+    counts_as_lost = models.BooleanField(default=False)
     refundable: Decimal  # what the order's payments have left; `with_refundable` loads it
 
     class Meta:
@@ -234,6 +236,10 @@ class Return(Aggregate):
         """it is of a parcel that comes back to its sender"""
         return self.shipment_id is not None
 
+    def is_missing_units(self) -> bool:
+        """it is of a parcel whose units count as lost, and some of them are not received"""
+        return self.counts_as_lost and self.outstanding_quantity > 0
+
     def nothing_is_received(self) -> bool:
         """no unit is received; close a return that is received in part"""
         return self.received_at is None
@@ -273,12 +279,14 @@ class Return(Aggregate):
         at: datetime,
         override_reason: str = "",
         shipment_id: str | None = None,
+        counts_as_lost: bool = False,
     ) -> "Return":
         """Create a return with its lines."""
         return_request = cls(
             organization_id=order.organization_id,
             order_id=order.id,
             shipment_id=shipment_id,
+            counts_as_lost=counts_as_lost,
             rma_number=rma_number,
             currency=order.currency,
             reason=reason,
@@ -352,16 +360,33 @@ class Return(Aggregate):
     )
     def cancel(self, *, note: str, at: datetime) -> Event:
         """Cancel the return: the units do not come back."""
+        self._lose_outstanding_units()
+        self._end(note, at)
+        return events.ReturnCancelled.of(self, note=note)
+
+    @transition(
+        source=Status.APPROVED,
+        target=Status.CANCELLED,
+        emits=events.ReturnCancelled,
+        guards=[is_of_a_parcel, nothing_is_received],
+    )
+    def cancel_delivered(self, *, at: datetime) -> Event:
+        """Cancel the return of a parcel that was delivered after all."""
+        note = "The parcel was delivered."
         self._end(note, at)
         return events.ReturnCancelled.of(self, note=note)
 
     def receive(self, *, items: Sequence[ReceivedUnits], warehouse_id: str, at: datetime) -> None:
         """Record a receipt of some or all outstanding units. Raises NotInReturn, TooManyUnits."""
+        if self.ended_at and self.is_of_a_parcel():
+            self.receive_late(items=items, warehouse_id=warehouse_id, at=at)
+            return
         is_rest = sum(item["quantity"] for item in items) == self.outstanding_quantity
         receive = self.receive_rest if is_rest else self.receive_part
         receive(items=items, warehouse_id=warehouse_id, at=at)
         if self.is_of_a_parcel():
-            self._record_parcel(items, warehouse_id)
+            if not self.counts_as_lost:
+                self._record_parcel(items, warehouse_id)
             if is_rest:
                 self.close_unrefunded(note="", waive_refund=False, at=at)
 
@@ -379,6 +404,19 @@ class Return(Aggregate):
         self, *, items: Sequence[ReceivedUnits], warehouse_id: str, at: datetime
     ) -> Event:
         """Receive all outstanding units."""
+        return self._receive(items, warehouse_id, at)
+
+    @transition(
+        source=(Status.CANCELLED, Status.CLOSED),
+        target=Status.CLOSED,
+        emits=events.ReturnReceived,
+        verb="receive",
+        guards=[is_missing_units],
+    )
+    def receive_late(
+        self, *, items: Sequence[ReceivedUnits], warehouse_id: str, at: datetime
+    ) -> Event:
+        """Receive units of a parcel that were given up: they are only restocked."""
         return self._receive(items, warehouse_id, at)
 
     def close(self, *, note: str, waive_refund: bool, at: datetime) -> None:
@@ -418,6 +456,7 @@ class Return(Aggregate):
     def close_unrefunded(self, *, note: str, waive_refund: bool, at: datetime) -> Event:
         """Close the return without a refund. Raises RefundOutstanding."""
         self._expect_no_refund_left(note, waive_refund)
+        self._lose_outstanding_units()
         self._end(note, at)
         return events.ReturnClosed.of(self, note=note)
 
@@ -508,11 +547,15 @@ class Return(Aggregate):
     def _refunded(self) -> Event:
         return events.ReturnRefunded.of(self, refund_amount=self.refunded_amount)
 
-    def _end(self, note: str, at: datetime) -> None:
-        if self.is_of_a_parcel() and self.outstanding_quantity:
+    def _lose_outstanding_units(self) -> None:
+        """Let the units of a parcel that do not come be sent again, or written off."""
+        if self.is_of_a_parcel() and self.outstanding_quantity and not self.counts_as_lost:
             missing = {line.order_item_id: line.outstanding_quantity for line in self.lines}
             items = self._line_units(+Counter(missing))
             self.record(events.ReturnParcelMissing.of(self, items=items))
+            self.counts_as_lost = True
+
+    def _end(self, note: str, at: datetime) -> None:
         self.ended_at, self.ended_by, self.ending_note = at, request_context.current().actor, note
 
     def _expect_no_refund_left(self, note: str, waive_refund: bool) -> None:

@@ -85,6 +85,7 @@ class Shipment(OutboundCall, Aggregate):
     signature = models.TextField(null=True)
     delivery_photo_url = models.URLField(max_length=1000, null=True)
     cancelled_at = models.DateTimeField(null=True)
+    is_received: bool  # units came back to a warehouse; `shipments.selectors.with_parts` loads it
 
     class Meta:
         constraints = [
@@ -206,6 +207,15 @@ class Shipment(OutboundCall, Aggregate):
         """its carrier sells labels, and no purchase is pending"""
         is_pending = self.label is not None and self.label.status == Label.Status.WANTED
         return self.adapter != Adapter.MANUAL and not is_pending
+
+    def nothing_came_back(self) -> bool:
+        """no warehouse has received units of it"""
+        return not self.is_received
+
+    @property
+    def was_lost(self) -> bool:
+        """Whether it was marked as lost, so that its units were planned or written off again."""
+        return any(scan.counts and scan.status == Scan.Status.LOST for scan in self.scans)
 
     def can_be_dispatched(self) -> bool:
         """it has a label, or its adapter is `manual`"""
@@ -342,7 +352,7 @@ class Shipment(OutboundCall, Aggregate):
         return self._problem(events.ShipmentLost, scan)
 
     @transition(
-        source=Status.EXCEPTION,
+        source=(Status.EXCEPTION, Status.LOST),
         target=Status.RETURNED_TO_SENDER,
         emits=events.ShipmentReturnedToSender,
         verb="scan",
@@ -352,6 +362,16 @@ class Shipment(OutboundCall, Aggregate):
         self.record_scan(scan)
         self.finish_call()
         return self._problem(events.ShipmentReturnedToSender, scan)
+
+    @transition(
+        source=Status.RETURNED_TO_SENDER,
+        target=Status.EXCEPTION,
+        emits=events.ShipmentReturnRevoked,
+        verb="deliver",
+        guards=[nothing_came_back],
+    )
+    def revoke_return(self) -> None:
+        """Expect it no more at its sender, because it is delivered after all."""
 
     @transition(source=OPEN, target=Status.CANCELLED, emits=events.ShipmentCancelled, verb="cancel")
     def cancel(self, *, reason: str, at: datetime) -> Event:

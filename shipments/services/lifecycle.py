@@ -57,6 +57,8 @@ def deliver_shipment(
     is_same = proof == (shipment.recipient, shipment.signature, shipment.delivery_photo_url)
     if shipment.delivered_at and is_same and delivered_at in (None, shipment.delivered_at):
         return shipment
+    if shipment.status == Status.RETURNED_TO_SENDER:
+        shipment.revoke_return()
     shipment.deliver(
         recipient=recipient,
         signature=signature,
@@ -113,7 +115,7 @@ def report_scan(*, shipment_id: str, status: carriers.ScanStatus, **scan: Any) -
         return shipment
     if shipment.status == Shipment.Status.LABEL_CREATED:
         shipment.order.expect_not_cancelled(shipment)
-    elif not (shipment.is_under_way or (shipment.status, status) == ("lost", "delivered")):
+    elif not (shipment.is_under_way or _ends_loss(shipment, status)):
         shipment.mark_in_transit(scan=None)  # raises InvalidTransition
     return record_scan(shipment_id=shipment_id, status=status, **scan)
 
@@ -176,12 +178,17 @@ def _counts(shipment: Shipment, scan: carriers.Scan) -> bool:
         return not shipment.order.is_cancelled()
     if shipment.dispatched_at and scan.occurred_at < shipment.dispatched_at - CLOCK_SKEW:
         return False
-    if shipment.status == Shipment.Status.LOST:
-        # Carriers report the arrival of what comes back as a delivery too.
-        comes_back = any(each.status == Status.RETURNED_TO_SENDER for each in shipment.scans)
-        return scan.status == "delivered" and not comes_back
+    if _ends_loss(shipment, scan.status):
+        return True
     is_old = shipment.last_scan_at is not None and scan.occurred_at < shipment.last_scan_at
     return shipment.is_under_way and (scan.status in FINAL or not is_old)
+
+
+def _ends_loss(shipment: Shipment, status: str) -> bool:
+    return shipment.status == Status.LOST and status in (
+        Status.DELIVERED,
+        Status.RETURNED_TO_SENDER,
+    )
 
 
 def _apply(shipment: Shipment, scan: Scan, recipient: str | None) -> None:
@@ -202,7 +209,7 @@ def _apply(shipment: Shipment, scan: Scan, recipient: str | None) -> None:
                 at=max(scan.occurred_at, shipment.dispatched_at),
             )
         case Status.LOST | Status.RETURNED_TO_SENDER:
-            if shipment.status != Shipment.Status.EXCEPTION:
+            if shipment.is_under_way and shipment.status != Shipment.Status.EXCEPTION:
                 shipment.mark_exception(scan=scan)
             is_lost = scan.status == Status.LOST
             end = shipment.mark_lost if is_lost else shipment.mark_returned_to_sender

@@ -217,6 +217,26 @@ def lost(size: int, run_reactions: RunReactions) -> None:
     assert now(shipment.order).status == "delivered"
 
 
+def put_back(size: int, run_reactions: RunReactions) -> None:
+    """A lost parcel arrives after its replacement was picked, which is then put back."""
+    shipment = sent(size, run_reactions)
+    lose(shipment, run_reactions=run_reactions)
+    again = fulfillments(shipment.order)[1]
+    pack(again, run_reactions=run_reactions)
+    arrive(shipment, run_reactions=run_reactions)
+    short(again, 0)
+    run_reactions()
+    assert now(shipment.order).quantities.total("delivered") == 1
+
+
+def delivered_after_all(size: int, run_reactions: RunReactions) -> None:
+    """A parcel that was to come back is delivered."""
+    shipment = sent(size, run_reactions)
+    lose(shipment, run_reactions=run_reactions, status="returned_to_sender")
+    arrive(shipment, run_reactions=run_reactions)
+    assert now(shipment.order).status == "delivered"
+
+
 def returned_to_sender(size: int, run_reactions: RunReactions) -> None:
     """One unit of each line comes back in good condition, and the other one is missing."""
     shipment = sent(size, run_reactions)

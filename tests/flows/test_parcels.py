@@ -18,7 +18,7 @@ from returns.models import Return
 from shipments import selectors as shipment_selectors
 from tests.flows.goods import arrive, confirmed, lose, now, pack, pay_out, ship
 from tests.flows.truth import expect_consistent
-from tests.fulfillment.factories import fulfillments, pick, reach
+from tests.fulfillment.factories import fulfillments, pick, reach, short
 from tests.log import event_data, event_names
 from tests.reacting import as_rows
 from tests.returns.factories import request
@@ -171,6 +171,52 @@ class TestReturnedToTheSender:
         arrive(ship(again, run_reactions=run_reactions), run_reactions=run_reactions)
         assert selectors.get(request(now(order), 3).id).value == 75
 
+    @pytest.mark.parametrize("end", ["cancel", "close"])
+    def test_units_that_arrive_after_they_were_given_up_are_only_restocked(
+        self, end, order, run_reactions
+    ):
+        row = come_back(order, run_reactions)
+        if end == "cancel":
+            services.cancel_return(return_id=row.id)
+        else:
+            receive(row, run_reactions, good=1)
+            services.close_return(return_id=row.id)
+        run_reactions()
+        before, planned_before = event_names(order), planned(order)
+        assert selectors.get(row.id).allowed_actions() == ["receive"]
+        rest = selectors.get(row.id).outstanding_quantity
+        row = receive(row, run_reactions, good=rest)
+        assert event_names(order)[len(before) :] == ["return.received"]
+        assert (row.status, row.allowed_actions()) == ("closed", [])
+        assert (counts(order), planned(order)) == ((0, 0, 0, 0), planned_before)
+        expect_consistent(order.id)
+
+    def test_a_parcel_that_is_delivered_after_all_ends_its_return(self, order, run_reactions):
+        row = come_back(order, run_reactions)
+        arrive(parcel(order), run_reactions=run_reactions)
+        row = selectors.get(row.id)
+        assert (row.status, row.ending_note) == ("cancelled", "The parcel was delivered.")
+        assert row.allowed_actions() == []
+        assert (now(order).status, counts(order), planned(order)) == (
+            *("delivered", (0, 3, 3, 0)),
+            [],
+        )
+        expect_consistent(order.id)
+
+    def test_a_parcel_of_which_units_are_received_is_not_delivered(self, order, run_reactions):
+        receive(come_back(order, run_reactions), run_reactions, good=1)
+        with pytest.raises(InvalidTransition, match="no warehouse has received units of it"):
+            arrive(parcel(order), run_reactions=run_reactions)
+
+    def test_a_parcel_that_was_given_up_can_be_delivered(self, order, run_reactions):
+        row = come_back(order, run_reactions)
+        services.cancel_return(return_id=row.id)
+        run_reactions()
+        arrive(parcel(order), run_reactions=run_reactions)
+        assert (now(order).status, counts(order)) == ("delivered", (0, 3, 3, 0))
+        assert planned(order) == [("cancelled", "wh_1", 0)]
+        expect_consistent(order.id)
+
     def test_a_scan_that_is_sent_twice_opens_one_return(self, order, run_reactions):
         come_back(order, run_reactions)
         lose(parcel(order), status="returned_to_sender", run_reactions=run_reactions)
@@ -210,6 +256,79 @@ class TestLostAndFound:
         arrive(ship(again, run_reactions=run_reactions), run_reactions=run_reactions)
         assert (now(order).status, counts(order)) == ("delivered", (0, 3, 3, 0))
         assert event_names(order).count("order.delivered") == 1
+        expect_consistent(order.id)
+
+    def test_picked_units_that_are_put_back_after_the_arrival_are_not_sent_again(
+        self, order, turn_up, run_reactions
+    ):
+        lose(parcel(order), run_reactions=run_reactions)
+        again = fulfillments(order)[1]
+        pack(again, run_reactions=run_reactions)
+        turn_up(order)
+        for quantity in (1, 2):
+            short(again, quantity=quantity)
+            run_reactions()
+        assert (now(order).status, counts(order)) == ("delivered", (0, 3, 3, 0))
+        assert sum(fulfillments(order)[1].quantities.values()) == 0
+        expect_consistent(order.id)
+
+    def test_units_that_arrived_are_not_written_off_before_the_order_knows_that_they_are_put_back(
+        self, order, turn_up, run_reactions
+    ):
+        lose(parcel(order), run_reactions=run_reactions)
+        again = fulfillments(order)[1]
+        pack(again, run_reactions=run_reactions)
+        turn_up(order)
+        with as_rows():
+            short(again, quantity=3)
+            units = {now(order).lines[0].id: 1}
+            with pytest.raises(InvalidTransition, match="it is delivered"):
+                orders.write_off_units(order_id=order.id, units=units, reason="other")
+        run_reactions()
+        assert (now(order).status, counts(order)) == ("delivered", (0, 3, 3, 0))
+        expect_consistent(order.id)
+
+    @pytest.mark.parametrize("end", ["lost", "good", "damaged", "nowhere"])
+    def test_of_a_replacement_that_does_not_arrive_nothing_is_sent_or_refunded(
+        self, end, order, turn_up, run_reactions
+    ):
+        """The customer has the units of the first parcel, which was lost for a while."""
+        lose(parcel(order), run_reactions=run_reactions)
+        again = fulfillments(order)[1]
+        pack(again, run_reactions=run_reactions)
+        turn_up(order)
+        second = ship(again, run_reactions=run_reactions)
+        if end == "lost":
+            lose(second, run_reactions=run_reactions)
+        else:
+            lose(second, status="returned_to_sender", run_reactions=run_reactions)
+            row = selectors.get(Return.objects.get(shipment=second.id).id)
+            if end == "nowhere":
+                services.cancel_return(return_id=row.id)
+                run_reactions()
+            else:
+                receive(row, run_reactions, **{end: 3})
+        assert (now(order).status, counts(order)) == ("delivered", (0, 3, 3, 0))
+        assert all(units == 0 or status == "packed" for status, _, units in planned(order))
+        assert "refund.requested" not in event_names(order)
+        expect_consistent(order.id)
+
+    def test_a_lost_parcel_at_the_dock_is_only_restocked(self, order, run_reactions):
+        lose(parcel(order), run_reactions=run_reactions)
+        row = come_back(order, run_reactions)
+        assert (row.status, planned(order)) == ("approved", [("open", "wh_1", 3)])
+        row = receive(row, run_reactions, good=2, damaged=1)
+        assert row.status == "closed"
+        assert not {"return.parcel_received", "return.parcel_missing"} & set(event_names(order))
+        assert (counts(order), planned(order)) == ((0, 0, 0, 0), [("open", "wh_1", 3)])
+        expect_consistent(order.id)
+
+    def test_a_lost_parcel_that_was_to_come_back_is_delivered(self, order, run_reactions):
+        lose(parcel(order), run_reactions=run_reactions)
+        come_back(order, run_reactions)
+        arrive(parcel(order), run_reactions=run_reactions)
+        assert (now(order).status, counts(order)) == ("delivered", (0, 3, 3, 0))
+        assert planned(order) == [("cancelled", "wh_1", 0)]
         expect_consistent(order.id)
 
     def test_of_a_replacement_in_work_only_the_picked_units_are_sent(
@@ -278,10 +397,10 @@ class TestLostAndFound:
         assert planned(order) == [("cancelled", "wh_1", 0)]
         expect_consistent(order.id)
 
-    def test_a_parcel_at_its_sender_is_not_delivered(self, order, run_reactions):
+    def test_the_carriers_scan_of_its_arrival_at_the_sender_is_no_delivery(
+        self, order, run_reactions
+    ):
         come_back(order, run_reactions)
-        with pytest.raises(InvalidTransition, match="it is returned_to_sender"):
-            arrive(parcel(order), run_reactions=run_reactions)
         scan(parcel(order), "delivered")
         assert parcel(order).status == "returned_to_sender"
 

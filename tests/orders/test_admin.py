@@ -30,8 +30,8 @@ def buttons(client, order):
     [
         ("pending", ["Place order", "Cancel order", "Hold order"]),
         ("placed", ["Record reservation", "Cancel order", "Hold order"]),
-        ("confirmed", ["Record reservation", "Cancel order", "Hold order", "Write off units"]),
-        ("processing", ["Cancel order", "Record reservation", "Hold order", "Write off units"]),
+        ("confirmed", ["Record reservation", "Cancel order", "Write off units", "Hold order"]),
+        ("processing", ["Cancel order", "Record reservation", "Write off units", "Hold order"]),
         ("shipped", []),
         ("delivered", []),
         ("cancelled", []),

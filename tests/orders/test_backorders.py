@@ -1,13 +1,21 @@
 """Units that are paid before Inventory has reserved them."""
 
+from collections import Counter
+
 import pytest
 
 from config.core.exceptions import DomainError
 from events.aggregate import InvalidTransition
 from fulfillment import services as fulfillment
 from orders import selectors, services
-from orders.exceptions import FulfillmentHasStarted, PartialReservation, TooManyUnits
+from orders.exceptions import (
+    FulfillmentHasStarted,
+    OtherReservation,
+    PartialReservation,
+    TooManyUnits,
+)
 from orders.models import Order, Policy
+from shipments.services import creation, lifecycle
 from tests.factories import cancel, order_of, pay, write_off
 from tests.fulfillment.factories import fulfillments, pick_all, reach, short
 from tests.log import event_data, event_names, latest_number
@@ -44,6 +52,14 @@ def planned(order):
         for each in fulfillments(order)
         if each.status != "cancelled"
     }
+
+
+def deliver(order):
+    """Send and deliver the planned units."""
+    one = reach(fulfillments(order)[0], "packed")
+    shipment = creation.create_shipment(fulfillment_id=one.id, carrier="manual", service="Van")
+    lifecycle.dispatch_shipment(shipment_id=shipment.id)
+    lifecycle.deliver_shipment(shipment_id=shipment.id)
 
 
 def partly_reserved(*, paid=True):
@@ -133,11 +149,73 @@ def test_repeated_answers_record_nothing_whatever_came_between():
     assert (event_names(order, after=before), waiting(order)) == ([], [1, 0])
 
 
-def test_a_known_reservation_with_other_allocations_replaces_all_until_a_warehouse_picks():
+@pytest.mark.parametrize(
+    ("corrected", "waits", "plan"),
+    [
+        (("res_1", (0, "wh_3", 2)), [0, 2], {"wh_2": {0: 1}, "wh_3": {0: 2}}),
+        (("res_2", (0, "wh_3", 2)), [0, 0], {"wh_1": {0: 1, 1: 2}, "wh_3": {0: 2}}),
+        (("res_2", (0, "wh_2", 1), (0, "wh_1", 1)), [0, 0], {"wh_1": {0: 2, 1: 2}, "wh_2": {0: 1}}),
+    ],
+)
+@pytest.mark.parametrize("paid", [True, False])
+def test_a_correction_replaces_the_allocations_of_its_own_reservation(paid, corrected, waits, plan):
+    order = partly_reserved(paid=paid)
+    reserve(order, "res_2", (0, "wh_2", 1))
+    reserve(order, *corrected)
+    assert (waiting(order), selectors.get(order.id).reservation_id) == (waits, "res_1")
+    held = Counter()
+    for unit in event_data(order, "order.reserved")["allocations"]:
+        held[unit["warehouse_id"], int(unit["variant_id"][-1])] += unit["quantity"]
+    assert held == {(place, n): count for place in plan for n, count in plan[place].items()}
+    if not paid:
+        pay(order)
+    assert planned(order) == plan
+
+
+def test_a_correction_names_some_units_and_no_more_than_there_are():
     order = partly_reserved()
-    reserve(order, "res_2", (0, "wh_1", 1))
-    reserve(order, "res_1", (0, "wh_2", 2))
-    assert (waiting(order), planned(order)) == ([1, 2], {"wh_2": {0: 2}})
+    reserve(order, "res_2", (0, "wh_2", 1))
+    with pytest.raises(TooManyUnits):
+        reserve(order, "res_2", (0, "wh_2", 3))
+    with pytest.raises(TooManyUnits):
+        reserve(order, "res_1", (0, "wh_1", 3))
+    assert planned(order) == {"wh_1": {0: 1, 1: 2}, "wh_2": {0: 1}}
+
+
+class TestRejectionOfAFurtherReservation:
+    def reject(self, order, reservation_id):
+        return services.reject_reservation(order_id=order.id, reservation_id=reservation_id)
+
+    def test_the_backordered_units_are_written_off_and_refunded_once(self):
+        order = partly_reserved()
+        for _ in range(2):
+            self.reject(order, "res_2")
+        order = selectors.get(order.id)
+        assert (order.status, waiting(order)) == ("confirmed", [0, 0])
+        assert [line.cancelled for line in order.lines] == [2, 0]
+        event = event_data(order, "order.units_written_off")
+        assert (event["reason"], event["items"]) == ("out_of_stock", [])
+        assert event_names(order).count("order.units_written_off") == 1
+        assert event_data(order, "refund.requested")["amount"] == "50.00"
+
+    def test_the_order_is_completed_if_the_others_have_arrived(self):
+        order = partly_reserved()
+        deliver(order)
+        assert selectors.get(order.id).status == "processing"
+        self.reject(order, "res_2")
+        assert selectors.get(order.id).status == "delivered"
+
+    def test_one_that_the_order_holds_is_not_rejected(self):
+        order = partly_reserved()
+        reserve(order, "res_2", (0, "wh_2", 1))
+        with pytest.raises(OtherReservation, match="holds res_2: write its units off"):
+            self.reject(order, "res_2")
+
+    def test_before_the_payment_the_order_is_rejected_as_a_whole(self):
+        order = partly_reserved(paid=False)
+        with pytest.raises(OtherReservation, match="holds the reservation res_1"):
+            self.reject(order, "res_2")
+        assert self.reject(order, "res_1").is_cancelled()
 
 
 def test_no_more_units_than_are_backordered_are_reserved():
@@ -168,6 +246,14 @@ def test_a_later_policy_does_not_change_what_a_further_reservation_means(policy)
     reserve(order, "res_2", (0, "wh_2", 1))
     assert planned(order) == {"wh_1": {0: 1, 1: 2}, "wh_2": {0: 1}}
     assert waiting(order) == [1, 0]
+
+
+def test_a_later_policy_does_not_change_what_a_correction_means(policy):
+    order = partly_reserved(paid=False)
+    policy.reservation = "required"
+    policy.save()
+    reserve(order, "res_1", (0, "wh_2", 2))
+    assert waiting(order) == [1, 2]
 
 
 def test_a_complete_reservation_is_replaced_as_without_the_policy():

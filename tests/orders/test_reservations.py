@@ -111,6 +111,15 @@ class TestReservation:
         rejected = services.reject_reservation(order_id=order.id, reservation_id="res_1")
         assert rejected.cancellation_reason == "out_of_stock"
 
+    def test_a_late_repeat_of_a_replaced_reservation_is_refused(self):
+        order = order_of(2, status="placed")
+        self.reserve(order, (0, "wh_1", 2), reservation_id="res_0")
+        self.reserve(order, (0, "wh_2", 2), reservation_id="res_1")
+        with pytest.raises(OtherReservation, match="res_0 was replaced by res_1"):
+            self.reserve(order, (0, "wh_1", 2), reservation_id="res_0")
+        order = selectors.get(order.id)
+        assert (order.reservation_id, order.lines[0].by_warehouse()) == ("res_1", {"wh_2": 2})
+
     def test_a_rejection_may_name_a_reservation_that_was_never_made(self):
         order = services.reject_reservation(order_id=OrderFactory().id, reservation_id="res_0")
         assert order.is_cancelled()
@@ -221,6 +230,22 @@ class TestConfirmingOnlyWhatIsReserved:
         allocations = [{"variant_id": "var_0", "warehouse_id": "wh_1", "quantity": 2}]
         services.reserve_stock(order_id=order.id, reservation_id="r", allocations=allocations)
         assert selectors.get(order.id).reservation_id == "r"
+
+    @pytest.mark.parametrize("rule", ["required", "backorder"])
+    def test_a_partial_reservation_from_before_the_policy_does_not_confirm_the_order(
+        self, rule, policy
+    ):
+        policy.reservation = "optional"
+        policy.save()
+        order = order_of(2, 1, status="placed")
+        allocations = [{"variant_id": "var_0", "warehouse_id": "wh_1", "quantity": 2}]
+        services.reserve_stock(order_id=order.id, reservation_id="r", allocations=allocations)
+        policy.reservation = rule
+        policy.save()
+        pay(order)
+        assert selectors.get(order.id).status == "paid"
+        self.reserve(order)
+        assert selectors.get(order.id).status == "confirmed"
 
     def test_a_free_order_waits_too(self, run_reactions):
         order = OrderFactory(discount={"amount": Decimal(50)})

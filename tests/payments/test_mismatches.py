@@ -7,11 +7,12 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from config.core import request_context
 from events.aggregate import InvalidTransition
 from events.models import EventRecord
 from orders import services as orders
 from orders.exceptions import MismatchUnresolved
-from orders.models import Order
+from orders.models import Order, Policy
 from payments import selectors
 from payments.exceptions import OrderNotPayable
 from payments.models import Payment
@@ -217,6 +218,26 @@ class TestReleasing:
         run_reactions()
         assert status(first) == ("confirmed", None)
         assert selectors.received(first.order_id) == Decimal("50.02")
+
+    def test_a_late_reservation_leaves_the_order_on_hold_for_the_mismatch(self, run_reactions):
+        Policy.objects.create(organization_id="org_1", reservation="required")
+        order = OrderFactory()
+        late = start_payment(order)
+        pay(order)
+        due = Order.objects.get(pk=order.id).reservation_due_at
+        orders.hold_unreserved_orders(now=due)
+        report(late, **captured(late, Decimal("50.01")))
+        run_reactions()
+        assert status(late) == ("paid", "reservation")
+        places = [{"order_item_id": order.lines[0].id, "warehouse_id": "wh_1", "quantity": 2}]
+        with request_context.use(actor="inventory"):
+            orders.reserve_stock(order_id=order.id, reservation_id="res_1", allocations=places)
+        assert status(late) == ("confirmed", "payment")
+        with pytest.raises(MismatchUnresolved):
+            orders.release_order(order_id=order.id)
+        refund(late, "50.01")
+        run_reactions()
+        assert status(late) == ("confirmed", None)
 
     def test_a_hold_of_an_operator_does_not_end_by_itself(self, api, run_reactions):
         order = OrderFactory()

@@ -39,7 +39,8 @@ def queue(client, key):
             BY_HAND,
             ["Record scan", "Record delivery", "Report lost", "Report return to sender"],
         ),
-        ("lost", BY_HAND, ["Record delivery"]),
+        ("lost", BY_HAND, ["Record delivery", "Record scan", "Report return to sender"]),
+        ("returned_to_sender", BY_HAND, ["Record delivery"]),
         ("delivered", BY_HAND, []),
     ],
 )

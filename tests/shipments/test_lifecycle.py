@@ -85,6 +85,7 @@ TABLE = {  # by command and state
         dispatched=("returned_to_sender", [EXCEPTION, RETURNED]),
         in_transit=("returned_to_sender", [EXCEPTION, RETURNED]),
         exception=("returned_to_sender", [RETURNED]),
+        lost=("returned_to_sender", [RETURNED]),
     ),
     "scan pre-transit": by_state(UNCHANGED, created=REFUSED),
     "deliver": {
@@ -92,6 +93,7 @@ TABLE = {  # by command and state
         "in_transit": ("delivered", [DELIVERED]),
         "exception": ("delivered", [DELIVERED]),
         "lost": ("delivered", [DELIVERED]),
+        "returned_to_sender": ("delivered", ["shipment.return_revoked", DELIVERED]),
     },
     "cancel": {"created": CANCELLED, "label_created": CANCELLED, "cancelled": UNCHANGED},
     "cancel the order": by_state(UNCHANGED, created=CANCELLED, label_created=CANCELLED),
@@ -118,8 +120,8 @@ def test_the_table_covers_every_transition():
         ("created", ["label", "dispatch", "cancel"]),
         ("label_created", ["dispatch", "scan", "cancel"]),
         ("in_transit", ["scan", "deliver"]),
-        ("lost", ["deliver"]),
-        ("returned_to_sender", []),
+        ("lost", ["deliver", "scan"]),
+        ("returned_to_sender", ["deliver"]),
         ("delivered", []),
     ],
 )

@@ -107,7 +107,8 @@ def place(state: State, order: Row, dice: Random) -> Body:
 def reservation(state: State, order: Row, dice: Random) -> Body:
     if dice.random() < 0.05:
         named = {"reservation_id": order["reservation_id"] or "res_none"}
-        return {"rejected": True, "reason": "no stock", **dice.choice(({}, named, named))}
+        further = {"reservation_id": "res_further"}
+        return {"rejected": True, "reason": "no stock", **dice.choice(({}, named, named, further))}
     allocations = []
     is_partial = dice.random() < (0.3 if order["reservation_id"] else 0.6)
     for line in order["items"]:
