@@ -19,8 +19,6 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.test import Client, TransactionTestCase
 
-import orders.services
-import returns.services
 from config.api import idempotency, tokens
 from config.api.operations import operation_of
 from config.api.revocation import Revocations
@@ -105,8 +103,8 @@ def awake(monkeypatch: pytest.MonkeyPatch, enqueued: object) -> None:
 @pytest.fixture(autouse=True)
 def numbers_roll_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take numbers in the transaction of the test, so that each test begins with the first."""
-    for services in (orders.services, returns.services):
-        monkeypatch.setattr(services, "take_number", numbering.next_number)
+    for services in ("orders.services.lifecycle", "returns.services"):
+        monkeypatch.setattr(f"{services}.take_number", numbering.next_number)
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,6 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-import orders.services
-import returns.services
 from carts.models import Cart
 from carts.services import check_out
 from config.core import numbering
@@ -153,8 +151,8 @@ def test_a_timer_leaves_out_an_aggregate_that_takes_too_long(caplog):
 
 def test_orders_wait_for_no_number_of_their_organization(monkeypatch):
     """The numbers of a checkout and of a parcel's return are taken outside their transactions."""
-    for context in (orders, returns):
-        monkeypatch.setattr(context.services, "take_number", numbering.take_number)
+    for services in ("orders.services.lifecycle", "returns.services"):
+        monkeypatch.setattr(f"{services}.take_number", numbering.take_number)
     carts = [CartFactory() for _ in range(2)]
     parcels = [ShipmentFactory(status="dispatched") for _ in range(2)]
 

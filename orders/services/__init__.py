@@ -1,0 +1,57 @@
+"""What can be done with orders: one function per verb."""
+
+from orders.services.goods import (
+    deliver_units,
+    record_returned_units,
+    recover_arrived_units,
+    release_written_off_units,
+    reopen_units,
+    ship_units,
+    start_processing,
+    write_off_units,
+    write_off_unplanned_units,
+)
+from orders.services.lifecycle import (
+    OrderTerms,
+    cancel_order,
+    cancel_unpayable_order,
+    confirm_order,
+    expire_pending_orders,
+    expire_unpaid_orders,
+    extend_reservation,
+    hold_order,
+    hold_unreserved_orders,
+    open_order,
+    place_order,
+    release_after_mismatch,
+    release_order,
+)
+from orders.services.reservations import record_reservation, reject_reservation, reserve_stock
+
+__all__ = [
+    "OrderTerms",
+    "cancel_order",
+    "cancel_unpayable_order",
+    "confirm_order",
+    "deliver_units",
+    "expire_pending_orders",
+    "expire_unpaid_orders",
+    "extend_reservation",
+    "hold_order",
+    "hold_unreserved_orders",
+    "open_order",
+    "place_order",
+    "record_reservation",
+    "record_returned_units",
+    "recover_arrived_units",
+    "reject_reservation",
+    "release_after_mismatch",
+    "release_order",
+    "release_written_off_units",
+    "reopen_units",
+    "reserve_stock",
+    "ship_units",
+    "start_processing",
+    "write_off_units",
+    "write_off_unplanned_units",
+]

@@ -1,0 +1,284 @@
+"""Open, place, confirm, hold and cancel orders: one function per verb."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TypedDict, Unpack
+
+from django.db import transaction
+from django.utils import timezone
+
+import payments.selectors
+import shipments.selectors
+from config.core import request_context
+from config.core.numbering import take_number
+from config.core.timers import for_each
+from orders import selectors
+from orders.exceptions import (
+    AlreadyShipped,
+    MismatchUnresolved,
+)
+from orders.models import Order
+from orders.models.parts import ItemData
+
+
+class ShippingTerms(TypedDict, total=False):
+    """What the customer chose. `cost` is before tax; `tax_rate` is a fraction."""
+
+    carrier: str | None
+    service: str | None
+    cost: Decimal
+    tax_rate: Decimal
+    signature_required: bool
+
+
+class DiscountTerms(TypedDict, total=False):
+    """An amount off the items, before tax."""
+
+    amount: Decimal
+    reason: str | None
+
+
+class OrderTerms(TypedDict, total=False):
+    """What an order may have besides its items."""
+
+    customer_email: str | None
+    shipping_address: Mapping[str, str] | None
+    billing_address: Mapping[str, str] | None
+    shipping: ShippingTerms | None
+    discount: DiscountTerms | None
+    payment_method: str | None
+
+
+@transaction.atomic
+def open_order(
+    *,
+    organization_id: str,
+    currency: str,
+    items: Sequence[ItemData],
+    order_id: str | None = None,
+    cart_id: str | None = None,
+    customer_id: str | None = None,
+    session_id: str | None = None,
+    local_id: str | None = None,
+    replaces: str | None = None,
+    place: bool = False,
+    **terms: Unpack[OrderTerms],
+) -> Order:
+    """Open an order, and place it in the same transaction if `place` is true.
+
+    Raises NoItems, DiscountTooLarge, InexactAmount, AmountTooLarge, and with `place` OrderTooLarge.
+    """
+    shipping = terms.get("shipping") or ShippingTerms()
+    discount = terms.get("discount") or DiscountTerms()
+    given_id = {"id": order_id} if order_id else {}
+    payment_method = terms.get("payment_method")
+    ttl = selectors.reservation_ttl_minutes(organization_id, payment_method) if place else None
+    number = take_number(organization_id=organization_id, series="ORD", at=timezone.now())
+    order = Order.open(
+        **given_id,
+        organization_id=organization_id,
+        number=number,
+        cart_id=cart_id,
+        replaces_id=replaces,
+        customer_id=customer_id,
+        session_id=session_id,
+        customer_email=terms.get("customer_email"),
+        local_id=local_id,
+        currency=currency,
+        items=items,
+        shipping_address=terms.get("shipping_address"),
+        billing_address=terms.get("billing_address"),
+        carrier=shipping.get("carrier"),
+        service=shipping.get("service"),
+        signature_required=shipping.get("signature_required", False),
+        shipping_cost=shipping.get("cost", Decimal(0)),
+        shipping_tax_rate=shipping.get("tax_rate", Decimal(0)),
+        discount=discount.get("amount", Decimal(0)),
+        discount_reason=discount.get("reason"),
+        payment_method=payment_method,
+    )
+    if ttl:
+        _place(order, ttl)
+    order.save(force_insert=True)
+    return order
+
+
+@transaction.atomic
+def place_order(*, order_id: str, payment_method: str | None = None) -> Order:
+    """Place an order; one that costs nothing needs no payment to be confirmed.
+
+    `payment_method` replaces the one that the order was opened with. Raises OrderTooLarge,
+    InvalidTransition.
+    """
+    order = selectors.get_for_update(order_id)
+    if order.placed_at and not order.is_cancelled():
+        return order
+    order.payment_method = payment_method or order.payment_method
+    ttl = selectors.reservation_ttl_minutes(order.organization_id, order.payment_method)
+    _place(order, ttl)
+    order.save()
+    return order
+
+
+@transaction.atomic
+def extend_reservation(*, order_id: str, until: datetime) -> None:
+    """Wait for the payment of a placed order until then, if it is later than now."""
+    order = selectors.get_for_update(order_id)
+    expires_at = order.reservation_expires_at
+    if order.status == Order.Status.PLACED and expires_at and expires_at < until:
+        order.extend_reservation(until=until)
+        order.save()
+
+
+@transaction.atomic(savepoint=False)
+def confirm_order(*, order_id: str, payment_id: str | None) -> Order:
+    """Confirm an order whose amount due is captured; `payment_id` completed it.
+
+    If the organization confirms only what is reserved, it waits for the reservation. Raises
+    NotFullyPaid, InvalidTransition.
+    """
+    order = selectors.get_for_update(order_id)
+    if order.status == Order.Status.PAID:
+        return order  # only its reservation, or an operator who releases it, confirms it
+    if order.confirmed_at and order.payment_id == payment_id and not order.is_cancelled():
+        return order
+    _confirm(order, payment_id, payments.selectors.received(order.id), request_context.now())
+    order.save()
+    return order
+
+
+def confirm_paid_order(order: Order) -> None:
+    """Confirm an order that has waited for its reservation, maybe for too long.
+
+    If a mismatched payment is to be decided, it stays on hold for that.
+    """
+    if order.is_unanswered():
+        order.release()
+        if payment_id := payments.selectors.mismatched(order.id):
+            note = f"{payment_id} captured another amount than was charged."
+            with request_context.use(actor=request_context.SYSTEM):
+                order.hold(reason=Order.HoldReason.PAYMENT, note=note, at=request_context.now())
+    captured = payments.selectors.received(order.id)
+    order.confirm(payment_id=order.payment_id, captured=captured, at=timezone.now())
+
+
+@transaction.atomic
+def cancel_order(*, order_id: str, reason: str, note: str = "") -> Order:
+    """Cancel an order before anything is shipped. Raises AlreadyShipped, InvalidTransition."""
+    order = selectors.get_for_update(order_id)
+    if order.is_cancelled() and order.cancellation_reason == reason:
+        return order
+    _cancel(order, reason, note, timezone.now())
+    order.save()
+    return order
+
+
+@transaction.atomic(savepoint=False)
+def cancel_unpayable_order(*, order_id: str) -> Order:
+    """Cancel an order after its payment's last attempt failed, unless another may succeed."""
+    order = selectors.get_for_update(order_id)
+    if order.status == Order.Status.PLACED and not payments.selectors.may_still_be_paid(order):
+        _cancel(order, Order.CancellationReason.PAYMENT_FAILED, "", request_context.now())
+        order.save()
+    return order
+
+
+@transaction.atomic
+def hold_order(*, order_id: str, reason: str, note: str = "") -> Order:
+    """Put an order on hold, so that none of its units is sent. Raises InvalidTransition."""
+    order = selectors.get_for_update(order_id)
+    if (order.hold_reason, order.hold_note) == (reason, note):
+        return order
+    order.hold(reason=reason, note=note, at=request_context.now())
+    order.save()
+    return order
+
+
+@transaction.atomic
+def release_order(*, order_id: str) -> Order:
+    """Release an order from hold.
+
+    One that is held because Inventory has not answered is confirmed without a reservation. Raises
+    MismatchUnresolved, InvalidTransition.
+    """
+    order = selectors.get_for_update(order_id)
+    if order.is_held():
+        if payment_id := payments.selectors.mismatched(order_id):
+            raise MismatchUnresolved(
+                f"{payment_id} captured another amount than was charged. Apply the payment or "
+                f"refund it; then {order_id} can be released."
+            )
+        if order.is_unanswered():
+            confirm_paid_order(order)
+        else:
+            order.release()
+        order.save()
+    return order
+
+
+@transaction.atomic
+def release_after_mismatch(*, order_id: str) -> None:
+    """Release an order from its hold for a mismatched payment, unless another one is unresolved."""
+    order = selectors.get_for_update(order_id)
+    by_mismatch = (Order.HoldReason.PAYMENT, request_context.SYSTEM)
+    is_held = (order.hold_reason, order.held_by) == by_mismatch
+    if is_held and not order.is_cancelled() and not payments.selectors.mismatched(order_id):
+        order.release()
+        order.save()
+
+
+def hold_unreserved_orders(*, now: datetime, organization_id: str | None = None) -> int:
+    """Hold paid orders that Inventory has not reserved in time at `now`; return how many."""
+    unreserved = selectors.unreserved(now=now, organization_id=organization_id)
+    reason, note = Order.HoldReason.RESERVATION, "Inventory has not answered in time."
+    return for_each(unreserved, lambda order: order.hold(reason=reason, note=note, at=now))
+
+
+def expire_unpaid_orders(*, now: datetime, organization_id: str | None = None) -> int:
+    """Cancel placed orders whose reservation has expired at `now`; return how many."""
+    unpaid = selectors.expired_unpaid(now=now, organization_id=organization_id)
+    reason = Order.CancellationReason.RESERVATION_EXPIRED
+    return for_each(unpaid, lambda order: _cancel(order, reason, "", now))
+
+
+def expire_pending_orders(*, now: datetime, organization_id: str | None = None) -> int:
+    """Cancel orders that were not placed in time at `now`; return how many."""
+    pending = selectors.expired_pending(now=now, organization_id=organization_id)
+    reason, note = Order.CancellationReason.OTHER, "It was not placed in time."
+    return for_each(pending, lambda order: _cancel(order, reason, note, now))
+
+
+def expect_not_shipped(order: Order) -> None:
+    """Refuse while a dispatched shipment waits for the reaction that records it in the order."""
+    if order.has_shipped_nothing() and shipments.selectors.is_any_dispatched(order.id):
+        raise AlreadyShipped(
+            f"A shipment of {order.id} has left: write off the units that have not."
+        )
+
+
+def _place(order: Order, reservation_ttl_minutes: int) -> None:
+    now = timezone.now()
+    order.place(reservation_ttl_minutes=reservation_ttl_minutes, at=now)
+    if not order.total:
+        _confirm(order, None, Decimal(0), now)
+
+
+def _confirm(order: Order, payment_id: str | None, captured: Decimal, at: datetime) -> None:
+    """Confirm a paid order, or let it wait for its reservation."""
+    timeout = selectors.reservation_timeout(order.organization_id)
+    if timeout and order.has_unreserved_units():
+        order.await_reservation(payment_id=payment_id, captured=captured, due_at=at + timeout)
+    else:
+        order.confirm(payment_id=payment_id, captured=captured, at=at)
+
+
+def _cancel(order: Order, reason: str, note: str, at: datetime) -> None:
+    expect_not_shipped(order)
+    order.cancel(
+        reason=reason,
+        note=note,
+        at=at,
+        is_paid=payments.selectors.has_money(order.id),
+        held=selectors.held_by_inventory(order),
+    )
