@@ -96,10 +96,16 @@ def scanned(row: Any, **given: str) -> Body:
     return unit(row) | {"scan_id": f"scan_{next(numbers)}", **given}
 
 
-def rejection(row: Any) -> Body:
-    return {"rejected": True} | (
-        {"reservation_id": row.reservation_id} if row.reservation_id else {}
-    )
+def reservations(row: Any) -> list[Body]:
+    """Reserve one unit, or reject the order or, after one was reserved, the other unit."""
+    allocations = [unit(row) | {"warehouse_id": "wh_1"}]
+    first, further = {"reservation_id": "res_1"}, {"reservation_id": "res_2"}
+    if row.reservation_id is None:
+        return [first | {"allocations": allocations}, {"rejected": True}]
+    answers = [first | {"rejected": True}]
+    if row.has_backordered_units():
+        answers += [further | {"allocations": allocations}, further | {"rejected": True}]
+    return answers
 
 
 def manual_refunds(row: Any) -> list[Body]:
@@ -108,10 +114,7 @@ def manual_refunds(row: Any) -> list[Body]:
 
 # The bodies that a client may send; without an entry, an empty one.
 BODIES: dict[tuple[Any, str], Callable[[Any], list[Body]]] = {
-    (Order, "reservation"): lambda row: [
-        {"reservation_id": "res_1", "allocations": [unit(row) | {"warehouse_id": "wh_1"}]},
-        rejection(row),
-    ],
+    (Order, "reservation"): reservations,
     (Order, "cancel"): lambda row: [{"reason": "customer_request"}],
     (Order, "hold"): lambda row: [{"reason": "fraud"}],
     (Order, "write-off"): lambda row: [{"items": [unit(row)], "reason": "other"}],
@@ -138,7 +141,7 @@ BODIES: dict[tuple[Any, str], Callable[[Any], list[Body]]] = {
 
 
 class Walk:
-    """All lives of one order of one unit, as far as they differ in what can happen next."""
+    """All lives of one order of two units, as far as they differ in what can happen next."""
 
     def __init__(self, api: Any, order_id: str) -> None:
         self.api, self.order_id = api, order_id
@@ -264,9 +267,9 @@ def test_every_verb_has_a_route():
 
 
 def test_every_status_of_an_order_and_its_rows_leads_to_an_end(api):
-    item = {"variant_id": "var_1", "title": "A shirt", "quantity": 1, "unit_price": "25.00"}
+    item = {"variant_id": "var_1", "title": "A shirt", "quantity": 2, "unit_price": "25.00"}
     body = {"currency": "USD", "items": [item], "shipping_address": ADDRESS}
-    Policy.objects.create(organization_id="org_1", reservation=Policy.Reservation.REQUIRED)
+    Policy.objects.create(organization_id="org_1", reservation=Policy.Reservation.BACKORDER)
     walk = Walk(api, api.post("/api/v1/orders", body).json()["id"])
     walk.go_on()
     reaching = set(walk.ends)
