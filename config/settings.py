@@ -311,7 +311,9 @@ CORS_ALLOW_HEADERS = [
     "traceparent",
     "x-request-id",
 ]
-CORS_EXPOSE_HEADERS = ("Idempotent-Replayed", "Retry-After", "X-Request-ID")
+CORS_EXPOSE_HEADERS = (
+    *("Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"),
+)
 JWT_SECRET = env.str("JWT_SECRET", default="") or (SECRET_KEY if DEBUG else "")
 JWT_SECRET_FALLBACKS = env.list("JWT_SECRET_FALLBACKS", default=[])
 JWT_JWKS_URL = env.str("JWT_JWKS_URL", default="")

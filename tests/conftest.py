@@ -20,6 +20,7 @@ from django.db.models.functions import Now
 from django.test import Client, TransactionTestCase
 
 from config.api import idempotency, tokens
+from config.api.counters import Counters
 from config.api.operations import operation_of
 from config.api.revocation import Revocations
 from config.api.views import ContextViewSet
@@ -111,6 +112,12 @@ def numbers_roll_back(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_revocations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Never read revoked tokens, which happens every few seconds and takes a query."""
     monkeypatch.setattr(Revocations, "_refresh", lambda revocations: None)
+
+
+@pytest.fixture(autouse=True)
+def counted_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count requests without the thread that writes the counts; tests call `flush` themselves."""
+    monkeypatch.setattr(Counters, "_start", lambda counters: None)
 
 
 @pytest.fixture

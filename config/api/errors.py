@@ -144,9 +144,14 @@ SHARED = {
 HEADERS = {
     "X-Request-ID": "The `X-Request-ID` of the request, or a new id.",
     "Retry-After": "Seconds to wait before the next attempt.",
+    "RateLimit-Policy": "How many requests you may send in how many seconds: "
+    '`"default";q=600;w=60`. Absent where there is no limit.',
+    "RateLimit": "How many requests are left (`r`), and the seconds until the window ends (`t`): "
+    '`"default";r=599;t=60`. Absent where there is no limit.',
     "WWW-Authenticate": "`Bearer`.",
     "Idempotent-Replayed": "`true` if this is the stored response to an earlier request.",
 }
+RATE_LIMIT = ("RateLimit-Policy", "RateLimit")
 MALFORMED = ErrorExample(
     400,
     "malformed_json",
@@ -193,7 +198,7 @@ def response(*errors: ErrorExample) -> dict[str, Any]:
     meanings = [f"- `{error.code}`: {error.meaning}" for error in errors]
     return {
         "description": errors[0].meaning if len(errors) == 1 else "\n".join(meanings),
-        "headers": headers(*names.get(status, [])),
+        "headers": headers(*RATE_LIMIT, *names.get(status, [])),
         "content": {
             problems.CONTENT_TYPE: {
                 "schema": {"$ref": "#/components/schemas/Problem"},

@@ -51,6 +51,8 @@ class RequestOrigin:
                     },
                 )
         response["X-Request-ID"] = request_id
+        for name, value in getattr(request, "rate_limit", {}).items():
+            response[name] = value
         return response
 
 

@@ -1,4 +1,4 @@
-"""The API's tables: stored responses, and revoked tokens."""
+"""The API's tables: stored responses, revoked tokens, and counted requests."""
 
 import uuid
 
@@ -61,3 +61,17 @@ class Revocation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.organization_id} {self.jti or self.subject}"
+
+
+class RequestCount(models.Model):
+    """How many requests a caller has sent in its current window: see `config.api.counters`.
+
+    On PostgreSQL the table is unlogged: a crash of the server only forgets the counts.
+    """
+
+    key = models.CharField(max_length=64, primary_key=True)
+    ends_at = models.DateTimeField()
+    total = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.total}"

@@ -180,7 +180,9 @@ class Schema(AutoSchema):
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for status, body in bodies.items():
-            body["headers"] = errors.headers(*["Idempotent-Replayed"] if self._is_post else [])
+            names = errors.RATE_LIMIT if self.view.throttle_classes else ()
+            replayed = ("Idempotent-Replayed",) if self._is_post else ()
+            body["headers"] = errors.headers(*names, *replayed)
             body["description"] = HTTPStatus(int(status)).phrase
         return dict(sorted(bodies.items())) | errors.responses(*self._errors())
 

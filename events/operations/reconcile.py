@@ -84,8 +84,10 @@ def reconcile() -> Report:
     with transaction.atomic(durable=True):
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                cursor.execute("SET LOCAL statement_timeout = 0")  # some read the whole log
+                cursor.execute(
+                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
+                    " SET LOCAL statement_timeout = 0"  # some statements read the whole log
+                )
         for problem in _problems(report.seen):
             report.add(problem)
     return report

@@ -1,7 +1,7 @@
 import pytest
-from django.core.cache import cache
 from django.test import Client
 
+from config.api.counters import counters
 from tests.api.test_problems import check
 
 pytestmark = [pytest.mark.urls("tests.api.urls"), pytest.mark.django_db]
@@ -11,9 +11,9 @@ PATH = "/api/v1/things"
 @pytest.fixture(autouse=True)
 def limit(settings):
     settings.API_THROTTLE = "2/min"
-    cache.clear()
+    counters.forget()
     yield
-    cache.clear()
+    counters.forget()
 
 
 def statuses(client, count=3, **kwargs):

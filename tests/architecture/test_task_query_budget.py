@@ -228,7 +228,7 @@ BUDGET = {  # by name: what prepares a run, its queries, and the queries of a ru
     "shipments.tasks.poll_carriers": (parcels_due, 35, 1),
     "shipments.tasks.process_pending_webhooks": (carrier_message, 30, 2),
     "invoices.tasks.deliver_documents": (invoice, 31, 6),
-    "config.api.tasks.delete_old_records": (old_records, 4, 2),
+    "config.api.tasks.delete_old_records": (old_records, 7, 5),
 }
 
 
