@@ -1,11 +1,14 @@
 """The layout of A4 documents: a header on the first page, tables, and a footer on each page."""
 
-from collections.abc import Callable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 from reportlab.lib.colors import Color, HexColor
@@ -34,6 +37,39 @@ PADDING = 6  # points; reportlab adds it inside the margins of a page
 INK, GRAY, RULE = HexColor("#1c2430"), HexColor("#667085"), HexColor("#d0d5dd")
 
 
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """reportlab makes so many small objects that looking for cycles would double its time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+class _Canvas(Canvas):
+    """Keeps its pages until the last one is laid out, because each footer has their number."""
+
+    def __init__(
+        self, draw_footer: Callable[[Canvas, int, int], None], *args: Any, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._draw_footer = draw_footer
+        self._pages: list[dict[str, Any]] = []
+
+    def showPage(self) -> None:
+        self._pages.append(self.__dict__.copy())
+        self._startPage()
+
+    def save(self) -> None:
+        pages = self._pages
+        for number, state in enumerate(pages, 1):
+            self.__dict__.update(state)
+            self._draw_footer(self, number, len(pages))
+            super().showPage()
+        super().save()
+
+
 @dataclass(frozen=True, kw_only=True)
 class PdfDocument:
     """A document with a header, a footer and page numbers. `details` are pairs of label and value.
@@ -49,17 +85,13 @@ class PdfDocument:
     footer: str
 
     def render(self, story: Callable[[], Sequence[Flowable]]) -> bytes:
-        """Return the PDF with the tables that `story` returns.
-
-        The first of two passes counts the pages; each pass needs flowables of its own.
-        """
+        """Return the PDF with the tables that `story` returns when the fonts are registered."""
         register_fonts()
-        pages = self._lay_out(story(), BytesIO(), pages=0)
-        out = BytesIO()
-        self._lay_out(story(), out, pages=pages)
-        return out.getvalue()
+        with _without_garbage_collection():
+            return self._lay_out(story())
 
-    def _lay_out(self, story: Sequence[Flowable], out: BytesIO, *, pages: int) -> int:
+    def _lay_out(self, story: Sequence[Flowable]) -> bytes:
+        out = BytesIO()
         template = SimpleDocTemplate(
             out,
             pagesize=A4,
@@ -73,12 +105,11 @@ class PdfDocument:
             initialFontName=REGULAR,  # the default would name a font that is not embedded
         )
 
-        def draw_footer(canvas: Canvas, template: SimpleDocTemplate) -> None:
-            self._draw_footer(canvas, f"{self.number} · Page {template.page} of {pages}")
+        def canvas(*args: Any, **kwargs: Any) -> _Canvas:
+            return _Canvas(self._draw_footer, *args, **kwargs)
 
-        content = [*self._header(), *story]
-        template.build(content, onFirstPage=draw_footer, onLaterPages=draw_footer)
-        return int(template.page)
+        template.build([*self._header(), *story], canvasmaker=canvas)
+        return out.getvalue()
 
     def _header(self) -> list[Flowable]:
         parties = [[_small(label), *map(text, lines)] for label, lines in self.parties]
@@ -94,12 +125,13 @@ class PdfDocument:
             Spacer(0, 2 * mm),
         ]
 
-    def _draw_footer(self, canvas: Canvas, page: str) -> None:
+    def _draw_footer(self, canvas: Canvas, page: int, pages: int) -> None:
         canvas.setStrokeColor(RULE)
         canvas.line(MARGIN, FOOTER - 4 * mm, MARGIN + WIDTH, FOOTER - 4 * mm)
         canvas.setFillColor(GRAY)
         canvas.setFont(REGULAR, 7)
-        canvas.drawRightString(MARGIN + WIDTH, FOOTER - 8 * mm, page)
+        number = f"{self.number} · Page {page} of {pages}"
+        canvas.drawRightString(MARGIN + WIDTH, FOOTER - 8 * mm, number)
         footer = Paragraph(_markup(self.footer), _style(size=7, color=GRAY))
         _, height = footer.wrap(WIDTH * 0.7, FOOTER)
         footer.drawOn(canvas, MARGIN, FOOTER - 6 * mm - height)
