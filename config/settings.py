@@ -163,7 +163,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
 )
 CELERY_TASK_QUEUES = {
     f"{EVENTS_QUEUE_PREFIX}{name}": {"routing_key": f"{EVENTS_QUEUE_PREFIX}{name}"}
-    for name in ("default", "events", "reactions")
+    for name in (
+        *("events", "reactions", "default"),  # what the database alone is needed for
+        *("gateways", "carriers", "mail", "documents"),  # what may take long
+    )
 }
 CELERY_TASK_DEFAULT_QUEUE = f"{EVENTS_QUEUE_PREFIX}default"
 CELERY_TASK_DEFAULT_EXCHANGE = f"{EVENTS_QUEUE_PREFIX}tasks"
@@ -172,6 +175,12 @@ CELERY_TASK_ROUTES = {
     "events.tasks.relay": {"queue": f"{EVENTS_QUEUE_PREFIX}events"},
     "events.tasks.sweep": {"queue": f"{EVENTS_QUEUE_PREFIX}events"},
     "events.tasks.react": {"queue": f"{EVENTS_QUEUE_PREFIX}reactions"},
+    "payments.tasks.call_*": {"queue": f"{EVENTS_QUEUE_PREFIX}gateways"},
+    "shipments.tasks.call_*": {"queue": f"{EVENTS_QUEUE_PREFIX}carriers"},
+    "shipments.tasks.poll_carriers": {"queue": f"{EVENTS_QUEUE_PREFIX}carriers"},
+    "shipments.tasks.track_shipment": {"queue": f"{EVENTS_QUEUE_PREFIX}carriers"},
+    "invoices.tasks.render_documents": {"queue": f"{EVENTS_QUEUE_PREFIX}documents"},
+    "invoices.tasks.send_mails": {"queue": f"{EVENTS_QUEUE_PREFIX}mail"},
 }
 # With the prefix, two installations on one broker and host do not lock each other's queues.
 CELERY_CONTROL_EXCHANGE = f"{EVENTS_QUEUE_PREFIX}celery"
@@ -201,7 +210,8 @@ _SECONDS_BETWEEN_RUNS = {
     "shipments.tasks.call_carriers": 2,
     "shipments.tasks.poll_carriers": 60,
     "shipments.tasks.process_pending_webhooks": 60,
-    "invoices.tasks.deliver_documents": 2,
+    "invoices.tasks.render_documents": 2,
+    "invoices.tasks.send_mails": 2,
     "events.tasks.remove_old_events": 3600,
     "config.api.tasks.delete_old_records": 600,
 }

@@ -214,7 +214,8 @@ def _call_due(
             raise
         return "done"
 
-    rows = select_due(clock()).values_list("pk")
+    organization = "invoice__organization_id"
+    rows = outbound.in_turns(select_due(clock()).values_list("pk", organization), organization)
     return outbound.call_due(rows, attempt, limit=outbound.SCAN_LIMIT, time_slice=TIME_SLICE)
 
 

@@ -19,17 +19,31 @@ def write_to_outbox(instance: Invoice, raw: bool, **kwargs: Any) -> None:
         outbox.write(instance)
 
 
-@receiver(post_save, sender=Invoice, dispatch_uid="invoices.deliver_new_mail")
-def deliver_new_mail(instance: Invoice, created: bool, raw: bool, **kwargs: Any) -> None:
-    """Enqueue `invoices.tasks.deliver_documents` for a mail that was saved with its invoice."""
+@receiver(post_save, sender=Invoice, dispatch_uid="invoices.send_new_mail")
+def send_new_mail(instance: Invoice, created: bool, raw: bool, **kwargs: Any) -> None:
+    """Enqueue `invoices.tasks.send_mails` for a mail that was saved with its invoice."""
     if not (created or raw):
         for delivery in instance.deliveries:
-            deliver_documents(delivery, raw)
+            send_mail(delivery, raw)
 
 
-@receiver(post_save, sender=Document, dispatch_uid="invoices.deliver_document")
-@receiver(post_save, sender=InvoiceDelivery, dispatch_uid="invoices.deliver_mail")
-def deliver_documents(instance: Document | InvoiceDelivery, raw: bool, **kwargs: Any) -> None:
-    """Enqueue `invoices.tasks.deliver_documents`, which renders the PDF or sends the mail."""
-    if instance.due_at and instance.due_at <= timezone.now() and not raw:
-        notify.enqueue(tasks.deliver_documents)
+@receiver(post_save, sender=InvoiceDelivery, dispatch_uid="invoices.send_mail")
+def send_mail(instance: InvoiceDelivery, raw: bool, **kwargs: Any) -> None:
+    """Enqueue `invoices.tasks.send_mails` for a mail that is due."""
+    if _is_due(instance) and not raw:
+        notify.enqueue(tasks.send_mails)
+
+
+@receiver(post_save, sender=Document, dispatch_uid="invoices.render_document")
+def render_document(instance: Document, raw: bool, **kwargs: Any) -> None:
+    """Enqueue `invoices.tasks.render_documents`, and the mails that wait for a rendered PDF."""
+    if raw:
+        return
+    if _is_due(instance):
+        notify.enqueue(tasks.render_documents)
+    elif instance.rendered_at:
+        notify.enqueue(tasks.send_mails)
+
+
+def _is_due(row: Document | InvoiceDelivery) -> bool:
+    return row.due_at is not None and row.due_at <= timezone.now()

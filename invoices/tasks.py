@@ -1,4 +1,4 @@
-"""The Celery task of invoices."""
+"""The Celery tasks of invoices. `now` is ISO 8601, and the current time by default."""
 
 from celery import shared_task
 
@@ -7,7 +7,12 @@ from invoices import services
 
 
 @shared_task
-def deliver_documents(now: str | None = None) -> int:
-    """Render the PDFs and send the mails that are due; return how many. `now` is ISO 8601."""
-    at = moment(now)
-    return services.render_due_documents(now=at) + services.send_due_mails(now=at)
+def render_documents(now: str | None = None) -> int:
+    """Render the PDFs that are due; return how many."""
+    return services.render_due_documents(now=moment(now))
+
+
+@shared_task
+def send_mails(now: str | None = None) -> int:
+    """Send the mails that are due and whose PDF is rendered; return how many."""
+    return services.send_due_mails(now=moment(now))

@@ -150,7 +150,7 @@ def refundable(*, order: str) -> Round:
 
 def due(*, now: datetime) -> QuerySet[Payment]:
     """Return payments whose gateway is to be called at `now`."""
-    return Payment.objects.filter(outbound.is_due(now)).order_by("due_at")
+    return Payment.objects.filter(outbound.is_due(now))
 
 
 def with_failed_refunds() -> Q:

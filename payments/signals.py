@@ -22,4 +22,4 @@ def write_to_outbox(instance: Payment, raw: bool, **kwargs: Any) -> None:
 def call_gateway(instance: Payment, raw: bool, **kwargs: Any) -> None:
     """Enqueue `payments.tasks.call_gateway` for a call that was requested and not made yet."""
     if instance.due_at and not instance.calls and not raw:
-        notify.enqueue(tasks.call_gateway, instance.id)
+        notify.enqueue(tasks.call_gateway, instance.id, instance.organization_id)

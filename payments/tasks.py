@@ -2,14 +2,20 @@
 
 from celery import shared_task
 
+from config.core import outbound
 from config.core.timers import moment
 from payments.services import gateway, webhooks
 
 
 @shared_task
-def call_gateway(payment_id: str) -> None:
-    """Make the gateway calls that are due about a payment."""
-    gateway.call_gateway(payment_id=payment_id)
+def call_gateway(payment_id: str, organization_id: str) -> None:
+    """Make the gateway calls that are due about a payment.
+
+    While the organization has no free slot, they are left to `call_gateways`.
+    """
+    with outbound.slot(organization_id) as is_free:
+        if is_free:
+            gateway.call_gateway(payment_id=payment_id)
 
 
 @shared_task

@@ -93,7 +93,7 @@ def due_labels(*, now: datetime) -> QuerySet[Label]:
     A label of an order on hold is not bought before the order is released.
     """
     may_call = Q(shipment__order__held_at=None) | Q(status=Label.Status.VOID_WANTED)
-    return Label.objects.filter(is_due(now), may_call).order_by("due_at")
+    return Label.objects.filter(is_due(now), may_call)
 
 
 def due_for_tracking(*, now: datetime, organization_id: str | None = None) -> QuerySet[Shipment]:
@@ -101,7 +101,7 @@ def due_for_tracking(*, now: datetime, organization_id: str | None = None) -> Qu
     due = Shipment.objects.filter(due_at__lte=now)
     if organization_id:
         due = due.filter(organization_id=organization_id)
-    return due.order_by("due_at")
+    return due
 
 
 def find_tracked(

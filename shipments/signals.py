@@ -25,6 +25,6 @@ def call_carrier(instance: Shipment, raw: bool, **kwargs: Any) -> None:
     if raw:
         return
     if any(label.due_at and not label.calls for label in instance.labels):
-        notify.enqueue(tasks.call_carrier, instance.id)
+        notify.enqueue(tasks.call_carrier, instance.id, instance.organization_id)
     if instance.due_at and instance.due_at <= timezone.now():
-        notify.enqueue(tasks.track_shipment, instance.id)
+        notify.enqueue(tasks.track_shipment, instance.id, instance.organization_id)

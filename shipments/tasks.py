@@ -2,20 +2,31 @@
 
 from celery import shared_task
 
+from config.core import outbound
 from config.core.timers import moment
 from shipments.services import label_purchase, tracking, webhooks
 
 
 @shared_task
-def call_carrier(shipment_id: str) -> None:
-    """Make the due calls about a shipment's labels."""
-    label_purchase.call_carrier(shipment_id=shipment_id)
+def call_carrier(shipment_id: str, organization_id: str) -> None:
+    """Make the due calls about a shipment's labels.
+
+    While the organization has no free slot, they are left to `call_carriers`.
+    """
+    with outbound.slot(organization_id) as is_free:
+        if is_free:
+            label_purchase.call_carrier(shipment_id=shipment_id)
 
 
 @shared_task
-def track_shipment(shipment_id: str) -> None:
-    """Call the carrier for the scans of a shipment."""
-    tracking.track_shipment(shipment_id=shipment_id, now=moment(None))
+def track_shipment(shipment_id: str, organization_id: str) -> None:
+    """Call the carrier for the scans of a shipment.
+
+    While the organization has no free slot, it is left to `poll_carriers`.
+    """
+    with outbound.slot(organization_id) as is_free:
+        if is_free:
+            tracking.track_shipment(shipment_id=shipment_id, now=moment(None))
 
 
 @shared_task

@@ -11,6 +11,7 @@ from carts.models import Cart
 from events import reactions
 from invoices import selectors as invoice_selectors
 from invoices import services as invoices
+from invoices import tasks as invoice_tasks
 from invoices.models import Invoice
 from orders import selectors
 from orders import services as orders
@@ -220,3 +221,8 @@ def credit(invoice: Invoice, amount: str, refund_id: str = "ref_1", **given: Any
     )
     reactions.run_pending(invoice.order_id, "invoices")
     return invoice_selectors.with_parts().get(pk=invoice.pk)
+
+
+def deliver_documents(now: str | None = None) -> int:
+    """Render the PDFs and send the mails that are due; return how many."""
+    return invoice_tasks.render_documents(now) + invoice_tasks.send_mails(now)

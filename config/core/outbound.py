@@ -21,17 +21,23 @@ call and what to do with the result:
 A task that beat starts passes the rows that are due to `call_due`. Its query filters by
 `is_due(now)`, which leaves a new request to the callers of step 1 for `GRACE_PERIOD`; a context
 whose calls are made by that task only filters by `due_at__lte=now`.
+
+Organizations take turns, and the calls of one occupy only some threads of a worker: neither the
+amount of its work nor a server that does not respond keeps the others waiting.
 """
 
 import logging
-import math
+import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from django.db import models
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from config.core.retry import back_off
 
@@ -41,6 +47,8 @@ GRACE_PERIOD = timedelta(seconds=5)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
 BATCH_SIZE = 100  # calls in one run
 SCAN_LIMIT = 5_000  # rows that one run looks at, including those of accounts that do not respond
+TIME_SLICE = 5.0  # seconds of one run, after which the turns begin again, with new rows
+ORGANIZATION_SLOTS = 3  # calls of an organization at once, in a process
 # `skipped`: no call is due, or another caller makes it. `failed`: for a reason of this row only.
 Outcome = Literal["done", "skipped", "failed", "no_response"]
 UPDATE_FIELDS = ("due_at", "leased_until", "calls", "last_error")
@@ -110,27 +118,57 @@ def is_due(now: datetime) -> Q:
     return Q(due_at__lte=now) & (Q(calls__gt=0) | Q(due_at__lte=now - GRACE_PERIOD))
 
 
+_calls = Counter[str]()  # in progress, by organization
+_changing = threading.Lock()
+
+
+@contextmanager
+def slot(organization_id: str) -> Iterator[bool]:
+    """Take one of the organization's slots during the block, or yield False if none is free."""
+    with _changing:
+        is_free = _calls[organization_id] < ORGANIZATION_SLOTS
+        _calls[organization_id] += is_free
+    try:
+        yield is_free
+    finally:
+        with _changing:
+            _calls[organization_id] -= is_free
+            if not _calls[organization_id]:
+                del _calls[organization_id]
+
+
+def in_turns(rows: QuerySet[Any, Any], organization: str) -> QuerySet[Any, Any]:
+    """Order rows that are due: the longest due of each organization, then the second of each, …
+
+    `organization` is the path to the organization's id.
+    """
+    turn = Window(RowNumber(), partition_by=F(organization), order_by="due_at")
+    return rows.order_by(turn, "due_at")
+
+
 def call_due(
     rows: QuerySet[Any, Any],
     call: Callable[[str], Outcome],
     *,
     limit: int = BATCH_SIZE,
-    time_slice: float = math.inf,
+    time_slice: float = TIME_SLICE,
 ) -> int:
     """Make the calls that are due; return how many rows were called, without the failed ones.
 
-    `rows` yields the id of each row and the account that its call goes to. After `no_response`
-    the run leaves out the other rows of the account. An exception is logged and does not keep the
-    other rows waiting. The run ends after `limit` called rows or `time_slice` seconds.
+    `rows` yields the id of each row, its organization, and the account that its call goes to.
+    After `no_response` the run leaves out the other rows of the account. A row whose organization
+    has no free slot waits for a later run. An exception is logged and does not keep the other rows
+    waiting. The run ends after `limit` called rows or `time_slice` seconds.
     """
     called, silent, end = 0, set(), time.monotonic() + time_slice
-    for row_id, *account in rows[:SCAN_LIMIT]:
+    for row_id, organization_id, *account in rows[:SCAN_LIMIT]:
         if called == limit or time.monotonic() >= end:
             break
         if tuple(account) in silent:
             continue
         try:
-            outcome = call(row_id)
+            with slot(organization_id) as is_free:
+                outcome = call(row_id) if is_free else "skipped"
         except Exception:
             logger.exception("The outbound call for %s failed", row_id)
         else:

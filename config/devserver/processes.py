@@ -1,21 +1,25 @@
-"""Web server, worker and scheduler as threads of one process. Each ends with its block."""
+"""Web server, workers and scheduler as threads of one process. Each ends with its block."""
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from celery import Celery
 from celery.beat import Scheduler, Service
 from celery.worker import WorkController, state
+from django.conf import settings
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from kombu.exceptions import OperationalError
 
 HOST = "127.0.0.1"
-THREADS = 4  # of the worker
-STOP_TIMEOUT = 2.0  # seconds, for the worker to finish its tasks
+# Two workers, so that events do not wait for mail, documents or other systems.
+QUEUES = (("events", "reactions", "default"), ("gateways", "carriers", "mail", "documents"))
+THREADS = 4  # of each worker
+STOP_TIMEOUT = 2.0  # seconds, for the workers to finish their tasks
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -45,27 +49,38 @@ def web(server: ThreadedWSGIServer) -> Iterator[None]:
 
 
 @contextmanager
-def worker(app: Celery) -> Iterator[None]:
-    """Run Celery's worker, without its command, which would take over signals and logging."""
-    controller = WorkController(
-        app=app,
-        pool="threads",
-        concurrency=THREADS,
-        without_heartbeat=True,
-        without_gossip=True,
-        without_mingle=True,
-    )
-    thread = threading.Thread(target=controller.start, name="worker", daemon=True)
-    thread.start()
+def workers(app: Celery) -> Iterator[None]:
+    """Run Celery's workers, without their command, which would take over signals and logging."""
+    threads = []
+    for names in QUEUES:
+        queues = [f"{settings.EVENTS_QUEUE_PREFIX}{name}" for name in names]
+        # A worker selects its queues in its application, so each has one of its own.
+        own = Celery(app.main, set_as_current=False)
+        own.config_from_object("django.conf:settings", namespace="CELERY")
+        controller = WorkController(
+            app=own,
+            hostname=f"{names[0]}@localhost",
+            queues=queues,
+            pool="threads",
+            concurrency=THREADS,
+            without_heartbeat=True,
+            without_gossip=True,
+            without_mingle=True,
+        )
+        thread = threading.Thread(target=controller.start, name="worker", daemon=True)
+        thread.start()
+        threads.append((thread, queues[0]))
     try:
         yield
     finally:
         state.should_stop = 0  # type: ignore[assignment]  # the exit code
-        # The worker checks this between messages, takes one more, and waits two seconds for each.
+        # A worker checks this between messages, takes one more, and waits two seconds for each.
         with suppress(OperationalError):
-            for _ in range(2):
-                app.send_task("events.tasks.sweep")
-        thread.join(STOP_TIMEOUT)
+            for _, queue in threads * 2:
+                app.send_task("events.tasks.sweep", queue=queue)
+        deadline = time.monotonic() + STOP_TIMEOUT
+        for thread, _ in threads:
+            thread.join(max(0, deadline - time.monotonic()))
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def _without_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
-class _Canvas(Canvas):
+class _Canvas(Canvas):  # type: ignore[misc]  # reportlab has no types
     """Keeps its pages until the last one is laid out, because each footer has their number."""
 
     def __init__(

@@ -61,7 +61,10 @@ def call_gateway(*, payment_id: str, now: datetime | None = None) -> outbound.Ou
 def call_due_gateways(*, now: datetime) -> int:
     """Make the calls that are due at `now`; return for how many payments."""
     return outbound.call_due(
-        selectors.due(now=now).values_list("pk", "method", "account"),
+        outbound.in_turns(
+            selectors.due(now=now).values_list("pk", "organization_id", "method", "account"),
+            "organization_id",
+        ),
         lambda payment_id: call_gateway(payment_id=payment_id, now=now),
     )
 

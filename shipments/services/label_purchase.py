@@ -77,9 +77,12 @@ def call_carrier(*, shipment_id: str, now: datetime | None = None) -> outbound.O
 
 def call_due_carriers(*, now: datetime) -> int:
     """Make the calls that are due at `now`; return the number of labels."""
-    due = selectors.due_labels(now=now)
+    organization = "shipment__organization_id"
+    due = selectors.due_labels(now=now).values_list(
+        "shipment", organization, "shipment__adapter", "shipment__account"
+    )
     return outbound.call_due(
-        due.values_list("shipment", "shipment__adapter", "shipment__account"),
+        outbound.in_turns(due, organization),
         lambda shipment_id: call_carrier(shipment_id=shipment_id, now=now),
     )
 

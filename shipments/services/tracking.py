@@ -1,6 +1,7 @@
 """Call carriers for the scans of shipments under way; see `config.core.outbound`."""
 
 import logging
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,10 +33,12 @@ class Call:
 def poll_due_carriers(*, now: datetime, organization_id: str | None = None) -> int:
     """Make the tracking calls that are due at `now`; return the number of shipments."""
     due = selectors.due_for_tracking(now=now, organization_id=organization_id)
+    rows = due.values_list("pk", "organization_id", "adapter", "account")
     return outbound.call_due(
-        due.values_list("pk", "adapter", "account"),
+        outbound.in_turns(rows, "organization_id"),
         lambda shipment_id: track_shipment(shipment_id=shipment_id, now=now),
         limit=BATCH_SIZE,
+        time_slice=math.inf,  # the timer starts the next run only after a minute
     )
 
 

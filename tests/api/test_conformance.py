@@ -15,7 +15,6 @@ from events.models import EventRecord, Publication
 from fulfillment.models import Fulfillment
 from invoices.files import signed_url
 from invoices.models import Document
-from invoices.tasks import deliver_documents
 from orders import services
 from payments.models import Payment
 from returns.models import Return
@@ -29,6 +28,7 @@ from tests.factories import (
     OrderFactory,
     PaymentFactory,
     credit,
+    deliver_documents,
     order_of,
 )
 from tests.fulfillment.factories import FulfillmentFactory

@@ -18,7 +18,6 @@ import config
 from config.api import operations
 from config.api.views import DELEGATE
 from invoices.files import signed_url
-from invoices.tasks import deliver_documents
 from orders.models import Order
 from returns.views import OVERRIDE
 from shipments.files import signed_url as label_url
@@ -27,6 +26,7 @@ from tests.api.test_routes import ROUTES, walk
 from tests.contract.test_samples import SAMPLES
 from tests.factories import (
     InvoiceFactory,
+    deliver_documents,
 )
 from tests.shipments.factories import ShipmentFactory
 

@@ -15,7 +15,6 @@ from carts.models import Policy as CartPolicy
 from events.models import EventRecord, Outbox, Reaction
 from events.operations import audit
 from invoices import services as invoice_services
-from invoices import tasks
 from invoices.models import Seller
 from orders.models import Policy as OrderPolicy
 from payments.models import GatewayWebhook, PaymentAccount
@@ -28,6 +27,7 @@ from tests.factories import (
     OrderFactory,
     PaymentFactory,
     credit,
+    deliver_documents,
     refund,
     ship,
     write_off,
@@ -113,7 +113,7 @@ def invoices(size):
     for n in range(size):
         invoice_services.send_invoice(invoice_id=row.id, recipient_email=f"c{n}@example.com")
         credit(row, "1.00", f"ref_{row.id}_{n}")
-    tasks.deliver_documents()
+    deliver_documents()
     return row
 
 

@@ -8,7 +8,6 @@ from django.test.utils import CaptureQueriesContext
 
 from events.models import EventRecord, Publication
 from invoices import services as invoice_services
-from invoices import tasks
 from orders import services
 from payments.services.refunds import request_refund
 from tests.api.test_routes import ROUTES
@@ -21,6 +20,7 @@ from tests.factories import (
     PaymentFactory,
     credit,
     deliver,
+    deliver_documents,
     refund,
     ship,
     start_payment,
@@ -137,7 +137,7 @@ def full_invoice(size):
     for n in range(size):
         invoice_services.send_invoice(invoice_id=row.id, recipient_email=f"c{n}@example.com")
         credit(row, "1.00", f"ref_{row.id}_{n}")
-    tasks.deliver_documents()
+    deliver_documents()
     return row
 
 

@@ -114,7 +114,8 @@ def opened(size):
 
 
 def payment(size):
-    return {"payment_id": opened(size).id}
+    row = opened(size)
+    return {"payment_id": row.id, "organization_id": row.organization_id}
 
 
 def payments_due(size):
@@ -157,7 +158,8 @@ def to_label(size):
 
 
 def label(size):
-    return {"shipment_id": to_label(size).id}
+    row = to_label(size)
+    return {"shipment_id": row.id, "organization_id": row.organization_id}
 
 
 def labels_due(size):
@@ -173,7 +175,7 @@ def under_way(size):
 def parcel(size):
     row = under_way(size)
     labels.retry_calls(shipment_id=row.id)
-    return {"shipment_id": row.id}
+    return {"shipment_id": row.id, "organization_id": row.organization_id}
 
 
 def parcels_due(size):
@@ -196,8 +198,15 @@ def carrier_message(size):
 
 
 def invoice(size):
-    """A new invoice that is to be rendered and mailed."""
+    """A new invoice that is to be rendered."""
     InvoiceFactory(items=lines(size))
+    return {}
+
+
+def mail(size):
+    """A rendered invoice that is to be mailed."""
+    InvoiceFactory(items=lines(size))
+    app.tasks["invoices.tasks.render_documents"]()
     return {}
 
 
@@ -227,7 +236,8 @@ BUDGET = {  # by name: what prepares a run, its queries, and the queries of a ru
     "shipments.tasks.track_shipment": (parcel, 18, 8),
     "shipments.tasks.poll_carriers": (parcels_due, 35, 1),
     "shipments.tasks.process_pending_webhooks": (carrier_message, 30, 2),
-    "invoices.tasks.deliver_documents": (invoice, 31, 6),
+    "invoices.tasks.render_documents": (invoice, 15, 3),
+    "invoices.tasks.send_mails": (mail, 31, 3),
     "config.api.tasks.delete_old_records": (old_records, 7, 5),
 }
 

@@ -8,11 +8,10 @@ from django.db import connection
 from carts import services as carts
 from events import reactions
 from events.models import Reaction
-from invoices.tasks import deliver_documents
 from orders import services as orders
 from orders.models import Order
 from shipments.models import Shipment
-from tests.factories import ADDRESS, CartFactory, LineFactory, cancel, pay
+from tests.factories import ADDRESS, CartFactory, LineFactory, cancel, deliver_documents, pay
 from tests.flows.goods import arrive, now, pack, ship
 from tests.fulfillment.factories import fulfillments
 

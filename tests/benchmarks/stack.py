@@ -23,7 +23,7 @@ from tests.conftest import free_port
 
 TICKS = os.sysconf("SC_CLK_TCK")
 COUNTED = Path(__file__).with_name("celery_counted.py")
-# Processes as in compose.yaml.
+# One worker takes all queues, for which compose.yaml has four.
 COMMANDS = {
     "web": ("-m", "gunicorn", "--config=python:config.gunicorn", "config.wsgi"),
     "worker": (str(COUNTED), *CELERY[2:], "worker", "--concurrency=4"),

@@ -26,7 +26,8 @@ from tests.promql import exported_metrics, queried_metrics
 ROOT = Path(settings.BASE_DIR)
 BIN = Path(sys.executable).parent
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
-OURS = ("web", "worker", "scheduler")
+WORKERS = ("relay", "worker", "outbound", "documents")
+OURS = ("web", *WORKERS, "scheduler")
 
 
 @pytest.fixture
@@ -72,7 +73,11 @@ def command_of(service):
     """Return the service's command, with the programs of this environment."""
     image = re.search(r"^CMD (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     program, *arguments = COMPOSE["services"][service].get("command") or json.loads(image[1])
-    return [str(BIN / program), *arguments]
+    prefix = settings.EVENTS_QUEUE_PREFIX
+    return [
+        str(BIN / program),
+        *(each.replace("${EVENTS_QUEUE_PREFIX:-}", prefix) for each in arguments),
+    ]
 
 
 def test_the_web_server_serves_the_api_and_the_static_files_of_the_admin(
@@ -114,7 +119,7 @@ def test_without_a_proxy_the_header_for_tls_is_ignored(production, tmp_path, unu
         web.close()
 
 
-@pytest.mark.parametrize("service", ["worker", "scheduler"])
+@pytest.mark.parametrize("service", ["relay", "outbound", "scheduler"])
 def test_worker_and_scheduler_serve_metrics(service, broker, production, tmp_path, unused_tcp_port):
     log = tmp_path / "log"
     env = production | {"METRICS_PORT": str(unused_tcp_port)}

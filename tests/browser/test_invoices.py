@@ -3,9 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from invoices import tasks
 from invoices.models import InvoiceDelivery
-from tests.factories import InvoiceFactory
+from tests.factories import InvoiceFactory, deliver_documents
 from tests.mailbox import Mailbox
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media")]
@@ -14,7 +13,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 def test_an_operator_sends_a_refused_invoice_to_another_address(operator: Page, mailbox: Mailbox):
     invoice = InvoiceFactory()
     mailbox.refused = {"juan@example.com"}
-    tasks.deliver_documents()
+    deliver_documents()
     operator.goto("/admin/")
     operator.get_by_role("link", name="Invoices with a failed PDF or mail").click()
     operator.get_by_role("link", name=invoice.number).click()

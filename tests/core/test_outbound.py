@@ -20,18 +20,21 @@ def outcomes(**calls):
 
 
 def test_failing_rows_do_not_keep_later_ones_from_being_called():
-    rows = [("a", 1), ("b", 1), ("c", 1), ("d", 1)]
+    rows = [(name, "org_1", 1) for name in "abcd"]
     call = outcomes(a=None, b="skipped", c="failed", d="done")
     assert outbound.call_due(rows, call, limit=1) == 1
 
 
 def test_a_run_calls_at_most_so_many_rows():
-    rows = [("a", 1), ("b", 1), ("c", 1)]
+    rows = [(name, "org_1", 1) for name in "abc"]
     assert outbound.call_due(rows, lambda row_id: "done", limit=2) == 2
 
 
 def test_an_account_that_does_not_respond_is_left_out_for_the_run():
-    rows = [("a", "slow"), ("b", "slow"), ("c", "quick")]
+    rows = [
+        (name, "org_1", account)
+        for name, account in zip("abc", ("slow", "slow", "quick"), strict=True)
+    ]
     call = outcomes(a="no_response", c="done")
     assert outbound.call_due(rows, call) == 2
 

@@ -122,7 +122,7 @@ def test_a_requested_label_is_bought_after_the_release(monkeypatch):
     labels.label_shipment(shipment_id=shipment.id)
     later = (timezone.now() + timedelta(minutes=5)).isoformat()
     with held(shipment):
-        tasks.call_carrier(shipment.id)
+        tasks.call_carrier(shipment.id, "org_1")
         tasks.call_carriers(now=later)
         assert carrier.calls == []
         assert selectors.get(shipment.id).label.status == "wanted"

@@ -3,9 +3,9 @@
 import pytest
 from django.urls import reverse
 
-from invoices import files, services, tasks
+from invoices import files, services
 from invoices.models import Document, InvoiceDelivery, Seller
-from tests.factories import InvoiceFactory, credit
+from tests.factories import InvoiceFactory, credit, deliver_documents
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
@@ -29,7 +29,7 @@ def test_the_page_shows_the_invoice(operator):
 
 def test_the_pdfs_are_linked_and_open(operator):
     invoice = credit(InvoiceFactory(), "10.00")
-    tasks.deliver_documents()
+    deliver_documents()
     client = operator()
     shown = client.get(page(invoice)).content.decode()
     for document in Document.objects.all():
@@ -45,7 +45,7 @@ def test_a_pdf_needs_the_permission_to_view_invoices(operator, client):
     document = Document.objects.get()
     url = reverse("admin:invoices_pdf", args=[document.id])
     assert operator("invoices.view_invoice", username="ina").get(url).status_code == 404
-    tasks.deliver_documents()
+    deliver_documents()
     assert operator("invoices.view_invoice", username="ivo").get(url).status_code == 200
     assert operator("orders.view_order", username="oda").get(url).status_code == 403
     assert client.get(url).status_code == 302
@@ -65,12 +65,12 @@ def test_an_operator_sends_the_invoice_to_another_address(operator):
 def test_failures_are_in_a_queue_with_their_error(operator, mailbox, monkeypatch):
     client, failing = operator(), InvoiceFactory()
     mailbox.refused = {"juan@example.com"}
-    tasks.deliver_documents()
+    deliver_documents()
     assert queued(client, "unsent") == [failing.id]
     assert "no such mailbox" in client.get(page(failing)).content.decode()
     pending = InvoiceFactory()
     monkeypatch.setattr(files, "store", store_on_a_full_disk)
-    tasks.deliver_documents()
+    deliver_documents()
     assert queued(client, "unsent") == [pending.id, failing.id]
     assert "No space left on device" in client.get(page(pending)).content.decode()
 

@@ -11,9 +11,9 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from invoices import documents, files, tasks
+from invoices import documents, files
 from invoices.models import Document, Seller
-from tests.factories import InvoiceFactory, LineFactory, credit
+from tests.factories import InvoiceFactory, LineFactory, credit, deliver_documents
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
@@ -144,8 +144,8 @@ def test_rendering_is_deterministic_and_embeds_the_fonts():
 
 def test_a_pdf_is_stored_once_with_its_digest(media):
     invoice = InvoiceFactory(customer_email=None)
-    assert tasks.deliver_documents() == 1
-    assert tasks.deliver_documents() == 0
+    assert deliver_documents() == 1
+    assert deliver_documents() == 0
     (stored,) = media.rglob("*.pdf")
     document = Document.objects.get()
     assert document.sha256 == hashlib.sha256(stored.read_bytes()).hexdigest()
@@ -160,7 +160,7 @@ def test_a_complete_file_of_a_killed_run_is_reused_and_an_incomplete_one_replace
     digest = hashlib.sha256(pdf_of(invoice)).hexdigest()[:16]
     path = default_storage.save(f"invoices/{document.id}-{digest}.pdf", ContentFile(left))
     written = default_storage.get_modified_time(path)
-    assert tasks.deliver_documents() == 1
+    assert deliver_documents() == 1
     (stored,) = media.rglob("*.pdf")
     assert stored.read_bytes() == pdf_of(invoice)
     assert (default_storage.get_modified_time(path) == written) is (keep is None)
@@ -168,7 +168,7 @@ def test_a_complete_file_of_a_killed_run_is_reused_and_an_incomplete_one_replace
 
 def test_a_lost_file_is_restored_if_the_bytes_are_the_same(media):
     invoice = InvoiceFactory(customer_email=None)
-    tasks.deliver_documents()
+    deliver_documents()
     (stored,) = media.rglob("*.pdf")
     stored.unlink()
     assert files.read(Document.objects.get()) == pdf_of(invoice)
@@ -205,14 +205,14 @@ def test_japanese_text_can_be_copied():
 def test_a_storage_error_is_retried_later(media):
     InvoiceFactory(customer_email=None)
     media.write_text("not a directory")
-    assert tasks.deliver_documents() == 0
+    assert deliver_documents() == 0
     document = Document.objects.get()
     assert (document.calls, document.rendered_at) == (1, None)
     assert "Error" in document.last_error
     media.unlink()
-    assert tasks.deliver_documents() == 0, "the retry is not due yet"
+    assert deliver_documents() == 0, "the retry is not due yet"
     later = (timezone.now() + timedelta(seconds=11)).isoformat()
-    assert tasks.deliver_documents(now=later) == 1
+    assert deliver_documents(now=later) == 1
     assert Document.objects.get().last_error == ""
 
 
@@ -221,10 +221,10 @@ def test_a_leased_document_is_left_to_its_worker_until_the_lease_expires(monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(files, "store", exit_process)
         with pytest.raises(SystemExit):
-            tasks.deliver_documents()
-    assert tasks.deliver_documents() == 0
+            deliver_documents()
+    assert deliver_documents() == 0
     expired = (timezone.now() + timedelta(seconds=301)).isoformat()
-    assert tasks.deliver_documents(now=expired) == 1
+    assert deliver_documents(now=expired) == 1
 
 
 def exit_process(document):

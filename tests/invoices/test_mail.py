@@ -10,9 +10,9 @@ import pytest
 from django.utils import timezone
 
 from events.models import EventRecord
-from invoices import mail, selectors, services, tasks
+from invoices import mail, selectors, services
 from invoices.models import Invoice, InvoiceDelivery, Seller
-from tests.factories import InvoiceFactory
+from tests.factories import InvoiceFactory, deliver_documents
 from tests.log import event_data, event_names
 from tests.parallel import at_once
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 def deliver(seconds=0):
     """Run the task as if that many seconds had passed."""
-    return tasks.deliver_documents(now=(timezone.now() + timedelta(seconds=seconds)).isoformat())
+    return deliver_documents(now=(timezone.now() + timedelta(seconds=seconds)).isoformat())
 
 
 def test_the_mail_arrives_with_the_pdf(mailbox):
@@ -71,7 +71,7 @@ def test_a_mail_that_a_worker_is_sending_is_not_sent_again(mailbox, monkeypatch)
 
     def send_while_an_operator_resends(delivery):
         services.send_invoice(invoice_id=invoice.id)
-        tasks.deliver_documents()
+        deliver_documents()
         return send(delivery)
 
     monkeypatch.setattr(mail, "send", send_while_an_operator_resends)
@@ -102,7 +102,7 @@ def test_the_pause_between_attempts_doubles_up_to_an_hour(settings, unused_tcp_p
     InvoiceFactory()
     now, waits = timezone.now() + timedelta(hours=1), []
     for _ in range(11):
-        tasks.deliver_documents(now=now.isoformat())
+        deliver_documents(now=now.isoformat())
         delivery = InvoiceDelivery.objects.get()
         waits.append((delivery.due_at - now).total_seconds())
         now = delivery.due_at
@@ -116,7 +116,7 @@ def test_a_refused_mail_is_given_up_after_three_days_until_it_is_sent_again(mail
     now = timezone.now()
     while delivery := InvoiceDelivery.objects.exclude(due_at=None).first():
         now = max(now, delivery.due_at) + timedelta(seconds=1)
-        tasks.deliver_documents(now=now.isoformat())
+        deliver_documents(now=now.isoformat())
     assert timedelta(days=2) < now - timezone.now() < timedelta(days=4)
     unsent = Invoice.objects.filter(selectors.NOT_SENT)
     assert unsent.get() == invoice
@@ -152,9 +152,9 @@ def test_mails_are_sent_after_the_server_was_down_for_a_week(
     now = timezone.now()
     for _ in range(170):
         now += timedelta(hours=1)
-        tasks.deliver_documents(now=now.isoformat())
+        deliver_documents(now=now.isoformat())
     settings.EMAIL_PORT = port
-    tasks.deliver_documents(now=(now + timedelta(hours=1, minutes=1)).isoformat())
+    deliver_documents(now=(now + timedelta(hours=1, minutes=1)).isoformat())
     assert len(mailbox.mails) == 1
 
 
@@ -183,11 +183,11 @@ def test_a_run_that_lasts_longer_than_a_lease_sends_each_mail_once(mailbox, monk
     send = mail.send
 
     def slow(delivery):
-        tasks.deliver_documents()  # the other worker
+        deliver_documents()  # the other worker
         return send(delivery)
 
     monkeypatch.setattr(mail, "send", slow)
-    tasks.deliver_documents(now=begun)
+    deliver_documents(now=begun)
     assert sorted(each["To"] for each in mailbox.mails) == [f"c{n}@example.com" for n in range(3)]
 
 
@@ -195,8 +195,8 @@ def test_a_run_ends_after_its_time_slice(mailbox, monkeypatch):
     InvoiceFactory()
     with monkeypatch.context() as patch:
         patch.setattr(services, "TIME_SLICE", 0)
-        assert tasks.deliver_documents() == 0
-    tasks.deliver_documents()
+        assert deliver_documents() == 0
+    deliver_documents()
     assert len(mailbox.mails) == 1
 
 
@@ -251,7 +251,7 @@ def test_concurrent_workers_do_not_deadlock_when_the_server_is_down(settings, un
         InvoiceFactory()
     deliver()
     now = timezone.now() + timedelta(seconds=61)
-    at_once(4, lambda n: tasks.deliver_documents(now=now.isoformat()))
+    at_once(4, lambda n: deliver_documents(now=now.isoformat()))
     assert not InvoiceDelivery.objects.filter(due_at__lte=now).exists()
 
 

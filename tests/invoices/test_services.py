@@ -7,7 +7,14 @@ import pytest
 from config.core.exceptions import AddressRequired
 from invoices import services
 from invoices.models import CreditNote, Document, InvoiceDelivery, Seller
-from tests.factories import ADDRESS, InvoiceFactory, LineFactory, OrderFactory, credit
+from tests.factories import (
+    ADDRESS,
+    InvoiceFactory,
+    LineFactory,
+    OrderFactory,
+    credit,
+    deliver_documents,
+)
 from tests.log import event_data
 
 pytestmark = pytest.mark.django_db
@@ -66,7 +73,10 @@ def test_a_new_invoice_queues_its_pdf_and_a_mail_to_the_buyer(enqueued):
 @pytest.mark.django_db(transaction=True)
 def test_the_task_is_enqueued_after_the_commit(enqueued):
     InvoiceFactory()
-    assert ("invoices.tasks.deliver_documents", ()) in enqueued
+    assert ("invoices.tasks.render_documents", ()) in enqueued
+    enqueued.clear()
+    deliver_documents()
+    assert ("invoices.tasks.send_mails", ()) in enqueued, "the mail waits for its PDF"
 
 
 def data_of(invoice, name):

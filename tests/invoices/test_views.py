@@ -8,9 +8,8 @@ import pytest
 from django.core import signing
 from django.utils import timezone
 
-from invoices import tasks
 from invoices.models import Document, InvoiceDelivery
-from tests.factories import InvoiceFactory, LineFactory, credit
+from tests.factories import InvoiceFactory, LineFactory, credit, deliver_documents
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
@@ -39,7 +38,7 @@ def test_the_pdf_is_returned_once_it_is_rendered(api):
     early = api.get(path(invoice, "/pdf"))
     assert (early.status_code, early.json()["code"]) == (409, "not_rendered")
     assert "Retry in a few seconds" in early.json()["detail"]
-    tasks.deliver_documents()
+    deliver_documents()
     for accept in ("application/pdf", "application/json", "*/*"):
         response = api.get(path(invoice, "/pdf"), headers={"Accept": accept})
         assert (response.status_code, response["Content-Type"]) == (200, "application/pdf")
@@ -49,7 +48,7 @@ def test_the_pdf_is_returned_once_it_is_rendered(api):
 
 def test_a_signed_url_opens_the_pdf_without_a_token(api, client):
     invoice = credit(InvoiceFactory(), "10.00")
-    tasks.deliver_documents()
+    deliver_documents()
     shown = api.get(path(invoice)).json()
     for row in (shown, shown["credit_notes"][0]):
         url = urlsplit(row["pdf_url"])
@@ -61,7 +60,7 @@ def test_a_signed_url_opens_the_pdf_without_a_token(api, client):
 
 def test_a_signed_url_expires_after_thirty_days(api, client, monkeypatch):
     invoice = InvoiceFactory()
-    tasks.deliver_documents()
+    deliver_documents()
     url = urlsplit(api.get(path(invoice)).json()["pdf_url"]).path
     signed_at = signing.time.time()
     monkeypatch.setattr(signing.time, "time", lambda: signed_at + 29 * 86400)
@@ -74,7 +73,7 @@ def test_a_signed_url_expires_after_thirty_days(api, client, monkeypatch):
 
 def test_a_forged_url_is_not_found(api, client):
     mine, other = InvoiceFactory(), InvoiceFactory(organization_id="org_2")
-    tasks.deliver_documents()
+    deliver_documents()
     url = urlsplit(api.get(path(mine)).json()["pdf_url"]).path
     document = {row.invoice_id: row.id for row in Document.objects.all()}
     unknown = signing.TimestampSigner(salt="invoices.document").sign("doc_0")

@@ -60,7 +60,7 @@ def captured(payment: Payment, amount: Any) -> dict[str, Any]:
 
 def call(payment: Payment) -> Payment:
     """Call the gateway, and return the payment with its result."""
-    tasks.call_gateway(payment.id)
+    tasks.call_gateway(payment.id, payment.organization_id)
     return Payment.objects.get(pk=payment.pk)
 
 

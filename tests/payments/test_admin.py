@@ -64,7 +64,7 @@ def test_a_refund_requested_in_the_admin_enqueues_the_gateway_call(operator, enq
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("django.db.transaction.on_commit", lambda work, **kwargs: work())
         client.post(command(payment, "refund"), sent)
-    assert ("payments.tasks.call_gateway", (payment.id,)) in enqueued
+    assert ("payments.tasks.call_gateway", (payment.id, "org_1")) in enqueued
 
 
 def test_an_operator_records_a_refund_as_store_credit(operator):

@@ -78,7 +78,7 @@ def test_a_worker_buys_a_label_that_was_requested_in_the_admin(operator, enqueue
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("django.db.transaction.on_commit", lambda work, **kwargs: work())
         client.post(command(shipment, "label"), {})
-    assert ("shipments.tasks.call_carrier", (shipment.id,)) in enqueued
+    assert ("shipments.tasks.call_carrier", (shipment.id, "org_1")) in enqueued
     label_purchase.call_carrier(shipment_id=shipment.id)
     assert "/api/v1/labels/" in client.get(page(shipment)).content.decode()
 

@@ -127,9 +127,9 @@ class TestPolling:
         shipment = sent()
         with django_capture_on_commit_callbacks(execute=True):
             labels.retry_calls(shipment_id=shipment.id)
-        assert ("shipments.tasks.track_shipment", (shipment.id,)) in enqueued
+        assert ("shipments.tasks.track_shipment", (shipment.id, "org_1")) in enqueued
         before = now(shipment).due_at
-        tasks.track_shipment(shipment.id)
+        tasks.track_shipment(shipment.id, "org_1")
         assert now(shipment).due_at > before + timedelta(minutes=25)
 
     @pytest.mark.django_db(transaction=True)

@@ -87,7 +87,7 @@ class Command(BaseCommand):
             )
             with (
                 client.subscribed(),
-                processes.worker(app),
+                processes.workers(app),
                 processes.beat(app),
                 processes.web(server),
             ):
