@@ -82,6 +82,16 @@ class InvoiceAdmin(AggregateAdmin):
             icon="mail",
             description=_("Mail the invoice to the buyer, or to another address."),
         ),
+        "revoke-links": Command(
+            services.revoke_links,
+            label=_("Revoke links"),
+            done=_("The links to invoice {row} were revoked."),
+            icon="link_off",
+            description=_(
+                "The links that opened the invoice and its credit notes open nothing any more. "
+                "A new mail has a new link."
+            ),
+        ),
     }
     queues = (
         Queue("unsent", _("Invoices with a failed PDF or mail"), selectors.NOT_SENT, "mail_off"),

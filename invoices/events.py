@@ -34,6 +34,14 @@ class InvoiceQueued(Event):
     recipient_email: str
 
 
+@event("invoice.links_revoked", published=False)
+class InvoiceLinksRevoked(Event):
+    """All links to the invoice and its credit notes were revoked."""
+
+    invoice_id: Id
+    order_id: Id
+
+
 @event("credit_note.issued", moment="issued_at", published=False)
 class CreditNoteIssued(Event):
     """A credit note was issued for a refund. `amount` includes tax."""

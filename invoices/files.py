@@ -5,7 +5,7 @@ from hashlib import sha256
 from config.pdf import files
 from invoices import documents
 from invoices.exceptions import NotRendered
-from invoices.models import Document
+from invoices.models import Document, Invoice
 
 ROUTE = "document"
 
@@ -38,8 +38,13 @@ def _restore(document: Document) -> bytes:
 
 
 def signed_url(document: Document) -> str:
-    """Return a URL that opens the PDF without an access token, for 30 days from now."""
+    """Return a URL that opens the PDF without an access token: see `config.pdf.files`."""
     return files.signed_url(ROUTE, document.id)
+
+
+def revoke_links(invoice: Invoice) -> None:
+    """Revoke the links to the invoice and to its credit notes."""
+    files.revoke_links(document.id for document in invoice.documents.all())
 
 
 def document_id(token: str) -> str:

@@ -167,6 +167,16 @@ def send_invoice(*, invoice_id: str, recipient_email: str | None = None) -> Invo
     return invoice
 
 
+@transaction.atomic
+def revoke_links(*, invoice_id: str) -> Invoice:
+    """Revoke all links to the PDFs of an invoice and its credit notes."""
+    invoice = selectors.get_for_update(invoice_id)
+    invoice.revoke_links()
+    files.revoke_links(invoice)
+    invoice.save()
+    return invoice
+
+
 def render_due_documents(*, now: datetime) -> int:
     """Render and store the PDFs that are due at `now`; return how many."""
     return _call_due(selectors.to_render, _render, now)

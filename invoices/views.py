@@ -41,6 +41,11 @@ class Invoices(AggregateViewSet):
         """Mail the invoice, for the first time or again. The default recipient is the buyer."""
         return services.send_invoice(invoice_id=invoice.id, **self.body())
 
+    @command(example="invoice_sent_again", operation_id="revoke_invoice_links", scope="send")
+    def revoke_links(self, invoice: Invoice) -> Invoice:
+        """Revoke all links to the invoice and its credit notes, which open without a token."""
+        return services.revoke_links(invoice_id=invoice.id)
+
 
 @public(
     "GET",
@@ -54,7 +59,8 @@ class Invoices(AggregateViewSet):
 def document(request: Request, token: str) -> HttpResponse:
     """Get an invoice or a credit note as PDF, by its signed URL.
 
-    Needs no token: the URL in `pdf_url` grants access for 30 days.
+    Needs no token: the URL in `pdf_url` grants access for 30 days (`DOCUMENT_LINK_DAYS`), unless it
+    is revoked.
     """
     found = selectors.document(row_behind(token, files.document_id))
     if found is None:

@@ -153,6 +153,13 @@ class ShipmentAdmin(AggregateAdmin):
             description=_("Do not send the shipment. Its units stay packed; its label is voided."),
             ends=True,
         ),
+        "revoke-links": Command(
+            labels.revoke_links,
+            label=_("Revoke links"),
+            done=_("The links to the labels of shipment {row} were revoked."),
+            icon="link_off",
+            description=_("The links that opened the label open nothing any more."),
+        ),
         RETRY: Command(
             labels.retry_calls,
             label=_("Call carrier now"),

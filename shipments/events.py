@@ -106,6 +106,14 @@ class ShipmentReturnedToSender(DeliveryProblem):
     """The shipment comes back undelivered. A return expects its units."""
 
 
+@event("shipment.links_revoked", published=False)
+class ShipmentLinksRevoked(Event):
+    """All links to the shipment's labels were revoked."""
+
+    shipment_id: Id
+    order_id: Id
+
+
 @event("shipment.return_revoked", published=False)
 class ShipmentReturnRevoked(Event):
     """The shipment did not come back to its sender. Its return ends."""

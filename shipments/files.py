@@ -17,7 +17,7 @@ def read(label: Label) -> bytes:
 
 
 def signed_url(label: Label) -> str:
-    """Return a URL that gives access to the PDF without a token, valid for 30 days."""
+    """Return a URL that opens the PDF without an access token: see `config.pdf.files`."""
     return files.signed_url(ROUTE, label.id)
 
 
@@ -28,6 +28,11 @@ def label_url(shipment: Shipment) -> str | None:
         return signed_url(bought)
     is_void = shipment.label is not None and bought is None
     return None if is_void else shipment.label_url or None
+
+
+def revoke_links(shipment: Shipment) -> None:
+    """Revoke the links to the labels that are stored here."""
+    files.revoke_links(label.id for label in shipment.labels if label.path)
 
 
 def label_id(token: str) -> str:

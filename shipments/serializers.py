@@ -204,7 +204,8 @@ class Shipment(serializers.Serializer[Any]):
     label = Label(allow_null=True)  # type: ignore[assignment]
     tracking_number = serializers.CharField(allow_null=True)
     label_url = serializers.SerializerMethodField(
-        help_text="URL of the PDF. URLs of this service are valid for 30 days."
+        help_text="URL of the PDF. URLs of this service are valid for 30 days"
+        " (`DOCUMENT_LINK_DAYS`) or until they are revoked."
     )
     carrier_cost = MoneyOut(
         currency="carrier_currency",

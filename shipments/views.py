@@ -154,6 +154,11 @@ class Shipments(AggregateViewSet):
         """Cancel a shipment before its dispatch: its units stay packed, its label is voided."""
         return creation.cancel_shipment(shipment_id=shipment.id, **self.body())
 
+    @command(example="shipment_links_revoked", operation_id="revoke_label_links", scope="dispatch")
+    def revoke_links(self, shipment: Shipment) -> Shipment:
+        """Revoke all links to the label that open without a token."""
+        return labels.revoke_links(shipment_id=shipment.id)
+
 
 @public(
     "GET",
@@ -167,7 +172,8 @@ class Shipments(AggregateViewSet):
 def document(request: Request, token: str) -> HttpResponse:
     """Get a shipping label as PDF, by its signed URL.
 
-    Needs no token: the URL in `label_url` grants access for 30 days.
+    Needs no token: the URL in `label_url` grants access for 30 days (`DOCUMENT_LINK_DAYS`), unless
+    it is revoked.
     """
     found = selectors.bought_label(row_behind(token, files.label_id))
     if found is None:

@@ -11,12 +11,12 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 
 
 class LinkExpired(APIException):
-    """The link is older than 30 days: get a new one with a token."""
+    """The link is too old or was revoked: get a new one with a token."""
 
     status_code = 410
     default_code = "link_expired"
     default_detail = (
-        "This link is older than 30 days. Ask the sender for a new link, or get one with a "
+        "This link has expired or was revoked. Ask the sender for a new link, or get one with a "
         "token from the API's response for the invoice or the shipment."
     )
 

@@ -1,4 +1,4 @@
-"""The rate limit of each caller: see docs/adr/0014."""
+"""The rate limit of each caller: see docs/adr/0015."""
 
 import hashlib
 import ipaddress

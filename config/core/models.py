@@ -1,4 +1,4 @@
-"""The table of number series."""
+"""The tables of number series and of revoked links."""
 
 from django.db import models
 
@@ -17,3 +17,13 @@ class NumberSeries(models.Model):
                 fields=["organization_id", "series", "year"], name="one_counter_per_series"
             )
         ]
+
+
+class LinkRevocation(models.Model):
+    """The links to the PDF of a row that were signed before `revoked_at` open nothing any more."""
+
+    row_id = models.CharField(max_length=40, primary_key=True)
+    revoked_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.row_id

@@ -33,6 +33,7 @@ EVENTS: "dict[str, StrPromise]" = {
     "fulfillment.units_withdrawn": _("Units withdrawn from the warehouse"),
     "fulfillment.unpacked": _("Units put back on the shelf"),
     "invoice.created": _("Invoice issued"),
+    "invoice.links_revoked": _("Links to the invoice revoked"),
     "invoice.queued": _("Invoice queued for sending"),
     "invoice.sent": _("Invoice sent"),
     "order.backorder_reserved": _("Back-ordered units reserved"),
@@ -89,6 +90,7 @@ EVENTS: "dict[str, StrPromise]" = {
     "shipment.label_refused": _("Carrier refused the label"),
     "shipment.label_requested": _("Label requested"),
     "shipment.lost": _("Shipment lost"),
+    "shipment.links_revoked": _("Links to the labels revoked"),
     "shipment.return_revoked": _("Shipment does not come back"),
     "shipment.returned_to_sender": _("Shipment returned to sender"),
 }

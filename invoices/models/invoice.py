@@ -154,6 +154,15 @@ class Invoice(Aggregate):
             self, recipient_email=delivery.recipient_email, pdf_url=pdf_url
         )
 
+    @transition(
+        source=(Status.ISSUED, Status.SENT),
+        target=None,
+        emits=events.InvoiceLinksRevoked,
+        verb="revoke-links",
+    )
+    def revoke_links(self) -> None:
+        """Revoke the links that open it, and its credit notes, without a token."""
+
     @transition(source=(Status.ISSUED, Status.SENT), target=None, emits=events.CreditNoteIssued)
     def credit(
         self, *, number: str, refund_id: str, amount: Decimal, reason: str, at: datetime

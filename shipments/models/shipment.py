@@ -217,6 +217,10 @@ class Shipment(OutboundCall, Aggregate):
         """Whether it was marked as lost, so that its units were planned or written off again."""
         return any(scan.counts and scan.status == Scan.Status.LOST for scan in self.scans)
 
+    def stores_a_label(self) -> bool:
+        """the PDF of a label is stored here, not by the carrier"""
+        return any(label.path for label in self.labels)
+
     def can_be_dispatched(self) -> bool:
         """it has a label, or its adapter is `manual`"""
         return self.status == self.Status.LABEL_CREATED or self.is_labeled_by_hand()
@@ -379,6 +383,16 @@ class Shipment(OutboundCall, Aggregate):
         self.cancelled_at = at
         self.void_label(at)
         return events.ShipmentCancelled.of(self, reason=reason)
+
+    @transition(
+        source=[status for status in Status if status not in ("created", "cancelled")],
+        target=None,
+        emits=events.ShipmentLinksRevoked,
+        verb="revoke-links",
+        guards=[stores_a_label],
+    )
+    def revoke_links(self) -> None:
+        """Revoke the links that open its labels without a token."""
 
     def record_scan(self, scan: Scan) -> None:
         """Take over the time and place of a scan that counts."""

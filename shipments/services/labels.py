@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from config.core.money import exact
-from shipments import selectors
+from shipments import files, selectors
 from shipments.exceptions import (
     CarrierRefused,
     LabelNotByHand,
@@ -102,5 +102,15 @@ def _request_label(shipment: Shipment) -> Shipment:
         return shipment
     shipment.order.expect_sendable(shipment)
     shipment.request_label(at=timezone.now())
+    shipment.save()
+    return shipment
+
+
+@transaction.atomic
+def revoke_links(*, shipment_id: str) -> Shipment:
+    """Revoke all links to the stored labels of a shipment. Raises InvalidTransition."""
+    shipment = selectors.get_for_update(shipment_id)
+    shipment.revoke_links()
+    files.revoke_links(shipment)
     shipment.save()
     return shipment

@@ -45,6 +45,7 @@ STATES = {  # the status of the fulfillment, return or shipment that each operat
     "record_shipment_scan": "dispatched",
     "deliver_shipment": "dispatched",
     "cancel_shipment": "label_created",
+    "revoke_label_links": "label_created",
 }
 GOODS: dict[str, tuple[Any, int]] = {  # the factory of each, and the units of the row's line
     "fulfillments": (FulfillmentFactory, 4),
@@ -97,6 +98,6 @@ def row_for(operation_id: str, context: str) -> tuple[Any, dict[str, str]]:
             payment = PaymentFactory()
             credit = {"amount": Decimal("12.50"), "reason": "operator", "method": "store_credit"}
             return payment, {REFUND_ID: request_refund(payment_id=payment.id, **credit).id}
-        case "send_invoice":
+        case "send_invoice" | "revoke_invoice_links":
             return InvoiceFactory(status="sent"), ids
     return order, ids

@@ -69,7 +69,7 @@ def send(client, method, url):
 
 
 def test_the_number_of_routes_and_their_scopes():
-    assert len(ROUTES) == 61
+    assert len(ROUTES) == 63
     assert {scope for _, _, scope in ROUTES} == {
         *(f"carts:{verb}" for verb in ("read", "fill", "price", "checkout")),
         *(f"orders:{verb}" for verb in ("read", "create", "allocate", "cancel", "hold")),

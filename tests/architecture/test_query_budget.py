@@ -266,6 +266,7 @@ BUDGET = {  # by method and route: the request, and its queries, including savep
     ("get", "invoice-detail"): (of_invoice(""), 4),
     ("get", "invoice-pdf"): (of_invoice("/pdf"), 4),
     ("post", "invoice-send"): (of_invoice("/send", "post"), 30),
+    ("post", "invoice-revoke-links"): (of_invoice("/revoke-links", "post"), 25),
     ("get", "publication-list"): (feed, 1),
     **fulfillment.BUDGET,
     **shipments.BUDGET,

@@ -25,11 +25,18 @@ def deliver(invoice):
     services.record_delivery(delivery_id=delivery.id, pdf_url="https://x.test", at=timezone.now())
 
 
-COMMANDS = {"send": send, "deliver": deliver, "credit": lambda invoice: credit(invoice, "1.00")}
+COMMANDS = {
+    "send": send,
+    "revoke links": lambda invoice: services.revoke_links(invoice_id=invoice.id),
+    "deliver": deliver,
+    "credit": lambda invoice: credit(invoice, "1.00"),
+}
 QUEUED, CREDITED = ("same", ["invoice.queued"]), ("same", ["credit_note.issued"])
+REVOKED = ("same", ["invoice.links_revoked"])
 DELIVERED = ("sent", ["invoice.queued", "invoice.sent"])
 TABLE = {  # the status after the command, and its events
     "send": {"issued": QUEUED, "sent": QUEUED},
+    "revoke links": {"issued": REVOKED, "sent": REVOKED},
     "deliver": {"issued": DELIVERED, "sent": DELIVERED},
     "credit": {"issued": CREDITED, "sent": CREDITED},
 }
@@ -47,7 +54,7 @@ def test_the_table_has_every_transition():
 
 @pytest.mark.parametrize("state", STATES)
 def test_an_invoice_can_always_be_sent(state):
-    assert InvoiceFactory(status=state).allowed_actions() == ["send"]
+    assert InvoiceFactory(status=state).allowed_actions() == ["send", "revoke-links"]
 
 
 @pytest.mark.parametrize(

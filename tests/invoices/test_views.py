@@ -30,7 +30,7 @@ def test_an_invoice_is_returned_as_it_was_issued(api):
     assert (note["total"], note["pdf_url"]) == ("10.00", None)
     (mail,) = shown["deliveries"]
     assert (mail["recipient_email"], mail["status"]) == ("juan@example.com", "queued")
-    assert (shown["pdf_url"], shown["allowed_actions"]) == (None, ["send"])
+    assert (shown["pdf_url"], shown["allowed_actions"]) == (None, ["send", "revoke-links"])
 
 
 def test_the_pdf_is_returned_once_it_is_rendered(api):

@@ -38,5 +38,6 @@ BUDGET = {
     ("post", "shipment-dispatch"): (of("/dispatch", {}, status="label_created"), 32),
     ("post", "shipment-scans"): (of("/scans", {"status": "in_transit"}), 23),
     ("post", "shipment-deliver"): (of("/deliver", {}), 32),
+    ("post", "shipment-revoke-links"): (of("/revoke-links", {}, status="label_created"), 22),
     ("post", "shipment-cancel"): (of("/cancel", {}, status="created", by=BY_HAND), 22),
 }

@@ -52,7 +52,7 @@ def test_a_shipment_from_its_creation_to_its_delivery(api, monkeypatch):
     assert (seen.status_code, seen.json()["location"]) == (201, "Memphis, TN")
     arrived = post(api, shipment, "deliver", {"recipient": "Ana", "signature": "A."}).json()
     assert (arrived["status"], arrived["recipient"]) == ("delivered", "Ana")
-    assert arrived["allowed_actions"] == []
+    assert arrived["allowed_actions"] == ["revoke-links"]
     assert api.get(f"{BASE}/{shipment.id}").json() == arrived
 
 

@@ -12,6 +12,13 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='LinkRevocation',
+            fields=[
+                ('row_id', models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ('revoked_at', models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
             name='NumberSeries',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -310,6 +310,11 @@ def cancel_shipment(state: State, shipment: Row, dice: Random) -> Body:
     return {}
 
 
+@command("shipments", "revoke-links", weight=0.2)
+def revoke_label_links(state: State, shipment: Row, dice: Random) -> Body:
+    return {}
+
+
 # Returns
 
 
@@ -369,3 +374,8 @@ def close_return(state: State, found: Row, dice: Random) -> Body:
 @command("invoices", "send", weight=0.2)
 def send_invoice(state: State, invoice: Row, dice: Random) -> Body:
     return dice.choice(({}, {"recipient_email": "accounts@example.com"}))
+
+
+@command("invoices", "revoke-links", weight=0.2)
+def revoke_invoice_links(state: State, invoice: Row, dice: Random) -> Body:
+    return {}
