@@ -116,7 +116,7 @@ class CartAdmin(AggregateAdmin):
         ("updated_at", "merged_into"),
     ]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Cart]:
+    def rows(self, request: HttpRequest) -> QuerySet[Cart]:
         return selectors.with_lines()
 
 

@@ -55,6 +55,7 @@ class EventRecord(models.Model):
         indexes = [
             models.Index(fields=["stream", "number"], name="event_stream"),
             models.Index(fields=["name"], name="event_name"),
+            models.Index(fields=["organization_id", "number"], name="event_organization"),
         ]
 
     def __str__(self) -> str:

@@ -235,7 +235,7 @@ class FulfillmentAdmin(AggregateAdmin):
         rows, may_repeat = super().get_search_results(request, queryset, search_term)
         return rows, may_repeat
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Fulfillment]:
+    def rows(self, request: HttpRequest) -> QuerySet[Fulfillment]:
         return selectors.with_lines()
 
     def get_urls(self) -> list[URLPattern]:
@@ -266,9 +266,9 @@ class FulfillmentAdmin(AggregateAdmin):
 
     def print_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         """Return a document as PDF to operators who may view fulfillments."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
         row = self.get_object(request, object_id)
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
         if row is None or name not in DOCUMENTS:
             raise Http404
         return pdf(DOCUMENTS[name](row), name=f"{name}-{row.pk}")
@@ -289,9 +289,9 @@ class FulfillmentAdmin(AggregateAdmin):
 
         The script gets JSON, with status 200 for a refusal too, because it retries errors.
         """
-        if not self.has_command_permission(request):
-            raise PermissionDenied
         row = self.get_object(request, object_id)
+        if not self.has_command_permission(request, row):
+            raise PermissionDenied
         if row is None:
             return cast(
                 HttpResponse,

@@ -141,7 +141,7 @@ class InvoiceAdmin(AggregateAdmin):
         tab(_("PDF"), ("sha256",), ("rendering_error",)),
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
+    def rows(self, request: HttpRequest) -> QuerySet[Invoice]:
         return selectors.with_parts().select_related("order")
 
     def get_urls(self) -> list[URLPattern]:
@@ -154,6 +154,8 @@ class InvoiceAdmin(AggregateAdmin):
             raise PermissionDenied
         document = selectors.document(document_id)
         if document is None or document.rendered_at is None:
+            raise Http404
+        if self.get_object(request, document.invoice_id) is None:
             raise Http404
         return pdf(files.read(document), name=document.number)
 

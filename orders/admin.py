@@ -255,7 +255,7 @@ class OrderAdmin(AggregateAdmin):
         tab(_("Origin"), (link("cart_id", "cart"), "replaces"), ("placed_at", "updated_at")),
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+    def rows(self, request: HttpRequest) -> QuerySet[Order]:
         return selectors.with_payment_totals()
 
     def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Any:

@@ -215,7 +215,7 @@ class PaymentAdmin(AggregateAdmin):
         ),
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
+    def rows(self, request: HttpRequest) -> QuerySet[Payment]:
         return selectors.with_parts()
 
     def allowed(self, row: Payment) -> list[str]:  # type: ignore[override]

@@ -199,7 +199,7 @@ class ReturnAdmin(AggregateAdmin):
         tab(_("History"), ("requested_by", "requested_at"), ("received_at", "updated_at")),
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Return]:
+    def rows(self, request: HttpRequest) -> QuerySet[Return]:
         return selectors.with_parts()
 
 

@@ -8,12 +8,11 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 
 from config.admin.columns import amount, badge
 from config.admin.commands import Command
 from config.admin.filters import CreatedFilter
-from config.admin.pages import Lines, tab
+from config.admin.pages import Lines, OrganizationAdmin, tab
 from config.admin.queues import Queue, QueueFilter
 from config.admin.webhooks import InboundWebhookAdmin, unmatched
 from events.admin.aggregates import AggregateAdmin, stream
@@ -213,7 +212,7 @@ class ShipmentAdmin(AggregateAdmin):
         tab(_("Carrier"), ("adapter", "account"), ("due_at", "calls"), ("last_error",)),
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Shipment]:
+    def rows(self, request: HttpRequest) -> QuerySet[Shipment]:
         return selectors.with_parts()
 
     def allowed(self, row: Shipment) -> list[str]:  # type: ignore[override]
@@ -224,7 +223,7 @@ class ShipmentAdmin(AggregateAdmin):
 
 
 @admin.register(CarrierAccount)
-class CarrierAccountAdmin(ModelAdmin):
+class CarrierAccountAdmin(OrganizationAdmin):
     icon = "badge"
     list_display = ["organization_id", "carrier", "adapter", "account"]
     search_fields = ["organization_id__exact"]

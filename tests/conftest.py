@@ -12,13 +12,14 @@ import kombu
 import pytest
 from aiosmtpd.controller import Controller
 from django.conf import settings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.test import Client, TransactionTestCase
 
+from config.admin.models import GroupOrganization
 from config.api import idempotency, tokens
 from config.api.counters import Counters
 from config.api.operations import operation_of
@@ -175,17 +176,30 @@ class Operator(Client):
         return super().post(path, key | (data or {}), **kwargs)
 
 
+def group(*permissions: str, organization: str | None) -> Group:
+    """Create the group of an organization, or a role, with permissions like `orders.view_order`."""
+    made = Group.objects.create(name=str(uuid4()))
+    if organization:
+        GroupOrganization.objects.create(group=made, organization_id=organization)
+    for name in permissions:
+        app, codename = name.split(".")
+        made.permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+    return made
+
+
 @pytest.fixture
 def operator(db: None) -> Callable[..., Client]:
-    """Return a function that logs in an operator; without permissions, a superuser."""
+    """Return a function that logs in an operator; without permissions, a superuser.
 
-    def log_in(*permissions: str, username: str = "olga") -> Client:
+    The permissions count in the organization. None: the operator belongs to no organization.
+    """
+
+    def log_in(
+        *permissions: str, username: str = "olga", organization: str | None = "org_1"
+    ) -> Client:
         user = User.objects.create_user(username, is_staff=True, is_superuser=not permissions)
-        for name in permissions:
-            app, codename = name.split(".")
-            user.user_permissions.add(
-                Permission.objects.get(content_type__app_label=app, codename=codename)
-            )
+        if permissions:
+            user.groups.add(group(*permissions, organization=organization))
         client = Operator()
         client.force_login(user)
         return client

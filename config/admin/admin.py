@@ -1,7 +1,5 @@
 """Operators and their groups: who may log in, and what they may do."""
 
-from typing import Any
-
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -9,10 +7,12 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import StackedInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
+from config.admin.models import GroupOrganization
+from config.admin.pages import OrganizationAdmin
 
 apps.get_app_config("auth").verbose_name = "Operators"
 admin.site.unregister(User)
@@ -20,24 +20,33 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(DjangoUserAdmin, OrganizationAdmin):
     """Users are not deleted but made inactive, so that their actions keep their name."""
 
+    organization_field = None  # superusers decide who works for which organization
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     icon = "person"
     actions = None
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """Only superusers can grant permissions, so that no operator extends their own."""
-        powers = () if request.user.is_superuser else POWERS
-        return [*super().get_readonly_fields(request, obj), *powers]
-
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
 
+class OrganizationOfGroup(StackedInline):
+    model = GroupOrganization
+    verbose_name_plural = _("organization")
+
+
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(DjangoGroupAdmin, OrganizationAdmin):
+    organization_field = None
     icon = "group"
+    inlines = [OrganizationOfGroup]
+    list_display = ["name", "organization"]
+    list_select_related = ["organization"]
+
+    @admin.display(description=_("organization"), empty_value="-")
+    def organization(self, group: Group) -> GroupOrganization | None:
+        return getattr(group, "organization", None)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 
 from config.admin.commands import Command
 from config.admin.labels import label
+from config.admin.organizations import Organizations
 from config.core import request_context
 from config.core.exceptions import DomainError
 
@@ -32,6 +33,8 @@ def run(name: str, page: "ReadOnlyAdmin", request: HttpRequest, chosen: QuerySet
         row = page.get_object(request, str(key))
         if row is None:
             refused.append(gettext("{id} no longer exists.").format(id=key))
+        elif not page.may_run(request, page.commands[name], row):
+            refused.append(gettext("{row}: you do not have this permission.").format(row=row))
         elif why := _refusal(page.commands[name], request, row):
             refused.append(f"{row}: {why}")
     tried = min(len(rows), BATCH_SIZE)
@@ -58,7 +61,7 @@ def _rows(page: "ReadOnlyAdmin", request: HttpRequest, chosen: QuerySet[Any]) ->
 
 
 def _refusal(command: Command, request: HttpRequest, row: Any) -> str | None:
-    form = command.form(row, {})
+    form = command.form(row, {}, within=Organizations(frozenset([row.organization_id])))
     if not form.is_valid():
         return "; ".join(
             f"{label(field)}: {error}" for field, errors in form.errors.items() for error in errors

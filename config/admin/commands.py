@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from django.utils.functional import Promise
 from rest_framework.serializers import Serializer
 
+from config.admin import organizations
 from config.admin.forms import Choices, CommandForm
+from config.admin.organizations import Organizations
 from config.api.serializers import StrictSerializer
 
 
@@ -56,26 +58,21 @@ class Command:
         row_id = {f"{row._meta.model_name}_id": row.pk} if row else {}
         return self.service(**row_id, **body)
 
-    def is_open_to(self, user: Any) -> bool:
-        """Return whether an operator who may change such rows may also run the command."""
-        return self.permission is None or bool(user.has_perm(self.permission))
+    def organizations(self, user: Any) -> Organizations:
+        """Return where an operator who may change such rows may also run the command."""
+        if self.permission is None:
+            return organizations.ALL
+        return organizations.permitted(user, self.permission)
 
-    def form(self, row: Any, data: Any = None) -> CommandForm:
-        """Return the form for a row, with the submitted `data` if there is any."""
+    def form(self, row: Any, data: Any = None, *, within: Organizations) -> CommandForm:
+        """Return the form for a row, with the submitted `data` if there is any.
+
+        It accepts the ids of rows of the organizations `within` only.
+        """
         return CommandForm(
             self.form_serializer,
             start=self.start(row),
             choices=self.choices(row),
-            context={"view": _SameOrganization(row)},
+            context={"view": within},
             data=data,
         )
-
-
-@dataclass(frozen=True)
-class _SameOrganization:
-    """A command builds on rows of the organization that its own row belongs to, if it has one."""
-
-    row: Any
-
-    def visible(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows.filter(organization_id=self.row.organization_id) if self.row else rows

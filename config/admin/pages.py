@@ -7,10 +7,12 @@ from hashlib import sha256
 from typing import Any, ClassVar, cast
 from uuid import uuid4
 
+from django import forms
 from django.contrib import messages
+from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import Field, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -20,9 +22,11 @@ from django.utils.translation import gettext
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.enums import ActionVariant
 from unfold.paginator import InfinitePaginator
+from unfold.widgets import UnfoldAdminSelectWidget
 
-from config.admin import bulk
+from config.admin import bulk, organizations
 from config.admin.commands import Command
+from config.admin.organizations import Organizations
 from config.admin.queues import Queue
 from config.api import idempotency
 from config.api.models import IdempotencyRecord
@@ -32,6 +36,68 @@ from config.core.exceptions import DomainError
 Tab = tuple[str | Promise, dict[str, Any]]  # a fieldset
 
 HIDDEN = ("csrfmiddlewaretoken", "key")  # fields of a form that are not its values
+
+
+class OrganizationAdmin(ModelAdmin):
+    """Rows of organizations: an operator sees and changes only those of their own.
+
+    `organization_field` is the path to a row's organization. Where it is None, the rows belong to
+    no organization, and only superusers see them. The base class of all pages of the admin.
+    """
+
+    organization_field: ClassVar[str | None] = "organization_id"
+
+    def rows(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the rows of all organizations, with what the pages show of them."""
+        return cast(QuerySet[Any], super().get_queryset(request))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the operator's rows: every list, page, command, queue and search starts here.
+
+        So subclasses override `rows` instead.
+        """
+        rows = self.rows(request).order_by(*self.get_ordering(request))
+        seen = self.permitted(request, "view", "change")
+        if self.organization_field is None:
+            return rows if seen else rows.none()
+        return seen.visible(rows, field=self.organization_field)
+
+    def permitted(self, request: HttpRequest, *actions: str) -> Organizations:
+        """Return the organizations in which the operator may do one of the actions."""
+        names = (get_permission_codename(action, self.opts) for action in actions)
+        found = organizations.permitted(
+            request.user, *(f"{self.opts.app_label}.{name}" for name in names)
+        )
+        if self.organization_field is None and found != organizations.ALL:
+            return organizations.NONE
+        return found
+
+    def _may(self, request: HttpRequest, row: Any, *actions: str) -> bool:
+        """Return whether the operator may act on the row, or on rows of some organization."""
+        found = self.permitted(request, *actions)
+        return bool(found) if row is None else found.cover(row)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, obj, "view", "change")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._may(request, None, "add")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, obj, "change")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, obj, "delete")
+
+    def formfield_for_dbfield(
+        self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Offer the operator's own organizations for a new row."""
+        ids = self.permitted(request, "add").ids
+        if db_field.name == self.organization_field and ids is not None:
+            choices = [(each, each) for each in sorted(ids)]
+            return forms.ChoiceField(choices=choices, widget=UnfoldAdminSelectWidget)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
 class ReadOnly:
@@ -47,7 +113,7 @@ class ReadOnly:
         return False
 
 
-class ReadOnlyAdmin(ReadOnly, ModelAdmin):
+class ReadOnlyAdmin(ReadOnly, OrganizationAdmin):
     """Read-only rows; operators change them by commands, which call services.
 
     `commands` are the commands by name, in the order of their buttons; `allowed` returns those that
@@ -72,21 +138,20 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return [*super().get_fieldsets(request, obj), *self.tabs]
 
-    def has_command_permission(self, request: HttpRequest) -> bool:
-        """Return whether the operator may run commands on these rows."""
-        return bool(ModelAdmin.has_change_permission(self, request))
-
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return bool(super().has_view_permission(request, obj)) or self.has_command_permission(
-            request
-        )
+    def has_command_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Return whether the operator may run commands on the row, or on some rows."""
+        return self._may(request, obj, "change")
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return (
-            self.adds is not None
-            and self.has_command_permission(request)
-            and self.adds.is_open_to(request.user)
-        )
+        return self.adds is not None and bool(self.open_to(request, self.adds))
+
+    def open_to(self, request: HttpRequest, command: Command) -> Organizations:
+        """Return the organizations on whose rows the operator may run the command."""
+        return self.permitted(request, "change") & command.organizations(request.user)
+
+    def may_run(self, request: HttpRequest, command: Command, row: Any) -> bool:
+        """Return whether the operator may run the command on the row."""
+        return self.open_to(request, command).cover(row)
 
     def allowed(self, row: Any) -> list[str]:
         """Return the names of the commands that the row allows now."""
@@ -97,9 +162,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         return {
             name: (partial(bulk.run, name), name, command.label)
             for name, command in self.commands.items()
-            if command.bulk
-            and self.has_command_permission(request)
-            and command.is_open_to(request.user)
+            if command.bulk and self.open_to(request, command)
         }
 
     def get_urls(self) -> list[URLPattern]:
@@ -116,11 +179,11 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         **kwargs: Any,
     ) -> HttpResponse:
         context["show_history"] = False  # the timeline says more
-        if obj and self.has_command_permission(request):
+        if obj:
             context["actions_detail"] = [
                 self.button(obj, name)
                 for name in self.allowed(obj)
-                if self.commands[name].is_open_to(request.user)
+                if self.may_run(request, self.commands[name], obj)
             ]
         return cast(
             HttpResponse,
@@ -145,17 +208,17 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     def command_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         """Show the form of a command, or run the command."""
         command, row = self.commands.get(name), self.get_object(request, object_id)
-        if not self.has_command_permission(request):
+        if not self.has_command_permission(request, row):
             raise PermissionDenied
         if command is None:
             raise Http404
-        if not command.is_open_to(request.user):
-            raise PermissionDenied
         if row is None:
             return cast(
                 HttpResponse,
                 self._get_obj_does_not_exist_redirect(request, self.opts, object_id),
             )
+        if not self.may_run(request, command, row):
+            raise PermissionDenied
         return self.ask(request, command, name, row)
 
     def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -168,8 +231,13 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         self, request: HttpRequest, command: Command, name: str, row: Any = None
     ) -> HttpResponse:
         """Show the form of a command, or run the command with the submitted values."""
-        form = command.form(row, request.POST if request.method == "POST" else None)
         organization = row.organization_id if row else None
+        within = (
+            Organizations(frozenset([row.organization_id]))
+            if row
+            else self.open_to(request, command)
+        )
+        form = command.form(row, request.POST if request.method == "POST" else None, within=within)
         if form.is_valid():
             request_context.set_actor(request.user.get_username(), organization_id=organization)
             try:
@@ -248,7 +316,7 @@ def tab(title: str | Promise, *rows: str | tuple[Any, ...]) -> Tab:
     return title, {"fields": rows, "classes": ["tab"]}
 
 
-class PolicyAdmin(ModelAdmin):
+class PolicyAdmin(OrganizationAdmin):
     """Rules of one organization; a blank field leaves the rule to the settings."""
 
     icon: ClassVar[str] = "tune"

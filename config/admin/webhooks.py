@@ -23,6 +23,7 @@ STATE = badge("state", {"applied": "success", "waiting": "warning", "expired": "
 class InboundWebhookAdmin(ReadOnlyAdmin):
     """The webhooks that were received. The subject of those not applied is unknown."""
 
+    organization_field = None  # before it is applied, its organization is unknown
     icon = "webhook"
     list_display = ["event_id", STATE, "subject", "source", "received_at", "attempts"]
     list_filter = [QueueFilter, "received_at"]

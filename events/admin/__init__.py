@@ -73,7 +73,7 @@ class EventAdmin(ReadOnlyAdmin):
         "envelope",
     ]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[EventRecord]:
+    def rows(self, request: HttpRequest) -> QuerySet[EventRecord]:
         rows = EventRecord.objects.select_related("publication", "outbox")
         return rows.prefetch_related("reactions")
 
@@ -138,6 +138,7 @@ def commands(*, retry: "StrPromise", discard: "StrPromise") -> dict[str, Command
 class PendingWorkAdmin(ReadOnlyAdmin):
     """Work that is retried until it succeeds. A parked row blocks the later ones of its stream."""
 
+    organization_field = "event__organization_id"
     list_filter = [QueueFilter]
     list_select_related = ["event"]
     search_fields = ["stream", "event__id"]

@@ -66,6 +66,7 @@ REPLAY = Command(
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
+    organization_field = None  # it is about the log of all organizations
     icon = "history"
     actions_list = ("reconcile_events", "replay_events")
     list_display = ["at", "action", PROGRESS, "actor", "arguments", "summary"]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib import admin
 from django.http import HttpRequest
 
 from config.admin import dashboard
@@ -13,9 +14,9 @@ LATEST = 20  # events
 
 def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the work queues, and the latest events for an operator who may see events."""
-    latest: list[EventRecord] = []
-    if request.user.has_perm("events.view_eventrecord"):
-        latest = list(EventRecord.objects.order_by("-number")[:LATEST])
+    page = admin.site.get_model_admin(EventRecord)
+    rows = page.get_queryset(request).select_related(None).prefetch_related(None)
+    latest = rows.order_by("-number")[:LATEST]
     return dashboard.overview(request, context) | {
         "latest": [(event, labels.label(event.name)) for event in latest]
     }
