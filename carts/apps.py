@@ -5,4 +5,4 @@ class CartsConfig(AppConfig):
     name = "carts"
 
     def ready(self) -> None:
-        from carts import signals, tasks  # noqa: F401
+        from carts import people, signals, tasks  # noqa: F401

@@ -12,6 +12,7 @@ from django.db.models import (
     ExpressionWrapper,
     F,
     OuterRef,
+    Q,
     QuerySet,
     Subquery,
     Sum,
@@ -19,8 +20,10 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
+import orders.selectors
 from carts.models import Cart, CartItem, Policy
 from config.core.money import MoneyField
+from events.people import Person
 
 
 def with_lines() -> QuerySet[Cart]:
@@ -42,6 +45,13 @@ def with_value() -> QuerySet[Cart]:
 def get_for_update(cart_id: str) -> Cart:
     """Return a cart with its lines, locked until the transaction ends."""
     return with_lines().select_for_update(no_key=True).get(pk=cart_id)
+
+
+def owned_by(person: Person) -> QuerySet[Cart]:
+    """Return a person's carts, those of their orders, and those that were merged into these."""
+    carts = Cart.objects.filter(person.owns() | Q(order__in=orders.selectors.owned_by(person)))
+    merged = Cart.objects.filter(merged_into__in=carts)
+    return Cart.objects.filter(Q(pk__in=carts) | Q(pk__in=merged) | Q(merged_into__in=merged))
 
 
 def to_abandon(*, now: datetime, organization_id: str | None = None) -> QuerySet[Cart]:

@@ -6,4 +6,4 @@ class EventsConfig(AppConfig):
 
     def ready(self) -> None:
         from events import checks, signals  # noqa: F401
-        from events.operations import parked  # noqa: F401
+        from events.operations import parked, people  # noqa: F401

@@ -21,6 +21,9 @@ Timestamp = Annotated[datetime, Meta(tz=True)]
 Quantity = Annotated[int, Meta(ge=1)]
 MONEY = Meta(title="money", description="With exactly the decimals of its currency.")
 Money = Annotated[Decimal, MONEY]
+# Text that may name a person: an erasure replaces it by null, or by "" if it is never null.
+PERSONAL = Meta(extra={"is_personal": True})
+Personal = Annotated[str, PERSONAL]
 Kilograms = Annotated[Decimal, Meta(title="kilograms", description="Without trailing zeros.")]
 
 
@@ -33,8 +36,11 @@ class InvalidEvent(DomainError):
 class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A JSON object within an event.
 
-    Timestamps are converted to UTC and whole seconds. Decimals lose their exponent.
+    Timestamps are converted to UTC and whole seconds. Decimals lose their exponent. `CODES` are
+    values of personal text that the service itself gives, so an erasure leaves them.
     """
+
+    CODES: ClassVar[frozenset[str]] = frozenset()
 
     def __post_init__(self) -> None:
         for field in self.__struct_fields__:
@@ -68,14 +74,20 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 @cache
-def _money_fields(cls: type[Payload]) -> list[str]:
+def _hints(cls: type[Payload]) -> dict[str, Any]:
     hints = get_type_hints(cls, include_extras=True)
-    return [field for field in cls.__struct_fields__ if _is_money(hints[field])]
+    return {field: hints[field] for field in cls.__struct_fields__}
 
 
-def _is_money(hint: Any) -> bool:
+@cache
+def _money_fields(cls: type[Payload]) -> list[str]:
+    return [field for field, hint in _hints(cls).items() if _has(MONEY, hint)]
+
+
+def _has(mark: Any, hint: Any) -> bool:
+    """Whether a type is the mark or is annotated with it, or a part of the type is."""
     metadata = getattr(hint, "__metadata__", ())
-    return MONEY in metadata or any(map(_is_money, get_args(hint)))
+    return hint is mark or mark in metadata or any(_has(mark, arg) for arg in get_args(hint))
 
 
 class Event(Payload, frozen=True, kw_only=True):
@@ -174,6 +186,36 @@ def parse(name: str, body: str) -> Event:
     """Return the typed payload of an envelope that `render` returned."""
     envelope: Envelope[Event] = _decoders[name].decode(body)
     return envelope.data
+
+
+def has_personal_data(cls: type[Payload]) -> bool:
+    """Return whether a payload, or one that it contains, has text that may name a person."""
+    return any(_has(PERSONAL, hint) or _contains(hint) for hint in _hints(cls).values())
+
+
+def _contains(hint: Any) -> bool:
+    if isinstance(hint, type) and issubclass(hint, Payload):
+        return has_personal_data(hint)
+    return any(map(_contains, get_args(hint)))
+
+
+def erase(name: str, body: str) -> str:
+    """Return an envelope that `render` returned, without text that may name a person."""
+    envelope: Envelope[Event] = _decoders[name].decode(body)
+    data = _erased(envelope.data)
+    return _encoder.encode(msgspec.structs.replace(envelope, data=data)).decode()
+
+
+def _erased(payload: Any) -> Any:
+    values: dict[str, Any] = {}
+    cls: type[Payload] = type(payload)
+    for field, hint in _hints(cls).items():
+        value = getattr(payload, field)
+        if _has(PERSONAL, hint) and value not in payload.CODES:
+            values[field] = None if _has(type(None), hint) else ""
+        elif isinstance(value, list):
+            values[field] = [_erased(each) if isinstance(each, Payload) else each for each in value]
+    return msgspec.structs.replace(payload, **values)
 
 
 def whole_seconds(moment: datetime) -> datetime:

@@ -5,4 +5,4 @@ class FulfillmentConfig(AppConfig):
     name = "fulfillment"
 
     def ready(self) -> None:
-        from fulfillment import reactions, signals  # noqa: F401
+        from fulfillment import people, reactions, signals  # noqa: F401

@@ -5,4 +5,4 @@ class InvoicesConfig(AppConfig):
     name = "invoices"
 
     def ready(self) -> None:
-        from invoices import reactions, signals, tasks  # noqa: F401
+        from invoices import people, reactions, signals, tasks  # noqa: F401

@@ -1,6 +1,10 @@
 """The events of invoices: those of the contract in its order, then the internal ones."""
 
-from events.schema import Event, Id, Money, Timestamp, event
+from typing import Annotated
+
+from msgspec import Meta
+
+from events.schema import Event, Id, Money, Personal, Timestamp, event
 
 
 @event("invoice.created", version="1.0", moment="issued_at")
@@ -19,7 +23,7 @@ class InvoiceSent(Event):
     """The mail server accepted a mail with the invoice. Every resend publishes the event again."""
 
     invoice_id: Id
-    recipient_email: str
+    recipient_email: Annotated[Personal | None, Meta(description="Null if it was erased.")]
     pdf_url: str
     sent_at: Timestamp
 
@@ -31,7 +35,7 @@ class InvoiceQueued(Event):
     invoice_id: Id
     order_id: Id
     delivery_id: Id
-    recipient_email: str
+    recipient_email: Annotated[Personal | None, Meta(description="Null if it was erased.")]
 
 
 @event("invoice.links_revoked", published=False)

@@ -34,13 +34,14 @@ def send(delivery: InvoiceDelivery) -> str:
 
     Raises one of `REFUSALS`, `SERVER_ERRORS` or another OSError.
     """
-    invoice = delivery.invoice
+    invoice, recipient = delivery.invoice, delivery.recipient_email
+    assert recipient, "an address is erased only after its mail was sent or given up"
     document = Document.objects.get(invoice=invoice, credit_note=None)
     url = files.signed_url(document)
     message = EmailMessage(
         subject=f"Invoice {invoice.number}",
         body=render_to_string("invoices/mail.txt", {"invoice": invoice, "url": url}),
-        to=[delivery.recipient_email],
+        to=[recipient],
         reply_to=[invoice.seller["email"]] if invoice.seller.get("email") else None,
         # The same on every attempt, so that servers can recognize a duplicate.
         headers={"Message-ID": f"<{delivery.id}@{urlsplit(settings.PUBLIC_URL).hostname}>"},

@@ -89,7 +89,7 @@ class InvoiceDelivery(serializers.Serializer[Any]):
     """A mail with the invoice. Retries end when it is accepted, or after three days of refusals."""
 
     id = serializers.CharField()
-    recipient_email = serializers.CharField()
+    recipient_email = serializers.CharField(allow_null=True, help_text="Null if it was erased.")
     status = Choice(models.InvoiceDelivery.Status, "InvoiceDeliveryStatus")
     attempts = serializers.IntegerField(help_text="The number of failed attempts.")
     last_error = serializers.CharField()

@@ -5,4 +5,4 @@ class OrdersConfig(AppConfig):
     name = "orders"
 
     def ready(self) -> None:
-        from orders import reactions, signals, tasks  # noqa: F401
+        from orders import people, reactions, signals, tasks  # noqa: F401

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from msgspec import Meta
 
-from events.schema import Event, Id, Money, Payload, Quantity, Timestamp, event
+from events.schema import Event, Id, Money, Payload, Personal, Quantity, Timestamp, event
 
 if TYPE_CHECKING:
     from orders.models import Order, OrderItem, WriteOff
@@ -160,8 +160,8 @@ class OrderDelivered(Event):
 
     order_id: Id
     delivered_at: Timestamp
-    signature: str | None
-    delivery_photo_url: str | None
+    signature: Personal | None
+    delivery_photo_url: Personal | None
 
 
 class LineUnits(Payload):
@@ -286,7 +286,7 @@ class OrderHeld(Event):
 
     order_id: Id
     reason: str
-    note: str
+    note: Personal
     held_by: str
 
 

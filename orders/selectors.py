@@ -25,6 +25,7 @@ from django.db.models.functions import Coalesce
 import payments.selectors
 from events import schema
 from events.models import EventRecord
+from events.people import Person
 from fulfillment.events import FulfillmentUnitsMoved
 from orders.events import (
     OrderBackorderReserved,
@@ -92,6 +93,15 @@ def without_lines() -> QuerySet[Order]:
 def get(order_id: str) -> Order:
     """Return an order with its lines and payment totals."""
     return with_payment_totals().get(pk=order_id)
+
+
+def owned_by(person: Person) -> QuerySet[Order]:
+    """Return a person's orders. An e-mail address identifies a guest only."""
+    rows = person.owns()
+    if person.email:
+        guest = Q(customer_email__iexact=person.email, customer_id=None)
+        rows |= Q(guest, organization_id=person.organization_id)
+    return Order.objects.filter(rows)
 
 
 def ids_by_number(number: str) -> list[str]:

@@ -5,4 +5,4 @@ class PaymentsConfig(AppConfig):
     name = "payments"
 
     def ready(self) -> None:
-        from payments import reactions, signals, tasks  # noqa: F401
+        from payments import people, reactions, signals, tasks  # noqa: F401

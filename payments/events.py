@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from events.schema import Event, Id, Money, Timestamp, event
+from events.schema import Event, Id, Money, Personal, Timestamp, event
 
 PaymentMethod = Literal["stripe", "manual", "sandbox"]
 RefundMethod = Literal["original_payment", "store_credit", "manual"]
@@ -47,7 +47,7 @@ class PaymentFailed(Event):
     payment_id: Id
     order_id: Id
     error_code: str
-    error_message: str
+    error_message: Personal
     retries_remaining: Annotated[
         int, Meta(description="Counts down from 2 over all payments of the order: three attempts.")
     ]
@@ -143,7 +143,7 @@ class RefundFailed(RefundEvent):
     """A refund could not be paid out. Its amount can be refunded again, which an operator does."""
 
     error_code: str
-    error_message: str
+    error_message: Personal
 
 
 @event("refund.fell_short", published=False)

@@ -5,4 +5,4 @@ class ReturnsConfig(AppConfig):
     name = "returns"
 
     def ready(self) -> None:
-        from returns import reactions, signals  # noqa: F401
+        from returns import people, reactions, signals  # noqa: F401

@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from events.schema import Event, Id, Money, Payload, Quantity, Timestamp, event
+from events.schema import Event, Id, Money, Payload, Personal, Quantity, Timestamp, event
 from orders.events import LineUnits
 
 RefundMethod = Literal["original_payment", "store_credit", "manual"]
 Condition = Literal["good", "opened", "damaged", "defective", "wrong_item"]
+RETURNED_TO_SENDER = "returned_to_sender"  # the reason of a parcel's return
 
 
 class RequestedItem(Payload):
@@ -22,11 +23,13 @@ class RequestedItem(Payload):
 class ReturnedItem(Payload):
     """Received units of a variant in one condition."""
 
+    CODES = frozenset({RETURNED_TO_SENDER})
+
     variant_id: Id
     quantity: Quantity
     condition: Condition
     return_reason: Annotated[
-        str | None, Meta(description="The line's reason or, without one, the return's.")
+        Personal | None, Meta(description="The line's reason or, without one, the return's.")
     ]
 
 
@@ -37,10 +40,12 @@ class ReturnRequested(Event):
     The reason of the latter is `returned_to_sender`. It is received, and not approved or refunded.
     """
 
+    CODES = frozenset({RETURNED_TO_SENDER})
+
     return_id: Id
     order_id: Id
     rma_number: str
-    reason: str
+    reason: Personal
     items: list[RequestedItem]
     requested_at: Timestamp
 
@@ -52,7 +57,7 @@ class ReturnApproved(Event):
     return_id: Id
     rma_number: str
     approved_by: str
-    return_shipping_label_url: Annotated[str | None, Meta(description="Null without a label.")]
+    return_shipping_label_url: Annotated[Personal | None, Meta(description="Null without a label.")]
     refund_amount: Annotated[Money, Meta(description="The maximum refund.")]
 
 
@@ -120,7 +125,7 @@ class ReturnRejected(Event):
     return_id: Id
     order_id: Id
     rejected_by: str
-    note: str
+    note: Personal
 
 
 @event("return.cancelled", published=False)
@@ -129,7 +134,7 @@ class ReturnCancelled(Event):
 
     return_id: Id
     order_id: Id
-    note: str
+    note: Personal
 
 
 @event("return.cut_short", published=False)
@@ -139,7 +144,7 @@ class ReturnCutShort(Event):
     return_id: Id
     order_id: Id
     items: Annotated[list[RequestedItem], Meta(description="The units that will not come.")]
-    note: str
+    note: Personal
 
 
 @event("return.refund_due", published=False)
@@ -159,4 +164,4 @@ class ReturnClosed(Event):
 
     return_id: Id
     order_id: Id
-    note: str
+    note: Personal

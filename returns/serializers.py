@@ -20,7 +20,7 @@ from config.api.serializers import (
 )
 from events.serializers import AllowedActions
 from returns import models
-from returns.services import RETURNED_TO_SENDER
+from returns.events import RETURNED_TO_SENDER
 
 MAX_ITEMS = 500
 ORDER_ID = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B"  # in examples

@@ -14,6 +14,7 @@ import shipments.selectors
 from config.core import request_context
 from config.core.numbering import take_number
 from returns import selectors
+from returns.events import RETURNED_TO_SENDER
 from returns.exceptions import ReturnWindowClosed
 from returns.models import Return, ReturnItem
 from returns.models.return_request import ReceivedUnits
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from orders.models import Order
 
 Status = Return.Status
-RETURNED_TO_SENDER = "returned_to_sender"  # the reason of a parcel's return
 
 
 class RequestedUnits(TypedDict):

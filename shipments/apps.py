@@ -5,4 +5,4 @@ class ShipmentsConfig(AppConfig):
     name = "shipments"
 
     def ready(self) -> None:
-        from shipments import reactions, signals, tasks  # noqa: F401
+        from shipments import people, reactions, signals, tasks  # noqa: F401

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from events.schema import Event, Id, Money, Timestamp, event
+from events.schema import Event, Id, Money, Personal, Timestamp, event
 from orders.events import LineUnits
 
 
@@ -25,7 +25,7 @@ class ShipmentLabelCreated(Event):
 
     shipment_id: Id
     tracking_number: str
-    label_url: Annotated[str | None, Meta(description="URL of the PDF. Null if unknown.")]
+    label_url: Annotated[Personal | None, Meta(description="URL of the PDF. Null if unknown.")]
     carrier_cost: Annotated[
         Money | None,
         Meta(description="What the carrier charges the organization. Null if unknown."),
@@ -50,8 +50,10 @@ class ShipmentInTransit(Event):
 
     shipment_id: Id
     tracking_number: Annotated[str | None, Meta(description="Null without a label.")]
-    current_location: Annotated[str | None, Meta(description="The latest known place.")]
-    status_description: Annotated[str | None, Meta(description="The carrier's own words, if any.")]
+    current_location: Annotated[Personal | None, Meta(description="The latest known place.")]
+    status_description: Annotated[
+        Personal | None, Meta(description="The carrier's own words, if any.")
+    ]
 
 
 @event("shipment.delivered", version="1.0", moment="delivered_at")
@@ -60,7 +62,7 @@ class ShipmentDelivered(Event):
 
     shipment_id: Id
     delivered_at: Timestamp
-    recipient: Annotated[str | None, Meta(description="The person who accepted it, if known.")]
+    recipient: Annotated[Personal | None, Meta(description="The person who accepted it, if known.")]
     signature_required: bool
 
 
@@ -78,7 +80,7 @@ class ShipmentLabelRefused(Event):
 
     shipment_id: Id
     order_id: Id
-    error: str
+    error: Personal
 
 
 class DeliveryProblem(Event):
@@ -88,7 +90,9 @@ class DeliveryProblem(Event):
     order_id: Id
     warehouse_id: Annotated[Id | None, Meta(description="Where it came from. Null if unknown.")]
     items: list[LineUnits]
-    status_description: Annotated[str | None, Meta(description="The carrier's own words, if any.")]
+    status_description: Annotated[
+        Personal | None, Meta(description="The carrier's own words, if any.")
+    ]
 
 
 @event("shipment.exception", published=False)

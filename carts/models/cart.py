@@ -23,6 +23,7 @@ from carts.models.parts import MAX_QUANTITY, CartItem
 from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, money
 from events.aggregate import Aggregate, transition
+from events.people import CustomerErased
 
 MAX_ITEMS = 500
 
@@ -205,6 +206,17 @@ class Cart(Aggregate):
     def expire(self) -> CartExpired:
         """Expire the cart: it has been idle for so long that its prices are out of date."""
         return CartExpired(cart_id=self.id, last_activity_at=self.last_activity_at)
+
+    @transition(source=Status, target=None, emits=CustomerErased)
+    def erase(self, *, at: datetime) -> CustomerErased:
+        """Record that the personal data in the cart, and about it, was erased."""
+        return CustomerErased(
+            order_id=None,
+            cart_id=self.id,
+            customer_id=self.customer_id,
+            session_id=self.session_id,
+            erased_at=at,
+        )
 
     def _changed(self, item: CartItem, quantity: int) -> CartItemChanged:
         return CartItemChanged.of(

@@ -31,7 +31,7 @@ class InboundWebhook(models.Model):
     source = models.CharField(max_length=16)  # the gateway or carrier that sent it
     event_id = models.CharField(max_length=255)  # the sender's
     subject = models.CharField(max_length=255)  # the sender's name for what the event is about
-    payload = models.TextField()  # the event, as JSON
+    payload = models.TextField()  # the event, as JSON; blank once it is applied
     received_at = models.DateTimeField(default=timezone.now)
     applied_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)  # of the next attempt; null if applied or expired
@@ -62,9 +62,12 @@ class InboundWebhook(models.Model):
         return f"{self.source} {self.event_id}"
 
     def record_attempt(self, *, is_applied: bool, now: datetime) -> None:
-        """Save the outcome: applied, or tried again after a pause that doubles each time."""
+        """Save the outcome: applied, or tried again after a pause that doubles each time.
+
+        An applied webhook is kept only to recognize its repetitions, so its content is deleted.
+        """
         if is_applied:
-            self.applied_at, self.due_at = now, None
+            self.applied_at, self.due_at, self.payload = now, None, ""
         else:
             self.attempts += 1
             is_expired = now > self.received_at + EXPIRY

@@ -27,6 +27,7 @@ ICONS = {
     "return": "assignment_return",
     "invoice": "description",
     "credit_note": "request_quote",
+    "customer": "person_off",
     "event": "outbox",
 }
 

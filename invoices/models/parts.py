@@ -97,7 +97,7 @@ class InvoiceDelivery(OutboundCall, Part):
 
     id = PublicIdField("del")
     invoice = models.ForeignKey("invoices.Invoice", models.PROTECT, related_name="delivery_set")
-    recipient_email = models.EmailField()
+    recipient_email = models.EmailField(null=True)  # null if it was erased
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.QUEUED)
     queued_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
@@ -122,7 +122,7 @@ class InvoiceDelivery(OutboundCall, Part):
         ]
 
     def __str__(self) -> str:
-        return f"{self.recipient_email} ({self.status})"
+        return f"{self.recipient_email or self.id} ({self.status})"
 
     @property
     def attempts(self) -> int:

@@ -13,6 +13,7 @@ from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, MoneyField, TaxRateField, money
 from config.core.request_context import SYSTEM
 from events.aggregate import Aggregate, transition
+from events.people import CustomerErased
 from events.schema import Event, is_published
 from orders import events, pricing
 from orders.exceptions import NoItems, NotFullyPaid, OrderIsCancelled
@@ -499,6 +500,17 @@ class Order(Hold, Aggregate):
         self.is_stock_unreleased = False
         items = events.StockUnits.of_write_offs(write_offs)
         return events.OrderUnitsReleased(order_id=self.id, items=items)
+
+    @transition(source=(Status.DELIVERED, Status.CANCELLED), target=None, emits=CustomerErased)
+    def erase(self, *, at: datetime) -> Event:
+        """Record that the personal data in the order, and about it, was erased."""
+        return CustomerErased(
+            order_id=self.id,
+            cart_id=None,
+            customer_id=self.customer_id,
+            session_id=self.session_id,
+            erased_at=at,
+        )
 
     # What transitions share
 

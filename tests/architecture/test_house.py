@@ -24,7 +24,11 @@ ROOT = Path(settings.BASE_DIR)
 PACKAGES = ("config", "events", *sorted({model._meta.app_label for model in aggregates()}))
 NOT_IMPORTED = ("config.gunicorn", "config.wsgi")  # they set up processes
 MAX_LINES = 500  # of code in a file
-PARTS = {"credit_note": "invoices", "refund": "payments"}  # with events of their own
+PARTS = {  # with events of their own
+    "credit_note": "invoices",
+    "customer": "events",
+    "refund": "payments",
+}
 LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
 
 
