@@ -1,6 +1,7 @@
 """All settings. docs/configuration.md describes those that come from the environment or `.env`."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -59,6 +60,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_filters",
     "corsheaders",
+    "axes",
     "orders",
     "carts",
     "payments",
@@ -85,6 +87,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -214,6 +217,7 @@ _SECONDS_BETWEEN_RUNS = {
     "invoices.tasks.send_mails": 2,
     "events.tasks.remove_old_events": 3600,
     "config.api.tasks.delete_old_records": 600,
+    "config.admin.tasks.delete_old_logins": 3600,
 }
 CELERY_BEAT_SCHEDULE = {
     # The broker drops a task that no worker took before the next one is sent.
@@ -392,6 +396,25 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 UNFOLD = theme.SETTINGS
+# Since its last changes, not since the last request; a phone in the warehouse closes its browser.
+SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=43_200)  # seconds
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # refuses those who have failed too often
+    "django.contrib.auth.backends.ModelBackend",
+]
+# So many failed logins to one account, or from one address, within the time. An attempt that is
+# refused because of them does not extend it.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = ["username", "ip_address"]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_CLIENT_IP_CALLABLE = "config.admin.logins.client_address"
+AXES_LOCKOUT_TEMPLATE = "console/locked_out.html"
+AXES_ENABLE_ACCESS_FAILURE_LOG = True
+AXES_DISABLE_ACCESS_LOG = True  # successful logins are in the log of the process
+AXES_ENABLE_ADMIN = False  # its pages are not Unfold's
+AXES_VERBOSE = False
+LOGIN_FAILURES_KEEP_DAYS = env.int("LOGIN_FAILURES_KEEP_DAYS", default=90)
 
 # Defaults of rules. A Policy row of a context overrides them for one organization.
 

@@ -1,5 +1,6 @@
 """Operators and their groups: who may log in, and what they may do."""
 
+from axes.models import AccessFailureLog
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -12,9 +13,10 @@ from unfold.admin import StackedInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from config.admin.models import GroupOrganization
-from config.admin.pages import OrganizationAdmin
+from config.admin.pages import OrganizationAdmin, ReadOnlyAdmin
 
 apps.get_app_config("auth").verbose_name = "Operators"
+apps.get_app_config("axes").verbose_name = "Logins"
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
@@ -50,3 +52,20 @@ class GroupAdmin(DjangoGroupAdmin, OrganizationAdmin):
     @admin.display(description=_("organization"), empty_value="-")
     def organization(self, group: Group) -> GroupOrganization | None:
         return getattr(group, "organization", None)
+
+
+@admin.register(AccessFailureLog)
+class FailedLoginAdmin(ReadOnlyAdmin):
+    """Who failed to log in. Where it is locked out, the attempt was refused without a look."""
+
+    organization_field = None
+    icon = "gpp_bad"
+    list_display = ["attempt_time", "username", "ip_address", "locked_out", "user_agent"]
+    list_filter = ["locked_out", "attempt_time"]
+    search_fields = ["username", "ip_address"]
+    search_help_text = _("A full username or address")
+    fields = [
+        ("attempt_time", "locked_out"),
+        ("username", "ip_address"),
+        ("user_agent", "path_info"),
+    ]

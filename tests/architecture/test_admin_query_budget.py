@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from axes.models import AccessFailureLog
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db import connection
@@ -155,6 +156,10 @@ def users(size):
     return [User.objects.create_user(f"user {size} {n}") for n in range(size)][-1]
 
 
+def failed_logins(size):
+    return [AccessFailureLog.objects.create(username=f"olga{n}") for n in range(size)][-1]
+
+
 def groups(size):
     return [Group.objects.create(name=f"group {size} {n}") for n in range(size)][-1]
 
@@ -185,6 +190,7 @@ BUDGET = {  # of a list, of a row's page and of each command's page, including s
     "events_reaction": (reactions, 4, 4, 4),
     "orders_policy": (ORDER_POLICIES, 5, 3, 0),
     "carts_policy": (CART_POLICIES, 5, 3, 0),
+    "axes_accessfailurelog": (failed_logins, 4, 3, 0),
     "auth_user": (users, 6, 7, 0),
     "auth_group": (groups, 5, 6, 0),
 }

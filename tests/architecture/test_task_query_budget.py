@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from axes.models import AccessFailureLog
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -216,6 +217,12 @@ def old_records(size):
     return in_days(100)
 
 
+def failed_logins(size):
+    for n in range(size):
+        AccessFailureLog.objects.create(username=f"olga{n}")
+    return in_days(100)
+
+
 commits = pytest.mark.django_db(transaction=True)
 BUDGET = {  # by name: what prepares a run, its queries, and the queries of a run without work
     "events.tasks.relay": (messages, 11, 5),
@@ -239,6 +246,7 @@ BUDGET = {  # by name: what prepares a run, its queries, and the queries of a ru
     "invoices.tasks.render_documents": (invoice, 15, 3),
     "invoices.tasks.send_mails": (mail, 31, 3),
     "config.api.tasks.delete_old_records": (old_records, 7, 5),
+    "config.admin.tasks.delete_old_logins": (failed_logins, 3, 3),
 }
 
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 import pytest
+from axes.models import AccessFailureLog
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.utils import quote
@@ -84,6 +85,7 @@ def rows(media) -> list:
     )
     for model in (GatewayWebhook, CarrierWebhook):
         model.objects.create(source="stripe", event_id="evt_1", subject="sub_1", payload="{}")
+    AccessFailureLog.objects.create(username="mallory")
     audit.request("replay_events", {"organization": "org_1", "queue": "q"})
     found = [row for model in PAGES if (row := model.objects.order_by("pk").last())]
     assert {type(row) for row in found} >= set(OF_ORGANIZATIONS)
@@ -143,7 +145,7 @@ def test_every_page_is_limited():
         assert isinstance(page, OrganizationAdmin), model
         assert type(page).get_queryset is OrganizationAdmin.get_queryset, model
     assert {model.__name__ for model in OF_SUPERUSERS} == {
-        *("User", "Group", "AuditEntry", "GatewayWebhook", "CarrierWebhook")
+        *("User", "Group", "AccessFailureLog", "AuditEntry", "GatewayWebhook", "CarrierWebhook")
     }
 
 
