@@ -11,7 +11,8 @@ from config.admin.columns import amount, badge
 from config.admin.commands import Command, line_choices
 from config.admin.pages import Lines, PolicyAdmin
 from config.api.serializers import ExternalId, StrictSerializer
-from events.admin.aggregates import AggregateAdmin
+from events.admin import people
+from events.admin.people import OwnerAdmin
 
 STATUS = badge(
     "status",
@@ -44,7 +45,7 @@ class CartItems(Lines):
 
 
 @admin.register(Cart)
-class CartAdmin(AggregateAdmin):
+class CartAdmin(OwnerAdmin):
     icon = "shopping_cart"
     commands = {
         "add-item": Command(
@@ -92,6 +93,7 @@ class CartAdmin(AggregateAdmin):
             icon="shopping_cart_checkout",
             description=_("Check out the cart: its order is placed immediately."),
         ),
+        **people.COMMANDS,
     }
     list_display = [
         "id",

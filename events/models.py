@@ -23,9 +23,17 @@ class Stream(models.Model):
     removed_at = models.DateTimeField(null=True)
     removed_through = models.BigIntegerField(db_default=0)  # the last sequence that was removed
 
+    class Meta:
+        permissions = [
+            ("export_customer", "Can export what is held about a customer"),
+            ("erase_customer", "Can erase the personal data of a customer"),
+        ]
+
 
 class EventRecord(models.Model):
-    """An event, published or internal. Its body is the exact text of the message: never changed.
+    """An event, published or internal. Its body is the exact text of the message.
+
+    Only the erasure of personal data changes a body: see `events.operations.people`.
 
     Foreign keys to this table have no constraint in the database (`db_constraint=False`): each is
     written in the transaction that wrote or read the event, and checking it again would add a

@@ -13,7 +13,9 @@ from config.admin.commands import Command, line_choices
 from config.admin.filters import CreatedFilter
 from config.admin.pages import Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
-from events.admin.aggregates import AggregateAdmin, link
+from events.admin import people
+from events.admin.aggregates import link
+from events.admin.people import OwnerAdmin
 from orders import selectors, serializers, services
 from orders.models import Order, OrderItem, Policy, WriteOff
 
@@ -118,7 +120,7 @@ class WriteOffs(Lines):
 
 
 @admin.register(Order)
-class OrderAdmin(AggregateAdmin):
+class OrderAdmin(OwnerAdmin):
     icon = "receipt_long"
     commands = {
         "place": Command(
@@ -191,6 +193,7 @@ class OrderAdmin(AggregateAdmin):
             description=_("Confirm that you released the stock of written-off units in Inventory."),
             bulk=True,
         ),
+        **people.COMMANDS,
     }
     queues = (
         Queue("held", _("On hold"), selectors.ON_HOLD, "pause"),

@@ -13,7 +13,8 @@ from rest_framework.request import Request
 from config.api import tokens
 from config.core import request_context
 
-SEPARATE = ("read", "override", "delegate")  # verbs that `write` does not include
+# Verbs that `write` does not include.
+SEPARATE = ("read", "override", "delegate", "export", "erase")
 
 
 # What a token that a browser holds may do at most: nothing that sets a price.

@@ -20,6 +20,7 @@ SETTINGS = {
         {"name": "returns", "description": "Take items back and refund them."},
         {"name": "invoices", "description": "Invoices and credit notes, as data and as PDF."},
         {"name": "events", "description": "The published events, and their documentation."},
+        {"name": "customers", "description": "Export and erase what is held about a customer."},
         {"name": "webhooks", "description": "Called by payment gateways and carriers."},
         {"name": "health", "description": "Probes for load balancers and orchestrators."},
         {"name": "metrics", "description": "Metrics for Prometheus."},

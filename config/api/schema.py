@@ -270,7 +270,8 @@ class BearerScheme(OpenApiAuthenticationExtension):
                 "Each operation names its scope, such as `orders:read` or `orders:cancel`. "
                 "`orders:write` includes all scopes that change orders, and likewise for `carts`, "
                 "`payments`, `fulfillment`, `shipments`, `returns` and `invoices`. Separate are "
-                "`returns:override`, to refund more than the approved amount, and "
+                "`returns:override`, to refund more than the approved amount, "
+                "`customers:export` and `customers:erase`, and "
                 f"`{DELEGATE}`, to send an `actor`. `*` includes every scope."
             ),
         }

@@ -13,11 +13,12 @@ from django.db.models import Model, Q
 from django.utils import timezone
 
 from config.api.models import IdempotencyRecord
+from config.core import request_context
 from config.core.exceptions import Conflict, Missing
 from config.core.outbound import OutboundCall
 from events import schema
 from events.aggregate import aggregates
-from events.models import EventRecord, Outbox, Reaction
+from events.models import AuditEntry, EventRecord, Outbox, Reaction
 from events.people import CustomerErased, Holding, Person, holdings, holds, roots
 
 MAX_LISTED = 10  # rows in an error
@@ -25,9 +26,6 @@ MAX_LISTED = 10  # rows in an error
 
 class UnknownCustomer(Missing):
     """The organization has no order and no cart of this customer."""
-
-    code = "unknown_customer"
-    example = "There is no order and no cart of this customer."
 
 
 class ErasureBlocked(Conflict):
@@ -47,9 +45,17 @@ class Erasure(NamedTuple):
     orders: int
     carts: int
 
+    @property
+    def text(self) -> str:
+        """The result, for an operator."""
+        return f"{self.orders} orders and {self.carts} carts are erased."
+
 
 def export(person: Person) -> dict[str, Any]:
-    """Return all rows about the person by the name of their table. Raises UnknownCustomer."""
+    """Return all rows about the person by the name of their table. Raises UnknownCustomer.
+
+    The values are those of JSON.
+    """
     streams = _streams_of(person)
     tables = {
         holding.model._meta.label: [_exported(holding, row) for row in rows]
@@ -57,12 +63,14 @@ def export(person: Person) -> dict[str, Any]:
         if (rows := holding.rows(streams).order_by("pk").values())
     }
     identity = {name: value for name, value in vars(person).items() if value}
-    return {**identity, "exported_at": schema.whole_seconds(timezone.now()), **tables}
+    exported = {**identity, "exported_at": timezone.now().replace(microsecond=0), "tables": tables}
+    _note("export_customer", person, f"{sum(map(len, tables.values()))} rows were exported.")
+    return dict(json.loads(json.dumps(exported, cls=DjangoJSONEncoder)))
 
 
-def export_text(person: Person) -> str:
-    """Return what `export` returns as JSON text."""
-    return json.dumps(export(person), cls=DjangoJSONEncoder, ensure_ascii=False, indent=2)
+def export_owner(*, order_id: str | None = None, cart_id: str | None = None) -> str:
+    """Return, as JSON, the export of the person whom an order or a cart belongs to."""
+    return json.dumps(export(_owner(order_id or cart_id or "")), ensure_ascii=False, indent=2)
 
 
 def erase(person: Person) -> Erasure:
@@ -78,16 +86,31 @@ def erase(person: Person) -> Erasure:
     for stream in streams:
         _erase(stream, now)
     carts = sum(stream.startswith("cart_") for stream in streams)
-    return Erasure(now, len(streams) - carts, carts)
+    erasure = Erasure(now, len(streams) - carts, carts)
+    _note("erase_customer", person, erasure.text)
+    return erasure
+
+
+def _note(action: str, person: Person, result: str) -> None:
+    """Record who did it. An e-mail address is not kept: the erasure would not reach it."""
+    now = timezone.now()
+    identity = {name: value for name, value in vars(person).items() if value and name != "email"}
+    AuditEntry.objects.create(
+        actor=request_context.current().actor,
+        action=action,
+        arguments=identity,
+        begun_at=now,
+        finished_at=now,
+        result=result,
+    )
 
 
 def erase_owner(*, order_id: str | None = None, cart_id: str | None = None) -> Erasure:
     """Erase the data of the person whom an order or a cart belongs to. See `erase`."""
-    return erase(owner(order_id or cart_id or ""))
+    return erase(_owner(order_id or cart_id or ""))
 
 
-def owner(stream: str) -> Person:
-    """Return the person whom an order or a cart belongs to."""
+def _owner(stream: str) -> Person:
     row: Any = _root(stream).objects.get(pk=stream)  # type: ignore[attr-defined]
     if row.customer_id:
         return Person(organization_id=row.organization_id, customer_id=row.customer_id)

@@ -1,6 +1,7 @@
 """Creates the row that an operation's example request is sent to."""
 
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 from carts.serializers import CartMerge
@@ -67,6 +68,8 @@ def row_for(operation_id: str, context: str) -> tuple[Any, dict[str, str]]:
             pick(row)
             reach(row, "cancelled")
         return row, {ITEM_ID: row.lines[0].order_item_id}
+    if context == "customers":
+        return SimpleNamespace(id=CartFactory().customer_id), {}
     if context == "carts":
         price = {"unit_price": Decimal("12.50"), "tax_rate": Decimal("0.16")}
         mugs = LineFactory(variant_id="var_mug", **price)

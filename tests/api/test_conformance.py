@@ -49,6 +49,7 @@ fulfillments.values = {fulfillments}
 returns.values = {returns}
 shipments.values = {shipments}
 labels.values = {labels}
+customers.values = {customers}
 
 [[operations]]
 include-tag = "carts"
@@ -93,6 +94,11 @@ include-tag = "returns"
 "body.items[*].order_item_id".dictionary = "order_items"
 
 [[operations]]
+include-tag = "customers"
+[operations.parameters]
+"path.customer_id".dictionary = "customers"
+
+[[operations]]
 include-tag = "invoices"
 [operations.parameters]
 "path.id".dictionary = "invoices"
@@ -124,6 +130,7 @@ def test_the_service_conforms_to_its_openapi_document(live_server, tmp_path, mon
     fulfillments = [FulfillmentFactory(status=status) for status in Fulfillment.Status]
     fulfillments.append(packed(3))
     shipments = [ShipmentFactory(status=status) for status in Shipment.Status]
+    OrderFactory(status="cancelled", customer_id="cust_done")
     returns = [ReturnFactory(status=status) for status in Return.Status]
     orders += [row.order for row in returns]
     services.hold_order(order_id=orders[1].id, reason="fraud")
@@ -146,6 +153,7 @@ def test_the_service_conforms_to_its_openapi_document(live_server, tmp_path, mon
         "payments": [payment.id for payment in payments],
         "returns": [row.id for row in returns],
         "shipments": [row.id for row in shipments],
+        "customers": ["cust_789", "cust_done"],
         "labels": [label_url(row.label).rpartition("/")[2] for row in shipments if row.label],
     }
     config.write_text(CONFIG.format_map({name: json.dumps(ids[name]) for name in ids}))

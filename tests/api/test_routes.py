@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
@@ -10,6 +11,7 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from config.api import tokens
+from config.api.authentication import SEPARATE
 from config.api.views import ContextViewSet
 from events.models import EventRecord
 from tests.factories import CartFactory, InvoiceFactory, OrderFactory, PaymentFactory
@@ -49,6 +51,7 @@ OWN = {
     "shipment": ShipmentFactory,
     "return": ReturnFactory,
     "invoice": InvoiceFactory,
+    "customer": lambda **fields: SimpleNamespace(id=CartFactory(**fields).customer_id),
 }
 
 
@@ -69,7 +72,7 @@ def send(client, method, url):
 
 
 def test_the_number_of_routes_and_their_scopes():
-    assert len(ROUTES) == 63
+    assert len(ROUTES) == 65
     assert {scope for _, _, scope in ROUTES} == {
         *(f"carts:{verb}" for verb in ("read", "fill", "price", "checkout")),
         *(f"orders:{verb}" for verb in ("read", "create", "allocate", "cancel", "hold")),
@@ -80,6 +83,8 @@ def test_the_number_of_routes_and_their_scopes():
         *(f"returns:{verb}" for verb in ("read", "request", "approve", "receive", "refund")),
         *(f"invoices:{verb}" for verb in ("read", "send")),
         "events:read",
+        "customers:export",
+        "customers:erase",
     }
 
 
@@ -97,7 +102,7 @@ def test_a_missing_scope_is_403_and_is_named(caller, method, name, scope):
 @pytest.mark.parametrize(("method", "name", "scope"), ROUTES)
 def test_the_scope_or_its_bundle_is_enough(caller, method, name, scope):
     context, _, verb = scope.partition(":")
-    bundles = {"*"} if verb == "read" else {"*", f"{context}:write"}
+    bundles = {"*"} if verb in SEPARATE else {"*", f"{context}:write"}
     for each in {scope} | bundles:
         assert send(caller(scope=each), method, url_of(name)).status_code != 403
 
@@ -125,7 +130,7 @@ def test_a_row_of_another_organization_is_404(caller, method, name, scope):
     assert EventRecord.objects.count() == before
 
 
-@pytest.mark.parametrize("kind", [*OWN, "publication"])
+@pytest.mark.parametrize("kind", [*(kind for kind in OWN if kind != "customer"), "publication"])
 def test_lists_contain_only_rows_of_the_organization(caller, kind):
     for factory in OWN.values():
         factory(organization_id="org_2")

@@ -93,6 +93,15 @@ def of_order(verb, body=None, method="post", status="placed", hold=False):
     return endpoint
 
 
+def of_customer(verb, method):
+    def endpoint(api, size):
+        OrderFactory(items=lines(size), status="cancelled", customer_id=f"cust_{size}")
+        url, json = f"/api/v1/customers/cust_{size}/{verb}", {"content_type": "application/json"}
+        return lambda: getattr(api, method)(url, **({} if method == "get" else json))
+
+    return endpoint
+
+
 def written_off(api, size):
     row = OrderFactory(items=lines(size), status="processing")
     services.write_off_units(
@@ -268,6 +277,8 @@ BUDGET = {  # by method and route: the request, and its queries, including savep
     ("post", "invoice-send"): (of_invoice("/send", "post"), 30),
     ("post", "invoice-revoke-links"): (of_invoice("/revoke-links", "post"), 25),
     ("get", "publication-list"): (feed, 1),
+    ("get", "customer-export"): (of_customer("export", "get"), 33),
+    ("post", "customer-erase"): (of_customer("erase", "post"), 90),
     **fulfillment.BUDGET,
     **shipments.BUDGET,
 }

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from carts.models import Cart
 from events import schema
-from events.models import EventRecord, Outbox
+from events.models import AuditEntry, EventRecord, Outbox
 from events.operations import people
 from events.operations.reconcile import reconcile
 from orders import services as orders
@@ -176,9 +176,9 @@ def test_an_export_has_everything_and_nothing_of_others(zoe, api, media, mailbox
     for other in others:
         assert other.pk not in text
     exported = json.loads(text)
-    assert "client_secret" not in exported["payments.Payment"][0]
-    assert exported["orders.Order"][0]["shipping_address"] == ADDRESS
-    assert Decimal(exported["orders.Order"][0]["total"]) == Decimal("49.00")
+    assert "client_secret" not in exported["tables"]["payments.Payment"][0]
+    assert exported["tables"]["orders.Order"][0]["shipping_address"] == ADDRESS
+    assert Decimal(exported["tables"]["orders.Order"][0]["total"]) == Decimal("49.00")
     assert zoe.order_id in run("export_customer", organization="org_1", customer="cust_zoe")
     assert zoe.order_id not in run("export_customer", organization="org_2", customer="cust_zoe")
 
@@ -209,3 +209,54 @@ def test_the_reason_that_the_service_gives_is_no_personal_data():
         body % "returned_to_sender"
     )
     assert '"return_reason":null' in schema.erase("return.received", body % "too small for Zoë")
+
+
+def test_a_customer_is_exported_and_erased_over_rest(zoe, caller):
+    """Each with a scope of its own, for the organization of the token, and as often as wanted."""
+    url = "/api/v1/customers/cust_zoe"
+    assert caller("customers:erase orders:write").get(f"{url}/export").status_code == 403
+    exported = caller("customers:export").get(f"{url}/export").json()
+    assert exported["tables"]["orders.Order"][0]["id"] == zoe.order_id
+    for scope in ("orders:write customers:write customers:export", "*"):
+        client = caller(scope, "org_1" if scope != "*" else "org_2")
+        assert client.post(f"{url}/erase").status_code == (404 if scope == "*" else 403)
+    assert rows_with("Zanzibar signature")
+    for _ in range(2):
+        erased = caller("customers:erase", subject="crm").post(f"{url}/erase")
+        assert (erased.status_code, erased.json()["orders"]) == (200, 1)
+    assert rows_with("Zanzibar") == {"invoices_invoice": 1}
+    erasure = EventRecord.objects.get(name=ERASED, stream=zoe.order_id)
+    assert erasure.actor == "crm"
+    assert list(AuditEntry.objects.values_list("action", flat=True).order_by("at")) == [
+        "export_customer",
+        "erase_customer",
+        "erase_customer",
+    ]
+
+
+def test_what_is_under_way_is_refused_over_rest(caller):
+    order = OrderFactory(status="placed", customer_id="cust_zoe")
+    refused = caller().post("/api/v1/customers/cust_zoe/erase")
+    assert (refused.status_code, refused.json()["code"]) == (409, "erasure_blocked")
+    assert f"{order.id} is placed" in refused.json()["detail"]
+
+
+def test_an_operator_with_the_permissions_exports_and_erases(zoe, operator):
+    page = f"/admin/orders/order/{zoe.order_id}"
+    change = ("orders.change_order", "carts.change_cart")
+    without = operator(*change, username="otto")
+    assert without.get(f"{page}/do/export/").status_code == 403
+    assert without.post(f"{page}/do/erase/").status_code == 403
+    assert b"Erase customer" not in without.get(f"{page}/change/").content
+    olga = operator(*change, "events.export_customer", "events.erase_customer")
+    for shown in (page, f"/admin/carts/cart/{zoe.cart.id}"):
+        assert b"Erase customer" in olga.get(f"{shown}/change/").content
+        file = olga.get(f"{shown}/do/export/")
+        assert "attachment" in file["Content-Disposition"]
+        assert zoe.order_id in json.loads(file.content)["tables"]["orders.Order"][0]["id"]
+    form = olga.get(f"{page}/do/erase/")
+    assert b"cannot be undone" in form.content
+    assert rows_with("Zanzibar signature"), "the form asks first"
+    assert olga.post(f"{page}/do/erase/").status_code == 302
+    assert rows_with("Zanzibar") == {"invoices_invoice": 1}
+    assert EventRecord.objects.get(name=ERASED, stream=zoe.order_id).actor == "olga"

@@ -23,4 +23,4 @@ class Command(BaseCommand):
                 erasure = people.erase(person(options))
         except DomainError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{erasure.orders} orders and {erasure.carts} carts are erased.")
+        self.stdout.write(erasure.text)

@@ -1,7 +1,9 @@
+import json
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError, CommandParser
 
+from config.core import request_context
 from config.core.exceptions import DomainError
 from events.operations import people
 from events.people import Person
@@ -35,6 +37,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            self.stdout.write(people.export_text(person(options)))
+            with request_context.use_shell_user():
+                exported = people.export(person(options))
         except DomainError as error:
             raise CommandError(str(error)) from error
+        self.stdout.write(json.dumps(exported, ensure_ascii=False, indent=2))

@@ -1,0 +1,49 @@
+"""What operators do with the data of the customer whom an order or a cart belongs to."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from config.admin.commands import Command
+from events.admin.aggregates import AggregateAdmin
+from events.operations import people
+
+COMMANDS = {
+    "export": Command(
+        people.export_owner,
+        label=_("Export customer"),
+        done=_("The data of the customer of {row} was exported."),
+        description=_("Download everything that is held about the customer."),
+        icon="download",
+        permission="events.export_customer",
+    ),
+    "erase": Command(
+        people.erase_owner,
+        label=_("Erase customer"),
+        done=_("The personal data of the customer of {row} was erased."),
+        description=_(
+            "Erase the customer's names, addresses, e-mail addresses, signatures, photos and notes "
+            "in all their orders and carts. Invoices stay. This cannot be undone."
+        ),
+        icon="person_off",
+        ends=True,
+        permission="events.erase_customer",
+    ),
+}
+
+
+class OwnerAdmin(AggregateAdmin):
+    """The page of an order or a cart. `COMMANDS` are among its commands."""
+
+    def allowed(self, row: Any) -> list[str]:
+        return [*super().allowed(row), "export"]
+
+    def command_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Answer an export with a file; it changes nothing, so it needs no form."""
+        if name == "export" and (row := self.get_object(request, object_id)):
+            command = self.commands[name]
+            if self.may_run(request, command, row):
+                file = {"Content-Disposition": f'attachment; filename="{row.pk}-customer.json"'}
+                return HttpResponse(command.run(row, {}), "application/json", headers=file)
+        return super().command_view(request, object_id, name)
