@@ -12,7 +12,8 @@ PRODUCTION := env -u DEBUG \
 	JWT_SECRET=pT7rX2mK9wQ4vB6nH1cL8zD3fG5sJ0yA \
 	ALLOWED_HOSTS=orders.example.com PUBLIC_URL=https://orders.example.com SECURE_HSTS_INCLUDE_SUBDOMAINS=1 SECURE_HSTS_PRELOAD=1 \
 	DATABASE_URL=postgres://postgres@127.0.0.1:5432/postgres \
-	CELERY_BROKER_URL=amqp://guest:guest@127.0.0.1:5672//
+	CELERY_BROKER_URL=amqp://guest:guest@127.0.0.1:5672/tasks \
+	EVENTS_BROKER_URL=amqp://guest:guest@127.0.0.1:5672/events
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench load faults

@@ -91,7 +91,16 @@ def forget_process(pid: int, **kwargs: object) -> None:
 
 
 class WorkerConsumer(Consumer):
-    """Celery's consumer of the task queues, which by default waits up to 30 s between attempts."""
+    """Celery's consumer of the task queues, without the exchanges over which workers talk.
+
+    So a worker needs no rights to them. By default it waits up to 30 s between attempts to connect.
+    """
+
+    def __init__(
+        self, on_task_request: Any, *, worker_options: dict[str, Any], **kwargs: Any
+    ) -> None:
+        silent = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
+        super().__init__(on_task_request, worker_options=worker_options | silent, **kwargs)
 
     def ensure_connected(self, conn: Any) -> Any:
         """Wait until there is a connection."""

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -119,6 +119,8 @@ if not (DEBUG or env.str("DATABASE_URL", default="")):
         "to develop on SQLite."
     )
 _database = DATABASES["default"]
+# The password, if the URL leaves it out.
+_database["PASSWORD"] = _database["PASSWORD"] or env.str("DATABASE_PASSWORD", default="")
 _database.setdefault("OPTIONS", {})
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["OPTIONS"] |= database.SQLITE
@@ -155,7 +157,21 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Celery: a task only says that there is work in the database, so it may get lost or run twice
 
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="memory://")
+# The password of the user that the URLs of the brokers name, if they leave it out.
+_BROKER_PASSWORD = env.str("BROKER_PASSWORD", default="")
+
+
+def _with_password(url: str) -> str:
+    server = urlsplit(url)
+    if not (_BROKER_PASSWORD and server.username) or server.password:
+        return url
+    user, _, host = server.netloc.rpartition("@")
+    return server._replace(netloc=f"{user}:{quote(_BROKER_PASSWORD, safe='')}@{host}").geturl()
+
+
+CELERY_BROKER_URL = _with_password(env.str("CELERY_BROKER_URL", default="memory://"))
+# Celery prefers the variable CELERY_BROKER_URL, without the password, to that setting.
+CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = CELERY_BROKER_URL
 EVENTS_QUEUE_PREFIX = env.str("EVENTS_QUEUE_PREFIX", default="")
 _timeouts = {"connect_timeout": 3, "read_timeout": 10, "write_timeout": 10}
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
@@ -227,7 +243,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # Events
 
-EVENTS_BROKER_URL = env.str("EVENTS_BROKER_URL", default=CELERY_BROKER_URL)
+EVENTS_BROKER_URL = _with_password(env.str("EVENTS_BROKER_URL", default=CELERY_BROKER_URL))
 EVENTS_BROKER_USER_ID = env.str(
     "EVENTS_BROKER_USER_ID", default=unquote(urlsplit(EVENTS_BROKER_URL).username or "")
 )
@@ -287,6 +303,19 @@ for _queues in (EVENTS_NAMED_CONSUMERS, EVENTS_CONSUMER_QUEUES):
             "EVENTS_CONSUMER_QUEUES and EVENTS_NAMED_CONSUMERS must be JSON like "
             '{"billing_order_consumer": ["invoice.created"]}.'
         )
+# Queues that receive the events of one organization only.
+EVENTS_ORGANIZATION_QUEUES = env.json("EVENTS_ORGANIZATION_QUEUES", default={})
+if not isinstance(EVENTS_ORGANIZATION_QUEUES, dict) or not all(
+    isinstance(_, dict)
+    and _.keys() == {"organization_id", "events"}
+    and isinstance(_["organization_id"], str)
+    and isinstance(_["events"], list)
+    for _ in EVENTS_ORGANIZATION_QUEUES.values()
+):
+    raise ImproperlyConfigured(
+        'EVENTS_ORGANIZATION_QUEUES must be JSON like {"acme_order_consumer": '
+        '{"organization_id": "org_acme", "events": ["order.shipped"]}}.'
+    )
 
 METRICS_PORT = env.int("METRICS_PORT", default=0)  # of workers and the scheduler; 0: not served
 

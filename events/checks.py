@@ -2,9 +2,10 @@
 
 import difflib
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import connection
 
 from events.delivery import broker
@@ -18,6 +19,16 @@ def embedded_broker(**kwargs: Any) -> list[CheckMessage]:
     if any(url.startswith("memory:") for url in urls) and connection.vendor == "postgresql":
         hint = "Set CELERY_BROKER_URL and EVENTS_BROKER_URL to amqp://…"
         return [Error("memory:// is only for `make run`.", hint=hint, id="events.E001")]
+    return []
+
+
+@register("events", deploy=True)
+def shared_vhost(**kwargs: Any) -> list[CheckMessage]:
+    """With one vhost, a right that is too wide lets a consumer run tasks."""
+    tasks, events = map(urlsplit, (settings.CELERY_BROKER_URL, settings.EVENTS_BROKER_URL))
+    if (tasks.hostname, tasks.port, tasks.path) == (events.hostname, events.port, events.path):
+        hint = "Set EVENTS_BROKER_URL to a vhost of its own: `manage.py broker_definitions`."
+        return [Warning("Tasks and events share a vhost.", hint=hint, id="events.W001")]
     return []
 
 
@@ -35,6 +46,10 @@ def consumer_queues(**kwargs: Any) -> list[CheckMessage]:
         for name in names
         if name not in registry or not is_published(registry[name])
     ]
+    for queue in sorted(broker.bindings().keys() & broker.organization_queues().keys()):
+        msg = f"Queue {queue} gets events of all organizations, and of one only."
+        hint = "Give it another name in EVENTS_ORGANIZATION_QUEUES."
+        errors.append(Error(msg, hint=hint, id="events.E004"))
     for config in settings.CONSUMER_CONFIG.values():
         if config["exchange"] != settings.EVENTS_EXCHANGE:
             msg = f"CONSUMER_CONFIG names the exchange {config['exchange']}."

@@ -150,11 +150,12 @@ def event(
 def is_published(event: Event | type[Event]) -> bool:
     """Return whether the event is sent to the broker.
 
-    An internal event is sent if a queue in EVENTS_CONSUMER_QUEUES names it: an extension event.
+    An internal event is sent if a queue in EVENTS_CONSUMER_QUEUES or EVENTS_ORGANIZATION_QUEUES
+    names it: an extension event.
     """
-    return event.published or any(
-        event.name in names for names in settings.EVENTS_CONSUMER_QUEUES.values()
-    )
+    own = (queue["events"] for queue in settings.EVENTS_ORGANIZATION_QUEUES.values())
+    named = (*settings.EVENTS_CONSUMER_QUEUES.values(), *own)
+    return event.published or any(event.name in names for names in named)
 
 
 def render(event: Event, *, organization_id: str, at: datetime) -> str:

@@ -63,9 +63,6 @@ def workers(app: Celery) -> Iterator[None]:
             queues=queues,
             pool="threads",
             concurrency=THREADS,
-            without_heartbeat=True,
-            without_gossip=True,
-            without_mingle=True,
         )
         thread = threading.Thread(target=controller.start, name="worker", daemon=True)
         thread.start()

@@ -30,7 +30,7 @@ An extension event: it is published because this installation's configuration bi
 """
 HEADERS: dict[str, Any] = {
     "type": "object",
-    "required": ["x-stream", "x-sequence", "x-version"],
+    "required": ["x-stream", "x-sequence", "x-version", "organization_id"],
     "properties": {
         "x-stream": {
             "type": "string",
@@ -42,6 +42,7 @@ HEADERS: dict[str, Any] = {
             "description": "Counts the stream's events, without gaps.",
         },
         "x-version": {"type": "string", "description": "The event's version, as in the envelope."},
+        "organization_id": {"type": "string", "description": "As in the envelope."},
         "traceparent": {
             "type": "string",
             "description": "W3C trace context of the request that caused the event, if any.",

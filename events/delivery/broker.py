@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 HEARTBEAT = 60  # seconds
 RESPONSE_TIMEOUT = 10.0  # seconds
+ORGANIZATION = "organization_id"  # a header; RabbitMQ does not match those that begin with `x-`
 DELIVERY_LIMIT = 10  # redeliveries of one message; the next one makes it a dead letter
 
 
@@ -35,6 +36,11 @@ def routing_key(name: str) -> str:
 def exchange() -> kombu.Exchange:
     """Return `order_events`, without arguments, so that any consumer can declare it too."""
     return kombu.Exchange(settings.EVENTS_EXCHANGE, type="topic", durable=True)
+
+
+def dead_letters() -> kombu.Exchange:
+    """Return the exchange that moves dead letters to the dead-letter queue of their queue."""
+    return kombu.Exchange(f"{settings.EVENTS_EXCHANGE}.dead", type="direct", durable=True)
 
 
 def connect() -> kombu.Connection:
@@ -66,6 +72,12 @@ def connect() -> kombu.Connection:
 
 def queues_by_setting() -> Iterator[tuple[str, Mapping[str, Sequence[str]]]]:
     """Yield each setting that binds consumers' queues, with its queues and their events."""
+    yield from _shared_queues()
+    own = settings.EVENTS_ORGANIZATION_QUEUES.items()
+    yield "EVENTS_ORGANIZATION_QUEUES", {queue: of["events"] for queue, of in own}
+
+
+def _shared_queues() -> Iterator[tuple[str, Mapping[str, Sequence[str]]]]:
     for config in settings.CONSUMER_CONFIG.values():
         yield "CONSUMER_CONFIG", config["queues"]
     for name in ("EVENTS_NAMED_CONSUMERS", "EVENTS_CONSUMER_QUEUES"):
@@ -73,21 +85,43 @@ def queues_by_setting() -> Iterator[tuple[str, Mapping[str, Sequence[str]]]]:
 
 
 def bindings() -> dict[str, list[str]]:
-    """Return the events of each consumer's queue, by the queue's name."""
+    """Return the events of each queue that gets those of all organizations, by its name."""
     events: dict[str, list[str]] = {}
-    for _, queues in queues_by_setting():
+    for _, queues in _shared_queues():
         for queue, names in queues.items():
             bound = events.setdefault(f"{settings.EVENTS_QUEUE_PREFIX}{queue}", [])
             bound += [name for name in names if name not in bound]
     return events
 
 
+def organization_queues() -> dict[str, tuple[str, list[str]]]:
+    """Return the organization and the events of each queue of one organization, by its name."""
+    return {
+        f"{settings.EVENTS_QUEUE_PREFIX}{queue}": (of["organization_id"], of["events"])
+        for queue, of in settings.EVENTS_ORGANIZATION_QUEUES.items()
+    }
+
+
+def selection(queue: str) -> kombu.Exchange:
+    """Return the exchange between `order_events` and the queue of one organization.
+
+    It gets the queue's events of all organizations, and compares their header.
+    """
+    return kombu.Exchange(f"{settings.EVENTS_EXCHANGE}.{queue}", type="headers", durable=True)
+
+
 def queues() -> list[kombu.Queue]:
     """Return the consumers' queues, each after its dead-letter queue."""
-    source = exchange()
-    dead = kombu.Exchange(f"{settings.EVENTS_EXCHANGE}.dead", type="direct", durable=True)
+    source, dead = exchange(), dead_letters()
+    bound = {
+        name: [kombu.binding(source, routing_key(event)) for event in events]
+        for name, events in bindings().items()
+    }
+    for name, (organization_id, _) in organization_queues().items():
+        match = {"x-match": "all", ORGANIZATION: organization_id}
+        bound[name] = [kombu.binding(selection(name), arguments=match)]
     declared = []
-    for name, events in bindings().items():
+    for name, queue_bindings in bound.items():
         arguments = {
             "x-queue-type": "quorum",
             "x-delivery-limit": DELIVERY_LIMIT,
@@ -105,7 +139,7 @@ def queues() -> list[kombu.Queue]:
             ),
             kombu.Queue(
                 name,
-                bindings=[kombu.binding(source, routing_key(event)) for event in events],
+                bindings=queue_bindings,
                 queue_arguments=arguments,
             ),
         ]
@@ -113,8 +147,17 @@ def queues() -> list[kombu.Queue]:
 
 
 def listeners(event: str) -> list[str]:
-    """Return the names of the consumers' queues that receive an event."""
+    """Return the names of the consumers' queues that receive an event of every organization."""
     return [queue for queue, events in bindings().items() if event in events]
+
+
+def organization_listeners() -> set[tuple[str, str]]:
+    """Return the organizations that have queues of their own, with each event that these get."""
+    return {
+        (organization_id, event)
+        for organization_id, events in organization_queues().values()
+        for event in events
+    }
 
 
 def declare_topology(connection: kombu.Connection | None = None) -> None:
@@ -126,9 +169,15 @@ def declare_topology(connection: kombu.Connection | None = None) -> None:
         with connect() as own:
             return declare_topology(own)
     try:
-        exchange()(connection.channel()).declare()
+        channel = connection.channel()
+        exchange()(channel).declare()
         if is_embedded():
             return None  # no other process can consume, so the queues would only grow
+        for name, (_, events) in organization_queues().items():
+            selecting = selection(name)(channel)
+            selecting.declare()
+            for event in events:
+                selecting.bind_to(exchange(), routing_key(event))
         for queue in queues():
             _declare(queue, connection)
     except (*connection.connection_errors, *connection.channel_errors) as error:
@@ -165,6 +214,11 @@ def is_embedded() -> bool:
     return str(settings.EVENTS_BROKER_URL).startswith("memory:")
 
 
+def tail_name(unique: str) -> str:
+    """Return the name of a temporary listener's queue."""
+    return f"{settings.EVENTS_QUEUE_PREFIX}tail.{unique}"
+
+
 def tail(
     on_message: Callable[[bytes, dict[str, Any]], None],
     *,
@@ -177,7 +231,7 @@ def tail(
     queue is bound. Raises Unavailable.
     """
     queue = kombu.Queue(exchange=exchange(), routing_key="#", exclusive=True, auto_delete=True)
-    queue.name = f"{settings.EVENTS_QUEUE_PREFIX}tail.{kombu.uuid()}"
+    queue.name = tail_name(kombu.uuid())
 
     def received(message: kombu.Message) -> None:
         body: Any = message.body

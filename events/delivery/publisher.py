@@ -13,6 +13,7 @@ from amqp.spec import Basic
 from django.conf import settings
 
 from events.delivery.broker import (
+    ORGANIZATION,
     NoSuchQueue,
     Unavailable,
     connect,
@@ -20,6 +21,7 @@ from events.delivery.broker import (
     expect_queue,
     is_embedded,
     listeners,
+    organization_listeners,
     routing_key,
 )
 from events.operations import metrics
@@ -43,6 +45,7 @@ class Message(NamedTuple):
     version: str
     stream: str
     sequence: int
+    organization_id: str
     timestamp: int  # POSIX seconds
     traceparent: str | None
     body: str
@@ -93,6 +96,7 @@ class Publisher:
             self._exchange = settings.EVENTS_EXCHANGE
             # Events that a queue is bound to: a return means that the binding is missing.
             self._routed = {name for name in registry if listeners(name)}
+            self._routed_to = organization_listeners()
             self._next_tag = 1
             self._in_flight: dict[int, Message] = {}  # by tag, ascending
             self._bytes_in_flight = 0
@@ -198,6 +202,7 @@ class Publisher:
             "x-stream": message.stream,
             "x-sequence": message.sequence,
             "x-version": message.version,
+            ORGANIZATION: message.organization_id,
         }
         if message.traceparent:
             headers["traceparent"] = message.traceparent
@@ -208,7 +213,8 @@ class Publisher:
         else:
             headers["CC"] = [message.name]
             exchange, key = self._exchange, routing_key(message.name)
-            mandatory = message.name in self._routed
+            own = (message.organization_id, message.name)
+            mandatory = message.name in self._routed or own in self._routed_to
         prepared = self.channel.prepare_message(
             message.body.encode(),
             content_type="application/json",

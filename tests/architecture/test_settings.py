@@ -82,6 +82,35 @@ def test_queues_must_have_lists_of_events(name, value):
     assert load(**{name: '{"support": ["order.created"]}'}) == ""
 
 
+@pytest.mark.parametrize(
+    "queue", ["[]", "{}", '{"organization_id": "org_1", "events": "order.held"}']
+)
+def test_a_queue_of_one_organization_must_say_which(queue):
+    given = {"EVENTS_ORGANIZATION_QUEUES": f'{{"acme": {queue}}}'}
+    assert "EVENTS_ORGANIZATION_QUEUES must be JSON like" in load(**given)
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "expected"),
+    [
+        ("EVENTS_BROKER_URL", "amqp://worker@host:1/events", "amqp://worker:a%2Fb@host:1/events"),
+        ("CELERY_BROKER_URL", "amqp://worker:c@host/tasks", "amqp://worker:c@host/tasks"),
+        ("CELERY_BROKER_URL", "amqp://host/tasks", "amqp://host/tasks"),
+    ],
+)
+def test_the_password_of_a_broker_is_added_to_a_user_without_one(name, url, expected):
+    code = f"import config.settings as s; assert s.{name} == {expected!r}, s.{name}"
+    assert load(code=code, BROKER_PASSWORD="a/b", **{name: url}) == ""
+
+
+def test_the_password_of_the_database_is_used_if_the_url_has_none():
+    code = "import config.settings as s; assert s.DATABASES['default']['PASSWORD'] == {!r}"
+    given = {"DATABASE_PASSWORD": "a/b", "DATABASE_URL": "postgres://orders@host/orders"}
+    assert load(code=code.format("a/b"), **given) == ""
+    given["DATABASE_URL"] = "postgres://orders:c@host/orders"
+    assert load(code=code.format("c"), **given) == ""
+
+
 def test_without_a_proxy_the_forwarded_protocol_is_not_trusted():
     code = "import config.settings as s; assert not hasattr(s, 'SECURE_PROXY_SSL_HEADER'), 'taken'"
     assert load(code=code, TRUSTED_PROXIES="0") == ""

@@ -37,6 +37,7 @@ def record(count: int, streams: int) -> list[Message]:
                 version=CartItemAdded.version,
                 stream=stream,
                 sequence=n // streams + 1,
+                organization_id="org_1",
                 timestamp=int(NOON.timestamp()),
                 traceparent=None,
                 body=schema.render(added(cart_id=stream), organization_id="org_1", at=NOON),

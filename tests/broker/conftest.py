@@ -49,6 +49,7 @@ def message(name: str, stream: str) -> publisher.Message:
         version="1.0",
         stream=stream,
         sequence=1,
+        organization_id="org_1",
         timestamp=0,
         traceparent=None,
         body="{}",

@@ -156,8 +156,10 @@ def test_a_compose_service_can_write_only_to_tmp_and_the_documents(service):
     assert described["read_only"] is True
     assert described["tmpfs"] == ["/tmp"]
     assert described["cap_drop"] == ["ALL"]
+    own = ["worker-secrets:/run/worker:ro"] if service in WORKERS else []
     assert described["volumes"] == [
         "secrets:/run/order-service:ro",
+        *own,
         "media:/var/lib/order-service",
     ]
     assert described["healthcheck"]

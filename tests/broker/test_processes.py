@@ -18,8 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @contextmanager
 def worker(*options: str) -> Iterator[subprocess.Popen[bytes]]:
-    alone = ("--without-mingle", "--without-gossip", "--without-heartbeat")
-    with process(*CELERY, "worker", "-c2", "--loglevel=WARNING", *alone, *options) as running:
+    with process(*CELERY, "worker", "-c2", "--loglevel=WARNING", *options) as running:
         yield running
 
 

@@ -59,6 +59,32 @@ def test_an_installation_can_name_an_internal_event(settings, name):
     assert ids() == []
 
 
+def test_a_queue_cannot_be_of_all_organizations_and_of_one(settings):
+    shared = {"support": ["order.confirmed"]}
+    settings.EVENTS_CONSUMER_QUEUES = shared
+    settings.EVENTS_ORGANIZATION_QUEUES = {
+        "support": {"organization_id": "org_1", "events": ["order.held"]}
+    }
+    error = only_error()
+    assert error.id == "events.E004"
+    assert "support gets events of all organizations, and of one only" in error.msg
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ("amqp://worker@broker/tasks", ["events.W001"]),
+        ("amqp://worker@broker/events", []),
+        ("amqp://worker@another/tasks", []),
+    ],
+)
+def test_a_deployment_with_one_vhost_gets_a_warning(settings, events, expected):
+    settings.CELERY_BROKER_URL = "amqp://service@broker/tasks"
+    settings.EVENTS_BROKER_URL = events
+    found = run_checks(tags=["events"], include_deployment_checks=True)
+    assert [message.id for message in found] == expected
+
+
 def test_a_configuration_for_another_exchange_is_refused(settings):
     settings.CONSUMER_CONFIG = {"x": {"exchange": "x", "queues": {}}}
     error = only_error()

@@ -15,7 +15,6 @@ from events.models import Outbox, Publication, Reaction
 from payments.models import Payment
 from tests.broker.conftest import CELERY, environment, publish, wait_until
 
-ALONE = ("--without-mingle", "--without-gossip", "--without-heartbeat", "--loglevel=ERROR")
 MARGIN = 20  # messages that may be recorded while they are counted
 Process = subprocess.Popen[bytes]
 
@@ -60,7 +59,13 @@ class Deployment:
     def worker(self, *starter: str, concurrency: int = 2) -> Process:
         """Start a worker; `starter` replaces Python's arguments `-m celery`."""
         number = f"-n=worker-{len(self._all)}"
-        command = (*(starter or CELERY), "worker", number, f"--concurrency={concurrency}", *ALONE)
+        command = (
+            *(starter or CELERY),
+            "worker",
+            number,
+            f"--concurrency={concurrency}",
+            "--loglevel=ERROR",
+        )
         self.workers.append(self._start(*command))
         return self.workers[-1]
 

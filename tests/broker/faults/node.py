@@ -23,9 +23,11 @@ def _script(name: str) -> str | None:
 
 
 class Node:
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, configuration: str = "", login: str = "guest:guest", vhost: str = "/"
+    ) -> None:
         self.port, dist_port = free_port(), free_port()
-        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
+        self.url = self.url_of(login, vhost)
         self.env = {
             **os.environ,
             "HOME": str(directory),
@@ -39,9 +41,12 @@ class Node:
             "RABBITMQ_CONFIG_FILE": str(directory / "rabbitmq"),
             "RABBITMQ_CONF_ENV_FILE": str(directory / "env"),
         }
-        (directory / "rabbitmq.conf").write_text("collect_statistics = none\n")
+        (directory / "rabbitmq.conf").write_text(f"collect_statistics = none\n{configuration}")
         (directory / "plugins").write_text("[].")
         self._process: subprocess.Popen[bytes] | None = None
+
+    def url_of(self, login: str, vhost: str) -> str:
+        return f"amqp://{login}@127.0.0.1:{self.port}/{vhost}"
 
     def start(self) -> None:
         """Start the node, and wait until it responds."""
