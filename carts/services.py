@@ -13,7 +13,7 @@ from carts.models import Cart, CartItem
 from config.core.ids import new_id
 from config.core.money import exact
 from config.core.timers import for_each
-from orders.services import OrderTerms, open_order
+from orders.services.lifecycle import OrderTerms, open_order
 
 
 @transaction.atomic
@@ -117,7 +117,7 @@ def check_out(
     """Check out a cart: open and place its order. Return the order's id and whether it is new.
 
     A cart becomes one order: a repeated or concurrent call returns that order. For the arguments
-    and further errors see `orders.services.open_order`. Raises ShippingAddressRequired,
+    and further errors see `orders.services.lifecycle.open_order`. Raises ShippingAddressRequired,
     InvalidTransition.
     """
     cart = selectors.get_for_update(cart_id)

@@ -213,10 +213,10 @@ class Aggregate(models.Model):
 
     @classmethod
     def transitions(cls) -> list[Transition]:
-        """Return the transition table in the order of the class bodies, inherited rows last."""
+        """Return the transition table, inherited rows first, in the order of the class bodies."""
         members: dict[str, Any] = {}
-        for base in cls.__mro__:
-            members = {**members, **vars(base), **members}
+        for base in reversed(cls.__mro__):
+            members |= vars(base)
         return [member.transition for member in members.values() if hasattr(member, "transition")]
 
     def allowed_actions(self) -> list[str]:

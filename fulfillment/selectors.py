@@ -1,11 +1,15 @@
 """Read fulfillments."""
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 import orders.selectors
 from fulfillment.models import Fulfillment, FulfillmentItem, Pick
+
+if TYPE_CHECKING:
+    from orders.models import Order
 
 Status = Fulfillment.Status
 _LINES = FulfillmentItem.objects.filter(fulfillment=OuterRef("pk"))
@@ -81,6 +85,12 @@ def picked_quantities(order_id: str) -> Counter[str]:
 def planned_quantities(order_id: str) -> Counter[str]:
     """Return an order's units that are assigned to warehouses, by order line, without lost ones."""
     return _count(order_id, "quantity")
+
+
+def unplanned_quantities(order: "Order") -> Counter[str]:
+    """Return an order's units that are to be sent and assigned to no warehouse, by order line."""
+    sendable = Counter({line.id: line.sendable_quantity for line in order.lines})
+    return sendable - planned_quantities(order.id)
 
 
 def movable_quantities(order_id: str) -> list[tuple[str | None, Counter[str]]]:

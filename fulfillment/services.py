@@ -60,7 +60,7 @@ def pick_item(
     """Count units as picked, also units that were reported short before.
 
     A repeated `scan_id` counts once. Raises NotInFulfillment, TooManyFulfillmentUnits, ScanReused,
-    OrderIsCancelled, OrderOnHold, InvalidTransition.
+    OrderIsCancelled, OrderOnHold, ReactionsPending, InvalidTransition.
     """
     fulfillment = selectors.get_for_update(fulfillment_id)
     if _is_repeated(fulfillment, scan_id, order_item_id, quantity, ""):
@@ -69,7 +69,10 @@ def pick_item(
     fulfillment.pick(
         order_item_id=order_item_id, quantity=quantity, scan_id=scan_id, at=timezone.now()
     )
-    # The order may write units off, or recover lost ones, before the reaction withdraws them here.
+    if fulfillment.order.delivered_at:
+        # Otherwise no lost units can have been recovered that a reaction is yet to withdraw here.
+        reactions.expect_none_pending(fulfillment.order_id, "fulfillment")
+    # The order may write units off before the reaction withdraws them here.
     line = fulfillment.order.quantities.line(order_item_id)
     picked = selectors.picked_quantities(fulfillment.order_id)[order_item_id]
     if max(picked, line.shipped) + quantity > line.sendable_quantity:
@@ -189,7 +192,7 @@ def assign_backordered(*, order_id: str, allocations: Sequence[StockUnits]) -> N
     order = orders.selectors.get_for_update(order_id)
     if not order.is_fulfillable():
         return
-    unplanned = _unplanned(order)
+    unplanned = selectors.unplanned_quantities(order)
     plan: dict[str | None, Counter[str]] = {}
     for allocation in allocations:
         units = Counter({allocation.order_item_id: allocation.quantity}) & unplanned
@@ -276,7 +279,7 @@ def mark_units_lost(
     )
     fulfillment.save()
     order = orders.selectors.get_for_update(fulfillment.order_id)
-    usable = (Counter(units) - Counter(unusable)) & _unplanned(order)
+    usable = (Counter(units) - Counter(unusable)) & selectors.unplanned_quantities(order)
     if usable and order.is_fulfillable():
         _assign(order, warehouse_id, usable, reason="lost")
 
@@ -290,12 +293,6 @@ def recover_units(*, fulfillment_id: str, shipment_id: str, items: Sequence[Stoc
     fulfillment.recover(units=units, shipment_id=shipment_id)
     fulfillment.save()
     withdraw_units(order_id=fulfillment.order_id, items=items, reason="recovered")
-
-
-def _unplanned(order: "Order") -> Counter[str]:
-    """Return the units that are to be sent and assigned to no warehouse."""
-    sendable = Counter({line.id: line.sendable_quantity for line in order.lines})
-    return sendable - selectors.planned_quantities(order.id)
 
 
 def _assign(

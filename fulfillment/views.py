@@ -53,6 +53,7 @@ class Fulfillments(AggregateViewSet):
             NotInFulfillment,
             TooManyFulfillmentUnits,
             ScanReused,
+            ReactionsPending,
         ],
         verb="pick",
         scope="pick",

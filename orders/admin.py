@@ -16,8 +16,9 @@ from config.admin.queues import Queue, QueueFilter
 from events.admin import people
 from events.admin.aggregates import link
 from events.admin.people import OwnerAdmin
-from orders import selectors, serializers, services
+from orders import selectors, serializers
 from orders.models import Order, OrderItem, Policy, WriteOff
+from orders.services import goods, lifecycle, reservations
 
 STATUS = badge(
     "status",
@@ -124,7 +125,7 @@ class OrderAdmin(OwnerAdmin):
     icon = "receipt_long"
     commands = {
         "place": Command(
-            services.place_order,
+            lifecycle.place_order,
             serializers.OrderPlace,
             label=_("Place order"),
             done=_("Order {row} was placed."),
@@ -132,7 +133,7 @@ class OrderAdmin(OwnerAdmin):
             description=_("Place the order. Inventory reserves its stock."),
         ),
         "reservation": Command(
-            services.record_reservation,
+            reservations.record_reservation,
             serializers.OrderReservation,
             label=_("Record reservation"),
             done=_("The reservation of order {row} was recorded."),
@@ -145,7 +146,7 @@ class OrderAdmin(OwnerAdmin):
             ),
         ),
         "cancel": Command(
-            services.cancel_order,
+            lifecycle.cancel_order,
             serializers.OrderCancel,
             label=_("Cancel order"),
             done=_("Order {row} was cancelled."),
@@ -154,7 +155,7 @@ class OrderAdmin(OwnerAdmin):
             ends=True,
         ),
         "hold": Command(
-            services.hold_order,
+            lifecycle.hold_order,
             serializers.OrderHold,
             label=_("Hold order"),
             done=_("Order {row} was put on hold."),
@@ -165,7 +166,7 @@ class OrderAdmin(OwnerAdmin):
             ),
         ),
         "release": Command(
-            services.release_order,
+            lifecycle.release_order,
             label=_("Release order"),
             done=_("Order {row} was released."),
             icon="resume",
@@ -173,7 +174,7 @@ class OrderAdmin(OwnerAdmin):
             bulk=True,
         ),
         "write-off": Command(
-            services.write_off_units,
+            goods.write_off_units,
             serializers.OrderWriteOff,
             label=_("Write off units"),
             done=_("Units of order {row} were written off."),
@@ -186,7 +187,7 @@ class OrderAdmin(OwnerAdmin):
             ends=True,
         ),
         "release-units": Command(
-            services.release_written_off_units,
+            goods.release_written_off_units,
             label=_("Release stock"),
             done=_("The stock of order {row} was released."),
             icon="inventory",

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from config.core.money import bounded, exact, money, split
 from orders.exceptions import DiscountTooLarge
+
+if TYPE_CHECKING:
+    from orders.models import Order
 
 
 class Line(Protocol):
@@ -68,3 +71,17 @@ def price(
         total=bounded(subtotal - discount + shipping_cost + tax),
     )
     return amounts, priced
+
+
+def set_amounts(order: "Order") -> None:
+    """Set every amount of a new order and of its lines. Raises what `price` raises."""
+    amounts, lines = price(
+        order.lines,
+        discount=order.discount,
+        shipping_cost=order.shipping_cost,
+        shipping_tax_rate=order.shipping_tax_rate,
+        currency=order.currency,
+    )
+    vars(order).update(amounts._asdict())
+    for line, line_amounts in zip(order.lines, lines, strict=True):
+        vars(line).update(line_amounts._asdict())

@@ -14,9 +14,10 @@ from fulfillment.events import (
     FulfillmentUnitsLost,
     FulfillmentUnitsShort,
 )
-from orders import selectors, services
+from orders import selectors
 from orders.exceptions import NotFullyPaid
 from orders.models import Order
+from orders.services import goods, lifecycle
 from payments.events import (
     PaymentFailed,
     PaymentMismatched,
@@ -35,14 +36,14 @@ def confirm_paid_order(event: PaymentSucceeded, about: EventRecord) -> None:
     If it was cancelled or already paid, the payments context refunds the payment.
     """
     with suppress(InvalidTransition, NotFullyPaid):
-        services.confirm_order(order_id=event.order_id, payment_id=event.payment_id)
+        lifecycle.confirm_order(order_id=event.order_id, payment_id=event.payment_id)
 
 
 @reacts_to(PaymentFailed)
 def cancel_unpayable_order(event: PaymentFailed, about: EventRecord) -> None:
     """Cancel the order after the last attempt to pay it."""
     if not event.retries_remaining:
-        services.cancel_unpayable_order(order_id=event.order_id)
+        lifecycle.cancel_unpayable_order(order_id=event.order_id)
 
 
 @reacts_to(PaymentMismatched)
@@ -53,26 +54,26 @@ def hold_mismatched_order(event: PaymentMismatched, about: EventRecord) -> None:
         f"{event.amount} {event.currency}."
     )
     with suppress(InvalidTransition):
-        services.hold_order(order_id=event.order_id, reason=Order.HoldReason.PAYMENT, note=note)
+        lifecycle.hold_order(order_id=event.order_id, reason=Order.HoldReason.PAYMENT, note=note)
 
 
 @reacts_to(PaymentMismatchResolved)
 def release_after_mismatch(event: PaymentMismatchResolved, about: EventRecord) -> None:
     """Release the hold that a mismatched payment caused."""
-    services.release_after_mismatch(order_id=event.order_id)
+    lifecycle.release_after_mismatch(order_id=event.order_id)
 
 
 @reacts_to(PaymentTransferAwaited)
 def extend_reservation(event: PaymentTransferAwaited, about: EventRecord) -> None:
     """Keep the order, and its stock reserved, for as long as the bank transfer may take."""
-    services.extend_reservation(order_id=event.order_id, until=event.awaited_until)
+    lifecycle.extend_reservation(order_id=event.order_id, until=event.awaited_until)
 
 
 @reacts_to(FulfillmentStarted)
 def start_processing(event: FulfillmentStarted, about: EventRecord) -> None:
     """Move the order to `processing`, unless it is cancelled by now."""
     with suppress(InvalidTransition):
-        services.start_processing(
+        goods.start_processing(
             order_id=event.order_id, warehouse_id=event.warehouse_id, at=event.started_at
         )
 
@@ -80,13 +81,13 @@ def start_processing(event: FulfillmentStarted, about: EventRecord) -> None:
 @reacts_to(FulfillmentItemShort)
 def recover_arrived_units(event: FulfillmentItemShort, about: EventRecord) -> None:
     """Do not send again what is put back, if the lost shipment arrived in the meantime."""
-    services.recover_arrived_units(order_id=event.order_id)
+    goods.recover_arrived_units(order_id=event.order_id)
 
 
 @reacts_to(FulfillmentUnitsShort)
 def write_off_short_units(event: FulfillmentUnitsShort, about: EventRecord) -> None:
     """Write off units that no warehouse has."""
-    services.write_off_unplanned_units(
+    goods.write_off_unplanned_units(
         order_id=event.order_id,
         warehouse_id=event.warehouse_id,
         units={item.order_item_id: item.quantity for item in event.items},
@@ -98,7 +99,7 @@ def write_off_short_units(event: FulfillmentUnitsShort, about: EventRecord) -> N
 def ship_dispatched_units(event: ShipmentDispatched, about: EventRecord) -> None:
     """Count the shipment's units as shipped."""
     shipment = shipments.selectors.get(event.shipment_id)
-    services.ship_units(
+    goods.ship_units(
         order_id=shipment.order_id,
         shipment_id=event.shipment_id,
         warehouse_id=event.warehouse_id,
@@ -114,7 +115,7 @@ def ship_dispatched_units(event: ShipmentDispatched, about: EventRecord) -> None
 def deliver_shipped_units(event: ShipmentDelivered, about: EventRecord) -> None:
     """Count the shipment's units as delivered, and copy its proof of delivery."""
     shipment = shipments.selectors.get(event.shipment_id)
-    services.deliver_units(
+    goods.deliver_units(
         order_id=shipment.order_id,
         shipment_id=event.shipment_id,
         signature=shipment.signature,
@@ -126,14 +127,14 @@ def deliver_shipped_units(event: ShipmentDelivered, about: EventRecord) -> None:
 @reacts_to(FulfillmentUnitsLost)
 def reopen_lost_units(event: FulfillmentUnitsLost, about: EventRecord) -> None:
     """Count the units as not shipped, so that they can ship again; write off the unusable ones."""
-    services.reopen_units(
+    goods.reopen_units(
         order_id=event.order_id,
         shipment_id=event.shipment_id,
         units={item.order_item_id: item.quantity for item in event.items},
         warehouse_id=event.to_warehouse_id,
     )
     if event.unusable:
-        services.write_off_unplanned_units(
+        goods.write_off_unplanned_units(
             order_id=event.order_id,
             warehouse_id=event.to_warehouse_id,
             units={item.order_item_id: item.quantity for item in event.unusable},
@@ -147,4 +148,4 @@ def record_returned_units(event: ReturnReceived, about: EventRecord) -> None:
     order = selectors.get_for_update(event.order_id)
     received = returns.selectors.received_quantities(order.id)
     if units := received - Counter({line.id: line.returned for line in order.lines}):
-        services.record_returned_units(order_id=order.id, units=units)
+        goods.record_returned_units(order_id=order.id, units=units)

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from config.core.timers import moment
-from orders import services
+from orders.services import lifecycle
 
 
 @shared_task
@@ -12,7 +12,7 @@ def hold_unreserved_orders(now: str | None = None, organization_id: str | None =
 
     `now` is ISO 8601, and the current time by default.
     """
-    return services.hold_unreserved_orders(now=moment(now), organization_id=organization_id)
+    return lifecycle.hold_unreserved_orders(now=moment(now), organization_id=organization_id)
 
 
 @shared_task
@@ -21,7 +21,7 @@ def expire_unpaid_orders(now: str | None = None, organization_id: str | None = N
 
     `now` is ISO 8601, and the current time by default.
     """
-    return services.expire_unpaid_orders(now=moment(now), organization_id=organization_id)
+    return lifecycle.expire_unpaid_orders(now=moment(now), organization_id=organization_id)
 
 
 @shared_task
@@ -30,4 +30,4 @@ def expire_pending_orders(now: str | None = None, organization_id: str | None = 
 
     `now` is ISO 8601, and the current time by default.
     """
-    return services.expire_pending_orders(now=moment(now), organization_id=organization_id)
+    return lifecycle.expire_pending_orders(now=moment(now), organization_id=organization_id)

@@ -8,9 +8,10 @@ from rest_framework.response import Response
 from config.api.operations import endpoint
 from config.api.views import command
 from config.core.money import AmountTooLarge, InexactAmount
+from events.reactions import ReactionsPending
 from events.views import Page, Timeline, timeline
 from events.viewsets import AggregateViewSet
-from orders import selectors, serializers, services
+from orders import selectors, serializers
 from orders.exceptions import (
     AllocatedTwice,
     AlreadyShipped,
@@ -28,6 +29,7 @@ from orders.exceptions import (
 )
 from orders.filters import OrderFilters
 from orders.models import Order
+from orders.services import goods, lifecycle, reservations
 
 
 class Orders(AggregateViewSet):
@@ -50,7 +52,7 @@ class Orders(AggregateViewSet):
     def create(self, request: Request) -> Response:
         """Open an order without a cart. No stock is reserved until it is placed."""
         organization_id = self.caller.organization_id
-        return self.answer(services.open_order(organization_id=organization_id, **self.body()))
+        return self.answer(lifecycle.open_order(organization_id=organization_id, **self.body()))
 
     @action(detail=True)
     @endpoint(request=Page, response=Timeline, operation_id="get_order_timeline")
@@ -65,7 +67,7 @@ class Orders(AggregateViewSet):
     @command(serializers.OrderPlace, example="order_placed", errors=[OrderTooLarge], scope="create")
     def place(self, order: Order) -> Order:
         """Place an order, and have Inventory reserve its stock."""
-        return services.place_order(order_id=order.id, **self.body())
+        return lifecycle.place_order(order_id=order.id, **self.body())
 
     @command(
         serializers.OrderReservation,
@@ -87,7 +89,7 @@ class Orders(AggregateViewSet):
     )
     def reservation(self, order: Order) -> Order:
         """Record Inventory's response: a reservation with its allocations, or a rejection."""
-        return services.record_reservation(order_id=order.id, **self.body())
+        return reservations.record_reservation(order_id=order.id, **self.body())
 
     @command(
         serializers.OrderCancel,
@@ -98,28 +100,28 @@ class Orders(AggregateViewSet):
     )
     def cancel(self, order: Order) -> Order:
         """Cancel an order before any of its units has left, and refund its payments."""
-        return services.cancel_order(order_id=order.id, **self.body())
+        return lifecycle.cancel_order(order_id=order.id, **self.body())
 
     @command(
         serializers.OrderWriteOff,
         example="order_written_off",
         operation_id="write_off_order_units",
-        errors=[UnitsArePicked, UnknownOrderItem, TooManyUnits],
+        errors=[ReactionsPending, UnitsArePicked, UnknownOrderItem, TooManyUnits],
         scope="write_off",
     )
     def write_off(self, order: Order) -> Order:
         """Write off units that will never ship, and refund what was paid for them."""
-        return services.write_off_units(order_id=order.id, **self.body())
+        return goods.write_off_units(order_id=order.id, **self.body())
 
     @command(example="order_units_released", operation_id="release_order_units", scope="write_off")
     def release_units(self, order: Order) -> Order:
         """Record that you released the stock of all written-off units in Inventory."""
-        return services.release_written_off_units(order_id=order.id, **self.body())
+        return goods.release_written_off_units(order_id=order.id, **self.body())
 
     @command(serializers.OrderHold, example="order_on_hold", scope="hold")
     def hold(self, order: Order) -> Order:
         """Put an order on hold: nothing is picked, packed, labeled or dispatched meanwhile."""
-        return services.hold_order(order_id=order.id, **self.body())
+        return lifecycle.hold_order(order_id=order.id, **self.body())
 
     @command(errors=[MismatchUnresolved], scope="hold")
     def release(self, order: Order) -> Order:
@@ -127,4 +129,4 @@ class Orders(AggregateViewSet):
 
         A hold for a mismatched payment ends by itself when the payment is applied or refunded.
         """
-        return services.release_order(order_id=order.id, **self.body())
+        return lifecycle.release_order(order_id=order.id, **self.body())

@@ -27,9 +27,11 @@ class Terms(NamedTuple):
 
 
 def with_refundable() -> QuerySet[Return]:
-    """Return returns with what the payments of their order have left to refund."""
-    refundable = payments.selectors.refundable(order="order")
-    return Return.objects.annotate(refundable=refundable)  # type: ignore[no-redef]
+    """Return returns with what their order's payments have left, and their parcel's delivery."""
+    return Return.objects.annotate(
+        refundable=payments.selectors.refundable(order="order"),  # type: ignore[no-redef]
+        parcel_delivered_at=F("shipment__delivered_at"),
+    )
 
 
 def with_parts() -> QuerySet[Return]:

@@ -116,9 +116,9 @@ def expect_parcel(*, shipment_id: str) -> Return:
 
 @transaction.atomic(savepoint=False)
 def cancel_delivered_parcel(*, shipment_id: str) -> None:
-    """Cancel the return of a parcel that did not come back. Raises InvalidTransition."""
-    return_request = selectors.get_for_update(Return.objects.get(shipment=shipment_id).id)
-    if not return_request.ended_at:
+    """Cancel the return of a parcel that did not come back, if it has not ended."""
+    for found in Return.objects.filter(shipment=shipment_id, ended_at=None):
+        return_request = selectors.get_for_update(found.id)
         return_request.cancel_delivered(at=request_context.now())
         return_request.save()
 

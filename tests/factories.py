@@ -14,8 +14,8 @@ from invoices import services as invoices
 from invoices import tasks as invoice_tasks
 from invoices.models import Invoice
 from orders import selectors
-from orders import services as orders
 from orders.models import Order, Policy
+from orders.services import goods, lifecycle
 from payments.models import Payment, Refund
 from payments.services import capture, gateway, refunds
 
@@ -67,7 +67,7 @@ class OrderFactory(factory.Factory):
 
     @classmethod
     def _create(cls, model: type[Order], *, status: str, **fields: Any) -> Order:
-        order = orders.open_order(**fields)
+        order = lifecycle.open_order(**fields)
         if status == "cancelled":
             cancel(order)
             return selectors.get(order.id)
@@ -131,11 +131,13 @@ def refund(payment: Payment, amount: Any, **given: Any) -> Refund:
 def confirm(order: Order) -> Order:
     """Pay the amount due, and confirm the order."""
     payment = pay(order)
-    return orders.confirm_order(order_id=order.id, payment_id=payment.id)  # if reactions are rows
+    return lifecycle.confirm_order(
+        order_id=order.id, payment_id=payment.id
+    )  # if reactions are rows
 
 
 def start(order: Order) -> Order:
-    return orders.start_processing(order_id=order.id, warehouse_id="wh_101", at=timezone.now())
+    return goods.start_processing(order_id=order.id, warehouse_id="wh_101", at=timezone.now())
 
 
 def ship(order: Order, shipment_id: str = "ship_1", **given: Any) -> Order:
@@ -150,26 +152,26 @@ def ship(order: Order, shipment_id: str = "ship_1", **given: Any) -> Order:
         "units": units,
         "at": timezone.now(),
     }
-    return orders.ship_units(order_id=order.id, shipment_id=shipment_id, **{**shipment, **given})
+    return goods.ship_units(order_id=order.id, shipment_id=shipment_id, **{**shipment, **given})
 
 
 def deliver(order: Order, shipment_id: str = "ship_1", **given: Any) -> Order:
     proof: dict[str, Any] = {"signature": "Juan", "photo_url": None, "at": timezone.now()}
-    return orders.deliver_units(order_id=order.id, shipment_id=shipment_id, **{**proof, **given})
+    return goods.deliver_units(order_id=order.id, shipment_id=shipment_id, **{**proof, **given})
 
 
 def write_off(order: Order, line: int, count: int, reason: str = "out_of_stock") -> Order:
     units = {order.lines[line].id: count}
-    return orders.write_off_units(order_id=order.id, units=units, reason=reason)
+    return goods.write_off_units(order_id=order.id, units=units, reason=reason)
 
 
 def cancel(order: Order, reason: str = "customer_request") -> Order:
-    return orders.cancel_order(order_id=order.id, reason=reason)
+    return lifecycle.cancel_order(order_id=order.id, reason=reason)
 
 
 STEPS = {
     "pending": lambda order: order,
-    "placed": lambda order: orders.place_order(order_id=order.id),
+    "placed": lambda order: lifecycle.place_order(order_id=order.id),
     "confirmed": confirm,
     "processing": start,
     "shipped": ship,

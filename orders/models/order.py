@@ -15,11 +15,10 @@ from config.core.request_context import SYSTEM
 from events.aggregate import Aggregate, transition
 from events.people import CustomerErased
 from events.schema import Event, is_published
-from orders import events, pricing
-from orders.exceptions import NoItems, NotFullyPaid, OrderIsCancelled
+from orders import events
+from orders.exceptions import NoItems, NotFullyPaid, OrderIsCancelled, OrderOnHold
 from orders.models.choices import CancellationReason, HoldReason, PaymentMethod, Status
 from orders.models.constraints import CONSTRAINTS, INDEXES
-from orders.models.hold import Hold, has_unshipped_units
 from orders.models.parts import (
     DeliveryProof,
     Dispatch,
@@ -28,10 +27,11 @@ from orders.models.parts import (
     ShipmentData,
     WriteOff,
 )
+from orders.pricing import set_amounts
 from orders.quantities import AllocationData, Quantities, Stock, Units, WarehouseUnits, count
 
 
-class Order(Hold, Aggregate):
+class Order(Aggregate):
     """A purchase. Its lines and prices are fixed: to change them, cancel it and open another."""
 
     Status = Status
@@ -75,6 +75,10 @@ class Order(Hold, Aggregate):
     is_reserved_in_parts = models.BooleanField(default=False)  # a further reservation adds units
     confirmed_at = models.DateTimeField(null=True)
     payment_id = models.CharField(max_length=40, null=True)
+    hold_reason = models.CharField(max_length=16, choices=HoldReason.choices, null=True)
+    hold_note = models.CharField(max_length=500, default="")
+    held_by = models.CharField(max_length=150, null=True)
+    held_at = models.DateTimeField(null=True)
     processing_at = models.DateTimeField(null=True)
     dispatched_at = models.DateTimeField(null=True)  # of the first shipment
     delivered_at = models.DateTimeField(null=True)  # of the latest delivery, as is the proof
@@ -105,6 +109,11 @@ class Order(Hold, Aggregate):
         """The units of the lines, counted."""
         return Quantities(self.lines)
 
+    @property
+    def hold_summary(self) -> str:
+        """The reason for the hold, and its note."""
+        return ": ".join(filter(None, (self.hold_reason, self.hold_note)))
+
     def is_cancelled(self) -> bool:
         """Return whether the order is cancelled."""
         return self.status == self.Status.CANCELLED
@@ -124,7 +133,11 @@ class Order(Hold, Aggregate):
     def expect_sendable(self, aggregate: Aggregate) -> None:
         """Raise OrderIsCancelled or OrderOnHold. `aggregate` is the one that would change."""
         self.expect_not_cancelled(aggregate)
-        self.expect_not_held(aggregate)
+        if self.is_held():
+            raise OrderOnHold(
+                f"{self.id} is on hold ({self.hold_summary}). It can go on once it is released.",
+                allowed_actions=aggregate.allowed_actions(),
+            )
 
     # Guards. Their docstrings complete "it needs that …".
 
@@ -132,13 +145,25 @@ class Order(Hold, Aggregate):
         """the order has a shipping address, or a local_id where the customer collects it"""
         return bool(self.shipping_address or self.local_id)
 
+    def is_held(self) -> bool:
+        """the order is on hold"""
+        return self.held_at is not None
+
     def is_unanswered(self) -> bool:
         """Return whether the service holds the paid order, because Inventory has not answered."""
         return (self.status, self.hold_reason, self.held_by) == ("paid", "reservation", SYSTEM)
 
+    def is_not_held(self) -> bool:
+        """the order is not on hold"""
+        return self.held_at is None
+
     def has_shipped_nothing(self) -> bool:
         """no unit has been shipped (units that will not ship can be written off)"""
         return self.dispatched_at is None
+
+    def has_unshipped_units(self) -> bool:
+        """some units have not been shipped"""
+        return any(line.unshipped_quantity for line in self.lines)
 
     def has_backordered_units(self) -> bool:
         """some units are back-ordered"""
@@ -188,7 +213,7 @@ class Order(Hold, Aggregate):
         for line in order.lines:
             line.allocated = []
         order.save_part(*order.lines)
-        order._price()
+        set_amounts(order)
         created = events.OrderCreated.of(
             order,
             order_number=order.number,
@@ -236,13 +261,8 @@ class Order(Hold, Aggregate):
         if not self.is_reserved_in_parts:
             self.reservation_id = reservation_id
         for line in self.lines:
-            replaced = [
-                each
-                for each in line.allocated
-                if not self.is_reserved_in_parts or each.reservation_id == reservation_id
-            ]
-            self.delete_part(*replaced)
-            line.allocated = [each for each in line.allocated if each not in replaced]
+            of = reservation_id if self.is_reserved_in_parts else None
+            self.delete_part(*line.deallocate(of))
             if line.backordered != backordered.get(line.id, 0):
                 line.backordered = backordered.get(line.id, 0)
                 self.save_part(line)
@@ -317,6 +337,31 @@ class Order(Hold, Aggregate):
     def reject(self, *, note: str, at: datetime, is_paid: bool, held: Stock) -> Event:
         """Cancel the order because Inventory cannot reserve its stock."""
         return self._cancel(self.CancellationReason.OUT_OF_STOCK, note, at, is_paid, held)
+
+    @transition(
+        source=[status for status in Status if status not in ("delivered", "cancelled")],
+        target=None,
+        emits=events.OrderHeld,
+        verb="hold",
+        guards=[is_not_held, has_unshipped_units],
+    )
+    def hold(self, *, reason: str, note: str, at: datetime) -> Event:
+        """Put the order on hold: nothing is picked, packed, labeled or dispatched meanwhile."""
+        self.hold_reason, self.hold_note = reason, note
+        self.held_by, self.held_at = request_context.current().actor, at
+        return events.OrderHeld.of(self, reason=reason, note=note)
+
+    @transition(
+        source=[status for status in Status if status != "cancelled"],
+        target=None,
+        emits=events.OrderReleased,
+        verb="release",
+        guards=[is_held],
+    )
+    def release(self) -> Event:
+        """Release the order from hold, so that its units can be sent."""
+        self.hold_reason, self.hold_note, self.held_by, self.held_at = None, "", None, None
+        return events.OrderReleased.of(self, released_by=request_context.current().actor)
 
     @transition(source=Status.CONFIRMED, target=Status.PROCESSING, emits=events.OrderProcessing)
     def start_processing(self, *, warehouse_id: str | None, at: datetime) -> Event:
@@ -514,18 +559,6 @@ class Order(Hold, Aggregate):
 
     # What transitions share
 
-    def _price(self) -> None:
-        amounts, lines = pricing.price(
-            self.lines,
-            discount=self.discount,
-            shipping_cost=self.shipping_cost,
-            shipping_tax_rate=self.shipping_tax_rate,
-            currency=self.currency,
-        )
-        vars(self).update(amounts._asdict())
-        for line, line_amounts in zip(self.lines, lines, strict=True):
-            vars(line).update(line_amounts._asdict())
-
     def _allocate(self, reservation_id: str, allocations: Sequence[AllocationData]) -> None:
         for line in self.lines:
             self.save_part(*line.allocate(reservation_id, allocations))
@@ -539,23 +572,13 @@ class Order(Hold, Aggregate):
             )
 
     def _ship(self, shipment: ShipmentData) -> Event:
-        shipment_id, units, at = shipment["shipment_id"], shipment["units"], shipment["at"]
-        warehouse, lines = shipment["warehouse_id"], self.quantities.ship(units)
-        dispatches = [
-            Dispatch(
-                order=self,
-                order_item=line,
-                shipment_id=shipment_id,
-                warehouse_id=warehouse,
-                quantity=units[line.id],
-            )
-            for line in lines
-        ]
-        self.save_part(*lines, *dispatches)
+        units, at, warehouse = shipment["units"], shipment["at"], shipment["warehouse_id"]
+        lines = self.quantities.ship(units)
+        self.save_part(*lines, *(Dispatch.of(line, shipment) for line in lines))
         self.dispatched_at = self.dispatched_at or at
         return events.OrderShipped(
             order_id=self.id,
-            shipment_id=shipment_id,
+            shipment_id=shipment["shipment_id"],
             carrier=shipment["carrier"],
             tracking_number=shipment["tracking_number"],
             shipped_at=at,

@@ -150,6 +150,12 @@ class OrderItem(Part):
         self.allocated = [*self.allocated, *added]
         return added
 
+    def deallocate(self, reservation_id: str | None) -> "list[Allocation]":
+        """Remove the allocations of a reservation, or with None of all, and return them."""
+        removed = [a for a in self.allocated if reservation_id in (None, a.reservation_id)]
+        self.allocated = [a for a in self.allocated if a not in removed]
+        return removed
+
     def expect_available(self, quantity: int, available: int) -> None:
         """Raise TooManyUnits if fewer than `quantity` units are available."""
         if quantity > available:
@@ -240,6 +246,17 @@ class Dispatch(Part):
 
     def __str__(self) -> str:
         return f"{self.quantity} in {self.shipment_id}"
+
+    @classmethod
+    def of(cls, line: OrderItem, shipment: ShipmentData) -> Self:
+        """Return a row about the units of a line that leave in a shipment."""
+        return cls(
+            order=line.order,
+            order_item=line,
+            shipment_id=shipment["shipment_id"],
+            warehouse_id=shipment["warehouse_id"],
+            quantity=shipment["units"][line.id],
+        )
 
     @property
     def shipped_quantity(self) -> int:

@@ -11,6 +11,7 @@ from django.utils import timezone
 import fulfillment.selectors
 import payments.selectors
 from config.core import request_context
+from events import reactions
 from events.schema import is_published
 from orders import selectors
 from orders.events import OrderUnitsWrittenOff
@@ -57,8 +58,7 @@ def ship_units(*, order_id: str, **shipment: Unpack[ShipmentData]) -> Order:
 def deliver_units(*, order_id: str, shipment_id: str, **proof: Unpack[DeliveryProof]) -> Order:
     """Count the units of a shipment as delivered, once per shipment. Raises UnknownShipment.
 
-    If it was lost, those of its units that are not picked again need not be sent again, now or
-    when they are put back later.
+    If it was lost, its units are not sent again, except those that are picked already.
     """
     order = selectors.get_for_update(order_id)
     dispatches = selectors.dispatches(order, shipment_id)
@@ -85,18 +85,21 @@ def reopen_units(
         raise UnknownShipment(f"{shipment_id} has been delivered.")
     order.reopen_units(dispatches=dispatches, units=units, warehouse_id=warehouse_id)
     order.save()
-    return recover_arrived_units(order_id=order_id)
+    return recover_arrived_units(order_id=order_id, reopened=(warehouse_id, units))
 
 
 @transaction.atomic(savepoint=False)
-def recover_arrived_units(*, order_id: str) -> Order:
+def recover_arrived_units(
+    *, order_id: str, reopened: tuple[str | None, Units] | None = None
+) -> Order:
     """Count units as delivered that arrived in a lost shipment while they were picked again.
 
-    Only those whose replacement is not picked any more: it came back, or was put back.
+    Only those whose replacement is not picked any more: it was put back, or its own shipment is
+    lost or came back. `reopened` are then the warehouse that would send them again, and the units.
     """
     order = selectors.get_for_update(order_id)
-    arrived = selectors.arrived_dispatches(order) if order.delivered_at else []
-    if arrived and _recover(order, arrived):
+    arrived = selectors.arrived_dispatches(order) if order.delivered_at else []  # saves a query
+    if arrived and _recover(order, arrived, reopened):
         order.save()
         return selectors.get_for_update(order_id)
     return order
@@ -106,9 +109,11 @@ def recover_arrived_units(*, order_id: str) -> Order:
 def write_off_units(*, order_id: str, units: Units, reason: str) -> Order:
     """Write off units that will never ship, of each line the back-ordered ones first.
 
-    Raises UnknownOrderItem, TooManyUnits, UnitsArePicked, InvalidTransition.
+    Raises ReactionsPending, UnknownOrderItem, TooManyUnits, UnitsArePicked, InvalidTransition.
     """
     order = recover_arrived_units(order_id=order_id)
+    # A pending reaction may still change which warehouse sends the units.
+    reactions.expect_none_pending(order_id, "fulfillment")
     backordered = order.quantities.backordered(units)
     parts = _backordered_parts(backordered)
     parts += _by_warehouse(order, Counter(units) - backordered)
@@ -134,14 +139,9 @@ def write_off_unplanned_units(
 
     Units still to be written off are unshipped, and no fulfillment plans to send them.
     """
-    order = recover_arrived_units(order_id=order_id)
-    planned = fulfillment.selectors.planned_quantities(order_id)
-    unplanned = Counter(
-        {
-            line.id: min(line.unshipped_quantity, line.sendable_quantity - planned[line.id])
-            for line in order.lines
-        }
-    )
+    order = selectors.get_for_update(order_id)
+    unplanned = fulfillment.selectors.unplanned_quantities(order)
+    unplanned &= Counter({line.id: line.unshipped_quantity for line in order.lines})
     if order.is_fulfillable() and (short := +(Counter(units) & unplanned)):
         parts = [_units(item, warehouse_id, quantity) for item, quantity in short.items()]
         _write_off(order, parts, reason)
@@ -183,17 +183,28 @@ def _write_off(order: Order, units: WarehouseUnits, reason: str) -> None:
     order.save()
 
 
-def _recover(order: Order, shipments: Iterable[Sequence[Dispatch]]) -> bool:
+def _recover(
+    order: Order,
+    shipments: Iterable[Sequence[Dispatch]],
+    reopened: tuple[str | None, Units] | None = None,
+) -> bool:
     """Count units of lost shipments as shipped again; return whether there are any.
 
     Not those that a warehouse has picked again.
     """
     picked, any_found = fulfillment.selectors.picked_quantities(order.id), False
+    places = []
+    if reopened:  # fulfillments do not plan them yet, unless the reaction is late
+        warehouse_id, units = reopened
+        unplanned = fulfillment.selectors.unplanned_quantities(order)
+        places = [(warehouse_id, Counter(units) & unplanned)]
     for dispatches in shipments:
         lost = {each.order_item_id: each.reopened_quantity for each in dispatches}
         if found := order.quantities.unpicked(lost, picked):
-            order.recover_units(dispatches=dispatches, units=_by_warehouse(order, found))
+            by_warehouse = _by_warehouse(order, found, places)
+            order.recover_units(dispatches=dispatches, units=by_warehouse)
             picked.update(found)
+            places = [(place, counts - Counter(found)) for place, counts in places]
             any_found = True
     return any_found
 
@@ -210,13 +221,17 @@ def _held_without(order: Order, units: WarehouseUnits) -> Stock:
     return held - order.quantities.stock(units) if is_published(OrderUnitsWrittenOff) else held
 
 
-def _by_warehouse(order: Order, units: Units) -> list[UnitsInWarehouse]:
-    """Return the units by the warehouse that will not send them.
+def _by_warehouse(
+    order: Order,
+    units: Units,
+    unplanned: Sequence[tuple[str | None, Counter[str]]] = (),
+) -> list[UnitsInWarehouse]:
+    """Return the units by the warehouse that will not send them: first `unplanned` ones.
 
     Fulfillments are reduced in this order. Units without one yet are taken from the warehouse
     that was allocated last.
     """
-    movable = fulfillment.selectors.movable_quantities(order.id)
+    movable = [*unplanned, *fulfillment.selectors.movable_quantities(order.id)]
     parts = []
     for line, quantity in order.quantities.select(units):
         places = [(place, counts[line.id]) for place, counts in movable]

@@ -58,12 +58,11 @@ def reserve_stock(
     order.expect_not_cancelled()
     reserved = order.quantities.resolve(allocations)
     is_held = order.holds_reservation(reservation_id)
-    if is_held and order.quantities.is_allocated_as(reservation_id, reserved):
+    is_repeated = is_held and order.quantities.is_allocated_as(reservation_id, reserved)
+    if is_repeated and order.status != Order.Status.PAID:  # it waits under a later policy
         return order
-    if not is_held and selectors.was_reserved(order, reservation_id):
-        raise OtherReservation(
-            f"{reservation_id} was replaced by {order.reservation_id}: send a new reservation_id."
-        )
+    if not is_held:
+        _expect_not_replaced(order, reservation_id)
     if order.is_reserved_in_parts and not is_held:
         _expect_reserved(order, count(reserved).total())
         order.reserve_backordered(reservation_id=reservation_id, allocations=reserved)
@@ -139,7 +138,15 @@ def _expect_reserved(order: Order, quantity: int) -> None:
 
 
 def _reject_backordered(order: Order, reservation_id: str) -> Order:
-    if selectors.was_reserved(order, reservation_id):
+    if order.holds_reservation(reservation_id):
         raise OtherReservation(f"{order.id} holds {reservation_id}: write its units off.")
+    _expect_not_replaced(order, reservation_id)
     write_off_backordered_units(order, Order.CancellationReason.OUT_OF_STOCK)
     return order
+
+
+def _expect_not_replaced(order: Order, reservation_id: str) -> None:
+    if selectors.was_reserved(order, reservation_id):
+        raise OtherReservation(
+            f"{reservation_id} was replaced by {order.reservation_id}: send a new reservation_id."
+        )

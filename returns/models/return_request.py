@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypedDict
 
 from django.db import models
-from django.db.models import F, Q
 
 from config.core import request_context
 from config.core.ids import PublicIdField
@@ -19,27 +18,13 @@ from orders.events import LineUnits
 from returns import events
 from returns.deductions import Deductions
 from returns.exceptions import NotInReturn, RefundExceedsReturn, RefundOutstanding
+from returns.models.constraints import CONSTRAINTS, INDEXES
 from returns.models.parts import Receipt, ReceiptItem, ReturnItem
 from returns.models.policy import PaidBy
 
 if TYPE_CHECKING:
     from orders.models import Order
     from payments.selectors import RefundTotals
-
-# The timestamps that each status requires.
-_NOT_ENDED = Q(ended_at=None, ended_by=None)
-_ENDED = Q(ended_at__isnull=False, ended_by__isnull=False)
-_APPROVED = Q(approved_at__isnull=False, approved_by__isnull=False, approved_amount__isnull=False)
-_RECEIVED = _APPROVED & Q(received_at__isnull=False)
-STATUS_HAS_ITS_TIMESTAMPS = (
-    (Q(status="requested", approved_at=None, received_at=None) & _NOT_ENDED)
-    | (Q(status="approved") & _APPROVED & _NOT_ENDED)
-    | (Q(status="received") & _RECEIVED & _NOT_ENDED)
-    | (Q(status="refunded", refunded_at__isnull=False, refunded_amount__gt=0) & _RECEIVED)
-    | (Q(status="rejected", approved_at=None, received_at=None) & _ENDED)
-    | (Q(status="cancelled", received_at=None) & _ENDED)
-    | (Q(status="closed", refunded_amount=0) & _RECEIVED & _ENDED)
-)
 
 
 class ReceivedUnits(TypedDict):
@@ -113,35 +98,15 @@ class Return(Aggregate):
     ending_note = models.CharField(max_length=500, default="")
     # Of a parcel: its outstanding units are sent again or written off, so a receipt only restocks.
     counts_as_lost = models.BooleanField(default=False)
-    refundable: Decimal  # what the order's payments have left; `with_refundable` loads it
+    # What the order's payments have left, and when the parcel was delivered, if it was;
+    # `returns.selectors.with_refundable` loads both.
+    refundable: Decimal
+    parcel_delivered_at: datetime | None = None
 
     class Meta:
         permissions = [("override_return", "Can refund more than was approved")]
-        constraints = [
-            models.UniqueConstraint(fields=["rma_number", "organization_id"], name="rma_number"),
-            models.CheckConstraint(condition=STATUS_HAS_ITS_TIMESTAMPS, name="return_timestamps"),
-            models.CheckConstraint(
-                condition=Q(refunded_amount__gte=0, refunded_amount__lte=F("due_amount"))
-                & Q(due_amount__lte=F("accepted_value"), accepted_value__lte=F("value")),
-                name="return_refunds_at_most_the_accepted_value",
-            ),
-            models.CheckConstraint(
-                condition=Q(approved_amount__isnull=True)
-                | Q(approved_amount__gte=0, approved_amount__lte=F("value")),
-                name="return_approved_amount",
-            ),
-            models.CheckConstraint(
-                condition=Q(restocking_fee__gte=0, restocking_fee__lte=1)
-                & Q(return_shipping_cost__gte=0),
-                name="return_deductions",
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["order"], name="return_order"),
-            models.Index(fields=["organization_id", "-id"], name="return_list"),
-            models.Index(fields=["status", "organization_id", "-id"], name="return_status"),
-            models.Index(fields=["organization_id", "updated_at"], name="return_updated"),
-        ]
+        constraints = CONSTRAINTS
+        indexes = INDEXES
 
     def __str__(self) -> str:
         return self.rma_number
@@ -239,6 +204,10 @@ class Return(Aggregate):
     def is_missing_units(self) -> bool:
         """it is of a parcel whose units count as lost, and some of them are not received"""
         return self.counts_as_lost and self.outstanding_quantity > 0
+
+    def parcel_is_not_delivered(self) -> bool:
+        """the parcel was not delivered after all"""
+        return self.parcel_delivered_at is None
 
     def nothing_is_received(self) -> bool:
         """no unit is received; close a return that is received in part"""
@@ -368,7 +337,7 @@ class Return(Aggregate):
         source=Status.APPROVED,
         target=Status.CANCELLED,
         emits=events.ReturnCancelled,
-        guards=[is_of_a_parcel, nothing_is_received],
+        guards=[nothing_is_received],
     )
     def cancel_delivered(self, *, at: datetime) -> Event:
         """Cancel the return of a parcel that was delivered after all."""
@@ -390,7 +359,13 @@ class Return(Aggregate):
             if is_rest:
                 self.close_unrefunded(note="", waive_refund=False, at=at)
 
-    @transition(source=Status.APPROVED, target=None, emits=events.ReturnReceived, verb="receive")
+    @transition(
+        source=Status.APPROVED,
+        target=None,
+        emits=events.ReturnReceived,
+        verb="receive",
+        guards=[parcel_is_not_delivered],
+    )
     def receive_part(
         self, *, items: Sequence[ReceivedUnits], warehouse_id: str, at: datetime
     ) -> Event:
@@ -398,7 +373,11 @@ class Return(Aggregate):
         return self._receive(items, warehouse_id, at)
 
     @transition(
-        source=Status.APPROVED, target=Status.RECEIVED, emits=events.ReturnReceived, verb="receive"
+        source=Status.APPROVED,
+        target=Status.RECEIVED,
+        emits=events.ReturnReceived,
+        verb="receive",
+        guards=[parcel_is_not_delivered],
     )
     def receive_rest(
         self, *, items: Sequence[ReceivedUnits], warehouse_id: str, at: datetime
@@ -408,10 +387,10 @@ class Return(Aggregate):
 
     @transition(
         source=(Status.CANCELLED, Status.CLOSED),
-        target=Status.CLOSED,
+        target=None,
         emits=events.ReturnReceived,
         verb="receive",
-        guards=[is_missing_units],
+        guards=[is_missing_units, parcel_is_not_delivered],
     )
     def receive_late(
         self, *, items: Sequence[ReceivedUnits], warehouse_id: str, at: datetime

@@ -7,9 +7,9 @@ from django.urls import reverse
 
 from config.admin import bulk
 from events.models import EventRecord
-from orders import services
 from orders.admin import OrderAdmin
 from orders.models import Order
+from orders.services import lifecycle
 from tests.conftest import Operator
 from tests.factories import OrderFactory, PaymentFactory
 from tests.log import event_names
@@ -30,7 +30,7 @@ def run(client, page, action, *rows, **more):
 
 
 def held(count=1):
-    return [services.hold_order(order_id=OrderFactory().id, reason="fraud") for _ in range(count)]
+    return [lifecycle.hold_order(order_id=OrderFactory().id, reason="fraud") for _ in range(count)]
 
 
 def test_each_row_is_changed_or_its_refusal_is_shown(operator):
@@ -97,8 +97,8 @@ def test_a_form_that_is_sent_twice_has_one_effect_for_each_row(operator):
 
 def test_a_row_that_has_left_the_queue_is_reported_too(operator):
     orders = held(2)
-    services.release_order(order_id=orders[0].id)
-    services.cancel_order(order_id=orders[1].id, reason="fraud")
+    lifecycle.release_order(order_id=orders[0].id)
+    lifecycle.cancel_order(order_id=orders[1].id, reason="fraud")
     assert run(operator(), f"{ORDERS}?queue=held", "release", *orders) == [
         "Release order: 1 of 2 rows done.",
         f"{orders[1]}: `release` is not possible for {orders[1].id}: it is cancelled.",

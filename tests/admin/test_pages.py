@@ -18,8 +18,8 @@ from events.admin.labels import EVENTS
 from events.aggregate import aggregates
 from events.models import EventRecord, Outbox
 from events.schema import registry
-from orders import services
 from orders.models import Order
+from orders.services import lifecycle
 from payments.models import GatewayWebhook, Payment
 from tests.factories import CartFactory, OrderFactory, PaymentFactory
 
@@ -208,7 +208,7 @@ def test_free_text_is_shown_as_it_was_written():
 def test_the_overview_counts_the_queues_and_lists_the_latest_events(operator):
     client, order = operator(), OrderFactory()
     OrderFactory(status="placed")
-    services.hold_order(order_id=order.id, reason="fraud")
+    lifecycle.hold_order(order_id=order.id, reason="fraud")
     Outbox.objects.update(parked_at=order.created_at)
     page = client.get(reverse("admin:index"))
     counts = {card["title"]: card["count"] for card in page.context["cards"]}

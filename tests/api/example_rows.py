@@ -6,7 +6,7 @@ from typing import Any
 
 from carts.serializers import CartMerge
 from orders.serializers import ITEM_ID
-from orders.services import hold_order
+from orders.services.lifecycle import hold_order
 from payments.serializers import ORDER_ID, REFUND_ID
 from payments.services.refunds import request_refund
 from shipments.serializers import FULFILLMENT_ID

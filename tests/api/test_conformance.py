@@ -15,7 +15,7 @@ from events.models import EventRecord, Publication
 from fulfillment.models import Fulfillment
 from invoices.files import signed_url
 from invoices.models import Document
-from orders import services
+from orders.services import lifecycle
 from payments.models import Payment
 from returns.models import Return
 from shipments.files import signed_url as label_url
@@ -133,7 +133,7 @@ def test_the_service_conforms_to_its_openapi_document(live_server, tmp_path, mon
     OrderFactory(status="cancelled", customer_id="cust_done")
     returns = [ReturnFactory(status=status) for status in Return.Status]
     orders += [row.order for row in returns]
-    services.hold_order(order_id=orders[1].id, reason="fraud")
+    lifecycle.hold_order(order_id=orders[1].id, reason="fraud")
     invoices = [InvoiceFactory(), credit(InvoiceFactory(status="sent"), "10.00")]
     deliver_documents()
     rendered = list(Document.objects.all())

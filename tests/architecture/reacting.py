@@ -12,8 +12,9 @@ from django.db import connection
 from events import reactions
 from events.models import EventRecord
 from fulfillment import services as fulfillment
-from orders import services as orders
 from orders.models import Order, Policy
+from orders.services import goods as order_goods
+from orders.services import lifecycle, reservations
 from payments.gateways import PaymentResult, WebhookEvent
 from payments.models import Payment
 from payments.services import capture, gateway, webhooks
@@ -125,7 +126,7 @@ def paid_and_cancelled(size: int, run_reactions: RunReactions) -> None:
         order = order_of(size)
         with as_rows():
             start_payment(order, token=token)
-            orders.cancel_order(order_id=order.id, reason="fraud")
+            lifecycle.cancel_order(order_id=order.id, reason="fraud")
         run_reactions()
         pay_out(order, run_reactions=run_reactions)
 
@@ -136,7 +137,7 @@ def reserved_elsewhere(size: int, run_reactions: RunReactions) -> None:
     allocations = [
         {"order_item_id": line.id, "warehouse_id": "wh_2", "quantity": 2} for line in order.lines
     ]
-    orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=allocations)
+    reservations.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=allocations)
     run_reactions()
     assert [each.status for each in fulfillments(order)] == ["cancelled", "open"]
 
@@ -150,7 +151,7 @@ def backordered(size: int, run_reactions: RunReactions) -> None:
             {"order_item_id": line.id, "warehouse_id": "wh_1", "quantity": 1}
             for line in order.lines
         ]
-        orders.reserve_stock(
+        reservations.reserve_stock(
             order_id=order.id, reservation_id=f"res_{number}", allocations=allocations
         )
         if number == 1:
@@ -166,7 +167,7 @@ def cancelled(size: int, run_reactions: RunReactions) -> None:
     order = confirmed(*[{"wh_1": 1, "wh_2": 1}] * size, run_reactions=run_reactions)
     label(create(reach(fulfillments(order)[0], "packed")))
     run_reactions()
-    orders.cancel_order(order_id=order.id, reason="fraud")
+    lifecycle.cancel_order(order_id=order.id, reason="fraud")
     run_reactions()
     assert Shipment.objects.get(order=order).status == "cancelled"
     pay_out(order, run_reactions=run_reactions)
@@ -182,7 +183,7 @@ def written_off(size: int, run_reactions: RunReactions) -> None:
     fulfillment.write_off_short_units(fulfillment_id=found.id, units=units)
     run_reactions()
     pay_out(order, run_reactions=run_reactions)
-    orders.write_off_units(order_id=order.id, units=units, reason="other")
+    order_goods.write_off_units(order_id=order.id, units=units, reason="other")
     run_reactions()
     pay_out(order, run_reactions=run_reactions)
     assert [line.cancelled for line in now(order).lines] == [2] * size

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from events.models import EventRecord, Publication
 from invoices import services as invoice_services
-from orders import services
+from orders.services import goods, lifecycle
 from payments.services.refunds import request_refund
 from tests.api.test_routes import ROUTES
 from tests.architecture.sizes import SIZES, lines
@@ -56,8 +56,8 @@ def feed(api, size):
 def timeline(api, size):
     row = OrderFactory()
     for _ in range(size):
-        services.hold_order(order_id=row.id, reason="fraud")
-        services.release_order(order_id=row.id)
+        lifecycle.hold_order(order_id=row.id, reason="fraud")
+        lifecycle.release_order(order_id=row.id)
     return lambda: api.get(f"/api/v1/orders/{row.id}/timeline?page_size=100")
 
 
@@ -85,7 +85,7 @@ def of_order(verb, body=None, method="post", status="placed", hold=False):
     def endpoint(api, size):
         row = OrderFactory(items=lines(size), status=status)
         if hold:
-            services.hold_order(order_id=row.id, reason="fraud")
+            lifecycle.hold_order(order_id=row.id, reason="fraud")
         sent = body(row) if callable(body) else body
         json = {} if method == "get" else {"content_type": "application/json"}
         return lambda: getattr(api, method)(f"/api/v1/orders/{row.id}{verb}", sent, **json)
@@ -104,9 +104,7 @@ def of_customer(verb, method):
 
 def written_off(api, size):
     row = OrderFactory(items=lines(size), status="processing")
-    services.write_off_units(
-        order_id=row.id, units={line.id: 1 for line in row.lines}, reason="other"
-    )
+    goods.write_off_units(order_id=row.id, units={line.id: 1 for line in row.lines}, reason="other")
     return lambda: api.post(f"/api/v1/orders/{row.id}/release-units", {})
 
 
@@ -306,7 +304,7 @@ def test_queries(api, route):
 
 def write_off_everything(order):
     units = {line.id: line.quantity for line in order.lines}
-    services.write_off_units(order_id=order.id, units=units, reason="other")
+    goods.write_off_units(order_id=order.id, units=units, reason="other")
 
 
 @pytest.mark.parametrize("step", [ship, deliver, write_off_everything])

@@ -8,8 +8,8 @@ from django.db import connection
 from carts import services as carts
 from events import reactions
 from events.models import Reaction
-from orders import services as orders
 from orders.models import Order
+from orders.services import reservations
 from shipments.models import Shipment
 from tests.factories import ADDRESS, CartFactory, LineFactory, cancel, deliver_documents, pay
 from tests.flows.goods import arrive, now, pack, ship
@@ -32,7 +32,7 @@ def placed() -> Order:
         cart_id=cart.id, customer_email=EMAIL, shipping_address=ADDRESS, shipping=None
     )
     run_reactions()
-    return orders.reserve_stock(
+    return reservations.reserve_stock(
         order_id=order_id,
         reservation_id="res_1",
         allocations=[

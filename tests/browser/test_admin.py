@@ -10,8 +10,8 @@ from playwright.sync_api import Page, expect
 
 from events.delivery import relay
 from events.models import EventRecord, Outbox, Publication
-from orders import services
 from orders.models import Order, WriteOff
+from orders.services import lifecycle
 from tests.factories import CartFactory, OrderFactory, order_of, write_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -102,7 +102,7 @@ def test_every_page_opens_without_an_error_or_another_host(operator: Page):
     """Open every list, row and form, in light or dark; the fixture `page` collects the errors."""
     order, cart = order_of(3, 2), CartFactory()
     write_off(order, 0, 1)
-    services.hold_order(order_id=order.id, reason="fraud")
+    lifecycle.hold_order(order_id=order.id, reason="fraud")
     Outbox.objects.update(parked_at=order.created_at)
     opened = 0
     for model, page in admin.site._registry.items():
@@ -132,8 +132,8 @@ def test_every_page_opens_without_an_error_or_another_host(operator: Page):
 
 
 def test_the_orders_of_a_queue_are_released_together(operator: Page):
-    orders = [services.hold_order(order_id=OrderFactory().id, reason="fraud") for _ in range(3)]
-    services.cancel_order(order_id=orders[1].id, reason="fraud")
+    orders = [lifecycle.hold_order(order_id=OrderFactory().id, reason="fraud") for _ in range(3)]
+    lifecycle.cancel_order(order_id=orders[1].id, reason="fraud")
     operator.goto(reverse("admin:orders_order_changelist"))
     expect(operator.get_by_role("button", name="Run")).to_be_hidden()
     operator.locator("#action-toggle").check()
@@ -150,7 +150,7 @@ def test_the_orders_of_a_queue_are_released_together(operator: Page):
 def test_a_list_of_several_pages_is_released_as_a_whole(operator: Page, monkeypatch):
     monkeypatch.setattr(admin.site._registry[Order], "list_per_page", 3)
     for _ in range(4):
-        services.hold_order(order_id=OrderFactory().id, reason="fraud")
+        lifecycle.hold_order(order_id=OrderFactory().id, reason="fraud")
     operator.goto(reverse("admin:orders_order_changelist") + "?queue=held")
     operator.locator("#action-toggle").check()
     operator.get_by_role("link", name="Select the whole list").click()

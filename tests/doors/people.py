@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from carts.models import Cart
 from events import reactions
-from orders import selectors, services
+from orders import selectors
 from orders.models import Order
+from orders.services import lifecycle as order_lifecycle
 from returns import services as returns
 from shipments.carriers import Scan, TrackingUpdate
 from shipments.services import lifecycle, webhooks
@@ -64,13 +65,13 @@ class Shopper:
     def receive_parcel(self) -> None:
         """Pay, and receive all units, with a signature."""
         if self.order.status == "pending":
-            services.place_order(order_id=self.order_id)
+            order_lifecycle.place_order(order_id=self.order_id)
         self.post(f"orders/{self.order_id}/hold", {"reason": "manual", "note": "Zanzibar hold"})
         self.post(f"orders/{self.order_id}/release", {})
         pay(self.order)
         reactions.run_pending(self.order_id, "invoices")
-        services.hold_order(order_id=self.order_id, reason="address", note="Zanzibar hold")
-        services.release_order(order_id=self.order_id)
+        order_lifecycle.hold_order(order_id=self.order_id, reason="address", note="Zanzibar hold")
+        order_lifecycle.release_order(order_id=self.order_id)
         packed = reach(fulfillments(self.order)[0], "packed")
         self.shipment = dispatch(label(create(packed, carrier="sandbox")))
         at = timezone.now()

@@ -24,8 +24,8 @@ from events.models import EventRecord, Outbox, Reaction
 from events.operations import audit
 from fulfillment.admin import DOCUMENTS
 from invoices.models import Document, Invoice, Seller
-from orders import services
 from orders.models import Order
+from orders.services import lifecycle
 from payments.models import GatewayWebhook, PaymentAccount
 from shipments.models import CarrierAccount, CarrierWebhook
 from tests.conftest import group
@@ -73,7 +73,7 @@ ECHO = r"ID “[^”]*” doesn’t exist|\S+ no longer exists"  # what the oper
 def rows(media) -> list:
     """Rows of all models, which belong to org_1."""
     CartFactory(), PaymentFactory(), FulfillmentFactory(), ShipmentFactory(), ReturnFactory()
-    services.hold_order(order_id=OrderFactory().id, reason="fraud")
+    lifecycle.hold_order(order_id=OrderFactory().id, reason="fraud")
     credit(InvoiceFactory(), "1.00")
     deliver_documents()
     for model, values in SETTINGS.items():
@@ -237,7 +237,7 @@ def test_a_form_builds_on_no_row_of_another_organization(operator):
 def test_the_permissions_of_a_group_count_in_its_organization_only(operator):
     own, other = OrderFactory(), OrderFactory(organization_id="org_2")
     for order in (own, other):
-        services.hold_order(order_id=order.id, reason="fraud")
+        lifecycle.hold_order(order_id=order.id, reason="fraud")
     client = operator("orders.view_order", "orders.change_order", organization="org_1")
     olga = User.objects.get(username="olga")
     olga.groups.add(group("orders.view_order", organization="org_2"))

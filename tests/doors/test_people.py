@@ -12,8 +12,8 @@ from events import schema
 from events.models import AuditEntry, EventRecord, Outbox
 from events.operations import people
 from events.operations.reconcile import reconcile
-from orders import services as orders
 from orders.models import Order
+from orders.services import lifecycle
 from returns import services as returns
 from shipments.models import Shipment
 from tests.doors.people import ADDRESS, ELSEWHERE, EMAIL, IN_INVOICES, Shopper, rows_with
@@ -110,7 +110,7 @@ def test_an_erasure_that_was_killed_is_continued(api, monkeypatch):
     """A guest is found by the e-mail address, which the erasure removes."""
     shoppers = [Shopper(api, session_id=f"sess_{n}") for n in range(2)]
     for shopper in shoppers:
-        orders.cancel_order(order_id=shopper.order_id, reason="other", note="Zanzibar note")
+        lifecycle.cancel_order(order_id=shopper.order_id, reason="other", note="Zanzibar note")
     erase, begun = people._erase, []
 
     def killed(stream, at):

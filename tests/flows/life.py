@@ -11,8 +11,9 @@ from typing import Any
 from fulfillment import services as fulfillment
 from fulfillment.models import Fulfillment
 from orders import selectors as order_selectors
-from orders import services as orders
 from orders.models import Order
+from orders.services import goods, reservations
+from orders.services import lifecycle as order_lifecycle
 from payments.models import Payment
 from payments.services import capture, gateway, refunds
 from returns import selectors as return_selectors
@@ -61,7 +62,7 @@ class Life:
         line = order_selectors.get(self.order_id).lines[a % 2]
         some = b % line.quantity
         units = {"wh_1": some, "wh_2": line.quantity - some}
-        orders.reserve_stock(
+        reservations.reserve_stock(
             order_id=self.order_id,
             reservation_id=f"res_{c % 2}",
             allocations=[
@@ -73,20 +74,20 @@ class Life:
 
     def cancel(self, a: int, b: int, c: int) -> None:
         if b % 3 == 0:  # rarely, so that most lives go on
-            orders.cancel_order(order_id=self.order_id, reason="customer_request")
+            order_lifecycle.cancel_order(order_id=self.order_id, reason="customer_request")
 
     def hold(self, a: int, b: int, c: int) -> None:
-        orders.hold_order(order_id=self.order_id, reason="fraud")
+        order_lifecycle.hold_order(order_id=self.order_id, reason="fraud")
 
     def release(self, a: int, b: int, c: int) -> None:
-        orders.release_order(order_id=self.order_id)
+        order_lifecycle.release_order(order_id=self.order_id)
 
     def write_off(self, a: int, b: int, c: int) -> None:
         units = {self.item(a): 1 + b % 2}
-        orders.write_off_units(order_id=self.order_id, units=units, reason="out_of_stock")
+        goods.write_off_units(order_id=self.order_id, units=units, reason="out_of_stock")
 
     def release_units(self, a: int, b: int, c: int) -> None:
-        orders.release_written_off_units(order_id=self.order_id)
+        goods.release_written_off_units(order_id=self.order_id)
 
     # Its payments
 

@@ -11,8 +11,8 @@ from django.urls import reverse
 from events import reactions
 from events.models import EventRecord, Reaction
 from invoices.models import Invoice
-from orders import services as orders
 from orders.models import Order
+from orders.services import lifecycle
 from payments.exceptions import OrderNotPayable
 from payments.models import Payment, Refund
 from payments.services import gateway
@@ -37,7 +37,7 @@ class Case:
 
 
 def cancel_order(order: Order) -> None:
-    orders.cancel_order(order_id=order.id, reason="customer_request")
+    lifecycle.cancel_order(order_id=order.id, reason="customer_request")
 
 
 def confirmed() -> Order:
@@ -60,7 +60,7 @@ def pay_out(order: Order) -> None:
 
 
 CASES = {
-    "orders.confirm_paid_order": Case(
+    "lifecycle.confirm_paid_order": Case(
         OrderFactory, pay, lambda order: now(order).status == "confirmed"
     ),
     "payments.refund_cancelled_order": Case(
@@ -176,7 +176,7 @@ def test_later_reactions_of_the_context_wait_and_those_of_others_do_not(breaking
 
 def test_an_order_whose_confirmation_is_parked_is_not_charged_again(breaking):
     order = OrderFactory()
-    breaking("orders.confirm_paid_order", order.id)
+    breaking("lifecycle.confirm_paid_order", order.id)
     pay(order)
     work()
     with pytest.raises(OrderNotPayable, match="is paid"):

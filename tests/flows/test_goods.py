@@ -11,10 +11,11 @@ from events.models import EventRecord
 from fulfillment import services as fulfillment
 from fulfillment.models import Fulfillment
 from fulfillment.selectors import WITH_SHORT_UNITS
-from orders import services as orders
 from orders.exceptions import AlreadyShipped, OrderOnHold
 from orders.models import Order, Policy
 from orders.selectors import ON_HOLD, WITH_UNRELEASED_UNITS
+from orders.services import goods as order_goods
+from orders.services import lifecycle, reservations
 from payments.models import Payment
 from returns import selectors as return_selectors
 from returns import services as returns
@@ -90,7 +91,7 @@ def test_an_order_is_delivered_after_its_short_unit_is_written_off(run_reactions
     pack(south, short={item: 1}, run_reactions=run_reactions)
     parcel = ship(south, run_reactions=run_reactions)
     with pytest.raises(InvalidTransition, match="can be written off"):
-        orders.cancel_order(order_id=order.id, reason="customer_request")
+        lifecycle.cancel_order(order_id=order.id, reason="customer_request")
     arrive(parcel, run_reactions=run_reactions)
     assert now(order).status == "processing", "the missing unit is neither moved nor written off"
     fulfillment.write_off_short_units(fulfillment_id=south.id, units={item: 1})
@@ -100,7 +101,7 @@ def test_an_order_is_delivered_after_its_short_unit_is_written_off(run_reactions
     assert refunded(order) == Decimal("25.00")
     assert every(order, "payment.refunded")[0]["refund_reason"] == "units_written_off"
     assert unreleased() == [order.id]
-    orders.release_written_off_units(order_id=order.id)
+    order_goods.release_written_off_units(order_id=order.id)
     assert unreleased() == []
 
 
@@ -114,7 +115,7 @@ def test_backordered_units_follow_in_a_parcel_of_their_own(run_reactions):
 
     def reserve(number, quantity):
         allocation = {"order_item_id": item, "warehouse_id": "wh_1", "quantity": quantity}
-        orders.reserve_stock(
+        reservations.reserve_stock(
             order_id=order.id, reservation_id=f"res_{number}", allocations=[allocation]
         )
         run_reactions()
@@ -147,7 +148,7 @@ def test_an_order_is_delivered_after_its_backordered_units_are_written_off(run_r
     pack(found, run_reactions=run_reactions)
     arrive(ship(found, run_reactions=run_reactions), run_reactions=run_reactions)
     units = {line.id: quantity for line, quantity in zip(order.lines, (1, 1), strict=True)}
-    orders.write_off_units(order_id=order.id, units=units, reason="out_of_stock")
+    order_goods.write_off_units(order_id=order.id, units=units, reason="out_of_stock")
     run_reactions()
     pay_out(order, run_reactions=run_reactions)
     assert (now(order).status, refunded(order)) == ("delivered", Decimal("50.00"))
@@ -176,7 +177,7 @@ def test_a_lost_shipment_is_partly_written_off_and_partly_sent_again(run_reactio
     (item,) = (line.id for line in order.lines)
     pack(found, run_reactions=run_reactions)
     lose(ship(found, run_reactions=run_reactions), run_reactions=run_reactions)
-    orders.write_off_units(order_id=order.id, units={item: 1}, reason="other")
+    order_goods.write_off_units(order_id=order.id, units={item: 1}, reason="other")
     run_reactions()
     _, again = fulfillments(order)
     assert again.quantities == {item: 2}
@@ -194,7 +195,7 @@ def test_writing_off_a_lost_shipment_completes_an_otherwise_delivered_order(run_
     arrive(ship(north, run_reactions=run_reactions), run_reactions=run_reactions)
     lose(ship(south, run_reactions=run_reactions), run_reactions=run_reactions)
     assert now(order).status == "shipped"
-    orders.write_off_units(order_id=order.id, units={item: 1}, reason="other")
+    order_goods.write_off_units(order_id=order.id, units={item: 1}, reason="other")
     run_reactions()
     pay_out(order, run_reactions=run_reactions)
     assert (now(order).status, refunded(order)) == ("delivered", Decimal("25.00"))
@@ -207,7 +208,7 @@ def test_writing_off_all_lost_units_cancels_the_order(run_reactions):
     (found,) = fulfillments(order)
     pack(found, run_reactions=run_reactions)
     lose(ship(found, run_reactions=run_reactions), run_reactions=run_reactions)
-    orders.write_off_units(order_id=order.id, units={item: 2}, reason="other")
+    order_goods.write_off_units(order_id=order.id, units={item: 2}, reason="other")
     run_reactions()
     pay_out(order, run_reactions=run_reactions)
     assert (now(order).status, refunded(order)) == ("cancelled", Decimal("50.00"))
@@ -222,7 +223,7 @@ def test_units_written_off_in_order_and_fulfillment_count_once(first, run_reacti
     run_reactions()
     short(found, quantity=2)
     acts = [
-        lambda: orders.write_off_units(order_id=order.id, units={item: 2}, reason="other"),
+        lambda: order_goods.write_off_units(order_id=order.id, units={item: 2}, reason="other"),
         lambda: fulfillment.write_off_short_units(fulfillment_id=found.id, units={item: 2}),
     ]
     with as_rows():
@@ -237,12 +238,12 @@ def test_an_order_held_after_a_loss_can_be_released_to_send_again(run_reactions)
     (found,) = fulfillments(order)
     pack(found, run_reactions=run_reactions)
     lose(ship(found, run_reactions=run_reactions), run_reactions=run_reactions)
-    orders.hold_order(order_id=order.id, reason="fraud")
+    lifecycle.hold_order(order_id=order.id, reason="fraud")
     again = fulfillments(order)[-1]
     with pytest.raises(OrderOnHold, match="on hold"):
         fulfillment.start_fulfillment(fulfillment_id=again.id)
     assert Order.objects.filter(ON_HOLD).get() == order
-    orders.release_order(order_id=order.id)
+    lifecycle.release_order(order_id=order.id)
     assert fulfillment.start_fulfillment(fulfillment_id=again.id).status == "started"
 
 
@@ -252,7 +253,7 @@ def test_short_units_of_a_cancelled_order_leave_the_queue(run_reactions):
     pack(found, short={order.lines[0].id: 1}, run_reactions=run_reactions)
     waiting = Fulfillment.objects.filter(WITH_SHORT_UNITS)
     assert waiting.get() == found
-    orders.cancel_order(order_id=order.id, reason="customer_request")
+    lifecycle.cancel_order(order_id=order.id, reason="customer_request")
     assert not waiting.exists()
 
 
@@ -263,7 +264,7 @@ def test_an_order_cannot_be_cancelled_after_a_dispatch_it_has_not_recorded(run_r
     with as_rows():
         ship(found, run_reactions=lambda: None)  # the order has not recorded it yet
     with pytest.raises(AlreadyShipped):
-        orders.cancel_order(order_id=order.id, reason="customer_request")
+        lifecycle.cancel_order(order_id=order.id, reason="customer_request")
     run_reactions()
     assert now(order).status == "shipped"
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from orders import services as orders
+from orders.services import lifecycle
 from shipments import selectors, tasks
 from shipments.carriers import Scan, TrackingUpdate
 from shipments.carriers.registry import CARRIERS
@@ -27,9 +27,9 @@ LABEL = {"tracking_number": "N1"}
 @contextmanager
 def held(row):
     """Hold the row's order during the block."""
-    orders.hold_order(order_id=row.order_id, reason="address", note=NOTE)
+    lifecycle.hold_order(order_id=row.order_id, reason="address", note=NOTE)
     yield
-    orders.release_order(order_id=row.order_id)
+    lifecycle.release_order(order_id=row.order_id)
 
 
 def picked():

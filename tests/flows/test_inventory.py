@@ -8,16 +8,20 @@ import pytest
 
 from events.delivery import broker
 from events.models import EventRecord
+from events.reactions import ReactionsPending
 from fulfillment import services as fulfillment
-from orders import services as orders
 from orders.models import Order, Policy
+from orders.services import goods as order_goods
+from orders.services import lifecycle
+from orders.services import reservations as order_reservations
 from returns import services as returns
 from returns.models import Return
 from tests.consumers.inventory import EXTENSIONS, Inventory, Level
 from tests.consumers.truth import true_stock
 from tests.factories import LineFactory, OrderFactory, pay
-from tests.flows.goods import arrive, lose, now, pack, ship
+from tests.flows.goods import arrive, confirmed, lose, now, pack, ship
 from tests.fulfillment.factories import fulfillments, pick, reach, short
+from tests.reacting import as_rows
 from tests.returns.factories import approve, receive, request
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media", "both_ways")]
@@ -47,6 +51,29 @@ def inventory(received: list[Received]) -> Inventory:
     return consumer
 
 
+def test_units_are_not_written_off_while_a_further_reservation_is_not_planned(
+    run_reactions, settings
+):
+    """Inventory is told which warehouse does not send them, so it must be known."""
+    settings.EVENTS_CONSUMER_QUEUES = {QUEUE: list(EXTENSIONS)}
+    settings.EVENTS_QUEUE_PREFIX = ""
+    Policy.objects.create(organization_id="org_1", reservation="backorder")
+    order = confirmed({"wh_2": 2, "wh_1": 2}, run_reactions=run_reactions, quantities=(6,))
+    item = order.lines[0].id
+    with as_rows():
+        order_reservations.reserve_stock(
+            order_id=order.id,
+            reservation_id="res_2",
+            allocations=[{"order_item_id": item, "warehouse_id": "wh_1", "quantity": 1}],
+        )
+        with pytest.raises(ReactionsPending):
+            order_goods.write_off_units(order_id=order.id, units={item: 4}, reason="other")
+    run_reactions()
+    order_goods.write_off_units(order_id=order.id, units={item: 4}, reason="other")
+    run_reactions()
+    assert inventory(messages()).stock() == true_stock()
+
+
 class Shop:
     """An order of three lines, and what happens to it; after each step Inventory is compared."""
 
@@ -68,7 +95,7 @@ class Shop:
     def answer(self) -> None:
         """Send Inventory's answers to the API."""
         for order_id, body in inventory(messages()).reservations("wh_far"):
-            orders.record_reservation(order_id=order_id, rejected=False, **body)
+            order_reservations.record_reservation(order_id=order_id, rejected=False, **body)
         self.settle()
 
     def split(self) -> None:
@@ -79,7 +106,7 @@ class Shop:
             for n, where in enumerate(places)
             for warehouse, quantity in where.items()
         ]
-        orders.reserve_stock(
+        order_reservations.reserve_stock(
             order_id=self.order.id, reservation_id="res_split", allocations=allocations
         )
         self.settle()
@@ -90,7 +117,7 @@ class Shop:
             {"order_item_id": self.item(line), "warehouse_id": warehouse, "quantity": quantity}
             for line, warehouse, quantity in places
         ]
-        orders.reserve_stock(
+        order_reservations.reserve_stock(
             order_id=self.order.id, reservation_id=f"res_{number}", allocations=allocations
         )
         self.settle()
@@ -105,11 +132,11 @@ class Shop:
 
     def write_off(self, n: int, quantity: int) -> None:
         units = {self.item(n): quantity}
-        orders.write_off_units(order_id=self.order.id, units=units, reason="out_of_stock")
+        order_goods.write_off_units(order_id=self.order.id, units=units, reason="out_of_stock")
         self.settle()
 
     def cancel(self) -> None:
-        orders.cancel_order(order_id=self.order.id, reason="customer_request")
+        lifecycle.cancel_order(order_id=self.order.id, reason="customer_request")
         self.settle()
 
     def send(self, warehouse_id: str) -> Any:
@@ -148,7 +175,9 @@ def reserve_again(shop: Shop) -> None:
         {"order_item_id": shop.item(n), "warehouse_id": "wh_9", "quantity": quantity}
         for n, quantity in enumerate((2, 2, 4))
     ]
-    orders.reserve_stock(order_id=shop.order.id, reservation_id="res_9", allocations=allocations)
+    order_reservations.reserve_stock(
+        order_id=shop.order.id, reservation_id="res_9", allocations=allocations
+    )
     shop.settle()
     shop.cancel()
 
@@ -165,7 +194,7 @@ def write_off_everything(shop: Shop) -> None:
     shop.split()
     shop.pay()
     units = {shop.item(n): quantity for n, quantity in enumerate((3, 2, 4))}
-    orders.write_off_units(order_id=shop.order.id, units=units, reason="out_of_stock")
+    order_goods.write_off_units(order_id=shop.order.id, units=units, reason="out_of_stock")
     shop.settle()
     assert now(shop.order).status == "cancelled"
 

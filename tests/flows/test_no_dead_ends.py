@@ -27,7 +27,7 @@ from fulfillment.views import Fulfillments
 from invoices.models import Invoice
 from invoices.views import Invoices
 from orders.models import Order, Policy
-from orders.services import hold_unreserved_orders
+from orders.services.lifecycle import hold_unreserved_orders
 from orders.views import Orders
 from payments.models import Payment, Refund
 from payments.services import gateway

@@ -6,17 +6,21 @@ import pytest
 
 from events import reactions
 from events.aggregate import InvalidTransition
+from events.reactions import ReactionsPending
 from fulfillment import services as fulfillment
 from fulfillment.exceptions import TooManyFulfillmentUnits
 from fulfillment.models import Fulfillment
 from fulfillment.selectors import TO_UNPACK
 from orders import selectors as order_selectors
-from orders import services as orders
 from orders.models import Policy
+from orders.services import goods as order_goods
 from returns import selectors, services
 from returns.models import Return
 from shipments import selectors as shipment_selectors
+from tests.consumers.inventory import EXTENSIONS
+from tests.consumers.truth import true_stock
 from tests.flows.goods import arrive, confirmed, lose, now, pack, pay_out, ship
+from tests.flows.test_inventory import QUEUE, inventory, messages
 from tests.flows.truth import expect_consistent
 from tests.fulfillment.factories import fulfillments, pick, reach, short
 from tests.log import event_data, event_names
@@ -25,6 +29,15 @@ from tests.returns.factories import request
 from tests.shipments.factories import scan
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media", "both_ways")]
+
+
+@pytest.fixture(autouse=True)
+def inventory_follows(settings):
+    """Compare Inventory's stock with the truth at the end of each test."""
+    settings.EVENTS_CONSUMER_QUEUES = {QUEUE: list(EXTENSIONS)}
+    settings.EVENTS_QUEUE_PREFIX = ""
+    yield
+    assert inventory(messages()).stock() == true_stock()
 
 
 @pytest.fixture
@@ -60,6 +73,12 @@ def receive(row, run_reactions, warehouse="wh_1", **units):
     services.receive_return(return_id=row.id, warehouse_id=warehouse, items=items)
     run_reactions()
     return selectors.get(row.id)
+
+
+def receive_all(row, run_reactions):
+    """Receive all units of a customer's return."""
+    services.approve_return(return_id=row.id)
+    return receive(row, run_reactions, good=row.outstanding_quantity)
 
 
 def counts(order):
@@ -183,11 +202,11 @@ class TestReturnedToTheSender:
             services.close_return(return_id=row.id)
         run_reactions()
         before, planned_before = event_names(order), planned(order)
-        assert selectors.get(row.id).allowed_actions() == ["receive"]
-        rest = selectors.get(row.id).outstanding_quantity
-        row = receive(row, run_reactions, good=rest)
+        ended = selectors.get(row.id)
+        assert ended.allowed_actions() == ["receive"]
+        row = receive(row, run_reactions, good=ended.outstanding_quantity)
         assert event_names(order)[len(before) :] == ["return.received"]
-        assert (row.status, row.allowed_actions()) == ("closed", [])
+        assert (row.status, row.allowed_actions()) == (ended.status, [])
         assert (counts(order), planned(order)) == ((0, 0, 0, 0), planned_before)
         expect_consistent(order.id)
 
@@ -197,11 +216,50 @@ class TestReturnedToTheSender:
         row = selectors.get(row.id)
         assert (row.status, row.ending_note) == ("cancelled", "The parcel was delivered.")
         assert row.allowed_actions() == []
-        assert (now(order).status, counts(order), planned(order)) == (
-            *("delivered", (0, 3, 3, 0)),
-            [],
-        )
+        assert (now(order).status, counts(order)) == ("delivered", (0, 3, 3, 0))
+        assert planned(order) == []
         expect_consistent(order.id)
+
+    @pytest.mark.parametrize("why", ["given up", "lost before"])
+    def test_a_delivered_parcel_is_not_received(self, why, order, run_reactions, api):
+        if why == "lost before":
+            lose(parcel(order), run_reactions=run_reactions)
+        row = come_back(order, run_reactions)
+        if why == "given up":
+            services.cancel_return(return_id=row.id)
+            run_reactions()
+        arrive(parcel(order), run_reactions=run_reactions)
+        assert selectors.get(row.id).allowed_actions() == []
+        item = {"order_item_id": row.lines[0].order_item_id, "quantity": 3, "condition": "good"}
+        refused = api.post(
+            f"/api/v1/returns/{row.id}/receive",
+            {"warehouse_id": "wh_1", "items": [item]},
+            headers={"Idempotency-Key": "once"},
+        )
+        assert refused.status_code == 409
+        assert "the parcel was not delivered after all" in refused.json()["detail"]
+        received = receive_all(request(now(order), 3), run_reactions)
+        assert (received.status, counts(order)) == ("received", (0, 3, 3, 3))
+
+    def test_a_parcel_is_not_received_before_the_return_knows_of_its_delivery(
+        self, order, run_reactions
+    ):
+        row = come_back(order, run_reactions)
+        with as_rows():
+            arrive(parcel(order), run_reactions=lambda: None)
+            with pytest.raises(InvalidTransition, match="the parcel was not delivered"):
+                receive(row, lambda: None, good=1)
+        run_reactions()
+        assert selectors.get(row.id).status == "cancelled"
+        expect_consistent(order.id)
+
+    def test_a_return_that_was_cancelled_stays_so_when_units_come_late(self, order, run_reactions):
+        row = come_back(order, run_reactions)
+        for _ in range(2):
+            services.cancel_return(return_id=row.id, note="It is nowhere.")
+            run_reactions()
+            row = receive(row, run_reactions, good=1)
+        assert (row.status, row.outstanding_quantity) == ("cancelled", 1)
 
     def test_a_parcel_of_which_units_are_received_is_not_delivered(self, order, run_reactions):
         receive(come_back(order, run_reactions), run_reactions, good=1)
@@ -282,8 +340,8 @@ class TestLostAndFound:
         with as_rows():
             short(again, quantity=3)
             units = {now(order).lines[0].id: 1}
-            with pytest.raises(InvalidTransition, match="it is delivered"):
-                orders.write_off_units(order_id=order.id, units=units, reason="other")
+            with pytest.raises(ReactionsPending):
+                order_goods.write_off_units(order_id=order.id, units=units, reason="other")
         run_reactions()
         assert (now(order).status, counts(order)) == ("delivered", (0, 3, 3, 0))
         expect_consistent(order.id)
@@ -311,6 +369,66 @@ class TestLostAndFound:
         assert (now(order).status, counts(order)) == ("delivered", (0, 3, 3, 0))
         assert all(units == 0 or status == "packed" for status, _, units in planned(order))
         assert "refund.requested" not in event_names(order)
+        expect_consistent(order.id)
+
+    @pytest.mark.parametrize("way", ["received elsewhere", "moved", "two allocations"])
+    def test_inventory_knows_which_warehouse_does_not_send_them_again(
+        self, way, turn_up, run_reactions
+    ):
+        places = {"wh_1": 2, "wh_2": 1} if way == "two allocations" else {"wh_1": 3}
+        order = confirmed(places, run_reactions=run_reactions)
+        for each in fulfillments(order):
+            pack(each, run_reactions=run_reactions)
+            ship(each, run_reactions=run_reactions)
+        lose(parcel(order), run_reactions=run_reactions)
+        again = fulfillments(order)[-1]
+        if way == "moved":
+            units = {now(order).lines[0].id: 3}
+            fulfillment.move_units(fulfillment_id=again.id, warehouse_id="wh_5", units=units)
+            run_reactions()
+            again = fulfillments(order)[-1]
+        pack(again, run_reactions=run_reactions)
+        turn_up(order)
+        second = ship(again, run_reactions=run_reactions)
+        if way == "received elsewhere":
+            lose(second, status="returned_to_sender", run_reactions=run_reactions)
+            row = Return.objects.get(shipment=second.id)
+            receive(selectors.get(row.id), run_reactions, "wh_9", good=3)
+        else:
+            lose(second, run_reactions=run_reactions)
+        expect_consistent(order.id)
+
+    def test_of_two_parcels_that_arrived_one_unit_is_counted_for_each_that_is_put_back(
+        self, turn_up, run_reactions
+    ):
+        order = confirmed({"wh_1": 2}, run_reactions=run_reactions)
+        packed, units = fulfillments(order)[0], {now(order).lines[0].id: 1}
+        pack(packed, run_reactions=run_reactions)
+        parcels = [ship(packed, run_reactions=run_reactions, units=units) for _ in range(2)]
+        for each in parcels:
+            lose(each, run_reactions=run_reactions)
+        again = fulfillments(order)[1]
+        pack(again, run_reactions=run_reactions)
+        for each in parcels:
+            arrive(each, run_reactions=run_reactions)
+        short(again)
+        run_reactions()
+        assert counts(order) == (0, 1, 1, 0)
+        expect_consistent(order.id)
+
+    def test_the_replacement_is_not_picked_before_the_warehouse_knows_of_the_arrival(
+        self, run_reactions
+    ):
+        order = confirmed({"wh_1": 2, "wh_2": 1}, run_reactions=run_reactions)
+        pack(fulfillments(order)[0], run_reactions=run_reactions)
+        found = ship(fulfillments(order)[0], run_reactions=run_reactions)
+        lose(found, run_reactions=run_reactions)
+        again = reach(fulfillments(order)[-1], "started")
+        with as_rows():
+            arrive(found, run_reactions=lambda: reactions.run_pending(order.id, "orders"))
+            with pytest.raises(ReactionsPending):
+                pick(again)
+        run_reactions()
         expect_consistent(order.id)
 
     def test_a_lost_parcel_at_the_dock_is_only_restocked(self, order, run_reactions):
@@ -350,7 +468,7 @@ class TestLostAndFound:
     def test_units_that_were_written_off_stay_so(self, order, turn_up, run_reactions):
         lose(parcel(order), run_reactions=run_reactions)
         units = {now(order).lines[0].id: 3}
-        orders.write_off_units(order_id=order.id, units=units, reason="other")
+        order_goods.write_off_units(order_id=order.id, units=units, reason="other")
         run_reactions()
         turn_up(order)
         assert parcel(order).status == "delivered"
@@ -391,7 +509,7 @@ class TestLostAndFound:
         again = reach(fulfillments(order)[1], "started")
         with as_rows():
             arrive(found, run_reactions=lambda: reactions.run_pending(order.id, "orders"))
-        with pytest.raises(TooManyFulfillmentUnits, match="2 units can be sent, of these 2 are"):
+        with pytest.raises(ReactionsPending):
             pick(again)
         run_reactions()
         assert planned(order) == [("cancelled", "wh_1", 0)]

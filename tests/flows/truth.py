@@ -128,5 +128,8 @@ def events_of(subject: str, *, stream: str) -> list[tuple[str, dict[str, Any]]]:
     return [(row.name, json.loads(row.body)["data"]) for row in rows]
 
 
-def units(data: dict[str, Any]) -> dict[str, int]:
-    return {item["order_item_id"]: item["quantity"] for item in data["items"]}
+def units(data: dict[str, Any]) -> Counter[str]:
+    counts = Counter[str]()
+    for item in data["items"]:
+        counts[item["order_item_id"]] += item["quantity"]
+    return counts

@@ -8,8 +8,8 @@ import factory
 from events import reactions
 from fulfillment import selectors, services
 from fulfillment.models import Fulfillment
-from orders import services as orders
 from orders.models import Order
+from orders.services import lifecycle, reservations
 from tests.factories import LineFactory, OrderFactory, confirm
 
 PACKAGE = {"weight": "2.5", "length": "30", "width": "20", "height": "10"}
@@ -43,7 +43,7 @@ def order_in(*warehouses: dict[str, int], **fields: Any) -> Order:
         for line, where in zip(order.lines, warehouses, strict=True)
         for warehouse, quantity in where.items()
     ]
-    orders.reserve_stock(order_id=order.id, reservation_id="res_1", allocations=allocations)
+    reservations.reserve_stock(order_id=order.id, reservation_id="res_1", allocations=allocations)
     return confirm(order) if status == "confirmed" else order
 
 
@@ -56,7 +56,7 @@ def fulfillments(order: Order) -> list[Fulfillment]:
 def reach(fulfillment: Fulfillment, status: str) -> Fulfillment:
     """Bring a fulfillment to a status."""
     if status == "cancelled":
-        orders.cancel_order(order_id=fulfillment.order_id, reason="customer_request")
+        lifecycle.cancel_order(order_id=fulfillment.order_id, reason="customer_request")
         reactions.run_pending(fulfillment.order_id, "fulfillment")
     elif status != "open":
         services.start_fulfillment(fulfillment_id=fulfillment.id, assigned_to="picker_1")

@@ -3,7 +3,7 @@
 import pytest
 
 from fulfillment import selectors
-from orders import services as orders
+from orders.services import lifecycle
 from tests.fulfillment.factories import (
     FulfillmentFactory,
     fulfillments,
@@ -47,7 +47,7 @@ def test_each_queue_lists_its_fulfillments(olga, run_reactions):
     nothing_found = FulfillmentFactory(status="started")
     short(nothing_found, quantity=2)
     held = FulfillmentFactory()
-    orders.hold_order(order_id=held.order_id, reason="fraud")
+    lifecycle.hold_order(order_id=held.order_id, reason="fraud")
     FulfillmentFactory(status="packed")
     FulfillmentFactory(status="cancelled")
     to_unpack = reach(FulfillmentFactory(status="packed"), "cancelled")
@@ -83,7 +83,7 @@ def test_units_are_picked_without_a_scanner_and_packed(olga):
 
 def test_a_bulk_start_reports_refused_rows(olga):
     first, held = FulfillmentFactory(), FulfillmentFactory()
-    orders.hold_order(order_id=held.order_id, reason="fraud")
+    lifecycle.hold_order(order_id=held.order_id, reason="fraud")
     body = {"action": "start", "_selected_action": [first.pk, held.pk]}
     page_after = olga.post(LIST, body, follow=True).content.decode()
     assert "Start picking: 1 of 2 rows done." in page_after

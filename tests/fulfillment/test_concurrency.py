@@ -4,7 +4,7 @@ import pytest
 
 from config.core.exceptions import DomainError
 from fulfillment import selectors, services
-from orders import services as orders
+from orders.services import reservations
 from tests.factories import write_off
 from tests.fulfillment.factories import PACKAGE, fulfillments, order_in, pick, pick_all, reach
 from tests.log import event_names, latest_number
@@ -87,7 +87,7 @@ def test_either_the_new_reservation_or_the_start_wins():
         def work(n, fulfillment=fulfillment):
             if n:
                 return services.start_fulfillment(fulfillment_id=fulfillment.id).id
-            return orders.reserve_stock(
+            return reservations.reserve_stock(
                 order_id=fulfillment.order_id, reservation_id="res_2", allocations=[]
             ).id
 

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from fulfillment import selectors, services
 from fulfillment.models import Fulfillment, FulfillmentItem
-from orders import services as orders
+from orders.services import lifecycle
 from tests.fulfillment.factories import (
     PACKAGE,
     FulfillmentFactory,
@@ -179,7 +179,7 @@ def test_lost_units_are_assigned_again_beside_the_packed_fulfillment():
 def test_lost_units_of_a_cancelled_order_are_not_assigned_again():
     row = FulfillmentFactory(status="packed")
     with as_rows():
-        orders.cancel_order(order_id=row.order_id, reason="fraud")
+        lifecycle.cancel_order(order_id=row.order_id, reason="fraud")
     services.mark_units_lost(fulfillment_id=row.id, shipment_id="ship_1", units=one(row))
     assert [each.status for each in fulfillments(row.order)] == ["cancelled"]
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from events.models import EventRecord
 from fulfillment import selectors
-from orders import services as orders
+from orders.services import lifecycle
 from tests.factories import LineFactory, OrderFactory
 from tests.fulfillment.factories import FulfillmentFactory, fulfillments, pick_all, reach
 from tests.log import event_names
@@ -216,7 +216,7 @@ def test_an_unknown_fulfillment_redirects_with_a_message(operator):
 def test_the_screen_shows_a_hold_and_refuses_scans_with_its_reason(operator, started):
     client = operator()
     assert "on hold" not in client.get(screen(started)).content.decode()
-    orders.hold_order(order_id=started.order_id, reason="address", note="No such street.")
+    lifecycle.hold_order(order_id=started.order_id, reason="address", note="No such street.")
     page = client.get(screen(started)).content.decode()
     assert "The order is on hold (address: No such street.)." in page
     response = scan(client, started, "var_mug")

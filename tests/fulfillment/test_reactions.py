@@ -6,8 +6,8 @@ from config.core.exceptions import Conflict
 from events.reactions import ReactionsPending
 from fulfillment import selectors, services
 from fulfillment.exceptions import TooManyFulfillmentUnits
-from orders import services as orders
 from orders.exceptions import FulfillmentHasStarted, OrderIsCancelled
+from orders.services import lifecycle, reservations
 from tests.factories import write_off
 from tests.fulfillment.factories import (
     FulfillmentFactory,
@@ -49,7 +49,7 @@ def test_a_new_reservation_replaces_the_plan():
         "warehouse_id": "wh_2",
         "quantity": 2,
     }
-    orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[allocation])
+    reservations.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[allocation])
     by_warehouse = {each.warehouse_id: (each.status, units(each)) for each in fulfillments(order)}
     assert by_warehouse == {
         "wh_1": ("cancelled", {}),
@@ -62,14 +62,14 @@ def test_the_allocation_is_fixed_once_picking_has_started():
     order = order_in({"wh_1": 2}, {"wh_2": 3})
     reach(fulfillments(order)[0], "started")
     with pytest.raises(FulfillmentHasStarted):
-        orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[])
+        reservations.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[])
 
 
 def test_picking_cannot_start_before_a_new_reservation_is_planned():
     order = order_in({"wh_1": 2})
     fulfillment = fulfillments(order)[0]
     with as_rows():
-        orders.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[])
+        reservations.reserve_stock(order_id=order.id, reservation_id="res_2", allocations=[])
     with pytest.raises(ReactionsPending):
         services.start_fulfillment(fulfillment_id=fulfillment.id)
 
@@ -79,7 +79,7 @@ def test_a_cancelled_order_cancels_its_fulfillments(run_reactions):
     one, two = fulfillments(order)
     reach(one, "started")
     with as_rows():
-        orders.cancel_order(order_id=order.id, reason="customer_request")
+        lifecycle.cancel_order(order_id=order.id, reason="customer_request")
     with pytest.raises(OrderIsCancelled):
         pick(one)
     run_reactions()

@@ -12,8 +12,8 @@ from fulfillment.exceptions import (
     WarehouseRequired,
 )
 from orders import selectors as order_selectors
-from orders import services as orders
 from orders.exceptions import OrderOnHold
+from orders.services import lifecycle
 from tests.factories import LineFactory, OrderFactory, write_off
 from tests.fulfillment.factories import (
     PACKAGE,
@@ -66,17 +66,17 @@ class TestStarting:
     def test_an_order_on_hold_cannot_start(self, run_reactions):
         order = order_in({"wh_1": 2})
         fulfillment = fulfillments(order)[0]
-        orders.hold_order(order_id=order.id, reason="fraud")
+        lifecycle.hold_order(order_id=order.id, reason="fraud")
         with pytest.raises(OrderOnHold, match="on hold"):
             services.start_fulfillment(fulfillment_id=fulfillment.id)
-        orders.release_order(order_id=order.id)
+        lifecycle.release_order(order_id=order.id)
         services.start_fulfillment(fulfillment_id=fulfillment.id)
 
     def test_a_hold_after_the_start_does_not_stop_processing(self, run_reactions):
         order = order_in({"wh_1": 2})
         run_reactions()
         reach(fulfillments(order)[0], "started")
-        orders.hold_order(order_id=order.id, reason="fraud")
+        lifecycle.hold_order(order_id=order.id, reason="fraud")
         run_reactions()
         assert order_selectors.get(order.id).status == "processing"
 

@@ -6,7 +6,7 @@ import pypdf
 import pytest
 
 from fulfillment import selectors
-from orders import services as orders
+from orders.services import lifecycle
 from tests.fulfillment.factories import (
     PACKAGE,
     FulfillmentFactory,
@@ -67,7 +67,7 @@ def test_errors_have_codes_and_allowed_actions(api):
     assert weightless["errors"] == {"packages[0].weight": ["The value must be greater than 0."]}
     same = {"warehouse_id": "wh_1", "items": [{"order_item_id": item, "quantity": 1}]}
     assert post(api, fulfillment, "move", same, 422)["code"] == "other_warehouse"
-    orders.cancel_order(order_id=fulfillment.order_id, reason="fraud")
+    lifecycle.cancel_order(order_id=fulfillment.order_id, reason="fraud")
     late = post(api, fulfillment, "picks", pick, 409)
     assert late["code"] == "order_cancelled"
 
@@ -155,7 +155,7 @@ def test_the_units_of_a_cancelled_order_are_listed_until_they_are_back_on_the_sh
 def test_the_printed_lists_show_a_hold(api):
     order = order_in({"wh_1": 2}, {"wh_2": 1})
     packed, open_ = reach(fulfillments(order)[0], "packed"), fulfillments(order)[1]
-    orders.hold_order(order_id=order.id, reason="address", note="No such street.")
+    lifecycle.hold_order(order_id=order.id, reason="address", note="No such street.")
     for path in (f"{packed.id}/packing-slip", f"{open_.id}/pick-list"):
         text = text_of(api.get(f"{URL}/{path}"))
         assert "ON HOLD" in text

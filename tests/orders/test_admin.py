@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from orders import selectors, services
+from orders import selectors
 from orders.models import Order, Policy
+from orders.services import lifecycle
 from tests.factories import OrderFactory, cancel, order_of, ship, write_off
 from tests.log import event_data, event_names, latest_number
 
@@ -30,8 +31,8 @@ def buttons(client, order):
     [
         ("pending", ["Place order", "Cancel order", "Hold order"]),
         ("placed", ["Record reservation", "Cancel order", "Hold order"]),
-        ("confirmed", ["Record reservation", "Cancel order", "Write off units", "Hold order"]),
-        ("processing", ["Cancel order", "Record reservation", "Write off units", "Hold order"]),
+        ("confirmed", ["Record reservation", "Cancel order", "Hold order", "Write off units"]),
+        ("processing", ["Cancel order", "Record reservation", "Hold order", "Write off units"]),
         ("shipped", []),
         ("delivered", []),
         ("cancelled", []),
@@ -242,7 +243,7 @@ def test_a_hold_shows_who_and_why_and_is_released(operator):
     listed = client.get(reverse("admin:orders_order_changelist"), {"queue": "held"})
     assert [row.pk for row in listed.context["cl"].result_list] == [order.id]
     cancelled = OrderFactory()
-    services.hold_order(order_id=cancelled.id, reason="fraud")
+    lifecycle.hold_order(order_id=cancelled.id, reason="fraud")
     cancel(cancelled)
     listed = client.get(reverse("admin:orders_order_changelist"), {"queue": "held"})
     assert [row.pk for row in listed.context["cl"].result_list] == [order.id], (
@@ -278,7 +279,7 @@ def test_the_page_shows_lines_with_their_quantities_and_the_timeline(operator):
     order = order_of(3, 2, status="processing")
     ship(order, units={order.lines[0].id: 2})
     write_off(order, 1, 1)
-    services.hold_order(order_id=order.id, reason="address")
+    lifecycle.hold_order(order_id=order.id, reason="address")
     response = operator().get(page(order))
     entries = response.context["timeline"]
     assert [entry.event.name for entry in entries] == list(reversed(event_names(order)))

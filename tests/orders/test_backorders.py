@@ -7,7 +7,7 @@ import pytest
 from config.core.exceptions import DomainError
 from events.aggregate import InvalidTransition
 from fulfillment import services as fulfillment
-from orders import selectors, services
+from orders import selectors
 from orders.exceptions import (
     FulfillmentHasStarted,
     OtherReservation,
@@ -15,6 +15,7 @@ from orders.exceptions import (
     TooManyUnits,
 )
 from orders.models import Order, Policy
+from orders.services import goods, reservations
 from shipments.services import creation, lifecycle
 from tests.factories import cancel, order_of, pay, write_off
 from tests.fulfillment.factories import fulfillments, pick_all, reach, short
@@ -34,7 +35,7 @@ def reserve(order, reservation_id, *places):
         {"order_item_id": order.lines[line].id, "warehouse_id": warehouse, "quantity": count}
         for line, warehouse, count in places
     ]
-    return services.reserve_stock(
+    return reservations.reserve_stock(
         order_id=order.id, reservation_id=reservation_id, allocations=allocations
     )
 
@@ -184,7 +185,7 @@ def test_a_correction_names_some_units_and_no_more_than_there_are():
 
 class TestRejectionOfAFurtherReservation:
     def reject(self, order, reservation_id):
-        return services.reject_reservation(order_id=order.id, reservation_id=reservation_id)
+        return reservations.reject_reservation(order_id=order.id, reservation_id=reservation_id)
 
     def test_the_backordered_units_are_written_off_and_refunded_once(self):
         order = partly_reserved()
@@ -204,6 +205,14 @@ class TestRejectionOfAFurtherReservation:
         assert selectors.get(order.id).status == "processing"
         self.reject(order, "res_2")
         assert selectors.get(order.id).status == "delivered"
+
+    def test_one_that_was_replaced_is_not_rejected(self):
+        order = order_of(3, status="placed")
+        reserve(order, "res_0", (0, "wh_1", 3))
+        reserve(order, "res_1", (0, "wh_1", 1))
+        pay(order)
+        with pytest.raises(OtherReservation, match="res_0 was replaced by res_1"):
+            self.reject(order, "res_0")
 
     def test_one_that_the_order_holds_is_not_rejected(self):
         order = partly_reserved()
@@ -327,7 +336,7 @@ def test_a_short_unit_that_is_given_up_is_no_backordered_one():
 def test_the_order_can_be_cancelled_by_writing_off_everything():
     order = partly_reserved()
     units = {line.id: line.quantity for line in order.lines}
-    services.write_off_units(order_id=order.id, units=units, reason="out_of_stock")
+    goods.write_off_units(order_id=order.id, units=units, reason="out_of_stock")
     order = selectors.get(order.id)
     assert (order.status, planned(order)) == ("cancelled", {})
     assert event_data(order, "order.units_written_off")["amount"] == "125.00"

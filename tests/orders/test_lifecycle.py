@@ -7,8 +7,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from config.core.exceptions import DomainError
-from orders import services
 from orders.models import Order
+from orders.services import goods, lifecycle, reservations
 from payments.models import Payment
 from tests import factories
 from tests.factories import OrderFactory
@@ -31,37 +31,37 @@ def allocations(order):
 def confirm(order):
     """Confirm the order by the payment that paid it, if there is one."""
     payment_id = Payment.objects.filter(order=order).values_list("pk", flat=True).first()
-    services.confirm_order(order_id=order.id, payment_id=payment_id)
+    lifecycle.confirm_order(order_id=order.id, payment_id=payment_id)
 
 
 COMMANDS = {
-    "place": lambda o: services.place_order(order_id=o.id),
-    "reserve": lambda o: services.reserve_stock(
+    "place": lambda o: lifecycle.place_order(order_id=o.id),
+    "reserve": lambda o: reservations.reserve_stock(
         order_id=o.id, reservation_id="res_1", allocations=allocations(o)
     ),
-    "extend the reservation": lambda o: services.extend_reservation(
+    "extend the reservation": lambda o: lifecycle.extend_reservation(
         order_id=o.id, until=timezone.now() + timedelta(days=7)
     ),
     "confirm": confirm,
     "cancel": factories.cancel,
-    "hold": lambda o: services.hold_order(order_id=o.id, reason="fraud"),
-    "release": lambda o: services.release_order(order_id=o.id),
+    "hold": lambda o: lifecycle.hold_order(order_id=o.id, reason="fraud"),
+    "release": lambda o: lifecycle.release_order(order_id=o.id),
     "start": factories.start,
     "ship one": lambda o: factories.ship(o, "ship_2", units=units(o, 1)),
     "ship all": lambda o: factories.ship(o, "ship_2", units=units(o, 2)),
     "ship the same shipment": lambda o: factories.ship(o, "ship_1", units=units(o, 2)),
     "deliver": factories.deliver,
-    "reopen": lambda o: services.reopen_units(
+    "reopen": lambda o: goods.reopen_units(
         order_id=o.id, shipment_id="ship_1", units=units(o, 2), warehouse_id="wh_1"
     ),
-    "write off one": lambda o: services.write_off_units(
+    "write off one": lambda o: goods.write_off_units(
         order_id=o.id, units=units(o, 1), reason="out_of_stock"
     ),
-    "write off all": lambda o: services.write_off_units(
+    "write off all": lambda o: goods.write_off_units(
         order_id=o.id, units=units(o, 2), reason="out_of_stock"
     ),
-    "record a return": lambda o: services.record_returned_units(order_id=o.id, units=units(o, 1)),
-    "release units": lambda o: services.release_written_off_units(order_id=o.id),
+    "record a return": lambda o: goods.record_returned_units(order_id=o.id, units=units(o, 1)),
+    "release units": lambda o: goods.release_written_off_units(order_id=o.id),
 }
 RESERVED = ("same", ["order.reserved"])
 CANCELLED = ("cancelled", ["order.cancelled"])
@@ -200,8 +200,8 @@ ALLOWED = {
     "pending": ["place", "cancel", "hold"],
     "placed": ["reservation", "cancel", "hold"],
     "paid": ["reservation", "cancel", "hold"],
-    "confirmed": ["reservation", "cancel", "write-off", "hold"],
-    "processing": ["cancel", "reservation", "write-off", "hold"],
+    "confirmed": ["reservation", "cancel", "hold", "write-off"],
+    "processing": ["cancel", "reservation", "hold", "write-off"],
     "shipped": [],
     "delivered": [],
     "cancelled": [],

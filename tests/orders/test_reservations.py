@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from config.core import request_context
 from events.aggregate import InvalidTransition
-from orders import selectors, services
+from orders import selectors
 from orders.exceptions import (
     AllocatedTwice,
     AmbiguousVariant,
@@ -20,6 +20,7 @@ from orders.exceptions import (
     UnknownOrderItem,
 )
 from orders.models import Order, Policy
+from orders.services import lifecycle, reservations
 from tests.factories import LineFactory, OrderFactory, cancel, confirm, order_of, pay, write_off
 from tests.log import event_data, event_names, latest_number
 
@@ -32,7 +33,7 @@ class TestReservation:
             {"order_item_id": order.lines[line].id, "warehouse_id": warehouse, "quantity": count}
             for line, warehouse, count in places
         ]
-        return services.reserve_stock(
+        return reservations.reserve_stock(
             order_id=order.id, reservation_id=reservation_id, allocations=allocations
         )
 
@@ -69,7 +70,7 @@ class TestReservation:
             self.reserve(order, (0, "wh_1", 1), (0, "wh_2", 2))
         foreign = {"order_item_id": "item_x", "warehouse_id": "wh_1", "quantity": 1}
         with pytest.raises(UnknownOrderItem):
-            services.reserve_stock(order_id=order.id, reservation_id="r", allocations=[foreign])
+            reservations.reserve_stock(order_id=order.id, reservation_id="r", allocations=[foreign])
         assert selectors.get(order.id).reservation_id is None
 
     def test_an_allocation_may_name_the_variant_of_a_line(self):
@@ -78,7 +79,7 @@ class TestReservation:
             {"variant_id": "var_1", "warehouse_id": "wh_2", "quantity": 1},
             {"order_item_id": order.lines[0].id, "warehouse_id": "wh_1", "quantity": 2},
         ]
-        services.reserve_stock(order_id=order.id, reservation_id="r", allocations=allocations)
+        reservations.reserve_stock(order_id=order.id, reservation_id="r", allocations=allocations)
         lines = selectors.get(order.id).lines
         assert [line.by_warehouse() for line in lines] == [{"wh_1": 2}, {"wh_2": 1}]
 
@@ -86,17 +87,19 @@ class TestReservation:
         order = OrderFactory(items=[LineFactory(variant_id="var_1") for _ in range(2)])
         allocation = {"variant_id": "var_1", "warehouse_id": "wh_1", "quantity": 2}
         with pytest.raises(AmbiguousVariant, match="2 lines of var_1: name one by order_item_id"):
-            services.reserve_stock(order_id=order.id, reservation_id="r", allocations=[allocation])
+            reservations.reserve_stock(
+                order_id=order.id, reservation_id="r", allocations=[allocation]
+            )
         other = {**allocation, "variant_id": "var_x"}
         with pytest.raises(UnknownOrderItem, match="no item of var_x"):
-            services.reserve_stock(order_id=order.id, reservation_id="r", allocations=[other])
+            reservations.reserve_stock(order_id=order.id, reservation_id="r", allocations=[other])
 
     def test_a_line_cannot_be_allocated_twice_to_one_warehouse(self):
         order = order_of(2, status="placed")
         by_variant = {"variant_id": "var_0", "warehouse_id": "wh_1", "quantity": 1}
         by_line = {"order_item_id": order.lines[0].id, "warehouse_id": "wh_1", "quantity": 1}
         with pytest.raises(AllocatedTwice):
-            services.reserve_stock(
+            reservations.reserve_stock(
                 order_id=order.id, reservation_id="r", allocations=[by_variant, by_line]
             )
 
@@ -105,10 +108,10 @@ class TestReservation:
         self.reserve(order, (0, "wh_1", 2), reservation_id="res_0")
         self.reserve(order, (0, "wh_2", 2), reservation_id="res_1")
         with pytest.raises(OtherReservation, match="holds the reservation res_1, not res_0"):
-            services.reject_reservation(order_id=order.id, reservation_id="res_0")
+            reservations.reject_reservation(order_id=order.id, reservation_id="res_0")
         with pytest.raises(OtherReservation, match="reservation_id is required"):
-            services.reject_reservation(order_id=order.id)
-        rejected = services.reject_reservation(order_id=order.id, reservation_id="res_1")
+            reservations.reject_reservation(order_id=order.id)
+        rejected = reservations.reject_reservation(order_id=order.id, reservation_id="res_1")
         assert rejected.cancellation_reason == "out_of_stock"
 
     def test_a_late_repeat_of_a_replaced_reservation_is_refused(self):
@@ -121,7 +124,7 @@ class TestReservation:
         assert (order.reservation_id, order.lines[0].by_warehouse()) == ("res_1", {"wh_2": 2})
 
     def test_a_rejection_may_name_a_reservation_that_was_never_made(self):
-        order = services.reject_reservation(order_id=OrderFactory().id, reservation_id="res_0")
+        order = reservations.reject_reservation(order_id=OrderFactory().id, reservation_id="res_0")
         assert order.is_cancelled()
 
     def test_a_cancelled_order_refuses_inventory(self):
@@ -129,16 +132,16 @@ class TestReservation:
         with pytest.raises(OrderIsCancelled):
             self.reserve(order, (0, "wh_1", 2))
         with pytest.raises(OrderIsCancelled):
-            services.reject_reservation(order_id=order.id)
+            reservations.reject_reservation(order_id=order.id)
 
     def test_a_rejection_cancels_the_order_once(self):
         order = OrderFactory()
         for _ in range(2):
-            services.reject_reservation(order_id=order.id, note="sold out")
+            reservations.reject_reservation(order_id=order.id, note="sold out")
         assert event_names(order).count("order.cancelled") == 1
         assert event_data(order, "order.cancelled")["cancellation_reason"] == "out_of_stock"
         with pytest.raises(InvalidTransition, match="it is pending"):
-            services.reject_reservation(order_id=OrderFactory(status="pending").id)
+            reservations.reject_reservation(order_id=OrderFactory(status="pending").id)
 
     def test_the_largest_accepted_order_can_be_confirmed_and_cancelled(self):
         """All ids have their maximum length, and each unit comes from another warehouse."""
@@ -173,7 +176,9 @@ class TestConfirmingOnlyWhatIsReserved:
             {"order_item_id": line.id, "warehouse_id": "wh_1", "quantity": line.quantity}
             for line in order.lines
         ]
-        services.reserve_stock(order_id=order.id, reservation_id="res_1", allocations=allocations)
+        reservations.reserve_stock(
+            order_id=order.id, reservation_id="res_1", allocations=allocations
+        )
 
     def test_a_paid_order_waits_for_its_reservation(self, run_reactions):
         order = OrderFactory()
@@ -199,7 +204,7 @@ class TestConfirmingOnlyWhatIsReserved:
         first = pay(order)
         policy.reservation = "optional"
         policy.save()
-        services.confirm_order(order_id=order.id, payment_id="pay_second")
+        lifecycle.confirm_order(order_id=order.id, payment_id="pay_second")
         waiting = selectors.get(order.id)
         assert (waiting.status, waiting.payment_id) == ("paid", first.id)
         self.reserve(order)
@@ -218,7 +223,9 @@ class TestConfirmingOnlyWhatIsReserved:
         order = order_of(2, 1, status=status)
         allocations = [{"variant_id": "var_0", "warehouse_id": "wh_1", "quantity": 2}]
         with pytest.raises(PartialReservation, match=f"1 units of {order.id} are not reserved"):
-            services.reserve_stock(order_id=order.id, reservation_id="r", allocations=allocations)
+            reservations.reserve_stock(
+                order_id=order.id, reservation_id="r", allocations=allocations
+            )
         order = selectors.get(order.id)
         assert (order.status, order.reservation_id) == (status, None)
 
@@ -228,7 +235,7 @@ class TestConfirmingOnlyWhatIsReserved:
         pay(order)
         write_off(order, 1, 1)
         allocations = [{"variant_id": "var_0", "warehouse_id": "wh_1", "quantity": 2}]
-        services.reserve_stock(order_id=order.id, reservation_id="r", allocations=allocations)
+        reservations.reserve_stock(order_id=order.id, reservation_id="r", allocations=allocations)
         assert selectors.get(order.id).reservation_id == "r"
 
     @pytest.mark.parametrize("rule", ["required", "backorder"])
@@ -239,13 +246,28 @@ class TestConfirmingOnlyWhatIsReserved:
         policy.save()
         order = order_of(2, 1, status="placed")
         allocations = [{"variant_id": "var_0", "warehouse_id": "wh_1", "quantity": 2}]
-        services.reserve_stock(order_id=order.id, reservation_id="r", allocations=allocations)
+        reservations.reserve_stock(order_id=order.id, reservation_id="r", allocations=allocations)
         policy.reservation = rule
         policy.save()
         pay(order)
         assert selectors.get(order.id).status == "paid"
         self.reserve(order)
         assert selectors.get(order.id).status == "confirmed"
+
+    def test_a_repeated_answer_confirms_under_a_policy_that_accepts_it(self, policy):
+        policy.reservation = "optional"
+        policy.save()
+        order = order_of(3, status="placed")
+        places = [{"variant_id": "var_0", "warehouse_id": "wh_1", "quantity": 2}]
+        answer = {"order_id": order.id, "reservation_id": "res_1", "allocations": places}
+        reservations.reserve_stock(**answer)
+        policy.reservation = "backorder"
+        policy.save()
+        pay(order)
+        assert selectors.get(order.id).status == "paid"
+        reservations.reserve_stock(**answer)
+        order = selectors.get(order.id)
+        assert (order.status, order.lines[0].backordered) == ("confirmed", 1)
 
     def test_a_free_order_waits_too(self, run_reactions):
         order = OrderFactory(discount={"amount": Decimal(50)})
@@ -258,20 +280,20 @@ class TestConfirmingOnlyWhatIsReserved:
     def test_it_does_not_expire(self):
         order = OrderFactory(discount={"amount": Decimal(50)})
         after = order.reservation_expires_at + timedelta(days=1)
-        assert services.expire_unpaid_orders(now=after) == 0
+        assert lifecycle.expire_unpaid_orders(now=after) == 0
 
     def test_it_is_cancelled_and_refunded_if_inventory_rejects_it(self, run_reactions):
         order = OrderFactory(status="paid")
-        services.reject_reservation(order_id=order.id)
+        reservations.reject_reservation(order_id=order.id)
         run_reactions()
         assert event_data(order, "order.cancelled")["refund_required"]
         assert event_data(order, "refund.requested")["amount"] == "50.00"
 
     def hold(self, order):
         due = Order.objects.get(pk=order.id).reservation_due_at
-        assert services.hold_unreserved_orders(now=due - timedelta(seconds=1)) == 0
-        assert services.hold_unreserved_orders(now=due) == 1
-        assert services.hold_unreserved_orders(now=due) == 0
+        assert lifecycle.hold_unreserved_orders(now=due - timedelta(seconds=1)) == 0
+        assert lifecycle.hold_unreserved_orders(now=due) == 1
+        assert lifecycle.hold_unreserved_orders(now=due) == 0
         held = Order.objects.get(pk=order.id)
         assert (held.status, held.hold_reason) == ("paid", "reservation")
 
@@ -300,7 +322,7 @@ class TestConfirmingOnlyWhatIsReserved:
         order = OrderFactory(status="paid")
         self.hold(order)
         with request_context.use(actor="olga"):
-            services.release_order(order_id=order.id)
+            lifecycle.release_order(order_id=order.id)
         assert event_data(order, "order.released")["released_by"] == "olga"
         assert event_data(order, "order.confirmed")["reservation_id"] is None
         run_reactions()
@@ -309,8 +331,8 @@ class TestConfirmingOnlyWhatIsReserved:
     def test_a_hold_of_an_operator_does_not_end_with_the_answer(self, run_reactions):
         order = OrderFactory(status="paid")
         with request_context.use(actor="olga"):
-            services.hold_order(order_id=order.id, reason="fraud")
-        assert services.hold_unreserved_orders(now=order.reservation_due_at) == 0
+            lifecycle.hold_order(order_id=order.id, reason="fraud")
+        assert lifecycle.hold_unreserved_orders(now=order.reservation_due_at) == 0
         self.reserve(order)
         run_reactions()
         order = selectors.get(order.id)
@@ -319,7 +341,7 @@ class TestConfirmingOnlyWhatIsReserved:
     def test_releasing_the_hold_of_an_operator_does_not_confirm_it(self):
         order = OrderFactory(status="paid")
         with request_context.use(actor="olga"):
-            services.hold_order(order_id=order.id, reason="reservation")
-        services.release_order(order_id=order.id)
+            lifecycle.hold_order(order_id=order.id, reason="reservation")
+        lifecycle.release_order(order_id=order.id)
         assert selectors.get(order.id).status == "paid"
         self.hold(order)

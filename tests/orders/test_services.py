@@ -10,7 +10,7 @@ from django.utils import timezone
 from config.core import request_context
 from events.aggregate import InvalidTransition
 from events.models import EventRecord
-from orders import selectors, services
+from orders import selectors
 from orders.exceptions import (
     NoItems,
     NotFullyPaid,
@@ -18,6 +18,8 @@ from orders.exceptions import (
     UnknownShipment,
 )
 from orders.models import Order, OrderItem, Policy
+from orders.services import goods
+from orders.services import lifecycle as order_lifecycle
 from tests.factories import (
     LineFactory,
     OrderFactory,
@@ -35,7 +37,7 @@ pytestmark = pytest.mark.django_db
 
 def reopen(order, quantity):
     units = {order.lines[0].id: quantity}
-    return services.reopen_units(
+    return goods.reopen_units(
         order_id=order.id, shipment_id="ship_1", units=units, warehouse_id="wh_1"
     )
 
@@ -72,15 +74,15 @@ class TestPlacing:
         order = OrderFactory(payment_method="manual")
         assert event_data(order, "order.placed")["reservation_ttl_minutes"] == 7 * 24 * 60
         almost = order.placed_at + timedelta(days=7, seconds=-1)
-        assert services.expire_unpaid_orders(now=almost) == 0
-        assert services.expire_unpaid_orders(now=order.placed_at + timedelta(days=7)) == 1
+        assert order_lifecycle.expire_unpaid_orders(now=almost) == 0
+        assert order_lifecycle.expire_unpaid_orders(now=order.placed_at + timedelta(days=7)) == 1
 
     def test_the_payment_method_can_be_chosen_until_the_order_is_placed(self):
         order = OrderFactory(status="pending", payment_method="stripe")
-        order = services.place_order(order_id=order.id, payment_method="manual")
+        order = order_lifecycle.place_order(order_id=order.id, payment_method="manual")
         assert order.payment_method == "manual"
         assert event_data(order, "order.placed")["reservation_ttl_minutes"] == 7 * 24 * 60
-        order = services.place_order(order_id=order.id, payment_method="stripe")
+        order = order_lifecycle.place_order(order_id=order.id, payment_method="stripe")
         assert order.payment_method == "manual", "Inventory has the days of a transfer"
 
     def test_an_order_needs_an_address_unless_it_is_collected_in_a_shop(self):
@@ -105,14 +107,14 @@ class TestConfirming:
         order = OrderFactory()
         captured = r"Only 0\.00 of 50\.00 USD is captured"
         with pytest.raises(NotFullyPaid, match=captured), transaction.atomic():
-            services.confirm_order(order_id=order.id, payment_id="pay_1")
+            order_lifecycle.confirm_order(order_id=order.id, payment_id="pay_1")
         confirm(order)
         assert event_data(order, "order.confirmed")["payment_id"].startswith("pay_")
 
     def test_a_second_payment_does_not_confirm_it_again(self):
         order = OrderFactory(status="confirmed")
         with pytest.raises(InvalidTransition):
-            services.confirm_order(order_id=order.id, payment_id="pay_2")
+            order_lifecycle.confirm_order(order_id=order.id, payment_id="pay_2")
 
 
 class TestCancelling:
@@ -153,7 +155,7 @@ class TestCancelling:
     def test_units_that_an_operator_released_are_not_released_again(self):
         order = order_of(2, 1, status="confirmed")
         write_off(order, 0, 1)
-        services.release_written_off_units(order_id=order.id)
+        goods.release_written_off_units(order_id=order.id)
         cancel(order)
         released = event_data(order, "order.cancelled")["stock_to_release"]
         assert [item["quantity"] for item in released] == [1, 1]
@@ -175,22 +177,22 @@ class TestHolding:
     def test_the_actor_holds_the_order(self):
         order = OrderFactory(status="confirmed")
         with request_context.use(actor="user_1"):
-            services.hold_order(order_id=order.id, reason="fraud", note="odd address")
+            order_lifecycle.hold_order(order_id=order.id, reason="fraud", note="odd address")
         order.refresh_from_db()
         assert (order.status, order.held_by, order.hold_note) == (
             "confirmed",
             "user_1",
             "odd address",
         )
-        assert services.release_order(order_id=order.id).held_at is None
+        assert order_lifecycle.release_order(order_id=order.id).held_at is None
 
     def test_a_repeated_hold_records_nothing_and_another_is_refused(self):
         order = OrderFactory()
-        services.hold_order(order_id=order.id, reason="fraud")
+        order_lifecycle.hold_order(order_id=order.id, reason="fraud")
         before = latest_number()
-        services.hold_order(order_id=order.id, reason="fraud")
+        order_lifecycle.hold_order(order_id=order.id, reason="fraud")
         with pytest.raises(InvalidTransition):
-            services.hold_order(order_id=order.id, reason="address")
+            order_lifecycle.hold_order(order_id=order.id, reason="address")
         assert event_names(order, after=before) == []
 
 
@@ -204,7 +206,7 @@ class TestExpiry:
             cancel_(self, **kwargs)
 
         monkeypatch.setattr(Order, "cancel", fail)
-        assert services.expire_unpaid_orders(now=order.reservation_expires_at) == 1
+        assert order_lifecycle.expire_unpaid_orders(now=order.reservation_expires_at) == 1
         assert broken.id in caplog.text
         assert event_names(order)[-1] == "order.cancelled"
 
@@ -213,9 +215,9 @@ class TestExpiry:
         other = OrderFactory(organization_id="org_2")
         now = expired.reservation_expires_at
         early = now - timedelta(seconds=1)
-        assert services.expire_unpaid_orders(now=early, organization_id="org_1") == 0
-        assert services.expire_unpaid_orders(now=now, organization_id="org_1") == 1
-        assert services.expire_unpaid_orders(now=now, organization_id="org_1") == 0
+        assert order_lifecycle.expire_unpaid_orders(now=early, organization_id="org_1") == 0
+        assert order_lifecycle.expire_unpaid_orders(now=now, organization_id="org_1") == 1
+        assert order_lifecycle.expire_unpaid_orders(now=now, organization_id="org_1") == 0
         assert (
             event_data(expired, "order.cancelled")["cancellation_reason"] == "reservation_expired"
         )
@@ -227,9 +229,9 @@ class TestExpiry:
         settings.PENDING_ORDER_DAYS = 3
         pending, placed = OrderFactory(status="pending"), OrderFactory()
         now = pending.created_at + timedelta(days=3)
-        assert services.expire_pending_orders(now=now - timedelta(seconds=1)) == 0
-        assert services.expire_pending_orders(now=now) == 1
-        assert services.expire_pending_orders(now=now) == 0
+        assert order_lifecycle.expire_pending_orders(now=now - timedelta(seconds=1)) == 0
+        assert order_lifecycle.expire_pending_orders(now=now) == 1
+        assert order_lifecycle.expire_pending_orders(now=now) == 0
         cancelled = event_data(pending, "order.cancelled")
         assert (cancelled["cancellation_reason"], cancelled["cancelled_by"]) == ("other", "system")
         assert cancelled["stock_to_release"] == []
@@ -243,9 +245,9 @@ class TestExpiry:
             OrderFactory(status="pending", organization_id="org_2"),
         )
         now = second.created_at + timedelta(days=2)
-        assert services.expire_pending_orders(now=now) == 1
+        assert order_lifecycle.expire_pending_orders(now=now) == 1
         assert event_names(second)[-1] == "order.cancelled"
-        assert services.expire_pending_orders(now=first.created_at + timedelta(days=30)) == 1
+        assert order_lifecycle.expire_pending_orders(now=first.created_at + timedelta(days=30)) == 1
 
 
 class TestAmounts:
@@ -396,7 +398,7 @@ class TestWritingOff:
         write_off(order, 0, 1)
         write_off(order, 0, 1)
         assert len(selectors.unreleased_write_offs(order)) == 2
-        services.release_written_off_units(order_id=order.id)
+        goods.release_written_off_units(order_id=order.id)
         assert event_data(order, "order.units_released")["items"] == [
             {
                 "order_item_id": order.lines[0].id,
@@ -424,8 +426,8 @@ class TestReturns:
     def test_no_more_units_are_returned_than_were_delivered(self):
         order = OrderFactory(status="delivered")
         one = {order.lines[0].id: 1}
-        services.record_returned_units(order_id=order.id, units=one)
-        order = services.record_returned_units(order_id=order.id, units=one)
+        goods.record_returned_units(order_id=order.id, units=one)
+        order = goods.record_returned_units(order_id=order.id, units=one)
         assert order.status == "delivered"
         with pytest.raises(TooManyUnits):
-            services.record_returned_units(order_id=order.id, units=one)
+            goods.record_returned_units(order_id=order.id, units=one)

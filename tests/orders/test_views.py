@@ -7,8 +7,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from events.models import EventRecord
-from orders import services
 from orders.models import Policy
+from orders.services import goods, lifecycle
 from tests.factories import ADDRESS, OrderFactory, order_of, write_off
 from tests.log import event_names
 
@@ -231,7 +231,7 @@ def test_orders_with_written_off_units_are_filtered(api):
         ]
 
     assert (listed("true"), listed("false")) == ([order.id], [])
-    services.release_written_off_units(order_id=order.id)
+    goods.release_written_off_units(order_id=order.id)
     assert (listed("true"), listed("false")) == ([], [order.id])
 
 
@@ -253,7 +253,7 @@ def test_derived_statuses(api, status, derived):
 def test_orders_are_filtered(api):
     one = OrderFactory(customer_id="cust_1", local_id="local_1")
     two = OrderFactory(customer_id="cust_2", status="confirmed")
-    services.hold_order(order_id=two.id, reason="fraud")
+    lifecycle.hold_order(order_id=two.id, reason="fraud")
     OrderFactory(organization_id="org_2")
 
     def ids(**query):

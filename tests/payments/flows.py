@@ -6,8 +6,8 @@ from typing import Any
 from django.test import Client
 from django.utils import timezone
 
-from orders import services as orders
 from orders.models import Order
+from orders.services import lifecycle
 from payments import selectors, tasks
 from payments.gateways import PaymentResult
 from payments.models import Payment, PaymentAccount
@@ -29,7 +29,7 @@ def start(token: str | None = None, **order: Any) -> Payment:
     connect()
     payment = start_payment(OrderFactory(**order), method="stripe", token=token)
     if payment.applies_to_order:
-        orders.confirm_order(order_id=payment.order_id, payment_id=payment.id)
+        lifecycle.confirm_order(order_id=payment.order_id, payment_id=payment.id)
     return payment
 
 
@@ -72,5 +72,5 @@ def run_timer(hours: int = 5) -> None:
 
 def expire(payment: Payment) -> str:
     """Expire unpaid orders an hour from now, and return the status of the payment's order."""
-    orders.expire_unpaid_orders(now=timezone.now() + timedelta(hours=1))
+    lifecycle.expire_unpaid_orders(now=timezone.now() + timedelta(hours=1))
     return str(Order.objects.get(pk=payment.order_id).status)

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from orders import services as orders
 from orders.models import Order
+from orders.services import lifecycle
 from payments import selectors
 from payments.models import Payment
 from payments.services import capture, gateway, refunds
@@ -120,7 +120,7 @@ def test_a_webhook_and_the_expiry_timer_end_in_one_outcome(stripe_peer, run_reac
                 for _ in range(n % 10):  # so that it is now the first, now the second
                     Order.objects.count()
                 # At this moment, this order has expired and no later one.
-                orders.expire_unpaid_orders(now=deadlines[payment.order_id])
+                lifecycle.expire_unpaid_orders(now=deadlines[payment.order_id])
 
     at_once(2, race)
     run_reactions()

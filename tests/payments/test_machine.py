@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from config.core.exceptions import DomainError
 from events.models import EventRecord
-from orders import services as orders
+from orders.services import lifecycle
 from payments import selectors
 from payments.gateways import PaymentResult, RefundResult, WebhookEvent
 from payments.models import Payment, Refund
@@ -85,7 +85,7 @@ class Life(RuleBasedStateMachine):
     @rule(data=st.data())
     def confirm_the_order(self, data):
         if payment := self.some(data):
-            self.ask(orders.confirm_order, order_id=self.order.id, payment_id=payment.id)
+            self.ask(lifecycle.confirm_order, order_id=self.order.id, payment_id=payment.id)
 
     @rule(data=st.data(), amount=AMOUNTS)
     def refund(self, data, amount):

@@ -10,9 +10,9 @@ from django.utils import timezone
 from config.core import request_context
 from events.aggregate import InvalidTransition
 from events.models import EventRecord
-from orders import services as orders
 from orders.exceptions import MismatchUnresolved
 from orders.models import Order, Policy
+from orders.services import lifecycle, reservations
 from payments import selectors
 from payments.exceptions import OrderNotPayable
 from payments.models import Payment
@@ -81,7 +81,7 @@ class TestApplying:
         capture.apply_payment(payment_id=payment.id)
         run_reactions()
         for days, expected in [(6, "placed"), (8, "cancelled")]:
-            orders.expire_unpaid_orders(now=timezone.now() + timedelta(days=days))
+            lifecycle.expire_unpaid_orders(now=timezone.now() + timedelta(days=days))
             assert status(payment)[0] == expected
         run_reactions()
         assert Payment.objects.get(pk=payment.pk).refunding == Decimal("20.50")
@@ -197,15 +197,15 @@ class TestReleasing:
 
     def test_a_hold_for_another_reason_is_not_released_before_it_either(self, run_reactions):
         order = OrderFactory()
-        orders.hold_order(order_id=order.id, reason="fraud")
+        lifecycle.hold_order(order_id=order.id, reason="fraud")
         payment = mismatched(order=order)
         run_reactions()
         with pytest.raises(MismatchUnresolved):
-            orders.release_order(order_id=order.id)
+            lifecycle.release_order(order_id=order.id)
         capture.apply_payment(payment_id=payment.id)
         run_reactions()
         assert status(payment) == ("confirmed", "fraud"), "the decision does not end that hold"
-        assert orders.release_order(order_id=order.id).held_at is None
+        assert lifecycle.release_order(order_id=order.id).held_at is None
 
     def test_the_hold_stays_while_another_mismatch_is_to_be_decided(self, run_reactions):
         first = mismatched()
@@ -225,16 +225,18 @@ class TestReleasing:
         late = start_payment(order)
         pay(order)
         due = Order.objects.get(pk=order.id).reservation_due_at
-        orders.hold_unreserved_orders(now=due)
+        lifecycle.hold_unreserved_orders(now=due)
         report(late, **captured(late, Decimal("50.01")))
         run_reactions()
         assert status(late) == ("paid", "reservation")
         places = [{"order_item_id": order.lines[0].id, "warehouse_id": "wh_1", "quantity": 2}]
         with request_context.use(actor="inventory"):
-            orders.reserve_stock(order_id=order.id, reservation_id="res_1", allocations=places)
+            reservations.reserve_stock(
+                order_id=order.id, reservation_id="res_1", allocations=places
+            )
         assert status(late) == ("confirmed", "payment")
         with pytest.raises(MismatchUnresolved):
-            orders.release_order(order_id=order.id)
+            lifecycle.release_order(order_id=order.id)
         refund(late, "50.01")
         run_reactions()
         assert status(late) == ("confirmed", None)

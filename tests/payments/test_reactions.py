@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from orders import services as orders
 from orders.models import Policy
+from orders.services import goods, lifecycle
 from payments import selectors
 from payments.exceptions import OrderNotConfirmed, OrderNotPayable
 from payments.models import Payment, PaymentAccount
@@ -26,7 +26,7 @@ def call_later(payment, after=timedelta(minutes=1)):
 
 
 def expire(order, after=timedelta(hours=1)):
-    orders.expire_unpaid_orders(now=timezone.now() + after)
+    lifecycle.expire_unpaid_orders(now=timezone.now() + after)
     order.refresh_from_db()
     return order.status
 
@@ -97,7 +97,7 @@ class TestPaying:
         order = OrderFactory()
         capture.start_payment(order_id=order.id, method="sandbox", token="tok_wrong_amount")
         with as_rows():
-            orders.cancel_order(order_id=order.id, reason="fraud")
+            lifecycle.cancel_order(order_id=order.id, reason="fraud")
         gateway.call_due_gateways(now=timezone.now() + timedelta(minutes=1))
         run_reactions()
         assert event_data(order, "refund.requested")["amount"] == "50.01"
@@ -169,15 +169,15 @@ class TestExpiry:
         }
         capture.abandon_payment(payment_id=payment.id)
         almost = order.reservation_expires_at - timedelta(seconds=1)
-        assert orders.expire_unpaid_orders(now=almost) == 0, "Inventory still has the stock"
-        assert orders.expire_unpaid_orders(now=order.reservation_expires_at) == 1
+        assert lifecycle.expire_unpaid_orders(now=almost) == 0, "Inventory still has the stock"
+        assert lifecycle.expire_unpaid_orders(now=order.reservation_expires_at) == 1
 
     def test_a_transfer_that_was_chosen_at_checkout_extends_nothing(self, run_reactions):
         order = OrderFactory(payment_method="manual")
         start_payment(order, method="manual")
         run_reactions()
         assert "order.reservation_extended" not in event_names(order)
-        assert orders.expire_unpaid_orders(now=order.reservation_expires_at) == 1
+        assert lifecycle.expire_unpaid_orders(now=order.reservation_expires_at) == 1
 
     def test_an_order_that_was_cancelled_meanwhile_waits_no_longer(self, run_reactions):
         order = OrderFactory()
@@ -249,7 +249,7 @@ class TestCancelling:
 
     def test_written_off_units_are_refunded(self, run_reactions):
         order = OrderFactory(status="confirmed")
-        orders.write_off_units(
+        goods.write_off_units(
             order_id=order.id, units={order.lines[0].id: 1}, reason="out_of_stock"
         )
         run_reactions()
@@ -259,7 +259,7 @@ class TestCancelling:
     def test_writing_off_all_units_refunds_everything(self, run_reactions):
         order = OrderFactory(status="confirmed", shipping={"cost": Decimal("9.90")})
         run_reactions()
-        orders.write_off_units(
+        goods.write_off_units(
             order_id=order.id, units={order.lines[0].id: 2}, reason="out_of_stock"
         )
         run_reactions()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orders import services as orders
+from orders.services import lifecycle
 from payments import selectors as payment_selectors
 from payments.models import Payment, Refund
 from payments.services import capture, gateway
@@ -36,7 +36,7 @@ def of_two_payments():
         smaller = "UPDATE payments_payment SET amount=30, captured=30 WHERE id = %s RETURNING id"
         Payment.objects.raw(smaller, [first.id])[0]
         second = factories.pay(order)
-    orders.confirm_order(order_id=order.id, payment_id=second.id)
+    lifecycle.confirm_order(order_id=order.id, payment_id=second.id)
     start(order), ship(order), deliver(order)
     row = request(order)
     approve(row)

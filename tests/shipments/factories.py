@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from fulfillment.models import Fulfillment
-from orders import services as orders
+from orders.services import lifecycle as order_lifecycle
 from shipments import selectors
 from shipments.models import Shipment
 from shipments.services import creation, label_purchase, labels, lifecycle
@@ -117,4 +117,4 @@ def long_ago(**given: Any) -> Shipment:
 def cancel_order(shipment: Shipment) -> None:
     """Cancel the order; the reactions to it stay pending."""
     with as_rows():
-        orders.cancel_order(order_id=shipment.order_id, reason="customer_request")
+        order_lifecycle.cancel_order(order_id=shipment.order_id, reason="customer_request")

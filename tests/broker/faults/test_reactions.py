@@ -9,7 +9,7 @@ from django.db import connection
 from events.models import Publication, Reaction
 from events.reactions import run_pending
 from fulfillment.models import Fulfillment
-from orders import services as orders
+from orders.services import lifecycle
 from tests.broker.conftest import publish, wait_until
 from tests.broker.faults.conftest import seconds_until
 from tests.broker.faults.deployment import grown
@@ -54,7 +54,7 @@ def test_held_back_reaction(prove):
     """The order's payment and cancellation go on; its fulfillments follow in order."""
     with no_fulfillments():
         order = OrderFactory(status="confirmed")
-        orders.cancel_order(order_id=order.id, reason="fraud")
+        lifecycle.cancel_order(order_id=order.id, reason="fraud")
     waiting = Reaction.objects.filter(stream=order.id, context="fulfillment").order_by("id")
     names = ["fulfillment.open_fulfillments", "fulfillment.cancel_fulfillments"]
     assert list(waiting.values_list("reaction", flat=True)) == names
