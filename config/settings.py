@@ -48,7 +48,7 @@ if not (DEBUG or ALLOWED_HOSTS):
 
 INSTALLED_APPS = [
     "config.admin",
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -60,7 +60,6 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_filters",
     "corsheaders",
-    "axes",
     "orders",
     "carts",
     "payments",
@@ -72,6 +71,10 @@ INSTALLED_APPS = [
     "config.core",
     "config.api",
     "config.devserver",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
 ]
 
 MIDDLEWARE = [
@@ -85,6 +88,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -438,11 +442,14 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = ["username", "ip_address"]
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "config.admin.logins.client_address"
-AXES_LOCKOUT_TEMPLATE = "console/locked_out.html"
+AXES_LOCKOUT_CALLABLE = "config.admin.logins.locked_out"
 AXES_ENABLE_ACCESS_FAILURE_LOG = True
 AXES_DISABLE_ACCESS_LOG = True  # successful logins are in the log of the process
 AXES_ENABLE_ADMIN = False  # its pages are not Unfold's
 AXES_VERBOSE = False
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code"]  # in what it logs and stores
+ADMIN_SECOND_FACTOR_REQUIRED = env.bool("ADMIN_SECOND_FACTOR_REQUIRED", default=False)
+OTP_TOTP_ISSUER = theme.SETTINGS["SITE_TITLE"]
 LOGIN_FAILURES_KEEP_DAYS = env.int("LOGIN_FAILURES_KEEP_DAYS", default=90)
 
 # Defaults of rules. A Policy row of a context overrides them for one organization.

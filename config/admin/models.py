@@ -2,7 +2,6 @@
 
 from django.contrib.auth.models import Group
 from django.db import models
-from django.utils.translation import gettext_lazy as _
 
 
 class GroupOrganization(models.Model):
@@ -11,17 +10,7 @@ class GroupOrganization(models.Model):
     group = models.OneToOneField(
         Group, models.CASCADE, primary_key=True, related_name="organization"
     )
-    organization_id = models.CharField(
-        _("organization id"),
-        max_length=64,
-        help_text=_(
-            "Members see this organization, and the group's permissions count in it only. Leave it "
-            "blank for a role, whose permissions count in all organizations of its members."
-        ),
-    )
-
-    class Meta:
-        verbose_name = verbose_name_plural = _("organization")
+    organization_id = models.CharField(max_length=64)
 
     def __str__(self) -> str:
         return self.organization_id

@@ -1,8 +1,12 @@
 """Settings of django-unfold."""
 
-from django.templatetags.static import static
+from typing import Any
 
-SETTINGS = {
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+SETTINGS: dict[str, Any] = {
     "SITE_TITLE": "Order Service",
     "SITE_HEADER": "Order Service",
     "SITE_SYMBOL": "package_2",
@@ -12,5 +16,12 @@ SETTINGS = {
     ],
     "STYLES": [lambda request: static("console/console.css")],
     "DASHBOARD_CALLBACK": "events.admin.dashboard.overview",
+    "LOGIN": {"form": "config.admin.second_factor.LoginForm"},
+    "ACCOUNT": {
+        "navigation": [
+            {"title": _("Change password"), "link": reverse_lazy("admin:password_change")},
+            {"title": _("Second factor"), "link": reverse_lazy("admin:second_factor")},
+        ]
+    },
     "SIDEBAR": {"navigation": "config.admin.dashboard.sidebar"},
 }

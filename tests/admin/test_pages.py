@@ -145,6 +145,7 @@ def test_an_operator_is_made_inactive_instead_of_deleted(operator):
     assert client.post(page, {"post": "yes"}).status_code == 403
     change = reverse("admin:auth_user_change", args=[gone.pk])
     sent = {"username": "gone", "is_staff": "on", "date_joined_0": "2026-01-01"}
+    sent |= {"totpdevice_set-TOTAL_FORMS": "0", "totpdevice_set-INITIAL_FORMS": "0"}
     assert client.post(change, sent | {"date_joined_1": "00:00:00"}).status_code == 302
     assert not User.objects.get(username="gone").is_active
 

@@ -19,7 +19,7 @@ def started(lines):
     return reach(fulfillments(order)[0], "started")
 
 
-@pytest.mark.parametrize(("method", "budget"), [("get", 4), ("post", 29)])
+@pytest.mark.parametrize(("method", "budget"), [("get", 5), ("post", 30)])
 def test_the_pick_screen(operator, method, budget):
     client, counted = operator(), []
     for size in LINES:

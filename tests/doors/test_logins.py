@@ -40,6 +40,7 @@ def test_an_account_is_locked_after_ten_failures_wherever_they_come_from():
     locked = log_in(address="198.51.100.1")
     assert locked.status_code == 429
     assert "Too many failed logins" in locked.content.decode()
+    assert locked["Retry-After"] == "900"
     AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=16))
     assert log_in().status_code == 302
 
