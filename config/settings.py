@@ -235,6 +235,7 @@ _SECONDS_BETWEEN_RUNS = {
     "shipments.tasks.process_pending_webhooks": 60,
     "invoices.tasks.render_documents": 2,
     "invoices.tasks.send_mails": 2,
+    "invoices.tasks.anonymize_old_invoices": 3600,
     "events.tasks.remove_old_events": 3600,
     "config.api.tasks.delete_old_records": 600,
     "config.admin.tasks.delete_old_logins": 3600,
@@ -416,6 +417,10 @@ else:
 EMAIL_TIMEOUT = 10  # seconds
 # The seller on the invoices of an organization without a Seller row.
 DEFAULT_SELLER: dict[str, str] = env.json("DEFAULT_SELLER", default={"name": "Order Service"})
+
+INVOICE_RETENTION_YEARS = env.int("INVOICE_RETENTION_YEARS", default=10)
+if INVOICE_RETENTION_YEARS < 1:
+    raise ImproperlyConfigured("INVOICE_RETENTION_YEARS must be 1 or more: laws require 5 to 10.")
 
 # Admin
 

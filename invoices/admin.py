@@ -185,7 +185,7 @@ class InvoiceAdmin(AggregateAdmin):
 def link(document: Document | None, number: str) -> SafeString | str:
     """Return a link to a PDF, or a text if it is not rendered."""
     if document is None or document.rendered_at is None:
-        return gettext("not rendered yet")
+        return gettext("not rendered yet, or deleted")
     url = reverse("admin:invoices_pdf", args=[document.id])
     return format_html('<a href="{}" class="console-link" target="_blank">{}.pdf</a>', url, number)
 

@@ -59,3 +59,12 @@ class CreditNoteIssued(Event):
     currency: str
     reason: str
     issued_at: Timestamp
+
+
+@event("invoice.anonymized", moment="anonymized_at", published=False)
+class InvoiceAnonymized(Event):
+    """The buyer and the PDFs of an old invoice were deleted. Its amounts stay."""
+
+    invoice_id: Id
+    order_id: Id
+    anonymized_at: Timestamp

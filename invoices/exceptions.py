@@ -1,6 +1,6 @@
 """The errors of the invoices context."""
 
-from config.core.exceptions import Conflict
+from config.core.exceptions import Conflict, Missing
 
 
 class NotRendered(Conflict):
@@ -9,3 +9,10 @@ class NotRendered(Conflict):
     code = "not_rendered"
     example = "The PDF is not rendered yet. Retry in a few seconds."
     wait = 5
+
+
+class DocumentDeleted(Missing):
+    """The law does not require the invoice any more, so its PDFs and its buyer were deleted."""
+
+    code = "document_deleted"
+    example = "The documents of INV-2015-0042 were deleted on 2026-01-01."

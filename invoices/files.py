@@ -25,6 +25,12 @@ def read(document: Document | None) -> bytes:
         return _restore(document)
 
 
+def delete(document: Document) -> None:
+    """Delete the stored PDF, if there is one."""
+    if document.path:
+        files.delete(document.path)
+
+
 def _restore(document: Document) -> bytes:
     """Render a lost file again. Raises FileNotFoundError if the bytes differ from the original."""
     pdf = documents.render(document)

@@ -1,7 +1,7 @@
 """Queries on invoices. Nothing here writes."""
 
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from django.conf import settings
@@ -61,6 +61,15 @@ def to_render(now: datetime) -> QuerySet[Document]:
     """Return the documents that are due to be rendered, the longest due first."""
     due = Document.objects.filter(rendered_at=None, due_at__lte=now)
     return due.select_related("invoice", "credit_note").order_by("due_at")
+
+
+def to_anonymize(now: datetime) -> QuerySet[Invoice]:
+    """Return the invoices that the law does not require any more, the oldest first.
+
+    The years begin with the end of the year of issue.
+    """
+    first = datetime(now.year - settings.INVOICE_RETENTION_YEARS, 1, 1, tzinfo=UTC)
+    return Invoice.objects.filter(anonymized_at=None, issued_at__lt=first).order_by("issued_at")
 
 
 def to_mail(now: datetime) -> QuerySet[InvoiceDelivery]:

@@ -14,6 +14,7 @@ from config.core import outbound
 from config.core.exceptions import AddressRequired
 from config.core.locks import lock
 from config.core.numbering import next_number
+from config.core.timers import BATCH_SIZE
 from invoices import files, mail, selectors
 from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery
 from invoices.models.lines import Line
@@ -147,9 +148,11 @@ def queue_document(*, invoice_id: str, credit_note_id: str | None = None) -> Doc
 def send_invoice(*, invoice_id: str, recipient_email: str | None = None) -> Invoice:
     """Queue a mail with the invoice. `recipient_email` defaults to the buyer's address.
 
-    If a mail to the address is queued already, it is sent now. Raises AddressRequired.
+    If a mail to the address is queued already, it is sent now. Raises AddressRequired,
+    DocumentDeleted.
     """
     invoice, now = selectors.get_for_update(invoice_id), timezone.now()
+    invoice.expect_kept()
     recipient = recipient_email or invoice.customer_email
     if recipient is None:
         raise AddressRequired("recipient_email is required: the order has no customer_email.")
@@ -281,3 +284,28 @@ def _postpone(due: QuerySet[Row], error: Exception, *, now: datetime) -> None:
     free = due.select_related(None).select_for_update(no_key=True, skip_locked=True)
     rows = due.model._default_manager.filter(pk__in=free.values("pk"))
     rows.update(due_at=now + SERVER_PAUSE, last_error=repr(error)[:500])
+
+
+# Retention
+
+
+def anonymize_old_invoices(*, now: datetime) -> int:
+    """Delete buyer and PDFs of invoices after INVOICE_RETENTION_YEARS; return how many."""
+    due = list(selectors.to_anonymize(now).values_list("pk", flat=True)[:BATCH_SIZE])
+    for invoice_id in due:
+        _anonymize(invoice_id, now)
+    return len(due)
+
+
+@transaction.atomic
+def _anonymize(invoice_id: str, now: datetime) -> None:
+    invoice = selectors.get_for_update(invoice_id)
+    if not invoice.is_kept():
+        return
+    for document in invoice.documents.select_for_update(no_key=True):
+        files.delete(document)
+        document.path, document.sha256, document.rendered_at = "", "", None
+        document.finish_call()
+        document.save()
+    invoice.anonymize(at=now)
+    invoice.save()

@@ -16,3 +16,9 @@ def render_documents(now: str | None = None) -> int:
 def send_mails(now: str | None = None) -> int:
     """Send the mails that are due and whose PDF is rendered; return how many."""
     return services.send_due_mails(now=moment(now))
+
+
+@shared_task
+def anonymize_old_invoices(now: str | None = None) -> int:
+    """Delete buyer and PDFs of invoices after INVOICE_RETENTION_YEARS; return how many."""
+    return services.anonymize_old_invoices(now=moment(now))

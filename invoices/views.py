@@ -10,7 +10,7 @@ from config.api.views import command
 from config.core.exceptions import AddressRequired
 from events.viewsets import AggregateViewSet
 from invoices import files, selectors, serializers, services
-from invoices.exceptions import NotRendered
+from invoices.exceptions import DocumentDeleted, NotRendered
 from invoices.filters import InvoiceFilters
 from invoices.models import Invoice
 
@@ -25,16 +25,17 @@ class Invoices(AggregateViewSet):
     lines = ("lines",)
 
     @action(detail=True, renderer_classes=RENDERERS)
-    @endpoint(response=Pdf, operation_id="get_invoice_pdf", errors=[NotRendered])
+    @endpoint(response=Pdf, operation_id="get_invoice_pdf", errors=[NotRendered, DocumentDeleted])
     def pdf(self, request: Request, pk: str) -> HttpResponse:
         """Get the invoice as PDF. The PDF of a credit note is at its `pdf_url`."""
         invoice = self.get_object()
+        invoice.expect_kept()
         return pdf(files.read(invoice.document()), name=invoice.number)
 
     @command(
         serializers.InvoiceSend,
         example="invoice_sent_again",
-        errors=[AddressRequired],
+        errors=[AddressRequired, DocumentDeleted],
         scope="send",
     )
     def send(self, invoice: Invoice) -> Invoice:
@@ -53,7 +54,7 @@ class Invoices(AggregateViewSet):
     operation_id="download_document",
     tag="invoices",
     parameters={"token": "The last part of a `pdf_url`."},
-    errors=[LinkExpired],
+    errors=[LinkExpired, DocumentDeleted],
 )
 @renderer_classes(RENDERERS)
 def document(request: Request, token: str) -> HttpResponse:
@@ -65,4 +66,5 @@ def document(request: Request, token: str) -> HttpResponse:
     found = selectors.document(row_behind(token, files.document_id))
     if found is None:
         raise Http404
+    found.invoice.expect_kept()
     return pdf(files.read(found), name=found.number)

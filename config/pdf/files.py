@@ -36,6 +36,11 @@ def read(path: str) -> bytes:
         return pdf
 
 
+def delete(path: str) -> None:
+    """Delete a stored PDF, if it exists."""
+    default_storage.delete(path)
+
+
 def signed_url(route: str, row_id: str) -> str:
     """Return a URL of the named route. Anyone who has it can open the PDF.
 

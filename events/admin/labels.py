@@ -33,6 +33,7 @@ EVENTS: "dict[str, StrPromise]" = {
     "fulfillment.units_short": _("Short units written off"),
     "fulfillment.units_withdrawn": _("Units withdrawn from the warehouse"),
     "fulfillment.unpacked": _("Units put back on the shelf"),
+    "invoice.anonymized": _("Buyer and PDFs of the invoice deleted"),
     "invoice.created": _("Invoice issued"),
     "invoice.links_revoked": _("Links to the invoice revoked"),
     "invoice.queued": _("Invoice queued for sending"),

@@ -15,12 +15,16 @@ from config.core.money import MAX_DECIMALS, CurrencyField, MoneyField, money
 from events.aggregate import Aggregate, transition
 from events.schema import Event
 from invoices import events
+from invoices.exceptions import DocumentDeleted
 from invoices.models.lines import Line, by_tax_rate, split_credit
 from invoices.models.parts import CreditNote, Document, InvoiceDelivery
 
 
 class Invoice(Aggregate):
-    """The invoice of an order. A database trigger refuses every change but that of the status."""
+    """The invoice of an order.
+
+    A database trigger refuses every change but that of the status, and that of `anonymize`.
+    """
 
     class Status(models.TextChoices):
         ISSUED = "issued"
@@ -51,6 +55,7 @@ class Invoice(Aggregate):
     total = MoneyField()
     issued_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)  # of the latest delivery
+    anonymized_at = models.DateTimeField(null=True)  # when the buyer and the PDFs were deleted
 
     class Meta:
         constraints = [
@@ -76,6 +81,11 @@ class Invoice(Aggregate):
             models.Index(fields=["status", "organization_id", "-id"], name="invoice_status"),
             models.Index(fields=["organization_id", "updated_at"], name="invoice_updated"),
             models.Index(fields=["organization_id", "issued_at"], name="invoice_issued"),
+            models.Index(
+                fields=["issued_at"],
+                name="invoice_not_anonymized",
+                condition=Q(anonymized_at__isnull=True),
+            ),
             models.Index(
                 fields=["id"],
                 name="invoice_without_address",
@@ -129,6 +139,17 @@ class Invoice(Aggregate):
         )
         return invoice
 
+    def is_kept(self) -> bool:
+        """its buyer and its PDF are not deleted"""
+        return self.anonymized_at is None
+
+    def expect_kept(self) -> None:
+        """Raise DocumentDeleted."""
+        if not self.is_kept():
+            raise DocumentDeleted(
+                f"The documents of {self.number} were deleted on {self.anonymized_at:%Y-%m-%d}."
+            )
+
     @transition(
         source=(Status.ISSUED, Status.SENT), target=None, emits=events.InvoiceQueued, verb="send"
     )
@@ -162,6 +183,20 @@ class Invoice(Aggregate):
     )
     def revoke_links(self) -> None:
         """Revoke the links that open it, and its credit notes, without a token."""
+
+    @transition(
+        source=(Status.ISSUED, Status.SENT),
+        target=None,
+        emits=events.InvoiceAnonymized,
+        guards=[is_kept],
+    )
+    def anonymize(self, *, at: datetime) -> None:
+        """Delete who the buyer is: the law does not require it any more."""
+        self.buyer, self.customer_email, self.anonymized_at = {}, None, at
+        for delivery in self.deliveries:
+            delivery.recipient_email = None
+            delivery.finish_call()
+            self.save_part(delivery)
 
     @transition(source=(Status.ISSUED, Status.SENT), target=None, emits=events.CreditNoteIssued)
     def credit(

@@ -82,6 +82,11 @@ def old_stream(size):
     return in_days(200)
 
 
+def old_invoice(size):
+    InvoiceFactory(items=lines(size))
+    return in_days(11 * 366)
+
+
 def pending(size):
     """Messages of one stream, and a reaction to one of them."""
     pay(OrderFactory(items=lines(size)))
@@ -229,6 +234,7 @@ BUDGET = {  # by name: what prepares a run, its queries, and the queries of a ru
     "events.tasks.react": (reaction, 16, 5),
     "events.tasks.run_requested": (log, 29, 1),
     "events.tasks.sweep": (pending, 6, 4),
+    "invoices.tasks.anonymize_old_invoices": (old_invoice, 17, 1),
     "events.tasks.remove_old_events": (old_stream, 17, 1),
     "carts.tasks.abandon_idle_carts": (cart, 9, 2),
     "carts.tasks.expire_idle_carts": (cart, 8, 1),

@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 from io import StringIO
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -12,6 +13,8 @@ from events import schema
 from events.models import AuditEntry, EventRecord, Outbox
 from events.operations import people
 from events.operations.reconcile import reconcile
+from invoices.models import Invoice
+from invoices.tasks import anonymize_old_invoices
 from orders.models import Order
 from orders.services import lifecycle
 from returns import services as returns
@@ -260,3 +263,25 @@ def test_an_operator_with_the_permissions_exports_and_erases(zoe, operator):
     assert olga.post(f"{page}/do/erase/").status_code == 302
     assert rows_with("Zanzibar") == {"invoices_invoice": 1}
     assert EventRecord.objects.get(name=ERASED, stream=zoe.order_id).actor == "olga"
+
+
+def test_an_old_invoice_loses_its_buyer_and_its_pdf(zoe, api, media):
+    run("erase_customer", customer="cust_zoe")
+    invoice = Invoice.objects.get()
+    url = urlsplit(api.get(f"/api/v1/invoices/{invoice.id}").json()["pdf_url"]).path
+    year = invoice.issued_at.year
+    assert anonymize_old_invoices(f"{year + 10}-12-31T23:59:59Z") == 0
+    assert list(media.glob("invoices/*.pdf"))
+    assert anonymize_old_invoices(f"{year + 11}-01-01T00:00:00Z") == 1
+    assert rows_with("Zanzibar") == {}
+    assert not list(media.glob("invoices/*.pdf"))
+    assert Invoice.objects.values("number", "total", "lines").get() == {
+        "number": invoice.number,
+        "total": invoice.total,
+        "lines": invoice.lines,
+    }
+    for gone in (f"/api/v1/invoices/{invoice.id}/pdf", url):
+        assert api.get(gone).json()["code"] == "document_deleted"
+    again = api.post(f"/api/v1/invoices/{invoice.id}/send", {"recipient_email": EMAIL})
+    assert (again.status_code, again.json()["code"]) == (404, "document_deleted")
+    assert anonymize_old_invoices(f"{year + 11}-01-01T00:00:00Z") == 0

@@ -31,7 +31,9 @@ CHANGES = {
     "total": "total + 1",
     "issued_at": "'2025-01-01 00:00:00+00:00'",
     "created_at": "'2025-01-01 00:00:00+00:00'",
+    "anonymized_at": "'2036-01-01 00:00:00+00:00'",
 }
+ANONYMIZE = "anonymized_at = '2036-01-01 00:00:00+00:00', customer_email = NULL, buyer = '{}'"
 CREDIT_NOTE_CHANGES = ("number = 'CN-1'", "total = total + 1, net = net + 1", "rates = '[]'")
 
 
@@ -43,6 +45,8 @@ def test_the_statements_cover_every_immutable_column():
 STATEMENTS = [
     *(f"UPDATE invoices_invoice SET {name} = {to}" for name, to in CHANGES.items()),
     *(f"UPDATE invoices_creditnote SET {change}" for change in CREDIT_NOTE_CHANGES),
+    f"UPDATE invoices_invoice SET {ANONYMIZE}, tax = tax + 1, total = total + 1",
+    f"UPDATE invoices_invoice SET {ANONYMIZE}, seller = '{{}}'",
     "DELETE FROM invoices_creditnote",
     "DELETE FROM invoices_invoice",
 ]
@@ -58,6 +62,14 @@ def test_postgresql_refuses_changes(subtests):
             transaction.atomic(),
         ):
             connection.cursor().execute(sql)
+
+
+@pytest.mark.django_db
+def test_postgresql_allows_to_anonymize_once():
+    InvoiceFactory()
+    connection.cursor().execute(f"UPDATE invoices_invoice SET {ANONYMIZE}")
+    with pytest.raises(DatabaseError, match="never changes"), transaction.atomic():
+        connection.cursor().execute("UPDATE invoices_invoice SET anonymized_at = now()")
 
 
 @pytest.mark.django_db
@@ -105,3 +117,6 @@ def test_sqlite_refuses_changes(tmp_path, subtests):
                 pytest.raises(sqlite3.IntegrityError, match="is issued and never changes"),
             ):
                 database.execute(sql)
+        database.execute(f"UPDATE invoices_invoice SET {ANONYMIZE}")
+        with pytest.raises(sqlite3.IntegrityError, match="is issued and never changes"):
+            database.execute("UPDATE invoices_invoice SET anonymized_at = NULL")

@@ -1,5 +1,7 @@
 """The outcome of every command in every state of an invoice."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -11,6 +13,7 @@ from tests.states import check_outcomes, outcomes
 
 pytestmark = pytest.mark.django_db
 
+MUCH_LATER = datetime(timezone.now().year + 11, 1, 1, tzinfo=UTC)
 STATES = [str(status) for status in Invoice.Status]
 
 
@@ -30,13 +33,16 @@ COMMANDS = {
     "revoke links": lambda invoice: services.revoke_links(invoice_id=invoice.id),
     "deliver": deliver,
     "credit": lambda invoice: credit(invoice, "1.00"),
+    "anonymize": lambda invoice: services.anonymize_old_invoices(now=MUCH_LATER),
 }
 QUEUED, CREDITED = ("same", ["invoice.queued"]), ("same", ["credit_note.issued"])
 REVOKED = ("same", ["invoice.links_revoked"])
 DELIVERED = ("sent", ["invoice.queued", "invoice.sent"])
+ANONYMIZED = ("same", ["invoice.anonymized"])
 TABLE = {  # the status after the command, and its events
     "send": {"issued": QUEUED, "sent": QUEUED},
     "revoke links": {"issued": REVOKED, "sent": REVOKED},
+    "anonymize": {"issued": ANONYMIZED, "sent": ANONYMIZED},
     "deliver": {"issued": DELIVERED, "sent": DELIVERED},
     "credit": {"issued": CREDITED, "sent": CREDITED},
 }
