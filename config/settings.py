@@ -424,15 +424,20 @@ if INVOICE_RETENTION_YEARS < 1:
 
 # Admin
 
-AUTH_PASSWORD_VALIDATORS = [
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
         "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
         "CommonPasswordValidator",
         "NumericPasswordValidator",
     )
 ]
+AUTH_PASSWORD_VALIDATORS.append(
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    }
+)
 UNFOLD = theme.SETTINGS
 # Since its last changes, not since the last request; a phone in the warehouse closes its browser.
 SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=43_200)  # seconds

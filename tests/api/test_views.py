@@ -59,6 +59,12 @@ def test_another_organizations_row_does_not_exist(api):
     assert {**theirs.json(), "request_id": ""} == {**missing.json(), "request_id": ""}
 
 
+@pytest.mark.parametrize("path", ["", "/mine", "/missing"])
+def test_no_answer_is_kept_by_a_cache(api, path):
+    put("mine")
+    assert api.get(f"/api/v1/things{path}")["Cache-Control"] == "no-store"
+
+
 @pytest.mark.parametrize("key", ["..%2F", "a%00b", "%00", "é", "a b", "%FF", "x" * 65, "../../x"])
 def test_a_malformed_id(api, key):
     check(api.get(f"/api/v1/things/{key}"), 404, "not_found")
