@@ -235,6 +235,7 @@ _SECONDS_BETWEEN_RUNS = {
     "shipments.tasks.process_pending_webhooks": 60,
     "invoices.tasks.render_documents": 2,
     "invoices.tasks.send_mails": 2,
+    "orders.tasks.erase_old_orders": 3600,
     "invoices.tasks.anonymize_old_invoices": 3600,
     "events.tasks.remove_old_events": 3600,
     "config.api.tasks.delete_old_records": 600,
@@ -323,6 +324,22 @@ if not isinstance(EVENTS_ORGANIZATION_QUEUES, dict) or not all(
     )
 
 METRICS_PORT = env.int("METRICS_PORT", default=0)  # of workers and the scheduler; 0: not served
+
+# Retention: docs/operations/retention.md lists all tables. None: for ever
+
+PERSONAL_DATA_KEEP_DAYS = env.int("PERSONAL_DATA_KEEP_DAYS", default=None)
+AUDIT_KEEP_DAYS = env.int("AUDIT_KEEP_DAYS", default=None)
+WEBHOOKS_KEEP_DAYS = env.int("WEBHOOKS_KEEP_DAYS", default=30)
+if WEBHOOKS_KEEP_DAYS < 4:
+    raise ImproperlyConfigured(
+        "WEBHOOKS_KEEP_DAYS must be 4 or more: a webhook is tried, and sent again, for three days."
+    )
+IDEMPOTENCY_KEEP_HOURS = env.int("IDEMPOTENCY_KEEP_HOURS", default=24)
+for _days in (PERSONAL_DATA_KEEP_DAYS, AUDIT_KEEP_DAYS, IDEMPOTENCY_KEEP_HOURS):
+    if _days is not None and _days < 1:
+        raise ImproperlyConfigured(
+            "PERSONAL_DATA_KEEP_DAYS, AUDIT_KEEP_DAYS and IDEMPOTENCY_KEEP_HOURS must be 1 or more."
+        )
 
 # API
 

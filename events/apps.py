@@ -5,5 +5,5 @@ class EventsConfig(AppConfig):
     name = "events"
 
     def ready(self) -> None:
-        from events import checks, signals  # noqa: F401
-        from events.operations import parked, people  # noqa: F401
+        from events import checks, holdings, signals  # noqa: F401
+        from events.operations import parked  # noqa: F401

@@ -38,8 +38,9 @@ def run_requested(entry_id: str) -> None:
 
 @shared_task
 def remove_old_events(now: str | None = None) -> None:
-    """Remove events that are older than EVENTS_KEEP_DAYS."""
+    """Remove events after EVENTS_KEEP_DAYS, and audit entries after AUDIT_KEEP_DAYS."""
     retention.remove_old_events(moment(now))
+    retention.remove_old_entries(moment(now))
 
 
 @shared_task

@@ -142,6 +142,18 @@ def expired_pending(*, now: datetime, organization_id: str | None = None) -> Que
     return orders.order_by("created_at")
 
 
+def to_erase(*, now: datetime) -> QuerySet[Order]:
+    """Return finished orders that did not change for PERSONAL_DATA_KEEP_DAYS, the oldest first."""
+    if settings.PERSONAL_DATA_KEEP_DAYS is None:
+        return Order.objects.none()
+    orders = Order.objects.filter(
+        status__in=[Order.Status.DELIVERED, Order.Status.CANCELLED],
+        erased_at=None,
+        updated_at__lt=now - timedelta(days=settings.PERSONAL_DATA_KEEP_DAYS),
+    )
+    return orders.order_by("updated_at")
+
+
 def reservation_ttl_minutes(organization_id: str, payment_method: str | None) -> int:
     """Return for how long an organization reserves stock for an unpaid order."""
     if payment_method == Order.PaymentMethod.MANUAL:

@@ -31,3 +31,12 @@ def expire_pending_orders(now: str | None = None, organization_id: str | None = 
     `now` is ISO 8601, and the current time by default.
     """
     return lifecycle.expire_pending_orders(now=moment(now), organization_id=organization_id)
+
+
+@shared_task
+def erase_old_orders(now: str | None = None) -> int:
+    """Erase the personal data of orders after PERSONAL_DATA_KEEP_DAYS; return how many.
+
+    `now` is ISO 8601, and the current time by default.
+    """
+    return lifecycle.erase_old_orders(now=moment(now))

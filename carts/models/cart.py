@@ -210,13 +210,7 @@ class Cart(Aggregate):
     @transition(source=Status, target=None, emits=CustomerErased)
     def erase(self, *, at: datetime) -> CustomerErased:
         """Record that the personal data in the cart, and about it, was erased."""
-        return CustomerErased(
-            order_id=None,
-            cart_id=self.id,
-            customer_id=self.customer_id,
-            session_id=self.session_id,
-            erased_at=at,
-        )
+        return CustomerErased.of(self, order_id=None, cart_id=self.id, erased_at=at)
 
     def _changed(self, item: CartItem, quantity: int) -> CartItemChanged:
         return CartItemChanged.of(

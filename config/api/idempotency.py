@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from rest_framework.exceptions import APIException, ValidationError
@@ -26,7 +27,6 @@ from config.core.exceptions import Conflict, DomainError
 from config.core.locks import LOCK_NOT_AVAILABLE
 
 HEADER = "Idempotency-Key"
-RETENTION = timedelta(hours=24)
 WAIT = "5s"  # for the first request with the same key
 KEY = re.compile(r"^[!-~]{1,255}$")
 
@@ -52,6 +52,11 @@ class InProgress(Conflict):
     code = "in_progress"
     example = "The first request with this Idempotency-Key is still in progress."
     wait = 1  # seconds, for Retry-After
+
+
+def retention() -> timedelta:
+    """Return for how long a response is stored."""
+    return timedelta(hours=settings.IDEMPOTENCY_KEEP_HOURS)
 
 
 def key_of(request: Request) -> str | None:
@@ -96,7 +101,7 @@ def _claim(request: Request, key: str) -> IdempotencyRecord:
     }
     records = IdempotencyRecord.objects.filter(**identity)
     with _impatient():
-        records.filter(created_at__lt=timezone.now() - RETENTION).delete()
+        records.filter(created_at__lt=timezone.now() - retention()).delete()
         while True:
             claim = IdempotencyRecord(**identity, fingerprint=_fingerprint(request))
             IdempotencyRecord.objects.bulk_create([claim], ignore_conflicts=True)

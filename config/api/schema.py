@@ -7,6 +7,7 @@ from inspect import getdoc
 from typing import Any, cast
 
 import msgspec
+from django.conf import settings
 from drf_spectacular.extensions import (
     OpenApiAuthenticationExtension,
     OpenApiSerializerExtension,
@@ -42,8 +43,8 @@ HEADERS = [
 idempotency_key = partial(
     header,
     idempotency.HEADER,
-    description="A repeated request with the same key is executed once. For 24 hours it returns "
-    "the stored response.",
+    description="A repeated request with the same key is executed once. For "
+    f"{settings.IDEMPOTENCY_KEEP_HOURS} hours it returns the stored response.",
     pattern=idempotency.KEY.pattern,
 )
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from celery import shared_task
 from django.db import transaction
 
-from config.api.idempotency import RETENTION
+from config.api.idempotency import retention
 from config.api.models import IdempotencyRecord, RequestCount, Revocation
 from config.core.timers import moment
 
@@ -20,7 +20,7 @@ def delete_old_records(now: str | None = None) -> int:
     """
     _delete_ended_counts(moment(now))
     Revocation.objects.filter(expires_at__lt=moment(now)).delete()
-    until = moment(now) - RETENTION
+    until = moment(now) - retention()
     old = IdempotencyRecord.objects.filter(created_at__lt=until)
     total = 0
     while ids := list(old.values_list("pk", flat=True)[:BATCH_SIZE]):

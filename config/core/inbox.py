@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 import msgspec
+from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -21,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 EXPIRY = timedelta(days=3)  # after which a webhook without a known subject is not tried again
-RETENTION = timedelta(days=30)  # while a repeated webhook is recognized
 BATCH_SIZE = 1_000
 
 
@@ -126,5 +126,6 @@ def process_pending(
         except Exception:
             logger.exception("%s %s could not be applied", model.__name__, webhook_id)
             webhooks.filter(pk=webhook_id).update(due_at=now + LONGEST_PAUSE)
-    webhooks.filter(due_at=None, received_at__lt=now - RETENTION).delete()
+    kept = timedelta(days=settings.WEBHOOKS_KEEP_DAYS)  # while a repeated webhook is recognized
+    webhooks.filter(due_at=None, received_at__lt=now - kept).delete()
     return len(ids)

@@ -12,14 +12,13 @@ from django.db import transaction
 from django.db.models import Model, Q
 from django.utils import timezone
 
-from config.api.models import IdempotencyRecord
 from config.core import request_context
 from config.core.exceptions import Conflict, Missing
 from config.core.outbound import OutboundCall
 from events import schema
 from events.aggregate import aggregates
-from events.models import AuditEntry, EventRecord, Outbox, Reaction
-from events.people import CustomerErased, Holding, Person, holdings, holds, roots
+from events.models import AuditEntry, EventRecord, Reaction
+from events.people import CustomerErased, Holding, Person, holdings, roots
 
 MAX_LISTED = 10  # rows in an error
 
@@ -84,7 +83,7 @@ def erase(person: Person) -> Erasure:
     streams, now = sorted(_streams_of(person)), timezone.now()
     _expect_finished(streams)
     for stream in streams:
-        _erase(stream, now)
+        erase_stream(stream, at=now)
     carts = sum(stream.startswith("cart_") for stream in streams)
     erasure = Erasure(now, len(streams) - carts, carts)
     _note("erase_customer", person, erasure.text)
@@ -162,7 +161,8 @@ def _expect_finished(streams: Sequence[str]) -> None:
 
 
 @transaction.atomic
-def _erase(stream: str, at: datetime) -> None:
+def erase_stream(stream: str, *, at: datetime) -> None:
+    """Erase the personal data in one order or cart. Raises ErasureBlocked."""
     model: Any = _root(stream)
     model.objects.select_for_update(no_key=True).values_list("pk").get(pk=stream)
     _expect_finished([stream])
@@ -200,15 +200,3 @@ def _erase_events(stream: str) -> int:
             EventRecord.objects.filter(pk=record.pk).update(body=body)
             changed += 1
     return changed
-
-
-def _of_requests(streams: Sequence[str]) -> Q:
-    """Return a condition: the stored responses to requests about the orders and carts."""
-    ids = "|".join(streams)
-    return Q(path__regex=ids) | Q(body__regex=ids)
-
-
-holds(EventRecord, "stream")
-holds(Outbox, "stream", erase={"last_error": ""})
-# A repeated request still receives the status of the first one, and is not executed again.
-holds(IdempotencyRecord, _of_requests, erase={"body": ""}, hide=["key", "fingerprint"])

@@ -1,4 +1,4 @@
-"""Removes events after EVENTS_KEEP_DAYS, a whole stream at a time."""
+"""Removes events after EVENTS_KEEP_DAYS, a whole stream at a time, and old audit entries."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 
 from events.aggregate import aggregates
-from events.models import EventRecord, Outbox, Publication, Reaction, Stream
+from events.models import AuditEntry, EventRecord, Outbox, Publication, Reaction, Stream
 from events.operations import audit
 
 MAX_STREAMS = 20_000  # in one run
@@ -33,6 +33,13 @@ def remove_old_events(now: datetime) -> int:
             streams, events = streams + batch[0], events + batch[1]
             audit.report(entry, f"{events} events of {streams} streams are removed.")
     return streams
+
+
+def remove_old_entries(now: datetime) -> None:
+    """Delete audit entries after AUDIT_KEEP_DAYS, unless they wait for a worker."""
+    if settings.AUDIT_KEEP_DAYS is not None:
+        old = now - timedelta(days=settings.AUDIT_KEEP_DAYS)
+        AuditEntry.objects.filter(at__lt=old, begun_at__isnull=False).delete()
 
 
 def _complete_since(moment: datetime) -> QuerySet[Stream]:

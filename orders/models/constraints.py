@@ -70,5 +70,10 @@ INDEXES = [
         name="order_unreserved",
         condition=Q(status="paid", held_at=None),
     ),
+    models.Index(
+        fields=["updated_at"],
+        name="order_not_erased",
+        condition=Q(status__in=["delivered", "cancelled"], erased_at=None),
+    ),
     models.Index(fields=["held_at"], name="order_held", condition=Q(held_at__isnull=False)),
 ]

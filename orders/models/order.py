@@ -90,6 +90,7 @@ class Order(Aggregate):
         max_length=32, choices=CancellationReason.choices, null=True
     )
     cancellation_note = models.CharField(max_length=500, default="")
+    erased_at = models.DateTimeField(null=True)  # when personal data was erased, for the last time
 
     class Meta:
         constraints = CONSTRAINTS
@@ -549,13 +550,8 @@ class Order(Aggregate):
     @transition(source=(Status.DELIVERED, Status.CANCELLED), target=None, emits=CustomerErased)
     def erase(self, *, at: datetime) -> Event:
         """Record that the personal data in the order, and about it, was erased."""
-        return CustomerErased(
-            order_id=self.id,
-            cart_id=None,
-            customer_id=self.customer_id,
-            session_id=self.session_id,
-            erased_at=at,
-        )
+        self.erased_at = at
+        return CustomerErased.of(self, order_id=self.id, cart_id=None)
 
     # What transitions share
 

@@ -1,6 +1,7 @@
 """Open, place, confirm, hold and cancel orders: one function per verb."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import TypedDict, Unpack
@@ -12,7 +13,8 @@ import payments.selectors
 import shipments.selectors
 from config.core import request_context
 from config.core.numbering import take_number
-from config.core.timers import for_each
+from config.core.timers import BATCH_SIZE, for_each
+from events.operations import people
 from orders import selectors
 from orders.exceptions import (
     AlreadyShipped,
@@ -247,6 +249,19 @@ def expire_pending_orders(*, now: datetime, organization_id: str | None = None) 
     pending = selectors.expired_pending(now=now, organization_id=organization_id)
     reason, note = Order.CancellationReason.OTHER, "It was not placed in time."
     return for_each(pending, lambda order: _cancel(order, reason, note, now))
+
+
+def erase_old_orders(*, now: datetime) -> int:
+    """Erase the personal data of orders after PERSONAL_DATA_KEEP_DAYS; return how many.
+
+    An order with an open return or payment, for example, is left for a later run.
+    """
+    done = 0
+    for order_id in list(selectors.to_erase(now=now).values_list("pk", flat=True)[:BATCH_SIZE]):
+        with suppress(people.ErasureBlocked):
+            people.erase_stream(order_id, at=now)
+            done += 1
+    return done
 
 
 def expect_not_shipped(order: Order) -> None:

@@ -100,7 +100,7 @@ def test_an_error_response_stores_nothing(api):
 
 def test_a_key_can_be_used_again_after_a_day(api, order):
     api.post(PATH, order, headers=KEY)
-    old = timezone.now() - idempotency.RETENTION - timedelta(seconds=1)
+    old = timezone.now() - idempotency.retention() - timedelta(seconds=1)
     IdempotencyRecord.objects.update(created_at=old)
     assert "Idempotent-Replayed" not in api.post(PATH, order, headers=KEY)
     assert Group.objects.count() == 2

@@ -48,7 +48,7 @@ def broker(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def thirty_days(settings):
-    settings.EVENTS_KEEP_DAYS = 30
+    settings.EVENTS_KEEP_DAYS = settings.PERSONAL_DATA_KEEP_DAYS = 30
 
 
 def in_days(days):
@@ -80,6 +80,11 @@ def old_stream(size):
     assert expire(**in_days(100)) == 1
     be_confirmed()
     return in_days(200)
+
+
+def old_order(size):
+    OrderFactory(items=lines(size), status="cancelled")
+    return in_days(31)
 
 
 def old_invoice(size):
@@ -234,6 +239,7 @@ BUDGET = {  # by name: what prepares a run, its queries, and the queries of a ru
     "events.tasks.react": (reaction, 16, 5),
     "events.tasks.run_requested": (log, 29, 1),
     "events.tasks.sweep": (pending, 6, 4),
+    "orders.tasks.erase_old_orders": (old_order, 60, 1),
     "invoices.tasks.anonymize_old_invoices": (old_invoice, 17, 1),
     "events.tasks.remove_old_events": (old_stream, 17, 1),
     "carts.tasks.abandon_idle_carts": (cart, 9, 2),

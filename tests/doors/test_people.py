@@ -1,12 +1,14 @@
 """What is held about a person is exported whole, and erased everywhere but in invoices."""
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
 from urllib.parse import urlsplit
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from carts.models import Cart
 from events import schema
@@ -17,6 +19,7 @@ from invoices.models import Invoice
 from invoices.tasks import anonymize_old_invoices
 from orders.models import Order
 from orders.services import lifecycle
+from orders.tasks import erase_old_orders
 from returns import services as returns
 from shipments.models import Shipment
 from tests.doors.people import ADDRESS, ELSEWHERE, EMAIL, IN_INVOICES, Shopper, rows_with
@@ -114,16 +117,16 @@ def test_an_erasure_that_was_killed_is_continued(api, monkeypatch):
     shoppers = [Shopper(api, session_id=f"sess_{n}") for n in range(2)]
     for shopper in shoppers:
         lifecycle.cancel_order(order_id=shopper.order_id, reason="other", note="Zanzibar note")
-    erase, begun = people._erase, []
+    erase, begun = people.erase_stream, []
 
-    def killed(stream, at):
+    def killed(stream, *, at):
         if stream == shoppers[1].order_id:
             raise KeyboardInterrupt
         begun.append(stream)
-        erase(stream, at)
+        erase(stream, at=at)
 
     with monkeypatch.context() as patch:
-        patch.setattr(people, "_erase", killed)
+        patch.setattr(people, "erase_stream", killed)
         with pytest.raises(KeyboardInterrupt):
             run("erase_customer", email=EMAIL.upper())
     assert len(begun) == 3
@@ -145,15 +148,15 @@ def test_an_order_that_is_under_way_is_refused_by_name(status):
 
 
 def test_a_return_that_is_requested_meanwhile_is_refused(zoe, monkeypatch):
-    erase = people._erase
+    erase = people.erase_stream
 
-    def late(stream, at):
+    def late(stream, *, at):
         if stream == zoe.order_id:
             line = {"order_item_id": zoe.order.lines[0].id, "quantity": 1, "reason": None}
             returns.request_return(order_id=stream, reason="Zanzibar return", items=[line])
-        erase(stream, at)
+        erase(stream, at=at)
 
-    monkeypatch.setattr(people, "_erase", late)
+    monkeypatch.setattr(people, "erase_stream", late)
     with pytest.raises(CommandError, match=r"ret_\w+ is requested"):
         run("erase_customer", customer="cust_zoe")
     assert zoe.order.customer_email == EMAIL
@@ -285,3 +288,15 @@ def test_an_old_invoice_loses_its_buyer_and_its_pdf(zoe, api, media):
     again = api.post(f"/api/v1/invoices/{invoice.id}/send", {"recipient_email": EMAIL})
     assert (again.status_code, again.json()["code"]) == (404, "document_deleted")
     assert anonymize_old_invoices(f"{year + 11}-01-01T00:00:00Z") == 0
+
+
+def test_the_data_of_an_old_order_is_erased_by_a_timer(zoe, settings):
+    Shopper(zoe.api, customer_id="cust_zoe")  # its order is under way
+    later = {"now": (timezone.now() + timedelta(days=31)).isoformat()}
+    assert erase_old_orders(**later) == 0, "by default it is kept"
+    settings.PERSONAL_DATA_KEEP_DAYS = 30
+    assert erase_old_orders() == 0
+    assert erase_old_orders(**later) == 1
+    assert erase_old_orders(**later) == 0
+    assert erased_streams() == {zoe.order_id}
+    assert rows_with("Zanzibar signature") == {}
