@@ -83,10 +83,17 @@ def run(handler: Callable[..., Response], request: Request, *args: Any, **kwargs
         if is_success(response.status_code):
             claim.status = response.status_code
             claim.body = JSONRenderer().render(response.data).decode()
-            claim.save(update_fields=["status", "body"])
+            claim.stream = _stream(response.data)
+            claim.save(update_fields=["status", "body", "stream"])
         else:
             transaction.set_rollback(True)
         return response
+
+
+def _stream(data: Any) -> str:
+    """Return the id of the order or cart that a response is about, if it is about one."""
+    row = data if isinstance(data, dict) else {}
+    return str(row.get("order_id") or row.get("id") or "")
 
 
 def _claim(request: Request, key: str) -> IdempotencyRecord:

@@ -18,6 +18,7 @@ class IdempotencyRecord(models.Model):
     fingerprint = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField(null=True)  # null while the request is in progress
     body = models.TextField(default="")
+    stream = models.CharField(max_length=64, default="")  # the order or cart that it is about
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:
@@ -26,6 +27,9 @@ class IdempotencyRecord(models.Model):
                 fields=["organization_id", "subject", "method", "path", "key"],
                 name="one_response_per_key",
             )
+        ]
+        indexes = [
+            models.Index(fields=["stream"], name="response_stream", condition=~models.Q(stream=""))
         ]
 
     def __str__(self) -> str:

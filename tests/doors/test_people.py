@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from carts.models import Cart
+from config.api.models import IdempotencyRecord
 from events import schema
 from events.models import AuditEntry, EventRecord, Outbox
 from events.operations import people
@@ -300,3 +301,14 @@ def test_the_data_of_an_old_order_is_erased_by_a_timer(zoe, settings):
     assert erase_old_orders(**later) == 0
     assert erased_streams() == {zoe.order_id}
     assert rows_with("Zanzibar signature") == {}
+
+
+def test_each_stored_response_is_found_by_its_order_or_cart(zoe):
+    streams = IdempotencyRecord.objects.exclude(body="").values_list("stream", flat=True)
+    assert set(streams) == {zoe.order_id}
+    cart = zoe.api.post(
+        "/api/v1/carts",
+        {"customer_id": "cust_zoe", "currency": "USD"},
+        headers={"Idempotency-Key": "key"},
+    )
+    assert IdempotencyRecord.objects.get(path="/api/v1/carts").stream == cart.json()["id"]
