@@ -2,8 +2,9 @@
 # read-only root file system, and writes only to /tmp, which may be a tmpfs, and to the documents.
 
 FROM python:3.11-slim-bookworm AS build
-COPY requirements.txt .
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements.txt
+COPY requirements.lock .
+RUN python -m venv /venv && \
+    /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 
 FROM python:3.11-slim-bookworm
 ENV PATH=/venv/bin:$PATH \

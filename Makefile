@@ -16,7 +16,7 @@ PRODUCTION := env -u DEBUG \
 	EVENTS_BROKER_URL=amqp://guest:guest@127.0.0.1:5672/events
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench load faults
+.PHONY: help run test check bench load faults lock audit sbom
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,17 @@ bench: .venv/installed-for-tests ## Compare the service's speed with bare counte
 	@tests/services.sh
 	@$(BIN)/python -m pytest tests/benchmarks/bench_*.py --quiet $(ARGS)
 
+lock: .venv/audit/installed ## Pin the packages of the image with hashes (ARGS="--upgrade" for newer indirect ones)
+	@.venv/audit/bin/uv pip compile requirements.txt --universal --python-version 3.11 --generate-hashes \
+		--custom-compile-command "make lock" --quiet --output-file requirements.lock $(ARGS)
+
+audit: .venv/audit/installed ## Look the packages of the image up in PyPI's list of known holes
+	@.venv/audit/bin/python tests/audit.py
+
+sbom: .venv/audit/installed ## List the packages of the image in var/sbom.json (CycloneDX)
+	@mkdir -p var
+	@.venv/audit/bin/cyclonedx-py requirements --output-reproducible --output-file var/sbom.json requirements.lock
+
 load: .venv/installed-for-tests ## Fill a database with 1,000,000 orders, once, for `make bench ARGS=--loaded`
 	@tests/services.sh
 	@$(BIN)/python -m tests.benchmarks.load
@@ -55,9 +66,9 @@ load: .venv/installed-for-tests ## Fill a database with 1,000,000 orders, once, 
 		{ echo "Python's venv module is missing (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv
 
-.venv/installed: .venv/bin/python requirements.txt
+.venv/installed: .venv/bin/python requirements.lock
 	@echo "Installing requirements …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
 .venv/installed-for-tests: .venv/installed tests/requirements.txt
