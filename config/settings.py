@@ -79,6 +79,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.api.middleware.RequestOrigin",
+    "config.api.middleware.ContentSecurityPolicy",
     "corsheaders.middleware.CorsMiddleware",
     "config.api.middleware.BodyLimit",
     "config.api.middleware.DatabaseProblems",
@@ -456,6 +457,10 @@ AUTH_PASSWORD_VALIDATORS.append(
     }
 )
 UNFOLD = theme.SETTINGS
+CONTENT_SECURITY_POLICIES = {
+    "/admin/": theme.CONTENT_SECURITY_POLICY,
+    "/api/docs": openapi.CONTENT_SECURITY_POLICY,
+}
 # Since its last changes, not since the last request; a phone in the warehouse closes its browser.
 SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=43_200)  # seconds
 AUTHENTICATION_BACKENDS = [

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
-from drf_spectacular.views import SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from config.api import documents, problems
 
@@ -18,7 +18,7 @@ urlpatterns = [
     path("api/v1/", include("events.urls")),
     re_path(r"^api/schema/?$", documents.schema, name="schema"),
     re_path(r"^api/problems/?$", documents.problems, name="problems"),
-    re_path(r"^api/docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
+    re_path(r"^api/docs/?$", SpectacularSwaggerSplitView.as_view(), name="docs"),
     # With DEBUG, Django would respond to unknown URLs with an HTML page.
     re_path(r"^api/", problems.not_found),
 ]

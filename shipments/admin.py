@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from config.admin.columns import amount, badge
+from config.admin.columns import amount, badge, code
 from config.admin.commands import Command
 from config.admin.filters import CreatedFilter
 from config.admin.pages import Lines, OrganizationAdmin, tab
@@ -207,7 +207,7 @@ class ShipmentAdmin(AggregateAdmin):
             _("Costs"),
             (amount("shipping_cost"), amount("carrier_cost", currency="carrier_currency")),
         ),
-        tab(_("Packages"), ("weight", "packages"), ("signature_required",)),
+        tab(_("Packages"), ("weight", code("packages")), ("signature_required",)),
         tab(_("Delivery"), ("delivered_at", "recipient"), ("signature", "delivery_photo_url")),
         tab(_("Carrier"), ("adapter", "account"), ("due_at", "calls"), ("last_error",)),
     )

@@ -1,5 +1,6 @@
-"""Columns of the admin: amounts, statuses and addresses."""
+"""Columns of the admin: amounts, statuses, addresses and JSON."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -46,6 +47,16 @@ def address(name: str) -> Column:
         if not given:
             return "-"
         return format_html('<span class="console-lines">{}</span>', "\n".join(given.values()))
+
+    return _named(name, show)
+
+
+def code(name: str) -> Column:
+    """Return a column with JSON."""
+
+    def show(row: Any) -> SafeString:
+        text = json.dumps(getattr(row, name), indent=2, ensure_ascii=False)
+        return format_html('<pre class="console-code">{}</pre>', text)
 
     return _named(name, show)
 

@@ -25,3 +25,16 @@ SETTINGS: dict[str, Any] = {
     },
     "SIDEBAR": {"navigation": "config.admin.dashboard.sidebar"},
 }
+
+# The styles in Unfold's pages: its colors, and those that htmx adds. If another version of Unfold
+# has others, the tests in the browser fail and name their hashes.
+_STYLES = (
+    "'sha256-CftXQ/6rIQ3AMOrJUsQzoK+KGLgk4scJJlfXyvE/1mQ=' "
+    "'sha256-bsV5JivYxvGywDAZ22EZJKBFip65Ng9xoJVLbBg7bdo='"
+)
+# Alpine, with which Unfold's pages are made, evaluates the expressions in their attributes.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "connect-src 'self'; font-src 'self'; img-src 'self' data:; "
+    f"script-src 'self' 'unsafe-eval'; style-src 'self' {_STYLES}"
+)

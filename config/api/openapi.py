@@ -63,3 +63,10 @@ SETTINGS = {
     # Without these it would send the schema to a validator on the internet.
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
 }
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "connect-src 'self'; img-src 'self' data:; script-src 'self'; "
+    # The style in drf-spectacular's page: the tests in the browser fail if it changes.
+    "style-src 'self' 'sha256-MMpT0iDxyjALd9PdfepImGX3DBfJPXZ4IlDWdPAgtn0='"
+)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from unfold.decorators import action
 
-from config.admin.columns import badge
+from config.admin.columns import badge, code
 from config.admin.commands import Command
 from config.admin.pages import ReadOnlyAdmin
 from config.api.serializers import ExternalId, StrictSerializer
@@ -74,7 +74,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         ("action", "actor"),
         ("at", PROGRESS),
         ("begun_at", "finished_at"),
-        "arguments",
+        code("arguments"),
         "outcome",
     ]
 

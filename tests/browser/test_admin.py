@@ -113,6 +113,7 @@ def test_every_page_opens_without_an_error_or_another_host(operator: Page):
         urls += [
             reverse(f"{name}_command", args=[row.pk, command])
             for command in (getattr(page, "commands", ()) if row else ())
+            if command != "export"  # downloads a file
         ]
         for url in urls:
             scheme = ("light", "dark")[opened % 2]
