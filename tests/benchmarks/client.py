@@ -80,6 +80,10 @@ class Client:
         self.took[kind].append(perf_counter() - started)
         return answer
 
+    def get(self, path: str) -> Any:
+        """Return a row or a page of a list."""
+        return self._send("GET", path, None, {})
+
     def only(self, path: str, order: Any) -> str:
         """Poll a list until it has the order's row, and return the row's path."""
         while not (rows := self._send("GET", f"{path}?order={order['id']}", None, {})["results"]):

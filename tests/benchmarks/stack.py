@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from http.client import HTTPConnection
@@ -23,8 +24,9 @@ from tests.conftest import free_port
 
 TICKS = os.sysconf("SC_CLK_TCK")
 COUNTED = Path(__file__).with_name("celery_counted.py")
+Commands = Mapping[str, Sequence[str]]  # the arguments of Python, by the name of the process
 # One worker takes all queues, for which compose.yaml has four.
-COMMANDS = {
+COMMANDS: Commands = {
     "web": ("-m", "gunicorn", "--config=python:config.gunicorn", "config.wsgi"),
     "worker": (str(COUNTED), *CELERY[2:], "worker", "--concurrency=4"),
     "beat": (*CELERY, "beat"),
@@ -49,8 +51,11 @@ class Cost(NamedTuple):
 class Stack:
     """Web, worker and beat of a checkout, on their own PostgreSQL cluster and RabbitMQ node."""
 
-    def __init__(self, checkout: Path, directory: Path) -> None:
+    def __init__(
+        self, checkout: Path, directory: Path, commands: Commands = COMMANDS, **settings: str
+    ) -> None:
         self.checkout, self.directory = checkout, directory
+        self.commands, self.settings = commands, settings
         self.address = f"localhost:{free_port()}"
         for name in ("postgresql", "rabbitmq", "media"):
             (directory / name).mkdir(parents=True)
@@ -62,7 +67,7 @@ class Stack:
     def start(self) -> None:
         self.cluster.start("-c shared_preload_libraries=pg_stat_statements")
         self.node.start()
-        with self._database() as database:
+        with self.database() as database:
             database.execute("CREATE EXTENSION pg_stat_statements")
             database.execute("CREATE ROLE service SUPERUSER LOGIN")
         self.env = {
@@ -84,6 +89,7 @@ class Stack:
             "PUBLIC_URL": "https://orders.example.com",
             "TASKS_FILE": str(self.directory / "tasks"),
             "WEB_CONCURRENCY": "2",
+            **self.settings,
         }
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--verbosity=0"],
@@ -91,7 +97,7 @@ class Stack:
             cwd=self.checkout,
             check=True,
         )
-        for name, command in COMMANDS.items():
+        for name, command in self.commands.items():
             arguments = [*command, f"--bind={self.address}"] if name == "web" else command
             with (self.directory / name).open("wb") as log:
                 self.processes[name] = subprocess.Popen(
@@ -103,7 +109,8 @@ class Stack:
                     start_new_session=True,
                 )
         wait_until(self._is_up, f"the web of {self.checkout} does not respond")
-        wait_until(lambda: "ready" in self._tasks(), "the worker does not start")
+        if self.commands is COMMANDS:
+            wait_until(lambda: "ready" in self._tasks(), "the worker does not start")
         self.listener = Listener(self.node.url)
 
     def stop(self) -> None:
@@ -117,16 +124,19 @@ class Stack:
         with suppress(subprocess.CalledProcessError):
             self.cluster.stop()
 
-    def token(self) -> str:
+    def token(self, organization_id: str = "org_1") -> str:
         return tokens.issue(
-            organization_id="org_1", subject="user_1", scope="*", lifetime=timedelta(hours=3)
+            organization_id=organization_id,
+            subject="user_1",
+            scope="*",
+            lifetime=timedelta(hours=3),
         )
 
     def cost(self) -> Cost:
         trees = {name: self._tree(process.pid) for name, process in self.processes.items()}
         trees["PostgreSQL"] = self._tree(self.cluster.pid())
         trees["RabbitMQ"] = self._tree(self.node.pid())
-        with self._database() as database:
+        with self.database() as database:
             (statements,) = database.execute(
                 "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements"
                 " WHERE userid = 'service'::regrole"
@@ -141,7 +151,7 @@ class Stack:
             for name, process in self.processes.items()
         }
 
-    def _database(self) -> psycopg.Connection:
+    def database(self) -> psycopg.Connection:
         return psycopg.connect(self.cluster.url.replace("postgres://", "postgresql://"))
 
     def _is_up(self) -> bool:
