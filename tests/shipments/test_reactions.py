@@ -3,6 +3,7 @@
 import pytest
 
 from orders.models import Order
+from orders.services import lifecycle as order_lifecycle
 from shipments import selectors
 from shipments.models import Shipment
 from shipments.services import lifecycle
@@ -41,7 +42,7 @@ def test_an_existing_shipment_of_the_units_is_kept(run_reactions):
 def test_no_shipment_is_created_for_a_cancelled_order(run_reactions):
     with as_rows():
         fulfillment = packed(shipping=SHIPPING)
-    factories.orders.cancel_order(order_id=fulfillment.order_id, reason="fraud")
+    order_lifecycle.cancel_order(order_id=fulfillment.order_id, reason="fraud")
     run_reactions()
     assert not Shipment.objects.exists()
 
