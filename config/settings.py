@@ -324,6 +324,9 @@ if not isinstance(EVENTS_ORGANIZATION_QUEUES, dict) or not all(
         '{"organization_id": "org_acme", "events": ["order.shipped"]}}.'
     )
 
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # of web processes; without it: not served
+if not DEBUG and METRICS_TOKEN and len(METRICS_TOKEN) < 32:
+    raise ImproperlyConfigured("METRICS_TOKEN must have 32 or more characters.")
 METRICS_PORT = env.int("METRICS_PORT", default=0)  # of workers and the scheduler; 0: not served
 
 # Retention: docs/operations/retention.md lists all tables. None: for ever

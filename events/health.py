@@ -1,13 +1,15 @@
 """Endpoints for load balancers, orchestrators and Prometheus."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.db import Error
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
 
-from config.api import errors
-from config.api.problems import database_unavailable
+from config.api import errors, problems
 from events.operations import metrics, statistics
 
 OVERDUE_AFTER = 10  # seconds; a confirm usually takes a fraction of one
@@ -16,8 +18,8 @@ OVERDUE_AFTER = 10  # seconds; a confirm usually takes a fraction of one
 class Probes:
     """`/health/live`, `/health/ready` and `/metrics`.
 
-    A middleware, because a probe has no token, does not use TLS, and calls the process by its IP
-    address, which is not in ALLOWED_HOSTS.
+    A middleware, because a probe does not use TLS, and calls the process by its IP address, which
+    is not in ALLOWED_HOSTS.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -30,7 +32,7 @@ class Probes:
             case "/health/ready":
                 return _if_database_available(_ready)
             case "/metrics":
-                return _if_database_available(_metrics)
+                return _if_database_available(partial(_metrics, request))
         return self.get_response(request)
 
 
@@ -38,7 +40,7 @@ def _if_database_available(respond: Callable[[], HttpResponse]) -> HttpResponse:
     try:
         return respond()
     except Error:
-        return database_unavailable()
+        return problems.database_unavailable()
 
 
 def _ready() -> HttpResponse:
@@ -64,7 +66,16 @@ def _problems() -> Iterator[tuple[str, str]]:
         )
 
 
-def _metrics() -> HttpResponse:
+def _metrics(request: HttpRequest) -> HttpResponse:
+    """Return the metrics to Prometheus, which has a token of its own."""
+    if not settings.METRICS_TOKEN:
+        return problems.not_found(request)
+    given = request.headers.get("Authorization", "")
+    if not constant_time_compare(given, f"Bearer {settings.METRICS_TOKEN}"):
+        headers = {"WWW-Authenticate": "Bearer"}
+        return problems.problem(
+            401, "not_authenticated", "It needs METRICS_TOKEN as bearer token.", headers=headers
+        )
     return HttpResponse(metrics.text(), content_type=metrics.CONTENT_TYPE)
 
 
@@ -75,34 +86,24 @@ def describe(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
             "check_liveness",
             "Check that the process responds.",
             "Uses neither the database nor the broker.",
-            ("application/json", {"status": "ok"}),
+            {"status": "ok"},
         ),
         "/health/ready": _operation(
             "check_readiness",
             "Check that the service can handle requests.",
             "Returns 200 while the database responds. `status` is `degraded` while events wait to "
             "be published; the service still handles requests.",
-            (
-                "application/json",
-                {
-                    "status": "degraded",
-                    "problems": [
-                        {
-                            "code": "messages_late",
-                            "detail": "The oldest pending message is 42 s old. No message is "
-                            "lost: it is published as soon as a worker runs and RabbitMQ accepts "
-                            "it.",
-                        }
-                    ],
-                },
-            ),
-            "ServiceUnavailable",
-        ),
-        "/metrics": _operation(
-            "get_metrics",
-            "Get the metrics.",
-            "In the text format of Prometheus.",
-            ("text/plain", 'order_service_owed{kind="message"} 0.0'),
+            {
+                "status": "degraded",
+                "problems": [
+                    {
+                        "code": "messages_late",
+                        "detail": "The oldest pending message is 42 s old. No message is "
+                        "lost: it is published as soon as a worker runs and RabbitMQ accepts "
+                        "it.",
+                    }
+                ],
+            },
             "ServiceUnavailable",
         ),
     }
@@ -110,18 +111,17 @@ def describe(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
 
 
 def _operation(
-    name: str, summary: str, description: str, shown: tuple[str, Any], *shared: str
+    name: str, summary: str, description: str, example: dict[str, Any], *shared: str
 ) -> dict[str, Any]:
-    media_type, example = shown
-    schema = {"type": "string" if media_type == "text/plain" else "object"}
-    content = {media_type: {"schema": schema, "examples": {"response": {"value": example}}}}
+    examples = {"response": {"value": example}}
+    content = {"application/json": {"schema": {"type": "object"}, "examples": examples}}
     success = {"description": "OK", "headers": errors.headers(), "content": content}
     refused = [errors.SHARED[name] for name in ("BodyTooLarge", *shared)]
     operation = {
         "operationId": name,
         "summary": summary,
         "description": description,
-        "tags": ["metrics" if media_type == "text/plain" else "health"],
+        "tags": ["health"],
         "security": [],
         "responses": {"200": success, **errors.responses(*refused)},
     }

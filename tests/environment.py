@@ -19,6 +19,7 @@ os.environ |= {
     "DEBUG": "true",
     "ALLOWED_HOSTS": "testserver,localhost",
     "SECRET_KEY": "a-key-of-the-tests-that-is-certainly-longer-than-fifty",
+    "METRICS_TOKEN": "a-token-of-the-tests-for-prometheus-only",
     "JWT_SECRET": "a-secret-of-the-tests-that-is-long-enough",
     "DATABASE_URL": os.environ.get(
         "TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"

@@ -22,6 +22,10 @@ _NAME = re.compile(r"\b[a-zA-Z_:][\w:]*\b(?!\s*\()")  # not functions
 _OPERATORS = {"and", "or", "unless", "by", "without", "on", "ignoring", "offset"}
 
 
+# The headers with which Prometheus reads `/metrics`.
+PROMETHEUS = {"Authorization": f"Bearer {settings.METRICS_TOKEN}"}
+
+
 def metrics_in(expression: str) -> set[str]:
     """Return the names of the metrics in a PromQL expression."""
     return set(_NAME.findall(_NOT_METRICS.sub(" ", expression))) - _OPERATORS

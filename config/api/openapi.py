@@ -23,7 +23,6 @@ SETTINGS = {
         {"name": "customers", "description": "Export and erase what is held about a customer."},
         {"name": "webhooks", "description": "Called by payment gateways and carriers."},
         {"name": "health", "description": "Probes for load balancers and orchestrators."},
-        {"name": "metrics", "description": "Metrics for Prometheus."},
     ],
     "OAS_VERSION": "3.1.1",
     "SCHEMA_PATH_PREFIX": "/api/v1",

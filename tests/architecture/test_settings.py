@@ -45,6 +45,7 @@ def test_a_production_like_environment_is_accepted():
         ({"DATABASE_URL": None}, "DATABASE_URL is not set"),
         ({"JWT_SECRET": ""}, "Tokens cannot be verified"),
         ({"JWT_SECRET": "j" * 31}, "must have 32 or more characters"),
+        ({"METRICS_TOKEN": "m" * 31}, "METRICS_TOKEN must have 32 or more characters"),
         ({"JWT_SECRET_FALLBACKS": "j" * 31}, "must have 32 or more characters"),
         ({"JWT_JWKS_URL": "https://id.example/keys"}, "needs JWT_ISSUER and JWT_AUDIENCE"),
         ({"CELERY_BROKER_URL": "memory://"}, "memory:// is only for `make run`"),

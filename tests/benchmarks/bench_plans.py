@@ -22,6 +22,7 @@ from events.operations import retention
 from events.viewsets import AggregateViewSet
 from tests.benchmarks.loaded import PERIOD
 from tests.benchmarks.measure import Line, table
+from tests.promql import PROMETHEUS
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.loaded]
 LARGE = 50_000  # rows
@@ -169,4 +170,4 @@ def test_timers(plans, timer, settings, monkeypatch):
 def test_probes(plans, client):
     for path in ("/health/ready", "/metrics"):
         with plans.watch(path):
-            assert client.get(path).status_code == 200
+            assert client.get(path, headers=PROMETHEUS).status_code == 200

@@ -21,7 +21,7 @@ from config import database
 from config.celery import app
 from events.operations import metrics
 from tests.broker.conftest import environment, wait_until
-from tests.promql import exported_metrics, queried_metrics
+from tests.promql import PROMETHEUS, exported_metrics, queried_metrics
 
 ROOT = Path(settings.BASE_DIR)
 BIN = Path(sys.executable).parent
@@ -62,7 +62,9 @@ def running(command, env, log):
 def get(url):
     """Return the response, or None while the port is closed."""
     try:
-        return urlopen(Request(url, headers={"X-Forwarded-Proto": "https"}), timeout=10)
+        return urlopen(
+            Request(url, headers={"X-Forwarded-Proto": "https", **PROMETHEUS}), timeout=10
+        )
     except HTTPError:
         raise
     except URLError:

@@ -13,12 +13,13 @@ from django.utils import timezone
 from events.models import EventRecord, Outbox, Reaction
 from events.operations import metrics
 from tests.factories import OrderFactory
+from tests.promql import PROMETHEUS
 
 pytestmark = pytest.mark.django_db
 
 
 def scrape(client):
-    response = client.get("/metrics")
+    response = client.get("/metrics", headers=PROMETHEUS)
     assert response.status_code == 200
     assert response["Content-Type"] == metrics.CONTENT_TYPE
     lines = response.content.decode().splitlines()
@@ -61,7 +62,7 @@ def test_without_the_database_it_responds_with_503(client, monkeypatch):
 
     monkeypatch.setattr(connection, "cursor", refuse)
     for url in ("/metrics", "/health/ready"):
-        response = client.get(url)
+        response = client.get(url, headers=PROMETHEUS)
         assert (response.status_code, response.json()["code"]) == (503, "database_unavailable")
 
 

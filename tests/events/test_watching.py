@@ -5,7 +5,15 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.promql import ALERTS, DASHBOARD, FOLDER, exported_metrics, metrics_in, queried_metrics
+from tests.promql import (
+    ALERTS,
+    DASHBOARD,
+    FOLDER,
+    PROMETHEUS,
+    exported_metrics,
+    metrics_in,
+    queried_metrics,
+)
 
 PAGE = (FOLDER / "alerts.md").read_text()
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -21,13 +29,18 @@ def test_the_metrics_of_an_expression_are_found():
 
 @pytest.mark.django_db
 def test_every_queried_metric_is_exported(client):
-    assert queried_metrics() - exported_metrics(client.get("/metrics").content) == set()
+    assert (
+        queried_metrics() - exported_metrics(client.get("/metrics", headers=PROMETHEUS).content)
+        == set()
+    )
     assert len(queried_metrics()) >= 8
 
 
 @pytest.mark.django_db
 def test_the_guide_lists_every_metric(client):
-    families = text_string_to_metric_families(client.get("/metrics").content.decode())
+    families = text_string_to_metric_families(
+        client.get("/metrics", headers=PROMETHEUS).content.decode()
+    )
     ours = {
         family.name + ("_total" if family.type == "counter" else "")
         for family in families
