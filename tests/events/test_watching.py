@@ -86,5 +86,5 @@ def _cells(x, y, w, h):
 
 def test_the_links_of_the_guide_exist():
     for path in FOLDER.glob("*.md"):
-        for target in re.findall(r"\]\(([^)#]*)(?:#[^)]*)?\)", path.read_text()):
+        for target in re.findall(r"\]\(([^)#:]*)(?:#[^)]*)?\)", path.read_text()):
             assert (FOLDER / target).exists(), f"{path.name}: {target}"
