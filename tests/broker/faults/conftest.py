@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import kombu
@@ -87,11 +89,16 @@ def node(tmp_path_factory: pytest.TempPathFactory, settings: Any) -> Iterator[No
 
 
 @pytest.fixture
-def cluster(tmp_path_factory: pytest.TempPathFactory, transactional_db: None) -> Iterator[Cluster]:
+def cluster(transactional_db: None) -> Iterator[Cluster]:
     """The test's own PostgreSQL, for this process and the processes that it starts."""
     if not cluster_.is_possible():
         pytest.skip("PostgreSQL's initdb is not installed here")
-    cluster = Cluster(tmp_path_factory.mktemp("postgresql"))
+    # Not below pytest's directory, which another run of pytest closes to PostgreSQL's user.
+    with TemporaryDirectory() as directory:
+        yield from _running(Cluster(Path(directory)))
+
+
+def _running(cluster: Cluster) -> Iterator[Cluster]:
     cluster.start()
     shared = dict(connection.settings_dict)
     connection.close()
