@@ -72,7 +72,8 @@ class Holding:
 
     `belongs_to(streams)` is the condition of the rows that belong to these. `erased` has the value
     that replaces each column with personal data, `hidden` the columns that are not exported. `file`
-    is a column with a path in the default storage; the file is deleted.
+    is a column with a path in the default storage; the file is deleted. Rows that `has_links` open
+    without a token; the links are revoked.
     """
 
     model: type[Model]
@@ -80,6 +81,7 @@ class Holding:
     erased: Mapping[str, Any]
     hidden: frozenset[str]
     file: str | None
+    has_links: bool
 
     def rows(self, streams: Sequence[str]) -> QuerySet[Any, Any]:
         """Return the rows that belong to the orders and carts with these ids."""
@@ -105,6 +107,7 @@ def holds(
     erase: Mapping[str, Any] | None = None,
     hide: Sequence[str] = (),
     file: str | None = None,
+    has_links: bool = False,
 ) -> None:
     """Declare that rows of `model` belong to orders or carts: see `Holding`.
 
@@ -118,6 +121,7 @@ def holds(
             erased=erase or {},
             hidden=frozenset(hide),
             file=file,
+            has_links=has_links,
         )
     )
 

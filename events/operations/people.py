@@ -15,6 +15,7 @@ from django.utils import timezone
 from config.core import request_context
 from config.core.exceptions import Conflict, Missing
 from config.core.outbound import OutboundCall
+from config.pdf.files import revoke_links
 from events import schema
 from events.aggregate import aggregates
 from events.models import AuditEntry, EventRecord, Reaction
@@ -166,6 +167,9 @@ def erase_stream(stream: str, *, at: datetime) -> None:
     model: Any = _root(stream)
     model.objects.select_for_update(no_key=True).values_list("pk").get(pk=stream)
     _expect_finished([stream])
+    for holding in holdings:
+        if holding.has_links:
+            revoke_links(holding.rows([stream]).values_list("pk", flat=True))
     changed = sum(_erase_rows(holding, stream, at) for holding in holdings)
     changed += _erase_events(stream)
     recorded = EventRecord.objects.filter(stream=stream, name=CustomerErased.name)
