@@ -60,7 +60,7 @@ def pay_out(order: Order) -> None:
 
 
 CASES = {
-    "lifecycle.confirm_paid_order": Case(
+    "orders.confirm_paid_order": Case(
         OrderFactory, pay, lambda order: now(order).status == "confirmed"
     ),
     "payments.refund_cancelled_order": Case(
@@ -176,7 +176,7 @@ def test_later_reactions_of_the_context_wait_and_those_of_others_do_not(breaking
 
 def test_an_order_whose_confirmation_is_parked_is_not_charged_again(breaking):
     order = OrderFactory()
-    breaking("lifecycle.confirm_paid_order", order.id)
+    breaking("orders.confirm_paid_order", order.id)
     pay(order)
     work()
     with pytest.raises(OrderNotPayable, match="is paid"):
