@@ -16,10 +16,10 @@ PRODUCTION := env -u DEBUG \
 	EVENTS_BROKER_URL=amqp://guest:guest@127.0.0.1:5672/events
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench load faults lock audit sbom
+.PHONY: help run test test-newest check bench load faults lock audit sbom
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/installed ## Run everything in one process, without any server (ARGS=… for manage.py run)
 	@exec env DEBUG=true $(BIN)/python manage.py run $(ARGS)
@@ -27,6 +27,9 @@ run: .venv/installed ## Run everything in one process, without any server (ARGS=
 test: .venv/installed-for-tests $(PEERS) ## Run the tests (ARGS=… for pytest); starts the servers they need
 	@tests/services.sh
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+test-newest: .venv/installed-for-tests ## Run tests/broker (ARGS=… for others) on the newest RabbitMQ and PostgreSQL
+	@tests/newest.sh -n $(WORKERS) --dist loadgroup $(or $(ARGS),tests/broker)
 
 check: .venv/installed-for-tests ## Lint, format, types, imports, migrations, deployment
 	@$(BIN)/ruff check .
