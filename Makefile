@@ -16,7 +16,7 @@ PRODUCTION := env -u DEBUG \
 	EVENTS_BROKER_URL=amqp://guest:guest@127.0.0.1:5672/events
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-newest check bench load faults lock audit sbom
+.PHONY: help run test test-newest check bench load faults lock audit sbom digests
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ lock: .venv/audit/installed ## Pin the packages of the image with hashes (ARGS="
 
 audit: .venv/audit/installed ## Look the packages of the image up in PyPI's list of known holes
 	@.venv/audit/bin/python tests/audit.py
+
+digests: .venv/installed ## Pin the images of Dockerfile and compose.yaml by digest (ARGS="--upgrade" for newer ones)
+	@$(BIN)/python tests/digests.py $(ARGS)
 
 sbom: .venv/audit/installed ## List the packages of the image in var/sbom.json (CycloneDX)
 	@mkdir -p var

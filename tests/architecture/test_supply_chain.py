@@ -1,4 +1,4 @@
-"""The packages of the image are pinned, and a known hole in one fails the audit."""
+"""The packages of the image and other images are pinned, and a known hole fails the audit."""
 
 import json
 import re
@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.audit import verdict
+from tests.digests import digest_of, pin
 
 LOCK = (settings.BASE_DIR / "requirements.lock").read_text()
 
@@ -83,3 +84,56 @@ def test_the_audit_fails_on_a_known_hole_and_says_what_it_could_not_ask(
     report = json.dumps({"dependencies": packages}) if packages else ""
     assert verdict(report, errors)[0] == code
     assert said in verdict(report, errors)[1]
+
+
+OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+
+
+@pytest.fixture
+def registry(tmp_path, monkeypatch):
+    """Put a client on the PATH that knows nginx:1.28 and the versions of python."""
+    client = tmp_path / "docker"
+    client.write_text(f"""#!/bin/sh
+        case "$*" in
+            "buildx imagetools inspect nginx:1.28" | *@{NEW} | *python*)
+                printf "Name:      $4\\nDigest:    {NEW}\\n\\nManifests:\\n  Digest: other\\n" ;;
+            *@{OLD}) printf "Name:      $4\\nDigest:    {OLD}\\n" ;;
+            *offline*) echo "ERROR: dial tcp: lookup registry: no such host" >&2; exit 1 ;;
+            *) echo "ERROR: docker.io/library/$4: not found" >&2; exit 1 ;;
+        esac""")
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    digest_of.cache_clear()
+    (tmp_path / "Dockerfile").write_text("FROM python:3.11-slim AS build\nFROM python:3.11-slim\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("image", "upgrade", "code", "written", "said"),
+    [
+        ("nginx:1.28", False, 0, f"nginx:1.28@{NEW}", "are pinned"),
+        (f"nginx:1.28@{OLD}", False, 0, f"nginx:1.28@{OLD}", "are pinned"),
+        (f"nginx:1.28@{OLD}", True, 0, f"nginx:1.28@{NEW}", "are pinned"),
+        ("nginx:9", False, 1, "nginx:9", "compose.yaml: there is no image nginx:9."),
+        ("nginx:1@sha256:c", False, 1, "nginx:1@sha256:c", "no image nginx:1@sha256:c."),
+        ("offline:1", False, 0, "offline:1", "NOT PINNED"),
+        ("order-service", False, 0, "order-service", "are pinned"),
+    ],
+)
+def test_images_are_pinned_by_digest(registry, image, upgrade, code, written, said):
+    compose = registry / "compose.yaml"
+    compose.write_text(f"services:\n  nginx:\n    image: {image}\n    restart: always\n")
+    assert pin(registry, upgrade)[0] == code
+    assert said in pin(registry, upgrade)[1]
+    assert compose.read_text().splitlines()[2] == f"    image: {written}"
+    assert (registry / "Dockerfile").read_text().count(NEW) == 2
+
+
+def test_images_stay_as_they_are_without_a_client(registry, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    (registry / "compose.yaml").write_text("image: nginx:1.28\n")
+    assert pin(registry, False) == (
+        0,
+        "NOT PINNED: no registry can be asked ([Errno 2] No such file or directory: 'docker').",
+    )
+    assert "@" not in (registry / "Dockerfile").read_text()
