@@ -119,5 +119,5 @@ class Carts(AggregateViewSet):
             raise MissingScope(PRICE)
         cart = self.get_object()
         order_id, is_new = services.check_out(cart_id=cart.id, **self.body())
-        order = Order(orders.selectors.get(order_id))
+        order = Order(orders.selectors.get(order_id), context=self.get_serializer_context())
         return Response(order.data, status=201 if is_new else 200)

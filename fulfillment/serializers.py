@@ -9,6 +9,7 @@ from config.api.serializers import (
     Body,
     Choice,
     ExternalId,
+    ItemList,
     ItemQuantities,
     Package,
     PlainDecimal,
@@ -113,7 +114,7 @@ class FulfillmentPack(Body):
     """The packages that contain the picked units."""
 
     example = {"packages": [{"weight": "2.5", "length": "30", "width": "20", "height": "10"}]}
-    packages = serializers.ListField(child=PackageCreate(), min_length=1, max_length=MAX_PACKAGES)
+    packages = ItemList(child=PackageCreate(), min_length=1, max_length=MAX_PACKAGES)
 
 
 class FulfillmentWriteOff(Body):

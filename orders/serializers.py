@@ -12,6 +12,7 @@ from config.api.serializers import (
     Choice,
     CurrencyCode,
     ExternalId,
+    ItemList,
     ItemQuantities,
     MoneyIn,
     MoneyOut,
@@ -109,7 +110,7 @@ class OrderCreate(OrderTerms):
     customer_id = ExternalId(required=False, allow_null=True)
     local_id = ExternalId(required=False, allow_null=True)
     currency = CurrencyCode()
-    items = serializers.ListField(child=OrderItemCreate(), min_length=1, max_length=MAX_ITEMS)
+    items = ItemList(child=OrderItemCreate(), min_length=1, max_length=MAX_ITEMS)
     replaces = OwnId(models.Order.objects.all, required=False, allow_null=True)
 
 
@@ -146,9 +147,7 @@ class OrderReservation(Body):
         required=False,
         help_text="May be missing in a rejection while the order holds no reservation.",
     )
-    allocations = serializers.ListField(
-        child=AllocationCreate(), required=False, max_length=MAX_ALLOCATIONS
-    )
+    allocations = ItemList(child=AllocationCreate(), required=False, max_length=MAX_ALLOCATIONS)
     rejected = serializers.BooleanField(default=False)
     reason = serializers.CharField(max_length=500, default="", allow_blank=True)
 
@@ -332,8 +331,7 @@ class Order(serializers.Serializer):
 
     @extend_schema_field(Hold(allow_null=True))
     def get_hold(self, order: models.Order) -> dict[str, Any] | None:
-        caller = self.context["view"].caller if "view" in self.context else None
-        is_shown = order.held_at and not (caller and caller.is_bound)
+        is_shown = order.held_at and not self.context["view"].caller.is_bound
         return Hold(order).data if is_shown else None
 
     @extend_schema_field(Cancellation(allow_null=True))

@@ -11,6 +11,7 @@ from config.api.serializers import (
     Choice,
     CurrencyCode,
     ExternalId,
+    ItemList,
     MoneyIn,
     MoneyOut,
     OwnId,
@@ -64,7 +65,7 @@ class ReturnCreate(Body):
     }
     order_id = OwnId(orders.selectors.with_lines)
     reason = serializers.CharField(max_length=200, validators=[check_reason])
-    items = serializers.ListField(child=ReturnItemCreate(), min_length=1, max_length=MAX_ITEMS)
+    items = ItemList(child=ReturnItemCreate(), min_length=1, max_length=MAX_ITEMS)
 
     def validate_items(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         lines: dict[str, dict[str, Any]] = {}
@@ -152,7 +153,7 @@ class ReceiptCreate(Body):
         "items": [{"order_item_id": ITEM_ID, "quantity": 1, "condition": "good"}],
     }
     warehouse_id = ExternalId()
-    items = serializers.ListField(child=ReceiptItemCreate(), min_length=1, max_length=MAX_ITEMS)
+    items = ItemList(child=ReceiptItemCreate(), min_length=1, max_length=MAX_ITEMS)
 
 
 class ReturnRefund(Body):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
 from inspect import cleandoc
+from itertools import islice
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet, TextChoices
@@ -15,6 +16,8 @@ from rest_framework import serializers
 from rest_framework.fields import empty, get_attribute
 
 from config.core import money
+
+MAX_UNKNOWN = 20  # fields that an error names; a body may have a hundred thousand
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -27,12 +30,13 @@ class StrictSerializer(serializers.Serializer[Any]):
         is_json = self.context.get("is_json")
         errors: dict[str, Any] = {}
         if isinstance(data, Mapping):
-            fields = {field.field_name: field for field in self._writable_fields}
-            for name, value in data.items():
-                if name not in fields:
-                    errors[str(name)] = ["Unknown field."]
-                elif is_json and value is not None and not _is_of_type(fields[name], value):
-                    errors[name] = [fields[name].error_messages["invalid"]]
+            fields = {str(field.field_name): field for field in self._writable_fields}
+            unknown = (str(name) for name in data if name not in fields)
+            errors = {name: ["Unknown field."] for name in islice(unknown, MAX_UNKNOWN)}
+            for name, field in fields.items():
+                value = data.get(name) if is_json else None
+                if value is not None and not _is_of_type(field, value):
+                    errors[name] = [field.error_messages["invalid"]]
         try:
             value = super().to_internal_value(data)
         except serializers.ValidationError as error:
@@ -140,7 +144,19 @@ class ItemQuantity(StrictSerializer):
     quantity = Quantity()
 
 
-class ItemQuantities(serializers.ListField):
+class ItemList(serializers.ListField):
+    """A list that is refused because of its length before its items are looked at.
+
+    A body may have hundreds of thousands of items, which take minutes.
+    """
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, list) and self.max_length and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return super().to_internal_value(data)
+
+
+class ItemQuantities(ItemList):
     """Quantities by order item, as `units`; those of an item listed twice are added up."""
 
     child = ItemQuantity()

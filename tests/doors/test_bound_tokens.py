@@ -93,6 +93,17 @@ def test_a_customer_opens_no_cart_of_another_owner(ana, owner):
     assert not Cart.objects.exists()
 
 
+def test_a_repeated_checkout_does_not_show_why_the_order_is_on_hold(ana, api):
+    cart = CartFactory(customer_id="cust_ana")
+    order = f"/api/v1/orders/{check_out(ana, cart.id).json()['id']}"
+    held = api.post(f"{order}/hold", {"reason": "address", "note": "The card may be stolen."})
+    assert held.status_code == 200
+    again = check_out(ana, cart.id, key="key-2")
+    assert (again.status_code, again.json()["hold"]) == (200, None)
+    assert ana.get(order).json()["hold"] is None
+    assert check_out(api, cart.id).json()["hold"]["note"] == "The card may be stolen."
+
+
 def test_a_guest_sees_the_orders_of_the_session_and_none_of_a_customer(guest):
     carts = [
         CartFactory(customer_id=None, session_id="sess_1"),
