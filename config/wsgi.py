@@ -31,6 +31,11 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         body = environ["wsgi.input"].read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
         environ |= {"CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
 
+    # Django decodes a parameter like `a*=` in the charset that it names. If it cannot, no response
+    # follows.
+    if "*" in environ.get("CONTENT_TYPE", ""):
+        environ["CONTENT_TYPE"] = "application/octet-stream"
+
     def respond(*args: Any) -> Any:
         # gunicorn ignores a `Connection` header of the application.
         if environ.get("close_connection"):

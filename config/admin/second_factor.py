@@ -8,6 +8,7 @@ import segno
 from django import forms
 from django.conf import settings
 from django.contrib.auth import authenticate
+from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_login_failed
 from django.db import transaction
 from django.http import HttpRequest, QueryDict
@@ -57,6 +58,13 @@ class LoginForm(AuthenticationForm):
         help_text=_("From your app, or a recovery code, if you have set up a second factor."),
         widget=UnfoldAdminTextInputWidget(CODE),
     )
+
+    def clean_username(self) -> str:
+        """Django enforces no length, and a failed login cannot be recorded with a longer one."""
+        username: str = self.cleaned_data["username"]
+        if len(username) > cast(int, User._meta.get_field("username").max_length):
+            raise self.get_invalid_login_error()
+        return username
 
     def clean(self) -> dict[str, Any]:
         cleaned = cast(dict[str, Any], super().clean())

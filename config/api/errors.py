@@ -118,7 +118,8 @@ SHARED = {
     "UnsupportedMediaType": ErrorExample(
         415,
         "unsupported_media_type",
-        "The `Content-Type` of the request body is not `application/json`.",
+        "The `Content-Type` of the request body is not `application/json`, or its charset is not "
+        "UTF-8.",
         'Unsupported media type "text/plain" in request.',
     ),
     "TooManyRequests": ErrorExample(

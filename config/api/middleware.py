@@ -84,10 +84,13 @@ class ContentSecurityPolicy:
 
 
 class BodyLimit:
-    """Refuse a request body that is too long, or whose length is unknown.
+    """Refuse a request body that is too long, whose length is unknown, or that is not in UTF-8.
 
     A body that the server cannot hand over whole is never treated as empty: optional fields would
     silently take their defaults. The connection is closed, since the rest of the body is unread.
+
+    Django decodes text in any charset that the client names, of which some take minutes
+    (`punycode`), and some are no text (`bz2`).
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -100,6 +103,8 @@ class BodyLimit:
             )
         elif int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             refused = problems.body_too_large()
+        elif request.encoding and request.encoding.lower() not in ("utf-8", "utf8"):
+            refused = problems.problem(415, "unsupported_media_type", "Send text in UTF-8.")
         else:
             return self.get_response(request)
         request.META["close_connection"] = True

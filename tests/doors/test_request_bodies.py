@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 
 from config.api import tokens
+from fulfillment.models import Fulfillment
 from tests.doors import servers
 from tests.returns.factories import ReturnFactory
 
@@ -29,11 +30,12 @@ def web(request, tmp_path):
             address = stack.enter_context(servers.nginx(tmp_path, address))
 
         def send(path, body, *headers, method="POST", complete=True):
+            is_typed = any(header.startswith("Content-Type:") for header in headers)
             lines = [
                 f"{method} {path} HTTP/1.1",
                 "Host: localhost",
                 f"Authorization: Bearer {token}",
-                "Content-Type: application/json",
+                *([] if is_typed else ["Content-Type: application/json"]),
                 *headers,
             ]
             with socket.create_connection(address, timeout=20) as client:
@@ -140,3 +142,64 @@ def test_a_server_that_cannot_read_chunks_requires_a_length(api):
     """Django's development server, which `make run` uses."""
     response = api.post("/api/v1/carts", "", headers={"Transfer-Encoding": "chunked"})
     assert (response.status_code, response.json()["code"]) == (411, "length_required")
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "utf-16", "latin-1"])
+@pytest.mark.parametrize("path", ["/api/v1/carts", "/api/v1/webhooks/stripe", "/admin/login/"])
+def test_text_in_another_charset_is_not_decoded(api, path, charset):
+    """Punycode takes time with the square of the length: minutes of a process for one request."""
+    for kind in ("application/json", "multipart/form-data; boundary=x"):
+        response = api.post(path, "{}", content_type=f"{kind}; charset={charset}")
+        assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
+    response = api.post(path, "{}", content_type="application/json; charset=UTF-8")
+    assert response.status_code != 415
+
+
+def test_a_parameter_of_the_content_type_in_an_unknown_charset_gets_a_response(web):
+    kind = "Content-Type: application/json; a*=nope''x"
+    status, problem, _ = web("/api/v1/carts", b"{}", kind, "Content-Length: 2")
+    assert (status, problem["code"]) == (415, "unsupported_media_type")
+
+
+def test_nginx_refuses_methods_and_encodings_with_a_problem(tmp_path):
+    with servers.nginx(tmp_path, ("127.0.0.1", 9)) as address:
+        for line, more, code in (
+            ("TRACE /api/v1/carts", "", (405, "method_not_allowed")),
+            ("POST /api/v1/carts", "Transfer-Encoding: gzip\r\n", (501, "bad_request")),
+        ):
+            with socket.create_connection(address, timeout=20) as client:
+                client.sendall(f"{line} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n".encode())
+                status, problem, _ = read_response(client)
+                assert (status, problem["code"]) == code
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "most"),
+    [
+        ("orders", "items", 500),
+        ("orders/{order}/reservation", "allocations", 1_000),
+        ("orders/{order}/write-off", "items", 500),
+        ("returns", "items", 500),
+        ("returns/{row}/receive", "items", 500),
+        ("fulfillments/{fulfillment}/pack", "packages", 100),
+        ("shipments", "items", 500),
+    ],
+)
+def test_a_list_that_is_too_long_is_refused_before_its_items_are_read(api, path, name, most):
+    """A body has room for 300,000 empty items, whose errors take minutes and gigabytes."""
+    row = ReturnFactory(status="approved")
+    fulfillment = Fulfillment.objects.get(order=row.order_id)
+    ids = {"order": row.order_id, "row": row.id, "fulfillment": fulfillment.id}
+    path = f"/api/v1/{path.format(**ids)}"
+    response = api.post(path, {name: [{}] * (most + 1)}, headers={"Idempotency-Key": "key-1"})
+    errors = response.json()["errors"]
+    assert response.status_code == 400
+    assert errors[name] == [f"Ensure this field has no more than {most} elements."]
+    assert not any(path.startswith(f"{name}[") for path in errors)
+
+
+def test_an_error_names_some_of_many_unknown_fields(api):
+    body = {f"field_{n}": n for n in range(10_000)} | {"currency": 1}
+    errors = api.post("/api/v1/carts", body).json()["errors"]
+    assert errors.pop("currency") == ["Not a valid string."]
+    assert list(errors.values()) == [["Unknown field."]] * 20
