@@ -16,6 +16,7 @@ FIELDS = ("event_id", "stream", "organization_id", "status", "duration_ms")
 _SECRETS = (
     (re.compile(r"(?i)\bbearer\s++\S++"), "Bearer [token]"),
     (re.compile(r"(?<![\w-])eyJ[\w-]++\.[\w-]++\.[\w-]*+"), "[token]"),
+    (re.compile(r":[0-9A-Za-z]++:[\w-]{43}(?![\w-])"), ":[signature]"),  # of a link to a document
     (re.compile(r"(?<![\w+.-])([\w+.-]++://[^\s:/@]*+):[^\s/]*@"), r"\1:[password]@"),
     (
         re.compile(r"(?<![^\s\"'<>(),:;=/@])[^\s\"'<>(),:;=/@]++@(?:[\w-]++\.)+[^\W\d_][\w-]+"),

@@ -466,6 +466,7 @@ CONTENT_SECURITY_POLICIES = {
 }
 # Since its last changes, not since the last request; a phone in the warehouse closes its browser.
 SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=43_200)  # seconds
+LOGIN_REDIRECT_URL = "admin:index"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",  # refuses those who have failed too often
     "django.contrib.auth.backends.ModelBackend",

@@ -1,5 +1,6 @@
 """Bearer tokens: who calls, for which organization, and what they may do."""
 
+import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,15 +19,43 @@ from config.api.revocation import revocations
 from config.core.ids import new_id
 
 LONGEST_ID = 64
+PAUSE = 5.0  # seconds after the identity provider did not respond
 
 
 class KeysUnavailable(Exception):
     """The identity provider's keys cannot be fetched, so that no token can be verified."""
 
 
+class KeySet(jwt.PyJWKClient):
+    """The identity provider's keys. Tokens with unknown keys, which anyone can send, wait alone.
+
+    PyJWT holds a lock while it fetches the keys, also for tokens whose key it knows, and tries
+    again with each unknown key until the identity provider responds.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, timeout=5)
+        self._failed_at = -math.inf
+
+    def get_signing_key(self, kid: str) -> jwt.PyJWK:
+        assert self.jwk_set_cache
+        known = self.jwk_set_cache.get()
+        key = known and self.match_kid(self._get_signing_keys_from_jwk_set(known), kid)
+        return key or super().get_signing_key(kid)
+
+    def fetch_data(self) -> Any:
+        if time.monotonic() < self._failed_at + PAUSE:
+            raise jwt.PyJWKClientConnectionError("The identity provider did not respond.")
+        try:
+            return super().fetch_data()
+        except Exception:
+            self._failed_at = time.monotonic()
+            raise
+
+
 @lru_cache(maxsize=1)
-def _key_set(url: str) -> jwt.PyJWKClient:
-    return jwt.PyJWKClient(url, timeout=5)
+def _key_set(url: str) -> KeySet:
+    return KeySet(url)
 
 
 def _public_key(token: str) -> jwt.PyJWK:
@@ -57,7 +86,7 @@ def verify(token: str) -> Mapping[str, Any]:
             raise jwt.InvalidTokenError(f"{name} must be a string of 1 to {LONGEST_ID} characters.")
     if not isinstance(claims.get("scope", ""), str):
         raise jwt.InvalidTokenError("scope must be a string.")
-    if claims["exp"] > time.time() + settings.JWT_MAX_LIFETIME:
+    if int(claims["exp"]) > time.time() + settings.JWT_MAX_LIFETIME:
         raise jwt.InvalidTokenError(
             f"exp must be at most {settings.JWT_MAX_LIFETIME} seconds ahead."
         )

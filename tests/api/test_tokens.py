@@ -1,5 +1,6 @@
 import json
 import threading
+import time
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -50,6 +51,11 @@ def test_no_token(header):
     response = Client().get("/api/v1/things", headers={"Authorization": header} if header else {})
     check(response, 401, "not_authenticated")
     assert response["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_lifetime_that_is_written_as_text_is_no_longer_than_allowed():
+    assert list_things(signed(exp=str(int(time.time()) + 60))).status_code == 200
+    check(list_things(signed(exp=str(int(time.time()) + 10**7))), 401, "invalid_token")
 
 
 def test_an_expired_token():
@@ -129,6 +135,47 @@ def test_an_identity_providers_tokens(identity_provider):
 
 def test_the_shared_secret_is_not_accepted_with_an_identity_provider(identity_provider):
     check(list_things(signed(kid="rsa")), 401, "invalid_token")
+
+
+def test_unknown_keys_keep_nobody_waiting_while_the_identity_provider_hangs(
+    identity_provider, settings, monkeypatch
+):
+    known = signed(identity_provider["rsa"], "RS256", "rsa")
+    assert list_things(known).status_code == 200
+    keys = tokens._key_set(settings.JWT_JWKS_URL)
+    keys.cooldown_duration = 0
+    is_called, is_over = threading.Event(), threading.Event()
+    calls = []
+
+    def hang(*args, **kwargs):
+        calls.append(args)
+        is_called.set()
+        is_over.wait(20)
+        raise TimeoutError
+
+    monkeypatch.setattr("urllib.request.OpenerDirector.open", hang)
+    unknown = signed(identity_provider["rsa"], "RS256", "unknown")
+    answers = []
+    stranger = threading.Thread(target=lambda: answers.append(_refusal(unknown)))
+    stranger.start()
+    try:
+        assert is_called.wait(20)
+        assert list_things(known).status_code == 200
+    finally:
+        is_over.set()
+        stranger.join()
+    assert answers == [tokens.KeysUnavailable]
+    assert [_refusal(unknown) for _ in range(3)] == [tokens.KeysUnavailable] * 3
+    assert len(calls) == 1
+    monkeypatch.undo()
+    monkeypatch.setattr(tokens, "PAUSE", 0)
+    assert _refusal(unknown) is jwt.PyJWKClientError
+
+
+def _refusal(token):
+    with pytest.raises((tokens.KeysUnavailable, jwt.PyJWTError)) as refused:
+        tokens.verify(token)
+    return refused.type
 
 
 def test_an_unreachable_identity_provider(settings):

@@ -8,6 +8,7 @@ from django.core import signing
 from django.utils import timezone
 
 from invoices import tasks
+from tests.api.test_logs import production_log
 from tests.factories import InvoiceFactory, credit
 from tests.log import event_names
 from tests.shipments.factories import BY_HAND, ShipmentFactory
@@ -70,6 +71,15 @@ class TestLinks:
         refused = reader.post(f"{path}/revoke-links")
         assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
         assert set(opens(links())) == {200}
+
+    def test_the_log_does_not_contain_them(self, shared, opens):
+        *_, links = shared
+        urls = links()
+        with production_log() as lines:
+            assert set(opens(urls)) == {200}
+        assert len(lines) == len(urls)
+        for url in urls:
+            assert url.rpartition(":")[2] not in str(lines)
 
     def test_they_are_valid_for_as_many_days_as_the_setting_says(self, shared, opens, settings):
         links = shared[2]()

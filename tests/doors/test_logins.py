@@ -81,6 +81,10 @@ def test_a_superuser_sees_who_failed_and_no_password(operator):
     assert staff.get(change).status_code in (302, 403)
 
 
+def test_a_login_leads_to_the_admin():
+    assert log_in()["Location"] == "/admin/"
+
+
 def test_a_username_that_no_account_can_have_is_refused():
     assert "enter the correct" in log_in("x" * 300).content.decode().lower()
 

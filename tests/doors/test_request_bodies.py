@@ -203,3 +203,9 @@ def test_an_error_names_some_of_many_unknown_fields(api):
     errors = api.post("/api/v1/carts", body).json()["errors"]
     assert errors.pop("currency") == ["Not a valid string."]
     assert list(errors.values()) == [["Unknown field."]] * 20
+
+
+def test_a_long_address_is_redirected_to_the_login(web):
+    """The redirect repeats it, in a header for which nginx has one buffer."""
+    status, _, _ = web(f"/admin/orders/order/?q={'a' * 3_900}", b"", method="GET")
+    assert status == 302
