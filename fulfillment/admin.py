@@ -23,7 +23,7 @@ from config.admin.commands import Command
 from config.admin.filters import CreatedFilter
 from config.admin.pages import Lines, tab
 from config.admin.queues import Queue, QueueFilter
-from config.api import problems
+from config.api import bulkheads, problems
 from config.api.pdf import pdf
 from config.api.serializers import ExternalId, Quantity, StrictSerializer
 from config.core import request_context
@@ -271,7 +271,11 @@ class FulfillmentAdmin(AggregateAdmin):
             raise PermissionDenied
         if row is None or name not in DOCUMENTS:
             raise Http404
-        return pdf(DOCUMENTS[name](row), name=f"{name}-{row.pk}")
+        try:
+            with bulkheads.rendering_of(row.organization_id):
+                return pdf(DOCUMENTS[name](row), name=f"{name}-{row.pk}")
+        except bulkheads.Busy:
+            return problems.busy(str(_("Another document is being made. Try again in a moment.")))
 
     def button(self, row: Fulfillment, name: str) -> dict[str, Any]:
         page = {"path": self._url("pick", row.pk)} if name == "pick" else {}

@@ -1,9 +1,12 @@
 """The REST API of fulfillments."""
 
+from collections.abc import Callable
+
 from django.http import HttpResponse
 from rest_framework.decorators import action
 from rest_framework.request import Request
 
+from config.api import bulkheads
 from config.api.errors import ErrorExample
 from config.api.operations import endpoint
 from config.api.pdf import RENDERERS, Pdf, pdf
@@ -123,12 +126,15 @@ class Fulfillments(AggregateViewSet):
     @endpoint(response=Pdf, operation_id="get_pick_list")
     def pick_list(self, request: Request, pk: str) -> HttpResponse:
         """Get the pick list as PDF."""
-        fulfillment = self.get_object()
-        return pdf(documents.pick_list(fulfillment), name=f"pick-list-{fulfillment.id}")
+        return self._print(documents.pick_list, "pick-list")
 
     @action(detail=True, url_path="packing-slip", renderer_classes=RENDERERS)
     @endpoint(response=Pdf, operation_id="get_packing_slip")
     def packing_slip(self, request: Request, pk: str) -> HttpResponse:
         """Get the packing slip as PDF, without prices."""
+        return self._print(documents.packing_slip, "packing-slip")
+
+    def _print(self, render: Callable[[Fulfillment], bytes], name: str) -> HttpResponse:
         fulfillment = self.get_object()
-        return pdf(documents.packing_slip(fulfillment), name=f"packing-slip-{fulfillment.id}")
+        with bulkheads.rendering_of(fulfillment.organization_id):
+            return pdf(render(fulfillment), name=f"{name}-{fulfillment.id}")

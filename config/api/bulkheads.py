@@ -10,12 +10,13 @@ from django.conf import settings
 from rest_framework.exceptions import APIException
 
 STUCK_AFTER = 1.0  # seconds
+RENDERING_SLOTS = 2  # of a web process, which has one processor
 
 
 class Busy(APIException):
-    """The request waited too long for the database, or too many requests of the organization, or
-    calls to gateways and carriers, are in progress. Nothing was done: retry after `Retry-After`
-    seconds.
+    """The request waited too long for the database, or too many requests of the organization, calls
+    to gateways and carriers, or documents, are in progress. Nothing was done: retry after
+    `Retry-After` seconds.
     """
 
     status_code = 503
@@ -58,6 +59,7 @@ class Bulkhead:
 
 _organizations = Bulkhead()
 _outbound = Bulkhead()
+_rendering = Bulkhead()
 
 
 @contextmanager
@@ -76,4 +78,14 @@ def outbound_call_of(organization_id: str) -> Iterator[None]:
     slots = settings.API_OUTBOUND_SLOTS
     own = slots - 1 if slots > 1 else slots
     with _outbound.slot(organization_id, of=own), _outbound.slot("", of=slots):
+        yield
+
+
+@contextmanager
+def rendering_of(organization_id: str) -> Iterator[None]:
+    """Hold one of the RENDERING_SLOTS during the block, which computes a document. Raises Busy.
+
+    A long document takes the processor for seconds, so an organization has one slot.
+    """
+    with _rendering.slot(organization_id, of=1), _rendering.slot("", of=RENDERING_SLOTS):
         yield

@@ -7,11 +7,13 @@ import pytest
 from django.db import connections
 
 from config.api import bulkheads
+from fulfillment import documents
 from orders.views import Orders
 from payments.gateways.sandbox import Sandbox
 from payments.models import Payment
 from tests.api.test_problems import check
 from tests.factories import OrderFactory
+from tests.fulfillment.factories import FulfillmentFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -120,3 +122,30 @@ def test_a_gateway_that_hangs_leaves_threads_for_the_others(caller, monkeypatch,
     finally:
         assert hanging.release(sent) == [201, 201]
     assert pay(mine[2])().status_code == 201, "with the same key"
+
+
+def test_a_long_document_leaves_the_processor_to_the_others(caller, monkeypatch, operator):
+    monkeypatch.setattr(bulkheads, "STUCK_AFTER", 0)
+    hanging, slip = Hanging(1), documents.packing_slip
+    mine, other = FulfillmentFactory(), FulfillmentFactory(organization_id="org_2")
+
+    def hang(fulfillment):
+        if fulfillment.pk == mine.pk:
+            hanging.hang()
+        return slip(fulfillment)
+
+    def fetch(row, name="packing-slip"):
+        client = caller(organization=row.organization_id)
+        return lambda: client.get(f"/api/v1/fulfillments/{row.pk}/{name}")
+
+    monkeypatch.setattr(documents, "packing_slip", hang)
+    sent = hanging.start([fetch(mine)])
+    try:
+        check(fetch(mine, "pick-list")(), 503, "busy")
+        page = f"/admin/fulfillment/fulfillment/{mine.pk}/print/pick-list/"
+        check(operator().get(page), 503, "busy")
+        assert caller().get("/api/v1/fulfillments").status_code == 200
+        assert fetch(other)().status_code == 200
+    finally:
+        assert hanging.release(sent) == [200]
+    assert fetch(mine, "pick-list")().status_code == 200
