@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth import REDIRECT_FIELD_NAME, authenticate
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -31,6 +31,21 @@ class Site(UnfoldAdminSite):
         if request.method == "GET" and is_staff and second_factor.must_be_set_up(request.user):
             return redirect("admin:second_factor")
         return cast(HttpResponse, super().login(request, extra_context))
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Change the operator's password. A wrong old one counts as a failed login.
+
+        Otherwise a session alone could guess it.
+        """
+        if request.method == "POST":
+            old = request.POST.get("old_password", "")
+            username = request.user.get_username()
+            is_right = authenticate(request, username=username, password=old)
+            if not is_right and getattr(request, "axes_locked_out", False):
+                return redirect("admin:password_change")  # axes responds instead
+        return cast(HttpResponse, super().password_change(request, extra_context))
 
     def extra_urls(self) -> list[URLPattern]:
         view = never_cache(csrf_protect(self.second_factor))

@@ -81,6 +81,18 @@ def test_a_superuser_sees_who_failed_and_no_password(operator):
     assert staff.get(change).status_code in (302, 403)
 
 
+def test_a_session_does_not_guess_the_password(olga):
+    client, page = Client(), reverse("admin:password_change")
+    client.force_login(olga, "django.contrib.auth.backends.ModelBackend")
+    new = dict.fromkeys(("new_password1", "new_password2"), "another long password")
+    guesses = [client.post(page, new | {"old_password": f"guess {n}"}) for n in range(10)]
+    assert [guess.status_code for guess in guesses] == [200] * 9 + [429]
+    assert client.post(page, new | {"old_password": PASSWORD}).status_code == 429
+    AccessAttempt.objects.all().delete()
+    assert client.post(page, new | {"old_password": PASSWORD}).status_code == 302
+    assert log_in(password="another long password")["Location"] == "/admin/"
+
+
 def test_a_login_leads_to_the_admin():
     assert log_in()["Location"] == "/admin/"
 
