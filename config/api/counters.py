@@ -111,7 +111,7 @@ class Counters:
 
     def _run(self) -> None:
         while True:
-            time.sleep(INTERVAL)
+            time.sleep(INTERVAL)  # nothing wakes it: the daemon thread ends with the process
             try:
                 self.flush()
             except Exception as error:

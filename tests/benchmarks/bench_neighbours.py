@@ -117,7 +117,7 @@ def measure(client: Client) -> Figures:
             started = perf_counter()
             client.get(path)
             reads.append(perf_counter() - started)
-        time.sleep(0.25)
+        time.sleep(0.25)  # a quiet organization orders at times, its neighbour always
     return Figures(confirmed, reads, os.getloadavg()[0])
 
 
