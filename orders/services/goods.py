@@ -15,19 +15,11 @@ from events import reactions
 from events.schema import is_published
 from orders import selectors
 from orders.events import OrderUnitsWrittenOff
-from orders.exceptions import (
-    UnknownShipment,
-)
+from orders.exceptions import UnknownShipment
 from orders.models import Order
 from orders.models.choices import CancellationReason
 from orders.models.parts import DeliveryProof, Dispatch, ShipmentData
-from orders.quantities import (
-    Stock,
-    Units,
-    UnitsInWarehouse,
-    WarehouseUnits,
-    count,
-)
+from orders.quantities import Stock, Units, UnitsInWarehouse, WarehouseUnits, count
 
 
 @transaction.atomic(savepoint=False)

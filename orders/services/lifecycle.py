@@ -16,10 +16,7 @@ from config.core.numbering import take_number
 from config.core.timers import BATCH_SIZE, for_each
 from events.operations import people
 from orders import selectors
-from orders.exceptions import (
-    AlreadyShipped,
-    MismatchUnresolved,
-)
+from orders.exceptions import AlreadyShipped, MismatchUnresolved
 from orders.models import Order
 from orders.models.parts import ItemData
 

@@ -9,17 +9,9 @@ from django.utils import timezone
 import fulfillment.selectors
 import payments.selectors
 from orders import selectors
-from orders.exceptions import (
-    FulfillmentHasStarted,
-    OtherReservation,
-    PartialReservation,
-)
+from orders.exceptions import FulfillmentHasStarted, OtherReservation, PartialReservation
 from orders.models import Order, Policy
-from orders.quantities import (
-    AllocationRequest,
-    Units,
-    count,
-)
+from orders.quantities import AllocationRequest, Units, count
 from orders.services.goods import write_off_backordered_units
 from orders.services.lifecycle import confirm_paid_order, expect_not_shipped
 
