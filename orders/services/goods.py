@@ -91,7 +91,9 @@ def recover_arrived_units(
     """
     order = selectors.get_for_update(order_id)
     arrived = selectors.arrived_dispatches(order) if order.delivered_at else []  # saves a query
-    if arrived and _recover(order, arrived, reopened):
+    if arrived:
+        _recover(order, arrived, reopened)
+    if order.has_pending_events:
         order.save()
         return selectors.get_for_update(order_id)
     return order
@@ -179,12 +181,9 @@ def _recover(
     order: Order,
     shipments: Iterable[Sequence[Dispatch]],
     reopened: tuple[str | None, Units] | None = None,
-) -> bool:
-    """Count units of lost shipments as shipped again; return whether there are any.
-
-    Not those that a warehouse has picked again.
-    """
-    picked, any_found = fulfillment.selectors.picked_quantities(order.id), False
+) -> None:
+    """Count units of lost shipments as shipped again, except those that were picked again."""
+    picked = fulfillment.selectors.picked_quantities(order.id)
     places = []
     if reopened:  # fulfillments do not plan them yet, unless the reaction is late
         warehouse_id, units = reopened
@@ -197,8 +196,6 @@ def _recover(
             order.recover_units(dispatches=dispatches, units=by_warehouse)
             picked.update(found)
             places = [(place, counts - Counter(found)) for place, counts in places]
-            any_found = True
-    return any_found
 
 
 def _backordered_parts(units: Units) -> list[UnitsInWarehouse]:
