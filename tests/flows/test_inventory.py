@@ -2,12 +2,10 @@
 
 import random
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from events.delivery import broker
-from events.models import EventRecord
 from events.reactions import ReactionsPending
 from fulfillment import services as fulfillment
 from orders.models import Order, Policy
@@ -16,39 +14,16 @@ from orders.services import lifecycle
 from orders.services import reservations as order_reservations
 from returns import services as returns
 from returns.models import Return
-from tests.consumers.inventory import EXTENSIONS, Inventory, Level
+from tests.consumers.inventory import EXTENSIONS, Level
 from tests.consumers.truth import true_stock
 from tests.factories import LineFactory, OrderFactory, pay
 from tests.flows.goods import arrive, confirmed, lose, now, pack, ship
+from tests.flows.inventory import QUEUE, inventory, messages
 from tests.fulfillment.factories import fulfillments, pick, reach, short
 from tests.reacting import as_rows
 from tests.returns.factories import approve, receive, request
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media", "both_ways")]
-
-QUEUE = "inventory_order_consumer"
-
-
-class Received(NamedTuple):
-    """A message of the log, as the consumer's queue receives it."""
-
-    id: str
-    place: tuple[str, int]
-    body: str
-
-
-def messages() -> list[Received]:
-    """Return all messages of Inventory's queue so far, in the order of the log."""
-    bound = broker.bindings()[QUEUE]
-    rows = EventRecord.objects.filter(sequence__isnull=False, name__in=bound).order_by("number")
-    return [Received(row.id, (row.stream, row.sequence or 0), row.body) for row in rows]
-
-
-def inventory(received: list[Received]) -> Inventory:
-    consumer = Inventory()
-    for message in received:
-        consumer.feed(message)
-    return consumer
 
 
 def test_units_are_not_written_off_while_a_further_reservation_is_not_planned(
