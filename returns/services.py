@@ -17,7 +17,7 @@ from returns import selectors
 from returns.events import RETURNED_TO_SENDER
 from returns.exceptions import ReturnWindowClosed
 from returns.models import Return, ReturnItem
-from returns.models.return_request import ReceivedUnits
+from returns.models.parts import ReceivedUnits
 
 if TYPE_CHECKING:
     from orders.models import Order

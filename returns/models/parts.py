@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from functools import cached_property
+from typing import TypedDict
 
 from django.db import models
 from django.db.models import F, Q
@@ -9,6 +10,15 @@ from django.db.models import F, Q
 from config.core.ids import PublicIdField
 from config.core.money import MoneyField
 from events.aggregate import Part
+
+
+class ReceivedUnits(TypedDict):
+    """Units of one order line that were received in one condition."""
+
+    order_item_id: str
+    quantity: int
+    condition: str
+    accepted: bool
 
 
 class ReturnItem(Part):

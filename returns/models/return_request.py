@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from django.db import models
 
@@ -19,21 +19,12 @@ from returns import events
 from returns.deductions import Deductions
 from returns.exceptions import NotInReturn, RefundExceedsReturn, RefundOutstanding
 from returns.models.constraints import CONSTRAINTS, INDEXES
-from returns.models.parts import Receipt, ReceiptItem, ReturnItem
+from returns.models.parts import Receipt, ReceiptItem, ReceivedUnits, ReturnItem
 from returns.models.policy import PaidBy
 
 if TYPE_CHECKING:
     from orders.models import Order
     from payments.selectors import RefundTotals
-
-
-class ReceivedUnits(TypedDict):
-    """Units of one order line that were received in one condition."""
-
-    order_item_id: str
-    quantity: int
-    condition: str
-    accepted: bool
 
 
 class Return(Aggregate):
