@@ -19,7 +19,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from config.core import retry
-from config.core.locks import lock, try_lock
+from config.core.locks import lock, try_lock, wait_without_timeout
 from events.delivery.broker import Unavailable
 from events.delivery.publisher import Message, Outcome, Publisher, Refused
 from events.models import EventRecord, Outbox
@@ -196,6 +196,9 @@ def _record(
 
 def _mark_published(numbers: list[int]) -> None:
     these = ", ".join(map(str, numbers))
+    # Another relay may be frozen until PostgreSQL ends its transaction. To give up earlier would
+    # mean to send all of these messages again, each time.
+    wait_without_timeout()
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM events_outbox WHERE event_id IN ({these})")
         lock("publication")  # so that positions become visible in order

@@ -235,7 +235,7 @@ def failed_logins(size):
 
 commits = pytest.mark.django_db(transaction=True)
 BUDGET = {  # by name: what prepares a run, its queries, and the queries of a run without work
-    "events.tasks.relay": (messages, 11, 5),
+    "events.tasks.relay": (messages, 12, 5),
     "events.tasks.react": (reaction, 16, 5),
     "events.tasks.run_requested": (log, 29, 1),
     "events.tasks.sweep": (pending, 6, 4),

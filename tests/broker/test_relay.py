@@ -6,9 +6,10 @@ from itertools import count
 from types import SimpleNamespace
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
+from config.core.locks import lock
 from events import tasks
 from events.delivery import relay
 from events.delivery.publisher import Outcome, Publisher, Refused
@@ -64,6 +65,35 @@ def test_positions_become_visible_in_order(settings, consumer):
     reader.join()
     assert seen[1:] == list(Publication.objects.order_by("position").values_list(flat=True))
     assert len(seen) == 401
+
+
+def test_a_relay_waits_for_a_frozen_one_and_sends_nothing_twice(consumer):
+    happen("cart_1", created())
+
+    def work():
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+        relay.publish_pending(0)
+        relay._discard_publisher()
+
+    thread = threading.Thread(target=at_once, args=(work,))
+
+    def has_waited_longer():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+                " WHERE datname = current_database() AND clock_timestamp() - waitstart > '200ms'"
+            )
+            return cursor.fetchone() is not None or not thread.is_alive()
+
+    with transaction.atomic():
+        lock("publication")
+        thread.start()
+        wait_until(has_waited_longer, "the relay does not wait")
+    thread.join()
+    publish()
+    assert [message.place for message in consumer.read()] == [("cart_1", 1)]
+    assert not Outbox.objects.exists()
 
 
 def test_an_unavailable_broker_only_delays_messages(settings, consumer, unused_tcp_port):

@@ -84,7 +84,7 @@ def test_worker_frozen(deployment, prove):
     os.killpg(frozen.pid, signal.SIGCONT)
     happen("cart_0", added())
     deployment.settle()
-    prove(duplicates=2 * relay.BATCH_SIZE)
+    prove(duplicates=2 * relay.BATCH_SIZE)  # each of its two children was in a batch
 
 
 @pytest.mark.long
