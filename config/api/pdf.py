@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.signing import BadSignature, SignatureExpired
 from django.http import Http404, HttpResponse
+from django.utils.http import content_disposition_header
 from drf_spectacular.types import OpenApiTypes
 from rest_framework.exceptions import APIException
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -39,7 +40,8 @@ RENDERERS = [JSONRenderer, Pdf]  # a client that accepts either gets the PDF
 
 def pdf(content: bytes, *, name: str) -> HttpResponse:
     """Return a response with a PDF that a browser displays, and saves under `name`."""
-    disposition = f'inline; filename="{name}.pdf"'
+    # A carrier's tracking number may have quotes.
+    disposition = content_disposition_header(as_attachment=False, filename=f"{name}.pdf")
     headers = {"Content-Disposition": disposition, "Cache-Control": "private"}
     return HttpResponse(content, content_type=Pdf.media_type, headers=headers)
 

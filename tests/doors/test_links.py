@@ -7,6 +7,7 @@ import pytest
 from django.core import signing
 from django.utils import timezone
 
+from config.api.pdf import pdf
 from invoices import tasks
 from tests.api.test_logs import production_log
 from tests.factories import InvoiceFactory, credit
@@ -102,3 +103,9 @@ def test_a_label_that_the_carrier_stores_has_no_links_to_revoke(api):
     refused = api.post(f"/api/v1/shipments/{shipment.id}/revoke-links")
     assert (refused.status_code, refused.json()["code"]) == (409, "invalid_transition")
     assert "the PDF of a label is stored here" in refused.json()["detail"]
+
+
+def test_a_tracking_number_with_quotes_stays_a_file_name():
+    assert pdf(b"", name='1"; filename="2.html')["Content-Disposition"] == (
+        'inline; filename="1\\"; filename=\\"2.html.pdf"'
+    )
