@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+UTF_8 = re.compile(r"[^;]*;\s*charset=\"?utf-?8\"?\s*", re.IGNORECASE).fullmatch
 django = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402  (needs Django to be set up)
@@ -31,9 +33,10 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         body = environ["wsgi.input"].read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
         environ |= {"CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
 
-    # Django decodes a parameter like `a*=` in the charset that it names. If it cannot, no response
-    # follows.
-    if "*" in environ.get("CONTENT_TYPE", ""):
+    # Django decodes a parameter like `a*=`, and the query, in the charset that the header names. If
+    # it cannot, no response follows.
+    content_type = environ.get("CONTENT_TYPE", "")
+    if "*" in content_type or ("charset" in content_type.lower() and not UTF_8(content_type)):
         environ["CONTENT_TYPE"] = "application/octet-stream"
 
     def respond(*args: Any) -> Any:

@@ -164,7 +164,8 @@ CODES = {
     "not_found": SHARED["NotFound"].meaning,
     "invalid_request": "A field, parameter or header is invalid: `errors` says which, and why.",
     "malformed_json": MALFORMED.meaning,
-    "bad_request": "The request cannot be understood as HTTP for this host.",
+    "bad_request": "The request cannot be understood as HTTP for this host, or its body is "
+    "incomplete.",
     "not_authenticated": "The request has no bearer token.",
     "invalid_token": "The bearer token is not valid for this service.",
     "token_expired": "The bearer token has expired.",

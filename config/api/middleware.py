@@ -8,6 +8,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
 
 from config.api import problems
 from config.core import request_context
@@ -84,7 +85,7 @@ class ContentSecurityPolicy:
 
 
 class BodyLimit:
-    """Refuse a request body that is too long, whose length is unknown, or that is not in UTF-8.
+    """Refuse a request body that is too long or incomplete, or that is not in UTF-8.
 
     A body that the server cannot hand over whole is never treated as empty: optional fields would
     silently take their defaults. The connection is closed, since the rest of the body is unread.
@@ -97,18 +98,30 @@ class BodyLimit:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if "HTTP_TRANSFER_ENCODING" in request.META:
-            refused = problems.problem(
-                411, "length_required", "Send the body with a Content-Length header."
-            )
-        elif int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            refused = problems.body_too_large()
-        elif request.encoding and request.encoding.lower() not in ("utf-8", "utf8"):
-            refused = problems.problem(415, "unsupported_media_type", "Send text in UTF-8.")
-        else:
+        refused = self._refusal(request)
+        if refused is None:
             return self.get_response(request)
         request.META["close_connection"] = True
         return refused
+
+    def _refusal(self, request: HttpRequest) -> HttpResponse | None:
+        if "HTTP_TRANSFER_ENCODING" in request.META:
+            return problems.problem(
+                411, "length_required", "Send the body with a Content-Length header."
+            )
+        length = int(request.META.get("CONTENT_LENGTH") or 0)
+        if length > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            return problems.body_too_large()
+        if request.encoding and request.encoding.lower() not in ("utf-8", "utf8"):
+            return problems.problem(415, "unsupported_media_type", "Send text in UTF-8.")
+        try:
+            received = len(request.body)
+        except UnreadablePostError:  # the client has disconnected
+            received = 0
+        if received < length:
+            detail = f"The body is incomplete: {length} bytes were announced. Send it again."
+            return problems.problem(400, "bad_request", detail)
+        return None
 
 
 class DatabaseProblems:

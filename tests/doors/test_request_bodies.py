@@ -3,7 +3,7 @@
 import http.client
 import json
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 
 import pytest
@@ -88,7 +88,7 @@ def test_a_chunked_body_is_read(web, run_reactions):
     assert [str(amount) for amount in refund_of(row)] == ["1.0000"]
 
 
-def test_an_incomplete_chunked_body_does_nothing(web, run_reactions, subtests):
+def test_an_incomplete_body_does_nothing(web, run_reactions, subtests):
     row = ReturnFactory(status="received")
     run_reactions()
     path = f"/api/v1/returns/{row.id}/refund"
@@ -98,6 +98,13 @@ def test_an_incomplete_chunked_body_does_nothing(web, run_reactions, subtests):
     ):
         with subtests.test(name):
             assert web(path, body, *CHUNKED)[0] == 400
+    # nginx closes the connection without a response.
+    with subtests.test("too short"), suppress(http.client.RemoteDisconnected):
+        sent = json.dumps({"amount": "1.00"}).encode()
+        headers = f"Content-Length: {len(sent) + 1}", "Idempotency-Key: once"
+        status, problem, closed = web(path, sent, *headers, complete=False)
+        assert (status, problem["code"], closed) == (400, "bad_request", True)
+        assert "incomplete" in problem["detail"]
     with subtests.test("cut off"), pytest.raises(http.client.RemoteDisconnected):
         web(path, b"5\r\n{}", *CHUNKED, complete=False)
     run_reactions()
@@ -157,6 +164,16 @@ def test_text_in_another_charset_is_not_decoded(api, path, charset):
 
 def test_a_parameter_of_the_content_type_in_an_unknown_charset_gets_a_response(web):
     kind = "Content-Type: application/json; a*=nope''x"
+    status, problem, _ = web("/api/v1/carts", b"{}", kind, "Content-Length: 2")
+    assert (status, problem["code"]) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("charset", ["zip", "rot13", "undefined", "utf-8; charset=hex"])
+def test_a_query_is_never_decoded_by_a_codec_that_is_no_charset(web, charset):
+    """Django decodes it before there is a request, so that an error would have no response."""
+    kind = f"Content-Type: application/json; charset={charset}"
+    status, page, _ = web("/api/v1/carts?session=%C3%A9", b"", kind, method="GET")
+    assert (status, page["results"]) == (200, [])
     status, problem, _ = web("/api/v1/carts", b"{}", kind, "Content-Length: 2")
     assert (status, problem["code"]) == (415, "unsupported_media_type")
 
