@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from config.api.errors import ErrorExample
 from config.api.operations import endpoint, operation_of, public
 from config.api.views import command
-from config.core.exceptions import BadSignature
+from config.core.exceptions import BadMessage, BadSignature
 from config.core.money import InexactAmount
 from events.viewsets import AggregateViewSet
 from payments import selectors, serializers
@@ -170,11 +170,13 @@ class Payments(AggregateViewSet):
                 "id": "pi_3QOxKd2eZvKYlo2C0nB1x7aP",
                 "object": "payment_intent",
                 "status": "succeeded",
+                "amount_received": 12550,
+                "currency": "usd",
                 "metadata": {"payment_id": serializers.PAYMENT_ID},
             }
         },
     },
-    errors=[BadSignature],
+    errors=[BadSignature, BadMessage],
 )
 @throttle_classes([])
 def stripe_webhook(request: Request) -> HttpResponse:

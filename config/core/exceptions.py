@@ -54,7 +54,7 @@ class BadMessage(BadRequest):
     """The webhook is signed, but its content is not as the sender documents it."""
 
     code = "bad_message"
-    example = "This is not a tracker event of EasyPost: KeyError('id')."
+    example = "This is not an event of EasyPost: KeyError('id')."
 
 
 class AddressRequired(DomainError):

@@ -6,7 +6,8 @@ created the payment has committed.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -16,6 +17,7 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from config.core.exceptions import BadMessage
 from config.core.retry import back_off
 
 logger = logging.getLogger(__name__)
@@ -23,13 +25,14 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 EXPIRY = timedelta(days=3)  # after which a webhook without a known subject is not tried again
 BATCH_SIZE = 1_000
+LONGEST_ID = 255
 
 
 class InboundWebhook(models.Model):
     """A verified webhook, reduced to the fields that are used: no secrets, no customer data."""
 
     source = models.CharField(max_length=16)  # the gateway or carrier that sent it
-    event_id = models.CharField(max_length=255)  # the sender's
+    event_id = models.CharField(max_length=LONGEST_ID)  # the sender's
     subject = models.CharField(max_length=255)  # the sender's name for what the event is about
     payload = models.TextField()  # the event, as JSON; blank once it is applied
     received_at = models.DateTimeField(default=timezone.now)
@@ -91,18 +94,41 @@ E = TypeVar("E", bound=InboundEvent)
 Apply = Callable[[str, E, datetime], bool]
 
 
+@contextmanager
+def parsing(sender: str) -> Iterator[None]:
+    """Raise BadMessage for any error that content can cause that is not as its sender documents."""
+    try:
+        yield
+    except (
+        *(ArithmeticError, AttributeError, LookupError, OSError),  # OSError: a time out of range
+        *(RecursionError, TypeError, ValueError, msgspec.MsgspecError),
+    ) as error:
+        raise BadMessage(f"This is not an event of {sender}: {error!r:.200}.") from error
+
+
 @transaction.atomic
 def receive(model: type[InboundWebhook], apply: Apply[E], *, source: str, event: E) -> None:
-    """Store a verified webhook and apply it, unless it was received before."""
+    """Store a verified webhook and apply it, unless it was received before. Raises BadMessage."""
+    payload = _payload(event)
     webhooks: models.Manager[Any] = model._default_manager
     webhook, is_new = webhooks.get_or_create(
         source=source,
         event_id=event.event_id,
-        defaults={"subject": event.subject[:255], "payload": msgspec.json.encode(event).decode()},
+        defaults={"subject": event.subject[:255], "payload": payload},
     )
     if is_new:
         now = timezone.now()
         webhook.record_attempt(is_applied=apply(source, event, now), now=now)
+
+
+def _payload(event: InboundEvent) -> str:
+    """Return the event as JSON, if its fields have their types and can be stored."""
+    with parsing("the sender"):
+        text = msgspec.json.encode(event).decode()
+        msgspec.json.decode(text, type=type(event))
+    if "\\u0000" in text or len(event.event_id) > LONGEST_ID:
+        raise BadMessage("A field of the event is too long, or contains a NUL character.")
+    return text
 
 
 def process_pending(

@@ -17,7 +17,8 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.datastructures import CaseInsensitiveMapping
 
-from config.core.exceptions import BadMessage, BadSignature
+from config.core import inbox
+from config.core.exceptions import BadSignature
 from config.core.money import money
 from shipments.carriers import (
     CarrierTimeout,
@@ -147,25 +148,23 @@ def verify(body: bytes, headers: Mapping[str, str]) -> None:
         raise BadSignature("The signature is not EasyPost's: check EASYPOST_WEBHOOK_SECRET.")
 
 
+@inbox.parsing("EasyPost")
 def parse(body: bytes) -> TrackingUpdate | None:
     """Return the content of a verified webhook, None if it is not about tracking.
 
     Raises BadMessage.
     """
-    try:
-        event = json.loads(body)
-        if event["description"] not in TRACKER_EVENTS:
-            return None
-        tracker = event["result"]
-        return TrackingUpdate(
-            event_id=event["id"][:255],
-            tracking_number=tracker["tracking_code"][:64],
-            reference=tracker.get("shipment_id"),
-            carrier=tracker.get("carrier"),
-            scans=tuple(_scans(tracker)),
-        )
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise BadMessage(f"This is not a tracker event of EasyPost: {error!r}.") from error
+    event = json.loads(body)
+    if event["description"] not in TRACKER_EVENTS:
+        return None
+    tracker = event["result"]
+    return TrackingUpdate(
+        event_id=event["id"][:255],
+        tracking_number=tracker["tracking_code"][:64],
+        reference=tracker.get("shipment_id"),
+        carrier=tracker.get("carrier"),
+        scans=tuple(_scans(tracker)),
+    )
 
 
 def _expect_purchase_settled(request: LabelRequest) -> None:

@@ -103,6 +103,31 @@ def test_an_unsigned_webhook_is_refused(stripe_peer, tamper):
     assert not GatewayWebhook.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": ["evt_1"]},
+        {"id": "x" * 256},
+        {"id": "evt_\0"},
+        {"id": "evt_\ud800"},
+        {"type": {}},
+        {"created": 10**30},
+        {"created": "now"},
+        {"account": 1},
+        {"data": None},
+        {"data": {"object": "a text"}},
+    ],
+)
+def test_a_signed_webhook_of_another_form_is_refused(stripe_peer, change):
+    payment = start()
+    stripe_peer.pay(payment.gateway_payment_id, "pm_card_visa")
+    before = latest_number()
+    response = deliver(stripe_peer, stripe_peer.events[-1] | change)
+    assert (response.status_code, response.json()["code"]) == (400, "bad_message")
+    assert latest_number() == before
+    assert not GatewayWebhook.objects.exists()
+
+
 def test_an_old_webhook_is_refused_and_a_large_one_is_not_read(stripe_peer):
     event = {"id": "evt_1", "type": "payment_intent.succeeded"}
     assert deliver(stripe_peer, event, at=time.time() - 301).status_code == 400

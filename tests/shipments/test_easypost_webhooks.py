@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from django.http import HttpRequest
+from django.test import Client
 
 from config.core.exceptions import BadMessage, BadSignature
 from shipments.carriers import Scan, TrackingUpdate
 from shipments.carriers.easypost import parse, verify
+from shipments.models import CarrierWebhook
 from tests.shipments.easypost_peer import EasyPostPeer
 
 EVENT: dict[str, Any] = {
@@ -128,8 +130,31 @@ def test_other_events_are_ignored(kind: str) -> None:
         json.dumps(EVENT | {"result": None}).encode(),
         json.dumps(EVENT | {"result": {"tracking_code": None}}).encode(),
         json.dumps(EVENT | {"result": EVENT["result"] | {"tracking_details": [{}]}}).encode(),
+        json.dumps(EVENT).replace("2026-11-24T08:25:26Z", "0001-01-01T00:00:00+23:59").encode(),
+        b"[" * 100_000,
+        b'"\xff"',
     ],
 )
 def test_a_malformed_event_is_an_error(body: bytes) -> None:
-    with pytest.raises(BadMessage, match="not a tracker event"):
+    with pytest.raises(BadMessage, match="not an event of EasyPost"):
         parse(body)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "evt_\0"},
+        {"id": "evt_\ud800"},
+        {"id": ["evt_1"]},
+        {"result": EVENT["result"] | {"tracking_code": ["9400"]}},
+        {"result": EVENT["result"] | {"carrier": 1}},
+    ],
+)
+def test_a_signed_event_of_another_form_is_refused(change: dict[str, Any], peer: Any) -> None:
+    body, headers = peer.signed(EVENT | change)
+    client = Client(raise_request_exception=False)
+    path = "/api/v1/webhooks/carriers/easypost"
+    response = client.post(path, body, content_type="application/json", headers=headers)
+    assert (response.status_code, response.json()["code"]) == (400, "bad_message")
+    assert not CarrierWebhook.objects.exists()

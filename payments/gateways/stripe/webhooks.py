@@ -5,6 +5,7 @@ import json
 import stripe
 from django.conf import settings
 
+from config.core import inbox
 from config.core.exceptions import BadSignature
 from payments.gateways import WebhookEvent
 from payments.gateways.stripe.objects import payment_result, refund_result
@@ -32,10 +33,11 @@ def verify(body: bytes, signature: str) -> str:
     return body.decode()
 
 
+@inbox.parsing("Stripe")
 def parse(text: str) -> WebhookEvent | None:
     """Return the event of a verified webhook, or None if it is not about one of our payments.
 
-    The event of a captured payment does not contain the card.
+    The event of a captured payment does not contain the card. Raises BadMessage.
     """
     event = json.loads(text)
     stripe_object, at = event["data"]["object"], event["created"]
