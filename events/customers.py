@@ -75,7 +75,7 @@ class Customers(ContextViewSet):
         extension event `customer.erased`. A repeated request erases only what is new.
         """
         try:
-            erasure = people.erase(self._person(customer_id))
+            erasure = people.erase(self._person(customer_id), **self.body())
         except people.UnknownCustomer as error:
             raise Http404 from error
         return Response(msgspec.to_builtins(CustomerErasure(customer_id, *erasure)))

@@ -45,7 +45,7 @@ class Invoices(AggregateViewSet):
     @command(example="invoice_sent_again", operation_id="revoke_invoice_links", scope="send")
     def revoke_links(self, invoice: Invoice) -> Invoice:
         """Revoke all links to the invoice and its credit notes, which open without a token."""
-        return services.revoke_links(invoice_id=invoice.id)
+        return services.revoke_links(invoice_id=invoice.id, **self.body())
 
 
 @public(

@@ -157,7 +157,7 @@ class Shipments(AggregateViewSet):
     @command(example="shipment_links_revoked", operation_id="revoke_label_links", scope="dispatch")
     def revoke_links(self, shipment: Shipment) -> Shipment:
         """Revoke all links to the label that open without a token."""
-        return labels.revoke_links(shipment_id=shipment.id)
+        return labels.revoke_links(shipment_id=shipment.id, **self.body())
 
 
 @public(

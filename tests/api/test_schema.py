@@ -160,30 +160,53 @@ def test_every_operation_has_examples_that_its_own_schemas_accept(operation_id):
         jsonschema.Draft202012Validator(whole).validate(value)
 
 
+@pytest.fixture
+def ask(api, settings):
+    """Return a function that sends an operation's example for a row that accepts it."""
+
+    def send(operation_id, **more):
+        settings.CARRIER_SANDBOX = operation_id == "revoke_label_links"  # which stores the label
+        method, path, operation = OPERATIONS[operation_id]
+        row, ids = row_for(operation_id, operation["tags"][0])
+        ids |= {'"stripe"': '"sandbox"', "pm_card_mastercard": "tok_ok"}
+        bodies = examples(operation.get("requestBody", {"content": {}})["content"])
+        text = "".join(json.dumps(body | more) for body, _ in bodies)
+        for placeholder, real in ids.items():
+            text = text.replace(placeholder, real)
+        names = {"id": row.id, "customer_id": row.id}
+        if "{item" in path:
+            names["item_id"] = row.lines[0].id
+        return api.generic(
+            method,
+            path.format(**names),
+            text,
+            content_type="application/json",
+            headers={"Idempotency-Key": "key"},
+        )
+
+    return send
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "operation_id", [name for name, (method, _, _) in OPERATIONS.items() if method != "get"]
 )
-def test_the_service_accepts_every_example_and_responds_as_documented(api, operation_id, settings):
-    settings.CARRIER_SANDBOX = operation_id == "revoke_label_links"  # which stores the label here
-    method, path, operation = OPERATIONS[operation_id]
-    row, ids = row_for(operation_id, operation["tags"][0])
-    ids |= {'"stripe"': '"sandbox"', "pm_card_mastercard": "tok_ok"}
-    bodies = examples(operation.get("requestBody", {"content": {}})["content"])
-    text = "".join(json.dumps(body) for body, _ in bodies)
-    for placeholder, real in ids.items():
-        text = text.replace(placeholder, real)
-    url = (
-        path.format(id=row.id, item_id=row.lines[0].id)
-        if "{item" in path
-        else path.format(id=row.id, customer_id=row.id)
-    )
-    response = api.generic(
-        method, url, text, content_type="application/json", headers={"Idempotency-Key": "key"}
-    )
+def test_the_service_accepts_every_example_and_responds_as_documented(ask, operation_id):
+    response = ask(operation_id)
     assert response.status_code < 300, response.json()
-    ((shown, _),) = examples(operation["responses"][str(response.status_code)]["content"])
+    documented = OPERATIONS[operation_id][2]["responses"][str(response.status_code)]
+    ((shown, _),) = examples(documented["content"])
     assert gist(shown) == gist(response.json())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "operation_id", [name for name, (*_, each) in OPERATIONS.items() if "requestBody" in each]
+)
+def test_every_operation_refuses_an_unknown_field(ask, operation_id):
+    response = ask(operation_id, misspelt=1)
+    assert response.status_code == 400, response.json()
+    assert response.json()["errors"] == {"misspelt": ["Unknown field."]}
 
 
 def gist(row):
