@@ -120,7 +120,9 @@ WITHOUT_A_TOKEN = (
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.xdist_group("conformance")
 @pytest.mark.usefixtures("media")
-def test_the_service_conforms_to_its_openapi_document(live_server, tmp_path, monkeypatch):
+def test_the_service_conforms_to_its_openapi_document(
+    live_server, tmp_path, monkeypatch, pytestconfig
+):
     # Otherwise the second packet of a response waits 40 ms for the acknowledgement of the first.
     monkeypatch.setattr(WSGIRequestHandler, "disable_nagle_algorithm", True)
     carts = [CartFactory(), CartFactory(lines=[]), CartFactory(customer_id=None, session_id="s")]
@@ -171,7 +173,7 @@ def test_the_service_conforms_to_its_openapi_document(live_server, tmp_path, mon
             f"--exclude-checks={UNDECIDABLE}",
             "--include-path-regex=^/api/",  # without the probes
             "--phases=examples,fuzzing",
-            "--max-examples=5",
+            f"--max-examples={pytestconfig.getoption('--examples', 5)}",
             "--generation-deterministic",
             "--no-color",
         ],

@@ -1,0 +1,80 @@
+"""Hostile requests: no server error, nothing half done, and a message that helps."""
+
+import json
+import secrets
+import sys
+
+import pytest
+from django.utils import timezone
+
+from invoices.tasks import render_documents, send_mails
+from payments.services.gateway import call_due_gateways
+from shipments.services.label_purchase import call_due_carriers
+from tests.broker.conftest import publish, wait_until
+from tests.consumers.inventory import EXTENSIONS
+from tests.consumers.truth import true_levels
+from tests.doors import servers
+from tests.doors.hostile.run import ORGANIZATION, Run
+from tests.doors.hostile.targets import CONTEXTS, SECRETS
+from tests.flows.lives.client import Client, Traffic
+from tests.flows.lives.evidence import Evidence, read_api
+from tests.flows.lives.run import JUDGES, everything_queue, open_work, read
+
+QUEUES = {"inventory_order_consumer": list(EXTENSIONS)}  # it has the true stock only with these
+PRODUCTION = {
+    "DEBUG": "false",
+    "SECURE_SSL_REDIRECT": "false",
+    "PUBLIC_URL": "http://localhost:8000",
+    "PAYMENT_SANDBOX": "true",
+    "CARRIER_SANDBOX": "true",
+    "EVENTS_CONSUMER_QUEUES": json.dumps(QUEUES),
+}
+
+
+@pytest.fixture(scope="module")
+def web(django_db_setup, django_db_blocker):
+    """Yield the address of gunicorn, which runs as in production and accepts signed webhooks."""
+    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
+        for name, value in {**PRODUCTION, **SECRETS}.items():
+            patch.setenv(name, value)
+        with servers.gunicorn() as address:
+            yield address
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("broker")
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_hostile_requests_break_nothing(context, web, run_reactions, pytestconfig, settings):
+    settings.EVENTS_CONSUMER_QUEUES = QUEUES
+    seed = pytestconfig.getoption("--hostile-seed", None) or secrets.randbits(32)
+    run = Run(context, web, seed=seed)
+    with everything_queue() as queue:
+        run.attack(pytestconfig.getoption("--hostile", 150))
+        sys.stderr.write(f"{run.figures()}\n")
+        assert not run.findings, run.report()
+        settle(run_reactions)
+        rows, timelines = read_api([Client(f"localhost:{web[1]}", ORGANIZATION, Traffic())])
+        evidence = Evidence(read(queue), rows, timelines, set(), true_levels())
+    found = [
+        f"{judge.__name__}: {stream}: {text}"
+        for module in JUDGES
+        for judge in module.JUDGES
+        for stream, text in judge(evidence)
+    ]
+    assert not found, "\n".join([*found, run.report()])
+
+
+def settle(run_reactions):
+    """Do what workers would do, until nothing is pending."""
+
+    def is_settled():
+        run_reactions()
+        now = timezone.now()
+        call_due_gateways(now=now)
+        call_due_carriers(now=now)
+        render_documents()
+        send_mails()
+        publish()
+        return not open_work()
+
+    wait_until(is_settled, "work stays pending")
