@@ -90,8 +90,8 @@ class BodyLimit:
     A body that the server cannot hand over whole is never treated as empty: optional fields would
     silently take their defaults. The connection is closed, since the rest of the body is unread.
 
-    Django decodes text in any charset that the client names, of which some take minutes
-    (`punycode`), and some are no text (`bz2`).
+    Django decodes text in any charset that the client names. Some take minutes (`punycode`), and
+    some are no text (`bz2`).
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
