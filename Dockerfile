@@ -1,4 +1,4 @@
-# One image for web, worker and scheduler: the command decides. It runs as an unprivileged user on a
+# One image for web and workers: the command decides. It runs as an unprivileged user on a
 # read-only root file system, and writes only to /tmp, which may be a tmpfs, and to the documents.
 
 FROM python:3.11-slim-bookworm AS build

@@ -7,7 +7,6 @@ from typing import Any
 
 from celery import Celery, Task
 from celery.signals import (
-    beat_init,
     setup_logging,
     task_postrun,
     worker_init,
@@ -62,9 +61,8 @@ def declare_topology(**kwargs: object) -> None:
 
 
 @worker_ready.connect
-@beat_init.connect
 def serve_metrics(**kwargs: object) -> None:
-    """Serve the metrics of workers and beat on METRICS_PORT, if it is set."""
+    """Serve the metrics of workers on METRICS_PORT, if it is set."""
     from django.conf import settings
 
     from events.operations import metrics

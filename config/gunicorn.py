@@ -3,6 +3,7 @@
 `WEB_CONCURRENCY` sets the number of processes; `GUNICORN_CMD_ARGS` overrides all settings.
 """
 
+import gc
 import os
 from typing import Any
 
@@ -12,6 +13,7 @@ from prometheus_client import multiprocess
 from config import settings
 
 bind = ["0.0.0.0:8000"]
+preload_app = True  # the processes share the memory of what is imported
 worker_class = "gthread"
 threads = 8
 timeout = 30  # seconds without a heartbeat before a process is killed
@@ -31,6 +33,12 @@ def on_starting(server: Any) -> None:
             f"DATABASE_POOL_SIZE is {pool['max_size']}: it must be more than the {threads} threads "
             "of gunicorn. Each request holds a connection, and some take a number with another one."
         )
+
+
+def when_ready(server: Any) -> None:
+    """Keep garbage collections from writing to objects that the processes share."""
+    gc.collect()
+    gc.freeze()
 
 
 def child_exit(server: Any, worker: Any) -> None:

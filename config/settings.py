@@ -185,19 +185,23 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     # A task that cannot be sent immediately is dropped: `events.tasks.sweep` sends it again.
     else {"max_retries": 1, "interval_start": 0, "interval_step": 0, **_timeouts}
 )
-CELERY_TASK_QUEUES = {
+CELERY_TASK_QUEUES: dict[str, dict[str, Any]] = {
     f"{EVENTS_QUEUE_PREFIX}{name}": {"routing_key": f"{EVENTS_QUEUE_PREFIX}{name}"}
     for name in (
-        *("events", "reactions", "default"),  # what the database alone is needed for
+        *("events", "backlog", "reactions", "default"),  # what the database alone is needed for
         *("gateways", "carriers", "mail", "documents"),  # what may take long
     )
 }
+# Its tasks are all alike: one that waits is enough, and the broker drops the others.
+CELERY_TASK_QUEUES[f"{EVENTS_QUEUE_PREFIX}events"]["queue_arguments"] = {"x-max-length": 1}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a task that is prefetched does not expire
 CELERY_TASK_DEFAULT_QUEUE = f"{EVENTS_QUEUE_PREFIX}default"
 CELERY_TASK_DEFAULT_EXCHANGE = f"{EVENTS_QUEUE_PREFIX}tasks"
 CELERY_TASK_DEFAULT_EXCHANGE_TYPE = "direct"
 CELERY_TASK_ROUTES = {
     "events.tasks.relay": {"queue": f"{EVENTS_QUEUE_PREFIX}events"},
-    "events.tasks.sweep": {"queue": f"{EVENTS_QUEUE_PREFIX}events"},
+    "events.tasks.relay_shard": {"queue": f"{EVENTS_QUEUE_PREFIX}backlog"},
+    "events.tasks.sweep": {"queue": f"{EVENTS_QUEUE_PREFIX}backlog"},
     "events.tasks.react": {"queue": f"{EVENTS_QUEUE_PREFIX}reactions"},
     "payments.tasks.call_*": {"queue": f"{EVENTS_QUEUE_PREFIX}gateways"},
     "shipments.tasks.call_*": {"queue": f"{EVENTS_QUEUE_PREFIX}carriers"},
@@ -223,19 +227,15 @@ CELERY_DB_REUSE_MAX = 2**62  # config/celery.py returns a task's connection to t
 # In memory: a file would need a writable directory.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 _SECONDS_BETWEEN_RUNS = {
-    "events.tasks.sweep": 1,
+    "events.tasks.sweep": 1,  # which starts other tasks when rows are due
     "carts.tasks.abandon_idle_carts": 60,
     "carts.tasks.expire_idle_carts": 600,
     "orders.tasks.expire_unpaid_orders": 15,
     "orders.tasks.hold_unreserved_orders": 60,
     "orders.tasks.expire_pending_orders": 600,
-    "payments.tasks.call_gateways": 2,
     "payments.tasks.process_pending_webhooks": 60,
-    "shipments.tasks.call_carriers": 2,
     "shipments.tasks.poll_carriers": 60,
     "shipments.tasks.process_pending_webhooks": 60,
-    "invoices.tasks.render_documents": 2,
-    "invoices.tasks.send_mails": 2,
     "orders.tasks.erase_old_orders": 3600,
     "invoices.tasks.anonymize_old_invoices": 3600,
     "events.tasks.remove_old_events": 3600,

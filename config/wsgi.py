@@ -15,10 +15,12 @@ django = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402  (needs Django to be set up)
 from django.core.management.base import BaseCommand  # noqa: E402
+from django.urls import get_resolver  # noqa: E402
 
 from config import database  # noqa: E402
 
 database.use_timeouts("web")
+get_resolver().url_patterns  # noqa: B018  imports all views, before gunicorn forks
 BaseCommand().check(tags=["events"])  # as manage.py does: no process starts that would lose events
 
 

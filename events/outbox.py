@@ -142,9 +142,9 @@ def _write(
         about.number = found[0][0]
 
     if published:
-        notify.enqueue(tasks.relay, shard)
-    for reacting_context in {row[-1] for row in deferred}:
-        notify.enqueue(tasks.react, stream, reacting_context)
+        notify.enqueue(tasks.relay)
+    if deferred:
+        notify.enqueue(tasks.react, stream)
     return about, {reacting_context for _, reacting_context in found}
 
 

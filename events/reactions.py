@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from config.core import request_context
@@ -156,46 +157,49 @@ def expect_none_pending(stream: str, context: str) -> None:
         raise ReactionsPending(f"A recent event of {stream} has not been processed yet. {advice}")
 
 
-def run_pending(stream: str, context: str) -> None:
-    """Run the pending reactions of a context to the events of a stream, oldest first.
+def run_pending(stream: str) -> None:
+    """Run the pending reactions to the events of a stream, the oldest of each context first.
 
     If another worker holds the lock, it runs them: it looks again after it has released the lock,
     so rows that were committed in the meantime are not missed.
     """
     while True:
-        with try_lock(f"react:{stream}:{context}") as acquired:
+        with try_lock(f"react:{stream}") as acquired:
             if not acquired:
                 return
-            if reaction := _oldest_due(stream, context):
+            rows = due().filter(stream=stream)
+            if reaction := rows.select_related("event").order_by("event_id").first():
                 _run(reaction)
-        if not _oldest_due(stream, context):
+        if not rows.exists():
             return
 
 
-def _oldest_due(stream: str, context: str) -> Reaction | None:
-    """Return the oldest pending row if it is due. While it is not, the later ones wait too."""
-    pending = Reaction.objects.filter(stream=stream, context=context)
-    oldest = pending.select_related("event").annotate(now=Now()).order_by("event_id").first()
-    if oldest is None or oldest.parked_at or (oldest.not_before and oldest.not_before > oldest.now):
-        return None
-    return oldest
+def due() -> QuerySet[Reaction]:
+    """Return the pending rows that are neither delayed nor parked, nor behind one that is."""
+    delayed = Reaction.objects.filter(
+        Q(not_before__gt=Now()) | Q(parked_at__isnull=False),
+        stream=OuterRef("stream"),
+        context=OuterRef("context"),
+        event__lte=OuterRef("event"),
+    )
+    return Reaction.objects.filter(~Exists(delayed))
 
 
 def _run(row: Reaction) -> None:
+    """Run the reaction and delete its row, in one transaction."""
     about = row.event
-    try:
-        with transaction.atomic():
-            # Deleted first: a second worker that has read the row waits here, or finds it gone.
-            if not Reaction.objects.filter(pk=row.pk).delete()[0]:
-                return
-            # In a savepoint, because a refusal that the reaction suppresses rolls it back.
+    with transaction.atomic(savepoint=False):  # on PostgreSQL, the transaction of the lock
+        try:
+            # In a savepoint, which a refusal that the reaction suppresses rolls back.
             with transaction.atomic(), _context_of(about):
                 _by_name[row.reaction].handler(schema.parse(about.name, about.body), about)
-    except Exception as error:
-        connection.ensure_connection()
-        if isinstance(error, OperationalError | InterfaceError) and (
-            is_timeout(error) or not connection.is_usable()
-        ):
-            raise  # neither a lost connection nor a lock is a failure of the reaction
-        logger.exception("%s failed on %s", row.reaction, about.name, extra=about.to_log())
-        Reaction.objects.filter(pk=row.pk).update(**_failure(row.attempts + 1, error))
+        except Exception as error:
+            if isinstance(error, OperationalError | InterfaceError) and (
+                is_timeout(error) or not connection.is_usable()
+            ):
+                raise  # neither a lost connection nor a lock is a failure of the reaction
+            logger.exception("%s failed on %s", row.reaction, about.name, extra=about.to_log())
+            Reaction.objects.filter(pk=row.pk).update(**_failure(row.attempts + 1, error))
+        else:
+            if not Reaction.objects.filter(pk=row.pk).delete()[0]:
+                transaction.set_rollback(True)  # an operator has discarded it in the meantime

@@ -1,33 +1,72 @@
 """Celery tasks: publish, react, run requested work, and the sweep that replaces lost tasks."""
 
+import time
 from datetime import timedelta
+from threading import Lock
 
-from celery import shared_task
-from django.db.models import Exists, OuterRef, Q
+from celery import Task, shared_task
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
+from config.core import timers
 from config.core.timers import moment
 from events import reactions
 from events.delivery import notify
-from events.delivery.relay import publish_pending, shards_with_pending_messages
-from events.models import AuditEntry, Reaction
+from events.delivery.relay import publish_pending
+from events.models import AuditEntry, Outbox, Reaction
 from events.operations import audit, retention
 
 BATCH_SIZE = 200  # reactions in one sweep
 NOTIFY_AGAIN_AFTER = timedelta(seconds=30)
+PAUSE = 0.04  # seconds from one relay to the next of this process
+
+_turn = Lock()
+_next_relay = 0.0  # in the time of `time.monotonic`
+
+
+def _due_messages(now: Now) -> QuerySet[Outbox]:
+    delayed = Q(parked_at__isnull=False) | Q(not_before__gt=now)
+    return Outbox.objects.exclude(stream__in=Outbox.objects.filter(delayed).values("stream"))
+
+
+def _requested_work(now: Now) -> QuerySet[AuditEntry]:
+    return AuditEntry.objects.filter(begun_at=None)
+
+
+def _due_reactions(now: Now) -> QuerySet[Reaction]:
+    is_new = Q(notified_at__isnull=True) | Q(notified_at__lte=now - NOTIFY_AGAIN_AFTER)
+    return reactions.due().filter(is_new)
+
+
+@timers.when_due(_due_messages)
+@shared_task
+def relay() -> None:
+    """Publish the pending messages of all shards; where there are many, by a task of the shard.
+
+    After an idle time this begins immediately. Under load it waits a little for more messages, so
+    that they share the task and its statements.
+    """
+    global _next_relay
+    with _turn:
+        time.sleep(max(0.0, _next_relay - time.monotonic()))
+        _next_relay = time.monotonic() + PAUSE
+    for shard in publish_pending():
+        notify.enqueue(relay_shard, shard)
 
 
 @shared_task
-def relay(shard: int) -> None:
+def relay_shard(shard: int) -> None:
     """Publish the shard's pending messages; if time is up, go on in another task."""
     if publish_pending(shard):
-        notify.enqueue(relay, shard)
+        notify.enqueue(relay_shard, shard)
 
 
 @shared_task
-def react(stream: str, context: str) -> None:
-    """Run the pending reactions of a context to the events of a stream."""
-    reactions.run_pending(stream, context)
+def react(stream: str) -> None:
+    """Run the pending reactions to the events of a stream."""
+    with notify.hold() as held:
+        reactions.run_pending(stream)
+        held.drop(react, stream)  # it runs what its reactions lead to
 
 
 @shared_task
@@ -46,21 +85,25 @@ def remove_old_events(now: str | None = None) -> None:
 @shared_task
 def sweep() -> None:
     """Enqueue the tasks of all work that is due: tasks may get lost with a process or a broker."""
-    for shard in shards_with_pending_messages():
-        notify.enqueue(relay, shard)
-    for entry_id in AuditEntry.objects.filter(begun_at=None).values_list("pk", flat=True):
-        notify.enqueue(run_requested, entry_id)
-    delayed = Reaction.objects.filter(
-        Q(not_before__gt=Now()) | Q(parked_at__isnull=False),
-        stream=OuterRef("stream"),
-        context=OuterRef("context"),
-    )
-    due = Reaction.objects.filter(
-        ~Exists(delayed),
-        Q(notified_at__isnull=True) | Q(notified_at__lte=Now() - NOTIFY_AGAIN_AFTER),
-    )
-    # Several rows may have the same stream and context. SELECT DISTINCT would read all rows.
-    oldest = due.order_by("id").values_list("stream", "context")[:BATCH_SIZE]
-    for stream, context in dict.fromkeys(oldest):
-        Reaction.objects.filter(stream=stream, context=context).update(notified_at=Now())
-        notify.enqueue(react, stream, context)
+    for work in timers.due():
+        if isinstance(work, Task):
+            notify.enqueue(work)
+        else:
+            work()
+
+
+@timers.when_due(_requested_work)
+def _run_requested_again() -> None:
+    for entry in _requested_work(Now()):
+        notify.enqueue(run_requested, entry.id)
+
+
+@timers.when_due(_due_reactions)
+def _react_again() -> None:
+    # Several rows may have the same stream. SELECT DISTINCT would read all rows.
+    due = _due_reactions(Now())
+    oldest = due.order_by("id").values_list("stream", flat=True)[:BATCH_SIZE]
+    streams = list(dict.fromkeys(oldest))
+    due.filter(stream__in=streams).update(notified_at=Now())
+    for stream in streams:
+        notify.enqueue(react, stream)

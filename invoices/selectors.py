@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
 
 from config.core.models import NumberSeries
 from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery, Seller
@@ -57,7 +58,7 @@ def document(document_id: str) -> Document | None:
     return Document.objects.select_related("invoice", "credit_note").filter(pk=document_id).first()
 
 
-def to_render(now: datetime) -> QuerySet[Document]:
+def to_render(now: datetime | Now) -> QuerySet[Document]:
     """Return the documents that are due to be rendered, the longest due first."""
     due = Document.objects.filter(rendered_at=None, due_at__lte=now)
     return due.select_related("invoice", "credit_note").order_by("due_at")
@@ -72,7 +73,7 @@ def to_anonymize(now: datetime) -> QuerySet[Invoice]:
     return Invoice.objects.filter(anonymized_at=None, issued_at__lt=first).order_by("issued_at")
 
 
-def to_mail(now: datetime) -> QuerySet[InvoiceDelivery]:
+def to_mail(now: datetime | Now) -> QuerySet[InvoiceDelivery]:
     """Return the deliveries that are due and whose PDF is rendered, the longest due first."""
     rendered = Document.objects.filter(
         invoice=OuterRef("invoice"), credit_note=None, rendered_at__isnull=False

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 Row = TypeVar("Row", Document, InvoiceDelivery)
 
 LEASE = timedelta(minutes=5)  # longer than rendering a PDF or sending a mail takes
-TIME_SLICE = 2.0  # seconds for each kind of call: the interval in which beat starts the task
+TIME_SLICE = 2.0  # seconds for each kind of call: the next run begins soon after
 MAX_REFUSALS = 80  # about three days
 SERVER_PAUSE = timedelta(minutes=1)
 

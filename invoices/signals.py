@@ -29,19 +29,22 @@ def send_new_mail(instance: Invoice, created: bool, raw: bool, **kwargs: Any) ->
 
 @receiver(post_save, sender=InvoiceDelivery, dispatch_uid="invoices.send_mail")
 def send_mail(instance: InvoiceDelivery, raw: bool, **kwargs: Any) -> None:
-    """Enqueue `invoices.tasks.send_mails` for a mail that is due."""
-    if _is_due(instance) and not raw:
+    """Enqueue `invoices.tasks.send_mails` for a mail that is due, if its PDF is rendered."""
+    if raw or not _is_due(instance):
+        return
+    documents = instance.invoice.documents.all()
+    if any(each.rendered_at and not each.credit_note_id for each in documents):
         notify.enqueue(tasks.send_mails)
 
 
 @receiver(post_save, sender=Document, dispatch_uid="invoices.render_document")
 def render_document(instance: Document, raw: bool, **kwargs: Any) -> None:
-    """Enqueue `invoices.tasks.render_documents`, and the mails that wait for a rendered PDF."""
+    """Enqueue `invoices.tasks.render_documents`, and the mails that wait for the invoice's PDF."""
     if raw:
         return
     if _is_due(instance):
         notify.enqueue(tasks.render_documents)
-    elif instance.rendered_at:
+    elif instance.rendered_at and not instance.credit_note_id:
         notify.enqueue(tasks.send_mails)
 
 

@@ -2,16 +2,18 @@
 
 from celery import shared_task
 
-from config.core.timers import moment
-from invoices import services
+from config.core.timers import moment, when_due
+from invoices import selectors, services
 
 
+@when_due(selectors.to_render)
 @shared_task
 def render_documents(now: str | None = None) -> int:
     """Render the PDFs that are due; return how many."""
     return services.render_due_documents(now=moment(now))
 
 
+@when_due(selectors.to_mail)
 @shared_task
 def send_mails(now: str | None = None) -> int:
     """Send the mails that are due and whose PDF is rendered; return how many."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce, Round
+from django.db.models.functions import Coalesce, Now, Round
 
 import orders.selectors
 from config.core import outbound
@@ -148,7 +148,7 @@ def refundable(*, order: str) -> Round:
     return Round(rest, precision=MAX_DECIMALS)  # SQLite adds in floating point
 
 
-def due(*, now: datetime) -> QuerySet[Payment]:
+def due(*, now: datetime | Now) -> QuerySet[Payment]:
     """Return payments whose gateway is to be called at `now`."""
     return Payment.objects.filter(outbound.is_due(now))
 

@@ -3,7 +3,8 @@
 from celery import shared_task
 
 from config.core import outbound
-from config.core.timers import moment
+from config.core.timers import moment, when_due
+from payments import selectors
 from payments.services import gateway, webhooks
 
 
@@ -18,6 +19,7 @@ def call_gateway(payment_id: str, organization_id: str) -> None:
             gateway.call_gateway(payment_id=payment_id)
 
 
+@when_due(lambda now: selectors.due(now=now))
 @shared_task
 def call_gateways(now: str | None = None) -> int:
     """Make all gateway calls that are due, and retry those without a result; `now` is ISO 8601."""

@@ -12,8 +12,9 @@ from config.api.operations import endpoint, operation_of, public
 from config.api.views import command
 from config.core.exceptions import BadMessage, BadSignature
 from config.core.money import InexactAmount
+from events.delivery import notify
 from events.viewsets import AggregateViewSet
-from payments import selectors, serializers
+from payments import selectors, serializers, tasks
 from payments.exceptions import (
     OrderNotConfirmed,
     OrderNotPayable,
@@ -112,7 +113,11 @@ class Payments(AggregateViewSet):
     def refunds(self, request: Request, pk: str) -> Response:
         """Refund an amount of at most `max_refundable`."""
         payment = self.get_object()
-        response = self._once(lambda: refunds.request_refund(payment_id=payment.id, **self.body()))
+        with notify.hold() as held:
+            response = self._once(
+                lambda: refunds.request_refund(payment_id=payment.id, **self.body())
+            )
+            held.drop(tasks.call_gateway, payment.id, payment.organization_id)
         gateway.call_gateway(payment_id=payment.id)
         refund = selectors.get(payment.id).find_refund(response.data["id"])
         response.data = serializers.Refund(refund).data
@@ -144,9 +149,12 @@ class Payments(AggregateViewSet):
 
     def _charge(self, intent: Callable[[], Payment]) -> Response:
         """Record the intent once, call the gateway, and return the payment with the result."""
-        response = self._once(intent)
-        gateway.call_gateway(payment_id=response.data["id"])
-        payment = selectors.get(response.data["id"])
+        with notify.hold() as held:
+            response = self._once(intent)
+            payment_id = response.data["id"]
+            held.drop(tasks.call_gateway, payment_id, self.caller.organization_id)
+        gateway.call_gateway(payment_id=payment_id)
+        payment = selectors.get(payment_id)
         response.data = self.get_serializer(payment).data
         return response
 

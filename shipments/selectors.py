@@ -87,7 +87,7 @@ def has_label_problem() -> Exists:
     return Exists(labels.filter(shipment=OuterRef("pk")))
 
 
-def due_labels(*, now: datetime) -> QuerySet[Label]:
+def due_labels(*, now: datetime | Now) -> QuerySet[Label]:
     """Return the labels whose carrier call is due at `now`.
 
     A label of an order on hold is not bought before the order is released.

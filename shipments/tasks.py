@@ -3,7 +3,8 @@
 from celery import shared_task
 
 from config.core import outbound
-from config.core.timers import moment
+from config.core.timers import moment, when_due
+from shipments import selectors
 from shipments.services import label_purchase, tracking, webhooks
 
 
@@ -29,6 +30,7 @@ def track_shipment(shipment_id: str, organization_id: str) -> None:
             tracking.track_shipment(shipment_id=shipment_id, now=moment(None))
 
 
+@when_due(lambda now: selectors.due_labels(now=now))
 @shared_task
 def call_carriers(now: str | None = None) -> int:
     """Make the due calls about labels that no request made, or that had no result."""

@@ -13,9 +13,10 @@ from config.api.pdf import RENDERERS, LinkExpired, Pdf, pdf, row_behind
 from config.api.views import command
 from config.core.exceptions import BadMessage, BadSignature
 from config.core.money import InexactAmount
+from events.delivery import notify
 from events.viewsets import AggregateViewSet
 from orders.exceptions import OrderIsCancelled, OrderOnHold
-from shipments import files, selectors, serializers
+from shipments import files, selectors, serializers, tasks
 from shipments.carriers import easypost
 from shipments.exceptions import (
     CarrierRefused,
@@ -89,7 +90,9 @@ class Shipments(AggregateViewSet):
     def label(self, request: Request, pk: str) -> Response:
         """Buy the label from the carrier. With the adapter `manual`, record the given label."""
         shipment = self.get_object()
-        response = self.once(lambda: self._request_label(shipment.id))
+        with notify.hold() as held:
+            response = self.once(lambda: self._request_label(shipment.id))
+            held.drop(tasks.call_carrier, shipment.id, shipment.organization_id)
         labels.buy_label(shipment_id=shipment.id)
         response.data = self.get_serializer(selectors.get(shipment.id)).data
         return response

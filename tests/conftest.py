@@ -131,10 +131,10 @@ def run_reactions() -> Callable[[], None]:
         while True:
             failed = Reaction.objects.exclude(last_error__in=injected).first()
             assert not failed, f"{failed.reaction} failed: {failed.last_error}"
-            if not (pairs := set(due.values_list("stream", "context"))):
+            if not (streams := set(due.values_list("stream", flat=True))):
                 return
-            for stream, context in sorted(pairs):
-                reactions.run_pending(stream, context)
+            for stream in sorted(streams):
+                reactions.run_pending(stream)
 
     return settle_all
 

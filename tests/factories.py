@@ -8,7 +8,6 @@ from django.utils import timezone
 
 from carts import services as carts
 from carts.models import Cart
-from events import reactions
 from invoices import selectors as invoice_selectors
 from invoices import services as invoices
 from invoices import tasks as invoice_tasks
@@ -18,6 +17,7 @@ from orders.models import Order, Policy
 from orders.services import goods, lifecycle
 from payments.models import Payment, Refund
 from payments.services import capture, gateway, refunds
+from tests.reacting import run_of
 
 ADDRESS = {"name": "Juan Pérez", "line1": "1 Main Street", "city": "Memphis", "country": "US"}
 
@@ -195,7 +195,7 @@ class InvoiceFactory(factory.Factory):
     @classmethod
     def _create(cls, model: type[Invoice], *, status: str, **fields: Any) -> Invoice:
         order = OrderFactory(status="confirmed", **fields)
-        reactions.run_pending(order.id, "invoices")
+        run_of("invoices", order.id)
         invoice = invoice_of(order)
         if status == "sent":
             for mail in invoice.deliveries:
@@ -221,7 +221,7 @@ def credit(invoice: Invoice, amount: str, refund_id: str = "ref_1", **given: Any
         amount=Decimal(amount),
         **{**refund, **given},
     )
-    reactions.run_pending(invoice.order_id, "invoices")
+    run_of("invoices", invoice.order_id)
     return invoice_selectors.with_parts().get(pk=invoice.pk)
 
 

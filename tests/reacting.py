@@ -18,6 +18,14 @@ class InjectedError(Exception):
     """The failure of a reaction that a test asked for."""
 
 
+def run_of(context: str, stream: str) -> None:
+    """Run the pending reactions of one context, as if those of the others were delayed."""
+    due = reactions.due
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reactions, "due", lambda: due().filter(context=context))
+        reactions.run_pending(stream)
+
+
 @contextmanager
 def as_rows(why: Why = "deferred") -> Iterator[None]:
     """Turn every reaction to an event that is recorded in the block into a row.

@@ -5,14 +5,17 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from itertools import compress
 
 from django.db import connection, transaction
 
+TIMEOUTS = ("lock_timeout", "statement_timeout")
 LOCK_NOT_AVAILABLE, QUERY_CANCELED = "55P03", "57014"  # SQLSTATE
 _in_process: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
-def _number(name: str) -> int:
+def lock_number(name: str) -> int:
+    """Return the number by which PostgreSQL knows the lock of this name."""
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True)
 
 
@@ -22,24 +25,29 @@ def is_timeout(error: Exception) -> bool:
 
 
 @contextmanager
-def try_lock(name: str) -> Iterator[bool]:
-    """Hold the lock during the block, or yield False if it is taken. Do not wait for it.
+def try_lock(*names: str, is_patient: bool = False) -> Iterator[list[str]]:
+    """Hold those of the locks that are free during the block; yield their names. Do not wait.
 
-    On PostgreSQL the block is one transaction, and its end releases the lock. SQLite is used by
-    one process only, so a lock of the process is enough; the block is no transaction there,
+    With `is_patient`, the later statements of the block wait for other locks without a timeout.
+
+    On PostgreSQL the block is one transaction, and its end releases the locks. SQLite is used by
+    one process only, so locks of the process are enough; the block is no transaction there,
     because a transaction would keep out all other writers.
     """
     if connection.vendor == "postgresql":
+        each = ", ".join(["pg_try_advisory_xact_lock(%s)"] * len(names))
+        if is_patient:
+            each += "".join(f", set_config('{name}', '0', true)" for name in TIMEOUTS)
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_number(name)])
-            yield cursor.fetchone()[0]
-    elif _in_process[name].acquire(blocking=False):
-        try:
-            yield True
-        finally:
+            cursor.execute(f"SELECT {each}", [lock_number(name) for name in names])
+            yield list(compress(names, cursor.fetchone()))
+        return
+    acquired = [name for name in names if _in_process[name].acquire(blocking=False)]
+    try:
+        yield acquired
+    finally:
+        for name in acquired:
             _in_process[name].release()
-    else:
-        yield False
 
 
 def lock(name: str) -> None:
@@ -49,11 +57,4 @@ def lock(name: str) -> None:
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_number(name)])
-
-
-def wait_without_timeout() -> None:
-    """Let the rest of the transaction wait for any lock until its holder ends."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock_number(name)])

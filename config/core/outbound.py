@@ -37,7 +37,7 @@ from typing import Any, Literal
 
 from django.db import models
 from django.db.models import F, Q, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db.models.functions import Now, RowNumber
 
 from config.core.retry import back_off
 
@@ -113,7 +113,7 @@ class OutboundCall(models.Model):
         self.last_error = error[:500]
 
 
-def is_due(now: datetime) -> Q:
+def is_due(now: datetime | Now) -> Q:
     """Return which rows the timer calls at `now`."""
     return Q(due_at__lte=now) & (Q(calls__gt=0) | Q(due_at__lte=now - GRACE_PERIOD))
 

@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 from celery import current_task
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from config.core.locks import is_timeout
@@ -15,6 +17,34 @@ from config.core.locks import is_timeout
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 5_000  # rows in one run
+Work = TypeVar("Work", bound=Callable[..., Any])
+
+_when_due: list[tuple[Callable[..., Any], Callable[[Now], QuerySet[Any]]]] = []
+
+
+def when_due(rows: Callable[[Now], QuerySet[Any]]) -> Callable[[Work], Work]:
+    """Register work that is to begin soon after one of the rows is due; `rows` gets the time."""
+
+    def register(work: Work) -> Work:
+        _when_due.append((work, rows))
+        return work
+
+    return register
+
+
+def due() -> list[Callable[..., Any]]:
+    """Return which of the registered work is due, in one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(*_statement())
+        return [_when_due[n][0] for (n,) in cursor.fetchall()]
+
+
+@cache
+def _statement() -> tuple[str, list[Any]]:
+    # Once: Django takes three times as long to write it as all else of a sweep takes.
+    asked = [rows(Now()).query.exists().sql_with_params() for _, rows in _when_due]
+    each = [f"SELECT {n} WHERE EXISTS ({sql})" for n, (sql, _) in enumerate(asked)]
+    return " UNION ALL ".join(each), [value for _, values in asked for value in values]
 
 
 def moment(now: str | None) -> datetime:

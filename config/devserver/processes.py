@@ -17,7 +17,10 @@ from kombu.exceptions import OperationalError
 
 HOST = "127.0.0.1"
 # Two workers, so that events do not wait for mail, documents or other systems.
-QUEUES = (("events", "reactions", "default"), ("gateways", "carriers", "mail", "documents"))
+QUEUES = (
+    ("events", "backlog", "reactions", "default"),
+    ("gateways", "carriers", "mail", "documents"),
+)
 THREADS = 4  # of each worker
 STOP_TIMEOUT = 2.0  # seconds, for the workers to finish their tasks
 

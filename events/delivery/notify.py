@@ -8,7 +8,9 @@ and `events.tasks.sweep` finds rows whose task was lost.
 import logging
 import os
 import threading
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from celery import Task, current_app
@@ -21,9 +23,20 @@ logger = logging.getLogger(__name__)
 Notification = tuple[str, tuple[object, ...]]  # a task's name and its arguments
 EXPIRY = 30  # seconds; while no worker runs, tasks must not pile up in the broker
 
+PAUSE = 0.01  # seconds between two rounds; a busy process then sends fewer tasks
+
 _pending: dict[Notification, None] = {}
 _changed = threading.Condition()
 _thread: threading.Thread | None = None
+_local = threading.local()  # .held: the notifications of the block `hold`
+
+
+class Held(dict[Notification, None]):
+    """Notifications that are not sent yet."""
+
+    def drop(self, task: Task[..., Any], *args: object) -> None:
+        """Do not send the task, because the caller does its work."""
+        self.pop((task.name, args), None)
 
 
 def enqueue(task: Task[..., Any], *args: object) -> None:
@@ -32,7 +45,27 @@ def enqueue(task: Task[..., Any], *args: object) -> None:
     A task that is enqueued twice with the same arguments before it is sent is sent once.
     """
     notification = (task.name, args)
-    transaction.on_commit(lambda: _put(notification), robust=True)
+    transaction.on_commit(lambda: _hold_or_put(notification), robust=True)
+
+
+@contextmanager
+def hold() -> Iterator[Held]:
+    """Hold back what this thread commits in the block, and send at its end what is not dropped."""
+    _local.held = held = Held()
+    try:
+        yield held
+    finally:
+        _local.held = None
+        for notification in held:
+            _put(notification)
+
+
+def _hold_or_put(notification: Notification) -> None:
+    held: Held | None = getattr(_local, "held", None)
+    if held is None:
+        _put(notification)
+    else:
+        held[notification] = None
 
 
 def _put(notification: Notification) -> None:
@@ -76,6 +109,7 @@ def _run_thread() -> None:
                 with suppress(Exception):  # of a broken connection, anything
                     connection.collect()
             connection = producer = None
+        time.sleep(PAUSE)
 
 
 def _forget_after_fork() -> None:

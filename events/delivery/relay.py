@@ -1,6 +1,6 @@
 """Publishes pending messages: in order within a stream, and at least once.
 
-A shard has at most one relay at a time. The relay reads the pending messages of the shard,
+A shard has at most one relay at a time. The relay reads the pending messages of its shards,
 publishes them with at most one message of a stream in flight, and moves what the broker confirmed
 from Outbox to Publication. If its process is killed, the messages stay pending: consumers get
 those again that were sent and not moved yet, at most BATCH_SIZE for each shard, with the same id.
@@ -11,22 +11,23 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
 from django.db.models.functions import Now
 
 from config.core import retry
-from config.core.locks import lock, try_lock, wait_without_timeout
+from config.core.locks import lock_number, try_lock
 from events.delivery.broker import Unavailable
 from events.delivery.publisher import Message, Outcome, Publisher, Refused
-from events.models import EventRecord, Outbox
+from events.models import Outbox
 from events.operations import metrics
 
 logger = logging.getLogger(__name__)
 
+FEW = 100  # messages of each shard; more are left to a task of the shard
 BATCH_SIZE = 4000  # messages; fewer would have too few streams to fill the window
 MAX_BATCH_LENGTH = 16 * 1024 * 1024  # characters of all bodies
 MAX_REFUSALS = 5  # of one message sent alone, before it is parked
@@ -38,48 +39,58 @@ TIME_SLICE = 5.0  # seconds of sending in one task, so that a worker can stop so
 _thread = threading.local()  # .publisher with its .pid, .failures and .not_before
 
 
-def publish_pending(shard: int) -> bool:
+def publish_pending(shard: int | None = None) -> list[int]:
     """Publish the pending messages of a shard until none is left or the broker is unavailable.
 
-    Return True if messages are left because the time slice is over.
+    Without a shard, publish a few messages of each. Return the shards whose messages are left to
+    tasks of their own, because there are many or the time slice is over.
 
-    If another relay holds the shard's lock, it publishes them: it looks again after it has
-    released the lock, so messages that were committed in the meantime are not missed.
+    If another relay holds a shard's lock, it publishes them: it looks again after it has released
+    the lock, so messages that were committed in the meantime are not missed.
     """
     if time.monotonic() < getattr(_thread, "not_before", 0):
-        return False  # the broker was unavailable a moment ago
+        return []  # the broker was unavailable a moment ago
+    shards = range(settings.EVENTS_SHARDS) if shard is None else [shard]
+    limit = FEW if shard is None else BATCH_SIZE
     slice_ends = time.monotonic() + TIME_SLICE
     while True:
-        with try_lock(f"relay:{shard}") as acquired:
-            if not acquired:
-                return False
-            messages = _pending_messages(shard)
-            if messages and not _send_batch(messages):
-                return False
-        if not _has_pending_messages(shard):
-            return False
-        if not messages and (numbers := _not_in_log(shard)):
+        # Patient, because another relay may be frozen while it records, until PostgreSQL ends its
+        # transaction. To give up earlier would mean to send all messages again, each time.
+        with try_lock(*(f"relay:{each}" for each in shards), is_patient=True) as acquired:
+            shards = [each for each in shards if f"relay:{each}" in acquired]
+            if not shards:
+                return []
+            messages, age = _pending_messages(shards, limit)
+            if messages and not _send_batch(messages, age):
+                return []
+        shards = shards_with_pending_messages(shards)
+        if not shards:
+            return []
+        if not messages and (numbers := _not_in_log(shards)):
             logger.error("Pending messages are not in the log: their numbers are %s", numbers)
-            return False
-        if time.monotonic() > slice_ends:
-            return True
+            return []
+        if (shard is None and len(messages) >= limit) or time.monotonic() > slice_ends:
+            return shards
 
 
-def shards_with_pending_messages() -> Iterator[int]:
-    """Yield the shards that have messages to publish now."""
-    # From one shard to the next by their index. SELECT DISTINCT would read all pending rows.
-    shard = -1
-    while rows := _rows(_due("shard", "shard > %s ORDER BY shard, event_id LIMIT 1"), shard):
-        ((shard,),) = rows
-        yield shard
+def shards_with_pending_messages(shards: Iterable[int]) -> list[int]:
+    """Return which of the shards have messages to publish now."""
+    return [shard for (shard,) in _rows(_due(shards, "shard", 1))]
 
 
-def _due(select: str, where: str) -> str:
-    """Return SQL for the pending messages of streams without a parked or delayed message."""
-    # By hand: Django takes five times as long to write it as the database to answer.
-    return (
-        f"SELECT {select} FROM events_outbox WHERE stream NOT IN (SELECT stream FROM events_outbox"
-        f" WHERE parked_at IS NOT NULL OR not_before > {_NOW[connection.vendor]}) AND {where}"
+def _due(shards: Iterable[int], select: str, limit: int) -> str:
+    """Return SQL for the oldest pending messages of each shard: at most `limit` of each.
+
+    It leaves out streams with a parked or delayed message.
+    """
+    # By hand: Django takes five times as long to write it as the database to answer. Shard by
+    # shard in the order of their index: otherwise PostgreSQL could sort all pending rows.
+    return " UNION ALL ".join(
+        f"SELECT * FROM (SELECT {select} FROM events_outbox WHERE shard = {shard} AND stream NOT IN"
+        " (SELECT stream FROM events_outbox"
+        f" WHERE parked_at IS NOT NULL OR not_before > {_NOW[connection.vendor]})"
+        f" ORDER BY shard, event_id LIMIT {limit}) AS shard_{shard}"
+        for shard in shards
     )
 
 
@@ -97,38 +108,42 @@ _SECONDS = {  # POSIX; Python would take longer to convert a datetime than to re
     "postgresql": "FLOOR(EXTRACT(EPOCH FROM occurred_at))::bigint",
     "sqlite": "CAST(STRFTIME('%%s', SUBSTR(occurred_at, 1, 19)) AS INTEGER)",
 }
+_AGE = {  # seconds
+    "postgresql": "EXTRACT(EPOCH FROM STATEMENT_TIMESTAMP() - recorded_at)::float",
+    "sqlite": "(JULIANDAY('NOW') - JULIANDAY(recorded_at)) * 86400",
+}
 
 
-def _pending_messages(shard: int) -> list[Message]:
+def _pending_messages(shards: Iterable[int], limit: int) -> tuple[list[Message], float]:
+    """Return the messages to publish next, and the age of the oldest in seconds."""
     seconds = {"timestamp": _SECONDS[connection.vendor]}
     columns = ", ".join(seconds.get(name, name) for name in Message._fields)
     # The limit comes before the join, so that a batch does not join all pending rows.
-    numbers = _due("event_id", "shard = %s ORDER BY event_id LIMIT %s")
+    numbers = _due(shards, "event_id", limit)
     rows = _rows(
-        f"SELECT {columns} FROM (SELECT *, SUM(LENGTH(body)) OVER (ORDER BY number) AS total"
+        f"SELECT {_AGE[connection.vendor]}, {columns}"
+        " FROM (SELECT *, SUM(LENGTH(body)) OVER (ORDER BY number) AS total"
         f" FROM events_eventrecord WHERE number IN ({numbers})) AS batch"
         " WHERE total < %s + LENGTH(body) ORDER BY number",
-        *(shard, BATCH_SIZE, MAX_BATCH_LENGTH),
+        MAX_BATCH_LENGTH,
     )
-    return [Message(*row) for row in rows]
+    return [Message(*row) for _, *row in rows], max((age for age, *_ in rows), default=0.0)
 
 
-def _has_pending_messages(shard: int) -> bool:
-    return bool(_rows(_due("1", "shard = %s LIMIT 1"), shard))
-
-
-def _not_in_log(shard: int) -> list[int]:
+def _not_in_log(shards: Iterable[int]) -> list[int]:
     """Return the numbers of pending messages whose events were deleted by hand."""
-    log = "SELECT 1 FROM events_eventrecord WHERE number = event_id"
-    rows = _rows(_due("event_id", f"shard = %s AND NOT EXISTS ({log}) LIMIT 10"), shard)
+    rows = _rows(
+        f"SELECT event_id FROM ({_due(shards, 'event_id', BATCH_SIZE)}) AS pending WHERE NOT EXISTS"
+        " (SELECT 1 FROM events_eventrecord WHERE number = event_id) LIMIT 10"
+    )
     return [number for (number,) in rows]
 
 
-def _send_batch(messages: list[Message]) -> bool:
+def _send_batch(messages: list[Message], age: float) -> bool:
     """Send the messages and record the outcomes. Return whether the broker is available."""
     outcomes: dict[str, Outcome] = {}
     refusals: dict[str, str] = {}
-    available = True
+    available, started = True, time.monotonic()
     try:
         try:
             _publisher().send(messages, outcomes, TIME_SLICE)
@@ -141,6 +156,8 @@ def _send_batch(messages: list[Message]) -> bool:
         _back_off()
         logger.warning("Broker unavailable, %d messages stay pending: %s", len(messages), error)
         available = False
+    if Outcome.CONFIRMED in outcomes.values():
+        metrics.commit_to_confirm_seconds.observe(age + time.monotonic() - started)
     _record(messages, outcomes, refusals)
     return available
 
@@ -177,13 +194,10 @@ def _record(
             case None if message.id in refusals:
                 failed[message.number] = refusals[message.id]
     refused = {message.number for message in messages if message.id in refusals}
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):  # on PostgreSQL, the transaction of the lock
         if failed:
             _postpone(failed, refused)
         if confirmed:
-            oldest = EventRecord.objects.filter(pk=confirmed[0])
-            (age,) = oldest.values_list(Now() - F("recorded_at"), flat=True)
-            metrics.commit_to_confirm_seconds.observe(age.total_seconds())
             _mark_published(confirmed)  # last, because all other relays wait for its lock
     metrics.published.labels("confirmed").inc(len(confirmed))
     for message in messages:
@@ -195,18 +209,29 @@ def _record(
 
 
 def _mark_published(numbers: list[int]) -> None:
+    """Move the rows, with a lock so that positions become visible in order."""
     these = ", ".join(map(str, numbers))
-    # Another relay may be frozen until PostgreSQL ends its transaction. To give up earlier would
-    # mean to send all of these messages again, each time.
-    wait_without_timeout()
+    delete = f"DELETE FROM events_outbox WHERE event_id IN ({these})"
+    insert = (
+        "INSERT INTO events_publication (event_id, organization_id)"
+        f" SELECT number, organization_id FROM events_eventrecord{{}} WHERE number IN ({these})"
+        " ORDER BY number"
+    )
     with connection.cursor() as cursor:
-        cursor.execute(f"DELETE FROM events_outbox WHERE event_id IN ({these})")
-        lock("publication")  # so that positions become visible in order
-        cursor.execute(
-            "INSERT INTO events_publication (event_id, organization_id)"
-            f" SELECT number, organization_id FROM events_eventrecord WHERE number IN ({these})"
-            " ORDER BY number"
-        )
+        if connection.vendor == "postgresql":
+            # Counting the deleted rows ends the deletion before the wait for the lock. Positions
+            # are taken from the sorted rows, so after it.
+            positions = (
+                ", (SELECT pg_advisory_xact_lock(%s) FROM (SELECT COUNT(*) FROM deleted) AS done)"
+                " AS locked"
+            )
+            cursor.execute(
+                f"WITH deleted AS ({delete} RETURNING 1) {insert.format(positions)}",
+                [lock_number("publication")],
+            )
+        else:
+            cursor.execute(delete)
+            cursor.execute(insert.format(""))
 
 
 def _postpone(failed: dict[int, str], refused: set[int]) -> None:

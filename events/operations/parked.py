@@ -148,6 +148,6 @@ def _record(row: Outbox | Reaction, event: Decision) -> None:
     )
 
     if isinstance(row, Reaction):
-        notify.enqueue(tasks.react, row.stream, row.context)
+        notify.enqueue(tasks.react, row.stream)
     else:
-        notify.enqueue(tasks.relay, row.shard)
+        notify.enqueue(tasks.relay)

@@ -95,7 +95,7 @@ def test_every_command_that_a_page_names_exists(page):
 
 def test_the_code_logs_what_the_runbook_searches_for():
     (pattern,) = re.findall(
-        r"logs .* web worker \| grep -E '(.+)'", (ROOT / "docs/operations/alerts.md").read_text()
+        r"logs .* web workers \| grep -E '(.+)'", (ROOT / "docs/operations/alerts.md").read_text()
     )
     source = "".join(path.read_text() for path in (ROOT / "events/delivery").glob("*.py"))
     assert [text for text in pattern.split("|") if text not in source] == []

@@ -56,9 +56,14 @@ def in_days(days):
 
 
 def messages(size):
-    """Create `size` pending messages of one shard, each of its own stream."""
+    """Create `size` pending messages, each of its own stream."""
     Outbox.objects.all().delete()
     [CartFactory(lines=[]) for _ in range(size)]
+    return {}
+
+
+def messages_of_a_shard(size):
+    messages(size)
     Outbox.objects.update(shard=3)
     return {"shard": 3}
 
@@ -66,7 +71,7 @@ def messages(size):
 def reaction(size):
     order = OrderFactory(items=lines(size))
     pay(order)
-    return {"stream": order.id, "context": "orders"}
+    return {"stream": order.id}
 
 
 def log(size):
@@ -235,10 +240,11 @@ def failed_logins(size):
 
 commits = pytest.mark.django_db(transaction=True)
 BUDGET = {  # by name: what prepares a run, its queries, and the queries of a run without work
-    "events.tasks.relay": (messages, 12, 5),
-    "events.tasks.react": (reaction, 16, 5),
+    "events.tasks.relay": (messages, 6, 5),
+    "events.tasks.relay_shard": (messages_of_a_shard, 6, 5),
+    "events.tasks.react": (reaction, 36, 5),
     "events.tasks.run_requested": (log, 29, 1),
-    "events.tasks.sweep": (pending, 6, 4),
+    "events.tasks.sweep": (pending, 3, 1),
     "orders.tasks.erase_old_orders": (old_order, 60, 1),
     "invoices.tasks.anonymize_old_invoices": (old_invoice, 17, 1),
     "events.tasks.remove_old_events": (old_stream, 17, 1),
@@ -279,8 +285,7 @@ def count(task, given):
         for name in BUDGET
     ],
 )
-def test_queries(name, settings):
-    settings.EVENTS_SHARDS = 1  # the sweep queries each shard with pending messages
+def test_queries(name):
     prepare, budget, idle_budget = BUDGET[name]
     task, counted = app.tasks[name], []
     for size in SIZES:

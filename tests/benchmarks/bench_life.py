@@ -127,7 +127,7 @@ def test_life(stacks):
             )
 
     add("load of the machine", lambda run: run.load)
-    for name in ("web", "worker", "beat", "PostgreSQL", "RabbitMQ"):
+    for name in ("web", "workers", "PostgreSQL", "RabbitMQ"):
         add(f"seconds of processor, {name}", lambda run, name=name: run.processor[name], 3)
     add("seconds of processor, all", lambda run: run.processor.total(), 3)
     add("statements", lambda run: run.statements, 0)

@@ -17,12 +17,11 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
 from django.conf import settings
 
 from tests.benchmarks.client import Client
 from tests.benchmarks.measure import Line, percentile, spread, table
-from tests.benchmarks.stack import COMMANDS, Commands, Stack
+from tests.benchmarks.stack import Stack
 from tests.broker.faults import cluster, node
 from tests.factories import ADDRESS
 
@@ -41,19 +40,6 @@ class Figures(NamedTuple):
     confirmed: list[float]  # from the request to pay until `order.confirmed` is at a consumer
     reads: list[float]  # a list of 25 orders, and an order
     load: float
-
-
-def processes() -> Commands:
-    """Return the web, the workers and beat with the arguments of compose.yaml."""
-    services = yaml.safe_load((Path(settings.BASE_DIR) / "compose.yaml").read_text())["services"]
-    found = {"web": COMMANDS["web"]}
-    for name, service in services.items():
-        if "celery" in (command := service.get("command", [])):
-            found[name] = [
-                "-m",
-                *(word.replace("${EVENTS_QUEUE_PREFIX:-}", "") for word in command),
-            ]
-    return found
 
 
 @contextmanager
@@ -79,7 +65,6 @@ def stack() -> Iterator[Stack]:
         made = Stack(
             Path(settings.BASE_DIR),
             Path(directory) / "stack",
-            processes(),
             EMAIL_URL=f"smtp://{nowhere}",
             STRIPE_API_KEY="sk_test_1",
             STRIPE_API_BASE=f"http://{nowhere}",

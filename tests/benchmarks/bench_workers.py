@@ -6,9 +6,9 @@ from time import perf_counter
 
 import pytest
 from celery import current_app
+from django.conf import settings
 from django.db.models import Model
 
-from events.delivery.relay import shards_with_pending_messages
 from events.models import Outbox, Reaction
 from tests.benchmarks.bench_relay import make_pending, record
 from tests.benchmarks.conftest import empty
@@ -55,7 +55,7 @@ def test_messages():
     def prepare() -> list:
         empty("events_outbox", "events_publication")
         make_pending(messages)
-        return [("events.tasks.relay", (shard,)) for shard in shards_with_pending_messages()]
+        return [("events.tasks.relay_shard", (shard,)) for shard in range(settings.EVENTS_SHARDS)]
 
     compare("a backlog of messages", Outbox, prepare)
 
@@ -64,7 +64,7 @@ def test_reactions():
     def prepare() -> list:
         for _ in range(ORDERS):
             start_payment(OrderFactory(), token="tok_ok")  # many reactions follow
-        pairs = Reaction.objects.values_list("stream", "context").distinct()
-        return [("events.tasks.react", pair) for pair in pairs]
+        streams = Reaction.objects.values_list("stream", flat=True).distinct()
+        return [("events.tasks.react", (stream,)) for stream in streams]
 
     compare("what follows from a payment", Reaction, prepare)

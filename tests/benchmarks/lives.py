@@ -22,7 +22,7 @@ def run_reactions() -> None:
     """Run the pending reactions of all contexts until none is left."""
     while pending := Reaction.objects.order_by("id").first():
         assert not pending.attempts, pending.last_error
-        reactions.run_pending(pending.stream, pending.context)
+        reactions.run_pending(pending.stream)
 
 
 def placed() -> Order:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from http.client import HTTPConnection
@@ -14,23 +13,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
+import yaml
 
 from config.api import tokens
 from tests.benchmarks.client import Listener
-from tests.broker.conftest import CELERY, wait_until
+from tests.broker.conftest import wait_until
 from tests.broker.faults.cluster import Cluster
 from tests.broker.faults.node import Node
 from tests.conftest import free_port
 
 TICKS = os.sysconf("SC_CLK_TCK")
-COUNTED = Path(__file__).with_name("celery_counted.py")
-Commands = Mapping[str, Sequence[str]]  # the arguments of Python, by the name of the process
-# One worker takes all queues, for which compose.yaml has four.
-COMMANDS: Commands = {
-    "web": ("-m", "gunicorn", "--config=python:config.gunicorn", "config.wsgi"),
-    "worker": (str(COUNTED), *CELERY[2:], "worker", "--concurrency=4"),
-    "beat": (*CELERY, "beat"),
-}
+COUNTED = Path(__file__).with_name("counted.py")
+WEB = ("-m", "gunicorn", "--config=python:config.gunicorn", "config.wsgi")
 
 
 class Cost(NamedTuple):
@@ -49,13 +43,10 @@ class Cost(NamedTuple):
 
 
 class Stack:
-    """Web, worker and beat of a checkout, on their own PostgreSQL cluster and RabbitMQ node."""
+    """The processes of a checkout's compose.yaml, on a PostgreSQL cluster and a RabbitMQ node."""
 
-    def __init__(
-        self, checkout: Path, directory: Path, commands: Commands = COMMANDS, **settings: str
-    ) -> None:
-        self.checkout, self.directory = checkout, directory
-        self.commands, self.settings = commands, settings
+    def __init__(self, checkout: Path, directory: Path, **settings: str) -> None:
+        self.checkout, self.directory, self.settings = checkout, directory, settings
         self.address = f"localhost:{free_port()}"
         for name in ("postgresql", "rabbitmq", "media"):
             (directory / name).mkdir(parents=True)
@@ -73,7 +64,9 @@ class Stack:
         self.env = {
             **os.environ,
             "API_THROTTLE": "",
+            "API_OUTBOUND_SLOTS": "0",  # on a slow machine, six clients would exceed it
             "ALLOWED_HOSTS": "localhost",
+            "DATABASE_POOL_SIZE": "10",
             "DATABASE_URL": self.cluster.url.replace("postgres@", "service@"),
             "CELERY_BROKER_URL": self.node.url,
             "EVENTS_BROKER_URL": self.node.url,
@@ -97,8 +90,7 @@ class Stack:
             cwd=self.checkout,
             check=True,
         )
-        for name, command in self.commands.items():
-            arguments = [*command, f"--bind={self.address}"] if name == "web" else command
+        for name, arguments in self._commands().items():
             with (self.directory / name).open("wb") as log:
                 self.processes[name] = subprocess.Popen(
                     [sys.executable, *arguments],
@@ -109,8 +101,7 @@ class Stack:
                     start_new_session=True,
                 )
         wait_until(self._is_up, f"the web of {self.checkout} does not respond")
-        if self.commands is COMMANDS:
-            wait_until(lambda: "ready" in self._tasks(), "the worker does not start")
+        wait_until(lambda: "ready" in self._tasks(), "the workers do not start")
         self.listener = Listener(self.node.url)
 
     def stop(self) -> None:
@@ -133,7 +124,7 @@ class Stack:
         )
 
     def cost(self) -> Cost:
-        trees = {name: self._tree(process.pid) for name, process in self.processes.items()}
+        trees = self._trees()
         trees["PostgreSQL"] = self._tree(self.cluster.pid())
         trees["RabbitMQ"] = self._tree(self.node.pid())
         with self.database() as database:
@@ -145,14 +136,32 @@ class Stack:
         return Cost(Counter(seconds), int(statements), self._tasks())
 
     def memory(self) -> dict[str, float]:
-        """Return the proportional set size of each process tree in MB."""
-        return {
-            name: sum(map(pss_of, self._tree(process.pid)))
-            for name, process in self.processes.items()
-        }
+        """Return the proportional set size of the web and of the workers in MB."""
+        return {name: sum(map(pss_of, pids)) for name, pids in self._trees().items()}
 
     def database(self) -> psycopg.Connection:
         return psycopg.connect(self.cluster.url.replace("postgres://", "postgresql://"))
+
+    def _commands(self) -> dict[str, list[str]]:
+        """Return the arguments of Python for each process of the service in compose.yaml."""
+        services = yaml.safe_load((self.checkout / "compose.yaml").read_text())["services"]
+        found = {"web": [*WEB, f"--bind={self.address}"]}
+        for name, service in services.items():
+            command = [
+                word.replace("${EVENTS_QUEUE_PREFIX:-}", "") for word in service.get("command", [])
+            ]
+            if command[:2] == ["python", "-m"]:
+                command = command[2:]
+            if command and command[0] in ("celery", "config.workers"):
+                found[name] = [str(COUNTED), *command]
+        return found
+
+    def _trees(self) -> dict[str, list[int]]:
+        """Return the process ids of the web, and of all workers with the scheduler."""
+        trees: dict[str, list[int]] = {"web": [], "workers": []}
+        for name, process in self.processes.items():
+            trees["web" if name == "web" else "workers"] += self._tree(process.pid)
+        return trees
 
     def _is_up(self) -> bool:
         web = HTTPConnection(self.address)

@@ -165,7 +165,7 @@ def publish(retries: bool = False) -> None:
     if retries:
         Outbox.objects.filter(parked_at=None).update(not_before=timezone.now())
         relay._thread.__dict__.pop("not_before", None)
-    for shard in relay.shards_with_pending_messages():
+    for shard in relay.publish_pending():
         relay.publish_pending(shard)
 
 

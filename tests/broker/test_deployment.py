@@ -1,6 +1,7 @@
 """The processes of the image, started with the commands of the image and compose.yaml."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -17,17 +18,17 @@ from celery.utils.imports import symbol_by_name
 from django.conf import settings
 from django.db import connection
 
-from config import database
+from config import database, workers
 from config.celery import app
 from events.operations import metrics
 from tests.broker.conftest import environment, wait_until
+from tests.events.sample_events import created, happen
 from tests.promql import PROMETHEUS, exported_metrics, queried_metrics
 
 ROOT = Path(settings.BASE_DIR)
 BIN = Path(sys.executable).parent
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
-WORKERS = ("relay", "worker", "outbound", "documents")
-OURS = ("web", *WORKERS, "scheduler")
+OURS = ("web", "workers")
 
 
 @pytest.fixture
@@ -121,21 +122,33 @@ def test_without_a_proxy_the_header_for_tls_is_ignored(production, tmp_path, unu
         web.close()
 
 
-@pytest.mark.parametrize("service", ["relay", "outbound", "scheduler"])
-def test_worker_and_scheduler_serve_metrics(service, broker, production, tmp_path, unused_tcp_port):
+def children(process):
+    return Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+
+
+def test_the_workers_serve_metrics_and_replace_a_process_that_is_killed(
+    consumer, production, tmp_path, unused_tcp_port
+):
     log = tmp_path / "log"
     env = production | {"METRICS_PORT": str(unused_tcp_port)}
-    with running(command_of(service), env, log) as process:
+    with running(command_of("workers"), env, log) as process:
         url = f"http://localhost:{unused_tcp_port}"
         wait_until(lambda: process.poll() is not None or get(url), "no response")
         assert process.poll() is None, log.read_text()
         from_the_database = {family.name for family in metrics.PendingWorkCollector().collect()}
         assert queried_metrics() - from_the_database <= exported_metrics(get(url).read())
-        for line in log.read_text().splitlines():  # at the end Celery says goodbye in its own way
-            json.loads(line)
+        happen("cart_1", created())  # no task is enqueued: the sweep finds it
+        wait_until(consumer.read, "nothing is published")
+        started = children(process)
+        assert len(started) == len(workers.QUEUES)
+        os.kill(int(started[0]), signal.SIGKILL)  # the relay
+        happen("cart_2", created("cart_2"))
+        wait_until(lambda: ("cart_2", 1) in consumer.places(), "the relay is not started again")
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        assert "relay has ended with status -9" in {line["message"] for line in lines}
 
 
-@pytest.mark.parametrize("service", ["web", "worker"])
+@pytest.mark.parametrize("service", OURS)
 def test_a_process_does_not_start_if_a_queue_names_a_misspelled_event(
     service, production, unused_tcp_port
 ):
@@ -158,7 +171,7 @@ def test_a_compose_service_can_write_only_to_tmp_and_the_documents(service):
     assert described["read_only"] is True
     assert described["tmpfs"] == ["/tmp"]
     assert described["cap_drop"] == ["ALL"]
-    own = ["worker-secrets:/run/worker:ro"] if service in WORKERS else []
+    own = ["worker-secrets:/run/worker:ro"] if service == "workers" else []
     assert described["volumes"] == [
         "secrets:/run/order-service:ro",
         *own,

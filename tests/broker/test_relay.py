@@ -4,12 +4,13 @@ import threading
 import time
 from itertools import count
 from types import SimpleNamespace
+from zlib import crc32
 
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from config.core.locks import lock
+from config.core.locks import lock, try_lock
 from events import tasks
 from events.delivery import relay
 from events.delivery.publisher import Outcome, Publisher, Refused
@@ -126,9 +127,34 @@ def test_a_relay_whose_time_is_up_enqueues_its_task_again(monkeypatch, enqueued)
     monkeypatch.setattr(relay, "BATCH_SIZE", 1)
     fill(streams=2, each=1)
     enqueued.clear()
-    tasks.relay(0)
+    tasks.relay_shard(0)
     assert Outbox.objects.count() == 1
-    assert enqueued == [("events.tasks.relay", (0,))]
+    assert enqueued == [("events.tasks.relay_shard", (0,))]
+
+
+def test_a_shard_with_many_messages_gets_a_task_of_its_own(settings, monkeypatch, enqueued):
+    settings.EVENTS_SHARDS = 4
+    monkeypatch.setattr(relay, "FEW", 5)
+    fill(streams=4, each=1)
+    for _ in range(12):
+        happen("cart_1", added())
+    enqueued.clear()
+    tasks.relay()
+    busy = crc32(b"cart_1") % 4
+    assert enqueued == [("events.tasks.relay_shard", (busy,))]
+    assert set(Outbox.objects.values_list("stream", flat=True)) == {"cart_1"}
+    tasks.relay_shard(busy)
+    assert not Outbox.objects.exists()
+
+
+def test_a_shard_that_another_relay_holds_is_left_to_it(settings, consumer):
+    settings.EVENTS_SHARDS = 4
+    fill(streams=8, each=1)
+    held = crc32(b"cart_1") % 4
+    with try_lock(f"relay:{held}"):
+        at_once(relay.publish_pending)
+    shards = {crc32(stream.encode()) % 4 for stream, _ in consumer.places()}
+    assert shards == set(range(4)) - {held}
 
 
 def test_a_batch_has_a_limit_in_characters(monkeypatch, consumer):

@@ -61,8 +61,7 @@ def test_a_parked_message_is_explained_retried_and_published(operator: Page, bro
     expect(operator.get_by_text("Send the message now")).to_be_visible()
     operator.get_by_role("button", name="Retry").click()
     expect(operator.get_by_text("is retried")).to_be_visible()
-    for shard in relay.shards_with_pending_messages():
-        relay.publish_pending(shard)
+    relay.publish_pending()
     assert Publication.objects.filter(event__stream=order.id).count() == 2
     operator.goto(reverse("admin:orders_order_change", args=[order.id]))
     timeline = operator.locator(".console-timeline li")

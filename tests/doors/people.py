@@ -8,7 +8,6 @@ from django.db import connection
 from django.utils import timezone
 
 from carts.models import Cart
-from events import reactions
 from orders import selectors
 from orders.models import Order
 from orders.services import lifecycle as order_lifecycle
@@ -18,6 +17,7 @@ from shipments.services import lifecycle, webhooks
 from tests.conftest import Api
 from tests.factories import CartFactory, deliver_documents, invoice_of, pay
 from tests.fulfillment.factories import fulfillments, reach
+from tests.reacting import run_of
 from tests.shipments.factories import create, dispatch, label
 
 ADDRESS = {
@@ -69,7 +69,7 @@ class Shopper:
         self.post(f"orders/{self.order_id}/hold", {"reason": "manual", "note": "Zanzibar hold"})
         self.post(f"orders/{self.order_id}/release", {})
         pay(self.order)
-        reactions.run_pending(self.order_id, "invoices")
+        run_of("invoices", self.order_id)
         order_lifecycle.hold_order(order_id=self.order_id, reason="address", note="Zanzibar hold")
         order_lifecycle.release_order(order_id=self.order_id)
         packed = reach(fulfillments(self.order)[0], "packed")
@@ -116,7 +116,7 @@ class Shopper:
         body = {"recipient_email": "zanzibar-accounts@zanzibar.example"}
         self.post(f"invoices/{invoice.id}/send", body)
         deliver_documents()
-        reactions.run_pending(self.order_id, "invoices")
+        run_of("invoices", self.order_id)
 
 
 def rows_with(text: str) -> dict[str, int]:

@@ -32,8 +32,7 @@ def test_a_message_can_neither_stop_a_worker_nor_set_the_time():
         # In the same queue, so it runs later.
         current_app.send_task("orders.tasks.expire_pending_orders")
         happen("cart_1", created())
-        for shard in range(settings.EVENTS_SHARDS):
-            current_app.send_task("events.tasks.relay", (shard,))
+        current_app.send_task("events.tasks.relay")
         wait_until(lambda: not Outbox.objects.exists(), "the worker does not work")
         assert running.poll() is None
         os.kill(running.pid, signal.SIGTERM)  # it finishes what it has received

@@ -27,7 +27,7 @@ from events.models import Outbox
 from tests.broker.conftest import environment, process, publish, wait_until
 from tests.broker.faults import node as node_
 from tests.broker.faults.node import Node
-from tests.broker.test_deployment import BIN, COMPOSE, ROOT, command_of
+from tests.broker.test_deployment import BIN, COMPOSE, ROOT
 from tests.events.sample_events import NOON, abandoned, added, created, happen
 
 pytestmark = [pytest.mark.xdist_group("broker_rights"), pytest.mark.django_db(transaction=True)]
@@ -216,15 +216,14 @@ def test_a_consumer_reads_what_a_worker_has_published(rights, as_worker):
 def test_the_service_enqueues_tasks_that_a_worker_runs(rights, monkeypatch, tmp_path):
     happen("cart_1", created(), abandoned())
     log = tmp_path / "log"
-    for name, value in rights.environment("relay").items():
+    for name, value in rights.environment("workers").items():
         monkeypatch.setenv(name, value)
     with (
         open(log, "wb") as stderr,
-        process("-m", "celery", *command_of("relay")[1:], stderr=stderr) as running,
+        process("-m", "config.workers", "relay", stderr=stderr) as running,
         kombu.Connection(rights.url(f"{PREFIX}service", "tasks")) as connection,
     ):
-        for shard in range(settings.EVENTS_SHARDS):
-            current_app.send_task("events.tasks.relay", (shard,), connection=connection)
+        current_app.send_task("events.tasks.relay", connection=connection)
         wait_until(lambda: not Outbox.objects.exists(), "the worker does not publish")
         running.terminate()
         running.wait()

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from config.celery import app
 from config.core import outbound
+from config.workers import QUEUES
 from invoices import tasks as invoice_tasks
 from invoices.models import Document, InvoiceDelivery
 from payments import tasks as payment_tasks
@@ -22,21 +23,15 @@ from shipments import tasks as shipment_tasks
 from shipments.models import Label
 from shipments.services import labels
 from tests.broker.conftest import process, wait_until
-from tests.broker.test_deployment import COMPOSE, WORKERS, command_of
 from tests.factories import CartFactory, InvoiceFactory, OrderFactory
 from tests.shipments.factories import create, packed
 
-EVENTS = ("events", "reactions", "default")
+EVENTS = ("events", "backlog", "reactions", "default")
 BUSY, QUIET = "org_busy", "org_quiet"
 
 
-def queues(service):
-    _, _, names = " ".join(COMPOSE["services"][service]["command"]).partition("-Q ")
-    return names.replace("${EVENTS_QUEUE_PREFIX:-}", "").split(",")
-
-
-def test_each_queue_has_one_worker_in_compose():
-    taken = [settings.EVENTS_QUEUE_PREFIX + name for each in WORKERS for name in queues(each)]
+def test_each_queue_has_one_worker():
+    taken = [settings.EVENTS_QUEUE_PREFIX + name for each in QUEUES.values() for name in each]
     assert sorted(taken) == sorted(app.conf.task_queues)
 
 
@@ -47,8 +42,8 @@ def test_events_and_reactions_share_no_worker_with_slow_tasks():
         queue = app.amqp.router.route({}, name)["queue"].name
         is_quick = queue.removeprefix(settings.EVENTS_QUEUE_PREFIX) in EVENTS
         assert is_quick == (name.rpartition(".")[2] not in slow), name
-    for service in WORKERS:
-        assert set(queues(service)) <= set(EVENTS) or not set(queues(service)) & set(EVENTS)
+    for queues in QUEUES.values():
+        assert set(queues) <= set(EVENTS) or not set(queues) & set(EVENTS)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -59,16 +54,14 @@ def test_events_do_not_wait_for_a_mail_server_that_hangs(consumer, media, monkey
     invoice_tasks.render_documents()
     with socket.create_server(("127.0.0.1", 0), backlog=50) as server, ExitStack() as stack:
         monkeypatch.setenv("EMAIL_URL", "smtp://127.0.0.1:{1}".format(*server.getsockname()))
-        for service in ("relay", "outbound"):
-            stack.enter_context(process("-m", "celery", *command_of(service)[1:]))
+        stack.enter_context(process("-m", "config.workers", "relay", "outbound"))
         hanging = []
         while len(hanging) < outbound.ORGANIZATION_SLOTS:
             current_app.send_task("invoices.tasks.send_mails")
             assert select.select([server], [], [], 30)[0], "no mail is sent"
             hanging.append(stack.enter_context(server.accept()[0]))
         cart = CartFactory(organization_id=QUIET)
-        for shard in range(settings.EVENTS_SHARDS):
-            current_app.send_task("events.tasks.relay", (shard,))
+        current_app.send_task("events.tasks.relay")
         wait_until(lambda: cart.id in {each.place[0] for each in consumer.read()}, "no event")
         assert not select.select(hanging, [], [], 0)[0], "it came after the mails had failed"
 

@@ -128,7 +128,7 @@ def test_a_reaction_that_waits_too_long_for_a_lock_has_not_failed(run_reactions)
 
     def react():
         with pytest.raises(OperationalError, match="lock timeout"):
-            reactions.run_pending(pending.stream, pending.context)
+            reactions.run_pending(pending.stream)
 
     while_locked(NumberSeries.objects.filter(series="INV"), react)
     assert Reaction.objects.get().attempts == 0

@@ -86,8 +86,8 @@ def test_a_retry_is_recorded_and_enqueues_its_task(
         "reaction": getattr(row, "reaction", None),
         "retried_by": "olga",
     }
-    waked = ("events.tasks.react", (row.stream, "payments"))
-    assert enqueued == [waked if what == "reaction" else ("events.tasks.relay", (row.shard,))]
+    waked = ("events.tasks.react", (row.stream,))
+    assert enqueued == [waked if what == "reaction" else ("events.tasks.relay", ())]
 
 
 @pytest.mark.parametrize("what", ["message", "reaction"])
@@ -166,10 +166,10 @@ def test_a_retried_reaction_runs(reaction, monkeypatch):
         "payments.refund", "payments", lambda event, about: ran.append(event), deferred=True
     )
     monkeypatch.setitem(reactions._by_name, "payments.refund", registered)
-    reactions.run_pending(reaction.stream, "payments")
+    reactions.run_pending(reaction.stream)
     assert not ran
     parked.retry(reaction_id=reaction.pk)
-    reactions.run_pending(reaction.stream, "payments")
+    reactions.run_pending(reaction.stream)
     assert [event.name for event in ran] == ["order.created"]
     assert not Reaction.objects.exists()
 

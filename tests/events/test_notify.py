@@ -46,7 +46,7 @@ def test_a_blocked_connection_is_reported(monkeypatch):
     app = App()
     app.open.set()
     monkeypatch.setattr(notify, "current_app", app)
-    notify.enqueue(tasks.relay, 0)
+    notify.enqueue(tasks.relay)
     app.next()
     app.connection.on_blocked("low on memory")
     assert sample("broker_blocked") == 1
@@ -57,16 +57,16 @@ def test_a_blocked_connection_is_reported(monkeypatch):
 def test_a_waiting_task_is_sent_once(monkeypatch):
     app = App()
     monkeypatch.setattr(notify, "current_app", app)
-    notify.enqueue(tasks.relay, 0)
+    notify.enqueue(tasks.relay_shard, 0)
     assert app.knocked.wait(timeout=10)
     for _ in range(50):
-        notify.enqueue(tasks.relay, 1)
-        notify.enqueue(tasks.react, "cart_1", "tests")
+        notify.enqueue(tasks.relay)
+        notify.enqueue(tasks.react, "cart_1")
     app.open.set()
     assert [app.next() for _ in range(3)] == [
-        ("events.tasks.relay", (0,)),
-        ("events.tasks.relay", (1,)),
-        ("events.tasks.react", ("cart_1", "tests")),
+        ("events.tasks.relay_shard", (0,)),
+        ("events.tasks.relay", ()),
+        ("events.tasks.react", ("cart_1",)),
     ]
 
 
@@ -87,8 +87,8 @@ def test_an_unavailable_broker_stops_neither_commits_nor_the_thread(
     app = App()
     app.open.set()
     monkeypatch.setattr(notify, "current_app", app)
-    notify.enqueue(tasks.relay, 9)
-    while app.next() != ("events.tasks.relay", (9,)):
+    notify.enqueue(tasks.relay_shard, 9)
+    while app.next() != ("events.tasks.relay_shard", (9,)):
         pass  # what was still waiting comes first
 
 
@@ -109,16 +109,16 @@ def test_tasks_are_sent_again_after_an_outage(monkeypatch, settings):
             except own.channel_errors:
                 return 0
 
-    notify.enqueue(tasks.relay, 0)
+    notify.enqueue(tasks.relay)
     wait_until(lambda: length() == 1, "nothing is sent")
     failures = sample("broker_failures_total")
     wire.close()
     wait_until(
-        lambda: notify.enqueue(tasks.relay, 0) or not failed.empty(), "the failure was not noticed"
+        lambda: notify.enqueue(tasks.relay) or not failed.empty(), "the failure was not noticed"
     )
     wait_until(lambda: sample("broker_failures_total") > failures, "it is not counted")
     wire.open()
-    wait_until(lambda: notify.enqueue(tasks.relay, 0) or length() > 1, "it is never sent again")
+    wait_until(lambda: notify.enqueue(tasks.relay) or length() > 1, "it is never sent again")
     wire.close()
     with broker_.connect() as own:
         own.channel().queue_delete(queue)
@@ -135,9 +135,9 @@ def test_the_thread_survives_any_exception(monkeypatch):
 
     broken, app = Broken(), App()
     monkeypatch.setattr(notify, "current_app", broken)
-    notify.enqueue(tasks.relay, 0)
+    notify.enqueue(tasks.relay)
     assert broken.knocked.wait(timeout=10)
     app.open.set()
     monkeypatch.setattr(notify, "current_app", app)
-    notify.enqueue(tasks.relay, 1)
-    assert app.next() == ("events.tasks.relay", (1,))
+    notify.enqueue(tasks.relay_shard, 1)
+    assert app.next() == ("events.tasks.relay_shard", (1,))

@@ -9,7 +9,8 @@ from django.db import IntegrityError, transaction
 
 from carts.models import Cart
 from config.core import request_context
-from events import outbox
+from events import outbox, tasks
+from events.delivery import notify
 from events.models import EventRecord, Outbox, Reaction, Stream
 from events.schema import InvalidEvent
 from tests.events.sample_events import added, at_once, cart, created, happen, internal
@@ -85,12 +86,11 @@ def test_the_log_records_the_actor_and_the_request():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_task_is_enqueued_after_the_commit_once_for_each_shard(enqueued, settings):
-    settings.EVENTS_SHARDS = 1
+def test_the_task_is_enqueued_after_the_commit(enqueued):
     with transaction.atomic():
         happen("cart_1", created(), added())
         assert enqueued == []
-    assert enqueued == [("events.tasks.relay", (0,))]
+    assert enqueued == [("events.tasks.relay", ())]
     enqueued.clear()
     happen("cart_1", internal())
     assert enqueued == []
@@ -118,8 +118,8 @@ def test_a_rolled_back_savepoint_leaves_no_gap(enqueued):
         happen("cart_1", added(3))
     assert log() == [("cart.created", 1), ("cart.item_added", 2)]
     assert Stream.objects.filter(key="cart_2").count() == 0
-    shard = Outbox.objects.values_list("shard", flat=True).distinct().get()
-    assert set(enqueued) == {("events.tasks.relay", (shard,))}
+    assert Outbox.objects.count() == 2
+    assert set(enqueued) == {("events.tasks.relay", ())}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -167,3 +167,16 @@ def test_concurrent_writers_leave_no_gap_in_a_stream():
         assert Stream.objects.get(key=stream).sequence == count
     assert Outbox.objects.count() == 96 + 48
     assert not Reaction.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_task_that_the_caller_does_itself_is_not_sent(enqueued):
+    with suppress(ZeroDivisionError), notify.hold() as held:
+        notify.enqueue(tasks.react, "cart_1")
+        notify.enqueue(tasks.react, "cart_2")
+        held.drop(tasks.react, "cart_1")
+        assert enqueued == []
+        raise ZeroDivisionError
+    assert enqueued == [("events.tasks.react", ("cart_2",))]
+    notify.enqueue(tasks.react, "cart_1")
+    assert len(enqueued) == 2

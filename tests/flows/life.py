@@ -26,7 +26,6 @@ from tests.fulfillment.factories import PACKAGE
 
 TOKENS = ("tok_ok", "tok_ok", "tok_declined", "tok_slow")
 SCANS = ("in_transit", "exception", "delivered", "lost", "returned_to_sender")
-CONTEXTS = ("orders", "payments", "fulfillment", "shipments", "returns", "invoices")
 Numbers = tuple[int, int, int]
 
 

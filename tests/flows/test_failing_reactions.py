@@ -91,8 +91,8 @@ def work() -> None:
         if not pairs:
             return
         due.update(not_before=None)
-        for stream, context in sorted(pairs):
-            reactions.run_pending(stream, context)
+        for stream in sorted({stream for stream, _ in pairs}):
+            reactions.run_pending(stream)
 
 
 @pytest.fixture

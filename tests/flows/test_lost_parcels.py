@@ -2,7 +2,6 @@
 
 import pytest
 
-from events import reactions
 from events.reactions import ReactionsPending
 from fulfillment import services as fulfillment
 from fulfillment.exceptions import TooManyFulfillmentUnits
@@ -15,7 +14,7 @@ from tests.flows.parcels import come_back, counts, parcel, planned, receive
 from tests.flows.truth import expect_consistent
 from tests.fulfillment.factories import fulfillments, pick, reach, short
 from tests.log import event_names
-from tests.reacting import as_rows
+from tests.reacting import as_rows, run_of
 from tests.shipments.factories import scan
 
 pytestmark = [
@@ -171,7 +170,7 @@ def test_the_replacement_is_not_picked_before_the_warehouse_knows_of_the_arrival
     lose(found, run_reactions=run_reactions)
     again = reach(fulfillments(order)[-1], "started")
     with as_rows():
-        arrive(found, run_reactions=lambda: reactions.run_pending(order.id, "orders"))
+        arrive(found, run_reactions=lambda: run_of("orders", order.id))
         with pytest.raises(ReactionsPending):
             pick(again)
     run_reactions()
@@ -242,7 +241,7 @@ def test_a_parcel_that_arrives_before_the_warehouse_records_its_loss_is_not_sent
 ):
     with as_rows():
         lose(parcel(order), run_reactions=lambda: None)
-        arrive(parcel(order), run_reactions=lambda: reactions.run_pending(order.id, "orders"))
+        arrive(parcel(order), run_reactions=lambda: run_of("orders", order.id))
     run_reactions()
     assert (now(order).status, counts(order)) == ("delivered", (0, 3, 3, 0))
     assert planned(order) == []
@@ -257,7 +256,7 @@ def test_the_replacement_is_not_picked_while_other_units_are_backordered(run_rea
     lose(found, run_reactions=run_reactions)
     again = reach(fulfillments(order)[1], "started")
     with as_rows():
-        arrive(found, run_reactions=lambda: reactions.run_pending(order.id, "orders"))
+        arrive(found, run_reactions=lambda: run_of("orders", order.id))
     with pytest.raises(ReactionsPending):
         pick(again)
     run_reactions()

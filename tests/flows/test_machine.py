@@ -21,13 +21,13 @@ from hypothesis.stateful import (
 from config.core.exceptions import DomainError
 from events import reactions
 from events.models import Reaction
-from tests.flows.life import COMMANDS, CONTEXTS, Life
+from tests.flows.life import COMMANDS, Life
 from tests.flows.truth import expect_consistent
 from tests.reacting import InjectedError, Why, as_rows
 
 NUMBERS = st.integers(0, 5)
 # Half of the commands are allowed at that moment.
-NAMES = st.one_of(st.just("go_on"), st.sampled_from([*COMMANDS, *CONTEXTS]))
+NAMES = st.one_of(st.just("go_on"), st.sampled_from([*COMMANDS, "reactions"]))
 COMMAND = st.tuples(NAMES, NUMBERS, NUMBERS, NUMBERS)
 SENT = ["pick_and_pack", "create_shipment", "label", "dispatch"]
 BEGINNINGS = {
@@ -82,12 +82,11 @@ class Whole(RuleBasedStateMachine):
 
     @rule()
     def run_reactions(self):
-        while contexts := set(self.pending().values_list("context", flat=True)):
+        while self.pending().exists():
             failed = self.pending().exclude(last_error__in=["", repr(InjectedError())]).first()
             assert not failed, f"{failed.reaction} failed: {failed.last_error}"
             self.pending().update(not_before=None)
-            for context in sorted(contexts):
-                reactions.run_pending(self.life.order_id, context)
+            reactions.run_pending(self.life.order_id)
         expect_consistent(self.life.order_id)
 
     def teardown(self):
@@ -106,10 +105,10 @@ class Whole(RuleBasedStateMachine):
             connection.close()
 
     def run(self, command):
-        """Run a command, or the pending reactions of a context."""
+        """Run a command, or the pending reactions."""
         name, *numbers = command
-        if name in CONTEXTS:
-            reactions.run_pending(self.life.order_id, name)
+        if name == "reactions":
+            reactions.run_pending(self.life.order_id)
             return
         with suppress(DomainError):
             getattr(self.life, name)(*numbers)

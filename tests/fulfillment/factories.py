@@ -5,12 +5,12 @@ from uuid import uuid4
 
 import factory
 
-from events import reactions
 from fulfillment import selectors, services
 from fulfillment.models import Fulfillment
 from orders.models import Order
 from orders.services import lifecycle, reservations
 from tests.factories import LineFactory, OrderFactory, confirm
+from tests.reacting import run_of
 
 PACKAGE = {"weight": "2.5", "length": "30", "width": "20", "height": "10"}
 
@@ -49,7 +49,7 @@ def order_in(*warehouses: dict[str, int], **fields: Any) -> Order:
 
 def fulfillments(order: Order) -> list[Fulfillment]:
     """Return the order's fulfillments after all pending reactions."""
-    reactions.run_pending(order.id, "fulfillment")
+    run_of("fulfillment", order.id)
     return list(selectors.with_lines().filter(order=order.id).order_by("id"))
 
 
@@ -57,7 +57,7 @@ def reach(fulfillment: Fulfillment, status: str) -> Fulfillment:
     """Bring a fulfillment to a status."""
     if status == "cancelled":
         lifecycle.cancel_order(order_id=fulfillment.order_id, reason="customer_request")
-        reactions.run_pending(fulfillment.order_id, "fulfillment")
+        run_of("fulfillment", fulfillment.order_id)
     elif status != "open":
         services.start_fulfillment(fulfillment_id=fulfillment.id, assigned_to="picker_1")
     if status == "packed":

@@ -5,7 +5,6 @@ from typing import Any
 
 import factory
 
-from events import reactions
 from orders.models import Order
 from payments import selectors as payment_selectors
 from payments.gateways import RefundResult
@@ -16,6 +15,7 @@ from returns import selectors
 from returns import services as returns
 from returns.models import Return
 from tests.factories import LineFactory, OrderFactory, order_of
+from tests.reacting import run_of
 
 SEVEN = {  # for 46.67, so that the units have different prices
     "items": [LineFactory(quantity=7, unit_price=Decimal("10.00"))],
@@ -93,19 +93,19 @@ def refund(return_request: Return, amount: Any = None, **given: Any) -> Return:
     """Request a refund, and run the reactions of payments."""
     amount = None if amount is None else Decimal(amount)
     return_request = returns.refund_return(return_id=return_request.id, amount=amount, **given)
-    reactions.run_pending(return_request.order_id, "payments")
+    run_of("payments", return_request.order_id)
     return return_request
 
 
 def pay_out(return_request: Return) -> Return:
     """Complete the requested refunds, and run the reactions."""
     order_id = return_request.order_id
-    reactions.run_pending(order_id, "payments")
+    run_of("payments", order_id)
     for payment in payment_selectors.of_order(order_id):
         gateway.call_gateway(payment_id=payment.id)
         for pending in Payment.objects.get(pk=payment.pk).pending_manual_refunds():
             refunds.record_refund(payment_id=payment.id, refund_id=pending.id)
-    reactions.run_pending(order_id, "returns")
+    run_of("returns", order_id)
     return selectors.get(return_request.id)
 
 

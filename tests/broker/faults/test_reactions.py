@@ -7,7 +7,6 @@ import pytest
 from django.db import connection
 
 from events.models import Publication, Reaction
-from events.reactions import run_pending
 from fulfillment.models import Fulfillment
 from orders.services import lifecycle
 from tests.broker.conftest import publish, wait_until
@@ -15,6 +14,7 @@ from tests.broker.faults.conftest import seconds_until
 from tests.broker.faults.deployment import grown
 from tests.factories import OrderFactory
 from tests.log import event_names
+from tests.reacting import run_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,7 +60,7 @@ def test_held_back_reaction(prove):
     assert list(waiting.values_list("reaction", flat=True)) == names
     assert event_names(order)[-2:] == ["order.cancelled", "refund.requested"]
     waiting.update(not_before=None)
-    run_pending(order.id, "fulfillment")
+    run_of("fulfillment", order.id)
     assert not waiting.exists()
     assert not Fulfillment.objects.exclude(status="cancelled").exists()
     publish()

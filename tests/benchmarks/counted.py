@@ -1,12 +1,12 @@
-"""Runs Celery; the worker appends the name of each finished task to the file TASKS_FILE.
+"""Runs a module as `python -m` does; its workers append each finished task to TASKS_FILE.
 
 It is run by its path, because an older checkout does not have it.
 """
 
 import os
+import runpy
 import sys
 
-from celery.__main__ import main
 from celery.signals import task_postrun, worker_ready
 
 file = os.open(os.environ["TASKS_FILE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -23,4 +23,5 @@ def write_task(task: object, **kwargs: object) -> None:
 
 
 sys.path[0] = os.getcwd()
-main()
+del sys.argv[0]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
