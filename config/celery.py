@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Any
 
-from celery import Celery, Task
+from celery import Celery, Task, beat
 from celery.signals import (
     setup_logging,
     task_postrun,
@@ -109,3 +109,14 @@ class WorkerConsumer(Consumer):
 
         conn.ensure_connection = ensure_soon
         return super().ensure_connected(conn)
+
+
+class Scheduler(beat.Scheduler):
+    """Beat's scheduler, in memory: a file would need a writable directory.
+
+    Celery's wakes up ten milliseconds before a task is due, and is busy until then.
+    """
+
+    def adjust(self, n: int, drift: float = 0.001) -> float:
+        """Return in how many seconds to wake up for a task that is due in `n` seconds."""
+        return super().adjust(n, drift)

@@ -224,8 +224,7 @@ CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TIMEZONE = "UTC"
 CELERY_DB_REUSE_MAX = 2**62  # config/celery.py returns a task's connection to the pool
-# In memory: a file would need a writable directory.
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_BEAT_SCHEDULER = "config.celery:Scheduler"
 _SECONDS_BETWEEN_RUNS = {
     "events.tasks.sweep": 1,  # which starts other tasks when rows are due
     "carts.tasks.abandon_idle_carts": 60,

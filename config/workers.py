@@ -16,11 +16,11 @@ from types import FrameType
 from typing import NoReturn
 
 import django
-from celery.beat import Scheduler, Service
+from celery.beat import Service
 from celery.signals import worker_ready
 from django.conf import settings
 
-from config.celery import app, check_settings
+from config.celery import Scheduler, app, check_settings
 
 logger = logging.getLogger(__name__)
 
