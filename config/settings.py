@@ -390,6 +390,8 @@ JWT_AUDIENCE = env.str("JWT_AUDIENCE", default="")
 _DAY = 86_400
 JWT_MAX_LIFETIME = env.int("JWT_MAX_LIFETIME", default=30 * _DAY if DEBUG else _DAY)  # seconds
 DOCUMENT_LINK_DAYS = env.int("DOCUMENT_LINK_DAYS", default=30)
+DOCUMENT_TEMPLATES = env.str("DOCUMENT_TEMPLATES", default="")
+DOCUMENT_FONTS = env.str("DOCUMENT_FONTS", default="")
 for _secret in (JWT_SECRET, *JWT_SECRET_FALLBACKS):
     if not DEBUG and _secret and len(_secret) < 32:
         raise ImproperlyConfigured("JWT_SECRET and its fallbacks must have 32 or more characters.")

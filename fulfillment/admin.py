@@ -28,6 +28,7 @@ from config.api.pdf import pdf
 from config.api.serializers import ExternalId, Quantity, StrictSerializer
 from config.core import request_context
 from config.core.exceptions import DomainError
+from config.pdf.rendering import NotPrintable
 from events.admin.aggregates import AggregateAdmin, stream
 from fulfillment import documents, selectors, serializers, services
 from fulfillment.exceptions import NotInFulfillment
@@ -276,6 +277,8 @@ class FulfillmentAdmin(AggregateAdmin):
                 return pdf(DOCUMENTS[name](row), name=f"{name}-{row.pk}")
         except bulkheads.Busy:
             return problems.busy(str(_("Another document is being made. Try again in a moment.")))
+        except NotPrintable as error:
+            return problems.problem(422, error.code, str(error))
 
     def button(self, row: Fulfillment, name: str) -> dict[str, Any]:
         page = {"path": self._url("pick", row.pk)} if name == "pick" else {}

@@ -1,33 +1,41 @@
 """The warehouse's PDF documents: the pick list and the packing slip."""
 
-from collections.abc import Sequence
+from typing import Any
 
-from reportlab.platypus import Flowable
+from config.pdf.barcodes import code128
+from config.pdf.language import Language, address
+from config.pdf.rendering import render
+from fulfillment.models import Fulfillment
 
-from config.pdf.layout import PdfDocument, address, table, text
-from fulfillment.models import Fulfillment, FulfillmentItem
+PAGE = "Page {page} of {pages}"
 
 
 def pick_list(fulfillment: Fulfillment) -> bytes:
-    """Return a PDF of the units still to be picked."""
+    """Return a PDF of the units still to be picked. Raises NotPrintable."""
     lines = [line for line in fulfillment.lines if line.unpicked_quantity]
     details = [
         ("Warehouse", fulfillment.warehouse_id or "not known yet"),
         ("Picked by", fulfillment.assigned_to or "not assigned yet"),
         ("Units to pick", str(sum(line.unpicked_quantity for line in lines))),
     ]
-
-    def story() -> list[Flowable]:
-        rows = [[_item(line), str(line.unpicked_quantity), "□"] for line in lines]
-        if not rows:
-            return [text("Everything is picked.")]
-        return [table([["Item", "To pick", "Done"], *rows], widths=[None, 20, 20])]
-
-    return _document(fulfillment, "Pick list", details).render(story)
+    data = {
+        "title": "Pick list",
+        "columns": ["Item", "Code", "To pick", "Done"],
+        "lines": [
+            {
+                "title": line.title,
+                "variant_id": line.variant_id,
+                "code": code128(line.variant_id),
+                "quantity": str(line.unpicked_quantity),
+            }
+            for line in lines
+        ],
+    }
+    return _render("pick_list", fulfillment, data, details, empty="Everything is picked.")
 
 
 def packing_slip(fulfillment: Fulfillment) -> bytes:
-    """Return a PDF of the packed units, without prices."""
+    """Return a PDF of the packed units, without prices. Raises NotPrintable."""
     lines = [line for line in fulfillment.lines if line.picked_quantity]
     weight = fulfillment.total_weight
     details = [
@@ -35,33 +43,51 @@ def packing_slip(fulfillment: Fulfillment) -> bytes:
         ("Weight", f"{weight.normalize():f} kg" if weight else "not packed yet"),
         ("Units", str(sum(line.picked_quantity for line in lines))),
     ]
+    data = {
+        "title": "Packing slip",
+        "columns": ["Item", "Quantity"],
+        "lines": [
+            {
+                "title": line.title,
+                "variant_id": line.variant_id,
+                "quantity": str(line.picked_quantity),
+            }
+            for line in lines
+        ],
+    }
+    return _render("packing_slip", fulfillment, data, details, empty="Nothing is picked yet.")
 
-    def story() -> list[Flowable]:
-        rows = [[_item(line), str(line.picked_quantity)] for line in lines]
-        if not rows:
-            return [text("Nothing is picked yet.")]
-        return [table([["Item", "Quantity"], *rows], widths=[None, 20])]
 
-    return _document(fulfillment, "Packing slip", details).render(story)
-
-
-def _document(
-    fulfillment: Fulfillment, title: str, details: Sequence[tuple[str, str]]
-) -> PdfDocument:
+def _render(
+    template: str,
+    fulfillment: Fulfillment,
+    data: dict[str, Any],
+    details: list[tuple[str, str]],
+    *,
+    empty: str,
+) -> bytes:
     order = fulfillment.order
     if order.is_held():
-        title, details = f"{title} · ON HOLD", [("On hold", order.hold_summary), *details]
-    shop = [f"Handed over in {order.local_id}"] if order.local_id else ["No address"]
-    where = address(order.shipping_address) if order.shipping_address else shop
-    return PdfDocument(
-        title=title,
-        number=order.number,
-        parties=[("Ship to", where)],
-        details=[("Order", order.number), *details],
-        author="",
-        footer=fulfillment.id,
+        data["title"] += " · ON HOLD"
+        details = [("On hold", order.hold_summary), *details]
+    where = order.shipping_address
+    if where:
+        lines = address(where)
+    else:
+        lines = {"shop": f"Handed over in {order.local_id}" if order.local_id else "No address"}
+    language = Language("en", country=where and where.get("country"))
+    labels = {"page": PAGE, "empty": empty}
+    return render(
+        template,
+        {
+            **language.document(labels=labels, created_at=order.placed_at or order.created_at),
+            **data,
+            "number": order.number,
+            "code": code128(order.number),
+            "author": "",
+            "parties": [{"label": "Ship to", "lines": lines}],
+            "details": [("Order", order.number), *details],
+            "footer": fulfillment.id,
+        },
+        organization_id=fulfillment.organization_id,
     )
-
-
-def _item(line: FulfillmentItem) -> Flowable:
-    return text(line.title, below=line.variant_id)

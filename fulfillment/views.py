@@ -11,6 +11,7 @@ from config.api.errors import ErrorExample
 from config.api.operations import endpoint
 from config.api.pdf import RENDERERS, Pdf, pdf
 from config.api.views import command
+from config.pdf.rendering import NotPrintable
 from events.reactions import ReactionsPending
 from events.viewsets import AggregateViewSet
 from fulfillment import documents, selectors, serializers, services
@@ -123,13 +124,13 @@ class Fulfillments(AggregateViewSet):
         return services.unpack_fulfillment(fulfillment_id=fulfillment.id, **self.body())
 
     @action(detail=True, url_path="pick-list", renderer_classes=RENDERERS)
-    @endpoint(response=Pdf, operation_id="get_pick_list")
+    @endpoint(response=Pdf, operation_id="get_pick_list", errors=[NotPrintable])
     def pick_list(self, request: Request, pk: str) -> HttpResponse:
         """Get the pick list as PDF."""
         return self._print(documents.pick_list, "pick-list")
 
     @action(detail=True, url_path="packing-slip", renderer_classes=RENDERERS)
-    @endpoint(response=Pdf, operation_id="get_packing_slip")
+    @endpoint(response=Pdf, operation_id="get_packing_slip", errors=[NotPrintable])
     def packing_slip(self, request: Request, pk: str) -> HttpResponse:
         """Get the packing slip as PDF, without prices."""
         return self._print(documents.packing_slip, "packing-slip")

@@ -1,13 +1,13 @@
 """Invoices and credit notes as PDF. Rendering a row again gives the same bytes."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
-
-from reportlab.platypus import Flowable
+from itertools import accumulate
+from typing import Any
 
 from config.core.money import money
-from config.pdf.layout import PdfDocument, address, table, text, totals
+from config.pdf.language import Language, address
+from config.pdf.rendering import render as render_template
 from invoices.models import CreditNote, Document, Invoice
 
 REASONS = {
@@ -15,119 +15,136 @@ REASONS = {
     "order_cancelled": "Order cancelled",
     "units_written_off": "Units that could not be delivered",
 }
+LABELS = {
+    "page": "Page {page} of {pages}",
+    "carried_forward": "Carried forward",
+    "brought_forward": "Brought forward",
+}
 
 
 def render(document: Document) -> bytes:
-    """Return the PDF of an invoice or of a credit note."""
+    """Return the PDF of an invoice or of a credit note. Raises NotPrintable."""
     invoice, note = document.invoice, document.credit_note
-    return _credit_note(invoice, note) if note else _invoice(invoice)
+    language = Language("en", country=invoice.buyer.get("country"))
+    data = _credit_note(invoice, note, language) if note else _invoice(invoice, language)
+    template = "credit_note" if note else "invoice"
+    return render_template(template, data, organization_id=invoice.organization_id)
 
 
-def _invoice(invoice: Invoice) -> bytes:
-    details = [
-        ("Invoice number", invoice.number),
-        ("Invoice date", _date(invoice.issued_at)),
-        ("Order", invoice.order_number),
-        ("Order date", _date(invoice.ordered_at)),
-        ("Currency", invoice.currency),
-    ]
-    amounts = [("Subtotal", _amount(invoice.subtotal, invoice))]
+def _invoice(invoice: Invoice, language: Language) -> dict[str, Any]:
+    text = language.text
+
+    def amount(value: Decimal) -> str:
+        return language.number(money(value, invoice.currency))
+
+    totals = [(text("Subtotal"), amount(invoice.subtotal))]
     if invoice.discount:
-        amounts.append(("Discount", f"−{_amount(invoice.discount, invoice)}"))
-        amounts.append(("Net", _amount(invoice.subtotal - invoice.discount, invoice)))
-    amounts.append(("Tax", _amount(invoice.tax, invoice)))
-    amounts.append((f"Total {invoice.currency}", _amount(invoice.total, invoice)))
-    return _document(invoice, "Invoice", invoice.number, details).render(
-        lambda: [_lines(invoice), *_totals(amounts, invoice.rates)]
-    )
-
-
-def _credit_note(invoice: Invoice, note: CreditNote) -> bytes:
-    details = [
-        ("Credit note number", note.number),
-        ("Credit note date", _date(note.issued_at)),
-        ("For invoice", invoice.number),
-        ("Invoice date", _date(invoice.issued_at)),
-        ("Order", invoice.order_number),
-        ("Reason", REASONS.get(note.reason, "Refund")),
-        ("Currency", invoice.currency),
-    ]
-    amounts = [
-        ("Net", _amount(note.net, invoice)),
-        ("Tax", _amount(note.tax, invoice)),
-        (f"Total credited {invoice.currency}", _amount(note.total, invoice)),
-    ]
-    return _document(invoice, "Credit note", note.number, details).render(
-        lambda: _totals(amounts, note.rates)
-    )
-
-
-def _document(
-    invoice: Invoice, title: str, number: str, details: Sequence[tuple[str, str]]
-) -> PdfDocument:
-    seller = _party(invoice.seller)
-    buyer = _party(invoice.buyer | {"email": invoice.customer_email or ""})
-    return PdfDocument(
-        title=title,
-        number=number,
-        parties=[
-            ("Seller", seller),
-            ("Bill to", buyer or [f"Customer {invoice.customer_id or 'without a name'}"]),
+        totals.append((text("Discount"), f"−{amount(invoice.discount)}"))
+        totals.append((text("Net"), amount(invoice.subtotal - invoice.discount)))
+    totals.append((text("Tax"), amount(invoice.tax)))
+    totals.append((text("Total {currency}", currency=invoice.currency), amount(invoice.total)))
+    return {
+        **language.document(labels=LABELS, created_at=invoice.issued_at),
+        **_parties(invoice, language),
+        "title": text("Invoice"),
+        "number": invoice.number,
+        "details": [
+            (text("Invoice number"), invoice.number),
+            (text("Invoice date"), language.date(invoice.issued_at)),
+            (text("Order"), invoice.order_number),
+            (text("Order date"), language.date(invoice.ordered_at)),
+            (text("Currency"), invoice.currency),
         ],
-        details=details,
-        author=invoice.seller.get("name", ""),
-        footer=invoice.seller.get("note", ""),
-    )
+        **_lines(invoice, language),
+        "totals": totals,
+        "rates": _rates(invoice.rates, language),
+    }
 
 
-def _party(party: Mapping[str, str]) -> list[str]:
+def _credit_note(invoice: Invoice, note: CreditNote, language: Language) -> dict[str, Any]:
+    text = language.text
+
+    def amount(value: Decimal) -> str:
+        return language.number(money(value, invoice.currency))
+
+    return {
+        **language.document(labels=LABELS, created_at=note.issued_at),
+        **_parties(invoice, language),
+        "title": text("Credit note"),
+        "number": note.number,
+        "details": [
+            (text("Credit note number"), note.number),
+            (text("Credit note date"), language.date(note.issued_at)),
+            (text("For invoice"), invoice.number),
+            (text("Invoice date"), language.date(invoice.issued_at)),
+            (text("Order"), invoice.order_number),
+            (text("Reason"), text(REASONS.get(note.reason, "Refund"))),
+            (text("Currency"), invoice.currency),
+        ],
+        "totals": [
+            (text("Net"), amount(note.net)),
+            (text("Tax"), amount(note.tax)),
+            (text("Total credited {currency}", currency=invoice.currency), amount(note.total)),
+        ],
+        "rates": _rates(note.rates, language),
+    }
+
+
+def _parties(invoice: Invoice, language: Language) -> dict[str, Any]:
+    buyer = _party(invoice.buyer | {"email": invoice.customer_email or ""}, language)
+    if not buyer:
+        customer = invoice.customer_id or language.text("without a name")
+        buyer = {"customer": language.text("Customer {customer}", customer=customer)}
+    return {
+        "author": invoice.seller.get("name", ""),
+        "footer": invoice.seller.get("note", ""),
+        "parties": [
+            {"label": language.text("Seller"), "lines": _party(invoice.seller, language)},
+            {"label": language.text("Bill to"), "lines": buyer},
+        ],
+    }
+
+
+def _party(party: Mapping[str, str], language: Language) -> dict[str, str]:
     """Return the lines of a seller or buyer: one for each part that is known."""
-    tax_id = f"Tax id {party['tax_id']}" if party.get("tax_id") else None
-    contact = [tax_id, party.get("email"), party.get("phone")]
-    return [*address(party), *filter(None, contact)]
+    lines = address(party)
+    if party.get("tax_id"):
+        lines["tax_id"] = language.text("Tax id {tax_id}", tax_id=party["tax_id"])
+    return lines | {name: party[name] for name in ("email", "phone") if party.get(name)}
 
 
-def _lines(invoice: Invoice) -> Flowable:
-    header = ["Item", "Quantity", "Unit price", "Discount", "Net", "Tax rate", "Tax", "Total"]
-    rows = [
-        [
-            text(line["title"], below=line["variant_id"]),
-            f"{line['quantity']:,}",
-            _grouped(line["unit_price"]),
-            _grouped(line["discount"]),
-            _grouped(line["net"]),
-            _percent(line["tax_rate"]),
-            _grouped(line["tax"]),
-            _grouped(line["total"]),
-        ]
-        for line in invoice.lines
-    ]
-    return table([header, *rows], widths=[None, 15, 21, 19, 22, 15, 19, 23])
+def _lines(invoice: Invoice, language: Language) -> dict[str, Any]:
+    number, percent = language.number, language.percent
+    carried = accumulate(Decimal(line["total"]) for line in invoice.lines)
+    columns = ("Item", "Quantity", "Unit price", "Discount", "Net", "Tax rate", "Tax", "Total")
+    return {
+        "columns": [language.text(column) for column in columns],
+        "lines": [
+            {
+                "title": line["title"],
+                "variant_id": line["variant_id"],
+                "cells": [
+                    number(line["quantity"]),
+                    number(line["unit_price"]),
+                    number(line["discount"]),
+                    number(line["net"]),
+                    percent(line["tax_rate"]),
+                    number(line["tax"]),
+                    number(line["total"]),
+                ],
+                "carried": number(total),
+            }
+            for line, total in zip(invoice.lines, carried, strict=True)
+        ],
+    }
 
 
-def _totals(
-    amounts: Sequence[tuple[str, str]], rates: Sequence[Mapping[str, str]]
-) -> list[Flowable]:
-    header = ["Tax rate", "Net", "Tax", "Total"]
-    rows = [
-        [_percent(row["tax_rate"]), *(_grouped(row[name]) for name in ("net", "tax", "total"))]
-        for row in rates
-    ]
-    return [totals(amounts), table([header, *rows], widths=[26, 34, 34, 34])]
-
-
-def _date(moment: datetime) -> str:
-    return moment.astimezone(UTC).date().isoformat()
-
-
-def _amount(amount: Decimal, invoice: Invoice) -> str:
-    return _grouped(str(money(amount, invoice.currency)))
-
-
-def _grouped(amount: str) -> str:
-    """Return an amount with its decimals and thousands separators: `1,234.50`."""
-    return f"{Decimal(amount):,}"
-
-
-def _percent(rate: str) -> str:
-    return f"{(Decimal(rate) * 100).normalize():f} %"
+def _rates(rates: Sequence[Mapping[str, str]], language: Language) -> dict[str, Any]:
+    number, percent = language.number, language.percent
+    return {
+        "columns": [language.text(column) for column in ("Tax rate", "Net", "Tax", "Total")],
+        "rows": [
+            [percent(row["tax_rate"]), *(number(row[name]) for name in ("net", "tax", "total"))]
+            for row in rates
+        ],
+    }

@@ -15,6 +15,7 @@ from config.core.exceptions import AddressRequired
 from config.core.locks import lock
 from config.core.numbering import next_number
 from config.core.timers import BATCH_SIZE
+from config.pdf.rendering import NotPrintable
 from invoices import files, mail, selectors
 from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery
 from invoices.models.lines import Line
@@ -218,7 +219,7 @@ def _call_due(
             _record_failure(row, error, now=at)
             _postpone(select_due(at), error, now=at)
             return "no_response"
-        except OSError as error:
+        except (OSError, NotPrintable) as error:
             logger.warning("%s will be retried: %r", row_id, error)
             _record_failure(row, error, now=at)
             return "failed"

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from config.core.money import money
+from config.pdf.rendering import NotPrintable
 from shipments import documents
 from shipments.carriers import (
     CarrierTimeout,
@@ -67,17 +68,20 @@ class Sandbox:
         tracking_number = _tracking_number(request.label_id)
         weights = [package.weight for package in request.packages]
         base, per_kilogram = RATES.get(request.service, STANDARD)
-        pdf = documents.label(
-            carrier=request.carrier,
-            service=request.service,
-            tracking_number=tracking_number,
-            order_number=request.order_number,
-            sender=request.sender,
-            recipient=request.recipient,
-            weights=weights,
-            signature_required=request.signature_required,
-            note="Test label: not valid for shipping.",
-        )
+        try:
+            pdf = documents.label(
+                carrier=request.carrier,
+                service=request.service,
+                tracking_number=tracking_number,
+                order_number=request.order_number,
+                sender=request.sender,
+                recipient=request.recipient,
+                weights=weights,
+                signature_required=request.signature_required,
+                note="Test label: not valid for shipping.",
+            )
+        except NotPrintable as error:
+            raise CarrierRefused(str(error)) from error
         return PurchasedLabel(
             tracking_number=tracking_number,
             carrier_cost=money(base + per_kilogram * sum(weights, Decimal(0)), request.currency),

@@ -8,19 +8,18 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from io import BytesIO
 from itertools import count
 from typing import Any
 
 import pytest
 from django.utils import timezone
-from pypdf import PdfReader
 
 from carts import services as carts
 from events.delivery import broker
 from events.models import EventRecord, Outbox
 from tests.broker.conftest import Consumer, Message, wait_until
 from tests.contract.test_samples import SAMPLES
+from tests.documents import text_of
 from tests.factories import ADDRESS
 from tests.mailbox import Mailbox
 
@@ -199,7 +198,7 @@ def leave_a_cart(shop: Shop) -> None:
 def assert_the_invoice_came(mails: Mailbox) -> None:
     """Check the mail with the invoice of the first order."""
     (pdf,) = mails.mails[0].iter_attachments()
-    text = PdfReader(BytesIO(pdf.get_content())).pages[0].extract_text()
+    text = text_of(pdf.get_content())[0]
     assert {"Stoneware", "50.00", "USD"} <= set(text.split())
 
 

@@ -1,12 +1,10 @@
 """The REST API of fulfillments."""
 
-from io import BytesIO
-
-import pypdf
 import pytest
 
 from fulfillment import selectors
 from orders.services import lifecycle
+from tests import documents
 from tests.fulfillment.factories import (
     PACKAGE,
     FulfillmentFactory,
@@ -107,7 +105,7 @@ def test_the_list_can_be_filtered(api, query, expected):
 
 def text_of(response):
     assert response.headers["Content-Type"] == "application/pdf"
-    return pypdf.PdfReader(BytesIO(response.content)).pages[0].extract_text()
+    return documents.text_of(response.content)[0]
 
 
 def test_the_pick_list_has_the_units_to_pick(api):

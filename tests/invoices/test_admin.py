@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from invoices import files, services
 from invoices.models import Document, InvoiceDelivery, Seller
-from tests.factories import InvoiceFactory, credit, deliver_documents
+from tests.factories import InvoiceFactory, LineFactory, credit, deliver_documents
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
@@ -97,3 +97,16 @@ def test_the_seller_profile_is_edited(operator):
     }
     nameless = client.post(reverse("admin:invoices_seller_change", args=["org_1"]), {"name": ""})
     assert "This field is required" in nameless.content.decode()
+
+
+def test_a_character_in_no_font_is_listed_and_the_order_and_other_invoices_go_on(operator):
+    client = operator()
+    invoice = InvoiceFactory(items=[LineFactory(title="A mug \ue000")], customer_email=None)
+    fine = InvoiceFactory(customer_email=None)
+    assert deliver_documents() == 1
+    assert Document.objects.get(rendered_at__isnull=False).invoice == fine
+    assert queued(client, "unsent") == [invoice.pk]
+    error = "(U+E000) in lines[0].title is in no font."
+    assert error in client.get(page(invoice)).content.decode()
+    assert invoice.order.status == "confirmed"
+    assert Document.objects.get(invoice=invoice).due_at, "it will be retried"

@@ -3,15 +3,14 @@
 import socketserver
 import threading
 from datetime import timedelta
-from io import BytesIO
 
-import pypdf
 import pytest
 from django.utils import timezone
 
 from events.models import EventRecord
-from invoices import mail, selectors, services
+from invoices import mail, selectors, services, tasks
 from invoices.models import Invoice, InvoiceDelivery, Seller
+from tests.documents import text_of
 from tests.factories import InvoiceFactory, deliver_documents
 from tests.log import event_data, event_names
 from tests.parallel import at_once
@@ -37,7 +36,7 @@ def test_the_mail_arrives_with_the_pdf(mailbox):
         "application/pdf",
         f"{invoice.number}.pdf",
     )
-    text = pypdf.PdfReader(BytesIO(pdf.get_content())).pages[0].extract_text()
+    text = text_of(pdf.get_content())[0]
     for value in (invoice.number, "A shirt", "25.00", "50.00"):
         assert value in text
     body = mail.get_body().get_content().replace("\r\n", "\n")
@@ -249,6 +248,8 @@ def test_concurrent_workers_do_not_deadlock_when_the_server_is_down(settings, un
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", unused_tcp_port
     for _ in range(12):
         InvoiceFactory()
+    while tasks.render_documents():
+        pass
     deliver()
     now = timezone.now() + timedelta(seconds=61)
     at_once(4, lambda n: deliver_documents(now=now.isoformat()))

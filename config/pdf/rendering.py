@@ -1,0 +1,142 @@
+"""Renders documents from Typst templates, each in a process of its own."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from django.conf import settings
+
+from config.core.exceptions import DomainError
+
+HERE = Path(__file__).resolve().parent
+COMPILER = HERE / "compiler.py"
+TEMPLATES = HERE / "templates"
+FONTS = HERE / "fonts"
+TIMEOUT = 20  # seconds
+ENVIRONMENT = {
+    "RAYON_NUM_THREADS": "1",  # a document costs one processor, and less address space
+    # A template that imports a package fails: Typst would download it.
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+}
+# Typst prints no control characters: they become spaces. Those that set a direction could make a
+# text read as another one: they are left out.
+CONTROLS = dict.fromkeys([*range(0x0A), *range(0x0B, 0x20), *range(0x7F, 0xA0)], " ")
+INVISIBLE = CONTROLS | dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+_MISSING = re.compile(r'the text `"(.+?)"` could not be displayed')
+_ESCAPE = re.compile(r"\\u\{([0-9a-f]+)\}")
+
+
+class NotPrintable(DomainError):
+    """The document cannot be printed: a character of a text is in no font of the service, or the
+    template of the document is faulty. `detail` says which.
+    """
+
+    code = "not_printable"
+    example = "“\ue000” (U+E000) in lines[2].title is in no font. Add one to DOCUMENT_FONTS."
+
+
+def render(template: str, data: Mapping[str, Any], *, organization_id: str) -> bytes:
+    """Return the PDF/A of a template with this data. The same data gives the same bytes.
+
+    `data` has `created_at`, in ISO 8601. Texts in it are never markup. Raises NotPrintable.
+    """
+    data = _clean(data)
+    with TemporaryDirectory() as root:
+        for file in _templates(organization_id):
+            copyfile(file, Path(root, file.name))
+        return _compile(Path(root, f"{template}.typ"), data)
+
+
+def _compile(template: Path, data: Mapping[str, Any]) -> bytes:
+    request = {
+        "template": str(template),
+        "root": str(template.parent),
+        "fonts": [str(FONTS), *([settings.DOCUMENT_FONTS] if settings.DOCUMENT_FONTS else [])],
+        "site_packages": str(_site_packages()),
+        "timeout": TIMEOUT,
+        "data": data,
+    }
+    try:
+        compiled = subprocess.run(
+            [sys.executable, "-I", "-S", str(COMPILER)],
+            input=json.dumps(request).encode(),
+            capture_output=True,
+            timeout=TIMEOUT,
+            env=ENVIRONMENT,
+            cwd=template.parent,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise NotPrintable(_stopped(template)) from error
+    if compiled.returncode == 0:
+        return compiled.stdout
+    if compiled.returncode < 0:  # killed by a limit of the compiler
+        raise NotPrintable(_stopped(template))
+    diagnostic = compiled.stderr.decode(errors="replace")
+    missing = "".join(_MISSING.findall(diagnostic))
+    if characters := _ESCAPE.sub(lambda code: chr(int(code[1], 16)), missing):
+        raise NotPrintable(_where(characters, data))
+    raise NotPrintable(f"{template.name} is faulty: {diagnostic.strip()[-400:]}")
+
+
+def _stopped(template: Path) -> str:
+    return f"{template.name} was stopped: it needs more than {TIMEOUT} seconds, or 1 GB of memory."
+
+
+def _where(characters: str, data: Mapping[str, Any]) -> str:
+    """Say which of the characters that are in no font is in which field."""
+    for path, text in _texts(data):
+        for character in text:
+            if character in characters and not character.isspace():
+                return (
+                    f"“{character}” (U+{ord(character):04X}) in {path} is in no font. "
+                    "Add one to DOCUMENT_FONTS."
+                )
+    return f"“{characters}” is in no font, and in the template itself."
+
+
+def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every text in the data with its path: `lines[2].title`."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _texts(each, f"{path}.{name}" if path else name)
+    elif isinstance(value, list | tuple):
+        for index, each in enumerate(value):
+            yield from _texts(each, f"{path}[{index}]")
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.translate(INVISIBLE)
+    if isinstance(value, Mapping):
+        return {name: _clean(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(each) for each in value]
+    return value
+
+
+def _templates(organization_id: str) -> Iterator[Path]:
+    """Yield the templates; later ones replace earlier ones of the same name."""
+    folders = [TEMPLATES]
+    if settings.DOCUMENT_TEMPLATES:
+        own = Path(settings.DOCUMENT_TEMPLATES)
+        # Looked up, not joined, because the id of an organization could be a path.
+        folders += [own, *(each for each in own.iterdir() if each.name == organization_id)]
+    for folder in folders:
+        yield from folder.glob("*.typ")
+
+
+def _site_packages() -> Path:
+    """Return the folder of the compiler's package, which is not imported in this process."""
+    spec = find_spec("typst")
+    assert spec
+    assert spec.origin
+    return Path(spec.origin).parent.parent

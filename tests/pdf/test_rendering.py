@@ -1,0 +1,247 @@
+"""Documents in all scripts, and templates that may do nothing else than draw."""
+
+import hashlib
+import re
+import unicodedata
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from time import monotonic
+
+import pypdf
+import pytest
+
+from config.pdf import barcodes, rendering
+from config.pdf.language import Language
+from config.pdf.rendering import NotPrintable, render
+from tests.documents import barcodes_of, text_of
+from tests.pdf.scripts import MIXED, SCRIPTS
+
+LABELS = {
+    "page": "Page {page} of {pages}",
+    "carried_forward": "Carried forward",
+    "brought_forward": "Brought forward",
+    "from": "From",
+    "to": "To",
+    "empty": "Nothing",
+}
+
+
+def data(name, address, title):
+    """Return the data of every template, with these texts."""
+    code = barcodes.code128("ORD-2026-0001")
+    place = {"name": name, "line1": address}
+    line = {"title": title, "variant_id": "var_1", "quantity": "1", "cells": [], "carried": "1"}
+    return {
+        **Language("en").document(labels=LABELS, created_at=datetime(2026, 1, 2, tzinfo=UTC)),
+        "title": "Document",
+        "number": "1",
+        "author": name,
+        "footer": title,
+        "carrier": "Carrier",
+        "service": title,
+        "code": code,
+        "qr": barcodes.qr("ORD-2026-0001"),
+        "parties": [{"label": "To", "lines": place}],
+        "sender": place,
+        "recipient": place,
+        "packages": [["1 kg"]],
+        "details": [["Order", "ORD-2026-0001"]],
+        "columns": ["Item"],
+        "lines": [line | {"code": code}],
+        "totals": [["Total", "1"]],
+        "rates": {"columns": ["Rate"], "rows": [["1"]]},
+        "note": title,
+    }
+
+
+def letters(text):
+    """Return a text without spaces, with ligatures as letters."""
+    return re.sub(r"\s", "", unicodedata.normalize("NFKC", text))
+
+
+def is_in(word, text):
+    """Whether a text has the word; some letters of Khmer are read twice."""
+    if re.search("[ក-៿]", word):
+        return re.search(".*?".join(map(re.escape, letters(word))), letters(text))
+    return letters(word) in letters(text)
+
+
+@pytest.mark.parametrize(
+    "template", ["invoice", "credit_note", "pick_list", "packing_slip", "label"]
+)
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_document_prints_every_script(template, script):
+    name, address, title = SCRIPTS[script]
+    pages = text_of(render(template, data(name, address, title), organization_id="org_1"))
+    for word in f"{name} {address} {title}".split():
+        assert is_in(word, " ".join(pages))
+
+
+@pytest.mark.parametrize("title", MIXED)
+def test_lines_of_mixed_directions_keep_their_words(title):
+    pages = text_of(render("packing_slip", data("x", "y", title), organization_id="org_1"))
+    words = [letters(word) for word in re.findall(r"\w+", title)]
+    assert all(word in letters(pages[0]) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("country", "font"), [(None, "SC"), ("JP", "JP"), ("KR", "KR"), ("TW", "TC"), ("HK", "HK")]
+)
+def test_chinese_characters_have_the_forms_of_the_country(country, font):
+    language = Language("en", country=country).document(
+        labels=LABELS, created_at=datetime(2026, 1, 2, tzinfo=UTC)
+    )
+    pdf = render("label", data("x", "y", "直骨") | language, organization_id="org_1")
+    assert f"NotoSansCJK{font.lower()}".encode() in pdf
+
+
+def test_a_document_is_pdf_a_3_of_its_date_and_the_same_each_time():
+    pdf = render("invoice", data("x", "y", "z"), organization_id="org_1")
+    assert pdf == render("invoice", data("x", "y", "z"), organization_id="org_1")
+    read = pypdf.PdfReader(BytesIO(pdf))
+    xmp = read.xmp_metadata
+    assert (xmp.pdfaid_part, xmp.pdfaid_conformance) == ("3", "B")
+    assert read.metadata.creation_date == datetime(2026, 1, 2, tzinfo=UTC)
+    assert read.trailer["/Root"]["/OutputIntents"]
+
+
+@pytest.mark.parametrize("character", ["\ue000", "\U000f1234", "\uffff", "\u0378"])
+def test_a_character_in_no_font_is_named_with_its_field(character):
+    broken = data("x", "y", f"A shirt {character}")
+    del broken["footer"], broken["service"], broken["note"]
+    with pytest.raises(NotPrintable) as refused:
+        render("pick_list", broken | {"footer": ""}, organization_id="org_1")
+    assert str(refused.value) == (
+        f"“{character}” (U+{ord(character):04X}) in lines[0].title is in no font. "
+        "Add one to DOCUMENT_FONTS."
+    )
+
+
+def test_a_character_can_be_printed_after_a_font_was_added(settings, tmp_path, monkeypatch):
+    thai = tmp_path / "NotoSansThai-Regular.ttf"
+    monkeypatch.setattr(rendering, "FONTS", without(tmp_path / "fonts", "Thai"))
+    with pytest.raises(NotPrintable):
+        render("label", data("สมชาย", "y", "z"), organization_id="org_1")
+    thai.symlink_to(Path(rendering.__file__).parent / "fonts" / thai.name)
+    settings.DOCUMENT_FONTS = str(tmp_path)
+    assert "สมชาย" in text_of(render("label", data("สมชาย", "y", "z"), organization_id="org_1"))[0]
+
+
+def without(folder, name):
+    """Return a folder with the fonts but those whose names contain `name`."""
+    folder.mkdir()
+    for font in rendering.FONTS.glob("Noto*"):
+        if name not in font.name and "CJK" not in font.name:
+            (folder / font.name).symlink_to(font)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "code", [0x00, 0x07, 0x1F, 0x7F, 0x85, 0xAD, 0x200B, 0x2066, 0x202E, 0xFE0F]
+)
+def test_invisible_characters_print_nothing(code):
+    title = f"left{chr(code)} right"
+    (page,) = text_of(render("packing_slip", data("x", "y", title), organization_id="org_1"))
+    assert {"left", "right"} <= set(re.findall("[a-z]+", page))
+
+
+@pytest.mark.parametrize(
+    "title", ["#panic()", "$x$ *a* _b_ <c> @d", '"\\u{41} \\ `raw`', "= A // b"]
+)
+def test_texts_are_never_markup(title):
+    (page,) = text_of(render("packing_slip", data("x", "y", title), organization_id="org_1"))
+    assert title in page
+
+
+def test_the_fonts_are_those_of_the_list():
+    listed = dict(
+        reversed(line.split()) for line in (rendering.FONTS / "SHA256SUMS").read_text().splitlines()
+    )
+    found = {path.name: path for path in rendering.FONTS.glob("*.tt?")}
+    assert listed == {
+        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in found.items()
+    }
+
+
+# Templates of a shop
+
+
+@pytest.fixture
+def templates(settings, tmp_path):
+    settings.DOCUMENT_TEMPLATES = str(tmp_path)
+    return tmp_path
+
+
+def test_a_shop_replaces_a_template_and_an_organization_its_own(templates):
+    (templates / "invoice.typ").write_text("Shop")
+    (templates / "org_1").mkdir()
+    (templates / "org_1" / "invoice.typ").write_text(
+        '#import "layout.typ": *\n#show: in-fonts\nOwn #data.number'
+    )
+    assert text_of(render("invoice", data("x", "y", "z"), organization_id="org_1")) == ["Own 1"]
+    for other in ("org_2", "..", "../org_1", ""):
+        pdf = render("invoice", data("x", "y", "z"), organization_id=other)
+        assert text_of(pdf) == ["Shop"]
+    assert "Carrier" in text_of(render("label", data("x", "y", "z"), organization_id="org_1"))[0]
+
+
+@pytest.mark.parametrize(
+    ("template", "error"),
+    [
+        ('#import "@preview/cetz:0.3.0": *', "failed to download package"),
+        ('#let name = "@preview/cetz:0.3.0"\n#import name: *', "failed to download package"),
+        ('#read("/etc/passwd")', "file not found"),
+        ('#read("../../../../../../etc/passwd")', "escape"),
+        ('#image("/proc/self/environ")', "file not found"),
+        ("#let x = (", "unclosed delimiter"),
+        ("#data.nothing", "unknown variable"),
+    ],
+    ids=["package", "built name", "file", "parent", "environment", "syntax", "variable"],
+)
+def test_a_template_reaches_nothing_outside_and_its_error_is_told(templates, template, error):
+    (templates / "label.typ").write_text(template)
+    with pytest.raises(NotPrintable, match=rf"(?s)label.typ is faulty: .*{error}"):
+        render("label", data("x", "y", "z"), organization_id="org_1")
+
+
+def test_a_template_that_does_not_end_is_stopped(templates, monkeypatch):
+    monkeypatch.setattr(rendering, "TIMEOUT", 1)
+    endless = "#let n = range(99999)\n#for a in n { for b in n { let c = a + b } }"
+    (templates / "label.typ").write_text(endless)
+    started = monotonic()
+    with pytest.raises(NotPrintable, match="was stopped"):
+        render("label", data("x", "y", "z"), organization_id="org_1")
+    assert monotonic() - started < 10
+
+
+def test_a_template_that_needs_too_much_memory_is_stopped(templates):
+    (templates / "label.typ").write_text('#let x = "x"\n#while x.len() > 0 { x = x + x }')
+    with pytest.raises(NotPrintable, match="was stopped"):
+        render("label", data("x", "y", "z"), organization_id="org_1")
+
+
+# Barcodes
+
+
+@pytest.mark.parametrize("text", ["ORD-2026-0001", "a", "v" * 40, "var_01JCZ6W9Y1B4D7G0K3N6Q9S2V5"])
+@pytest.mark.parametrize("template", ["pick_list", "packing_slip", "label"])
+def test_a_scanner_reads_the_barcodes(template, text):
+    pdf = render(
+        template, data("x", "y", "z") | {"code": barcodes.code128(text)}, organization_id=""
+    )
+    expected = {("Code128", text)}
+    expected |= {
+        "pick_list": {("Code128", "ORD-2026-0001")},
+        "label": {("QRCode", "ORD-2026-0001")},
+    }.get(template, set())
+    assert barcodes_of(pdf) == expected
+
+
+def test_a_code_with_other_characters_is_a_qr_code():
+    pdf = render(
+        "label",
+        data("x", "y", "z") | {"code": barcodes.code128("größe-青"), "qr": barcodes.qr("1")},
+        organization_id="",
+    )
+    assert barcodes_of(pdf) == {("QRCode", "größe-青"), ("QRCode", "1")}
