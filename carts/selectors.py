@@ -23,6 +23,7 @@ from django.db.models.functions import Coalesce
 import orders.selectors
 from carts.models import Cart, CartItem, Policy
 from config.core.money import MoneyField
+from config.core.unit_of_work import EVERYTHING, held, hold
 from events.people import Person
 
 
@@ -42,9 +43,11 @@ def with_value() -> QuerySet[Cart]:
     )
 
 
-def get_for_update(cart_id: str) -> Cart:
+def get_for_update(cart_id: str, visible: Q = EVERYTHING) -> Cart:
     """Return a cart with its lines, locked until the transaction ends."""
-    return with_lines().select_for_update(no_key=True).get(pk=cart_id)
+    if found := held(Cart, cart_id):
+        return found
+    return hold(with_lines().select_for_update(no_key=True).get(visible, pk=cart_id))
 
 
 def owned_by(person: Person) -> QuerySet[Cart]:

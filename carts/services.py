@@ -2,21 +2,25 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from django.db import transaction
 from django.utils import timezone
 
+import orders.selectors
 from carts import selectors
 from carts.exceptions import CannotMerge, CartItemNotFound, ShippingAddressRequired
 from carts.models import Cart, CartItem
 from config.core.ids import new_id
 from config.core.money import exact
 from config.core.timers import for_each
+from config.core.unit_of_work import unit_of_work
 from orders.services.lifecycle import OrderTerms, open_order
 
+if TYPE_CHECKING:
+    from orders.models import Order
 
-@transaction.atomic
+
+@unit_of_work()
 def open_cart(
     *,
     organization_id: str,
@@ -37,7 +41,7 @@ def open_cart(
     return cart
 
 
-@transaction.atomic
+@unit_of_work()
 def add_item(
     *,
     cart_id: str,
@@ -67,7 +71,7 @@ def add_item(
     return cart
 
 
-@transaction.atomic
+@unit_of_work()
 def change_item(*, cart_id: str, item_id: str, quantity: int) -> Cart:
     """Set a line's quantity. Raises CartItemNotFound, InvalidTransition."""
     cart = selectors.get_for_update(cart_id)
@@ -79,7 +83,7 @@ def change_item(*, cart_id: str, item_id: str, quantity: int) -> Cart:
     return cart
 
 
-@transaction.atomic
+@unit_of_work()
 def remove_item(*, cart_id: str, item_id: str) -> Cart:
     """Remove a line. Raises CartItemNotFound, InvalidTransition."""
     cart = selectors.get_for_update(cart_id)
@@ -88,7 +92,7 @@ def remove_item(*, cart_id: str, item_id: str) -> Cart:
     return cart
 
 
-@transaction.atomic
+@unit_of_work()
 def merge_cart(*, cart_id: str, into: str) -> Cart:
     """Merge a guest's cart into a customer's cart, and return the latter.
 
@@ -108,13 +112,13 @@ def merge_cart(*, cart_id: str, into: str) -> Cart:
     return target
 
 
-@transaction.atomic
+@unit_of_work()
 def check_out(
     *,
     cart_id: str,
     **terms: Unpack[OrderTerms],
-) -> tuple[str, bool]:
-    """Check out a cart: open and place its order. Return the order's id and whether it is new.
+) -> tuple["Order", bool]:
+    """Check out a cart: open and place its order. Return the order and whether it is new.
 
     A cart becomes one order: a repeated or concurrent call returns that order. For the arguments
     and further errors see `orders.services.lifecycle.open_order`. Raises ShippingAddressRequired,
@@ -122,7 +126,7 @@ def check_out(
     """
     cart = selectors.get_for_update(cart_id)
     if cart.order_id:
-        return str(cart.order_id), False
+        return orders.selectors.get(str(cart.order_id)), False
     order_id = new_id("order")
     cart.convert(order_id=order_id, at=timezone.now())
     if not (terms.get("shipping_address") or cart.local_id):
@@ -130,7 +134,7 @@ def check_out(
             "shipping_address is required: the cart has no local_id where to collect the order."
         )
     cart.save()
-    open_order(
+    order = open_order(
         place=True,
         order_id=order_id,
         cart_id=cart.id,
@@ -142,7 +146,7 @@ def check_out(
         items=[item.copied_values() for item in cart.lines],
         **terms,
     )
-    return order_id, True
+    return order, True
 
 
 def abandon_idle_carts(*, now: datetime, organization_id: str | None = None) -> int:

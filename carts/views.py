@@ -1,5 +1,6 @@
 """The REST API of carts."""
 
+from django.shortcuts import get_object_or_404
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -32,6 +33,7 @@ class Carts(AggregateViewSet):
     scope = "carts"
     queryset = selectors.with_lines()
     serializer_class = serializers.Cart
+    get_for_update = staticmethod(selectors.get_for_update)
     filterset_class = CartFilters
     lines = ("items",)
     summaries = selectors.with_value()
@@ -88,10 +90,18 @@ class Carts(AggregateViewSet):
         cart = self.get_object()
         return self.answer(services.remove_item(cart_id=cart.id, item_id=item_id))
 
-    @command(serializers.CartMerge, errors=[CannotMerge, CartTooLarge], scope="fill")
-    def merge(self, cart: Cart) -> Cart:
+    @action(detail=True, methods=["post"])
+    @endpoint(
+        request=serializers.CartMerge,
+        errors=[CannotMerge, CartTooLarge],
+        verb="merge",
+        scope="fill",
+    )
+    def merge(self, request: Request, pk: str) -> Response:
         """Merge a guest's cart into a customer's cart, and return the latter."""
-        return services.merge_cart(cart_id=cart.id, **self.body())
+        # Not locked yet: the service locks both carts, in the order of their ids.
+        cart = get_object_or_404(self.visible(Cart.objects.all()), pk=pk)
+        return self.answer(services.merge_cart(cart_id=cart.id, **self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(
@@ -118,6 +128,6 @@ class Carts(AggregateViewSet):
         if not self.caller.may(PRICE) and {"shipping", "discount"}.intersection(self.request.data):
             raise MissingScope(PRICE)
         cart = self.get_object()
-        order_id, is_new = services.check_out(cart_id=cart.id, **self.body())
-        order = Order(orders.selectors.get(order_id), context=self.get_serializer_context())
-        return Response(order.data, status=201 if is_new else 200)
+        order, is_new = services.check_out(cart_id=cart.id, **self.body())
+        shown = Order(orders.selectors.with_totals(order), context=self.get_serializer_context())
+        return Response(shown.data, status=201 if is_new else 200)

@@ -1,17 +1,20 @@
 """Aggregates: models whose status changes only by transitions that record an event."""
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NoReturn
 
 from django.apps import apps
-from django.db import models, transaction
+from django.db import models
+from django.db.models.signals import post_save
 from django.utils import timezone
 
 from config.core import request_context
 from config.core.exceptions import Conflict
+from config.core.unit_of_work import hold, unit_of_work
 from events.schema import Event
 
 
@@ -137,7 +140,40 @@ class Aggregate(models.Model):
         self._events: list[tuple[Event, datetime]] = []
         self._changed_parts: dict[type[Part], dict[int, Part]] = {}
         self._deleted_parts: dict[type[Part], dict[int, Part]] = {}
+        self._stored: dict[str, Any] = {}  # the values of the columns that are in the database
         self._is_outdated = False
+
+    @classmethod
+    def from_db(cls, *args: Any, **kwargs: Any) -> "Aggregate":
+        row = super().from_db(*args, **kwargs)
+        row._remember_stored()
+        return row
+
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        super().refresh_from_db(*args, **kwargs)
+        self._remember_stored()
+
+    def _remember_stored(self) -> None:
+        # JSON is copied, because it may be changed in place.
+        self._stored = {
+            field.attname: copy(value) if isinstance(value, dict | list) else value
+            for field, value in self._columns()
+        }
+
+    def _columns(self) -> "Iterator[tuple[models.Field[Any, Any], Any]]":
+        values = vars(self)
+        for field in self._meta.concrete_fields:
+            if field.attname in values:  # else it is deferred
+                yield field, values[field.attname]
+
+    def _changed_columns(self) -> list[str]:
+        """Return the names of the fields whose values are not in the database."""
+        stored, none = self._stored, object()
+        return [
+            field.name
+            for field, value in self._columns()
+            if stored.get(field.attname, none) != value
+        ]
 
     @property
     def stream(self) -> str:
@@ -165,12 +201,12 @@ class Aggregate(models.Model):
         return events
 
     def mark_outdated(self) -> None:
-        """Refuse further events and saves: reactions have run, and may have changed the row."""
+        """Refuse further events and saves: a reaction that changed the row was rolled back."""
         self._is_outdated = True
 
     def _expect_current(self) -> None:
         if self._is_outdated:
-            raise TypeError(f"Reactions to {self.pk} may have changed it: load it again.")
+            raise TypeError(f"A change of {self.pk} was rolled back: load it again.")
 
     def save_part(self, *parts: Part) -> None:
         """Write new or changed parts with the next `save()`."""
@@ -186,12 +222,24 @@ class Aggregate(models.Model):
     def save(self, **kwargs: Any) -> None:
         """Save parts, row and events in one transaction, so that a crash cannot separate them.
 
-        Call it last: reactions to the events run in it. Raises TypeError after they have run.
+        Of an existing row, the columns that changed are written. The reactions to the events run in
+        it; if one fails, the rows that are held must be asked for again.
         """
         self._expect_current()
-        with transaction.atomic(savepoint=False):
+        with unit_of_work():
+            hold(self)
             self._write_parts()
-            super().save(**kwargs)
+            if self._state.adding:
+                self._remember_stored()
+                super().save(**kwargs)
+                return
+            # Without an event, `updated_at` stays as it is, because clients filter by it.
+            changed = self._changed_columns() + (["updated_at"] if self._events else [])
+            self._remember_stored()
+            if changed:
+                super().save(update_fields=changed)
+            else:  # only parts have changed, which concerns the receivers of the signal too
+                post_save.send(type(self), instance=self, created=False, raw=False)
 
     def _write_parts(self) -> None:
         deleted, self._deleted_parts = self._deleted_parts, {}

@@ -59,8 +59,6 @@ def write(aggregate: Aggregate) -> None:
             stream=aggregate.stream,
             subject=aggregate.pk,
         )
-        if any(reactions.immediate(event.name) for event, _ in events):
-            aggregate.mark_outdated()
 
 
 def record(events: Sequence[Recorded], *, organization_id: str, stream: str, subject: str) -> None:

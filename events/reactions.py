@@ -20,6 +20,7 @@ from config.core import request_context
 from config.core.exceptions import Conflict
 from config.core.locks import is_timeout, try_lock
 from config.core.retry import next_attempt
+from config.core.unit_of_work import savepoint, unit_of_work
 from events import schema
 from events.models import EventRecord, Reaction
 
@@ -100,7 +101,7 @@ def _attempt(
     reaction: Registered, event: schema.Event, about: EventRecord, at: datetime
 ) -> Exception | None:
     try:
-        with transaction.atomic(), _context_of(about, at=at):
+        with savepoint(), _context_of(about, at=at):
             reaction.handler(event, about)
     except Exception as error:
         if connection.needs_rollback:
@@ -188,10 +189,10 @@ def due() -> QuerySet[Reaction]:
 def _run(row: Reaction) -> None:
     """Run the reaction and delete its row, in one transaction."""
     about = row.event
-    with transaction.atomic(savepoint=False):  # on PostgreSQL, the transaction of the lock
+    with unit_of_work(savepoint=False):  # on PostgreSQL, the transaction of the lock
         try:
             # In a savepoint, which a refusal that the reaction suppresses rolls back.
-            with transaction.atomic(), _context_of(about):
+            with savepoint(), _context_of(about):
                 _by_name[row.reaction].handler(schema.parse(about.name, about.body), about)
         except Exception as error:
             if isinstance(error, OperationalError | InterfaceError) and (

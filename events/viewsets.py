@@ -1,17 +1,21 @@
 """The views of an aggregate."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, cast
 
-from django.db.models import PositiveIntegerField, QuerySet, Sum
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Model, PositiveIntegerField, QuerySet, Sum
+from django.http import Http404
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.serializers import Serializer
 
 from config.api.errors import ErrorExample
 from config.api.operations import Operation, declared, example_response
 from config.api.serializers import without
 from config.api.views import ContextViewSet
+from config.core.unit_of_work import held
 from events.aggregate import Aggregate, InvalidTransition
 
 
@@ -21,11 +25,16 @@ class AggregateViewSet(ListModelMixin, RetrieveModelMixin, ContextViewSet):
     An action whose name is a verb of the transition table documents `invalid_transition`; one
     with another name declares its `verb`.
 
+    `get_for_update` is that of the context's selectors. `complete` adds to a row that was changed
+    what only a response shows of it.
+
     `lines` are the fields that hold the row's lines. A list has them only with `expand=` the first
     of these; without, it reads `summaries`, the rows without their lines, and shows them with
     `summary_class`. Each is by default that of one row.
     """
 
+    get_for_update: ClassVar[Any]  # of a row that the caller may see
+    complete: ClassVar[Callable[..., Any]] = staticmethod(lambda row: row)
     lines: ClassVar[tuple[str, ...]] = ()
     summaries: ClassVar[QuerySet[Any] | None] = None
     summary_class: ClassVar[type[Serializer[Any]] | None] = None
@@ -39,6 +48,22 @@ class AggregateViewSet(ListModelMixin, RetrieveModelMixin, ContextViewSet):
                 errors = _invalid_transition(cast(Any, cls.queryset).model, verb, operation)
                 declared.update({error.code: error for error in errors})
                 action.operation = replace(operation, errors=(*errors, *operation.errors))
+
+    def get_object(self) -> Any:
+        """Return the row of the URL. A command gets it locked, as the consequences will find it."""
+        if self.request.method in SAFE_METHODS:
+            return super().get_object()
+        try:
+            visible = self.visible_of(cast(Any, type(self).queryset).model)
+            return self.get_for_update(self.kwargs["pk"], visible)
+        except ObjectDoesNotExist:
+            raise Http404 from None
+
+    def shown(self, row: Model) -> Any:
+        """Show the row itself, if its unit of work still holds it; else read it again."""
+        if held(type(row), row.pk) is not row:
+            return super().shown(row)
+        return self.get_serializer(type(self).complete(row)).data
 
     @property
     def is_summary(self) -> bool:

@@ -6,7 +6,6 @@ from uuid import uuid4
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
@@ -28,6 +27,7 @@ from config.api.pdf import pdf
 from config.api.serializers import ExternalId, Quantity, StrictSerializer
 from config.core import request_context
 from config.core.exceptions import DomainError
+from config.core.unit_of_work import unit_of_work
 from config.pdf.rendering import NotPrintable
 from events.admin.aggregates import AggregateAdmin, stream
 from fulfillment import documents, selectors, serializers, services
@@ -338,7 +338,7 @@ def _handle_scan(fulfillment_id: str, sent: dict[str, str]) -> tuple[str, bool]:
         return str(error), True
 
 
-@transaction.atomic
+@unit_of_work()
 def _count_scan(
     fulfillment_id: str, *, code: str, quantity: int, scan_id: str, reason: str | None = None
 ) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import shipments.selectors
 from events.models import EventRecord
 from events.reactions import reacts_to
-from fulfillment import selectors, services
+from fulfillment import services
 from orders.events import (
     LineUnits,
     OrderBackorderReserved,
@@ -22,14 +22,13 @@ from shipments.events import ShipmentLost
 @reacts_to(OrderConfirmed)
 def open_fulfillments(event: OrderConfirmed, about: EventRecord) -> None:
     """Plan a paid order's fulfillments."""
-    services.plan_fulfillments(order_id=event.order_id)
+    services.plan_fulfillments(order_id=event.order_id, is_new=True)
 
 
 @reacts_to(OrderReserved)
 def follow_reservation(event: OrderReserved, about: EventRecord) -> None:
     """Plan again, if there is a plan: a reservation can come or change after the confirmation."""
-    if selectors.of_order(event.order_id).exists():
-        services.plan_fulfillments(order_id=event.order_id)
+    services.plan_fulfillments(order_id=event.order_id, is_new=False)
 
 
 @reacts_to(OrderBackorderReserved)

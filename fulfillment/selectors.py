@@ -1,11 +1,13 @@
 """Read fulfillments."""
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 import orders.selectors
+from config.core.unit_of_work import EVERYTHING, held
 from fulfillment.models import Fulfillment, FulfillmentItem, Pick
 
 if TYPE_CHECKING:
@@ -41,30 +43,22 @@ def without_lines() -> QuerySet[Fulfillment]:
 
 def get(fulfillment_id: str) -> Fulfillment:
     """Return a fulfillment with its lines and its order, to read."""
-    return with_lines().get(pk=fulfillment_id)
+    return held(Fulfillment, fulfillment_id) or with_lines().get(pk=fulfillment_id)
 
 
-def order_of(fulfillment_id: str) -> str:
-    """Return the id of a fulfillment's order."""
-    return Fulfillment.objects.values_list("order_id", flat=True).get(pk=fulfillment_id)
+def get_for_update(fulfillment_id: str, visible: Q = EVERYTHING) -> Fulfillment:
+    """Return a fulfillment with its lines. Its order is locked until the transaction ends."""
+    return orders.selectors.find_for_update(_with_items(), fulfillment_id, visible)
 
 
-def get_for_update(fulfillment_id: str) -> Fulfillment:
-    """Lock the order, then return the fulfillment with its lines and the order."""
-    order = orders.selectors.get_for_update(order_of(fulfillment_id))
-    fulfillment: Fulfillment = Fulfillment.objects.prefetch_related("items").get(pk=fulfillment_id)
-    fulfillment.order = order
-    return fulfillment
+def of_order_for_update(order: "Order") -> list[Fulfillment]:
+    """Return the fulfillments of an order that is locked, with their lines, oldest first."""
+    return orders.selectors.of_order(_with_items(), order)
 
 
-def of_order(order_id: str) -> QuerySet[Fulfillment]:
-    """Return an order's fulfillments with their lines, oldest first."""
-    return Fulfillment.objects.prefetch_related("items").filter(order=order_id).order_by("id")
-
-
-def unpacked(order_id: str) -> QuerySet[Fulfillment]:
-    """Return an order's fulfillments that can take more units, oldest first."""
-    return of_order(order_id).filter(status__in=Fulfillment.UNPACKED)
+def unpacked(order: "Order") -> list[Fulfillment]:
+    """Return the fulfillments of a locked order that can take more units, oldest first."""
+    return [row for row in of_order_for_update(order) if row.status in Fulfillment.UNPACKED]
 
 
 def find_pick(fulfillment_id: str, scan_id: str) -> Pick | None:
@@ -72,25 +66,25 @@ def find_pick(fulfillment_id: str, scan_id: str) -> Pick | None:
     return Pick.objects.filter(fulfillment=fulfillment_id, scan_id=scan_id).first()
 
 
-def has_started(order_id: str) -> bool:
+def has_started(order: "Order") -> bool:
     """Return whether picking has started in at least one warehouse."""
-    return Fulfillment.objects.filter(order=order_id, started_at__isnull=False).exists()
+    return any(each.started_at for each in of_order_for_update(order))
 
 
-def picked_quantities(order_id: str) -> Counter[str]:
+def picked_quantities(order: "Order") -> Counter[str]:
     """Return an order's picked units by order line, without lost ones."""
-    return _count(order_id, "picked_quantity")
+    return _count(order, lambda line: line.picked_quantity)
 
 
-def planned_quantities(order_id: str) -> Counter[str]:
+def planned_quantities(order: "Order") -> Counter[str]:
     """Return an order's units that are assigned to warehouses, by order line, without lost ones."""
-    return _count(order_id, "quantity")
+    return _count(order, lambda line: line.quantity)
 
 
 def unplanned_quantities(order: "Order") -> Counter[str]:
     """Return an order's units that are to be sent and assigned to no warehouse, by order line."""
     sendable = Counter({line.id: line.sendable_quantity for line in order.lines})
-    return sendable - planned_quantities(order.id)
+    return sendable - planned_quantities(order)
 
 
 def movable_quantities(order_id: str) -> list[tuple[str | None, Counter[str]]]:
@@ -98,23 +92,27 @@ def movable_quantities(order_id: str) -> list[tuple[str | None, Counter[str]]]:
 
     In the order in which written-off units are withdrawn: see `in_order_of_withdrawal`.
     """
-    return [
-        (each.warehouse_id, each.movable_quantities) for each in in_order_of_withdrawal(order_id)
-    ]
+    rows = _with_items().filter(order=order_id)
+    return [(each.warehouse_id, each.movable_quantities) for each in in_order_of_withdrawal(rows)]
 
 
-def in_order_of_withdrawal(order_id: str) -> list[Fulfillment]:
-    """Return the fulfillments: first those that have not started, then the newest."""
-    fulfillments = [each for each in of_order(order_id) if each.status != Status.CANCELLED]
+def in_order_of_withdrawal(fulfillments: Iterable[Fulfillment]) -> list[Fulfillment]:
+    """Sort fulfillments: first those that have not started, then the newest."""
     return sorted(
-        fulfillments, key=lambda each: (each.status == Status.OPEN, each.id), reverse=True
+        (each for each in fulfillments if each.status != Status.CANCELLED),
+        key=lambda each: (each.status == Status.OPEN, each.id),
+        reverse=True,
     )
 
 
-def _count(order_id: str, field: str) -> Counter[str]:
-    lines = FulfillmentItem.objects.filter(fulfillment__order=order_id)
-    lines = lines.exclude(fulfillment__status=Status.CANCELLED)
+def _with_items() -> QuerySet[Fulfillment]:
+    return Fulfillment.objects.prefetch_related("items")
+
+
+def _count(order: "Order", quantity: Callable[[FulfillmentItem], int]) -> Counter[str]:
     units = Counter[str]()
-    for item, quantity, lost in lines.values_list("order_item_id", field, "lost_quantity"):
-        units[item] += quantity - lost
+    for fulfillment in of_order_for_update(order):
+        if fulfillment.status != Status.CANCELLED:
+            for line in fulfillment.lines:
+                units[line.order_item_id] += quantity(line) - line.lost_quantity
     return units

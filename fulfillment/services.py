@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from django.db import transaction
 from django.utils import timezone
 
 import orders.selectors
 import shipments.selectors
 from config.core import request_context
+from config.core.unit_of_work import unit_of_work
 from events import reactions
 from fulfillment import selectors
 from fulfillment.events import AssignmentReason, WithdrawalReason
@@ -28,7 +28,7 @@ Status = Fulfillment.Status
 Units = Mapping[str, int]  # quantities by the id of the order line
 
 
-@transaction.atomic
+@unit_of_work()
 def start_fulfillment(
     *, fulfillment_id: str, assigned_to: str | None = None, warehouse_id: str | None = None
 ) -> Fulfillment:
@@ -47,13 +47,13 @@ def start_fulfillment(
     # A pending reaction to a new reservation may still change the units to send.
     reactions.expect_none_pending(fulfillment.order_id, "fulfillment")
     if fulfillment.warehouse_id is None and warehouse_id:
-        _expect_no_fulfillment_in(warehouse_id, fulfillment.order_id)
+        _expect_no_fulfillment_in(warehouse_id, fulfillment.order)
     fulfillment.start(assigned_to=assigned_to, warehouse_id=warehouse_id, at=timezone.now())
     fulfillment.save()
     return fulfillment
 
 
-@transaction.atomic
+@unit_of_work()
 def pick_item(
     *, fulfillment_id: str, order_item_id: str, quantity: int, scan_id: str
 ) -> Fulfillment:
@@ -66,6 +66,7 @@ def pick_item(
     if _is_repeated(fulfillment, scan_id, order_item_id, quantity, ""):
         return fulfillment
     fulfillment.order.expect_sendable(fulfillment)
+    picked = selectors.picked_quantities(fulfillment.order)[order_item_id]
     fulfillment.pick(
         order_item_id=order_item_id, quantity=quantity, scan_id=scan_id, at=timezone.now()
     )
@@ -74,7 +75,6 @@ def pick_item(
         reactions.expect_none_pending(fulfillment.order_id, "fulfillment")
     # The order may write units off before the reaction withdraws them here.
     line = fulfillment.order.quantities.line(order_item_id)
-    picked = selectors.picked_quantities(fulfillment.order_id)[order_item_id]
     if max(picked, line.shipped) + quantity > line.sendable_quantity:
         raise TooManyFulfillmentUnits(
             f"{order_item_id}: {line.sendable_quantity} units can be sent, of these "
@@ -84,7 +84,7 @@ def pick_item(
     return fulfillment
 
 
-@transaction.atomic
+@unit_of_work()
 def report_short(
     *, fulfillment_id: str, order_item_id: str, quantity: int, scan_id: str, reason: str
 ) -> Fulfillment:
@@ -101,14 +101,14 @@ def report_short(
         quantity=quantity,
         scan_id=scan_id,
         reason=reason,
-        shipped=shipments.selectors.shipped_units(fulfillment_id),
+        shipped=shipments.selectors.shipped_units(fulfillment.order, fulfillment_id),
         at=timezone.now(),
     )
     fulfillment.save()
     return fulfillment
 
 
-@transaction.atomic
+@unit_of_work()
 def move_units(*, fulfillment_id: str, warehouse_id: str, units: Units) -> Fulfillment:
     """Assign units that are not picked to another warehouse.
 
@@ -126,7 +126,7 @@ def move_units(*, fulfillment_id: str, warehouse_id: str, units: Units) -> Fulfi
     return fulfillment
 
 
-@transaction.atomic
+@unit_of_work()
 def write_off_short_units(*, fulfillment_id: str, units: Units) -> Fulfillment:
     """Give up short units. A reaction writes them off in the order, which refunds them.
 
@@ -139,7 +139,7 @@ def write_off_short_units(*, fulfillment_id: str, units: Units) -> Fulfillment:
     return fulfillment
 
 
-@transaction.atomic
+@unit_of_work()
 def pack_fulfillment(*, fulfillment_id: str, packages: Sequence[Mapping[str, str]]) -> Fulfillment:
     """Pack all picked units.
 
@@ -156,14 +156,16 @@ def pack_fulfillment(*, fulfillment_id: str, packages: Sequence[Mapping[str, str
     return fulfillment
 
 
-@transaction.atomic(savepoint=False)
-def plan_fulfillments(*, order_id: str) -> None:
+@unit_of_work()
+def plan_fulfillments(*, order_id: str, is_new: bool) -> None:
     """Open and update one fulfillment per warehouse by the order's allocation.
 
-    Does nothing once picking has started.
+    A plan `is_new`, or there must be one that it replaces. Does nothing once picking has started.
     """
     order = orders.selectors.get_for_update(order_id)
-    fulfillments = selectors.of_order(order_id)
+    fulfillments = selectors.of_order_for_update(order)
+    if not (fulfillments or is_new):
+        return
     if not order.is_fulfillable() or any(each.started_at for each in fulfillments):
         return
     plan: dict[str | None, Counter[str]] = {}
@@ -183,7 +185,7 @@ def plan_fulfillments(*, order_id: str) -> None:
         Fulfillment.open(order=order, warehouse_id=warehouse_id, units=units).save()
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def assign_backordered(*, order_id: str, allocations: Sequence[StockUnits]) -> None:
     """Assign back-ordered units to the warehouses that have reserved them, unless they have them.
 
@@ -203,7 +205,7 @@ def assign_backordered(*, order_id: str, allocations: Sequence[StockUnits]) -> N
             _assign(order, warehouse_id, units, reason="reserved")
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def withdraw_units(*, order_id: str, items: Sequence[StockUnits], reason: WithdrawalReason) -> None:
     """Withdraw units that need not be sent from the warehouses that the order named.
 
@@ -211,8 +213,8 @@ def withdraw_units(*, order_id: str, items: Sequence[StockUnits], reason: Withdr
     """
     order = orders.selectors.get_for_update(order_id)
     sendable = Counter({line.id: line.sendable_quantity for line in order.lines})
-    excess = selectors.planned_quantities(order_id) - sendable  # keeps positive counts only
-    fulfillments = selectors.in_order_of_withdrawal(order_id)
+    excess = selectors.planned_quantities(order) - sendable  # keeps positive counts only
+    fulfillments = selectors.in_order_of_withdrawal(selectors.of_order_for_update(order))
     for warehouse_id in {item.warehouse_id: None for item in items}:
         unneeded = Counter[str]()
         for item in items:
@@ -233,17 +235,19 @@ def withdraw_units(*, order_id: str, items: Sequence[StockUnits], reason: Withdr
             fulfillment.save()
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def cancel_fulfillments(*, order_id: str) -> None:
     """Cancel the fulfillments of a cancelled order, unless all their units were sent."""
-    orders.selectors.get_for_update(order_id)
-    for fulfillment in selectors.of_order(order_id).exclude(status=Status.CANCELLED):
-        if fulfillment.status in Fulfillment.UNPACKED or fulfillment.present_units:
+    order = orders.selectors.get_for_update(order_id)
+    for fulfillment in selectors.of_order_for_update(order):
+        is_unpacked = fulfillment.status in Fulfillment.UNPACKED
+        is_cancelled = fulfillment.status == Status.CANCELLED
+        if is_unpacked or (fulfillment.present_units and not is_cancelled):
             fulfillment.cancel(reason="order_cancelled", at=request_context.now())
             fulfillment.save()
 
 
-@transaction.atomic
+@unit_of_work()
 def unpack_fulfillment(*, fulfillment_id: str) -> Fulfillment:
     """Record that the picked units of a cancelled fulfillment are back on the shelf.
 
@@ -258,7 +262,7 @@ def unpack_fulfillment(*, fulfillment_id: str) -> Fulfillment:
     return fulfillment
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def mark_units_lost(
     *,
     fulfillment_id: str,
@@ -284,7 +288,7 @@ def mark_units_lost(
         _assign(order, warehouse_id, usable, reason="lost")
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def recover_units(*, fulfillment_id: str, shipment_id: str, items: Sequence[StockUnits]) -> None:
     """Count units of a lost shipment as not lost, and do not send them again."""
     fulfillment, units = selectors.get_for_update(fulfillment_id), Counter[str]()
@@ -299,7 +303,7 @@ def _assign(
     order: "Order", warehouse_id: str | None, units: Units, *, reason: AssignmentReason
 ) -> None:
     """Add units to the warehouse's unpacked fulfillment, or open one."""
-    for fulfillment in selectors.unpacked(order.id):
+    for fulfillment in selectors.unpacked(order):
         if fulfillment.warehouse_id == warehouse_id:
             fulfillment.assign(order=order, units=units, reason=reason)
             fulfillment.save()
@@ -317,8 +321,8 @@ def _cancel_if_empty(fulfillment: Fulfillment, *, reason: str) -> None:
         fulfillment.cancel(reason=reason, at=request_context.now())
 
 
-def _expect_no_fulfillment_in(warehouse_id: str, order_id: str) -> None:
-    for other in selectors.unpacked(order_id):
+def _expect_no_fulfillment_in(warehouse_id: str, order: "Order") -> None:
+    for other in selectors.unpacked(order):
         if other.warehouse_id == warehouse_id:
             raise OtherWarehouse(
                 f"{other.id} is already assigned to {warehouse_id}: move the units there."

@@ -33,6 +33,7 @@ class Fulfillments(AggregateViewSet):
     scope = "fulfillment"
     queryset = selectors.with_lines()
     serializer_class = serializers.Fulfillment
+    get_for_update = staticmethod(selectors.get_for_update)
     filterset_class = FulfillmentFilters
     lines = ("items",)
     summaries = selectors.without_lines()

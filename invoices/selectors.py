@@ -2,15 +2,19 @@
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, prefetch_related_objects
 from django.db.models.functions import Now
 
 from config.core.models import NumberSeries
+from config.core.unit_of_work import EVERYTHING
 from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery, Seller
 from orders import selectors as orders
+
+if TYPE_CHECKING:
+    from orders.models import Order
 
 NUMBERED: dict[str, type[Invoice] | type[CreditNote]] = {"INV": Invoice, "CN": CreditNote}
 
@@ -35,16 +39,24 @@ def with_parts() -> QuerySet[Invoice]:
     return Invoice.objects.prefetch_related("credit_note_set", "documents", "delivery_set")
 
 
-def get_for_update(invoice_id: str) -> Invoice:
-    """Lock the order of an invoice until the transaction ends, and return the invoice."""
-    order_id = Invoice.objects.values_list("order_id", flat=True).get(pk=invoice_id)
-    orders.get_for_update(order_id)
-    return with_parts().get(pk=invoice_id)
+def get_for_update(invoice_id: str, visible: Q = EVERYTHING) -> Invoice:
+    """Return an invoice. Its order is locked until the transaction ends."""
+    return orders.find_for_update(_with_own_parts(), invoice_id, visible)
 
 
-def of_order(order_id: str) -> Invoice | None:
-    """Return the invoice of an order, if it has one. To change it, lock the order first."""
-    return with_parts().filter(order_id=order_id).first()
+def of_order_for_update(order: "Order") -> Invoice | None:
+    """Return the invoice of an order that is locked, if it has one."""
+    return next(iter(orders.of_order(_with_own_parts(), order)), None)
+
+
+def complete(invoice: Invoice) -> Invoice:
+    """Add the documents to an invoice in hand, as they are now."""
+    prefetch_related_objects([invoice], "documents")
+    return invoice
+
+
+def _with_own_parts() -> QuerySet[Invoice]:
+    return Invoice.objects.prefetch_related("credit_note_set", "delivery_set")
 
 
 def seller(organization_id: str) -> dict[str, str]:

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -15,6 +14,7 @@ from config.core.exceptions import AddressRequired
 from config.core.locks import lock
 from config.core.numbering import next_number
 from config.core.timers import BATCH_SIZE
+from config.core.unit_of_work import unit_of_work
 from config.pdf.rendering import NotPrintable
 from invoices import files, mail, selectors
 from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery
@@ -34,11 +34,11 @@ MAX_REFUSALS = 80  # about three days
 SERVER_PAUSE = timedelta(minutes=1)
 
 
-@transaction.atomic
+@unit_of_work()
 def issue_invoice(*, order_id: str) -> Invoice:
     """Issue the invoice of a confirmed order; return the existing one if there is one."""
     order = orders.get_for_update(order_id)
-    if invoice := selectors.of_order(order_id):
+    if invoice := selectors.of_order_for_update(order):
         return invoice
     seller = selectors.seller(order.organization_id)
     number, at = _next_number(order.organization_id, "INV")
@@ -60,7 +60,7 @@ def issue_invoice(*, order_id: str) -> Invoice:
     return invoice
 
 
-@transaction.atomic
+@unit_of_work()
 def issue_credit_note(
     *, order_id: str, refund_id: str, amount: Decimal, currency: str, reason: str, kept: Decimal
 ) -> Invoice | None:
@@ -72,8 +72,7 @@ def issue_credit_note(
     refund in another currency, and what was captured beyond the total. So the invoice without its
     credit notes is never less than what the shop keeps.
     """
-    orders.get_for_update(order_id)
-    invoice = selectors.of_order(order_id)
+    invoice = selectors.of_order_for_update(orders.get_for_update(order_id))
     if invoice is None or invoice.currency != currency:
         return None
     amount = min(amount, invoice.creditable_amount - kept)
@@ -128,7 +127,7 @@ def _lines(order: "Order") -> Iterator[Line]:
 # Documents and deliveries
 
 
-@transaction.atomic
+@unit_of_work()
 def queue_invoice(*, invoice_id: str) -> None:
     """Queue the PDF of a new invoice, and a mail with it if the buyer has an address."""
     if Invoice.objects.get(pk=invoice_id).customer_email:
@@ -136,7 +135,7 @@ def queue_invoice(*, invoice_id: str) -> None:
     queue_document(invoice_id=invoice_id)
 
 
-@transaction.atomic
+@unit_of_work()
 def queue_document(*, invoice_id: str, credit_note_id: str | None = None) -> Document:
     """Queue the PDF of an invoice or of one of its credit notes, if it is not queued yet."""
     document, _ = Document.objects.get_or_create(
@@ -145,7 +144,7 @@ def queue_document(*, invoice_id: str, credit_note_id: str | None = None) -> Doc
     return document
 
 
-@transaction.atomic
+@unit_of_work()
 def send_invoice(*, invoice_id: str, recipient_email: str | None = None) -> Invoice:
     """Queue a mail with the invoice. `recipient_email` defaults to the buyer's address.
 
@@ -171,7 +170,7 @@ def send_invoice(*, invoice_id: str, recipient_email: str | None = None) -> Invo
     return invoice
 
 
-@transaction.atomic
+@unit_of_work()
 def revoke_links(*, invoice_id: str) -> Invoice:
     """Revoke all links to the PDFs of an invoice and its credit notes."""
     invoice = selectors.get_for_update(invoice_id)
@@ -233,7 +232,7 @@ def _call_due(
     return outbound.call_due(rows, attempt, limit=outbound.SCAN_LIMIT, time_slice=TIME_SLICE)
 
 
-@transaction.atomic
+@unit_of_work()
 def _lease(due: QuerySet[Row], now: datetime) -> Row | None:
     row = due.select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
     if row:
@@ -242,7 +241,7 @@ def _lease(due: QuerySet[Row], now: datetime) -> Row | None:
     return row
 
 
-@transaction.atomic
+@unit_of_work()
 def record_rendering(*, document_id: str, path: str, sha256: str, at: datetime) -> None:
     """Record that the PDF is stored."""
     document = Document.objects.select_for_update(no_key=True).get(pk=document_id)
@@ -252,7 +251,7 @@ def record_rendering(*, document_id: str, path: str, sha256: str, at: datetime) 
         document.save()
 
 
-@transaction.atomic
+@unit_of_work()
 def record_delivery(*, delivery_id: str, pdf_url: str, at: datetime) -> None:
     """Record that the mail server has accepted the mail."""
     delivery = InvoiceDelivery.objects.get(pk=delivery_id)
@@ -263,7 +262,7 @@ def record_delivery(*, delivery_id: str, pdf_url: str, at: datetime) -> None:
         invoice.save()
 
 
-@transaction.atomic
+@unit_of_work()
 def _record_failure(leased: Row, error: Exception, *, now: datetime) -> None:
     """Schedule the next attempt, unless the mail server has refused the mail for three days."""
     row = type(leased)._default_manager.select_for_update(no_key=True).get(pk=leased.pk)
@@ -278,7 +277,7 @@ def _record_failure(leased: Row, error: Exception, *, now: datetime) -> None:
     row.save(update_fields=outbound.UPDATE_FIELDS)
 
 
-@transaction.atomic
+@unit_of_work()
 def _postpone(due: QuerySet[Row], error: Exception, *, now: datetime) -> None:
     """Postpone everything that is due, because the server does not respond."""
     # Skipping locked rows avoids a deadlock between two workers that postpone.
@@ -298,7 +297,7 @@ def anonymize_old_invoices(*, now: datetime) -> int:
     return len(due)
 
 
-@transaction.atomic
+@unit_of_work()
 def _anonymize(invoice_id: str, now: datetime) -> None:
     invoice = selectors.get_for_update(invoice_id)
     if not invoice.is_kept():

@@ -21,6 +21,8 @@ class Invoices(AggregateViewSet):
     scope = "invoices"
     queryset = selectors.with_parts()
     serializer_class = serializers.Invoice
+    get_for_update = staticmethod(selectors.get_for_update)
+    complete = staticmethod(selectors.complete)
     filterset_class = InvoiceFilters
     lines = ("lines",)
 

@@ -146,6 +146,6 @@ def reopen_lost_units(event: FulfillmentUnitsLost, about: EventRecord) -> None:
 def record_returned_units(event: ReturnReceived, about: EventRecord) -> None:
     """Count all received units that are not counted yet, of this receipt and of earlier ones."""
     order = selectors.get_for_update(event.order_id)
-    received = returns.selectors.received_quantities(order.id)
+    received = returns.selectors.received_quantities(order)
     if units := received - Counter({line.id: line.returned for line in order.lines}):
         goods.record_returned_units(order_id=order.id, units=units)

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import (
     DateTimeField,
     DurationField,
@@ -15,6 +16,7 @@ from django.db.models import (
     ExpressionWrapper,
     F,
     Max,
+    Model,
     OuterRef,
     Q,
     QuerySet,
@@ -23,6 +25,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 import payments.selectors
+from config.core.unit_of_work import EVERYTHING, all_held, held, hold, hold_all, holds_all, same
 from events import schema
 from events.models import EventRecord
 from events.people import Person
@@ -44,6 +47,7 @@ from orders.exceptions import UnknownShipment
 from orders.models import Dispatch, Order, OrderItem, Policy, WriteOff
 from orders.quantities import Stock
 
+M = TypeVar("M", bound=Model)
 STOCK_EVENTS = (
     OrderPlaced,
     OrderReserved,
@@ -90,6 +94,14 @@ def without_lines() -> QuerySet[Order]:
     return rows.annotate(is_stock_unreleased=WITH_UNRELEASED_UNITS)  # type: ignore[no-redef]
 
 
+def with_totals(order: Order) -> Order:
+    """Add what `with_payment_totals` adds to an order in hand, as it is now, and return it."""
+    names = ("captured", "refunded", "is_stock_unreleased")
+    (values,) = without_lines().filter(pk=order.pk).values_list(*names)
+    vars(order).update(zip(names, values, strict=True))
+    return order
+
+
 def get(order_id: str) -> Order:
     """Return an order with its lines and payment totals."""
     return with_payment_totals().get(pk=order_id)
@@ -109,13 +121,52 @@ def ids_by_number(number: str) -> list[str]:
     return list(Order.objects.filter(number=number).values_list("pk", flat=True))
 
 
-def get_for_update(order_id: str) -> Order:
+def get_for_update(order_id: str, visible: Q = EVERYTHING) -> Order:
     """Return an order, locked until the transaction ends.
 
     Whatever changes a row of an order, in any context, holds this lock.
     """
-    order: Order = Order.objects.select_for_update(no_key=True).get(pk=order_id)
-    return order
+    if found := held(Order, order_id):
+        return found
+    order: Order = Order.objects.select_for_update(no_key=True).get(visible, pk=order_id)
+    return hold(order)
+
+
+def find_for_update(rows: QuerySet[M], row_id: str, visible: Q = EVERYTHING) -> M:
+    """Return a row of another context; its order is locked until the transaction ends.
+
+    All rows about the order are read with it, because its rules and its consequences ask for them.
+    """
+    for order in all_held(Order):  # this is a consequence of a command that has locked the order
+        if found := _find(of_order(rows, order), row_id):
+            return found
+    order_id = rows.model._default_manager.filter(visible, pk=row_id).values("order_id")
+    locked = Order.objects.select_for_update(no_key=True).filter(pk__in=order_id).order_by()
+    for order in same(locked):
+        if found := _find(of_order(rows, order), row_id):
+            return found
+    raise ObjectDoesNotExist(f"There is no {row_id}.")
+
+
+def of_order(rows: QuerySet[M], order: Order) -> list[M]:
+    """Return another context's rows about an order that is locked, oldest first.
+
+    They are read once in a unit of work.
+    """
+    if not holds_all(rows.model, order.pk):
+        found: list[Any] = list(rows.filter(order=order).order_by("id"))
+        for row in found:
+            row.order = order
+        if held(Order, order.pk) is not order:
+            return found
+        same(found)
+        hold_all(rows.model, order.pk)
+    known: list[Any] = all_held(rows.model)
+    return sorted((row for row in known if row.order_id == order.pk), key=lambda row: row.pk)
+
+
+def _find(rows: Iterable[M], row_id: str) -> M | None:
+    return next((row for row in rows if row.pk == row_id), None)
 
 
 def expired_unpaid(*, now: datetime, organization_id: str | None = None) -> QuerySet[Order]:

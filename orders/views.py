@@ -38,7 +38,9 @@ class Orders(AggregateViewSet):
     scope = "orders"
     queryset = selectors.with_payment_totals()
     serializer_class = serializers.Order
+    get_for_update = staticmethod(selectors.get_for_update)
     filterset_class = OrderFilters
+    complete = staticmethod(selectors.with_totals)
     lines = ("items",)
     summaries = selectors.without_lines()
 

@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce, Now, Round
 import orders.selectors
 from config.core import outbound
 from config.core.money import MAX_DECIMALS, MoneyField
+from config.core.unit_of_work import EVERYTHING
 from payments.models import Payment, PaymentAccount, Refund
 
 if TYPE_CHECKING:
@@ -39,21 +40,14 @@ def get(payment_id: str) -> Payment:
     return with_parts().get(pk=payment_id)
 
 
-def get_for_update(payment_id: str) -> Payment:
-    """Return a payment; it and its order are locked until the transaction ends."""
-    order_id = Payment.objects.values_list("order_id", flat=True).get(pk=payment_id)
-    order = orders.selectors.get_for_update(order_id)
-    payment = with_parts().select_for_update(no_key=True).get(pk=payment_id)
-    payment.order = order
-    return payment
+def get_for_update(payment_id: str, visible: Q = EVERYTHING) -> Payment:
+    """Return a payment; its order is locked until the transaction ends."""
+    return orders.selectors.find_for_update(with_parts(), payment_id, visible)
 
 
 def of_order_for_update(order: "Order") -> list[Payment]:
     """Return the payments of an order that is locked, oldest first."""
-    payments = with_parts().filter(order=order).order_by("id").select_for_update(no_key=True)
-    for payment in payments:
-        payment.order = order
-    return list(payments)
+    return orders.selectors.of_order(with_parts(), order)
 
 
 def of_order(order_id: str) -> list[Payment]:
@@ -61,15 +55,15 @@ def of_order(order_id: str) -> list[Payment]:
     return list(with_parts().filter(order=order_id).order_by("id"))
 
 
-def may_be_capturing(order_id: str) -> bool:
+def may_be_capturing(order: "Order") -> bool:
     """Return whether a payment of an order may be capturing money."""
-    return Payment.objects.filter(OUTCOME_OPEN, order=order_id).exists()
+    return any(payment.is_outcome_open for payment in of_order_for_update(order))
 
 
-def received(order_id: str) -> Decimal:
+def received(order: "Order") -> Decimal:
     """Return how much of an order's total was captured, including what was refunded since."""
-    applied = Payment.objects.filter(order=order_id, applies_to_order=True)
-    return sum(applied.values_list("captured", flat=True), Decimal(0))
+    payments = of_order_for_update(order)
+    return sum((each.captured for each in payments if each.applies_to_order), Decimal(0))
 
 
 def kept(order_id: str) -> dict[str, Decimal]:
@@ -104,22 +98,23 @@ def refunds_caused_by(cause: str) -> RefundTotals:
     )
 
 
-def has_money(order_id: str) -> bool:
+def has_money(order: "Order") -> bool:
     """Return whether captured money of an order is not refunded yet."""
-    return Payment.objects.filter(order=order_id, captured__gt=F("refunded")).exists()
+    return any(payment.captured > payment.refunded for payment in of_order_for_update(order))
 
 
 def may_still_be_paid(order: "Order") -> bool:
     """Return whether an order is paid, or one of its payments may succeed or be applied."""
-    hopeful = Q(status__in=Payment.OPEN) | OUTCOME_OPEN | MISMATCHED
-    is_hopeful = Payment.objects.filter(hopeful, order=order).exists()
-    return is_hopeful or received(order.id) >= order.total
+    return received(order) >= order.total or any(
+        payment.status in Payment.OPEN or payment.is_outcome_open or payment.is_undecided
+        for payment in of_order_for_update(order)
+    )
 
 
-def mismatched(order_id: str) -> str | None:
+def mismatched(order: "Order") -> str | None:
     """Return the id of a payment of an order whose mismatched capture is to be decided about."""
-    found = Payment.objects.filter(MISMATCHED, order=order_id).order_by("id")
-    return found.values_list("pk", flat=True).first()
+    undecided = (payment.id for payment in of_order_for_update(order) if payment.is_undecided)
+    return next(undecided, None)
 
 
 def blocks_expiry(now: datetime) -> Exists:

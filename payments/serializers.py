@@ -49,7 +49,7 @@ class PaymentCreate(Body):
     """A payment of the amount that is due for an order."""
 
     example = {"order_id": ORDER_ID, "payment_method": "stripe"}
-    order_id = OwnId(orders.selectors.with_lines)
+    order_id = OwnId(orders.selectors.with_lines, get_for_update=orders.selectors.get_for_update)
     payment_method = Choice(models.Payment.Method, "PaymentMethod", source="method")
     gateway_token = GatewayToken()
 
@@ -63,7 +63,7 @@ class PaymentCreate(Body):
 class ManualPaymentCreate(Body):
     """A payment in cash or by bank transfer."""
 
-    order_id = OwnId(orders.selectors.with_lines)
+    order_id = OwnId(orders.selectors.with_lines, get_for_update=orders.selectors.get_for_update)
 
 
 class PaymentRetry(Body):

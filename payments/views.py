@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from django.http import HttpResponse
+from django.utils import timezone
 from rest_framework.decorators import action, throttle_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -38,6 +39,7 @@ class Payments(AggregateViewSet):
     scope = "payments"
     queryset = selectors.with_parts()
     serializer_class = serializers.Payment
+    get_for_update = staticmethod(selectors.get_for_update)
     filterset_class = PaymentFilters
     idempotency_key_required = frozenset({"create", "retry", "refunds"})
     calls_outside = frozenset({"create", "retry", "refunds"})
@@ -74,8 +76,9 @@ class Payments(AggregateViewSet):
     )
     def retry(self, request: Request, pk: str) -> Response:
         """Make another attempt after a decline, and return the gateway's result."""
-        payment = self.get_object()
-        return self._charge(lambda: capture.retry_payment(payment_id=payment.id, **self.body()))
+        return self._charge(
+            lambda: capture.retry_payment(payment_id=self.get_object().id, **self.body())
+        )
 
     @command(serializers.PaymentCapture, example="payment_manual", scope="capture")
     def capture(self, payment: Payment) -> Payment:
@@ -112,14 +115,10 @@ class Payments(AggregateViewSet):
     )
     def refunds(self, request: Request, pk: str) -> Response:
         """Refund an amount of at most `max_refundable`."""
-        payment = self.get_object()
-        with notify.hold() as held:
-            response = self._once(
-                lambda: refunds.request_refund(payment_id=payment.id, **self.body())
-            )
-            held.drop(tasks.call_gateway, payment.id, payment.organization_id)
-        gateway.call_gateway(payment_id=payment.id)
-        refund = selectors.get(payment.id).find_refund(response.data["id"])
+        response, payment = self._once(
+            lambda: refunds.request_refund(payment_id=self.get_object().id, **self.body())
+        )
+        refund = payment.find_refund(response.data["id"])
         response.data = serializers.Refund(refund).data
         return response
 
@@ -149,19 +148,31 @@ class Payments(AggregateViewSet):
 
     def _charge(self, intent: Callable[[], Payment]) -> Response:
         """Record the intent once, call the gateway, and return the payment with the result."""
-        with notify.hold() as held:
-            response = self._once(intent)
-            payment_id = response.data["id"]
-            held.drop(tasks.call_gateway, payment_id, self.caller.organization_id)
-        gateway.call_gateway(payment_id=payment_id)
-        payment = selectors.get(payment_id)
+        response, payment = self._once(intent)
         response.data = self.get_serializer(payment).data
         return response
 
-    def _once(self, intent: Callable[[], Payment | Refund]) -> Response:
-        """Remember only the id for a repeated request, whose response is built anew."""
-        (status,) = operation_of(self).statuses
-        return self.once(lambda: Response({"id": intent().pk}, status=status))
+    def _once(self, intent: Callable[[], Payment | Refund]) -> tuple[Response, Payment]:
+        """Record the intent once and lease the payment, then make the calls that are due.
+
+        Only the id is remembered for a repeated request, whose response is built anew.
+        """
+        (status,), leases = operation_of(self).statuses, list[gateway.Lease]()
+
+        def work() -> Response:
+            row = intent()
+            payment_id = row.payment_id if isinstance(row, Refund) else row.id
+            leases.append(gateway.lease(payment_id=payment_id, now=timezone.now()))
+            return Response({"id": row.pk, "payment_id": payment_id}, status=status)
+
+        with notify.hold() as held:
+            response = self.once(work)
+            payment_id = response.data["payment_id"]
+            held.drop(tasks.call_gateway, payment_id, self.caller.organization_id)
+        if not leases:
+            leases.append(gateway.lease(payment_id=payment_id, now=timezone.now()))
+        _, payment = gateway.make_calls(leases[0])
+        return response, payment
 
 
 @public(

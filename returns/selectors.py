@@ -2,14 +2,18 @@
 
 from collections import Counter, defaultdict
 from decimal import Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
 
 import orders.selectors
 import payments.selectors
+from config.core.unit_of_work import EVERYTHING
 from returns.models import PaidBy, Policy, ReceiptItem, Return, ReturnItem
+
+if TYPE_CHECKING:
+    from orders.models import Order
 
 # Work queues.
 TO_APPROVE = Q(status=Return.Status.REQUESTED)
@@ -36,8 +40,16 @@ def with_refundable() -> QuerySet[Return]:
 
 def with_parts() -> QuerySet[Return]:
     """Return returns with their items and receipts, to read."""
-    contents = ReceiptItem.objects.select_related("item")
-    return with_refundable().prefetch_related("items", Prefetch("receipts__items", contents))
+    return with_refundable().prefetch_related("items", _receipts())
+
+
+def complete(row: Return) -> Return:
+    """Add to a return in hand what `with_parts` has besides its items, as it is now."""
+    names = ("refundable", "parcel_delivered_at")
+    (values,) = with_refundable().filter(pk=row.pk).values_list(*names)
+    vars(row).update(zip(names, values, strict=True))
+    prefetch_related_objects([row], _receipts())
+    return row
 
 
 def get(return_id: str) -> Return:
@@ -45,33 +57,45 @@ def get(return_id: str) -> Return:
     return with_parts().get(pk=return_id)
 
 
-def get_for_update(return_id: str) -> Return:
-    """Lock the order, then return the return with its items and their order lines."""
-    order_id = Return.objects.values_list("order_id", flat=True).get(pk=return_id)
-    orders.selectors.get_for_update(order_id)
-    items = ReturnItem.objects.select_related("order_item__order")
-    row: Return = with_refundable().prefetch_related(Prefetch("items", items)).get(pk=return_id)
-    return row
+def get_for_update(return_id: str, visible: Q = EVERYTHING) -> Return:
+    """Return a return with its items and their order lines.
+
+    Its order is locked until the transaction ends.
+    """
+    return orders.selectors.find_for_update(_with_order_lines(), return_id, visible)
 
 
-def reserved_unit_numbers(order_id: str) -> dict[str, set[int]]:
+def of_order_for_update(order: "Order") -> list[Return]:
+    """Return the returns of an order that is locked, as `get_for_update` does, oldest first."""
+    return orders.selectors.of_order(_with_order_lines(), order)
+
+
+def reserved_unit_numbers(order: "Order") -> dict[str, set[int]]:
     """Return the units that an order's returns include, by order line."""
     numbers = defaultdict[str, set[int]](set)
-    for return_request in Return.objects.prefetch_related("items").filter(order=order_id):
+    for return_request in of_order_for_update(order):
         for line in return_request.lines:
             numbers[line.order_item_id].update(return_request.reserved_unit_numbers(line))
     return numbers
 
 
-def received_quantities(order_id: str) -> Counter[str]:
+def received_quantities(order: "Order") -> Counter[str]:
     """Return the units that the customer returned, accepted or not, by order line."""
     units = Counter[str]()
-    items = ReturnItem.objects.filter(
-        return_request__order=order_id, return_request__shipment__isnull=True
-    )
-    for order_item_id, received in items.values_list("order_item", "received_quantity"):
-        units[order_item_id] += received
+    for return_request in of_order_for_update(order):
+        if return_request.shipment_id is None:
+            for line in return_request.lines:
+                units[line.order_item_id] += line.received_quantity
     return units
+
+
+def _with_order_lines() -> QuerySet[Return]:
+    items = ReturnItem.objects.select_related("order_item__order")
+    return with_refundable().prefetch_related(Prefetch("items", items))
+
+
+def _receipts() -> Prefetch:
+    return Prefetch("receipts__items", ReceiptItem.objects.select_related("item"))
 
 
 def received_parcel(shipment: str) -> Exists:

@@ -63,7 +63,7 @@ class ReturnCreate(Body):
         "reason": "wrong_size",
         "items": [{"order_item_id": ITEM_ID, "quantity": 1}],
     }
-    order_id = OwnId(orders.selectors.with_lines)
+    order_id = OwnId(orders.selectors.with_lines, get_for_update=orders.selectors.get_for_update)
     reason = serializers.CharField(max_length=200, validators=[check_reason])
     items = ItemList(child=ReturnItemCreate(), min_length=1, max_length=MAX_ITEMS)
 

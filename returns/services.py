@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypedDict
 
-from django.db import transaction
 from django.utils import timezone
 
 import orders.selectors
@@ -13,6 +12,7 @@ import payments.selectors
 import shipments.selectors
 from config.core import request_context
 from config.core.numbering import take_number
+from config.core.unit_of_work import unit_of_work
 from returns import selectors
 from returns.events import RETURNED_TO_SENDER
 from returns.exceptions import ReturnWindowClosed
@@ -33,7 +33,7 @@ class RequestedUnits(TypedDict):
     reason: str | None
 
 
-@transaction.atomic
+@unit_of_work()
 def request_return(
     *,
     order_id: str,
@@ -47,7 +47,7 @@ def request_return(
     TooManyUnits, ReturnWindowClosed.
     """
     order, now = orders.selectors.get_for_update(order_id), timezone.now()
-    reserved = selectors.reserved_unit_numbers(order.id)
+    reserved = selectors.reserved_unit_numbers(order)
     lines = []
     for position, item in enumerate(items, 1):
         line, quantity = order.quantities.line(item["order_item_id"]), item["quantity"]
@@ -80,7 +80,7 @@ def request_return(
     return return_request
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def expect_parcel(*, shipment_id: str) -> Return:
     """Open the return of a parcel that comes back undelivered, and expect its units.
 
@@ -114,7 +114,7 @@ def expect_parcel(*, shipment_id: str) -> Return:
     return return_request
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def cancel_delivered_parcel(*, shipment_id: str) -> None:
     """Cancel the return of a parcel that did not come back, if it has not ended."""
     for found in Return.objects.filter(shipment=shipment_id, ended_at=None):
@@ -123,7 +123,7 @@ def cancel_delivered_parcel(*, shipment_id: str) -> None:
         return_request.save()
 
 
-@transaction.atomic
+@unit_of_work()
 def approve_return(
     *,
     return_id: str,
@@ -158,7 +158,7 @@ def approve_return(
     return return_request
 
 
-@transaction.atomic
+@unit_of_work()
 def reject_return(*, return_id: str, note: str = "") -> Return:
     """Reject a requested return. Raises InvalidTransition."""
     return_request = selectors.get_for_update(return_id)
@@ -168,7 +168,7 @@ def reject_return(*, return_id: str, note: str = "") -> Return:
     return return_request
 
 
-@transaction.atomic
+@unit_of_work()
 def cancel_return(*, return_id: str, note: str = "") -> Return:
     """Cancel a return without receipts. Raises InvalidTransition."""
     return_request = selectors.get_for_update(return_id)
@@ -178,7 +178,7 @@ def cancel_return(*, return_id: str, note: str = "") -> Return:
     return return_request
 
 
-@transaction.atomic
+@unit_of_work()
 def receive_return(*, return_id: str, warehouse_id: str, items: Sequence[ReceivedUnits]) -> Return:
     """Record received units. Each call is a new receipt.
 
@@ -190,7 +190,7 @@ def receive_return(*, return_id: str, warehouse_id: str, items: Sequence[Receive
     return return_request
 
 
-@transaction.atomic
+@unit_of_work()
 def close_return(*, return_id: str, note: str = "", waive_refund: bool = False) -> Return:
     """Close a return: expect no more units or, if it is received, refund no more.
 
@@ -204,7 +204,7 @@ def close_return(*, return_id: str, note: str = "", waive_refund: bool = False) 
     return return_request
 
 
-@transaction.atomic
+@unit_of_work()
 def refund_return(
     *,
     return_id: str,
@@ -228,7 +228,7 @@ def refund_return(
     return return_request
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def settle_refund(*, return_id: str | None, missing_amount: Decimal = Decimal(0)) -> None:
     """Update a return from its refunds. Ignores refunds that no return has requested.
 

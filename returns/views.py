@@ -28,7 +28,9 @@ class Returns(AggregateViewSet):
     scope = "returns"
     queryset = selectors.with_parts()
     serializer_class = serializers.Return
+    get_for_update = staticmethod(selectors.get_for_update)
     filterset_class = ReturnFilters
+    complete = staticmethod(selectors.complete)
     lines = ("items", "receipts")
     summaries = selectors.with_refundable()
     # Without a key, a repeated request would look like a second receipt, refund or closing.

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -10,7 +11,11 @@ from django.db.models.functions import Now, TruncDate
 import orders.selectors
 import returns.selectors
 from config.core.outbound import is_due
-from shipments.models import Adapter, CarrierAccount, Label, Shipment, ShipmentItem
+from config.core.unit_of_work import EVERYTHING, held
+from shipments.models import Adapter, CarrierAccount, Label, Shipment
+
+if TYPE_CHECKING:
+    from orders.models import Order
 
 TO_DISPATCH = Q(status__in=Shipment.OPEN, order__held_at=None)
 LATE = Q(status__in=Shipment.UNDER_WAY, estimated_delivery__lt=TruncDate(Now()))
@@ -39,46 +44,39 @@ def without_items() -> QuerySet[Shipment]:
 
 def get(shipment_id: str) -> Shipment:
     """Return a shipment with its parts."""
-    return with_parts().get(pk=shipment_id)
+    return held(Shipment, shipment_id) or with_parts().get(pk=shipment_id)
 
 
-def get_for_update(shipment_id: str) -> Shipment:
+def get_for_update(shipment_id: str, visible: Q = EVERYTHING) -> Shipment:
     """Return a shipment with its parts. Its order is locked until the transaction ends."""
-    order_id = Shipment.objects.values_list("order_id", flat=True).get(pk=shipment_id)
-    order = orders.selectors.get_for_update(order_id)
-    rows = with_parts().select_related(None).select_for_update(no_key=True)
-    shipment: Shipment = rows.get(pk=shipment_id)
-    shipment.order = order
-    return shipment
+    return orders.selectors.find_for_update(_without_order(), shipment_id, visible)
 
 
-def active(order_id: str) -> QuerySet[Shipment]:
-    """Return the shipments of an order that are not cancelled."""
-    return Shipment.objects.filter(order=order_id).exclude(status=Shipment.Status.CANCELLED)
+def of_order_for_update(order: "Order") -> list[Shipment]:
+    """Return the shipments of an order that is locked, with their parts, oldest first."""
+    return orders.selectors.of_order(_without_order(), order)
 
 
-def open_ids(order_id: str) -> list[str]:
-    """Return the ids of an order's shipments that are neither dispatched nor cancelled."""
-    rows = Shipment.objects.filter(status__in=Shipment.OPEN, order=order_id).order_by("id")
-    return list(rows.values_list("pk", flat=True))
-
-
-def is_any_dispatched(order_id: str) -> bool:
+def is_any_dispatched(order: "Order") -> bool:
     """Return whether any shipment of an order was dispatched."""
-    return Shipment.objects.filter(order=order_id, dispatched_at__isnull=False).exists()
+    return any(shipment.dispatched_at for shipment in of_order_for_update(order))
 
 
-def shipped_units(fulfillment_id: str) -> Counter[str]:
+def shipped_units(order: "Order", fulfillment_id: str) -> Counter[str]:
     """Return the quantities of a fulfillment that are in shipments, by id of the order's line.
 
     Lost and returned shipments count, because their units are no longer packed.
     """
-    items = ShipmentItem.objects.filter(shipment__fulfillment=fulfillment_id)
-    items = items.exclude(shipment__status=Shipment.Status.CANCELLED)
     units = Counter[str]()
-    for item, quantity in items.values_list("order_item_id", "quantity"):
-        units[item] += quantity
+    for shipment in of_order_for_update(order):
+        if shipment.fulfillment_id == fulfillment_id and not shipment.is_cancelled:
+            for line in shipment.lines:
+                units[line.order_item_id] += line.quantity
     return units
+
+
+def _without_order() -> QuerySet[Shipment]:
+    return with_parts().select_related(None)
 
 
 def has_label_problem() -> Exists:

@@ -51,7 +51,9 @@ class ShipmentCreate(Body):
         "service": "Ground",
         "items": [{"order_item_id": ITEM_ID, "quantity": 4}],
     }
-    fulfillment_id = OwnId(fulfillment.selectors.with_lines)
+    fulfillment_id = OwnId(
+        fulfillment.selectors.with_lines, get_for_update=fulfillment.selectors.get_for_update
+    )
     carrier = serializers.CharField(max_length=64, required=False, allow_null=True)
     service = serializers.CharField(max_length=64, required=False, allow_null=True)
     shipping_cost = MoneyIn(

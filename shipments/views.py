@@ -3,6 +3,7 @@
 from types import ModuleType
 
 from django.http import Http404, HttpResponse
+from django.utils import timezone
 from rest_framework.decorators import action, renderer_classes, throttle_classes
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -32,7 +33,7 @@ from shipments.exceptions import (
 )
 from shipments.filters import ShipmentFilters
 from shipments.models import Adapter, Shipment
-from shipments.services import creation, labels, lifecycle, webhooks
+from shipments.services import creation, label_purchase, labels, lifecycle, webhooks
 
 WEBHOOKS: dict[str, ModuleType] = {Adapter.EASYPOST: easypost}  # with `verify` and `parse`
 
@@ -43,6 +44,7 @@ class Shipments(AggregateViewSet):
     scope = "shipments"
     queryset = selectors.with_parts()
     serializer_class = serializers.Shipment
+    get_for_update = staticmethod(selectors.get_for_update)
     filterset_class = ShipmentFilters
     lines = ("items",)
     summaries = selectors.without_items()
@@ -89,17 +91,23 @@ class Shipments(AggregateViewSet):
     )
     def label(self, request: Request, pk: str) -> Response:
         """Buy the label from the carrier. With the adapter `manual`, record the given label."""
-        shipment = self.get_object()
-        with notify.hold() as held:
-            response = self.once(lambda: self._request_label(shipment.id))
-            held.drop(tasks.call_carrier, shipment.id, shipment.organization_id)
-        labels.buy_label(shipment_id=shipment.id)
-        response.data = self.get_serializer(selectors.get(shipment.id)).data
-        return response
+        leases = list[label_purchase.Lease]()
 
-    def _request_label(self, shipment_id: str) -> Response:
-        """Return the id only: a repeated request gets the shipment's state at that time."""
-        return Response({"id": labels.label_shipment(shipment_id=shipment_id, **self.body()).pk})
+        def work() -> Response:
+            """Return the id only: a repeated request gets the shipment's state at that time."""
+            labels.label_shipment(shipment_id=self.get_object().id, **self.body())
+            leases.append(label_purchase.lease(shipment_id=pk, now=timezone.now()))
+            return Response({"id": pk})
+
+        with notify.hold() as held:
+            response = self.once(work)
+            held.drop(tasks.call_carrier, pk, self.caller.organization_id)
+        if not leases:
+            leases.append(label_purchase.lease(shipment_id=pk, now=timezone.now()))
+        _, shipment = label_purchase.make_calls(leases[0])
+        labels.expect_bought(shipment)
+        response.data = self.get_serializer(shipment).data
+        return response
 
     @label.mapping.get
     @endpoint(response=Pdf, operation_id="get_shipment_label", errors=[NoLabel])

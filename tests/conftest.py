@@ -26,12 +26,14 @@ from config.api.operations import operation_of
 from config.api.revocation import Revocations
 from config.api.views import ContextViewSet
 from config.celery import app
-from config.core import numbering
+from config.core import numbering, unit_of_work
 from config.core.exceptions import DomainError
 from events import reactions
 from events.delivery import broker as broker_
 from events.delivery import notify
 from events.models import Reaction
+from events.viewsets import AggregateViewSet
+from tests import held
 from tests.mailbox import Mailbox
 from tests.reacting import InjectedError
 
@@ -107,6 +109,13 @@ def numbers_roll_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take numbers in the transaction of the test, so that each test begins with the first."""
     for services in ("orders.services.lifecycle", "returns.services"):
         monkeypatch.setattr(f"{services}.take_number", numbering.next_number)
+
+
+@pytest.fixture(autouse=True)
+def held_rows_are_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare what every unit of work holds, and what it shows, with the database."""
+    monkeypatch.setattr(unit_of_work, "transaction", held.CheckedTransactions())
+    monkeypatch.setattr(AggregateViewSet, "shown", held.shown_as_stored)
 
 
 @pytest.fixture(autouse=True)

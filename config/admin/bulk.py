@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db import OperationalError, transaction
+from django.db import OperationalError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext
@@ -14,6 +14,7 @@ from config.admin.labels import label
 from config.admin.organizations import Organizations
 from config.core import request_context
 from config.core.exceptions import DomainError
+from config.core.unit_of_work import unit_of_work
 
 if TYPE_CHECKING:
     from config.admin.pages import ReadOnlyAdmin
@@ -68,7 +69,7 @@ def _refusal(command: Command, request: HttpRequest, row: Any) -> str | None:
         )
     request_context.set_actor(request.user.get_username(), organization_id=row.organization_id)
     try:
-        with transaction.atomic():
+        with unit_of_work():
             command.run(row, form.cleaned_data)
     except DomainError as error:
         return str(error)

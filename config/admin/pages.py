@@ -11,7 +11,6 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import Field, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -32,6 +31,7 @@ from config.api import idempotency
 from config.api.models import IdempotencyRecord
 from config.core import request_context
 from config.core.exceptions import DomainError
+from config.core.unit_of_work import unit_of_work
 
 Tab = tuple[str | Promise, dict[str, Any]]  # a fieldset
 
@@ -241,7 +241,7 @@ class ReadOnlyAdmin(ReadOnly, OrganizationAdmin):
         if form.is_valid():
             request_context.set_actor(request.user.get_username(), organization_id=organization)
             try:
-                with transaction.atomic():
+                with unit_of_work():
                     made = None
                     if self._is_first(request, organization or ""):
                         made = command.run(row, form.cleaned_data)

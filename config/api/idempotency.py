@@ -7,13 +7,12 @@ concurrent request with the same key waits for the record in the unique index.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, transaction
 from django.utils import timezone
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.renderers import JSONRenderer
@@ -25,9 +24,23 @@ from config.api.authentication import caller_of
 from config.api.models import IdempotencyRecord
 from config.core.exceptions import Conflict, DomainError
 from config.core.locks import LOCK_NOT_AVAILABLE
+from config.core.unit_of_work import unit_of_work
 
 HEADER = "Idempotency-Key"
-WAIT = "5s"  # for the first request with the same key
+# One statement inserts the record, or waits for an earlier one and returns that. A record that is
+# older than `retention` begins anew; the task that deletes it may not have come by.
+_COLUMNS = [field.attname for field in IdempotencyRecord._meta.concrete_fields]
+_RENEWED = [name for name in _COLUMNS if name in ("fingerprint", "status", "created_at")]
+_CLAIM = (
+    f"INSERT INTO api_idempotencyrecord AS old ({', '.join(_COLUMNS)})"
+    f" VALUES ({', '.join(['%s'] * len(_COLUMNS))})"
+    " ON CONFLICT (organization_id, subject, method, path, key) DO UPDATE SET "
+    + ", ".join(
+        f"{name} = CASE WHEN old.created_at < %s THEN excluded.{name} ELSE old.{name} END"
+        for name in _RENEWED
+    )
+    + f" RETURNING {', '.join(_COLUMNS)}"
+)
 KEY = re.compile(r"^[!-~]{1,255}$")
 
 
@@ -70,23 +83,23 @@ def key_of(request: Request) -> str | None:
 def run(handler: Callable[..., Response], request: Request, *args: Any, **kwargs: Any) -> Response:
     """Return the response of `handler`, or the stored response of an earlier request.
 
-    Only successful responses are stored. A repeated request that failed is executed again.
+    Everything is one unit of work. Only successful responses are stored: a repeated request that
+    failed is executed again.
     """
-    key = key_of(request)
-    if key is None:
-        return handler(request, *args, **kwargs)
-    with transaction.atomic():
-        claim = _claim(request, key)
-        if claim.status is not None:
+    key = key_of(request) if request.method == "POST" else None
+    with unit_of_work():
+        claim = _claim(request, key) if key else None
+        if claim and claim.status is not None:
             return _replay(claim, _fingerprint(request))
         response = handler(request, *args, **kwargs)
-        if is_success(response.status_code):
-            claim.status = response.status_code
-            claim.body = JSONRenderer().render(response.data).decode()
-            claim.stream = _stream(response.data)
-            claim.save(update_fields=["status", "body", "stream"])
-        else:
+        if not is_success(response.status_code):
             transaction.set_rollback(True)
+        elif claim:
+            IdempotencyRecord.objects.filter(pk=claim.pk).update(
+                status=response.status_code,
+                body=JSONRenderer().render(response.data).decode(),
+                stream=_stream(response.data),
+            )
         return response
 
 
@@ -97,45 +110,36 @@ def _stream(data: Any) -> str:
 
 
 def _claim(request: Request, key: str) -> IdempotencyRecord:
-    """Return a new record, or the record of an earlier request with the key."""
-    caller = caller_of(request)
-    identity = {
-        "organization_id": caller.organization_id,
-        "subject": caller.identity,
-        "method": request.method,
-        "path": request.path,
-        "key": key,
-    }
-    records = IdempotencyRecord.objects.filter(**identity)
-    with _impatient():
-        records.filter(created_at__lt=timezone.now() - retention()).delete()
-        while True:
-            claim = IdempotencyRecord(**identity, fingerprint=_fingerprint(request))
-            IdempotencyRecord.objects.bulk_create([claim], ignore_conflicts=True)
-            # The task that deletes old records may have deleted the existing one.
-            if record := records.first():
-                return record
+    """Return the record of the request; one that is repeated has the status of its response.
 
-
-@contextmanager
-def _impatient() -> Iterator[None]:
-    """Limit the time that the claim waits for a lock, not that of the work itself."""
-    if connection.vendor != "postgresql":
-        yield
-        return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('lock_timeout')")
-        (before,) = cursor.fetchone()
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [WAIT])
-        try:
-            yield
-        except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", None) == LOCK_NOT_AVAILABLE:
-                raise InProgress(
-                    "The first request with this Idempotency-Key is still in progress."
-                ) from error
-            raise
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [before])
+    It waits while an earlier request with the key is in progress, as long as for any lock.
+    """
+    caller, now = caller_of(request), timezone.now()
+    record = IdempotencyRecord(
+        organization_id=caller.organization_id,
+        subject=caller.identity,
+        method="POST",
+        path=request.path,
+        key=key,
+        fingerprint=_fingerprint(request),
+        created_at=now,
+    )
+    fields = record._meta.concrete_fields
+    values = [
+        field.get_db_prep_save(getattr(record, field.attname), connection) for field in fields
+    ]
+    expired = connection.ops.adapt_datetimefield_value(now - retention())
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_CLAIM, [*values, *[expired] * len(_RENEWED)])
+            row = cursor.fetchone()
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+            raise InProgress(
+                "The first request with this Idempotency-Key is still in progress."
+            ) from error
+        raise
+    return IdempotencyRecord.from_db(DEFAULT_DB_ALIAS, [field.attname for field in fields], row)
 
 
 def _fingerprint(request: Request) -> str:

@@ -9,13 +9,15 @@ from inspect import cleandoc
 from itertools import islice
 from typing import Any, ClassVar
 
-from django.db.models import QuerySet, TextChoices
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Model, Q, QuerySet, TextChoices
 from drf_spectacular.drainage import set_override
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty, get_attribute
 
 from config.core import money
+from config.core.unit_of_work import is_begun
 
 MAX_UNKNOWN = 20  # fields that an error names; a body may have a hundred thousand
 
@@ -113,21 +115,39 @@ class ExternalId(serializers.CharField):
 
 
 class OwnId(ExternalId):
-    """The id of one of the caller's own rows, on which the request builds."""
+    """The id of one of the caller's own rows, on which the request builds.
+
+    With `get_for_update`, the command works on this row: in a unit of work it is locked here.
+    """
 
     default_error_messages = {"unknown": "There is no {what} {id}."}
 
-    def __init__(self, rows: Callable[[], QuerySet[Any]], **kwargs: Any) -> None:
-        self.rows = rows
+    def __init__(
+        self,
+        rows: Callable[[], QuerySet[Any]],
+        *,
+        get_for_update: Callable[[str, Q], Model] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.rows, self.get_for_update = rows, get_for_update
         super().__init__(**kwargs)
 
     def run_validation(self, data: Any = empty) -> Any:
         """Look it up last: not every text may be part of a query."""
         value = super().run_validation(data)
-        rows = self.rows()
-        if value and not self.context["view"].visible(rows).filter(pk=value).exists():
+        rows, view = self.rows(), self.context["view"]
+        if value and not self._find(rows, value, view):
             self.fail("unknown", what=rows.model._meta.verbose_name, id=value)
         return value
+
+    def _find(self, rows: QuerySet[Any], value: str, view: Any) -> bool:
+        if self.get_for_update is None or not is_begun():
+            return bool(view.visible(rows).filter(pk=value).exists())
+        try:
+            self.get_for_update(value, view.visible_of(rows.model))
+        except ObjectDoesNotExist:
+            return False
+        return True
 
 
 class Quantity(serializers.IntegerField):

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from functools import partial, wraps
 from typing import Any, ClassVar, TypeVar, cast
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django_filters.rest_framework import DjangoFilterBackend, MultipleChoiceFilter
@@ -64,15 +64,15 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         else:
             self._take_body(request)
             self._take_actor(request)
-        handler = getattr(self, "post", None)
-        if request.method == "POST" and handler:
-            if self.action in self.idempotency_key_required and idempotency.key_of(request) is None:
-                raise idempotency.KeyRequired
-            if self.action in self.calls_outside:
-                outbound = bulkheads.outbound_call_of(self.caller.organization_id)
-                self._slots.enter_context(outbound)
-                return
-            self.post = partial(idempotency.run, handler)
+        if request.method in SAFE_METHODS:
+            return
+        if self.action in self.idempotency_key_required and idempotency.key_of(request) is None:
+            raise idempotency.KeyRequired
+        if self.action in self.calls_outside:
+            self._slots.enter_context(bulkheads.outbound_call_of(self.caller.organization_id))
+            return
+        method = str(request.method).lower()
+        setattr(self, method, partial(idempotency.run, getattr(self, method)))
 
     def required_scope(self, method: str | None) -> str:
         """Return the scope of the current action: `orders:read` or `orders:cancel`."""
@@ -109,9 +109,12 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
         return dict(parsed.validated_data)
 
     def answer(self, row: Model) -> Response:
-        """Return the response for a row, which is read again from the database."""
-        now = self.get_queryset().get(pk=row.pk)
-        return Response(self.get_serializer(now).data, status=operation_of(self).statuses[0])
+        """Return the response for a row, with what the consequences of the request made of it."""
+        return Response(self.shown(row), status=operation_of(self).statuses[0])
+
+    def shown(self, row: Model) -> Any:
+        """Return the content of the response for a row."""
+        return self.get_serializer(self.get_queryset().get(pk=row.pk)).data
 
     def once(self, work: Callable[[], Response]) -> Response:
         """Return the response of `work`, or the stored response of an earlier request."""
@@ -119,11 +122,15 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
 
     def visible(self, rows: QuerySet[M]) -> QuerySet[M]:
         """Return the rows of the caller's organization, and of its customer if it is bound."""
-        rows = rows.filter(organization_id=self.caller.organization_id)
-        if not self.caller.is_bound:
-            return rows
-        path = getattr(rows.model, "owner_path", None)
-        return rows.none() if path is None else rows.filter(self.caller.owns(path))
+        return rows.filter(self.visible_of(rows.model))
+
+    def visible_of(self, model: type[Model]) -> Q:
+        """Return the condition for the rows that the caller may see."""
+        rows = Q(organization_id=self.caller.organization_id)
+        if self.caller.is_bound:
+            path = getattr(model, "owner_path", None)
+            rows &= Q(pk__in=[]) if path is None else self.caller.owns(path)
+        return rows
 
     def get_queryset(self) -> QuerySet[Any]:
         return self.visible(super().get_queryset())

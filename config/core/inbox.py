@@ -13,12 +13,13 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 from django.conf import settings
-from django.db import models, transaction
+from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from config.core.exceptions import BadMessage
 from config.core.retry import back_off
+from config.core.unit_of_work import unit_of_work
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ def parsing(sender: str) -> Iterator[None]:
         raise BadMessage(f"This is not an event of {sender}: {error!r:.200}.") from error
 
 
-@transaction.atomic
+@unit_of_work()
 def receive(model: type[InboundWebhook], apply: Apply[E], *, source: str, event: E) -> None:
     """Store a verified webhook and apply it, unless it was received before. Raises BadMessage."""
     payload = _payload(event)
@@ -143,7 +144,7 @@ def process_pending(
     ids = list(due[:BATCH_SIZE])
     for webhook_id in ids:
         try:
-            with transaction.atomic():
+            with unit_of_work():
                 free = webhooks.select_for_update(skip_locked=True)
                 if webhook := free.filter(pk=webhook_id, due_at__lte=now).first():
                     event = msgspec.json.decode(webhook.payload, type=event_type)

@@ -7,12 +7,13 @@ from functools import cache
 from typing import Any, TypeVar
 
 from celery import current_task
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from config.core.locks import is_timeout
+from config.core.unit_of_work import hold, unit_of_work
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def for_each(due: QuerySet[Any], act: Callable[[Any], None]) -> int:
     return done
 
 
-@transaction.atomic
+@unit_of_work()
 def _do(due: QuerySet[Any], row_id: str, act: Callable[[Any], None]) -> bool:
     free = due.model.objects.select_for_update(no_key=True, skip_locked=True)
     if not free.filter(pk=row_id).values_list("pk").first():
@@ -86,6 +87,6 @@ def _do(due: QuerySet[Any], row_id: str, act: Callable[[Any], None]) -> bool:
     aggregate = due.filter(pk=row_id).first()
     if aggregate is None:
         return False
-    act(aggregate)
+    act(hold(aggregate))
     aggregate.save()
     return True

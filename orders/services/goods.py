@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Unpack
 
-from django.db import transaction
 from django.utils import timezone
 
 import fulfillment.selectors
 import payments.selectors
 from config.core import request_context
+from config.core.unit_of_work import unit_of_work
 from events import reactions
 from events.schema import is_published
 from orders import selectors
@@ -22,7 +22,7 @@ from orders.models.parts import DeliveryProof, Dispatch, ShipmentData
 from orders.quantities import Stock, Units, UnitsInWarehouse, WarehouseUnits, count
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def start_processing(*, order_id: str, warehouse_id: str | None, at: datetime) -> Order:
     """Record that the first warehouse started to pick; later warehouses change nothing."""
     order = selectors.get_for_update(order_id)
@@ -33,7 +33,7 @@ def start_processing(*, order_id: str, warehouse_id: str | None, at: datetime) -
     return order
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def ship_units(*, order_id: str, **shipment: Unpack[ShipmentData]) -> Order:
     """Count the units of a shipment as shipped, once per shipment.
 
@@ -46,7 +46,7 @@ def ship_units(*, order_id: str, **shipment: Unpack[ShipmentData]) -> Order:
     return order
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def deliver_units(*, order_id: str, shipment_id: str, **proof: Unpack[DeliveryProof]) -> Order:
     """Count the units of a shipment as delivered, once per shipment. Raises UnknownShipment.
 
@@ -63,7 +63,7 @@ def deliver_units(*, order_id: str, shipment_id: str, **proof: Unpack[DeliveryPr
     return order
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def reopen_units(
     *, order_id: str, shipment_id: str, units: Units, warehouse_id: str | None
 ) -> Order:
@@ -80,7 +80,7 @@ def reopen_units(
     return recover_arrived_units(order_id=order_id, reopened=(warehouse_id, units))
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def recover_arrived_units(
     *, order_id: str, reopened: tuple[str | None, Units] | None = None
 ) -> Order:
@@ -99,7 +99,7 @@ def recover_arrived_units(
     return order
 
 
-@transaction.atomic
+@unit_of_work()
 def write_off_units(*, order_id: str, units: Units, reason: str) -> Order:
     """Write off units that will never ship, of each line the back-ordered ones first.
 
@@ -121,7 +121,7 @@ def write_off_backordered_units(order: Order, reason: CancellationReason) -> Non
         _write_off(order, _backordered_parts(units), reason)
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def write_off_unplanned_units(
     *,
     order_id: str,
@@ -141,7 +141,7 @@ def write_off_unplanned_units(
         _write_off(order, parts, reason)
 
 
-@transaction.atomic
+@unit_of_work()
 def release_written_off_units(*, order_id: str) -> Order:
     """Record that an operator released the stock of all written-off units in Inventory."""
     order = selectors.get_for_update(order_id)
@@ -151,7 +151,7 @@ def release_written_off_units(*, order_id: str) -> Order:
     return order
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def record_returned_units(*, order_id: str, units: Units) -> Order:
     """Count units that the customer returned.
 
@@ -164,14 +164,12 @@ def record_returned_units(*, order_id: str, units: Units) -> Order:
 
 
 def _write_off(order: Order, units: WarehouseUnits, reason: str) -> None:
-    order.quantities.expect_unpicked(
-        count(units), fulfillment.selectors.picked_quantities(order.id)
-    )
+    order.quantities.expect_unpicked(count(units), fulfillment.selectors.picked_quantities(order))
     order.write_off(
         units=units,
         reason=reason,
         at=request_context.now(),
-        is_paid=payments.selectors.has_money(order.id),
+        is_paid=payments.selectors.has_money(order),
         held=_held_without(order, units),
     )
     order.save()
@@ -183,7 +181,7 @@ def _recover(
     reopened: tuple[str | None, Units] | None = None,
 ) -> None:
     """Count units of lost shipments as shipped again, except those that were picked again."""
-    picked = fulfillment.selectors.picked_quantities(order.id)
+    picked = fulfillment.selectors.picked_quantities(order)
     places = []
     if reopened:  # fulfillments do not plan them yet, unless the reaction is late
         warehouse_id, units = reopened

@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypedDict, Unpack
 
-from django.db import transaction
 from django.utils import timezone
 
 import payments.selectors
@@ -14,6 +13,7 @@ import shipments.selectors
 from config.core import request_context
 from config.core.numbering import take_number
 from config.core.timers import BATCH_SIZE, for_each
+from config.core.unit_of_work import unit_of_work
 from events.operations import people
 from orders import selectors
 from orders.exceptions import AlreadyShipped, MismatchUnresolved
@@ -49,7 +49,7 @@ class OrderTerms(TypedDict, total=False):
     payment_method: str | None
 
 
-@transaction.atomic
+@unit_of_work()
 def open_order(
     *,
     organization_id: str,
@@ -103,7 +103,7 @@ def open_order(
     return order
 
 
-@transaction.atomic
+@unit_of_work()
 def place_order(*, order_id: str, payment_method: str | None = None) -> Order:
     """Place an order; one that costs nothing needs no payment to be confirmed.
 
@@ -120,7 +120,7 @@ def place_order(*, order_id: str, payment_method: str | None = None) -> Order:
     return order
 
 
-@transaction.atomic
+@unit_of_work()
 def extend_reservation(*, order_id: str, until: datetime) -> None:
     """Wait for the payment of a placed order until then, if it is later than now."""
     order = selectors.get_for_update(order_id)
@@ -130,7 +130,7 @@ def extend_reservation(*, order_id: str, until: datetime) -> None:
         order.save()
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def confirm_order(*, order_id: str, payment_id: str | None) -> Order:
     """Confirm an order whose amount due is captured; `payment_id` completed it.
 
@@ -142,7 +142,7 @@ def confirm_order(*, order_id: str, payment_id: str | None) -> Order:
         return order  # only its reservation, or an operator who releases it, confirms it
     if order.confirmed_at and order.payment_id == payment_id and not order.is_cancelled():
         return order
-    _confirm(order, payment_id, payments.selectors.received(order.id), request_context.now())
+    _confirm(order, payment_id, payments.selectors.received(order), request_context.now())
     order.save()
     return order
 
@@ -154,15 +154,15 @@ def confirm_paid_order(order: Order) -> None:
     """
     if order.is_unanswered():
         order.release()
-        if payment_id := payments.selectors.mismatched(order.id):
+        if payment_id := payments.selectors.mismatched(order):
             note = f"{payment_id} captured another amount than was charged."
             with request_context.use(actor=request_context.SYSTEM):
                 order.hold(reason=Order.HoldReason.PAYMENT, note=note, at=request_context.now())
-    captured = payments.selectors.received(order.id)
+    captured = payments.selectors.received(order)
     order.confirm(payment_id=order.payment_id, captured=captured, at=timezone.now())
 
 
-@transaction.atomic
+@unit_of_work()
 def cancel_order(*, order_id: str, reason: str, note: str = "") -> Order:
     """Cancel an order before anything is shipped. Raises AlreadyShipped, InvalidTransition."""
     order = selectors.get_for_update(order_id)
@@ -173,7 +173,7 @@ def cancel_order(*, order_id: str, reason: str, note: str = "") -> Order:
     return order
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def cancel_unpayable_order(*, order_id: str) -> Order:
     """Cancel an order after its payment's last attempt failed, unless another may succeed."""
     order = selectors.get_for_update(order_id)
@@ -183,7 +183,7 @@ def cancel_unpayable_order(*, order_id: str) -> Order:
     return order
 
 
-@transaction.atomic
+@unit_of_work()
 def hold_order(*, order_id: str, reason: str, note: str = "") -> Order:
     """Put an order on hold, so that none of its units is sent. Raises InvalidTransition."""
     order = selectors.get_for_update(order_id)
@@ -194,7 +194,7 @@ def hold_order(*, order_id: str, reason: str, note: str = "") -> Order:
     return order
 
 
-@transaction.atomic
+@unit_of_work()
 def release_order(*, order_id: str) -> Order:
     """Release an order from hold.
 
@@ -203,7 +203,7 @@ def release_order(*, order_id: str) -> Order:
     """
     order = selectors.get_for_update(order_id)
     if order.is_held():
-        if payment_id := payments.selectors.mismatched(order_id):
+        if payment_id := payments.selectors.mismatched(order):
             raise MismatchUnresolved(
                 f"{payment_id} captured another amount than was charged. Apply the payment or "
                 f"refund it; then {order_id} can be released."
@@ -216,13 +216,13 @@ def release_order(*, order_id: str) -> Order:
     return order
 
 
-@transaction.atomic
+@unit_of_work()
 def release_after_mismatch(*, order_id: str) -> None:
     """Release an order from its hold for a mismatched payment, unless another one is unresolved."""
     order = selectors.get_for_update(order_id)
     by_mismatch = (Order.HoldReason.PAYMENT, request_context.SYSTEM)
     is_held = (order.hold_reason, order.held_by) == by_mismatch
-    if is_held and not order.is_cancelled() and not payments.selectors.mismatched(order_id):
+    if is_held and not order.is_cancelled() and not payments.selectors.mismatched(order):
         order.release()
         order.save()
 
@@ -263,7 +263,7 @@ def erase_old_orders(*, now: datetime) -> int:
 
 def expect_not_shipped(order: Order) -> None:
     """Refuse while a dispatched shipment waits for the reaction that records it in the order."""
-    if order.has_shipped_nothing() and shipments.selectors.is_any_dispatched(order.id):
+    if order.has_shipped_nothing() and shipments.selectors.is_any_dispatched(order):
         raise AlreadyShipped(
             f"A shipment of {order.id} has left: write off the units that have not."
         )
@@ -291,6 +291,6 @@ def _cancel(order: Order, reason: str, note: str, at: datetime) -> None:
         reason=reason,
         note=note,
         at=at,
-        is_paid=payments.selectors.has_money(order.id),
+        is_paid=payments.selectors.has_money(order),
         held=selectors.held_by_inventory(order),
     )

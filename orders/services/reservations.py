@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from django.db import transaction
 from django.utils import timezone
 
 import fulfillment.selectors
 import payments.selectors
+from config.core.unit_of_work import unit_of_work
 from orders import selectors
 from orders.exceptions import FulfillmentHasStarted, OtherReservation, PartialReservation
 from orders.models import Order, Policy
@@ -33,7 +33,7 @@ def record_reservation(
     return reserve_stock(order_id=order_id, reservation_id=reservation_id, allocations=allocations)
 
 
-@transaction.atomic
+@unit_of_work()
 def reserve_stock(
     *, order_id: str, reservation_id: str, allocations: Sequence[AllocationRequest]
 ) -> Order:
@@ -60,7 +60,7 @@ def reserve_stock(
         order.reserve_backordered(reservation_id=reservation_id, allocations=reserved)
         order.save()
         return order
-    if fulfillment.selectors.has_started(order_id):
+    if fulfillment.selectors.has_started(order):
         raise FulfillmentHasStarted(
             f"A warehouse is picking {order_id}: its allocation cannot change any more."
         )
@@ -74,7 +74,7 @@ def reserve_stock(
     return order
 
 
-@transaction.atomic
+@unit_of_work()
 def reject_reservation(*, order_id: str, reservation_id: str = "", note: str = "") -> Order:
     """Cancel an order that Inventory cannot supply, with reason `out_of_stock`.
 
@@ -98,7 +98,7 @@ def reject_reservation(*, order_id: str, reservation_id: str = "", note: str = "
     order.reject(
         note=note,
         at=timezone.now(),
-        is_paid=payments.selectors.has_money(order.id),
+        is_paid=payments.selectors.has_money(order),
         held=selectors.held_by_inventory(order),
     )
     order.save()

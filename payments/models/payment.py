@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
@@ -98,12 +98,6 @@ class Payment(outbound.OutboundCall, Aggregate):
     def __str__(self) -> str:
         return str(self.pk)
 
-    def save(self, **kwargs: Any) -> None:
-        """Save; without an event, leave `updated_at` as it is, which clients filter by."""
-        if not self.has_pending_events:
-            kwargs.setdefault("update_fields", self.UPDATE_FIELDS)
-        super().save(**kwargs)
-
     @classmethod
     def unfinished(cls) -> Q:
         """Return which payments are not at their end; one with a pending refund is not."""
@@ -164,6 +158,17 @@ class Payment(outbound.OutboundCall, Aggregate):
     def refundable(self) -> Decimal:
         """The captured amount without what is refunded or being refunded."""
         return Decimal(self.captured - self.refunded - self.refunding)
+
+    @property
+    def is_outcome_open(self) -> bool:
+        """Whether it may be capturing money; `selectors.OUTCOME_OPEN` is the same condition."""
+        return self.blocks_expiry and self.paid_at is None
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether a mismatched capture is to be decided about, as in `selectors.MISMATCHED`."""
+        is_mismatched = self.status == self.Status.SUCCEEDED and not self.applies_to_order
+        return bool(is_mismatched and self.blocks_expiry and self.refundable > 0)
 
     def has_declined(self, charge_id: str | None) -> bool:
         """Whether the decline of this charge is recorded already."""

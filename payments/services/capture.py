@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
 import orders.selectors
 from config.core import request_context
+from config.core.unit_of_work import unit_of_work
 from payments import selectors
 from payments.exceptions import (
     OrderNotPayable,
@@ -21,10 +22,13 @@ from payments.models import Payment
 from payments.models.payment import MAX_ATTEMPTS
 from payments.services.gateway_results import is_still_due
 
+if TYPE_CHECKING:
+    from orders.models import Order
+
 Method = Payment.Method
 
 
-@transaction.atomic
+@unit_of_work()
 def start_payment(*, order_id: str, method: str, token: str | None = None) -> Payment:
     """Charge the amount that is due; return the payment that is doing so already, if there is one.
 
@@ -43,7 +47,7 @@ def start_payment(*, order_id: str, method: str, token: str | None = None) -> Pa
         is_same = payment.method == method and token in (None, payment.latest_attempt.token)
         if is_same and payment.status in Payment.OPEN:
             return payment
-    due = order.total - selectors.received(order.id)
+    due = order.total - selectors.received(order)
     if due <= 0:
         raise OrderNotPayable(f"{order.id} is paid, and about to be confirmed.")
     declines = sum(payment.declines for payment in payments)
@@ -52,7 +56,7 @@ def start_payment(*, order_id: str, method: str, token: str | None = None) -> Pa
             f"{order.id} is not charged again: {declines} attempts were declined."
         )
     account = _gateway_account(order.organization_id, method, token)
-    _expect_no_capture_under_way(order.id)
+    _expect_no_capture_under_way(order)
     abandon_all(earlier, reason="another_payment", at=now)
     payment = Payment.open(
         order=order,
@@ -67,7 +71,7 @@ def start_payment(*, order_id: str, method: str, token: str | None = None) -> Pa
     return payment
 
 
-@transaction.atomic
+@unit_of_work()
 def retry_payment(*, payment_id: str, token: str | None = None) -> Payment:
     """Make another attempt after a decline, with `token` if there is one.
 
@@ -79,13 +83,13 @@ def retry_payment(*, payment_id: str, token: str | None = None) -> Payment:
     _gateway_account(payment.organization_id, payment.method, token)
     if not is_still_due(payment.order):
         raise OrderNotPayable(f"Nothing is due for {payment.order_id}.")
-    _expect_no_capture_under_way(payment.order_id)
+    _expect_no_capture_under_way(payment.order)
     payment.retry(token=token, at=timezone.now())
     payment.save()
     return payment
 
 
-@transaction.atomic
+@unit_of_work()
 def abandon_payment(*, payment_id: str) -> Payment:
     """Stop waiting for a payment. If money is captured all the same, it is applied or refunded.
 
@@ -98,14 +102,14 @@ def abandon_payment(*, payment_id: str) -> Payment:
     return payment
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def abandon_unneeded_payments(*, order_id: str) -> None:
     """The order is paid: stop waiting for its other payments."""
     payments = selectors.of_order_for_update(orders.selectors.get_for_update(order_id))
     abandon_all(payments, reason="order_paid", at=request_context.now())
 
 
-@transaction.atomic
+@unit_of_work()
 def capture_payment(*, payment_id: str, card_last4: str | None = None) -> Payment:
     """Record money that an operator has received.
 
@@ -121,7 +125,7 @@ def capture_payment(*, payment_id: str, card_last4: str | None = None) -> Paymen
     return payment
 
 
-@transaction.atomic
+@unit_of_work()
 def apply_payment(*, payment_id: str) -> Payment:
     """Count a mismatched capture towards its order's total; this releases the order.
 
@@ -133,7 +137,7 @@ def apply_payment(*, payment_id: str) -> Payment:
         return payment
     order = payment.order
     payment.apply(is_still_due=is_still_due(order))
-    if selectors.received(order.id) + payment.captured < order.total:
+    if selectors.received(order) + payment.captured < order.total:
         days = timedelta(days=selectors.manual_payment_days(order.organization_id))
         payment.await_transfer(until=timezone.now().replace(microsecond=0) + days)
     payment.save()
@@ -148,10 +152,10 @@ def abandon_all(payments: Iterable[Payment], *, reason: str, at: datetime) -> No
             payment.save()
 
 
-def _expect_no_capture_under_way(order_id: str) -> None:
-    if selectors.may_be_capturing(order_id):
+def _expect_no_capture_under_way(order: "Order") -> None:
+    if selectors.may_be_capturing(order):
         raise PaymentInProgress(
-            f"A payment of {order_id} may be capturing money: wait for its outcome."
+            f"A payment of {order.id} may be capturing money: wait for its outcome."
         )
 
 

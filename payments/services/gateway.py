@@ -1,13 +1,13 @@
 """Calls payment gateways: see `config.core.outbound`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.utils import timezone
 
 from config.core import outbound
+from config.core.unit_of_work import unit_of_work
 from payments import selectors
 from payments.gateways import (
     Gateway,
@@ -40,22 +40,37 @@ class Call:
     source: Source = "retrieve"
 
 
+@dataclass(frozen=True)
+class Lease:
+    """The calls about a payment that only their caller makes, until then."""
+
+    payment: Payment
+    until: datetime
+    calls: Sequence[Call]
+
+
 def call_gateway(*, payment_id: str, now: datetime | None = None) -> outbound.Outcome:
     """Make the calls that are due about a payment, and record their results.
 
     Nothing is done while another caller has leased the payment.
     """
-    lease, calls = _lease(payment_id, now or timezone.now())
-    if not calls:
-        return "skipped"
-    error = ""
-    for call in calls:
+    outcome, _ = make_calls(lease(payment_id=payment_id, now=now or timezone.now()))
+    return outcome
+
+
+def make_calls(lease: Lease) -> tuple[outbound.Outcome, Payment]:
+    """Make the calls, outside any transaction; return the payment with their results."""
+    payment, error = lease.payment, ""
+    for call in lease.calls:
         try:
             result = call.make()
         except GatewayTimeout as timeout:
             result, error = None, str(timeout)
-        _record(payment_id, call, result, lease, error if call is calls[-1] else None)
-    return "no_response" if error else "done"
+        is_last = call is lease.calls[-1]
+        payment = _record(payment.id, call, result, lease.until, error if is_last else None)
+    if not lease.calls:
+        return "skipped", payment
+    return "no_response" if error else "done", payment
 
 
 def call_due_gateways(*, now: datetime) -> int:
@@ -69,7 +84,7 @@ def call_due_gateways(*, now: datetime) -> int:
     )
 
 
-@transaction.atomic
+@unit_of_work()
 def call_gateway_now(*, payment_id: str) -> Payment:
     """Call the gateway now instead of at the next retry."""
     payment = selectors.get_for_update(payment_id)
@@ -79,23 +94,22 @@ def call_gateway_now(*, payment_id: str) -> Payment:
     return payment
 
 
-@transaction.atomic
-def _lease(payment_id: str, now: datetime) -> tuple[datetime, list[Call]]:
-    """Lease the payment and return the calls that are due; none if another caller has it."""
+@unit_of_work()
+def lease(*, payment_id: str, now: datetime) -> Lease:
+    """Lease the payment for the calls that are due; there are none if another caller has it."""
     payment, now = selectors.get_for_update(payment_id), max(now, timezone.now())
     if not payment.is_callable(now):
-        return now, []
+        return Lease(payment, now, [])
     gateway = GATEWAYS[payment.method]
     calls = [_payment_call(gateway, payment, now)] if payment.is_open_at_gateway else []
     refunds = payment.pending_gateway_refunds()
     calls += [_refund_call(gateway, payment, refund, now) for refund in refunds]
     if calls:
-        lease = payment.lease(now, LEASE * len(calls))
+        now = payment.lease(now, LEASE * len(calls))
     else:
-        lease = now
         payment.finish_call()
     payment.save()
-    return lease, calls
+    return Lease(payment, now, calls)
 
 
 def _payment_call(gateway: Gateway, payment: Payment, now: datetime) -> Call:
@@ -139,14 +153,14 @@ def _refund_call(gateway: Gateway, payment: Payment, refund: Refund, now: dateti
     return Call(lambda: gateway.refund(request), refund.id)
 
 
-@transaction.atomic
+@unit_of_work()
 def _record(
     payment_id: str,
     call: Call,
     result: PaymentResult | RefundResult | None,
-    lease: datetime,
+    leased_until: datetime,
     error: str | None,
-) -> None:
+) -> Payment:
     """Apply the result, if there is one; `error` comes with the last call of the lease."""
     payment, now = selectors.get_for_update(payment_id), timezone.now()
     if isinstance(result, RefundResult):
@@ -155,9 +169,11 @@ def _record(
         apply_refund_result(payment, refund, result, now=now)
     elif result:
         # A webhook or a command during the call may know more than this result.
-        is_latest = payment.latest_attempt.id == call.part_id and payment.leased_until == lease
+        is_leased = payment.leased_until == leased_until
+        is_latest = is_leased and payment.latest_attempt.id == call.part_id
         source = call.source if is_latest else None
         apply_payment_result(payment, result, now=now, source=source)
-    if error is not None and payment.release(lease):
+    if error is not None and payment.release(leased_until):
         payment.schedule_next_call(now, error)
     payment.save()
+    return payment

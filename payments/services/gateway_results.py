@@ -17,7 +17,7 @@ Source = Literal["attempt", "retrieve"]
 
 def is_still_due(order: "Order") -> bool:
     """Whether captured money pays the order: it is placed, and not paid in full."""
-    return order.status == order.Status.PLACED and selectors.received(order.id) < order.total
+    return order.status == order.Status.PLACED and selectors.received(order) < order.total
 
 
 def apply_payment_result(

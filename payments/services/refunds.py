@@ -2,11 +2,11 @@
 
 from decimal import Decimal
 
-from django.db import transaction
 from django.utils import timezone
 
 import orders.selectors
 from config.core import request_context
+from config.core.unit_of_work import unit_of_work
 from payments import selectors
 from payments.exceptions import OrderNotConfirmed, RefundNotManual, RefundReturned, UnknownRefund
 from payments.models import Payment, Refund
@@ -16,7 +16,7 @@ ORIGINAL = Refund.Method.ORIGINAL_PAYMENT
 Reason = Refund.Reason
 
 
-@transaction.atomic
+@unit_of_work()
 def request_refund(
     *, payment_id: str, amount: Decimal, reason: str, method: str = ORIGINAL
 ) -> Refund:
@@ -35,7 +35,7 @@ def request_refund(
     return _refund(payment, amount, reason, method)
 
 
-@transaction.atomic
+@unit_of_work()
 def record_refund(*, payment_id: str, refund_id: str) -> Payment:
     """Record that an operator has paid a refund out. Raises UnknownRefund, RefundNotManual."""
     payment = selectors.get_for_update(payment_id)
@@ -46,7 +46,7 @@ def record_refund(*, payment_id: str, refund_id: str) -> Payment:
     return payment
 
 
-@transaction.atomic
+@unit_of_work()
 def withdraw_refund(*, payment_id: str, refund_id: str) -> Payment:
     """Withdraw a refund that an operator has not paid out.
 
@@ -62,7 +62,7 @@ def withdraw_refund(*, payment_id: str, refund_id: str) -> Payment:
     return payment
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def refund_order(
     *,
     order_id: str,
@@ -87,7 +87,7 @@ def refund_order(
         applied[0].save()
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def refund_cancelled_order(*, order_id: str) -> None:
     """Refund everything that was captured for an order, and stop waiting for the rest."""
     payments = selectors.of_order_for_update(orders.selectors.get_for_update(order_id))
@@ -96,7 +96,7 @@ def refund_cancelled_order(*, order_id: str) -> None:
         _refund_rest(payment, Reason.ORDER_CANCELLED)
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def refund_unneeded_payment(*, payment_id: str) -> None:
     """Refund a payment whose order is cancelled, or was paid before."""
     payment = selectors.get_for_update(payment_id)

@@ -13,7 +13,7 @@ from django.db.models.functions import Lower, Upper
 from config.core import request_context
 from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, MoneyField, money
-from config.core.outbound import UPDATE_FIELDS, OutboundCall
+from config.core.outbound import OutboundCall
 from events.aggregate import Aggregate, transition
 from events.schema import Event
 from orders.events import LineUnits
@@ -147,12 +147,6 @@ class Shipment(OutboundCall, Aggregate):
     def __str__(self) -> str:
         return str(self.pk)
 
-    def save(self, **kwargs: Any) -> None:
-        """Save it; without new events only the state of its call, so that `updated_at` stays."""
-        if not self.has_pending_events:
-            kwargs["update_fields"] = UPDATE_FIELDS
-        super().save(**kwargs)
-
     @cached_property
     def lines(self) -> list[ShipmentItem]:
         """The items, in the order in which they were given."""
@@ -211,6 +205,11 @@ class Shipment(OutboundCall, Aggregate):
     def nothing_came_back(self) -> bool:
         """no warehouse has received units of it"""
         return not self.is_received
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it is cancelled."""
+        return self.status == self.Status.CANCELLED
 
     @property
     def was_lost(self) -> bool:

@@ -5,13 +5,13 @@ from contextlib import suppress
 from decimal import ROUND_UP, Decimal
 from typing import TYPE_CHECKING
 
-from django.db import transaction
 from django.utils import timezone
 
 import fulfillment.selectors
 import orders.selectors
 from config.core import request_context
 from config.core.money import exact
+from config.core.unit_of_work import unit_of_work
 from shipments import selectors
 from shipments.exceptions import CarrierRequired, NothingToShip, NotPacked, TooManyPackedUnits
 from shipments.models import Shipment, ShipmentItem
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 GRAM = Decimal("0.001")
 
 
-@transaction.atomic
+@unit_of_work()
 def create_shipment(
     *,
     fulfillment_id: str,
@@ -38,8 +38,8 @@ def create_shipment(
     0 that of the others. Raises NotPacked, NothingToShip, TooManyPackedUnits, CarrierRequired,
     OrderIsCancelled, InexactAmount.
     """
-    order = orders.selectors.get_for_update(fulfillment.selectors.order_of(fulfillment_id))
-    packed = fulfillment.selectors.get(fulfillment_id)
+    packed = fulfillment.selectors.get_for_update(fulfillment_id)
+    order = packed.order
     order.expect_not_cancelled()
     if packed.status != packed.Status.PACKED:
         raise NotPacked(f"{fulfillment_id} is {packed.status}: pack it first.")
@@ -48,7 +48,7 @@ def create_shipment(
     if not (carrier and service):
         raise CarrierRequired(f"{order.id} has no carrier and service: give both.")
     if shipping_cost is None:
-        is_first = not selectors.active(order.id).exists()
+        is_first = all(each.is_cancelled for each in selectors.of_order_for_update(order))
         shipping_cost = order.shipping_cost if is_first else Decimal(0)
     if signature_required is None:
         signature_required = order.signature_required
@@ -83,16 +83,16 @@ def create_shipment(
     return shipment
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def ship_packed_units(*, fulfillment_id: str) -> None:
     """Create the shipment of a fulfillment, if the order has a carrier and a service."""
-    order = orders.selectors.get_for_update(fulfillment.selectors.order_of(fulfillment_id))
+    order = fulfillment.selectors.get_for_update(fulfillment_id).order
     if order.carrier and order.service and not order.is_cancelled():
         with suppress(NotPacked, NothingToShip):
             create_shipment(fulfillment_id=fulfillment_id)
 
 
-@transaction.atomic
+@unit_of_work()
 def cancel_shipment(*, shipment_id: str) -> Shipment:
     """Cancel a shipment that is not dispatched: its units stay packed, its label is voided."""
     shipment = selectors.get_for_update(shipment_id)
@@ -102,19 +102,19 @@ def cancel_shipment(*, shipment_id: str) -> Shipment:
     return shipment
 
 
-@transaction.atomic(savepoint=False)
+@unit_of_work()
 def cancel_open_shipments(*, order_id: str) -> None:
     """Cancel the shipments of a cancelled order that are not dispatched."""
-    orders.selectors.get_for_update(order_id)
-    for shipment_id in selectors.open_ids(order_id):
-        shipment = selectors.get_for_update(shipment_id)
-        shipment.cancel(reason="order_cancelled", at=request_context.now())
-        shipment.save()
+    order = orders.selectors.get_for_update(order_id)
+    for shipment in selectors.of_order_for_update(order):
+        if shipment.status in Shipment.OPEN:
+            shipment.cancel(reason="order_cancelled", at=request_context.now())
+            shipment.save()
 
 
 def _units(packed: "Fulfillment", requested: Mapping[str, int] | None) -> Mapping[str, int]:
     """Return the quantities to ship, by id of the order's line."""
-    shipped = selectors.shipped_units(packed.id)
+    shipped = selectors.shipped_units(packed.order, packed.id)
     remaining = {
         line.order_item_id: line.picked_quantity - shipped[line.order_item_id]
         for line in packed.lines

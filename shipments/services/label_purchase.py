@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db import transaction
 from django.utils import timezone
 
 import invoices.selectors
 from config.core import outbound
 from config.core.money import bounded
+from config.core.unit_of_work import unit_of_work
 from shipments import files, selectors
 from shipments.carriers import CarrierTimeout, LabelRequest, Package, PurchasedLabel, Quote
 from shipments.carriers.registry import CARRIERS
@@ -48,31 +48,47 @@ class Call:
         return None
 
 
+@dataclass(frozen=True)
+class Lease:
+    """The call about a shipment's labels that only its caller makes, if one is due."""
+
+    shipment: Shipment
+    call: Call | None
+
+
 def call_carrier(*, shipment_id: str, now: datetime | None = None) -> outbound.Outcome:
     """Make the due calls about a shipment's labels; return the outcome of the last one."""
+    outcome, _ = make_calls(lease(shipment_id=shipment_id, now=now or timezone.now()), now)
+    return outcome
+
+
+def make_calls(lease: Lease, now: datetime | None = None) -> tuple[outbound.Outcome, Shipment]:
+    """Make the call, outside any transaction, and a second one if it is due after that.
+
+    Return the outcome of the last one, and the shipment with the results.
+    """
     outcome: outbound.Outcome = "skipped"
-    for _ in range(MAX_CALLS):
-        if not (call := _lease(shipment_id, now or timezone.now())):
-            return outcome
-        outcome = "done"
+    for number in range(1, MAX_CALLS + 1):
+        if not (call := lease.call):
+            return outcome, lease.shipment
+        shipment_id, outcome = lease.shipment.id, "done"
+        again_at = None if number == MAX_CALLS else now or timezone.now()
         try:
             result = call.make()
             path, digest = _store(call, result)
-            _record(shipment_id, call, result, path, digest)
+            lease = _record(shipment_id, call, result, path, digest, again_at)
         except CarrierTimeout as timeout:
-            _record_failure(shipment_id, call, str(timeout))
-            return "no_response"
+            return "no_response", _record_failure(shipment_id, call, str(timeout))
         except CarrierRefused as refusal:
-            _record_refusal(shipment_id, call, str(refusal))
+            lease = _record_refusal(shipment_id, call, str(refusal), again_at)
         except OSError as error:  # of the storage: the carrier returns the same label again
             logger.warning("The label %s is not stored: %r", call.label_id, error)
-            _record_failure(shipment_id, call, f"The label could not be stored: {error!r}")
-            return outcome
+            error_text = f"The label could not be stored: {error!r}"
+            return outcome, _record_failure(shipment_id, call, error_text)
         except Exception as error:  # a bug, which operators should see
             logger.exception("The call about the label %s failed", call.label_id)
-            _record_failure(shipment_id, call, repr(error))
-            return outcome
-    return outcome
+            return outcome, _record_failure(shipment_id, call, repr(error))
+    return outcome, lease.shipment
 
 
 def call_due_carriers(*, now: datetime) -> int:
@@ -87,8 +103,8 @@ def call_due_carriers(*, now: datetime) -> int:
     )
 
 
-@transaction.atomic
-def _lease(shipment_id: str, now: datetime) -> Call | None:
+@unit_of_work()
+def lease(*, shipment_id: str, now: datetime) -> Lease:
     """Lease the label whose call is due first; buy none while the order is on hold."""
     shipment, now = selectors.get_for_update(shipment_id), max(now, timezone.now())
     if shipment.status == Shipment.Status.CREATED and shipment.order.is_cancelled():
@@ -102,13 +118,14 @@ def _lease(shipment_id: str, now: datetime) -> Call | None:
     )
     label = min(due, key=lambda label: str(label.due_at), default=None)
     if label is None:
-        return None
+        return Lease(shipment, None)
     request = _label_request(shipment, label)
-    lease = label.lease(now, LEASE)
+    leased_until = label.lease(now, LEASE)
     shipment.save_part(label)
     shipment.save()
     is_void, number = label.is_void_pending, label.tracking_number
-    return Call(label.id, shipment.adapter, request, is_void, number, lease)
+    call = Call(label.id, shipment.adapter, request, is_void, number, leased_until)
+    return Lease(shipment, call)
 
 
 def _label_request(shipment: Shipment, label: Label) -> LabelRequest:
@@ -143,14 +160,16 @@ def _store(call: Call, result: Quote | PurchasedLabel | None) -> tuple[str, str]
     return "", ""
 
 
-@transaction.atomic
+@unit_of_work()
 def _record(
     shipment_id: str,
     call: Call,
     result: Quote | PurchasedLabel | None,
     path: str,
     digest: str,
-) -> None:
+    again_at: datetime | None = None,
+) -> Lease:
+    """Record the result, and lease the next call if it is to be made at once."""
     shipment, label, now = *_locked(shipment_id, call), timezone.now()
     if isinstance(result, Quote):
         # The first reference stays, because another caller may be buying the label under it.
@@ -164,6 +183,7 @@ def _record(
         is_open = shipment.status == Shipment.Status.CREATED
         label.settle(Status.VOIDED, now, label.last_error if is_open else "")
     shipment.save()
+    return _next(shipment_id, again_at)
 
 
 def _record_purchase(
@@ -228,27 +248,37 @@ def _second_label(shipment: Shipment, label: Label, purchased: PurchasedLabel) -
     return second
 
 
-@transaction.atomic
-def _record_refusal(shipment_id: str, call: Call, error: str) -> None:
+@unit_of_work()
+def _record_refusal(
+    shipment_id: str, call: Call, error: str, again_at: datetime | None = None
+) -> Lease:
     """Record that the carrier refuses to sell or to void the label."""
     shipment, label, now = *_locked(shipment_id, call), timezone.now()
     if label.is_leased(now):
-        return  # another caller is calling, and records its own result
-    if label.status == Status.WANTED and not call.is_void:
+        pass  # another caller is calling, and records its own result
+    elif label.status == Status.WANTED and not call.is_void:
         shipment.refuse_label(label=label, error=error, at=now)
     elif label.is_void_pending and call.is_void:
         label.settle(Status.VOID_REFUSED, now, error)
     elif label.is_void_pending and not label.tracking_number:
         label.settle(Status.VOIDED, now)  # it was not sold, so there is nothing to void
     shipment.save()
+    return _next(shipment_id, again_at)
 
 
-@transaction.atomic
-def _record_failure(shipment_id: str, call: Call, error: str) -> None:
+@unit_of_work()
+def _record_failure(shipment_id: str, call: Call, error: str) -> Shipment:
     shipment, label, now = *_locked(shipment_id, call), timezone.now()
     if label.due_at and not label.is_leased(now):
         label.schedule_retry(now, error)
     shipment.save()
+    return shipment
+
+
+def _next(shipment_id: str, again_at: datetime | None) -> Lease:
+    if again_at:
+        return lease(shipment_id=shipment_id, now=again_at)
+    return Lease(selectors.get_for_update(shipment_id), None)
 
 
 def _locked(shipment_id: str, call: Call) -> tuple[Shipment, Label]:

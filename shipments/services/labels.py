@@ -2,10 +2,11 @@
 
 from decimal import Decimal
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 
 from config.core.money import exact
+from config.core.unit_of_work import unit_of_work
 from shipments import files, selectors
 from shipments.exceptions import (
     CarrierRefused,
@@ -14,10 +15,9 @@ from shipments.exceptions import (
     TrackingNumberTaken,
 )
 from shipments.models import Label, Shipment
-from shipments.services.label_purchase import call_carrier
 
 
-@transaction.atomic
+@unit_of_work()
 def label_shipment(
     *,
     shipment_id: str,
@@ -57,8 +57,7 @@ def label_shipment(
         carrier_cost=carrier_cost,
     )
     try:
-        with transaction.atomic():
-            shipment.save()
+        shipment.save()
     except IntegrityError as error:
         raise TrackingNumberTaken(
             f"Another shipment under way with {shipment.carrier} has the tracking number "
@@ -67,16 +66,14 @@ def label_shipment(
     return shipment
 
 
-def buy_label(*, shipment_id: str) -> None:
-    """Call the carrier for the requested label. Raises CarrierRefused."""
-    call_carrier(shipment_id=shipment_id)
-    shipment = selectors.get(shipment_id)
+def expect_bought(shipment: Shipment) -> None:
+    """Raise CarrierRefused if the carrier has refused to sell the label."""
     label, is_open = shipment.label, shipment.status == Shipment.Status.CREATED
     if is_open and label and not label.is_in_use and label.last_error:
         raise CarrierRefused(label.last_error)
 
 
-@transaction.atomic
+@unit_of_work()
 def retry_calls(*, shipment_id: str) -> Shipment:
     """Make all calls to the carrier due now, without the pause after a failed call.
 
@@ -106,7 +103,7 @@ def _request_label(shipment: Shipment) -> Shipment:
     return shipment
 
 
-@transaction.atomic
+@unit_of_work()
 def revoke_links(*, shipment_id: str) -> Shipment:
     """Revoke all links to the stored labels of a shipment. Raises InvalidTransition."""
     shipment = selectors.get_for_update(shipment_id)

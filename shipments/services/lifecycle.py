@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
+from config.core.unit_of_work import unit_of_work
 from shipments import carriers, selectors
 from shipments.exceptions import TooEarly
 from shipments.models import Scan, Shipment
@@ -22,7 +22,7 @@ FINAL = (Status.DELIVERED, Status.LOST, Status.RETURNED_TO_SENDER)
 CLOCK_SKEW = timedelta(minutes=10)  # accepted between our clock and that of clients and carriers
 
 
-@transaction.atomic
+@unit_of_work()
 def dispatch_shipment(*, shipment_id: str, estimated_delivery: date | None = None) -> Shipment:
     """Record that the shipment left the warehouse.
 
@@ -39,7 +39,7 @@ def dispatch_shipment(*, shipment_id: str, estimated_delivery: date | None = Non
     return shipment
 
 
-@transaction.atomic
+@unit_of_work()
 def deliver_shipment(
     *,
     shipment_id: str,
@@ -69,7 +69,7 @@ def deliver_shipment(
     return shipment
 
 
-@transaction.atomic
+@unit_of_work()
 def record_scan(
     *,
     shipment_id: str,
@@ -104,7 +104,7 @@ def record_scan(
     return shipment
 
 
-@transaction.atomic
+@unit_of_work()
 def report_scan(*, shipment_id: str, status: carriers.ScanStatus, **scan: Any) -> Shipment:
     """Record a scan that an operator enters, and raise an error if it would change nothing.
 
@@ -144,6 +144,7 @@ def apply_scans(shipment: Shipment, scans: Iterable[carriers.Scan], *, now: date
             counts=_counts(shipment, received),
         )
         shipment.scans.append(scan)
+        shipment.scans.sort(key=lambda each: each.occurred_at)
         shipment.save_part(scan)
         if scan.counts:
             _apply(shipment, scan, received.recipient and received.recipient[:200])

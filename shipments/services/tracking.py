@@ -5,10 +5,10 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.utils import timezone
 
 from config.core import outbound
+from config.core.unit_of_work import unit_of_work
 from shipments import selectors
 from shipments.carriers import CarrierTimeout, Scan, TrackingRequest
 from shipments.carriers.registry import CARRIERS
@@ -58,7 +58,7 @@ def track_shipment(*, shipment_id: str, now: datetime) -> outbound.Outcome:
     return "done"
 
 
-@transaction.atomic
+@unit_of_work()
 def _lease(shipment_id: str, now: datetime) -> Call | None:
     shipment = selectors.get_for_update(shipment_id)
     if not shipment.is_callable(now):
@@ -84,7 +84,7 @@ def _tracking_request(shipment: Shipment) -> TrackingRequest:
     )
 
 
-@transaction.atomic
+@unit_of_work()
 def _record(call: Call, scans: list[Scan], now: datetime, *, error: str = "") -> None:
     shipment = selectors.get_for_update(call.request.shipment_id)
     apply_scans(shipment, scans, now=max(now, timezone.now()))

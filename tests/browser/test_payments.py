@@ -26,7 +26,7 @@ def test_a_cash_payment_is_added_and_captured(operator: Page):
     operator.get_by_role("button", name="Capture").click()
     captured = operator.locator(".console-timeline li").filter(has_text="Payment captured")
     expect(captured).to_be_visible()
-    assert selectors.received(order.id) == order.total
+    assert selectors.received(order) == order.total
 
 
 def test_a_refund_defaults_to_its_maximum_and_cannot_exceed_it(operator: Page):

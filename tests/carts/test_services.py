@@ -132,18 +132,17 @@ class TestMerging:
 class TestCheckout:
     def test_checkout_places_an_order(self):
         cart = CartFactory(local_id="local_101")
-        order_id, is_new = check_out(cart, customer_email="juan@example.com")
-        order = Order.objects.get(pk=order_id)
+        order, is_new = check_out(cart, customer_email="juan@example.com")
         assert (is_new, order.status, order.cart_id) == (True, "placed", cart.id)
         assert (order.local_id, order.customer_id, order.total) == ("local_101", "cust_789", 50)
         assert event_names(order) == ["order.created", "order.placed"]
         converted = event_data(cart, "cart.converted")
-        assert (converted["order_id"], converted["cart_value"]) == (order_id, "50.00")
+        assert (converted["order_id"], converted["cart_value"]) == (order.id, "50.00")
 
     def test_a_repeated_checkout_returns_the_same_order(self):
         cart = CartFactory()
-        order_id, _ = check_out(cart)
-        assert check_out(cart) == (order_id, False)
+        order, _ = check_out(cart)
+        assert check_out(cart) == (order, False)
         assert Order.objects.count() == 1
 
     def test_checkout_needs_items_and_an_address(self):

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
+from carts import selectors as cart_selectors
 from carts.events import CartCreated, CartItemAdded, CartItemChanged
 from carts.models import Cart
 from config.core import request_context, retry
@@ -16,6 +17,7 @@ from config.core.exceptions import Conflict
 from events import reactions
 from events.models import EventRecord, Reaction
 from tests.events.sample_events import added, at_once, cart, created, happen, internal
+from tests.reacting import InjectedError
 
 
 @pytest.fixture(autouse=True)
@@ -216,20 +218,42 @@ def test_without_its_database_connection_the_command_fails(reacts_to, caplog):
 
 
 @pytest.mark.django_db
-def test_after_its_reactions_have_run_an_aggregate_must_be_loaded_again(reacts_to):
+def test_after_a_reaction_has_failed_an_aggregate_must_be_loaded_again(reacts_to):
+    """The reaction may have changed the object, and what it wrote is rolled back."""
+    broken = [True]
+
     @reacts_to(CartCreated)
-    def pass_by(event, about):
-        pass
+    def fail_once(event, about):
+        if broken:
+            raise InjectedError
 
     basket = cart()
     basket.save()
     for act in (basket.save, partial(basket.record, added())):
         with pytest.raises(TypeError, match="load it again"):
             act()
-    again = Cart.objects.get()
-    again.record(added(cart_id=again.id))
-    again.save()
-    again.save()  # nothing reacts to added items
+    broken.clear()
+    other = cart()
+    other.save()
+    other.record(added(cart_id=other.id))
+    other.save()
+
+
+@pytest.mark.django_db
+def test_a_reaction_gets_the_row_that_its_command_has_changed(reacts_to):
+    """It is read once, and a second copy of it cannot be saved."""
+    seen = []
+
+    @reacts_to(CartCreated)
+    def look(event, about):
+        seen.append(cart_selectors.get_for_update(about.subject))
+        with pytest.raises(TypeError, match="is held already"):
+            Cart.objects.get(pk=about.subject).save()
+
+    basket = cart()
+    basket.save()
+    assert seen == [basket]
+    assert seen[0] is basket
 
 
 def test_a_context_reacts_to_an_event_once(reacts_to):

@@ -18,7 +18,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_twenty_concurrent_checkouts_open_one_order():
     cart = CartFactory()
-    results = at_once(20, lambda n: carts.check_out(cart_id=cart.id, shipping_address=ADDRESS))
+
+    def check_out(n):
+        order, is_new = carts.check_out(cart_id=cart.id, shipping_address=ADDRESS)
+        return order.id, is_new
+
+    results = at_once(20, check_out)
     order = Order.objects.get()
     assert sorted(results) == [(order.id, False)] * 19 + [(order.id, True)]
     assert event_names(order) == ["order.created", "order.placed"]

@@ -79,7 +79,7 @@ def unshipped_units_can_proceed(order: Any) -> None:
 
 def has_room(fulfillment: Any) -> bool:
     """Return whether some packed units are in no shipment yet."""
-    used = shipped_units(fulfillment.id)
+    used = shipped_units(fulfillment.order, fulfillment.id)
     return any(line.picked_quantity > used[line.order_item_id] for line in fulfillment.lines)
 
 

@@ -81,7 +81,7 @@ def test_a_capture_of_a_payment_that_seemed_closed_is_refunded(
     call(payment)
     cancel(order)
     run_reactions()
-    payment.refresh_from_db()
+    payment = selectors.get(payment.id)
     payment.closed_at = payment.created_at
     payment.due_at = None
     payment.save()

@@ -217,7 +217,7 @@ class TestReleasing:
         capture.apply_payment(payment_id=second.id)
         run_reactions()
         assert status(first) == ("confirmed", None)
-        assert selectors.received(first.order_id) == Decimal("50.02")
+        assert selectors.received(first.order) == Decimal("50.02")
 
     def test_a_late_reservation_leaves_the_order_on_hold_for_the_mismatch(self, run_reactions):
         Policy.objects.create(organization_id="org_1", reservation="required")

@@ -119,7 +119,7 @@ class TestPaying:
             "method": "original_payment",
             "cause": None,
         }
-        assert selectors.received(order.id) == 50
+        assert selectors.received(order) == 50
 
 
 class TestExpiry:

@@ -65,18 +65,19 @@ def test_a_repeated_request_returns_the_payment_as_it_is_now(api):
     assert event_names(order, after=before) == []
 
 
-def test_a_repeated_request_makes_the_call_of_a_killed_one(api, monkeypatch):
+def test_the_call_of_a_killed_request_is_made_once_its_lease_has_expired(api, monkeypatch):
     """The process is killed between its commit and the gateway."""
     order, killed = OrderFactory(), SystemExit("killed")
 
-    def kill(**given):
+    def kill(lease):
         raise killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(gateway, "call_gateway", kill)
+        patch.setattr(gateway, "make_calls", kill)
         with pytest.raises(SystemExit):
             pay(api, order)
-    assert Payment.objects.get().status == "opening"
+    assert pay(api, order).json()["status"] == "opening"
+    gateway.call_due_gateways(now=Payment.objects.get().due_at)
     assert pay(api, order).json()["status"] == "succeeded"
     assert Payment.objects.count() == 1
 

@@ -266,5 +266,5 @@ def test_a_missing_sdk_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_service_runs_without_the_sdk() -> None:
-    code = "import sys; sys.modules['easypost'] = None; import shipments.carriers.easypost"
+    code = "import django, sys; sys.modules['easypost'] = None; django.setup()"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from shipments import carriers, selectors
-from shipments.services import creation, label_purchase, labels
+from shipments.services import creation, label_purchase
 from tests.log import event_data, event_names, latest_number
 from tests.shipments.factories import BY_HAND, ShipmentFactory, create
 from tests.shipments.test_views import BASE, post
@@ -44,17 +44,19 @@ def test_a_repeated_request_returns_the_current_state(api):
     assert event_names(shipment.order, after=before) == []
 
 
-def test_a_repeated_request_calls_the_carrier_if_the_first_was_killed(api, monkeypatch):
+def test_the_call_of_a_killed_request_is_made_once_its_lease_has_expired(api, monkeypatch):
     shipment = ShipmentFactory()
 
-    def kill(**given):
+    def kill(lease):
         raise SystemExit("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(labels, "buy_label", kill)
+        patch.setattr(label_purchase, "make_calls", kill)
         with pytest.raises(SystemExit):
             post(api, shipment, "label")
-    assert selectors.get(shipment.id).label.status == "wanted"
+    label = selectors.get(shipment.id).label
+    assert (label.status, post(api, shipment, "label").json()["status"]) == ("wanted", "created")
+    label_purchase.call_due_carriers(now=label.due_at)
     assert post(api, shipment, "label").json()["status"] == "label_created"
 
 

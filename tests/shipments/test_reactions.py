@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 def test_packed_units_become_a_shipment_if_the_order_has_a_carrier(run_reactions):
     fulfillment = packed(shipping=SHIPPING)
     run_reactions()
-    (shipment,) = selectors.active(fulfillment.order_id)
+    shipment = Shipment.objects.get(order=fulfillment.order_id)
     assert (shipment.status, shipment.carrier) == ("created", "DHL")
     assert shipment.fulfillment_id == fulfillment.id
 
@@ -28,7 +28,7 @@ def test_packed_units_become_a_shipment_if_the_order_has_a_carrier(run_reactions
 def test_without_a_carrier_in_the_order_no_shipment_is_created(run_reactions):
     fulfillment = packed()
     run_reactions()
-    assert not selectors.active(fulfillment.order_id).exists()
+    assert not Shipment.objects.filter(order=fulfillment.order_id).exists()
 
 
 def test_an_existing_shipment_of_the_units_is_kept(run_reactions):
@@ -36,7 +36,7 @@ def test_an_existing_shipment_of_the_units_is_kept(run_reactions):
         fulfillment = packed(2, shipping=SHIPPING)
     create(fulfillment)
     run_reactions()
-    assert selectors.active(fulfillment.order_id).count() == 1
+    assert Shipment.objects.filter(order=fulfillment.order_id).count() == 1
 
 
 def test_no_shipment_is_created_for_a_cancelled_order(run_reactions):
