@@ -2,91 +2,105 @@
 
 from typing import Any
 
+import invoices.selectors
 from config.pdf.barcodes import code128
 from config.pdf.language import Language, address
 from config.pdf.rendering import render
 from fulfillment.models import Fulfillment
 
-PAGE = "Page {page} of {pages}"
-
 
 def pick_list(fulfillment: Fulfillment) -> bytes:
     """Return a PDF of the units still to be picked. Raises NotPrintable."""
+    language = _language(fulfillment)
+    text = language.text
     lines = [line for line in fulfillment.lines if line.unpicked_quantity]
     details = [
-        ("Warehouse", fulfillment.warehouse_id or "not known yet"),
-        ("Picked by", fulfillment.assigned_to or "not assigned yet"),
-        ("Units to pick", str(sum(line.unpicked_quantity for line in lines))),
+        (text("Warehouse"), fulfillment.warehouse_id or text("not known yet")),
+        (text("Picked by"), fulfillment.assigned_to or text("not assigned yet")),
+        (text("Units to pick"), language.number(sum(line.unpicked_quantity for line in lines))),
     ]
     data = {
-        "title": "Pick list",
-        "columns": ["Item", "Code", "To pick", "Done"],
+        "title": text("Pick list"),
+        "columns": [text("Item"), text("Code"), text("To pick"), text("Done")],
         "lines": [
             {
                 "title": line.title,
                 "variant_id": line.variant_id,
                 "code": code128(line.variant_id),
-                "quantity": str(line.unpicked_quantity),
+                "quantity": language.number(line.unpicked_quantity),
             }
             for line in lines
         ],
     }
-    return _render("pick_list", fulfillment, data, details, empty="Everything is picked.")
+    empty = text("Everything is picked.")
+    return _render("pick_list", fulfillment, language, data, details, empty)
 
 
 def packing_slip(fulfillment: Fulfillment) -> bytes:
     """Return a PDF of the packed units, without prices. Raises NotPrintable."""
+    language = _language(fulfillment)
+    text = language.text
     lines = [line for line in fulfillment.lines if line.picked_quantity]
-    weight = fulfillment.total_weight
+    packages, weight = len(fulfillment.packages), fulfillment.total_weight
+    unpacked = text("not packed yet")
     details = [
-        ("Packages", str(len(fulfillment.packages) or "not packed yet")),
-        ("Weight", f"{weight.normalize():f} kg" if weight else "not packed yet"),
-        ("Units", str(sum(line.picked_quantity for line in lines))),
+        (text("Packages"), language.number(packages) if packages else unpacked),
+        (text("Weight"), f"{language.weight(weight)} kg" if weight else unpacked),
+        (text("Units"), language.number(sum(line.picked_quantity for line in lines))),
     ]
     data = {
-        "title": "Packing slip",
-        "columns": ["Item", "Quantity"],
+        "title": text("Packing slip"),
+        "columns": [text("Item"), text("Quantity")],
         "lines": [
             {
                 "title": line.title,
                 "variant_id": line.variant_id,
-                "quantity": str(line.picked_quantity),
+                "quantity": language.number(line.picked_quantity),
             }
             for line in lines
         ],
     }
-    return _render("packing_slip", fulfillment, data, details, empty="Nothing is picked yet.")
+    empty = text("Nothing is picked yet.")
+    return _render("packing_slip", fulfillment, language, data, details, empty)
+
+
+def _language(fulfillment: Fulfillment) -> Language:
+    """Return the language of the organization, with the characters of the recipient's country."""
+    seller = invoices.selectors.seller(fulfillment.organization_id)
+    where = fulfillment.order.shipping_address or {}
+    return Language(seller.get("language", "en"), country=where.get("country"))
 
 
 def _render(
     template: str,
     fulfillment: Fulfillment,
+    language: Language,
     data: dict[str, Any],
     details: list[tuple[str, str]],
-    *,
     empty: str,
 ) -> bytes:
-    order = fulfillment.order
+    order, text = fulfillment.order, language.text
     if order.is_held():
-        data["title"] += " · ON HOLD"
-        details = [("On hold", order.hold_summary), *details]
-    where = order.shipping_address
-    if where:
-        lines = address(where)
+        hold = text("ON HOLD")
+        data["title"] += f" · {hold}"
+        details = [(text("On hold"), order.hold_summary), *details]
+    if order.shipping_address:
+        lines = address(order.shipping_address)
+    elif order.local_id:
+        lines = {"shop": text("Handed over in {shop}", shop=order.local_id)}
     else:
-        lines = {"shop": f"Handed over in {order.local_id}" if order.local_id else "No address"}
-    language = Language("en", country=where and where.get("country"))
-    labels = {"page": PAGE, "empty": empty}
+        lines = {"shop": text("No address")}
     return render(
         template,
         {
-            **language.document(labels=labels, created_at=order.placed_at or order.created_at),
+            **language.document(created_at=order.placed_at or order.created_at),
             **data,
+            "empty": empty,
             "number": order.number,
             "code": code128(order.number),
             "author": "",
-            "parties": [{"label": "Ship to", "lines": lines}],
-            "details": [("Order", order.number), *details],
+            "parties": [{"label": text("Ship to"), "lines": lines}],
+            "details": [(text("Order"), order.number), *details],
             "footer": fulfillment.id,
         },
         organization_id=fulfillment.organization_id,

@@ -5,30 +5,49 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from config.core.money import money
 from config.pdf.language import Language, address
 from config.pdf.rendering import render as render_template
+from invoices import einvoices
 from invoices.models import CreditNote, Document, Invoice
 
 REASONS = {
-    "customer_return": "Goods returned",
-    "order_cancelled": "Order cancelled",
-    "units_written_off": "Units that could not be delivered",
+    "customer_return": _("Goods returned"),
+    "order_cancelled": _("Order cancelled"),
+    "units_written_off": _("Units that could not be delivered"),
 }
-LABELS = {
-    "page": "Page {page} of {pages}",
-    "carried_forward": "Carried forward",
-    "brought_forward": "Brought forward",
-}
+OTHER_REASON = _("Refund")
+SHIPPING = _("Shipping")  # the title of a line, before the carrier
+COLUMNS = (
+    _("Item"),
+    _("Quantity"),
+    _("Unit price"),
+    _("Discount"),
+    _("Net"),
+    _("Tax rate"),
+    _("Tax"),
+    _("Total"),
+)
+RATE_COLUMNS = ("Tax rate", "Net", "Tax", "Total")
 
 
 def render(document: Document) -> bytes:
     """Return the PDF of an invoice or of a credit note. Raises NotPrintable."""
     invoice, note = document.invoice, document.credit_note
-    language = Language("en", country=invoice.buyer.get("country"))
+    language = Language(language_of(invoice), country=invoice.buyer.get("country"))
     data = _credit_note(invoice, note, language) if note else _invoice(invoice, language)
     template = "credit_note" if note else "invoice"
-    return render_template(template, data, organization_id=invoice.organization_id)
+    if einvoices.obstacle(invoice, note) is None:
+        data["xml"] = einvoices.xml(invoice, note)
+    pdf = render_template(template, data, organization_id=invoice.organization_id)
+    return einvoices.embed(pdf, data["number"]) if "xml" in data else pdf
+
+
+def language_of(invoice: Invoice) -> str:
+    """Return the language of an invoice, its credit notes and its mails."""
+    return str(invoice.seller.get("language", "en"))
 
 
 def _invoice(invoice: Invoice, language: Language) -> dict[str, Any]:
@@ -44,7 +63,7 @@ def _invoice(invoice: Invoice, language: Language) -> dict[str, Any]:
     totals.append((text("Tax"), amount(invoice.tax)))
     totals.append((text("Total {currency}", currency=invoice.currency), amount(invoice.total)))
     return {
-        **language.document(labels=LABELS, created_at=invoice.issued_at),
+        **language.document(created_at=invoice.issued_at),
         **_parties(invoice, language),
         "title": text("Invoice"),
         "number": invoice.number,
@@ -53,11 +72,13 @@ def _invoice(invoice: Invoice, language: Language) -> dict[str, Any]:
             (text("Invoice date"), language.date(invoice.issued_at)),
             (text("Order"), invoice.order_number),
             (text("Order date"), language.date(invoice.ordered_at)),
+            (text("Date of supply"), text("On dispatch")),
+            (text("Payment terms"), text("Paid in full")),
             (text("Currency"), invoice.currency),
         ],
         **_lines(invoice, language),
         "totals": totals,
-        "rates": _rates(invoice.rates, language),
+        **_rates(invoice.rates, invoice, language),
     }
 
 
@@ -68,7 +89,7 @@ def _credit_note(invoice: Invoice, note: CreditNote, language: Language) -> dict
         return language.number(money(value, invoice.currency))
 
     return {
-        **language.document(labels=LABELS, created_at=note.issued_at),
+        **language.document(created_at=note.issued_at),
         **_parties(invoice, language),
         "title": text("Credit note"),
         "number": note.number,
@@ -78,7 +99,7 @@ def _credit_note(invoice: Invoice, note: CreditNote, language: Language) -> dict
             (text("For invoice"), invoice.number),
             (text("Invoice date"), language.date(invoice.issued_at)),
             (text("Order"), invoice.order_number),
-            (text("Reason"), text(REASONS.get(note.reason, "Refund"))),
+            (text("Reason"), text(REASONS.get(note.reason, OTHER_REASON))),
             (text("Currency"), invoice.currency),
         ],
         "totals": [
@@ -86,7 +107,7 @@ def _credit_note(invoice: Invoice, note: CreditNote, language: Language) -> dict
             (text("Tax"), amount(note.tax)),
             (text("Total credited {currency}", currency=invoice.currency), amount(note.total)),
         ],
-        "rates": _rates(note.rates, language),
+        **_rates(note.rates, invoice, language),
     }
 
 
@@ -116,12 +137,11 @@ def _party(party: Mapping[str, str], language: Language) -> dict[str, str]:
 def _lines(invoice: Invoice, language: Language) -> dict[str, Any]:
     number, percent = language.number, language.percent
     carried = accumulate(Decimal(line["total"]) for line in invoice.lines)
-    columns = ("Item", "Quantity", "Unit price", "Discount", "Net", "Tax rate", "Tax", "Total")
     return {
-        "columns": [language.text(column) for column in columns],
+        "columns": [language.text(column) for column in COLUMNS],
         "lines": [
             {
-                "title": line["title"],
+                "title": _title(line, language),
                 "variant_id": line["variant_id"],
                 "cells": [
                     number(line["quantity"]),
@@ -139,12 +159,24 @@ def _lines(invoice: Invoice, language: Language) -> dict[str, Any]:
     }
 
 
-def _rates(rates: Sequence[Mapping[str, str]], language: Language) -> dict[str, Any]:
+def _title(line: Mapping[str, str | None], language: Language) -> str:
+    title = str(line["title"])
+    is_shipping = line["variant_id"] is None
+    return title.replace(SHIPPING, language.text(SHIPPING), 1) if is_shipping else title
+
+
+def _rates(
+    rates: Sequence[Mapping[str, str]], invoice: Invoice, language: Language
+) -> dict[str, Any]:
     number, percent = language.number, language.percent
+    is_untaxed = any(not Decimal(row["tax_rate"]) for row in rates)
     return {
-        "columns": [language.text(column) for column in ("Tax rate", "Net", "Tax", "Total")],
-        "rows": [
-            [percent(row["tax_rate"]), *(number(row[name]) for name in ("net", "tax", "total"))]
-            for row in rates
-        ],
+        "rates": {
+            "columns": [language.text(column) for column in RATE_COLUMNS],
+            "rows": [
+                [percent(row["tax_rate"]), *(number(row[name]) for name in ("net", "tax", "total"))]
+                for row in rates
+            ],
+        },
+        "untaxed_reason": invoice.seller.get("untaxed_reason", "") if is_untaxed else "",
     }

@@ -16,3 +16,10 @@ class DocumentDeleted(Missing):
 
     code = "document_deleted"
     example = "The documents of INV-2015-0042 were deleted on 2026-01-01."
+
+
+class NoElectronicInvoice(Missing):
+    """The document was issued without an electronic invoice: `detail` says why."""
+
+    code = "no_electronic_invoice"
+    example = "EN 16931 has no amounts of three decimals."

@@ -3,8 +3,8 @@
 from hashlib import sha256
 
 from config.pdf import files
-from invoices import documents
-from invoices.exceptions import NotRendered
+from invoices import documents, einvoices
+from invoices.exceptions import NoElectronicInvoice, NotRendered
 from invoices.models import Document, Invoice
 
 ROUTE = "document"
@@ -23,6 +23,16 @@ def read(document: Document | None) -> bytes:
         return files.read(document.path)
     except FileNotFoundError:
         return _restore(document)
+
+
+def read_xml(document: Document | None) -> bytes:
+    """Return the electronic invoice in the stored PDF. Raises NotRendered, NoElectronicInvoice."""
+    xml = einvoices.extract(read(document))
+    if xml is None:
+        assert document
+        why = einvoices.obstacle(document.invoice, document.credit_note)
+        raise NoElectronicInvoice(why or "The document was issued without one.")
+    return xml
 
 
 def delete(document: Document) -> None:

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.template.loader import render_to_string
 
-from invoices import files
-from invoices.models import Document, InvoiceDelivery
+from config.pdf.language import Language
+from invoices import documents, files
+from invoices.models import Document, Invoice, InvoiceDelivery
 
 # The server does not respond: every other mail would fail too.
 SERVER_ERRORS = (
@@ -38,9 +38,11 @@ def send(delivery: InvoiceDelivery) -> str:
     assert recipient, "an address is erased only after its mail was sent or given up"
     document = Document.objects.get(invoice=invoice, credit_note=None)
     url = files.signed_url(document)
+    language = Language(documents.language_of(invoice))
+    text = language.text
     message = EmailMessage(
-        subject=f"Invoice {invoice.number}",
-        body=render_to_string("invoices/mail.txt", {"invoice": invoice, "url": url}),
+        subject=text("Invoice {number}", number=invoice.number),
+        body=_body(invoice, language, url),
         to=[recipient],
         reply_to=[invoice.seller["email"]] if invoice.seller.get("email") else None,
         # The same on every attempt, so that servers can recognize a duplicate.
@@ -49,3 +51,22 @@ def send(delivery: InvoiceDelivery) -> str:
     message.attach(f"{invoice.number}.pdf", files.read(document), "application/pdf")
     message.send()
     return url
+
+
+def _body(invoice: Invoice, language: Language, url: str) -> str:
+    text, name = language.text, invoice.buyer.get("name")
+    attached = text(
+        "invoice {number} for your order {order} of {date} is attached.",
+        number=invoice.number,
+        order=invoice.order_number,
+        date=language.date(invoice.ordered_at),
+    )
+    days = language.number(settings.DOCUMENT_LINK_DAYS)
+    download = text("You can also download it here for the next {days} days:", days=days)
+    paragraphs = [
+        text("Hello {name},", name=name) if name else text("Hello,"),
+        attached,
+        f"{download}\n{url}",
+        invoice.seller.get("name", ""),
+    ]
+    return "\n\n".join(paragraphs) + "\n"

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet, prefetch_related_objects
@@ -59,7 +59,7 @@ def _with_own_parts() -> QuerySet[Invoice]:
     return Invoice.objects.prefetch_related("credit_note_set", "delivery_set")
 
 
-def seller(organization_id: str) -> dict[str, str]:
+def seller(organization_id: str) -> dict[str, Any]:
     """Return the seller profile of an organization, or else the default of the settings."""
     own = Seller.objects.filter(pk=organization_id).first()
     return own.profile() if own else settings.DEFAULT_SELLER

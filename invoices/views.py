@@ -2,15 +2,16 @@
 
 from django.http import Http404, HttpResponse
 from rest_framework.decorators import action, renderer_classes
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
 from config.api.operations import endpoint, public
-from config.api.pdf import RENDERERS, LinkExpired, Pdf, pdf, row_behind
+from config.api.pdf import RENDERERS, LinkExpired, Pdf, Xml, file, pdf, row_behind
 from config.api.views import command
 from config.core.exceptions import AddressRequired
 from events.viewsets import AggregateViewSet
 from invoices import files, selectors, serializers, services
-from invoices.exceptions import DocumentDeleted, NotRendered
+from invoices.exceptions import DocumentDeleted, NoElectronicInvoice, NotRendered
 from invoices.filters import InvoiceFilters
 from invoices.models import Invoice
 
@@ -33,6 +34,19 @@ class Invoices(AggregateViewSet):
         invoice = self.get_object()
         invoice.expect_kept()
         return pdf(files.read(invoice.document()), name=invoice.number)
+
+    @action(detail=True, renderer_classes=[JSONRenderer, Xml])
+    @endpoint(
+        response=Xml,
+        operation_id="get_invoice_xml",
+        errors=[NotRendered, DocumentDeleted, NoElectronicInvoice],
+    )
+    def xml(self, request: Request, pk: str) -> HttpResponse:
+        """Get the electronic invoice (Factur-X, EN 16931), as it is embedded in the PDF."""
+        invoice = self.get_object()
+        invoice.expect_kept()
+        content = files.read_xml(invoice.document())
+        return file(content, Xml, name=invoice.number)
 
     @command(
         serializers.InvoiceSend,

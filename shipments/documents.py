@@ -24,20 +24,21 @@ def label(
     note: str,
 ) -> bytes:
     """Return a page for each package; `weights` are in kilograms. Raises NotPrintable."""
-    language = Language("en", country=recipient.get("country"))
+    language = Language(sender.get("language") or "en", country=recipient.get("country"))
+    text = language.text
     packages = [
         [
-            f"Order {order_number}",
-            f"Parcel {number} of {len(weights)}",
-            f"{weight.normalize():f} kg",
-            *(["Signature required"] if signature_required else []),
+            text("Order {number}", number=order_number),
+            text("Parcel {number} of {count}", number=number, count=len(weights)),
+            f"{language.weight(weight)} kg",
+            *([text("Signature required")] if signature_required else []),
         ]
         for number, weight in enumerate(weights, 1)
     ]
     return render(
         "label",
         {
-            **language.document(labels={"from": "From", "to": "To"}, created_at=CREATED_AT),
+            **language.document(created_at=CREATED_AT),
             "title": carrier,
             "number": tracking_number,
             "author": "",

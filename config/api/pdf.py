@@ -35,15 +35,29 @@ class Pdf(BaseRenderer):
         return bytes(data)
 
 
+class Xml(Pdf):
+    """The renderer of views that return XML; as `endpoint(response=Xml)`, also their schema."""
+
+    media_type = "application/xml"
+    format = "xml"
+    example = "<?xml …"
+
+
 RENDERERS = [JSONRenderer, Pdf]  # a client that accepts either gets the PDF
 
 
 def pdf(content: bytes, *, name: str) -> HttpResponse:
     """Return a response with a PDF that a browser displays, and saves under `name`."""
+    return file(content, Pdf, name=name)
+
+
+def file(content: bytes, kind: type[Pdf], *, name: str) -> HttpResponse:
+    """Return a response with a file that a browser displays, and saves under `name`."""
     # A carrier's tracking number may have quotes.
-    disposition = content_disposition_header(as_attachment=False, filename=f"{name}.pdf")
+    filename = f"{name}.{kind.format}"
+    disposition = content_disposition_header(as_attachment=False, filename=filename)
     headers = {"Content-Disposition": disposition, "Cache-Control": "private"}
-    return HttpResponse(content, content_type=Pdf.media_type, headers=headers)
+    return HttpResponse(content, content_type=kind.media_type, headers=headers)
 
 
 def row_behind(token: str, row_of: Callable[[str], str]) -> str:

@@ -9,15 +9,23 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
+from django.utils.translation import gettext_noop
 
 CATALOGS = Path(__file__).resolve().parent / "locale"  # one file for each language but English
 # The forms of Chinese characters: of Japan, Korea, Taiwan and Hong Kong, else of China.
 CHARACTERS = {"JP": "JP", "KR": "KR", "TW": "TC", "MO": "HK", "HK": "HK"}
+LABELS = {
+    "page": gettext_noop("Page {page} of {pages}"),
+    "carried_forward": gettext_noop("Carried forward"),
+    "brought_forward": gettext_noop("Brought forward"),
+    "from": gettext_noop("From"),
+    "to": gettext_noop("To"),
+}
 
 
 class Language:
@@ -47,14 +55,27 @@ class Language:
         """Return a fraction as percent: 0.075 is 7.5%."""
         return format_percent(Decimal(rate), locale=self._locale, decimal_quantization=False)
 
-    def document(self, *, labels: Mapping[str, str], created_at: datetime) -> dict[str, Any]:
-        """Return what every template needs of the language: `labels` are messages."""
+    def weight(self, kilograms: Decimal) -> str:
+        """Return a weight without trailing zeros."""
+        return self.number(f"{kilograms.normalize():f}")
+
+    def document(self, *, created_at: datetime) -> dict[str, Any]:
+        """Return what every template needs to know of the language."""
         return {
             "lang": self._locale.language,
             "cjk": self._characters,
             "created_at": created_at.isoformat(timespec="seconds"),
-            "labels": {name: self._words.gettext(message) for name, message in labels.items()},
+            "labels": {name: self._words.gettext(message) for name, message in LABELS.items()},
         }
+
+
+def is_known(locale: str) -> bool:
+    """Return whether `locale` is a language tag whose conventions are known."""
+    try:
+        Locale.parse(locale.replace("-", "_"))
+    except (ValueError, UnknownLocaleError):
+        return False
+    return True
 
 
 @cache

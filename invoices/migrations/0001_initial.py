@@ -51,6 +51,10 @@ class Migration(migrations.Migration):
                 ('email', models.EmailField(blank=True, help_text='Replies to invoices go here.', max_length=254)),
                 ('phone', models.CharField(blank=True, max_length=40)),
                 ('note', models.CharField(blank=True, help_text='Printed at the foot of every page: the bank account, for example.', max_length=300)),
+                ('language', models.CharField(blank=True, help_text='Of its documents and mails: en, es, or with a country, such as es-MX.', max_length=20)),
+                ('untaxed_reason', models.CharField(blank=True, help_text='Printed on invoices with a tax rate of 0 %: the law that exempts them.', max_length=300, verbose_name='reason for sales without tax')),
+                ('untaxed_category', models.CharField(blank=True, choices=[('E', 'exempt from tax'), ('G', 'export'), ('Z', 'zero rated')], help_text='For electronic invoices; exempt from tax by default.', max_length=1, verbose_name='category of sales without tax')),
+                ('e_invoices', models.BooleanField(default=False, help_text='Embed Factur-X (ZUGFeRD), profile EN 16931. Needs VAT id and country.', verbose_name='electronic invoices')),
             ],
         ),
         migrations.CreateModel(

@@ -1,11 +1,23 @@
 """The seller profile."""
 
+from typing import Any
+
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from config.pdf.language import is_known
 
 
 class Seller(models.Model):
     """The profile of an organization that its new invoices print. Issued invoices do not change."""
+
+    class Untaxed(models.TextChoices):
+        """The codes of UNTDID 5305."""
+
+        EXEMPT = "E", _("exempt from tax")
+        EXPORT = "G", _("export")
+        ZERO = "Z", _("zero rated")
 
     organization_id = models.CharField(max_length=64, primary_key=True)
     name = models.CharField(max_length=200, help_text=_("The legal name."))
@@ -24,10 +36,39 @@ class Seller(models.Model):
         help_text=_("Printed at the foot of every page: the bank account, for example."),
     )
 
+    language = models.CharField(
+        max_length=20,
+        blank=True,
+        help_text=_("Of its documents and mails: en, es, or with a country, such as es-MX."),
+    )
+    untaxed_reason = models.CharField(
+        _("reason for sales without tax"),
+        max_length=300,
+        blank=True,
+        help_text=_("Printed on invoices with a tax rate of 0 %: the law that exempts them."),
+    )
+    untaxed_category = models.CharField(
+        _("category of sales without tax"),
+        max_length=1,
+        choices=Untaxed.choices,
+        blank=True,
+        help_text=_("For electronic invoices; exempt from tax by default."),
+    )
+    e_invoices = models.BooleanField(
+        _("electronic invoices"),
+        default=False,
+        help_text=_("Embed Factur-X (ZUGFeRD), profile EN 16931. Needs VAT id and country."),
+    )
+
     def __str__(self) -> str:
         return self.organization_id
 
-    def profile(self) -> dict[str, str]:
+    def clean(self) -> None:
+        """Refuse an unknown language."""
+        if self.language and not is_known(self.language):
+            raise ValidationError({"language": _("Unknown language. Example: es-MX.")})
+
+    def profile(self) -> dict[str, Any]:
         """Return the fields that are not blank."""
         fields = (field.name for field in self._meta.fields if not field.primary_key)
         return {name: value for name in fields if (value := getattr(self, name))}

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from events import reactions
 from events.models import EventRecord, Publication
 from invoices import services as invoice_services
+from invoices.models import Seller
 from orders.services import goods, lifecycle
 from payments.services.refunds import request_refund
 from tests.api.test_routes import ROUTES
@@ -27,6 +28,7 @@ from tests.factories import (
     start_payment,
 )
 from tests.fulfillment import budget as fulfillment
+from tests.invoices.test_einvoices import SELLER
 from tests.returns.factories import ReturnFactory, return_in_parcels, returns_of_one_order
 from tests.shipments import budget as shipments
 
@@ -163,6 +165,11 @@ def of_invoice(verb, method="get"):
     return endpoint
 
 
+def electronic_invoice(api, size):
+    Seller.objects.get_or_create(organization_id="org_1", defaults=SELLER)
+    return of_invoice("/xml")(api, size)
+
+
 def payments(api, size):
     [PaymentFactory() for _ in range(size)]
     return lambda: api.get("/api/v1/payments?page_size=100")
@@ -273,6 +280,7 @@ BUDGET = {  # by method and route: the request, and its queries, including savep
     ("get", "invoice-list"): (invoices, 4),
     ("get", "invoice-detail"): (of_invoice(""), 4),
     ("get", "invoice-pdf"): (of_invoice("/pdf"), 4),
+    ("get", "invoice-xml"): (electronic_invoice, 4),
     ("post", "invoice-send"): (of_invoice("/send", "post"), 9),
     ("post", "invoice-revoke-links"): (of_invoice("/revoke-links", "post"), 9),
     ("get", "publication-list"): (feed, 1),

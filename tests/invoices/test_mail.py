@@ -46,6 +46,20 @@ def test_the_mail_arrives_with_the_pdf(mailbox):
     assert (sent["recipient_email"], sent["invoice_id"]) == ("juan@example.com", invoice.id)
 
 
+def test_the_mail_and_the_invoice_are_in_the_language_of_the_organization(mailbox):
+    Seller.objects.create(organization_id="org_1", name="Casa Luna", language="es-MX")
+    invoice = InvoiceFactory()
+    deliver()
+    (mail,) = mailbox.mails
+    assert mail["Subject"] == f"Factura {invoice.number}"
+    body = mail.get_body().get_content().replace("\r\n", "\n")
+    assert f"Hola, Juan Pérez:\n\nadjuntamos la factura {invoice.number}" in body
+    (pdf,) = mail.iter_attachments()
+    text = text_of(pdf.get_content())[0]
+    for value in ("Factura", "Precio unitario", "Página 1 de 1", "Pagado en su totalidad"):
+        assert value in text
+
+
 def test_a_delivered_invoice_is_sent_and_publishes_one_event(mailbox):
     invoice = InvoiceFactory()
     deliver()

@@ -17,15 +17,6 @@ from config.pdf.rendering import NotPrintable, render
 from tests.documents import barcodes_of, text_of
 from tests.pdf.scripts import MIXED, SCRIPTS
 
-LABELS = {
-    "page": "Page {page} of {pages}",
-    "carried_forward": "Carried forward",
-    "brought_forward": "Brought forward",
-    "from": "From",
-    "to": "To",
-    "empty": "Nothing",
-}
-
 
 def data(name, address, title):
     """Return the data of every template, with these texts."""
@@ -33,7 +24,7 @@ def data(name, address, title):
     place = {"name": name, "line1": address}
     line = {"title": title, "variant_id": "var_1", "quantity": "1", "cells": [], "carried": "1"}
     return {
-        **Language("en").document(labels=LABELS, created_at=datetime(2026, 1, 2, tzinfo=UTC)),
+        **Language("en").document(created_at=datetime(2026, 1, 2, tzinfo=UTC)),
         "title": "Document",
         "number": "1",
         "author": name,
@@ -52,6 +43,8 @@ def data(name, address, title):
         "totals": [["Total", "1"]],
         "rates": {"columns": ["Rate"], "rows": [["1"]]},
         "note": title,
+        "empty": "Nothing",
+        "untaxed_reason": "",
     }
 
 
@@ -89,9 +82,7 @@ def test_lines_of_mixed_directions_keep_their_words(title):
     ("country", "font"), [(None, "SC"), ("JP", "JP"), ("KR", "KR"), ("TW", "TC"), ("HK", "HK")]
 )
 def test_chinese_characters_have_the_forms_of_the_country(country, font):
-    language = Language("en", country=country).document(
-        labels=LABELS, created_at=datetime(2026, 1, 2, tzinfo=UTC)
-    )
+    language = Language("en", country=country).document(created_at=datetime(2026, 1, 2, tzinfo=UTC))
     pdf = render("label", data("x", "y", "直骨") | language, organization_id="org_1")
     assert f"NotoSansCJK{font.lower()}".encode() in pdf
 

