@@ -137,7 +137,7 @@ def apply_payment(*, payment_id: str) -> Payment:
         return payment
     order = payment.order
     payment.apply(is_still_due=is_still_due(order))
-    if selectors.received(order) + payment.captured < order.total:
+    if selectors.received(order) < order.total:  # it counts this payment already
         days = timedelta(days=selectors.manual_payment_days(order.organization_id))
         payment.await_transfer(until=timezone.now().replace(microsecond=0) + days)
     payment.save()

@@ -74,8 +74,11 @@ class TestApplying:
             assert (shown == "paid") == (credited[-1] == 50)
         assert credited == [50, 40, 0]
 
-    def test_an_order_that_is_paid_in_part_waits_for_the_rest_and_expires(self, run_reactions):
-        payment = mismatched("20.50")
+    @pytest.mark.parametrize("amount", ["20.50", "49.99"])
+    def test_an_order_that_is_paid_in_part_waits_for_the_rest_and_expires(
+        self, amount, run_reactions
+    ):
+        payment = mismatched(amount)
         for _ in range(3):
             start_payment(payment.order, token="tok_declined")
         capture.apply_payment(payment_id=payment.id)
@@ -84,7 +87,7 @@ class TestApplying:
             lifecycle.expire_unpaid_orders(now=timezone.now() + timedelta(days=days))
             assert status(payment)[0] == expected
         run_reactions()
-        assert Payment.objects.get(pk=payment.pk).refunding == Decimal("20.50")
+        assert Payment.objects.get(pk=payment.pk).refunding == Decimal(amount)
 
     def test_too_little_money_leaves_the_rest_due(self, api, run_reactions):
         payment = mismatched("20.50")
