@@ -1,6 +1,7 @@
 """Fulfillments in the admin, and the pick screen for a phone with a scanner."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, cast
 from uuid import uuid4
 
@@ -108,11 +109,21 @@ class Picks(Lines):
     ]
 
 
+def _print(render: Callable[[Fulfillment], bytes], row: Fulfillment) -> bytes:
+    """Return a document of a fulfillment. Raises Busy, NotPrintable."""
+    with bulkheads.rendering_of(row.organization_id):
+        return render(row)
+
+
 @admin.register(Fulfillment)
 class FulfillmentAdmin(AggregateAdmin):
     """Operators who may change fulfillments pick on a page of its own, `<id>/pick/`."""
 
     icon = "inventory_2"
+    prints = {
+        "print_pick_lists": (_("Print pick lists"), partial(_print, documents.pick_list)),
+        "print_packing_slips": (_("Print packing slips"), partial(_print, documents.packing_slip)),
+    }
     commands = {
         "start": Command(
             services.start_fulfillment,
@@ -273,8 +284,7 @@ class FulfillmentAdmin(AggregateAdmin):
         if row is None or name not in DOCUMENTS:
             raise Http404
         try:
-            with bulkheads.rendering_of(row.organization_id):
-                return pdf(DOCUMENTS[name](row), name=f"{name}-{row.pk}")
+            return pdf(_print(DOCUMENTS[name], row), name=f"{name}-{row.pk}")
         except bulkheads.Busy:
             return problems.busy(str(_("Another document is being made. Try again in a moment.")))
         except NotPrintable as error:

@@ -102,6 +102,7 @@ class InvoiceAdmin(AggregateAdmin):
             "alternate_email",
         ),
     )
+    prints = {"print_invoices": (_("Print"), lambda invoice: files.read(invoice.document()))}
     inlines = [CreditNotes, Deliveries]
     list_display = [
         "number",

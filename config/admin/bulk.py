@@ -1,26 +1,31 @@
 """A command on many rows of a list. Each row has its own transaction and its own outcome."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import OperationalError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 
 from config.admin.commands import Command
 from config.admin.labels import label
 from config.admin.organizations import Organizations
+from config.api import bulkheads
+from config.api.pdf import pdf
 from config.core import request_context
 from config.core.exceptions import DomainError
 from config.core.unit_of_work import unit_of_work
+from config.pdf.rendering import together
 
 if TYPE_CHECKING:
     from config.admin.pages import ReadOnlyAdmin
 
 BATCH_SIZE = 500  # rows in one request, for which a browser waits
 MAX_MESSAGES = 50  # rows whose error is shown
+MAX_PRINTED = 50  # rows whose documents are printed by one request
 
 
 def run(name: str, page: "ReadOnlyAdmin", request: HttpRequest, chosen: QuerySet[Any]) -> None:
@@ -51,6 +56,32 @@ def run(name: str, page: "ReadOnlyAdmin", request: HttpRequest, chosen: QuerySet
         messages.error(request, why)
     if len(refused) > MAX_MESSAGES:
         messages.error(request, gettext("and {n} more").format(n=len(refused) - MAX_MESSAGES))
+
+
+def print_rows(
+    render: Callable[[Any], bytes],
+    page: "ReadOnlyAdmin",
+    request: HttpRequest,
+    chosen: QuerySet[Any],
+) -> HttpResponse | None:
+    """Return the documents of the selected rows as one PDF, and report the errors."""
+    rows = _rows(page, request, chosen)
+    pdfs, refused = [], []
+    for key in rows[:MAX_PRINTED]:
+        row = page.get_object(request, str(key))
+        if row is None or not page.has_view_permission(request, row):
+            refused.append(gettext("{id} no longer exists.").format(id=key))
+            continue
+        try:
+            pdfs.append(render(row))
+        except (DomainError, bulkheads.Busy, FileNotFoundError) as error:
+            refused.append(f"{row}: {error}")
+    if len(rows) > MAX_PRINTED:
+        message = gettext("Only {n} rows are printed at once.").format(n=MAX_PRINTED)
+        messages.warning(request, message)
+    for why in refused:
+        messages.error(request, why)
+    return pdf(together(pdfs), name=page.opts.model_name or "") if pdfs else None
 
 
 def _rows(page: "ReadOnlyAdmin", request: HttpRequest, chosen: QuerySet[Any]) -> list[Any]:

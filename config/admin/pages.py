@@ -1,10 +1,10 @@
 """The pages of the admin: rows to view, and the commands that change them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from uuid import uuid4
 
 from django import forms
@@ -32,6 +32,9 @@ from config.api.models import IdempotencyRecord
 from config.core import request_context
 from config.core.exceptions import DomainError
 from config.core.unit_of_work import unit_of_work
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
 
 Tab = tuple[str | Promise, dict[str, Any]]  # a fieldset
 
@@ -118,10 +121,13 @@ class ReadOnlyAdmin(ReadOnly, OrganizationAdmin):
 
     `commands` are the commands by name, in the order of their buttons; `allowed` returns those that
     a row allows now. `adds` creates a row. `queues` are the rows that need attention. `tabs` follow
-    the `fields` of a row. A search compares the whole value, because only that uses an index.
+    the `fields` of a row. `prints` are documents of a row, by name, with their labels: those of
+    many rows are printed as one PDF. A search compares the whole value, because only that uses an
+    index.
     """
 
     commands: ClassVar[Mapping[str, Command]] = {}
+    prints: ClassVar[Mapping[str, "tuple[StrPromise, Callable[[Any], bytes]]"]] = {}
     adds: ClassVar[Command | None] = None
     queues: ClassVar[tuple[Queue, ...]] = ()
     tabs: ClassVar[tuple[Tab, ...]] = ()
@@ -158,12 +164,17 @@ class ReadOnlyAdmin(ReadOnly, OrganizationAdmin):
         return list(self.commands)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the commands that the operator may run on many rows of the list."""
-        return {
+        """Return what the operator may do with many rows of the list."""
+        commands = {
             name: (partial(bulk.run, name), name, command.label)
             for name, command in self.commands.items()
             if command.bulk and self.open_to(request, command)
         }
+        prints = {
+            name: (partial(bulk.print_rows, render), name, label)
+            for name, (label, render) in self.prints.items()
+        }
+        return commands | prints
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.command_view)

@@ -4,14 +4,16 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.conf import settings
+from pypdf import PdfWriter
 
 from config.core.exceptions import DomainError
 
@@ -52,6 +54,15 @@ def render(template: str, data: Mapping[str, Any], *, organization_id: str) -> b
         for file in _templates(organization_id):
             copyfile(file, Path(root, file.name))
         return _compile(Path(root, f"{template}.typ"), data)
+
+
+def together(pdfs: Iterable[bytes]) -> bytes:
+    """Return several documents as one PDF, to print them at once. It is no PDF/A."""
+    writer, out = PdfWriter(), BytesIO()
+    for pdf in pdfs:
+        writer.append(BytesIO(pdf), import_outline=False)
+    writer.write(out)
+    return out.getvalue()
 
 
 def _compile(template: Path, data: Mapping[str, Any]) -> bytes:

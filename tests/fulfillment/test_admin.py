@@ -5,6 +5,7 @@ import pytest
 from fulfillment import selectors
 from fulfillment.models import FulfillmentItem
 from orders.services import lifecycle
+from tests.documents import text_of
 from tests.fulfillment.factories import (
     FulfillmentFactory,
     fulfillments,
@@ -108,6 +109,26 @@ def test_a_document_with_a_character_in_no_font_says_so(olga):
     response = olga.get(f"{LIST}{fulfillment.id}/print/pick-list/")
     assert (response.status_code, response.json()["code"]) == (422, "not_printable")
     assert "U+E000" in response.json()["detail"]
+
+
+def selected(client, action, *rows):
+    sent = {"action": action, "_selected_action": [row.pk for row in rows], "index": 0}
+    return client.post(LIST, sent)
+
+
+def test_the_documents_of_several_rows_are_printed_as_one(olga):
+    first, second, third = (FulfillmentFactory(status="packed") for _ in range(3))
+    second.items.update(title="A mug \ue000")
+    for action in ("print_pick_lists", "print_packing_slips"):
+        response = selected(olga, action, first, third)
+        pages = text_of(response.content)
+        assert [first.id in pages[0], third.id in pages[1], len(pages)] == [True, True, 2]
+    response = selected(olga, "print_packing_slips", first, second)
+    (page,) = text_of(response.content)
+    assert first.id in page
+    (message,) = olga.get(LIST).context["messages"]
+    assert "U+E000" in str(message)
+    assert selected(olga, "print_packing_slips", second).status_code == 302
 
 
 def test_documents_need_the_view_permission(olga, operator, client):

@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from invoices import files, services
 from invoices.models import Document, InvoiceDelivery, Seller
+from tests.documents import text_of
 from tests.factories import InvoiceFactory, LineFactory, credit, deliver_documents
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -110,3 +111,18 @@ def test_a_character_in_no_font_is_listed_and_the_order_and_other_invoices_go_on
     assert error in client.get(page(invoice)).content.decode()
     assert invoice.order.status == "confirmed"
     assert Document.objects.get(invoice=invoice).due_at, "it will be retried"
+
+
+def test_several_invoices_are_printed_as_one(operator):
+    client, first, second = operator(), InvoiceFactory(), InvoiceFactory()
+    rows = [first.pk, second.pk]
+    sent = {"action": "print_invoices", "_selected_action": rows, "index": 0}
+    listed = reverse("admin:invoices_invoice_changelist")
+    refused = client.post(listed, sent, follow=True)
+    assert [str(each) for each in refused.context["messages"]] == [
+        f"{row.number}: The PDF is not rendered yet. Retry in a few seconds."
+        for row in (first, second)
+    ]
+    deliver_documents()
+    pages = text_of(client.post(listed, sent).content)
+    assert [row.number in page for row, page in zip((first, second), pages, strict=True)]
