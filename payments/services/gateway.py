@@ -176,4 +176,4 @@ def _record(
     if error is not None and payment.release(leased_until):
         payment.schedule_next_call(now, error)
     payment.save()
-    return payment
+    return selectors.get_for_update(payment_id)  # with what its consequences made of it

@@ -9,7 +9,7 @@ from payments.gateways import RefundResult
 from payments.models import Payment
 from payments.services import gateway, refunds
 from payments.services.gateway_results import apply_refund_result
-from tests.factories import OrderFactory, PaymentFactory, refund, start_payment
+from tests.factories import OrderFactory, PaymentFactory, cancel, refund, start_payment
 from tests.log import event_names, latest_number
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +37,22 @@ def test_the_response_contains_the_gateways_result(api):
         "4242",
         ["refund"],
     ]
+    assert api.get(f"/api/v1/payments/{paid['id']}").json() == paid
+
+
+def test_the_response_contains_the_refund_if_the_order_is_cancelled_during_the_call(
+    api, monkeypatch
+):
+    order, sandbox = OrderFactory(), gateway.GATEWAYS["sandbox"]
+    attempt = sandbox.attempt
+
+    def cancel_first(request):
+        cancel(order)
+        return attempt(request)
+
+    monkeypatch.setattr(sandbox, "attempt", cancel_first)
+    paid = pay(api, order).json()
+    assert (paid["refunding"], paid["allowed_actions"]) == ("50.00", [])
     assert api.get(f"/api/v1/payments/{paid['id']}").json() == paid
 
 
