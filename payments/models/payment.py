@@ -57,13 +57,6 @@ class Payment(outbound.OutboundCall, Aggregate):
     created_event = events.PaymentOpened
     terminal_statuses = frozenset({Status.SUCCEEDED, Status.FAILED, Status.REFUNDED})
     stream_field = "order_id"
-    UPDATE_FIELDS = (  # without an event
-        *outbound.UPDATE_FIELDS,
-        "client_secret",
-        "closed_at",
-        "gateway_payment_id",
-        "blocks_expiry",
-    )
 
     id = PublicIdField("pay")
     order = models.ForeignKey("orders.Order", models.PROTECT, related_name="+")
