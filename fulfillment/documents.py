@@ -38,7 +38,7 @@ def pick_list(fulfillment: Fulfillment) -> bytes:
 
 def packing_slip(fulfillment: Fulfillment) -> bytes:
     """Return a PDF of the packed units, without prices. Raises NotPrintable."""
-    language = _language(fulfillment)
+    language = _language(fulfillment, fulfillment.order.locale)
     text = language.text
     lines = [line for line in fulfillment.lines if line.picked_quantity]
     packages, weight = len(fulfillment.packages), fulfillment.total_weight
@@ -64,11 +64,11 @@ def packing_slip(fulfillment: Fulfillment) -> bytes:
     return _render("packing_slip", fulfillment, language, data, details, empty)
 
 
-def _language(fulfillment: Fulfillment) -> Language:
-    """Return the language of the organization, with the characters of the recipient's country."""
+def _language(fulfillment: Fulfillment, locale: str | None = None) -> Language:
+    """Return a language, by default the organization's, with the characters of the recipient."""
     seller = invoices.selectors.seller(fulfillment.organization_id)
     where = fulfillment.order.shipping_address or {}
-    return Language(seller.get("language", "en"), country=where.get("country"))
+    return Language(locale or seller.get("language", "en"), country=where.get("country"))
 
 
 def _render(

@@ -47,7 +47,7 @@ def render(document: Document) -> bytes:
 
 def language_of(invoice: Invoice) -> str:
     """Return the language of an invoice, its credit notes and its mails."""
-    return str(invoice.seller.get("language", "en"))
+    return invoice.locale or str(invoice.seller.get("language", "en"))
 
 
 def _invoice(invoice: Invoice, language: Language) -> dict[str, Any]:

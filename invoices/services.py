@@ -50,6 +50,7 @@ def issue_invoice(*, order_id: str) -> Invoice:
         ordered_at=order.placed_at,
         customer_id=order.customer_id,
         customer_email=order.customer_email,
+        locale=order.locale,
         currency=order.currency,
         seller=seller,
         buyer=order.billing_address or order.shipping_address or {},

@@ -232,7 +232,7 @@ class OrderAdmin(OwnerAdmin):
     tabs = (
         tab(
             _("Customer"),
-            ("customer_id", "customer_email"),
+            ("customer_id", "customer_email", "locale"),
             (address("shipping_address"), address("billing_address")),
         ),
         tab(

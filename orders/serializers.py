@@ -21,6 +21,7 @@ from config.api.serializers import (
     StrictSerializer,
     TaxRate,
 )
+from config.pdf.language import is_known
 from events.serializers import AllowedActions
 from orders import models, selectors
 
@@ -81,6 +82,20 @@ class OrderPlace(Body):
     )
 
 
+class Locale(serializers.CharField):
+    """The language of the buyer's documents and mails, as a BCP 47 tag: `es`, `es-MX`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "max_length": 20})
+
+    def to_internal_value(self, data: Any) -> str:
+        """Refuse an unknown language."""
+        locale: str = super().to_internal_value(data)
+        if not is_known(locale):
+            raise serializers.ValidationError("Not a known language. Example: es-MX.")
+        return locale
+
+
 class OrderTerms(OrderPlace):
     """Addresses, shipping, discount and payment method of an order."""
 
@@ -92,6 +107,7 @@ class OrderTerms(OrderPlace):
         "payment_method": "stripe",
     }
     customer_email = serializers.EmailField(max_length=254, required=False, allow_null=True)
+    locale = Locale(required=False, allow_null=True)
     shipping_address = Address(required=False, allow_null=True)
     billing_address = Address(required=False, allow_null=True)
     shipping = CheckoutShipping(required=False, allow_null=True)
@@ -295,6 +311,9 @@ class Order(serializers.Serializer):
     replaces = serializers.CharField(source="replaces_id", allow_null=True)
     customer_id = serializers.CharField(allow_null=True)
     customer_email = serializers.CharField(allow_null=True)
+    locale = serializers.CharField(
+        allow_null=True, help_text="Null: documents are in the language of the organization."
+    )
     local_id = serializers.CharField(allow_null=True)
     currency = CurrencyCode()
     items = OrderItem(source="lines", many=True)

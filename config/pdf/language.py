@@ -72,10 +72,10 @@ class Language:
 def is_known(locale: str) -> bool:
     """Return whether `locale` is a language tag whose conventions are known."""
     try:
-        Locale.parse(locale.replace("-", "_"))
+        language = Locale.parse(locale.replace("-", "_")).language
     except (ValueError, UnknownLocaleError):
         return False
-    return True
+    return len(language) <= 3  # not `root`, which is none
 
 
 @cache

@@ -70,6 +70,7 @@ class Migration(migrations.Migration):
                 ('ordered_at', models.DateTimeField()),
                 ('customer_id', models.CharField(max_length=64, null=True)),
                 ('customer_email', models.EmailField(max_length=254, null=True)),
+                ('locale', models.CharField(max_length=20, null=True)),
                 ('currency', config.core.money.CurrencyField(max_length=3)),
                 ('seller', models.JSONField()),
                 ('buyer', models.JSONField()),

@@ -43,6 +43,7 @@ class Invoice(Aggregate):
     ordered_at = models.DateTimeField()
     customer_id = models.CharField(max_length=64, null=True)
     customer_email = models.EmailField(null=True)
+    locale = models.CharField(max_length=20, null=True)  # null: the seller's
     currency = CurrencyField()
     # Amounts and tax rates in these are text, exactly as they are printed.
     seller = models.JSONField()

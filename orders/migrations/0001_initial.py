@@ -45,6 +45,7 @@ class Migration(migrations.Migration):
                 ('customer_id', models.CharField(max_length=64, null=True)),
                 ('session_id', models.CharField(max_length=64, null=True)),
                 ('customer_email', models.EmailField(max_length=254, null=True)),
+                ('locale', models.CharField(max_length=20, null=True)),
                 ('local_id', models.CharField(max_length=64, null=True)),
                 ('shipping_address', models.JSONField(null=True)),
                 ('billing_address', models.JSONField(null=True)),

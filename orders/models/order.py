@@ -51,6 +51,7 @@ class Order(Aggregate):
     customer_id = models.CharField(max_length=64, null=True)
     session_id = models.CharField(max_length=64, null=True)  # of a guest
     customer_email = models.EmailField(null=True)
+    locale = models.CharField(max_length=20, null=True)  # of documents; null: the organization's
     local_id = models.CharField(max_length=64, null=True)
     shipping_address = models.JSONField(null=True)
     billing_address = models.JSONField(null=True)

@@ -42,6 +42,7 @@ class OrderTerms(TypedDict, total=False):
     """What an order may have besides its items."""
 
     customer_email: str | None
+    locale: str | None
     shipping_address: Mapping[str, str] | None
     billing_address: Mapping[str, str] | None
     shipping: ShippingTerms | None
@@ -83,6 +84,7 @@ def open_order(
         customer_id=customer_id,
         session_id=session_id,
         customer_email=terms.get("customer_email"),
+        locale=terms.get("locale"),
         local_id=local_id,
         currency=currency,
         items=items,

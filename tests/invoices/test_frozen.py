@@ -20,6 +20,7 @@ CHANGES = {
     "ordered_at": "'2025-01-01 00:00:00+00:00'",
     "customer_id": "'cust_0'",
     "customer_email": "NULL",
+    "locale": "'es'",
     "currency": "'EUR'",
     "seller": "'{}'",
     "buyer": "'{}'",

@@ -275,3 +275,12 @@ def test_concurrent_sends_queue_one_mail():
     invoice = InvoiceFactory(status="sent")
     at_once(8, lambda n: services.send_invoice(invoice_id=invoice.id).id)
     assert InvoiceDelivery.objects.filter(invoice=invoice, status="queued").count() == 1
+
+
+def test_the_language_of_the_order_precedes_that_of_the_organization(mailbox, api):
+    Seller.objects.create(organization_id="org_1", name="Casa Luna", language="en")
+    invoice = InvoiceFactory(locale="es")
+    assert api.get(f"/api/v1/orders/{invoice.order_id}").json()["locale"] == "es"
+    deliver()
+    (mail,) = mailbox.mails
+    assert mail["Subject"] == f"Factura {invoice.number}"

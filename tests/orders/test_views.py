@@ -72,6 +72,7 @@ def test_a_new_order_is_returned_with_all_its_fields(api):
     ("change", "path"),
     [
         ({"items": []}, "items"),
+        ({"locale": "Klingon"}, "locale"),
         ({"items": [ITEM] * 501}, "items"),
         ({"items": [{**ITEM, "quantity": 0}]}, "items[0].quantity"),
         ({"items": [{**ITEM, "colour": "red"}]}, "items[0].colour"),

@@ -9,7 +9,7 @@ from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po
 
 from config.pdf import language
-from config.pdf.language import CATALOGS, Language
+from config.pdf.language import CATALOGS, Language, is_known
 from fulfillment import documents as warehouse
 from invoices import documents, mail
 from invoices.models import Document
@@ -98,6 +98,15 @@ def test_dates_and_numbers_follow_the_country(locale, written):
         to.number(1300),
         to.weight(Decimal("2.500")),
     ] == written
+
+
+@pytest.mark.parametrize(
+    ("locale", "expected"),
+    [("en", True), ("es-MX", True), ("zh-Hant-TW", True), ("haw", True), ("pt_BR", True)]
+    + [(text, False) for text in ("", "root", "xx", "es-", "../es", "e", "español", "en\n", "1")],
+)
+def test_only_known_languages_are_accepted(locale, expected):
+    assert is_known(locale) is expected
 
 
 def test_a_language_without_a_catalog_is_printed_in_english_with_its_conventions():
