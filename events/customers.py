@@ -42,6 +42,7 @@ class Customers(ContextViewSet):
     queryset = Stream.objects.none()
     lookup_url_kwarg = "customer_id"
     lookup_value_regex = r"[^/]{1,64}"
+    calls_outside = frozenset({"erase"})  # it deletes files; each order and cart is a transaction
 
     def required_scope(self, method: str | None) -> str:
         return f"{self.scope}:{operation_of(self).scope}"

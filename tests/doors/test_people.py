@@ -242,6 +242,23 @@ def test_a_customer_is_exported_and_erased_over_rest(zoe, caller):
     ]
 
 
+def test_a_request_that_is_interrupted_has_erased_what_it_came_to(zoe, api, media, monkeypatch):
+    """Each order is a transaction of its own: a file that is deleted does not come back."""
+    last = OrderFactory(status="cancelled", customer_id="cust_zoe")
+    erase = people.erase_stream
+
+    def fail(stream, *, at):
+        if stream == last.id:
+            raise OSError("The storage does not respond.")
+        erase(stream, at=at)
+
+    monkeypatch.setattr(people, "erase_stream", fail)
+    assert api.post("/api/v1/customers/cust_zoe/erase").status_code == 500
+    assert erased_streams() == {zoe.order_id, zoe.cart.id}
+    assert not list(media.glob("labels/*.pdf"))
+    assert rows_with("Zanzibar") == {"invoices_invoice": 1}
+
+
 def test_what_is_under_way_is_refused_over_rest(caller):
     order = OrderFactory(status="placed", customer_id="cust_zoe")
     refused = caller().post("/api/v1/customers/cust_zoe/erase")
