@@ -84,7 +84,7 @@ def _send_again(
     warehouse_id: str | None = None,
 ) -> None:
     """Assign units of a shipment again, unless it has arrived by now."""
-    shipment = shipments.selectors.get(shipment_id)
+    shipment = shipments.selectors.get_for_update(shipment_id)
     if shipment.delivered_at is None:
         services.mark_units_lost(
             fulfillment_id=shipment.fulfillment_id,

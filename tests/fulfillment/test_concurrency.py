@@ -1,14 +1,21 @@
 """Concurrent commands on a fulfillment have one effect."""
 
+import threading
+from contextlib import suppress
+
 import pytest
+from django.db import OperationalError, connection
 
 from config.core.exceptions import DomainError
+from events import reactions
 from fulfillment import selectors, services
 from orders.services import reservations
 from tests.factories import write_off
 from tests.fulfillment.factories import PACKAGE, fulfillments, order_in, pick, pick_all, reach
 from tests.log import event_names, latest_number
 from tests.parallel import at_once
+from tests.reacting import as_rows
+from tests.shipments.factories import ShipmentFactory, scan
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -92,3 +99,30 @@ def test_either_the_new_reservation_or_the_start_wins():
             ).id
 
         assert outcome(at_once(2, work)) == 1
+
+
+def test_a_parcel_that_arrives_while_its_loss_is_handled_is_not_sent_again(monkeypatch):
+    """The worker that handles the loss holds the order, so the delivery comes before or after."""
+    with as_rows():
+        shipment = scan(ShipmentFactory(status="in_transit"), "lost")
+    mark_units_lost = services.mark_units_lost
+
+    def arrive():
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '500ms'")
+        with suppress(OperationalError):
+            scan(shipment, "delivered")
+        connection.close()
+
+    def arrive_first(**lost):
+        thread = threading.Thread(target=arrive)
+        thread.start()
+        thread.join()
+        mark_units_lost(**lost)
+
+    monkeypatch.setattr(services, "mark_units_lost", arrive_first)
+    reactions.run_pending(shipment.order_id)
+    scan(shipment, "delivered")
+    (fulfillment, *again) = fulfillments(shipment.order)
+    assert fulfillment.status == "packed"
+    assert not any(any(row.quantities.values()) for row in again)
