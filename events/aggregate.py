@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from config.core import request_context
 from config.core.exceptions import Conflict
+from config.core.outbound import OutboundCall
 from config.core.unit_of_work import hold, unit_of_work
 from events.schema import Event
 
@@ -167,12 +168,15 @@ class Aggregate(models.Model):
                 yield field, values[field.attname]
 
     def _changed_columns(self) -> list[str]:
-        """Return the names of the fields whose values are not in the database."""
+        """Return the names of the fields whose values are not in the database.
+
+        `updated_at` gets its value when the row is written.
+        """
         stored, none = self._stored, object()
         return [
             field.name
             for field, value in self._columns()
-            if stored.get(field.attname, none) != value
+            if field.name != "updated_at" and stored.get(field.attname, none) != value
         ]
 
     @property
@@ -233,8 +237,10 @@ class Aggregate(models.Model):
                 self._remember_stored()
                 super().save(**kwargs)
                 return
-            # Without an event, `updated_at` stays as it is, because clients filter by it.
-            changed = self._changed_columns() + (["updated_at"] if self._events else [])
+            changed = self._changed_columns()
+            # Clients filter by it. What changes without an event in a row with calls is about them.
+            if self._events or (changed and not isinstance(self, OutboundCall)):
+                changed.append("updated_at")
             self._remember_stored()
             if changed:
                 super().save(update_fields=changed)

@@ -1,5 +1,7 @@
 """Returns react to refunds that fail, bounce or are reduced."""
 
+from datetime import timedelta
+
 import pytest
 
 from orders.services import lifecycle
@@ -53,6 +55,17 @@ def test_a_failed_refund_can_be_requested_with_another_method(run_reactions):
     refund(row, refund_method="store_credit")
     assert pay_out(row).status == "refunded"
     assert event_data(row.order, "return.refunded")["refund_method"] == "store_credit"
+
+
+def test_a_client_that_asks_for_changes_sees_a_failed_refund(api, run_reactions):
+    row = ReturnFactory(status="received")
+    before = refund(row).updated_at
+    fail_refund(row)
+    run_reactions()
+    url = f"/api/v1/returns?updated_since={(before + timedelta(microseconds=1)).isoformat()}"
+    assert [each["refunding"] for each in api.get(url.replace("+", "%2B")).json()["results"]] == [
+        "0.00"
+    ]
 
 
 def test_a_bounced_refund_is_pending_again(run_reactions):
