@@ -4,5 +4,5 @@ from tests.broker.conftest import consumer, consumers, new_connection  # noqa: F
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--hostile", type=int, default=150, help="hostile requests to each context")
+    parser.addoption("--hostile", type=int, default=50, help="hostile requests to each context")
     parser.addoption("--hostile-seed", type=int, help="the seed of hostile requests")
