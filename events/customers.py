@@ -79,7 +79,8 @@ class Customers(ContextViewSet):
             erasure = people.erase(self._person(customer_id), **self.body())
         except people.UnknownCustomer as error:
             raise Http404 from error
-        return Response(msgspec.to_builtins(CustomerErasure(customer_id, *erasure)))
+        erased = msgspec.to_builtins(CustomerErasure(customer_id, *erasure))
+        return self.once(lambda: Response(erased))
 
     def _person(self, customer_id: str) -> Person:
         return Person(organization_id=self.caller.organization_id, customer_id=customer_id)

@@ -44,6 +44,7 @@ LABELS: "dict[str, StrPromise]" = {
     "length": _("Length (cm)"),
     "line1": _("Address"),
     "line2": _("Address, second line"),
+    "locale": _("Language of the documents"),
     "location": _("Location"),
     "method": _("Method"),
     "name": _("Name"),
