@@ -26,7 +26,10 @@ LEAKS = re.compile(r"Traceback|psycopg|DETAIL:|SELECT |django\.| object at 0x|\.
 READS = ("GET", "HEAD", "OPTIONS", "TRACE")
 # What a row does not show as it was sent: what is added up, who acts, and where units go.
 ELSEWHERE = {"quantity", "actor"}
-OF_OTHERS = {"move_fulfillment_units": {"warehouse_id"}}
+OF_OTHERS = {
+    "move_fulfillment_units": {"warehouse_id"},
+    "write_off_order_units": {"reason"},  # the response has that of the order's hold
+}
 AUDIT = f"INSERT {AuditEntry._meta.db_table}"  # the export of personal data is a GET
 
 
