@@ -14,7 +14,7 @@ from tests.broker.conftest import publish, wait_until
 from tests.consumers.inventory import EXTENSIONS
 from tests.consumers.truth import true_levels
 from tests.doors import servers
-from tests.doors.hostile.run import ORGANIZATION, Run
+from tests.doors.hostile.run import NEIGHBOUR, ORGANIZATION, Run
 from tests.doors.hostile.targets import CONTEXTS, SECRETS
 from tests.flows.lives.client import Client, Traffic
 from tests.flows.lives.evidence import Evidence, read_api
@@ -54,7 +54,10 @@ def test_hostile_requests_break_nothing(context, web, run_reactions, pytestconfi
         sys.stderr.write(f"{run.figures()}\n")
         assert not run.findings, run.report()
         settle(run_reactions)
-        rows, timelines = read_api([Client(f"localhost:{web[1]}", ORGANIZATION, Traffic())])
+        readers = [
+            Client(f"localhost:{web[1]}", name, Traffic()) for name in (ORGANIZATION, NEIGHBOUR)
+        ]
+        rows, timelines = read_api(readers)
         evidence = Evidence(read(queue), rows, timelines, set(), true_levels())
     found = [
         f"{judge.__name__}: {stream}: {text}"

@@ -21,6 +21,7 @@ from tests.doors.hostile.wire import Request, Response, send
 from tests.doors.servers import Address
 
 ORGANIZATION = "org_1"
+NEIGHBOUR = "org_2"  # whose token some requests have
 STALLED = 3  # connections that are open at once; gunicorn has eight threads
 LEAKS = re.compile(r"Traceback|psycopg|DETAIL:|SELECT |django\.| object at 0x|\.py\b")
 READS = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -40,7 +41,7 @@ class Run:
         self.context, self.address, self.seed = context, address, seed
         self.dice = Random(f"{seed} {context}")
         self.targets = list(targets(context))
-        self.tokens = Tokens(*map(_token, (ORGANIZATION, "org_2")))
+        self.tokens = Tokens(*map(_token, (ORGANIZATION, NEIGHBOUR)))
         self.statuses, self.sent = Counter[str](), 0
         self.findings: list[str] = []
         self.seconds = 0.0
