@@ -58,7 +58,7 @@ class Supervisor:
             metrics.forget(pid)
             if not self._is_stopping:
                 logger.error("%s has ended with status %s", name, os.waitstatus_to_exitcode(status))
-                time.sleep(PAUSE)
+                time.sleep(PAUSE)  # one that cannot start must not be forked without end
                 self._start(name)
 
     def _start(self, name: str) -> None:

@@ -48,7 +48,7 @@ def relay() -> None:
     """
     global _next_relay
     with _turn:
-        time.sleep(max(0.0, _next_relay - time.monotonic()))
+        time.sleep(max(0.0, _next_relay - time.monotonic()))  # for more messages
         _next_relay = time.monotonic() + PAUSE
     for shard in publish_pending():
         notify.enqueue(relay_shard, shard)

@@ -109,7 +109,7 @@ def _run_thread() -> None:
                 with suppress(Exception):  # of a broken connection, anything
                     connection.collect()
             connection = producer = None
-        time.sleep(PAUSE)
+        time.sleep(PAUSE)  # collects the tasks of several commits
 
 
 def _forget_after_fork() -> None:
