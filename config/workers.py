@@ -31,7 +31,7 @@ QUEUES = {
     "documents": ("documents",),  # computes for seconds
 }
 THREADS = {"relay": 2, "worker": 4, "outbound": 8, "documents": 1}
-NICE = 7  # of `documents`: a fifth of the others' share when all cores are busy
+NICE = 15  # of `documents`: a thirtieth of the others' share when all cores are busy
 PAUSE = 1.0  # seconds until a process that has ended is started again
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -114,7 +115,7 @@ def disturb(stack: Stack, stop: threading.Event) -> None:
 
     def fill_carts() -> None:
         busy = client()
-        with suppress(OSError):  # the stack stops
+        with suppress(OSError, HTTPException):  # the stack stops
             while not stop.is_set():
                 busy.check_out()
 
