@@ -90,6 +90,7 @@ class CartAdmin(OwnerAdmin):
             serializers.Checkout,
             label=_("Check out"),
             done=_("Cart {row} was checked out."),
+            start=lambda cart: {"locale": cart.locale},
             icon="shopping_cart_checkout",
             description=_("Check out the cart: its order is placed immediately."),
         ),
@@ -111,7 +112,7 @@ class CartAdmin(OwnerAdmin):
     fields = [
         ("id", STATUS),
         ("organization_id", "local_id"),
-        ("customer_id", "session_id"),
+        ("customer_id", "session_id", "locale"),
         ("items_count", amount("value")),
         ("created_at", "last_activity_at"),
         ("abandoned_at", "order"),

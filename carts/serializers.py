@@ -16,7 +16,7 @@ from config.api.serializers import (
     TaxRate,
 )
 from events.serializers import AllowedActions
-from orders.serializers import OrderItemCreate, OrderTerms
+from orders.serializers import Locale, OrderItemCreate, OrderTerms
 
 
 class CartCreate(Body):
@@ -26,6 +26,7 @@ class CartCreate(Body):
     customer_id = ExternalId(required=False, allow_null=True)
     session_id = ExternalId(required=False, allow_null=True)
     local_id = ExternalId(required=False, allow_null=True)
+    locale = Locale(required=False, allow_null=True)
     currency = CurrencyCode()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -53,7 +54,10 @@ class CartMerge(Body):
 
 
 class Checkout(OrderTerms):
-    """Addresses, shipping, discount and payment method of the order that a cart becomes."""
+    """Addresses, shipping, discount and payment method of the order that a cart becomes.
+
+    `locale` defaults to the cart's.
+    """
 
 
 class CartItem(serializers.Serializer):
@@ -76,6 +80,9 @@ class Cart(serializers.Serializer):
     customer_id = serializers.CharField(allow_null=True)
     session_id = serializers.CharField(allow_null=True)
     local_id = serializers.CharField(allow_null=True)
+    locale = serializers.CharField(
+        allow_null=True, help_text="Null: documents are in the language of the organization."
+    )
     currency = CurrencyCode()
     items = CartItem(source="lines", many=True)
     items_count = serializers.IntegerField()

@@ -28,6 +28,7 @@ def open_cart(
     customer_id: str | None = None,
     session_id: str | None = None,
     local_id: str | None = None,
+    locale: str | None = None,
 ) -> Cart:
     """Open a cart for a customer, a session, or both. Its currency cannot change."""
     cart = Cart.open(
@@ -36,6 +37,7 @@ def open_cart(
         customer_id=customer_id,
         session_id=session_id,
         local_id=local_id,
+        locale=locale,
     )
     cart.save(force_insert=True)
     return cart
@@ -120,9 +122,9 @@ def check_out(
 ) -> tuple["Order", bool]:
     """Check out a cart: open and place its order. Return the order and whether it is new.
 
-    A cart becomes one order: a repeated or concurrent call returns that order. For the arguments
-    and further errors see `orders.services.lifecycle.open_order`. Raises ShippingAddressRequired,
-    InvalidTransition.
+    A cart becomes one order: a repeated or concurrent call returns that order. `locale` defaults to
+    the cart's. For the arguments and further errors see `orders.services.lifecycle.open_order`.
+    Raises ShippingAddressRequired, InvalidTransition.
     """
     cart = selectors.get_for_update(cart_id)
     if cart.order_id:
@@ -134,6 +136,7 @@ def check_out(
             "shipping_address is required: the cart has no local_id where to collect the order."
         )
     cart.save()
+    terms["locale"] = terms.get("locale") or cart.locale
     order = open_order(
         place=True,
         order_id=order_id,

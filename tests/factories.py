@@ -42,6 +42,7 @@ class CartFactory(factory.Factory):
     session_id = None
     currency = "USD"
     local_id = None
+    locale = None
     lines = factory.List([factory.SubFactory(LineFactory)])
 
     @classmethod

@@ -57,6 +57,7 @@ class Cart(Aggregate):
     customer_id = models.CharField(max_length=64, null=True)
     session_id = models.CharField(max_length=64, null=True)
     local_id = models.CharField(max_length=64, null=True)
+    locale = models.CharField(max_length=20, null=True)  # of documents; null: the organization's
     currency = CurrencyField()
     last_activity_at = models.DateTimeField(default=timezone.now)
     abandoned_at = models.DateTimeField(null=True)
@@ -169,6 +170,7 @@ class Cart(Aggregate):
             raise CannotMerge(f"{guest.id} is in {guest.currency}, {self.id} in {self.currency}.")
         for item in guest.lines:
             self._add(CartItem(**item.copied_values()))
+        self.locale = self.locale or guest.locale
         self._active(at)
         return CartItemsAbsorbed.of(self, from_cart_id=guest.id, items_count=guest.items_count)
 

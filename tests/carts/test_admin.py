@@ -71,7 +71,9 @@ def test_a_guest_cart_is_merged_within_its_organization(operator):
 
 
 def test_an_operator_checks_out_a_cart(operator):
-    client, cart = operator(), CartFactory()
+    client, cart = operator(), CartFactory(locale="es-MX")
+    form = client.get(command(cart, "checkout")).context["form"]
+    assert form["locale"].initial == "es-MX"
     nowhere = client.post(command(cart, "checkout"), {})
     assert "shipping_address is required" in nowhere.content.decode()
     half = client.post(command(cart, "checkout"), {"shipping_address.name": "Ana"})

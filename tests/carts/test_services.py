@@ -113,6 +113,11 @@ class TestMerging:
         with pytest.raises(InvalidTransition):
             services.merge_cart(cart_id=guest.id, into=CartFactory().id)
 
+    @pytest.mark.parametrize(("own", "merged"), [(None, "es"), ("en", "en")])
+    def test_a_cart_without_a_language_takes_that_of_the_guest(self, own, merged):
+        guest, cart = self.guest(locale="es"), CartFactory(locale=own)
+        assert services.merge_cart(cart_id=guest.id, into=cart.id).locale == merged
+
     def test_carts_of_different_owners_or_currencies_cannot_be_merged(self):
         guest = self.guest()
         for cart in (

@@ -78,6 +78,31 @@ def test_a_cart_without_an_owner_or_with_an_invalid_currency_is_refused(api):
     assert list(response.json()["errors"]) == ["currency"]
 
 
+@pytest.mark.parametrize(
+    ("given", "at_checkout", "ordered"),
+    [
+        ({"locale": "es-MX"}, {}, "es-MX"),
+        ({"locale": "es-MX"}, {"locale": None}, "es-MX"),
+        ({"locale": "es-MX"}, {"locale": "en"}, "en"),
+        ({}, {"locale": "en"}, "en"),
+        ({}, {}, None),  # the documents are in the language of the organization
+    ],
+)
+def test_an_order_takes_the_language_of_its_cart_unless_checkout_names_another(
+    api, given, at_checkout, ordered
+):
+    created = api.post("/api/v1/carts", {"customer_id": "cust_1", "currency": "USD", **given})
+    assert created.json()["locale"] == given.get("locale")
+    cart = Cart.objects.get()
+    api.post(f"/api/v1/carts/{cart.id}/items", ITEM)
+    assert check_out(api, cart, **at_checkout).json()["locale"] == ordered
+
+
+def test_a_cart_in_an_unknown_language_is_refused(api):
+    wrong = {"customer_id": "cust_1", "currency": "USD", "locale": "Klingon"}
+    assert list(api.post("/api/v1/carts", wrong).json()["errors"]) == ["locale"]
+
+
 @pytest.mark.parametrize("field", ["shipping", "discount"])
 def test_what_changes_the_total_at_checkout_needs_a_scope_of_its_own(caller, field):
     values = {

@@ -284,3 +284,6 @@ def test_the_language_of_the_order_precedes_that_of_the_organization(mailbox, ap
     deliver()
     (mail,) = mailbox.mails
     assert mail["Subject"] == f"Factura {invoice.number}"
+    assert "Hola, Juan Pérez:" in mail.get_body().get_content()
+    (pdf,) = mail.iter_attachments()
+    assert "Precio unitario" in text_of(pdf.get_content())[0]
