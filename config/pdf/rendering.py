@@ -31,6 +31,8 @@ ENVIRONMENT = {
 # text read as another one: they are left out.
 CONTROLS = dict.fromkeys([*range(0x0A), *range(0x0B, 0x20), *range(0x7F, 0xA0)], " ")
 INVISIBLE = CONTROLS | dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+# Processes of the compiler that wait for a request; they have loaded the fonts.
+_idle: list[subprocess.Popen[bytes]] = []
 _MISSING = re.compile(r'the text `"(.+?)"` could not be displayed')
 _ESCAPE = re.compile(r"\\u\{([0-9a-f]+)\}")
 
@@ -66,38 +68,68 @@ def together(pdfs: Iterable[bytes]) -> bytes:
 
 
 def _compile(template: Path, data: Mapping[str, Any]) -> bytes:
-    request = {
-        "template": str(template),
-        "root": str(template.parent),
-        "fonts": [str(FONTS), *([settings.DOCUMENT_FONTS] if settings.DOCUMENT_FONTS else [])],
-        "site_packages": str(_site_packages()),
-        "timeout": TIMEOUT,
-        "data": data,
-    }
-    try:
-        compiled = subprocess.run(
-            [sys.executable, "-I", "-S", str(COMPILER)],
-            input=json.dumps(request).encode(),
-            capture_output=True,
-            timeout=TIMEOUT,
-            env=ENVIRONMENT,
-            cwd=template.parent,
+    code, output = _run(
+        {
+            "template": str(template),
+            "root": str(template.parent),
+            # The time of the folder's last change, so that the compiler notices an added font.
+            "fonts": [(str(folder), folder.stat().st_mtime_ns) for folder in _font_folders()],
+            "timeout": TIMEOUT,
+            "data": data,
+        }
+    )
+    if code == 0:
+        return output
+    if code < 0:  # killed by a limit of the compiler
+        raise NotPrintable(
+            f"{template.name} was stopped: it needs more than {TIMEOUT} seconds, or 1 GB of memory."
         )
-    except subprocess.TimeoutExpired as error:
-        raise NotPrintable(_stopped(template)) from error
-    if compiled.returncode == 0:
-        return compiled.stdout
-    if compiled.returncode < 0:  # killed by a limit of the compiler
-        raise NotPrintable(_stopped(template))
-    diagnostic = compiled.stderr.decode(errors="replace")
+    diagnostic = output.decode(errors="replace")
     missing = "".join(_MISSING.findall(diagnostic))
     if characters := _ESCAPE.sub(lambda code: chr(int(code[1], 16)), missing):
         raise NotPrintable(_where(characters, data))
     raise NotPrintable(f"{template.name} is faulty: {diagnostic.strip()[-400:]}")
 
 
-def _stopped(template: Path) -> str:
-    return f"{template.name} was stopped: it needs more than {TIMEOUT} seconds, or 1 GB of memory."
+def _run(request: Mapping[str, Any]) -> tuple[int, bytes]:
+    """Return the exit code of the process that compiles the document, and what it wrote."""
+    compiler = _compiler()
+    assert compiler.stdin
+    assert compiler.stdout
+    try:
+        compiler.stdin.write(json.dumps(request).encode() + b"\n")
+        compiler.stdin.flush()
+        if not (head := compiler.stdout.readline()):
+            raise BrokenPipeError(f"The compiler of documents, process {compiler.pid}, has ended.")
+        code, size = map(int, head.split())
+        output = compiler.stdout.read(size)
+    except BaseException:  # a later request must not get this one's response
+        compiler.kill()
+        compiler.communicate()
+        raise
+    _idle.append(compiler)
+    return code, output
+
+
+def _compiler() -> "subprocess.Popen[bytes]":
+    """Return a process of the compiler that no other thread uses."""
+    try:
+        while (compiler := _idle.pop()).poll() is not None:
+            compiler.communicate()
+    except IndexError:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", str(COMPILER), str(_site_packages())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=ENVIRONMENT,
+            cwd=HERE,
+            process_group=0,  # Ctrl+C does not reach it: it ends with its standard input
+        )
+    return compiler
+
+
+def _font_folders() -> list[Path]:
+    return [FONTS, *([Path(settings.DOCUMENT_FONTS)] if settings.DOCUMENT_FONTS else [])]
 
 
 def _where(characters: str, data: Mapping[str, Any]) -> str:

@@ -125,8 +125,8 @@ class Stack:
 
     def cost(self) -> Cost:
         trees = self._trees()
-        trees["PostgreSQL"] = self._tree(self.cluster.pid())
-        trees["RabbitMQ"] = self._tree(self.node.pid())
+        trees["PostgreSQL"] = tree_of(self.cluster.pid())
+        trees["RabbitMQ"] = tree_of(self.node.pid())
         with self.database() as database:
             (statements,) = database.execute(
                 "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements"
@@ -160,7 +160,7 @@ class Stack:
         """Return the process ids of the web, and of all workers with the scheduler."""
         trees: dict[str, list[int]] = {"web": [], "workers": []}
         for name, process in self.processes.items():
-            trees["web" if name == "web" else "workers"] += self._tree(process.pid)
+            trees["web" if name == "web" else "workers"] += tree_of(process.pid)
         return trees
 
     def _is_up(self) -> bool:
@@ -177,13 +177,15 @@ class Stack:
         file = self.directory / "tasks"
         return Counter(file.read_text().split()) if file.exists() else Counter()
 
-    def _tree(self, pid: int) -> list[int]:
-        """Return the process and all its descendants."""
-        try:
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        except OSError:
-            return []
-        return [pid, *(each for child in children for each in self._tree(int(child)))]
+
+def tree_of(pid: int) -> list[int]:
+    """Return the process and all its descendants."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [child for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:
+        return []
+    return [pid, *(each for child in children for each in tree_of(int(child)))]
 
 
 def seconds_of(pid: int) -> float:

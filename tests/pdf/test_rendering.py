@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -210,6 +211,26 @@ def test_a_template_that_needs_too_much_memory_is_stopped(templates):
     (templates / "label.typ").write_text('#let x = "x"\n#while x.len() > 0 { x = x + x }')
     with pytest.raises(NotPrintable, match="was stopped"):
         render("label", data("x", "y", "z"), organization_id="org_1")
+
+
+def test_documents_are_compiled_at_once(templates, monkeypatch):
+    monkeypatch.setattr(rendering, "TIMEOUT", 5)
+    (templates / "slow").mkdir()
+    endless = "#let n = range(99999)\n#for a in n { for b in n { let c = a + b } }"
+    (templates / "slow" / "label.typ").write_text(endless)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(render, "label", data("x", "y", "z"), organization_id="slow")
+        assert render("label", data("x", "y", "z"), organization_id="org_1")
+        assert not slow.done()
+        assert isinstance(slow.exception(), NotPrintable)
+
+
+def test_a_compiler_that_was_killed_is_replaced():
+    render("label", data("x", "y", "z"), organization_id="org_1")
+    for compiler in rendering._idle:
+        compiler.kill()
+        compiler.wait()
+    assert render("label", data("x", "y", "z"), organization_id="org_1")
 
 
 # Barcodes

@@ -129,6 +129,8 @@ def replace_body(dice: Random, valid: Valid, tokens: Tokens) -> Attack | None:
             "a body", valid, tokens, may_succeed=not valid.is_protected or valid.method == "DELETE"
         )
     valid.body = dice.choice([[valid.body], *values.VALUES, *values.IMPOSSIBLE])
+    if valid.body is None:  # which would send no body
+        valid.body = Raw("null")
     return built(f"the body {_short(valid.body)}", valid, tokens, may_succeed=valid.body == {})
 
 
