@@ -1,6 +1,6 @@
 """The requests and responses of the shipments' API."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -11,8 +11,10 @@ from config.api.serializers import (
     Body,
     Choice,
     CurrencyCode,
+    Day,
     ExternalId,
     ItemQuantities,
+    Moment,
     MoneyIn,
     MoneyOut,
     OwnId,
@@ -27,16 +29,13 @@ FULFILLMENT_ID = "ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5"  # in examples
 ITEM_ID = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF"
 
 
-class Past(serializers.DateTimeField):
-    """A time that is not in the future. The value is in UTC."""
+class Past(Moment):
+    """A time that is not in the future."""
 
     default_error_messages = {"future": "This is in the future."}
 
     def to_internal_value(self, value: Any) -> datetime:
-        try:
-            moment = super().to_internal_value(value).astimezone(UTC)
-        except OverflowError:
-            self.fail("overflow")
+        moment = super().to_internal_value(value)
         if moment > timezone.now() + CLOCK_SKEW:
             self.fail("future")
         return moment
@@ -86,7 +85,7 @@ class ShipmentDispatch(Body):
     """The dispatch of a shipment."""
 
     example = {"estimated_delivery": "2025-11-26"}
-    estimated_delivery = serializers.DateField(required=False, allow_null=True)
+    estimated_delivery = Day(required=False, allow_null=True)
 
 
 class ScanCreate(Body):

@@ -1,5 +1,6 @@
 """Filters of lists."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from django_filters import rest_framework as filters
 from django_filters.fields import IsoDateTimeField
 from drf_spectacular.drainage import set_override
 
+from config.api.serializers import MOMENT, Moment
 from config.api.tokens import LONGEST_ID
 from config.core.ids import bounded
 
@@ -24,9 +26,11 @@ class IdFilter(filters.CharFilter):
 
 
 class MomentField(IsoDateTimeField):
-    """A time in UTC; one that UTC cannot represent is invalid."""
+    """A time as RFC 3339 writes it, returned in UTC; one that UTC cannot represent is invalid."""
 
     def clean(self, value: Any) -> datetime | None:
+        if value and not re.fullmatch(MOMENT, str(value)):
+            raise ValidationError(Moment.default_error_messages["format"], "invalid")
         moment: datetime | None = super().clean(value)
         try:
             return moment and moment.astimezone(UTC)
@@ -35,7 +39,7 @@ class MomentField(IsoDateTimeField):
 
 
 class MomentFilter(filters.IsoDateTimeFilter):
-    """An ISO 8601 date and time, from which (`gte`) or up to which (`lt`) rows are shown."""
+    """A date and time with its offset, from which (`gte`) or up to which (`lt`) rows are shown."""
 
     field_class = MomentField
     bounds: ClassVar[dict[str, str]] = {

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from inspect import cleandoc
@@ -19,6 +20,9 @@ from rest_framework.fields import empty, get_attribute
 from config.core import money
 from config.core.unit_of_work import is_begun
 
+# RFC 3339. `fromisoformat` also reads weeks, dates without hyphens, and the digits of all scripts.
+DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+MOMENT = DAY + r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
 MAX_UNKNOWN = 20  # fields that an error names; a body may have a hundred thousand
 
 
@@ -189,6 +193,31 @@ class ItemQuantities(ItemList):
         for item in super().run_validation(data):
             units[item["order_item_id"]] += item["quantity"]
         return dict(units)
+
+
+class Moment(serializers.DateTimeField):
+    """A time with its offset, as RFC 3339 writes it: `2025-11-25T08:20:00Z`. Returned in UTC."""
+
+    default_error_messages = {"format": "Write a time with its offset: 2025-11-25T08:20:00Z."}
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if self.context.get("is_json") and not re.fullmatch(MOMENT, str(value)):
+            self.fail("format")
+        try:
+            return super().to_internal_value(value).astimezone(UTC)
+        except OverflowError:
+            self.fail("overflow")
+
+
+class Day(serializers.DateField):
+    """A date as RFC 3339 writes it: `2025-11-25`."""
+
+    default_error_messages = {"format": "Write a date as 2025-11-25."}
+
+    def to_internal_value(self, value: Any) -> date:
+        if not re.fullmatch(DAY, str(value)):
+            self.fail("format")
+        return super().to_internal_value(value)
 
 
 class PlainDecimal(serializers.DecimalField):

@@ -22,6 +22,9 @@ from tests.shipments.factories import BY_HAND, ShipmentFactory, packed
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 BASE = "/api/v1/shipments"
+# ISO 8601, or read by Python, but not RFC 3339.
+NO_DAYS = ["soon", "20251125", "2025-W01-1", "٢٠٢٥-11-25", "2025-11-25T08:20:00Z", "2025-02-30"]
+NO_MOMENTS = ["2025-11-25", "2025-11-25T08:20:00", "2025-W01-1T08:20:00Z", "20251125T082000Z"]
 
 
 def post(api, shipment, verb, body=None, **kwargs):
@@ -89,7 +92,8 @@ class TestInvalidBodies:
             ("scans", {"status": "lost", "when": "now"}, "when"),
             ("deliver", {"delivered_at": "2999-01-01T00:00:00Z"}, "delivered_at"),
             ("deliver", {"delivery_photo_url": "photo"}, "delivery_photo_url"),
-            ("dispatch", {"estimated_delivery": "soon"}, "estimated_delivery"),
+            *(("deliver", {"delivered_at": text}, "delivered_at") for text in NO_MOMENTS),
+            *(("dispatch", {"estimated_delivery": text}, "estimated_delivery") for text in NO_DAYS),
             ("label", {"carrier_cost": "-1"}, "carrier_cost"),
             ("cancel", {"reason": "x"}, "reason"),
         ],
