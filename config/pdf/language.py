@@ -60,9 +60,14 @@ class Language:
         return self.number(f"{kilograms.normalize():f}")
 
     def document(self, *, created_at: datetime) -> dict[str, Any]:
-        """Return what every template needs to know of the language."""
+        """Return what every template needs to know of the language.
+
+        `lang` and `dir` are those of the words, which are English if there is no catalog.
+        """
+        written = self._locale if _path(self._locale.language).exists() else Locale("en")
         return {
-            "lang": self._locale.language,
+            "lang": written.language,
+            "dir": written.text_direction,
             "cjk": self._characters,
             "created_at": created_at.isoformat(timespec="seconds"),
             "labels": {name: self._words.gettext(message) for name, message in LABELS.items()},
@@ -78,9 +83,13 @@ def is_known(locale: str) -> bool:
     return len(language) <= 3  # not `root`, which is none
 
 
+def _path(language: str) -> Path:
+    return CATALOGS / f"{language}.po"
+
+
 @cache
 def _catalog(language: str) -> NullTranslations:
-    path = CATALOGS / f"{language}.po"
+    path = _path(language)
     if not path.exists():
         return NullTranslations()
     compiled = BytesIO()

@@ -11,8 +11,9 @@ from time import monotonic
 
 import pypdf
 import pytest
+from pypdfium2 import PdfDocument
 
-from config.pdf import barcodes, rendering
+from config.pdf import barcodes, language, rendering
 from config.pdf.language import Language
 from config.pdf.rendering import NotPrintable, render
 from tests.documents import barcodes_of, text_of
@@ -79,12 +80,41 @@ def test_lines_of_mixed_directions_keep_their_words(title):
     assert all(word in letters(pages[0]) for word in words)
 
 
+@pytest.mark.parametrize("template", ["credit_note", "label"])
+def test_a_document_begins_at_the_side_where_its_words_begin(template, monkeypatch, tmp_path):
+    (tmp_path / "he.po").write_bytes((language.CATALOGS / "es.po").read_bytes())
+    monkeypatch.setattr(language, "CATALOGS", tmp_path)
+    texts = data("Ana", "y", "Shirt S.A.")
+    for locale, is_from_right in (("he", True), ("ar", False)):  # no catalog: in English
+        words = Language(locale).document(created_at=datetime(2026, 1, 2, tzinfo=UTC))
+        left, right = box_of("Ana", render(template, texts | words, organization_id="org_1"))
+        assert (left > 150) == is_from_right
+        assert right < 595 - 18 / 25.4 * 72, "within the margin"
+
+
+def test_a_date_is_written_in_its_own_direction():
+    date = Language("ar").date(datetime(2026, 3, 12, tzinfo=UTC))
+    texts = data("x", "y", "z") | {"details": [["Date", date]]}
+    pdf = render("credit_note", texts, organization_id="org_1")
+    day, month, year = (box_of(number, pdf)[0] for number in ("12", "03", "2026"))
+    assert year < month < day
+
+
+def box_of(text, pdf):
+    """Return the left and the right end of a text on the first page, in points."""
+    with PdfDocument(pdf) as document:
+        page = document[0].get_textpage()
+        first, length = page.search(text).get_next()
+        boxes = [page.get_charbox(index) for index in range(first, first + length)]
+    return min(left for left, *_ in boxes), max(right for _, _, right, _ in boxes)
+
+
 @pytest.mark.parametrize(
     ("country", "font"), [(None, "SC"), ("JP", "JP"), ("KR", "KR"), ("TW", "TC"), ("HK", "HK")]
 )
 def test_chinese_characters_have_the_forms_of_the_country(country, font):
-    language = Language("en", country=country).document(created_at=datetime(2026, 1, 2, tzinfo=UTC))
-    pdf = render("label", data("x", "y", "直骨") | language, organization_id="org_1")
+    words = Language("en", country=country).document(created_at=datetime(2026, 1, 2, tzinfo=UTC))
+    pdf = render("label", data("x", "y", "直骨") | words, organization_id="org_1")
     assert f"NotoSansCJK{font.lower()}".encode() in pdf
 
 
