@@ -29,7 +29,7 @@ CELERY = ("-m", "celery", "-A", "config")
 PATIENCE = 60  # seconds until something that must happen counts as lost
 
 
-def wait_until(condition: Callable[[], object], why: str, patience: float = PATIENCE) -> None:
+def wait_until(condition: Callable[[], object], why: object, patience: float = PATIENCE) -> None:
     """Poll until the condition is true; fail after `patience` seconds.
 
     For changes that other processes make to the database, the broker or a port.

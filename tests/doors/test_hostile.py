@@ -70,6 +70,7 @@ def test_hostile_requests_break_nothing(context, web, run_reactions, pytestconfi
 
 def settle(run_reactions):
     """Do what workers would do, until nothing is pending."""
+    pending = []
 
     def is_settled():
         run_reactions()
@@ -82,6 +83,7 @@ def settle(run_reactions):
         # A text that no font can print waits for an operator, with its mail.
         unprintable = Document.objects.filter(rendered_at=None).exclude(last_error="")
         waiting = set(unprintable.values_list("invoice", flat=True))
-        return all(getattr(row, "invoice_id", None) in waiting for row in open_work())
+        pending[:] = [r for r in open_work() if getattr(r, "invoice_id", None) not in waiting]
+        return not pending
 
-    wait_until(is_settled, "work stays pending")
+    wait_until(is_settled, pending, patience=600)
