@@ -1,5 +1,6 @@
 """Renders documents from Typst templates, each in a process of its own."""
 
+import atexit
 import json
 import re
 import subprocess
@@ -31,7 +32,7 @@ ENVIRONMENT = {
 # text read as another one: they are left out.
 CONTROLS = dict.fromkeys([*range(0x0A), *range(0x0B, 0x20), *range(0x7F, 0xA0)], " ")
 INVISIBLE = CONTROLS | dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
-# Processes of the compiler that wait for a request; they have loaded the fonts.
+# A process of the compiler that waits for a request; it has loaded the fonts.
 _idle: list[subprocess.Popen[bytes]] = []
 _MISSING = re.compile(r'the text `"(.+?)"` could not be displayed')
 _ESCAPE = re.compile(r"\\u\{([0-9a-f]+)\}")
@@ -107,7 +108,10 @@ def _run(request: Mapping[str, Any]) -> tuple[int, bytes]:
         compiler.kill()
         compiler.communicate()
         raise
-    _idle.append(compiler)
+    if _idle:  # several threads needed one
+        compiler.communicate()
+    else:
+        _idle.append(compiler)
     return code, output
 
 
@@ -126,6 +130,12 @@ def _compiler() -> "subprocess.Popen[bytes]":
             process_group=0,  # Ctrl+C does not reach it: it ends with its standard input
         )
     return compiler
+
+
+@atexit.register
+def _stop_compilers() -> None:
+    while _idle:
+        _idle.pop().communicate()
 
 
 def _font_folders() -> list[Path]:

@@ -198,14 +198,14 @@ def _leaves(tree: Any, key: str = "") -> list[tuple[str, Any]]:
 
 
 def _normal(value: Any) -> Any:
-    """Return a value as it may be stored: texts stripped, amounts with any number of decimals."""
+    """Return a value as the service shows it: texts stripped, any number of decimals, seconds."""
     text = getattr(value, "text", value)
     if isinstance(text, bool):
         return text
     with suppress(InvalidOperation):
         if (number := Decimal(str(text))).is_finite():
             return number.normalize()
-    return str(text).strip()
+    return re.sub(r"(:\d\d)\.\d+Z$", r"\1Z", str(text).strip())
 
 
 def _token(organization_id: str) -> str:
