@@ -20,7 +20,7 @@ from config.admin.pages import Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
 from config.api.pdf import pdf
 from events.admin.aggregates import AggregateAdmin
-from invoices import files, selectors, serializers, services
+from invoices import einvoices, files, selectors, serializers, services
 from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery, Seller
 
 STATUS = badge("status", {"issued": "info", "sent": "success"})
@@ -139,7 +139,7 @@ class InvoiceAdmin(AggregateAdmin):
             (amount("tax"), amount("total")),
             ("taxes",),
         ),
-        tab(_("PDF"), ("sha256",), ("rendering_error",)),
+        tab(_("PDF"), ("sha256",), ("electronic_invoice",), ("rendering_error",)),
     )
 
     def rows(self, request: HttpRequest) -> QuerySet[Invoice]:
@@ -176,6 +176,16 @@ class InvoiceAdmin(AggregateAdmin):
     def sha256(self, invoice: Invoice) -> str:
         document = invoice.document()
         return document.sha256 if document else "-"
+
+    @admin.display(description=_("electronic invoice"))
+    def electronic_invoice(self, invoice: Invoice) -> str:
+        if not invoice.is_kept():
+            return "-"
+        issued = [(invoice.number, None), *((note.number, note) for note in invoice.credit_notes)]
+        return "\n".join(
+            f"{number}: {einvoices.obstacle(invoice, note) or gettext('Embedded in the PDF.')}"
+            for number, note in issued
+        )
 
     @admin.display(description=_("rendering error"))
     def rendering_error(self, invoice: Invoice) -> str:

@@ -40,13 +40,14 @@ def badge(
 
 
 def address(name: str) -> Column:
-    """Return a column with an address, one line for each of its parts."""
+    """Return a column with an address, one line for each of its texts."""
 
     def show(row: Any) -> SafeString | str:
         given = getattr(row, name)
         if not given:
             return "-"
-        return format_html('<span class="console-lines">{}</span>', "\n".join(given.values()))
+        texts = (each for each in given.values() if isinstance(each, str))
+        return format_html('<span class="console-lines">{}</span>', "\n".join(texts))
 
     return _named(name, show)
 

@@ -113,6 +113,18 @@ def test_a_character_in_no_font_is_listed_and_the_order_and_other_invoices_go_on
     assert Document.objects.get(invoice=invoice).due_at, "it will be retried"
 
 
+def test_the_page_says_why_a_document_has_no_electronic_invoice(operator):
+    electronic = {"tax_id": "MX1", "country": "MX", "untaxed_reason": "x", "e_invoices": True}
+    Seller.objects.create(organization_id="org_1", name="Casa Luna", **electronic)
+    client, invoice = operator(), credit(InvoiceFactory(), "1")
+    assert "CN-2026-0001: Embedded in the PDF." in client.get(page(invoice)).content.decode()
+    fine = f"{invoice.number}: Embedded in the PDF."
+    assert fine in client.get(page(invoice)).content.decode()
+    dinars = InvoiceFactory(currency="KWD")
+    shown = client.get(page(dinars)).content.decode()
+    assert f"{dinars.number}: EN 16931 has no amounts of three decimals." in shown
+
+
 def test_several_invoices_are_printed_as_one(operator):
     client, first, second = operator(), InvoiceFactory(), InvoiceFactory()
     rows = [first.pk, second.pk]
