@@ -69,6 +69,7 @@ INSTALLED_APPS = [
     "invoices",
     "events",
     "config.core",
+    "config.pdf",
     "config.api",
     "config.devserver",
     "axes",

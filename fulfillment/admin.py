@@ -20,16 +20,15 @@ from rest_framework.serializers import CharField
 import orders.selectors
 from config.admin.columns import badge, words
 from config.admin.commands import Command
+from config.admin.documents import printed
 from config.admin.filters import CreatedFilter
 from config.admin.pages import Lines, tab
 from config.admin.queues import Queue, QueueFilter
 from config.api import bulkheads, problems
-from config.api.pdf import pdf
 from config.api.serializers import ExternalId, Quantity, StrictSerializer
 from config.core import request_context
 from config.core.exceptions import DomainError
 from config.core.unit_of_work import unit_of_work
-from config.pdf.rendering import NotPrintable
 from events.admin.aggregates import AggregateAdmin, stream
 from fulfillment import documents, selectors, serializers, services
 from fulfillment.exceptions import NotInFulfillment
@@ -283,12 +282,11 @@ class FulfillmentAdmin(AggregateAdmin):
             raise PermissionDenied
         if row is None or name not in DOCUMENTS:
             raise Http404
-        try:
-            return pdf(_print(DOCUMENTS[name], row), name=f"{name}-{row.pk}")
-        except bulkheads.Busy:
-            return problems.busy(str(_("Another document is being made. Try again in a moment.")))
-        except NotPrintable as error:
-            return problems.problem(422, error.code, str(error))
+        return printed(
+            lambda: DOCUMENTS[name](row),
+            organization_id=row.organization_id,
+            name=f"{name}-{row.pk}",
+        )
 
     def button(self, row: Fulfillment, name: str) -> dict[str, Any]:
         page = {"path": self._url("pick", row.pk)} if name == "pick" else {}

@@ -1,4 +1,4 @@
-"""A label as PDF, 10 × 15 cm. The same arguments always give the same bytes."""
+"""A label as PDF, 10 × 15 cm. The same arguments give the same bytes, unless a template changes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ CREATED_AT = datetime(2025, 1, 1, tzinfo=UTC)  # of every label, so that its byt
 
 def label(
     *,
+    organization_id: str,
     carrier: str,
     service: str,
     tracking_number: str,
@@ -51,5 +52,5 @@ def label(
             "packages": packages,
             "note": note,
         },
-        organization_id="",
+        organization_id=organization_id,
     )

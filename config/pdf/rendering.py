@@ -14,9 +14,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.conf import settings
-from pypdf import PdfWriter
+from pypdf import PdfReader, PdfWriter
 
 from config.core.exceptions import DomainError
+from config.pdf.examples import example
+from config.pdf.models import Template
 
 HERE = Path(__file__).resolve().parent
 COMPILER = HERE / "compiler.py"
@@ -52,11 +54,35 @@ def render(template: str, data: Mapping[str, Any], *, organization_id: str) -> b
 
     `data` has `created_at`, in ISO 8601. Texts in it are never markup. Raises NotPrintable.
     """
-    data = _clean(data)
+    uploaded = Template.objects.filter(organization_id=organization_id, document=template)
+    source = uploaded.values_list("source", flat=True).first()
+    return _render(template, source, data, organization_id)
+
+
+def try_out(template: str, source: str, *, organization_id: str) -> bytes:
+    """Return the example of a document, printed by a template that may not be stored yet.
+
+    Raises NotPrintable, also if an electronic invoice gets lost.
+    """
+    data = example(template)
+    pdf = _render(template, source, data, organization_id)
+    if "xml" in data and not PdfReader(BytesIO(pdf)).attachments:
+        raise NotPrintable(
+            f"{template}.typ does not attach the electronic invoice: add `#attach-xml()`."
+        )
+    return pdf
+
+
+def _render(
+    template: str, source: str | None, data: Mapping[str, Any], organization_id: str
+) -> bytes:
     with TemporaryDirectory() as root:
         for file in _templates(organization_id):
             copyfile(file, Path(root, file.name))
-        return _compile(Path(root, f"{template}.typ"), data)
+        path = Path(root, f"{template}.typ")
+        if source is not None:
+            path.write_text(source)
+        return _compile(path, _clean(data))
 
 
 def together(pdfs: Iterable[bytes]) -> bytes:

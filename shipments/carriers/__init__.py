@@ -37,6 +37,7 @@ class LabelRequest:
 
     label_id: str
     shipment_id: str
+    organization_id: str
     order_number: str
     carrier: str
     service: str

@@ -70,6 +70,7 @@ class Sandbox:
         base, per_kilogram = RATES.get(request.service, STANDARD)
         try:
             pdf = documents.label(
+                organization_id=request.organization_id,
                 carrier=request.carrier,
                 service=request.service,
                 tracking_number=tracking_number,

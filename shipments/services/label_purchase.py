@@ -133,6 +133,7 @@ def _label_request(shipment: Shipment, label: Label) -> LabelRequest:
     return LabelRequest(
         label_id=label.id,
         shipment_id=shipment.id,
+        organization_id=shipment.organization_id,
         order_number=order.number,
         carrier=shipment.carrier,
         service=shipment.service,

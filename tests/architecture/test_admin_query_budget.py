@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from carts.models import Policy as CartPolicy
+from config.pdf.models import Template
 from events.models import EventRecord, Outbox, Reaction
 from events.operations import audit
 from invoices import services as invoice_services
@@ -170,6 +171,7 @@ SELLERS = policies(Seller, name="Casa Luna")
 PAYMENT_ACCOUNTS = policies(PaymentAccount, stripe_account="acct_1", manual_payment_days=7)
 RETURN_POLICIES = policies(ReturnPolicy, window_days=14, postage_paid_by="customer")
 CARRIER_ACCOUNTS = policies(CarrierAccount, carrier="FedEx", adapter="easypost", account="ca_1")
+TEMPLATES = policies(Template, document="label", source="x")
 # Of a list, of a row's page and of each command's page, with session, user and second factor.
 BUDGET = {
     "orders_order": (orders, 6, 13, 8),
@@ -185,6 +187,7 @@ BUDGET = {
     "returns_policy": (RETURN_POLICIES, 6, 4, 0),
     "invoices_invoice": (invoices, 8, 11, 8),
     "invoices_seller": (SELLERS, 6, 4, 0),
+    "pdf_template": (TEMPLATES, 6, 4, 0),
     "events_auditentry": (audit_entries, 5, 4, 0),
     "events_eventrecord": (events, 5, 5, 0),
     "events_outbox": (messages, 5, 5, 5),

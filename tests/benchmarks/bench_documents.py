@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from statistics import median
 
+import pytest
+
 from config.pdf import rendering
 from invoices import documents
 from invoices.models import Document, Invoice
@@ -15,6 +17,8 @@ from invoices.models.lines import Line as InvoiceLine
 from tests.benchmarks.measure import PAIRS, Line, spread, table
 from tests.benchmarks.stack import seconds_of, tree_of
 from tests.pdf.scripts import SCRIPTS
+
+pytestmark = pytest.mark.django_db
 
 LINES = 500
 DOCUMENTS = 1000

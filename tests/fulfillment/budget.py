@@ -52,8 +52,8 @@ def one_of_each(row):
 BUDGET = {
     ("get", "fulfillment-list"): (listed, 2),
     ("get", "fulfillment-detail"): (of("", method="get"), 2),
-    ("get", "fulfillment-pick-list"): (of("/pick-list", method="get"), 3),
-    ("get", "fulfillment-packing-slip"): (of("/packing-slip", method="get"), 3),
+    ("get", "fulfillment-pick-list"): (of("/pick-list", method="get"), 4),
+    ("get", "fulfillment-packing-slip"): (of("/packing-slip", method="get"), 4),
     ("post", "fulfillment-start"): (of("/start", {}, status="open"), 6),
     ("post", "fulfillment-picks"): (of("/picks", one_scan), 10),
     ("post", "fulfillment-pack"): (of("/pack", {"packages": [PACKAGE]}, before=pick_all), 5),

@@ -63,6 +63,7 @@ def test_documents_print_no_untranslated_word(monkeypatch, settings):
     credit(invoice, "1")
     fulfillment = FulfillmentFactory(status="packed", items=items, shipping_address=address)
     label = labels.label(
+        organization_id="org_1",
         carrier="Я",
         service="Я",
         tracking_number="1",

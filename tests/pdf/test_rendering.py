@@ -19,6 +19,8 @@ from config.pdf.rendering import NotPrintable, render
 from tests.documents import barcodes_of, text_of
 from tests.pdf.scripts import MIXED, SCRIPTS
 
+pytestmark = pytest.mark.django_db
+
 
 def data(name, address, title):
     """Return the data of every template, with these texts."""

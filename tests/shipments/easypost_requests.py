@@ -16,6 +16,7 @@ easypost = EasyPost()
 PARCEL = Package(weight=Decimal("2.5"), length=Decimal(30), width=Decimal(20), height=Decimal(10))
 REQUEST = LabelRequest(
     label_id="label_1",
+    organization_id="org_1",
     shipment_id="ship_1",
     order_number="ORD-2026-000001",
     carrier="FedEx",

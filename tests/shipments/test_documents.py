@@ -9,7 +9,10 @@ import pytest
 from shipments import documents
 from tests.documents import embedded_fonts, text_of
 
+pytestmark = pytest.mark.django_db
+
 LABEL = {
+    "organization_id": "org_1",
     "carrier": "FedEx",
     "service": "Ground",
     "tracking_number": "SB012345678901",
