@@ -60,6 +60,7 @@ def _compile(request: dict[str, Any], fonts: Any, write: int) -> int:
     for limit in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
         resource.setrlimit(limit, (0, 0))
     signal.alarm(request["timeout"])  # it kills the process
+    os.chdir(request["root"])  # errors name files from here
     with open(write, "wb") as pipe:
         compiler = typst.Compiler(
             request["template"],

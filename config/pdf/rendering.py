@@ -2,6 +2,7 @@
 
 import atexit
 import json
+import os
 import re
 import subprocess
 import sys
@@ -115,7 +116,7 @@ def _compile(template: Path, data: Mapping[str, Any]) -> bytes:
     missing = "".join(_MISSING.findall(diagnostic))
     if characters := _ESCAPE.sub(lambda code: chr(int(code[1], 16)), missing):
         raise NotPrintable(_where(characters, data))
-    raise NotPrintable(f"{template.name} is faulty: {diagnostic.strip()[-400:]}")
+    raise NotPrintable(f"{template.name} is faulty: {diagnostic.strip()[:400]}")
 
 
 def _run(request: Mapping[str, Any]) -> tuple[int, bytes]:
@@ -162,6 +163,20 @@ def _compiler() -> "subprocess.Popen[bytes]":
 def _stop_compilers() -> None:
     while _idle:
         _idle.pop().communicate()
+
+
+def _leave_compilers() -> None:
+    """Close the pipes to the compilers of the process that forked this one: it still uses them."""
+    while _idle:
+        compiler = _idle.pop()
+        assert compiler.stdin
+        assert compiler.stdout
+        compiler.stdin.close()
+        compiler.stdout.close()
+        compiler.returncode = 0  # there is nothing to wait for: it is not a child of this process
+
+
+os.register_at_fork(after_in_child=_leave_compilers)
 
 
 def _font_folders() -> list[Path]:

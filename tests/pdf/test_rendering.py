@@ -17,6 +17,7 @@ from config.pdf import barcodes, language, rendering
 from config.pdf.language import Language
 from config.pdf.rendering import NotPrintable, render
 from tests.documents import barcodes_of, text_of
+from tests.parallel import at_once
 from tests.pdf.scripts import MIXED, SCRIPTS
 
 pytestmark = pytest.mark.django_db
@@ -188,6 +189,17 @@ def test_the_fonts_are_those_of_the_list():
     }
 
 
+@pytest.mark.django_db(transaction=True)
+def test_forked_processes_render_each_their_own_documents():
+    def prints(n):
+        name = f"name-{n}"
+        return name in text_of(render("label", data(name, "y", "z"), organization_id="org_1"))[0]
+
+    assert prints("parent")
+    assert all(at_once(3, prints))
+    assert prints("parent again")
+
+
 # Templates of a shop
 
 
@@ -225,7 +237,7 @@ def test_a_shop_replaces_a_template_and_an_organization_its_own(templates):
 )
 def test_a_template_reaches_nothing_outside_and_its_error_is_told(templates, template, error):
     (templates / "label.typ").write_text(template)
-    with pytest.raises(NotPrintable, match=rf"(?s)label.typ is faulty: .*{error}"):
+    with pytest.raises(NotPrintable, match=rf"(?s)label.typ is faulty: .*{error}.* label.typ:"):
         render("label", data("x", "y", "z"), organization_id="org_1")
 
 
