@@ -283,9 +283,11 @@ class FulfillmentAdmin(AggregateAdmin):
         if row is None or name not in DOCUMENTS:
             raise Http404
         return printed(
+            request,
             lambda: DOCUMENTS[name](row),
             organization_id=row.organization_id,
             name=f"{name}-{row.pk}",
+            back=self._url("change", row.pk),
         )
 
     def button(self, row: Fulfillment, name: str) -> dict[str, Any]:

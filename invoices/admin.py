@@ -1,13 +1,13 @@
 """The admin of invoices."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import localize
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -65,8 +65,8 @@ class Deliveries(Lines):
     ]
 
     @admin.display(description=_("next attempt"))
-    def next_attempt(self, delivery: InvoiceDelivery) -> datetime | None:
-        return delivery.due_at
+    def next_attempt(self, delivery: InvoiceDelivery) -> str:
+        return localize(delivery.due_at) if delivery.due_at else "-"
 
 
 @admin.register(Invoice)
@@ -139,7 +139,7 @@ class InvoiceAdmin(AggregateAdmin):
             (amount("tax"), amount("total")),
             ("taxes",),
         ),
-        tab(_("PDF"), ("sha256",), ("electronic_invoice",), ("rendering_error",)),
+        tab(_("PDF"), ("sha256",), ("electronic_invoice",)),
     )
 
     def rows(self, request: HttpRequest) -> QuerySet[Invoice]:
@@ -162,7 +162,9 @@ class InvoiceAdmin(AggregateAdmin):
 
     @admin.display(description="PDF")
     def pdf(self, invoice: Invoice) -> SafeString | str:
-        return link(invoice.document(), invoice.number)
+        documents = invoice.documents.all()
+        own = next((each for each in documents if each.credit_note_id is None), None)
+        return link(own, invoice.number)
 
     @admin.display(description=_("lines"))
     def items(self, invoice: Invoice) -> SafeString:
@@ -187,16 +189,11 @@ class InvoiceAdmin(AggregateAdmin):
             for number, note in issued
         )
 
-    @admin.display(description=_("rendering error"))
-    def rendering_error(self, invoice: Invoice) -> str:
-        errors = [document.last_error for document in invoice.documents.all()]
-        return "\n".join(filter(None, errors)) or "-"
-
 
 def link(document: Document | None, number: str) -> SafeString | str:
-    """Return a link to a PDF, or a text if it is not rendered."""
+    """Return a link to a PDF, or why there is none."""
     if document is None or document.rendered_at is None:
-        return gettext("not rendered yet, or deleted")
+        return (document and document.last_error) or gettext("not rendered yet, or deleted")
     url = reverse("admin:invoices_pdf", args=[document.id])
     return format_html('<a href="{}" class="console-link" target="_blank">{}.pdf</a>', url, number)
 

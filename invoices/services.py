@@ -274,7 +274,7 @@ def _record_failure(leased: Row, error: Exception, *, now: datetime) -> None:
     if is_refusal and row.calls >= MAX_REFUSALS:
         row.finish_call(repr(error))
     else:
-        row.schedule_retry(now, repr(error))
+        row.schedule_retry(now, str(error) if isinstance(error, NotPrintable) else repr(error))
     row.save(update_fields=outbound.UPDATE_FIELDS)
 
 

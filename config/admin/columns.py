@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from config.core.money import money
+from config.pdf import language
 
 Column = Callable[[Any], Any]
 
@@ -40,14 +41,15 @@ def badge(
 
 
 def address(name: str) -> Column:
-    """Return a column with an address, one line for each of its texts."""
+    """Return a column with an address, one line for each of its parts."""
 
     def show(row: Any) -> SafeString | str:
         given = getattr(row, name)
         if not given:
             return "-"
-        texts = (each for each in given.values() if isinstance(each, str))
-        return format_html('<span class="console-lines">{}</span>', "\n".join(texts))
+        contact = [given[part] for part in ("tax_id", "email", "phone") if given.get(part)]
+        lines = [*language.address(given).values(), *contact]
+        return format_html('<span class="console-lines">{}</span>', "\n".join(lines))
 
     return _named(name, show)
 

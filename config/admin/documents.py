@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from django.http import HttpResponse
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
 from config.api import bulkheads, problems
@@ -12,12 +14,23 @@ from config.pdf.rendering import NotPrintable
 BUSY = _("Another document is being made. Try again in a moment.")
 
 
-def printed(render: Callable[[], bytes], *, organization_id: str, name: str) -> HttpResponse:
-    """Return the PDF, which a browser saves under `name`, or a problem that says why not."""
+def printed(
+    request: HttpRequest,
+    render: Callable[[], bytes],
+    *,
+    organization_id: str,
+    name: str,
+    back: str,
+) -> HttpResponse:
+    """Return the PDF, which a browser saves under `name`.
+
+    If it cannot be printed, redirect to the URL `back`, where a message says why.
+    """
     try:
         with bulkheads.rendering_of(organization_id):
             return pdf(render(), name=name)
     except bulkheads.Busy:
         return problems.busy(str(BUSY))
     except NotPrintable as error:
-        return problems.problem(422, error.code, str(error))
+        messages.error(request, str(error))
+        return redirect(back)

@@ -112,7 +112,9 @@ class TemplateAdmin(OrganizationAdmin):
             raise Http404
         organization_id, document = template.organization_id, template.document
         return printed(
+            request,
             lambda: try_out(document, template.source, organization_id=organization_id),
             organization_id=organization_id,
             name=document,
+            back=reverse("admin:pdf_template_change", args=[template.pk]),
         )

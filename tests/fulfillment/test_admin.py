@@ -3,7 +3,6 @@
 import pytest
 
 from fulfillment import selectors
-from fulfillment.models import FulfillmentItem
 from orders.services import lifecycle
 from tests.documents import text_of
 from tests.fulfillment.factories import (
@@ -101,14 +100,6 @@ def test_short_units_are_moved_or_written_off(olga):
     assert "were moved" in do(olga, fulfillment, "move", {**one, "warehouse_id": "wh_2"})
     assert "were written off" in do(olga, fulfillment, "write-off", one)
     assert selectors.get(fulfillment.id).lines[0].quantity == 1
-
-
-def test_a_document_with_a_character_in_no_font_says_so(olga):
-    fulfillment = fulfillments(order_in({"wh_1": 3}))[0]
-    FulfillmentItem.objects.update(title="A mug \ue000")
-    response = olga.get(f"{LIST}{fulfillment.id}/print/pick-list/")
-    assert (response.status_code, response.json()["code"]) == (422, "not_printable")
-    assert "U+E000" in response.json()["detail"]
 
 
 def selected(client, action, *rows):

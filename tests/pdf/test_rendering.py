@@ -6,7 +6,6 @@ import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import BytesIO
-from pathlib import Path
 from time import monotonic
 
 import pypdf
@@ -141,25 +140,6 @@ def test_a_character_in_no_font_is_named_with_its_field(character):
         f"“{character}” (U+{ord(character):04X}) in lines[0].title is in no font. "
         "Add one to DOCUMENT_FONTS."
     )
-
-
-def test_a_character_can_be_printed_after_a_font_was_added(settings, tmp_path, monkeypatch):
-    thai = tmp_path / "NotoSansThai-Regular.ttf"
-    monkeypatch.setattr(rendering, "FONTS", without(tmp_path / "fonts", "Thai"))
-    with pytest.raises(NotPrintable):
-        render("label", data("สมชาย", "y", "z"), organization_id="org_1")
-    thai.symlink_to(Path(rendering.__file__).parent / "fonts" / thai.name)
-    settings.DOCUMENT_FONTS = str(tmp_path)
-    assert "สมชาย" in text_of(render("label", data("สมชาย", "y", "z"), organization_id="org_1"))[0]
-
-
-def without(folder, name):
-    """Return a folder with the fonts but those whose names contain `name`."""
-    folder.mkdir()
-    for font in rendering.FONTS.glob("Noto*"):
-        if name not in font.name and "CJK" not in font.name:
-            (folder / font.name).symlink_to(font)
-    return folder
 
 
 @pytest.mark.parametrize(

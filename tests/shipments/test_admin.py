@@ -149,15 +149,6 @@ def test_work_queues_list_the_shipments_that_need_attention(operator):
     assert queue(client, "labels") == [silent.id]
 
 
-def test_a_label_with_a_character_in_no_font_is_refused_and_says_which(operator):
-    client, to = operator(), {"name": "Ana \ue000", "line1": "1 Main Street"}
-    shipment = create(packed(shipping_address=to))
-    refused = label(shipment)
-    assert (refused.status, queue(client, "labels")) == ("created", [refused.id])
-    assert "(U+E000) in recipient.name is in no font" in client.get(page(refused)).content.decode()
-    assert refused.order.status == "processing"
-
-
 def test_an_operator_retries_a_carrier_call(operator):
     shipment = label(create(service="Timeout"))
     operator().post(command(shipment, "retry-carrier-calls"))
