@@ -2,11 +2,21 @@
 
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 import invoices.selectors
 from config.pdf.barcodes import code128
 from config.pdf.language import Language, address
 from config.pdf.rendering import render
 from fulfillment.models import Fulfillment
+
+HOLDS = {
+    "fraud": _("Suspected fraud"),
+    "address": _("Address to be checked"),
+    "payment": _("Payment to be checked"),
+    "reservation": _("No answer from Inventory"),
+    "manual": _("Held by an operator"),
+}
 
 
 def pick_list(fulfillment: Fulfillment) -> bytes:
@@ -83,7 +93,8 @@ def _render(
     if order.is_held():
         hold = text("ON HOLD")
         data["title"] += f" · {hold}"
-        details = [(text("On hold"), order.hold_summary), *details]
+        reason = text(HOLDS[order.hold_reason or "manual"])
+        details = [(text("On hold"), ": ".join(filter(None, (reason, order.hold_note)))), *details]
     if order.shipping_address:
         lines = address(order.shipping_address)
     elif order.local_id:

@@ -22,7 +22,6 @@ def label(
     recipient: Mapping[str, str | None],
     weights: Sequence[Decimal],
     signature_required: bool,
-    note: str,
 ) -> bytes:
     """Return a page for each package; `weights` are in kilograms. Raises NotPrintable."""
     language = Language(sender.get("language") or "en", country=recipient.get("country"))
@@ -50,7 +49,7 @@ def label(
             "sender": address(sender),
             "recipient": address(recipient),
             "packages": packages,
-            "note": note,
+            "note": text("Test label: not valid for shipping."),
         },
         organization_id=organization_id,
     )

@@ -79,7 +79,6 @@ class Sandbox:
                 recipient=request.recipient,
                 weights=weights,
                 signature_required=request.signature_required,
-                note="Test label: not valid for shipping.",
             )
         except NotPrintable as error:
             raise CarrierRefused(str(error)) from error

@@ -11,11 +11,14 @@ from babel.messages.pofile import read_po
 from config.pdf import language
 from config.pdf.language import CATALOGS, Language, is_known
 from fulfillment import documents as warehouse
+from fulfillment import selectors
 from invoices import documents, mail
 from invoices.models import Document
+from orders.models.choices import HoldReason
+from orders.services import lifecycle
 from shipments import documents as labels
 from tests.documents import text_of
-from tests.factories import InvoiceFactory, LineFactory, credit
+from tests.factories import InvoiceFactory, LineFactory, credit, deliver_documents
 from tests.fulfillment.factories import FulfillmentFactory
 
 MODULES = (language, documents, mail, warehouse, labels)
@@ -49,7 +52,7 @@ class Cyrillic:
 
 
 @pytest.mark.django_db
-def test_documents_print_no_untranslated_word(monkeypatch, settings):
+def test_documents_and_mails_have_no_untranslated_word(monkeypatch, settings, mailbox):
     monkeypatch.setattr(language, "_catalog", lambda language: Cyrillic())
     settings.DEFAULT_SELLER = {"name": "Я"}
     address = {"name": "Я", "line1": "Я", "city": "Я", "country": "DE", "tax_id": "9"}
@@ -62,6 +65,8 @@ def test_documents_print_no_untranslated_word(monkeypatch, settings):
     )
     credit(invoice, "1")
     fulfillment = FulfillmentFactory(status="packed", items=items, shipping_address=address)
+    lifecycle.hold_order(order_id=fulfillment.order_id, reason="fraud", note="Я")
+    fulfillment = selectors.get(fulfillment.id)
     label = labels.label(
         organization_id="org_1",
         carrier="Я",
@@ -72,13 +77,26 @@ def test_documents_print_no_untranslated_word(monkeypatch, settings):
         recipient=address,
         weights=[Decimal(1)],
         signature_required=True,
-        note="Я",
     )
     pdfs = [documents.render(document) for document in Document.objects.all()]
     pdfs += [warehouse.pick_list(fulfillment), warehouse.packing_slip(fulfillment), label]
+    assert len(pdfs) == 5
     for text in map(" ".join, map(text_of, pdfs)):
-        dates = re.sub(r"\b[A-Z][a-z]{2} \d+, \d{4}", "", text)
-        assert re.findall("[A-Za-z]{2,}", CODE.sub("", dates)) == []
+        assert untranslated(text) == []
+    deliver_documents()
+    (mail,) = mailbox.mails
+    assert untranslated(mail["Subject"]) == []
+    body = mail.get_body().get_content()
+    assert untranslated(re.sub(r"http\S+", "", body)) == []
+
+
+def untranslated(text):
+    dates = re.sub(r"\b[A-Z][a-z]{2} \d+, \d{4}", "", text)
+    return re.findall("[A-Za-z]{2,}", CODE.sub("", dates))
+
+
+def test_every_reason_of_a_hold_has_a_text():
+    assert set(warehouse.HOLDS) == set(HoldReason.values)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,6 @@ LABEL = {
     },
     "weights": [Decimal("2.500")],
     "signature_required": True,
-    "note": "Not valid for shipping.",
 }
 
 
@@ -46,7 +45,7 @@ def test_a_label_contains_sender_recipient_and_shipment_details():
         "Ground",
         "Order ORD-2025-0001 · Parcel 1 of 1 · 2.5 kg · Signature required",
         "SB012345678901",
-        "Not valid for shipping.",
+        "Test label: not valid for shipping.",
     ):
         assert value in page
 
