@@ -157,4 +157,4 @@ def test_the_printed_lists_show_a_hold(api):
     for path in (f"{packed.id}/packing-slip", f"{open_.id}/pick-list"):
         text = text_of(api.get(f"{URL}/{path}"))
         assert "ON HOLD" in text
-        assert "address: No such street." in text
+        assert "Address to be checked: No such street." in text
