@@ -31,6 +31,8 @@ def postgresql(pool_size: int, timeouts: str, *, options: str = "", **given: Any
     ours: dict[str, Any] = {
         "options": f"{_flags(timeouts)} {SERVER} {options}".strip(),
         **CLIENT,
+        "server_side_binding": True,
+        "prepare_threshold": 5,  # times that a connection sends a statement before
     }
     if pool_size:
         ours["pool"] = {

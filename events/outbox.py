@@ -157,10 +157,9 @@ def _execute(statements: Sequence[Statement]) -> list[tuple[Any, ...]]:
     """
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            joined = "; ".join(sql for sql, _ in statements)
-            cursor.execute(joined, [value for _, values in statements for value in values])
-            while cursor.nextset():
-                pass
+            with connection.connection.pipeline():
+                for sql, values in statements:
+                    cursor.execute(sql, values)
         else:
             for sql, values in statements:
                 cursor.execute(sql, values)
