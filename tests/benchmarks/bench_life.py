@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -51,12 +52,20 @@ def stacks(request: pytest.FixtureRequest) -> Iterator[dict[str, Stack]]:
 
 def _started(directory: Path, revision: str | None) -> Iterator[dict[str, Stack]]:
     checkouts = {"this": Path(settings.BASE_DIR)}
+    packages: dict[str, str] = {}
     git = ["git", "-C", str(settings.BASE_DIR), "worktree"]
     if revision:
         checkouts[revision] = directory / "checkout"
         add = [*git, "add", "--detach", str(checkouts[revision]), revision]
         subprocess.run(add, check=True, capture_output=True)
-    made = {name: Stack(path, directory / name) for name, path in checkouts.items()}
+        packages["PYTHONPATH"] = str(directory / "packages")
+        requirements = f"--requirement={checkouts[revision] / 'requirements.txt'}"
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", requirements]
+        subprocess.run([*pip, f"--target={packages['PYTHONPATH']}"], check=True)
+    made = {
+        name: Stack(path, directory / name, **(packages if name == revision else {}))
+        for name, path in checkouts.items()
+    }
     try:
         for stack in made.values():
             stack.start()
