@@ -14,6 +14,9 @@ from datetime import datetime
 from typing import Any
 
 ADDRESS_SPACE = 1 << 30  # bytes; 500 lines of all scripts need 430 MB
+# The service reads all of a response into its memory.
+MAX_PDF = 32 << 20  # bytes
+MAX_ERROR = 10_000  # characters
 
 
 def main() -> None:
@@ -78,9 +81,12 @@ def _compile(request: dict[str, Any], fonts: Any, write: int) -> int:
                 timestamp=datetime.fromisoformat(request["data"]["created_at"]),
             )
         except typst.TypstError as error:
-            pipe.write(error.diagnostic.encode())
+            pipe.write(error.diagnostic[:MAX_ERROR].encode())
             return 1
         assert isinstance(pdf, bytes)
+        if len(pdf) > MAX_PDF:
+            pipe.write(b"error: the PDF is larger than 32 MB")
+            return 1
         pipe.write(pdf)
         return 0
 

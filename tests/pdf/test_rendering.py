@@ -2,14 +2,18 @@
 
 import hashlib
 import re
+import resource
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from io import BytesIO
+from random import Random
 from time import monotonic
 
 import pypdf
 import pytest
+from django.db import connection
 from pypdfium2 import PdfDocument
 
 from config.pdf import barcodes, language, rendering
@@ -169,6 +173,24 @@ def test_the_fonts_are_those_of_the_list():
     }
 
 
+def test_a_template_that_prints_too_much_is_refused(templates):
+    noise = Random(0).randbytes(200_000).hex()  # half of it remains when it is compressed
+    (templates / "label.typ").write_text(
+        f'#for n in range(300) {{ pdf.attach(str(n), bytes("{noise}" + str(n)), '
+        'relationship: "data", mime-type: "text/plain", description: "x") }'
+    )
+    with pytest.raises(NotPrintable, match="the PDF is larger than 32 MB"):
+        render("label", data("x", "y", "z"), organization_id="org_1")
+
+
+def test_a_template_cannot_fill_the_memory_of_the_service_with_its_error(templates):
+    (templates / "label.typ").write_text('#panic("x" * 50000000)')
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(NotPrintable, match="panicked with: x"):
+        render("label", data("x", "y", "z"), organization_id="org_1")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KB
+
+
 @pytest.mark.django_db(transaction=True)
 def test_forked_processes_render_each_their_own_documents():
     def prints(n):
@@ -242,8 +264,13 @@ def test_documents_are_compiled_at_once(templates, monkeypatch):
     (templates / "slow").mkdir()
     endless = "#let n = range(99999)\n#for a in n { for b in n { let c = a + b } }"
     (templates / "slow" / "label.typ").write_text(endless)
+
+    def render_slowly():
+        with closing(connection):
+            render("label", data("x", "y", "z"), organization_id="slow")
+
     with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(render, "label", data("x", "y", "z"), organization_id="slow")
+        slow = pool.submit(render_slowly)
         assert render("label", data("x", "y", "z"), organization_id="org_1")
         assert not slow.done()
         assert isinstance(slow.exception(), NotPrintable)

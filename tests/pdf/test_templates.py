@@ -86,6 +86,7 @@ def test_every_document_is_printed_with_the_template_of_its_organization(operato
         (b"", "The submitted file is empty."),
         (b"x" * 500_001, "The file is larger than 500 kB."),
     ],
+    ids=["syntax", "variable", "file", "font", "not UTF-8", "null", "empty", "large"],
 )
 def test_a_faulty_template_is_refused_with_its_error(operator, source, shown):
     response = upload(operator(), source)
