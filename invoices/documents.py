@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -37,7 +38,14 @@ def render(document: Document) -> bytes:
     """Return the PDF of an invoice or of a credit note. Raises NotPrintable."""
     invoice, note = document.invoice, document.credit_note
     language = Language(language_of(invoice), country=invoice.buyer.get("country"))
-    data = _credit_note(invoice, note, language) if note else _invoice(invoice, language)
+    row = note or invoice
+    data = {
+        **language.document(created_at=row.issued_at),
+        **_parties(invoice, language),
+        "number": row.number,
+        **_rates(row.rates, invoice, language),
+        **(_credit_note(invoice, note, language) if note else _invoice(invoice, language)),
+    }
     template = "credit_note" if note else "invoice"
     if einvoices.obstacle(invoice, note) is None:
         data["xml"] = einvoices.xml(invoice, note)
@@ -51,11 +59,7 @@ def language_of(invoice: Invoice) -> str:
 
 
 def _invoice(invoice: Invoice, language: Language) -> dict[str, Any]:
-    text = language.text
-
-    def amount(value: Decimal) -> str:
-        return language.number(money(value, invoice.currency))
-
+    text, amount = language.text, partial(_amount, invoice, language)
     totals = [(text("Subtotal"), amount(invoice.subtotal))]
     if invoice.discount:
         totals.append((text("Discount"), f"−{amount(invoice.discount)}"))
@@ -63,10 +67,7 @@ def _invoice(invoice: Invoice, language: Language) -> dict[str, Any]:
     totals.append((text("Tax"), amount(invoice.tax)))
     totals.append((text("Total {currency}", currency=invoice.currency), amount(invoice.total)))
     return {
-        **language.document(created_at=invoice.issued_at),
-        **_parties(invoice, language),
         "title": text("Invoice"),
-        "number": invoice.number,
         "details": [
             (text("Invoice number"), invoice.number),
             (text("Invoice date"), language.date(invoice.issued_at)),
@@ -78,21 +79,13 @@ def _invoice(invoice: Invoice, language: Language) -> dict[str, Any]:
         ],
         **_lines(invoice, language),
         "totals": totals,
-        **_rates(invoice.rates, invoice, language),
     }
 
 
 def _credit_note(invoice: Invoice, note: CreditNote, language: Language) -> dict[str, Any]:
-    text = language.text
-
-    def amount(value: Decimal) -> str:
-        return language.number(money(value, invoice.currency))
-
+    text, amount = language.text, partial(_amount, invoice, language)
     return {
-        **language.document(created_at=note.issued_at),
-        **_parties(invoice, language),
         "title": text("Credit note"),
-        "number": note.number,
         "details": [
             (text("Credit note number"), note.number),
             (text("Credit note date"), language.date(note.issued_at)),
@@ -107,8 +100,11 @@ def _credit_note(invoice: Invoice, note: CreditNote, language: Language) -> dict
             (text("Tax"), amount(note.tax)),
             (text("Total credited {currency}", currency=invoice.currency), amount(note.total)),
         ],
-        **_rates(note.rates, invoice, language),
     }
+
+
+def _amount(invoice: Invoice, language: Language, value: Decimal) -> str:
+    return language.number(money(value, invoice.currency))
 
 
 def _parties(invoice: Invoice, language: Language) -> dict[str, Any]:
