@@ -38,6 +38,16 @@ def turn_up(request, run_reactions):
     return deliver
 
 
+@pytest.fixture
+def replacement(order, turn_up, run_reactions):
+    """Return the packed replacement of a lost parcel that has arrived after all."""
+    lose(parcel(order), run_reactions=run_reactions)
+    again = fulfillments(order)[1]
+    pack(again, run_reactions=run_reactions)
+    turn_up(order)
+    return again
+
+
 def test_the_open_pick_of_the_replacement_is_cancelled(order, turn_up, run_reactions):
     lose(parcel(order), run_reactions=run_reactions)
     assert (counts(order), planned(order)) == ((0, 0, 0, 0), [("open", "wh_1", 3)])
@@ -47,28 +57,20 @@ def test_the_open_pick_of_the_replacement_is_cancelled(order, turn_up, run_react
     assert event_names(order).count("order.shipped") == 1
 
 
-def test_a_replacement_that_was_picked_is_sent_too(order, turn_up, run_reactions):
-    lose(parcel(order), run_reactions=run_reactions)
-    again = fulfillments(order)[1]
-    pack(again, run_reactions=run_reactions)
-    turn_up(order)
+def test_a_replacement_that_was_picked_is_sent_too(order, replacement, run_reactions):
     assert parcel(order).status == "delivered"
     assert (now(order).status, counts(order)) == ("shipped", (0, 0, 0, 0))
-    arrive(ship(again, run_reactions=run_reactions), run_reactions=run_reactions)
+    arrive(ship(replacement, run_reactions=run_reactions), run_reactions=run_reactions)
     assert (now(order).status, counts(order)) == ("delivered", (0, 3, 3, 0))
     assert event_names(order).count("order.delivered") == 1
     expect_consistent(order.id)
 
 
 def test_picked_units_that_are_put_back_after_the_arrival_are_not_sent_again(
-    order, turn_up, run_reactions
+    order, replacement, run_reactions
 ):
-    lose(parcel(order), run_reactions=run_reactions)
-    again = fulfillments(order)[1]
-    pack(again, run_reactions=run_reactions)
-    turn_up(order)
     for quantity in (1, 2):
-        short(again, quantity=quantity)
+        short(replacement, quantity=quantity)
         run_reactions()
     assert (now(order).status, counts(order)) == ("delivered", (0, 3, 3, 0))
     assert sum(fulfillments(order)[1].quantities.values()) == 0
@@ -76,14 +78,10 @@ def test_picked_units_that_are_put_back_after_the_arrival_are_not_sent_again(
 
 
 def test_units_that_arrived_are_not_written_off_before_the_order_knows_that_they_are_put_back(
-    order, turn_up, run_reactions
+    order, replacement, run_reactions
 ):
-    lose(parcel(order), run_reactions=run_reactions)
-    again = fulfillments(order)[1]
-    pack(again, run_reactions=run_reactions)
-    turn_up(order)
     with as_rows():
-        short(again, quantity=3)
+        short(replacement, quantity=3)
         units = {now(order).lines[0].id: 1}
         with pytest.raises(ReactionsPending):
             order_goods.write_off_units(order_id=order.id, units=units, reason="other")
@@ -94,14 +92,10 @@ def test_units_that_arrived_are_not_written_off_before_the_order_knows_that_they
 
 @pytest.mark.parametrize("end", ["lost", "good", "damaged", "nowhere"])
 def test_of_a_replacement_that_does_not_arrive_nothing_is_sent_or_refunded(
-    end, order, turn_up, run_reactions
+    end, order, replacement, run_reactions
 ):
     """The customer has the units of the first parcel, which was lost for a while."""
-    lose(parcel(order), run_reactions=run_reactions)
-    again = fulfillments(order)[1]
-    pack(again, run_reactions=run_reactions)
-    turn_up(order)
-    second = ship(again, run_reactions=run_reactions)
+    second = ship(replacement, run_reactions=run_reactions)
     if end == "lost":
         lose(second, run_reactions=run_reactions)
     else:
