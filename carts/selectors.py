@@ -23,7 +23,7 @@ from django.db.models.functions import Coalesce
 import orders.selectors
 from carts.models import Cart, CartItem, Policy
 from config.core.money import MoneyField
-from config.core.unit_of_work import EVERYTHING, held, hold
+from config.core.unit_of_work import EVERYTHING, held, hold, same
 from events.people import Person
 
 
@@ -44,10 +44,20 @@ def with_value() -> QuerySet[Cart]:
 
 
 def get_for_update(cart_id: str, visible: Q = EVERYTHING) -> Cart:
-    """Return a cart with its lines, locked until the transaction ends."""
+    """Return a cart, locked until the transaction ends."""
     if found := held(Cart, cart_id):
         return found
-    return hold(with_lines().select_for_update(no_key=True).get(visible, pk=cart_id))
+    cart: Cart = Cart.objects.select_for_update(no_key=True).get(visible, pk=cart_id)
+    return hold(cart)
+
+
+def get_all_for_update(cart_ids: Iterable[str], visible: Q = EVERYTHING) -> dict[str, Cart]:
+    """Return carts by id, locked in the order of their ids, so that two merges cannot deadlock."""
+    carts = {each: held(Cart, each) for each in cart_ids}
+    missing = [each for each, cart in carts.items() if cart is None]
+    rows = Cart.objects.filter(visible, pk__in=missing).order_by("pk")
+    found = same(rows.select_for_update(no_key=True)) if missing else []
+    return {cart.pk: cart for cart in [*filter(None, carts.values()), *found]}
 
 
 def owned_by(person: Person) -> QuerySet[Cart]:

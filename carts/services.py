@@ -102,8 +102,7 @@ def merge_cart(*, cart_id: str, into: str) -> Cart:
     """
     if cart_id == into:
         raise CannotMerge("A cart cannot be merged into itself.")
-    # Locked in the order of their ids, so that two merges cannot deadlock.
-    carts = {each: selectors.get_for_update(each) for each in sorted((cart_id, into))}
+    carts = selectors.get_all_for_update((cart_id, into))
     guest, target = carts[cart_id], carts[into]
     if guest.merged_into_id == target.id:
         return target
@@ -128,7 +127,7 @@ def check_out(
     """
     cart = selectors.get_for_update(cart_id)
     if cart.order_id:
-        return orders.selectors.get(str(cart.order_id)), False
+        return orders.selectors.get_for_update(str(cart.order_id)), False
     order_id = new_id("order")
     cart.convert(order_id=order_id, at=timezone.now())
     if not (terms.get("shipping_address") or cart.local_id):

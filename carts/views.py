@@ -1,6 +1,6 @@
 """The REST API of carts."""
 
-from django.shortcuts import get_object_or_404
+from django.http import Http404
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -99,9 +99,10 @@ class Carts(AggregateViewSet):
     )
     def merge(self, request: Request, pk: str) -> Response:
         """Merge a guest's cart into a customer's cart, and return the latter."""
-        # Not locked yet: the service locks both carts, in the order of their ids.
-        cart = get_object_or_404(self.visible(Cart.objects.all()), pk=pk)
-        return self.answer(services.merge_cart(cart_id=cart.id, **self.body()))
+        body = self.body()
+        if pk not in selectors.get_all_for_update((pk, body["into"]), self.visible_of(Cart)):
+            raise Http404
+        return self.answer(services.merge_cart(cart_id=pk, **body))
 
     @action(detail=True, methods=["post"])
     @endpoint(

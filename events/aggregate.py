@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, Generic, NoReturn, Self, TypeVar, overload
 
 from django.apps import apps
 from django.db import models
@@ -15,7 +15,7 @@ from django.utils import timezone
 from config.core import request_context
 from config.core.exceptions import Conflict
 from config.core.outbound import OutboundCall
-from config.core.unit_of_work import hold, unit_of_work
+from config.core.unit_of_work import all_held, held, hold, hold_all, is_begun, unit_of_work
 from events.schema import Event
 
 
@@ -118,6 +118,60 @@ class Part(models.Model):
     class Meta:
         abstract = True
 
+    def siblings(self) -> "Iterable[Part]":
+        """Return the parts whose own parts are read together: see `PartList`."""
+        return [self]
+
+
+P = TypeVar("P", bound=Part)
+
+
+class PartList(Generic[P]):
+    """The parts of an aggregate in a list, in the order of their model; or the parts of a part.
+
+    They are read when they are first asked for, together with those of the row's `siblings`.
+    `related` is a foreign key of the parts that is read with them. A transition adds new parts to
+    the list.
+    """
+
+    def __init__(self, relation: str, *, related: str | None = None) -> None:
+        self.relation, self.related = relation, related
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, row: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, row: "Aggregate | Part", owner: type) -> list[P]: ...
+    def __get__(self, row: "Aggregate | Part | None", owner: type) -> Self | list[P]:
+        if row is None:
+            return self
+        if self.name not in vars(row):
+            self._read(row)
+        parts: list[P] = vars(row)[self.name]
+        return parts
+
+    def __set__(self, row: "Aggregate | Part", parts: list[P]) -> None:
+        vars(row)[self.name] = parts
+
+    def loaded(self, row: "Aggregate | Part") -> list[P]:
+        """Return the parts if they were read or are new; others have not changed."""
+        parts: list[P] = vars(row).get(self.name, [])
+        return parts
+
+    def _read(self, row: "Aggregate | Part") -> None:
+        rows = [row]
+        if self.relation not in getattr(row, "_prefetched_objects_cache", ()):
+            others = (each for each in row.siblings() if each is not row)
+            rows += [each for each in others if self.name not in vars(each)]
+            parts = getattr(row, self.relation).model._default_manager.all()
+            if self.related:
+                parts = parts.select_related(self.related)
+            models.prefetch_related_objects(rows, models.Prefetch(self.relation, parts))
+        for each in rows:
+            self.__set__(each, list(getattr(each, self.relation).all()))
+
 
 class Aggregate(models.Model):
     """The root of an aggregate: what is locked, changes its status, and records events."""
@@ -184,6 +238,12 @@ class Aggregate(models.Model):
         """The stream that its events are written to."""
         return str(getattr(self, self.stream_field))
 
+    def siblings(self) -> "list[Aggregate]":
+        """Return the rows whose parts are read together: those of the stream that are held."""
+        if held(type(self), self.pk) is not self:
+            return [self]
+        return [row for row in all_held(type(self)) if row.stream == self.stream]
+
     @classmethod
     def unfinished(cls) -> models.Q:
         """Return a condition: the rows for which further transitions are expected."""
@@ -212,6 +272,11 @@ class Aggregate(models.Model):
         if self._is_outdated:
             raise TypeError(f"A change of {self.pk} was rolled back: load it again.")
 
+    @classmethod
+    def part_lists(cls) -> list[PartList[Any]]:
+        """Return the lists of parts that its rows have."""
+        return [each for each in vars(cls).values() if isinstance(each, PartList)]
+
     def save_part(self, *parts: Part) -> None:
         """Write new or changed parts with the next `save()`."""
         for part in parts:
@@ -230,10 +295,15 @@ class Aggregate(models.Model):
         it; if one fails, the rows that are held must be asked for again.
         """
         self._expect_current()
+        if is_begun() and not self._state.adding and held(type(self), self.pk) is not self:
+            raise TypeError(f"{self.pk} is not locked, or another copy of it is: change that one.")
         with unit_of_work():
             hold(self)
             self._write_parts()
             if self._state.adding:
+                hold_all(None, self.pk)
+                for parts in self.part_lists():
+                    vars(self).setdefault(parts.name, [])  # a new row has no others
                 self._remember_stored()
                 super().save(**kwargs)
                 return

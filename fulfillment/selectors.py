@@ -47,13 +47,14 @@ def get(fulfillment_id: str) -> Fulfillment:
 
 
 def get_for_update(fulfillment_id: str, visible: Q = EVERYTHING) -> Fulfillment:
-    """Return a fulfillment with its lines. Its order is locked until the transaction ends."""
-    return orders.selectors.find_for_update(_with_items(), fulfillment_id, visible)
+    """Return a fulfillment. Its order is locked until the transaction ends."""
+    rows: QuerySet[Fulfillment] = Fulfillment.objects.all()
+    return orders.selectors.find_for_update(rows, fulfillment_id, visible)
 
 
 def of_order_for_update(order: "Order") -> list[Fulfillment]:
-    """Return the fulfillments of an order that is locked, with their lines, oldest first."""
-    return orders.selectors.of_order(_with_items(), order)
+    """Return the fulfillments of an order that is locked, oldest first."""
+    return orders.selectors.of_order(Fulfillment.objects.all(), order)
 
 
 def unpacked(order: "Order") -> list[Fulfillment]:
@@ -87,12 +88,12 @@ def unplanned_quantities(order: "Order") -> Counter[str]:
     return sendable - planned_quantities(order)
 
 
-def movable_quantities(order_id: str) -> list[tuple[str | None, Counter[str]]]:
+def movable_quantities(order: "Order") -> list[tuple[str | None, Counter[str]]]:
     """Return the units that can still be withdrawn, by order line, of each warehouse.
 
     In the order in which written-off units are withdrawn: see `in_order_of_withdrawal`.
     """
-    rows = _with_items().filter(order=order_id)
+    rows = of_order_for_update(order)
     return [(each.warehouse_id, each.movable_quantities) for each in in_order_of_withdrawal(rows)]
 
 
@@ -103,10 +104,6 @@ def in_order_of_withdrawal(fulfillments: Iterable[Fulfillment]) -> list[Fulfillm
         key=lambda each: (each.status == Status.OPEN, each.id),
         reverse=True,
     )
-
-
-def _with_items() -> QuerySet[Fulfillment]:
-    return Fulfillment.objects.prefetch_related("items")
 
 
 def _count(order: "Order", quantity: Callable[[FulfillmentItem], int]) -> Counter[str]:

@@ -41,22 +41,19 @@ def with_parts() -> QuerySet[Invoice]:
 
 def get_for_update(invoice_id: str, visible: Q = EVERYTHING) -> Invoice:
     """Return an invoice. Its order is locked until the transaction ends."""
-    return orders.find_for_update(_with_own_parts(), invoice_id, visible)
+    rows: QuerySet[Invoice] = Invoice.objects.all()
+    return orders.find_for_update(rows, invoice_id, visible)
 
 
 def of_order_for_update(order: "Order") -> Invoice | None:
     """Return the invoice of an order that is locked, if it has one."""
-    return next(iter(orders.of_order(_with_own_parts(), order)), None)
+    return next(iter(orders.of_order(Invoice.objects.all(), order)), None)
 
 
 def complete(invoice: Invoice) -> Invoice:
     """Add the documents to an invoice in hand, as they are now."""
     prefetch_related_objects([invoice], "documents")
     return invoice
-
-
-def _with_own_parts() -> QuerySet[Invoice]:
-    return Invoice.objects.prefetch_related("credit_note_set", "delivery_set")
 
 
 def seller(organization_id: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from config.core.timers import BATCH_SIZE
 from config.core.unit_of_work import unit_of_work
 from config.pdf.rendering import NotPrintable
 from invoices import files, mail, selectors
-from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery
+from invoices.models import Document, Invoice, InvoiceDelivery
 from invoices.models.lines import Line
 from orders import selectors as orders
 
@@ -45,7 +45,7 @@ def issue_invoice(*, order_id: str) -> Invoice:
     invoice = Invoice.issue(
         organization_id=order.organization_id,
         number=number,
-        order_id=order.id,
+        order=order,
         order_number=order.number,
         ordered_at=order.placed_at,
         customer_id=order.customer_id,
@@ -77,7 +77,7 @@ def issue_credit_note(
     if invoice is None or invoice.currency != currency:
         return None
     amount = min(amount, invoice.creditable_amount - kept)
-    if amount <= 0 or CreditNote.objects.filter(refund_id=refund_id).exists():
+    if amount <= 0 or any(note.refund_id == refund_id for note in invoice.credit_notes):
         return invoice
     number, at = _next_number(invoice.organization_id, "CN")
     invoice.credit(number=number, refund_id=refund_id, amount=amount, reason=reason, at=at)
@@ -131,7 +131,7 @@ def _lines(order: "Order") -> Iterator[Line]:
 @unit_of_work()
 def queue_invoice(*, invoice_id: str) -> None:
     """Queue the PDF of a new invoice, and a mail with it if the buyer has an address."""
-    if Invoice.objects.get(pk=invoice_id).customer_email:
+    if selectors.get_for_update(invoice_id).customer_email:
         send_invoice(invoice_id=invoice_id)
     queue_document(invoice_id=invoice_id)
 
@@ -139,10 +139,9 @@ def queue_invoice(*, invoice_id: str) -> None:
 @unit_of_work()
 def queue_document(*, invoice_id: str, credit_note_id: str | None = None) -> Document:
     """Queue the PDF of an invoice or of one of its credit notes, if it is not queued yet."""
-    document, _ = Document.objects.get_or_create(
-        {"due_at": timezone.now()}, invoice_id=invoice_id, credit_note_id=credit_note_id
-    )
-    return document
+    of = {"invoice_id": invoice_id, "credit_note_id": credit_note_id}
+    found = Document.objects.filter(**of).first()
+    return found or Document.objects.create(due_at=timezone.now(), **of)
 
 
 @unit_of_work()
@@ -198,7 +197,12 @@ def _render(document: Document) -> None:
 
 def _send(delivery: InvoiceDelivery) -> None:
     pdf_url = mail.send(delivery)
-    record_delivery(delivery_id=delivery.id, pdf_url=pdf_url, at=timezone.now())
+    record_delivery(
+        invoice_id=delivery.invoice_id,
+        delivery_id=delivery.id,
+        pdf_url=pdf_url,
+        at=timezone.now(),
+    )
 
 
 def _call_due(
@@ -253,10 +257,9 @@ def record_rendering(*, document_id: str, path: str, sha256: str, at: datetime) 
 
 
 @unit_of_work()
-def record_delivery(*, delivery_id: str, pdf_url: str, at: datetime) -> None:
+def record_delivery(*, invoice_id: str, delivery_id: str, pdf_url: str, at: datetime) -> None:
     """Record that the mail server has accepted the mail."""
-    delivery = InvoiceDelivery.objects.get(pk=delivery_id)
-    invoice = selectors.get_for_update(delivery.invoice_id)
+    invoice = selectors.get_for_update(invoice_id)
     delivery = next(each for each in invoice.deliveries if each.id == delivery_id)
     if delivery.sent_at is None:
         invoice.deliver(delivery=delivery, pdf_url=pdf_url, at=at)

@@ -23,7 +23,7 @@ def write_to_outbox(instance: Invoice, raw: bool, **kwargs: Any) -> None:
 def send_new_mail(instance: Invoice, created: bool, raw: bool, **kwargs: Any) -> None:
     """Enqueue `invoices.tasks.send_mails` for a mail that was saved with its invoice."""
     if not (created or raw):
-        for delivery in instance.deliveries:
+        for delivery in Invoice.deliveries.loaded(instance):
             send_mail(delivery, raw)
 
 

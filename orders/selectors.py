@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
@@ -96,6 +96,10 @@ def without_lines() -> QuerySet[Order]:
 
 def with_totals(order: Order) -> Order:
     """Add what `with_payment_totals` adds to an order in hand, as it is now, and return it."""
+    if payments.selectors.are_held(order) and "is_stock_unreleased" in vars(order):
+        received, refunded = payments.selectors.received(order), payments.selectors.refunded(order)
+        vars(order).update(captured=received, refunded=refunded)
+        return order
     names = ("captured", "refunded", "is_stock_unreleased")
     (values,) = without_lines().filter(pk=order.pk).values_list(*names)
     vars(order).update(zip(names, values, strict=True))
@@ -149,17 +153,15 @@ def find_for_update(rows: QuerySet[M], row_id: str, visible: Q = EVERYTHING) -> 
 
 
 def of_order(rows: QuerySet[M], order: Order) -> list[M]:
-    """Return another context's rows about an order that is locked, oldest first.
+    """Return another context's rows about an order that is held, oldest first.
 
-    They are read once in a unit of work.
+    They are read once in a unit of work. Raises TypeError if the order is not held.
     """
+    if held(Order, order.pk) is not order:
+        raise TypeError(f"{order.pk} is not locked here: use `get_for_update`.")
     if not holds_all(rows.model, order.pk):
-        found: list[Any] = list(rows.filter(order=order).order_by("id"))
-        for row in found:
-            row.order = order
-        if held(Order, order.pk) is not order:
-            return found
-        same(found)
+        for row in same(rows.filter(order=order).order_by("id")):
+            cast(Any, row).order = order
         hold_all(rows.model, order.pk)
     known: list[Any] = all_held(rows.model)
     return sorted((row for row in known if row.order_id == order.pk), key=lambda row: row.pk)

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from django.db.models.functions import Coalesce, Now, Round
 import orders.selectors
 from config.core import outbound
 from config.core.money import MAX_DECIMALS, MoneyField
-from config.core.unit_of_work import EVERYTHING
+from config.core.unit_of_work import EVERYTHING, holds_all
 from payments.models import Payment, PaymentAccount, Refund
 
 if TYPE_CHECKING:
@@ -42,17 +43,29 @@ def get(payment_id: str) -> Payment:
 
 def get_for_update(payment_id: str, visible: Q = EVERYTHING) -> Payment:
     """Return a payment; its order is locked until the transaction ends."""
-    return orders.selectors.find_for_update(with_parts(), payment_id, visible)
+    rows: QuerySet[Payment] = Payment.objects.all()
+    return orders.selectors.find_for_update(rows, payment_id, visible)
 
 
 def of_order_for_update(order: "Order") -> list[Payment]:
     """Return the payments of an order that is locked, oldest first."""
-    return orders.selectors.of_order(with_parts(), order)
+    return orders.selectors.of_order(Payment.objects.all(), order)
 
 
 def of_order(order_id: str) -> list[Payment]:
     """Return an order's payments, oldest first."""
     return list(with_parts().filter(order=order_id).order_by("id"))
+
+
+def are_held(order: "Order") -> bool:
+    """Return whether the unit of work holds the payments of an order, and may have changed them."""
+    return holds_all(Payment, order.pk)
+
+
+def remaining(order: "Order") -> Decimal:
+    """Return how much of the money captured for an order is not refunded: see `refundable`."""
+    applied = (each for each in of_order_for_update(order) if each.applies_to_order)
+    return sum((each.captured - each.refunded - each.refunding for each in applied), Decimal(0))
 
 
 def may_be_capturing(order: "Order") -> bool:
@@ -64,6 +77,12 @@ def received(order: "Order") -> Decimal:
     """Return how much of an order's total was captured, including what was refunded since."""
     payments = of_order_for_update(order)
     return sum((each.captured for each in payments if each.applies_to_order), Decimal(0))
+
+
+def refunded(order: "Order") -> Decimal:
+    """Return how much of what `received` counts was refunded."""
+    payments = of_order_for_update(order)
+    return sum((each.refunded for each in payments if each.applies_to_order), Decimal(0))
 
 
 def kept(order_id: str) -> dict[str, Decimal]:
@@ -83,11 +102,12 @@ class RefundTotals(NamedTuple):
     settled_at: datetime | None
 
 
-def refunds_caused_by(cause: str) -> RefundTotals:
-    """Return the totals of the refunds that a return requested; `cause` is its id."""
-    refunds = list(Refund.objects.filter(cause=cause).order_by("settled_at"))
+def refunds_caused_by(cause: str, order: "Order") -> RefundTotals:
+    """Return the totals of the refunds that a return of an order requested; `cause` is its id."""
+    found = (refund for payment in of_order_for_update(order) for refund in payment.refunds)
+    refunds = [refund for refund in found if refund.cause == cause]
     done = [refund for refund in refunds if refund.status == Refund.Status.SUCCEEDED]
-    latest = done[-1] if done else None
+    latest = max(done, key=attrgetter("settled_at"), default=None)
     pending = (refund.amount for refund in refunds if refund.is_pending)
     return RefundTotals(
         requested=sum((refund.amount for refund in refunds), Decimal(0)),

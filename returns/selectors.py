@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 
 import orders.selectors
 import payments.selectors
@@ -40,15 +40,15 @@ def with_refundable() -> QuerySet[Return]:
 
 def with_parts() -> QuerySet[Return]:
     """Return returns with their items and receipts, to read."""
-    return with_refundable().prefetch_related("items", _receipts())
+    receipts = Prefetch("receipts__items", ReceiptItem.objects.select_related("item"))
+    return with_refundable().prefetch_related("items", receipts)
 
 
 def complete(row: Return) -> Return:
-    """Add to a return in hand what `with_parts` has besides its items, as it is now."""
-    names = ("refundable", "parcel_delivered_at")
-    (values,) = with_refundable().filter(pk=row.pk).values_list(*names)
-    vars(row).update(zip(names, values, strict=True))
-    prefetch_related_objects([row], _receipts())
+    """Add to a return in hand what its order's payments have left, as it is now."""
+    order = orders.selectors.get_for_update(row.order_id)
+    if "refundable" not in vars(row) or payments.selectors.are_held(order):
+        row.refundable = payments.selectors.remaining(order)
     return row
 
 
@@ -92,10 +92,6 @@ def received_quantities(order: "Order") -> Counter[str]:
 def _with_order_lines() -> QuerySet[Return]:
     items = ReturnItem.objects.select_related("order_item__order")
     return with_refundable().prefetch_related(Prefetch("items", items))
-
-
-def _receipts() -> Prefetch:
-    return Prefetch("receipts__items", ReceiptItem.objects.select_related("item"))
 
 
 def received_parcel(shipment: str) -> Exists:

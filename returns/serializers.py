@@ -237,7 +237,7 @@ class Return(serializers.Serializer[Any]):
         help_text="Set by an operator in the admin; blank if the window applied."
     )
     items = ReturnItem(source="lines", many=True)
-    receipts = Receipt(many=True)
+    receipts = Receipt(source="all_receipts", many=True)
     currency = CurrencyCode()
     value = MoneyOut(help_text="The paid price of all units.")
     restocking_fee = TaxRate(help_text="The part of the value that is kept: `0.15` is 15 %.")

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypedDict
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.utils import timezone
 
 import orders.selectors
@@ -234,11 +235,14 @@ def settle_refund(*, return_id: str | None, missing_amount: Decimal = Decimal(0)
 
     `missing_amount` is the part of the request that payments could not refund.
     """
-    if return_id is None or not Return.objects.filter(pk=return_id).exists():
+    if return_id is None:
         return
-    return_request = selectors.get_for_update(return_id)
+    try:
+        return_request = selectors.get_for_update(return_id)
+    except ObjectDoesNotExist:
+        return
     if return_request.status == Status.RECEIVED:
-        refunds = payments.selectors.refunds_caused_by(return_request.id)
+        refunds = payments.selectors.refunds_caused_by(return_request.id, return_request.order)
         return_request.settle(refunds, missing_amount=missing_amount)
         return_request.save()
 

@@ -38,8 +38,7 @@ def with_parts() -> QuerySet[Shipment]:
 def without_items() -> QuerySet[Shipment]:
     """Return shipments with their labels and scans, their order, and what came back."""
     parts = ("label_set", "scan_set")
-    rows = Shipment.objects.annotate(is_received=returns.selectors.received_parcel("pk"))  # type: ignore[no-redef]
-    return rows.select_related("order").prefetch_related(*parts)
+    return _with_receipt().select_related("order").prefetch_related(*parts)
 
 
 def get(shipment_id: str) -> Shipment:
@@ -48,13 +47,13 @@ def get(shipment_id: str) -> Shipment:
 
 
 def get_for_update(shipment_id: str, visible: Q = EVERYTHING) -> Shipment:
-    """Return a shipment with its parts. Its order is locked until the transaction ends."""
-    return orders.selectors.find_for_update(_without_order(), shipment_id, visible)
+    """Return a shipment. Its order is locked until the transaction ends."""
+    return orders.selectors.find_for_update(_with_receipt(), shipment_id, visible)
 
 
 def of_order_for_update(order: "Order") -> list[Shipment]:
-    """Return the shipments of an order that is locked, with their parts, oldest first."""
-    return orders.selectors.of_order(_without_order(), order)
+    """Return the shipments of an order that is locked, oldest first."""
+    return orders.selectors.of_order(_with_receipt(), order)
 
 
 def is_any_dispatched(order: "Order") -> bool:
@@ -75,8 +74,8 @@ def shipped_units(order: "Order", fulfillment_id: str) -> Counter[str]:
     return units
 
 
-def _without_order() -> QuerySet[Shipment]:
-    return with_parts().select_related(None)
+def _with_receipt() -> QuerySet[Shipment]:
+    return Shipment.objects.annotate(is_received=returns.selectors.received_parcel("pk"))  # type: ignore[no-redef]
 
 
 def has_label_problem() -> Exists:

@@ -1,5 +1,7 @@
 """Factories of carts, orders, payments and invoices in every state; they call the services."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +10,7 @@ from django.utils import timezone
 
 from carts import services as carts
 from carts.models import Cart
+from config.core.unit_of_work import unit_of_work
 from invoices import selectors as invoice_selectors
 from invoices import services as invoices
 from invoices import tasks as invoice_tasks
@@ -166,6 +169,13 @@ def write_off(order: Order, line: int, count: int, reason: str = "out_of_stock")
     return goods.write_off_units(order_id=order.id, units=units, reason=reason)
 
 
+@contextmanager
+def locked(order: Order) -> Iterator[Order]:
+    """Lock an order in a unit of work, for what selectors return about it."""
+    with unit_of_work():
+        yield selectors.get_for_update(order.id)
+
+
 def cancel(order: Order, reason: str = "customer_request") -> Order:
     return lifecycle.cancel_order(order_id=order.id, reason=reason)
 
@@ -201,7 +211,12 @@ class InvoiceFactory(factory.Factory):
         if status == "sent":
             for mail in invoice.deliveries:
                 url = "https://example.com/invoice.pdf"
-                invoices.record_delivery(delivery_id=mail.id, pdf_url=url, at=timezone.now())
+                invoices.record_delivery(
+                    invoice_id=mail.invoice_id,
+                    delivery_id=mail.id,
+                    pdf_url=url,
+                    at=timezone.now(),
+                )
         return invoice_of(order)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, models, transaction
 
 from config.core import unit_of_work
-from events.aggregate import Part
+from events.aggregate import Aggregate
 from events.viewsets import AggregateViewSet
 
 Values = dict[str, Any]
@@ -43,20 +43,15 @@ def expect_stored(row: Any) -> None:
         assert sorted_values(parts) == sorted_values(stored), (row.pk, model)
 
 
-def loaded_parts(row: models.Model) -> dict[type[models.Model], list[Any]]:
-    """Return the lists of parts that were loaded, by their model: as the row keeps them itself."""
+def loaded_parts(row: Aggregate) -> dict[type[models.Model], list[Any]]:
+    """Return the lists of parts that were loaded, by their model."""
     relations = {r.get_accessor_name(): r.related_model for r in row._meta.related_objects}
     prefetched = getattr(row, "_prefetched_objects_cache", {})
     parts = {relations[name]: list(rows) for name, rows in prefetched.items()}
-    columns = {field.attname for field in row._meta.concrete_fields}
-    kept = [
-        value
-        for name, value in vars(row).items()
-        if isinstance(value, list) and name not in columns and not name.startswith("_")
-    ]
-    if any(not each for each in kept):
-        parts.clear()  # one of these lists may have been emptied since
-    return parts | {type(each[0]): each for each in kept if each and isinstance(each[0], Part)}
+    for each in row.part_lists():
+        if each.name in vars(row):
+            parts[relations[each.relation]] = vars(row)[each.name]
+    return parts
 
 
 def values_of(row: models.Model) -> Values:

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
 
 from django.db import models
 from django.db.models import Q
@@ -22,7 +21,7 @@ from carts.exceptions import CannotMerge, CartTooLarge
 from carts.models.parts import MAX_QUANTITY, CartItem
 from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, money
-from events.aggregate import Aggregate, transition
+from events.aggregate import Aggregate, PartList, transition
 from events.people import CustomerErased
 
 MAX_ITEMS = 500
@@ -63,6 +62,7 @@ class Cart(Aggregate):
     abandoned_at = models.DateTimeField(null=True)
     order = models.OneToOneField("orders.Order", models.PROTECT, null=True, related_name="+")
     merged_into = models.ForeignKey("self", models.PROTECT, null=True, related_name="+")
+    lines = PartList[CartItem]("items")  # in the order in which they were added
 
     class Meta:
         constraints = [
@@ -104,11 +104,6 @@ class Cart(Aggregate):
 
     def __str__(self) -> str:
         return str(self.id)
-
-    @cached_property
-    def lines(self) -> list[CartItem]:
-        """The items, in the order in which they were added."""
-        return list(self.items.all())
 
     @property
     def items_count(self) -> int:

@@ -94,15 +94,18 @@ def same(rows: Iterable[M]) -> list[M]:
     return [held(type(row), row.pk) or hold(row) for row in rows]
 
 
-def hold_all(model: type[models.Model], owner: str) -> None:
-    """Remember that all rows of the model that belong to the owner are held, also new ones."""
+def hold_all(model: type[models.Model] | None, owner: str) -> None:
+    """Remember that all rows of the model that belong to the owner are held, also new ones.
+
+    Without a model, those of all models: a new owner has no others.
+    """
     if _rows() is not None:
         _thread.complete.add((model, owner))
 
 
 def holds_all(model: type[models.Model], owner: str) -> bool:
     """Return whether the rows of the model that belong to the owner are all held."""
-    return _rows() is not None and (model, owner) in _thread.complete
+    return _rows() is not None and not _thread.complete.isdisjoint([(model, owner), (None, owner)])
 
 
 def _forget() -> None:

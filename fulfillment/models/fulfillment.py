@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -12,7 +11,7 @@ from django.db.models import Q
 
 from config.core import request_context
 from config.core.ids import PublicIdField
-from events.aggregate import Aggregate, transition
+from events.aggregate import Aggregate, PartList, transition
 from events.schema import Event
 from fulfillment import events
 from fulfillment.exceptions import NotInFulfillment, OtherWarehouse, WarehouseRequired
@@ -67,6 +66,7 @@ class Fulfillment(Aggregate):
     cancelled_at = models.DateTimeField(null=True)
     cancellation_reason = models.CharField(max_length=32, default="")
     to_unpack = models.BooleanField(default=False)  # picked units must go back on the shelf
+    lines = PartList[FulfillmentItem]("items")
 
     class Meta:
         constraints = [
@@ -114,11 +114,6 @@ class Fulfillment(Aggregate):
     def unfinished(cls) -> Q:
         """Return which fulfillments are not at their end; one that is to be unpacked is not."""
         return super().unfinished() | Q(to_unpack=True)
-
-    @cached_property
-    def lines(self) -> list[FulfillmentItem]:
-        """The fulfillment's lines, loaded once."""
-        return list(self.items.all())
 
     @property
     def quantities(self) -> Counter[str]:
@@ -175,7 +170,7 @@ class Fulfillment(Aggregate):
     def open(cls, *, order: "Order", warehouse_id: str | None, units: Units) -> "Fulfillment":
         """Create a fulfillment with units of the order's lines."""
         fulfillment = cls(
-            order_id=order.id, organization_id=order.organization_id, warehouse_id=warehouse_id
+            order=order, organization_id=order.organization_id, warehouse_id=warehouse_id
         )
         fulfillment.lines = []
         for item, quantity in units.items():

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
 from typing import Any
 
 from django.db import models
@@ -12,7 +11,7 @@ from django.db.models.functions import Round
 
 from config.core.ids import PublicIdField
 from config.core.money import MAX_DECIMALS, CurrencyField, MoneyField, money
-from events.aggregate import Aggregate, transition
+from events.aggregate import Aggregate, PartList, transition
 from events.schema import Event
 from invoices import events
 from invoices.exceptions import DocumentDeleted
@@ -57,6 +56,8 @@ class Invoice(Aggregate):
     issued_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)  # of the latest delivery
     anonymized_at = models.DateTimeField(null=True)  # when the buyer and the PDFs were deleted
+    credit_notes = PartList[CreditNote]("credit_note_set")  # in the order of issue
+    deliveries = PartList[InvoiceDelivery]("delivery_set")  # in the order in which they were queued
 
     class Meta:
         constraints = [
@@ -96,16 +97,6 @@ class Invoice(Aggregate):
 
     def __str__(self) -> str:
         return self.number
-
-    @cached_property
-    def credit_notes(self) -> list[CreditNote]:
-        """The credit notes, in the order of issue."""
-        return list(self.credit_note_set.all())
-
-    @cached_property
-    def deliveries(self) -> list[InvoiceDelivery]:
-        """The deliveries, in the order in which they were queued."""
-        return list(self.delivery_set.all())
 
     def document(self, credit_note: CreditNote | None = None) -> Document | None:
         """Return the PDF of the invoice, or of a credit note, if it is rendered."""

@@ -12,7 +12,7 @@ from config.core import request_context
 from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, MoneyField, TaxRateField, money
 from config.core.request_context import SYSTEM
-from events.aggregate import Aggregate, transition
+from events.aggregate import Aggregate, PartList, transition
 from events.people import CustomerErased
 from events.schema import Event, is_published
 from orders import events
@@ -92,6 +92,7 @@ class Order(Aggregate):
     )
     cancellation_note = models.CharField(max_length=500, default="")
     erased_at = models.DateTimeField(null=True)  # when personal data was erased, for the last time
+    lines = PartList[OrderItem]("items")  # in the order in which they were given
 
     class Meta:
         constraints = CONSTRAINTS
@@ -99,12 +100,6 @@ class Order(Aggregate):
 
     def __str__(self) -> str:
         return self.number
-
-    @cached_property
-    def lines(self) -> list[OrderItem]:
-        """The items with their allocations, in the order in which they were given."""
-        models.prefetch_related_objects([self], "items__allocations")
-        return list(self.items.all())
 
     @property
     def quantities(self) -> Quantities:
@@ -215,6 +210,7 @@ class Order(Aggregate):
         for line in order.lines:
             line.allocated = []
         order.save_part(*order.lines)
+        order.is_stock_unreleased = False
         set_amounts(order)
         created = events.OrderCreated.of(
             order,

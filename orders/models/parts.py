@@ -14,7 +14,7 @@ from django.db.models.functions import Round
 from config.core import request_context
 from config.core.ids import PublicIdField
 from config.core.money import MAX_DECIMALS, MoneyField, TaxRateField, split
-from events.aggregate import Part
+from events.aggregate import Part, PartList
 from orders.exceptions import TooManyUnits
 from orders.quantities import AllocationData, Units, UnitsInWarehouse
 
@@ -72,6 +72,9 @@ class OrderItem(Part):
     delivered = models.PositiveIntegerField(default=0)
     returned = models.PositiveIntegerField(default=0)
 
+    # The warehouses in which Inventory reserved units, maybe fewer than all. Several reservations
+    # of one warehouse are several rows.
+    allocated = PartList["Allocation"]("allocations")
     UPDATE_FIELDS = ("cancelled", "backordered", "shipped", "delivered", "returned")
 
     class Meta:
@@ -101,13 +104,10 @@ class OrderItem(Part):
     def __str__(self) -> str:
         return f"{self.quantity} × {self.variant_id}"
 
-    @cached_property
-    def allocated(self) -> "list[Allocation]":
-        """The warehouses in which Inventory reserved units, maybe fewer than all.
-
-        A warehouse has several rows if several reservations did.
-        """
-        return list(self.allocations.all())
+    def siblings(self) -> "list[OrderItem]":
+        """Return all lines of the order."""
+        lines: list[OrderItem] = self.order.lines
+        return lines
 
     @cached_property
     def unit_totals(self) -> list[Decimal]:

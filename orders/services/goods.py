@@ -40,7 +40,8 @@ def ship_units(*, order_id: str, **shipment: Unpack[ShipmentData]) -> Order:
     Raises UnknownOrderItem, TooManyUnits, InvalidTransition.
     """
     order = selectors.get_for_update(order_id)
-    if not order.dispatches.filter(shipment_id=shipment["shipment_id"]).exists():
+    shipped = order.dispatches.filter(shipment_id=shipment["shipment_id"])
+    if order.has_shipped_nothing() or not shipped.exists():  # the first saves a query
         order.ship(shipment)
         order.save()
     return order
@@ -218,7 +219,7 @@ def _by_warehouse(
     Fulfillments are reduced in this order. Units without one yet are taken from the warehouse
     that was allocated last.
     """
-    movable = [*unplanned, *fulfillment.selectors.movable_quantities(order.id)]
+    movable = [*unplanned, *fulfillment.selectors.movable_quantities(order)]
     parts = []
     for line, quantity in order.quantities.select(units):
         places = [(place, counts[line.id]) for place, counts in movable]

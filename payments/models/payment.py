@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -11,7 +10,7 @@ from django.db.models import Q
 from config.core import outbound, request_context
 from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, MoneyField, exact, money
-from events.aggregate import Aggregate, transition
+from events.aggregate import Aggregate, PartList, transition
 from events.schema import Event
 from payments import events
 from payments.exceptions import OrderNotPayable, RefundTooLarge
@@ -83,6 +82,8 @@ class Payment(outbound.OutboundCall, Aggregate):
     # it before `blocks_expiry_until`, the deadline of a bank transfer.
     blocks_expiry = models.BooleanField(default=True)
     blocks_expiry_until = models.DateTimeField(null=True)
+    attempts = PartList[Attempt]("attempt_set")  # oldest first
+    refunds = PartList[Refund]("refund_set")  # oldest first
 
     class Meta:
         constraints = CONSTRAINTS
@@ -95,16 +96,6 @@ class Payment(outbound.OutboundCall, Aggregate):
     def unfinished(cls) -> Q:
         """Return which payments are not at their end; one with a pending refund is not."""
         return super().unfinished() | Q(refunding__gt=0)
-
-    @cached_property
-    def attempts(self) -> list[Attempt]:
-        """The attempts, oldest first."""
-        return list(self.attempt_set.all())
-
-    @cached_property
-    def refunds(self) -> list[Refund]:
-        """The refunds, oldest first."""
-        return list(self.refund_set.all())
 
     @property
     def latest_attempt(self) -> Attempt:
@@ -185,7 +176,8 @@ class Payment(outbound.OutboundCall, Aggregate):
         return [each for each in self._pending_refunds() if self.is_manual_refund(each)]
 
     def _pending_refunds(self) -> list[Refund]:
-        return [refund for refund in self.refunds if refund.is_pending]
+        found = self.refunds if self.refunding else []  # saves a query
+        return [refund for refund in found if refund.is_pending]
 
     def check_refundable(self, amount: Decimal) -> None:
         """Raise RefundTooLarge if less than `amount` can be refunded, or InexactAmount."""

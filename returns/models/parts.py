@@ -1,7 +1,6 @@
 """The rows that belong to a return. The return saves them."""
 
 from decimal import Decimal
-from functools import cached_property
 from typing import TypedDict
 
 from django.db import models
@@ -9,7 +8,7 @@ from django.db.models import F, Q
 
 from config.core.ids import PublicIdField
 from config.core.money import MoneyField
-from events.aggregate import Part
+from events.aggregate import Part, PartList
 
 
 class ReceivedUnits(TypedDict):
@@ -82,6 +81,7 @@ class Receipt(Part):
     warehouse_id = models.CharField(max_length=64)
     received_at = models.DateTimeField()
     received_by = models.CharField(max_length=150)
+    contents = PartList["ReceiptItem"]("items", related="item")  # in the order of the request
 
     class Meta:
         ordering = ["id"]
@@ -89,10 +89,10 @@ class Receipt(Part):
     def __str__(self) -> str:
         return ", ".join(map(str, self.contents))
 
-    @cached_property
-    def contents(self) -> "list[ReceiptItem]":
-        """The received units, in the order of the request."""
-        return list(self.items.all())
+    def siblings(self) -> "list[Receipt]":
+        """Return all receipts of the return."""
+        receipts: list[Receipt] = self.return_request.all_receipts
+        return receipts
 
 
 class ReceiptItem(Part):

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from django.db import models
@@ -12,7 +11,7 @@ from django.db import models
 from config.core import request_context
 from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, MoneyField, TaxRateField, exact, money
-from events.aggregate import Aggregate, transition
+from events.aggregate import Aggregate, PartList, transition
 from events.schema import Event
 from orders.events import LineUnits
 from returns import events
@@ -93,6 +92,8 @@ class Return(Aggregate):
     # `returns.selectors.with_refundable` loads both.
     refundable: Decimal
     parcel_delivered_at: datetime | None = None
+    lines = PartList[ReturnItem]("items")  # in the order of the request
+    all_receipts = PartList[Receipt]("receipts")  # oldest first
 
     class Meta:
         permissions = [("override_return", "Can refund more than was approved")]
@@ -101,11 +102,6 @@ class Return(Aggregate):
 
     def __str__(self) -> str:
         return self.rma_number
-
-    @cached_property
-    def lines(self) -> list[ReturnItem]:
-        """The items, in the order of the request."""
-        return list(self.items.all())
 
     def line(self, order_item_id: str) -> ReturnItem:
         """Return the item of an order line. Raises NotInReturn."""
@@ -244,7 +240,7 @@ class Return(Aggregate):
         """Create a return with its lines."""
         return_request = cls(
             organization_id=order.organization_id,
-            order_id=order.id,
+            order=order,
             shipment_id=shipment_id,
             counts_as_lost=counts_as_lost,
             rma_number=rma_number,
@@ -564,6 +560,9 @@ class Return(Aggregate):
             received_at=at,
             received_by=request_context.current().actor,
         )
+        if not self.received_at:
+            self.all_receipts = []  # saves a query
+        self.all_receipts.append(receipt)
         receipt.contents = []
         for item in items:
             line = self.line(item["order_item_id"])

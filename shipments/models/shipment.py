@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
 from typing import Any
 
 from django.db import models
@@ -14,7 +13,7 @@ from config.core import request_context
 from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, MoneyField, money
 from config.core.outbound import OutboundCall
-from events.aggregate import Aggregate, transition
+from events.aggregate import Aggregate, PartList, transition
 from events.schema import Event
 from orders.events import LineUnits
 from shipments import events
@@ -86,6 +85,9 @@ class Shipment(OutboundCall, Aggregate):
     delivery_photo_url = models.URLField(max_length=1000, null=True)
     cancelled_at = models.DateTimeField(null=True)
     is_received: bool  # units came back to a warehouse; `shipments.selectors.with_parts` loads it
+    lines = PartList[ShipmentItem]("items")  # in the order in which they were given
+    labels = PartList[Label]("label_set")  # all that were requested, oldest first
+    scans = PartList[Scan]("scan_set")  # in the order of their time
 
     class Meta:
         constraints = [
@@ -146,21 +148,6 @@ class Shipment(OutboundCall, Aggregate):
 
     def __str__(self) -> str:
         return str(self.pk)
-
-    @cached_property
-    def lines(self) -> list[ShipmentItem]:
-        """The items, in the order in which they were given."""
-        return list(self.items.all())
-
-    @cached_property
-    def labels(self) -> list[Label]:
-        """All labels that were requested, oldest first."""
-        return list(self.label_set.all())
-
-    @cached_property
-    def scans(self) -> list[Scan]:
-        """The scans in the order of their time."""
-        return list(self.scan_set.all())
 
     @property
     def units(self) -> dict[str, int]:

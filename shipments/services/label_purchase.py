@@ -106,7 +106,15 @@ def call_due_carriers(*, now: datetime) -> int:
 @unit_of_work()
 def lease(*, shipment_id: str, now: datetime) -> Lease:
     """Lease the label whose call is due first; buy none while the order is on hold."""
-    shipment, now = selectors.get_for_update(shipment_id), max(now, timezone.now())
+    found = _lease(selectors.get_for_update(shipment_id), now)
+    if found.call:
+        found.shipment.save()
+    return found
+
+
+def _lease(shipment: Shipment, now: datetime) -> Lease:
+    """Lease a label as `lease` does. The caller saves the shipment."""
+    now = max(now, timezone.now())
     if shipment.status == Shipment.Status.CREATED and shipment.order.is_cancelled():
         shipment.void_label(now)
         shipment.save()
@@ -122,7 +130,6 @@ def lease(*, shipment_id: str, now: datetime) -> Lease:
     request = _label_request(shipment, label)
     leased_until = label.lease(now, LEASE)
     shipment.save_part(label)
-    shipment.save()
     is_void, number = label.is_void_pending, label.tracking_number
     call = Call(label.id, shipment.adapter, request, is_void, number, leased_until)
     return Lease(shipment, call)
@@ -183,8 +190,7 @@ def _record(
         # While the shipment still needs a label, operators should see why it has none.
         is_open = shipment.status == Shipment.Status.CREATED
         label.settle(Status.VOIDED, now, label.last_error if is_open else "")
-    shipment.save()
-    return _next(shipment_id, again_at)
+    return _save(shipment, again_at)
 
 
 def _record_purchase(
@@ -263,8 +269,7 @@ def _record_refusal(
         label.settle(Status.VOID_REFUSED, now, error)
     elif label.is_void_pending and not label.tracking_number:
         label.settle(Status.VOIDED, now)  # it was not sold, so there is nothing to void
-    shipment.save()
-    return _next(shipment_id, again_at)
+    return _save(shipment, again_at)
 
 
 @unit_of_work()
@@ -276,10 +281,11 @@ def _record_failure(shipment_id: str, call: Call, error: str) -> Shipment:
     return shipment
 
 
-def _next(shipment_id: str, again_at: datetime | None) -> Lease:
-    if again_at:
-        return lease(shipment_id=shipment_id, now=again_at)
-    return Lease(selectors.get_for_update(shipment_id), None)
+def _save(shipment: Shipment, again_at: datetime | None) -> Lease:
+    """Save a result; with `again_at`, lease the next call with it."""
+    call = _lease(shipment, again_at).call if again_at else None
+    shipment.save()
+    return Lease(selectors.get_for_update(shipment.id), call)
 
 
 def _locked(shipment_id: str, call: Call) -> tuple[Shipment, Label]:

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from payments import selectors
 from payments.services import gateway
-from tests.factories import OrderFactory, PaymentFactory
+from tests.factories import OrderFactory, PaymentFactory, locked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,7 +26,8 @@ def test_a_cash_payment_is_added_and_captured(operator: Page):
     operator.get_by_role("button", name="Capture").click()
     captured = operator.locator(".console-timeline li").filter(has_text="Payment captured")
     expect(captured).to_be_visible()
-    assert selectors.received(order) == order.total
+    with locked(order) as order:
+        assert selectors.received(order) == order.total
 
 
 def test_a_refund_defaults_to_its_maximum_and_cannot_exceed_it(operator: Page):

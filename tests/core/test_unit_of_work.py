@@ -51,10 +51,13 @@ def test_only_the_columns_that_have_changed_are_written(cart):
     assert set(columns) == {"local_id", "updated_at"}
 
 
-def test_a_second_copy_cannot_be_saved(cart):
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_a_row_that_is_not_locked_cannot_be_saved(cart, is_locked):
+    """Nor a second copy of one that is."""
     with unit_of_work.unit_of_work():
-        selectors.get_for_update(cart.id)
-        with pytest.raises(TypeError, match="is held already"):
+        if is_locked:
+            selectors.get_for_update(cart.id)
+        with pytest.raises(TypeError, match="is not locked, or another copy of it is"):
             Cart.objects.get().save()
 
 

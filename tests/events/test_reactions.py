@@ -247,7 +247,7 @@ def test_a_reaction_gets_the_row_that_its_command_has_changed(reacts_to):
     @reacts_to(CartCreated)
     def look(event, about):
         seen.append(cart_selectors.get_for_update(about.subject))
-        with pytest.raises(TypeError, match="is held already"):
+        with pytest.raises(TypeError, match="another copy of it is"):
             Cart.objects.get(pk=about.subject).save()
 
     basket = cart()

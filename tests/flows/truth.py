@@ -14,6 +14,7 @@ from payments.models import Payment, Refund
 from returns.models import Return
 from shipments.models import Shipment
 from shipments.selectors import shipped_units
+from tests.factories import locked
 
 AGGREGATES: tuple[Any, ...] = (Payment, Fulfillment, Shipment, Return, Invoice)
 
@@ -79,7 +80,8 @@ def unshipped_units_can_proceed(order: Any) -> None:
 
 def has_room(fulfillment: Any) -> bool:
     """Return whether some packed units are in no shipment yet."""
-    used = shipped_units(fulfillment.order, fulfillment.id)
+    with locked(fulfillment.order) as order:
+        used = shipped_units(order, fulfillment.id)
     return any(line.picked_quantity > used[line.order_item_id] for line in fulfillment.lines)
 
 

@@ -55,11 +55,11 @@ BUDGET = {
     ("get", "fulfillment-pick-list"): (of("/pick-list", method="get"), 4),
     ("get", "fulfillment-packing-slip"): (of("/packing-slip", method="get"), 4),
     ("post", "fulfillment-start"): (of("/start", {}, status="open"), 6),
-    ("post", "fulfillment-picks"): (of("/picks", one_scan), 10),
+    ("post", "fulfillment-picks"): (of("/picks", one_scan), 9),
     ("post", "fulfillment-pack"): (of("/pack", {"packages": [PACKAGE]}, before=pick_all), 5),
     ("post", "fulfillment-move"): (
         of("/move", lambda row: {"warehouse_id": "wh_2", **one_of_each(row)}),
-        11,
+        10,
     ),
     ("post", "fulfillment-unpack"): (of("/unpack", {}, status="packed", before=cancelled), 5),
     ("post", "fulfillment-write-off"): (of("/write-off", one_of_each, before=all_short), 6),

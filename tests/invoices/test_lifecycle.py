@@ -25,7 +25,12 @@ def deliver(invoice):
     """Send one more mail, which the mail server accepts."""
     send(invoice)
     delivery = invoice.delivery_set.get(recipient_email="other@example.com")
-    services.record_delivery(delivery_id=delivery.id, pdf_url="https://x.test", at=timezone.now())
+    services.record_delivery(
+        invoice_id=delivery.invoice_id,
+        delivery_id=delivery.id,
+        pdf_url="https://x.test",
+        at=timezone.now(),
+    )
 
 
 COMMANDS = {

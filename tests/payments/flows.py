@@ -6,6 +6,7 @@ from typing import Any
 from django.test import Client
 from django.utils import timezone
 
+from config.core.unit_of_work import unit_of_work
 from orders.models import Order
 from orders.services import lifecycle
 from payments import selectors, tasks
@@ -45,6 +46,7 @@ def post(body: bytes, signature: str) -> Any:
     return client.post(WEBHOOK, body, content_type="application/json", headers=headers)
 
 
+@unit_of_work()
 def report(payment: Payment, *, source: Any = None, **result: Any) -> None:
     """Apply a result of the gateway; without a `source`, as a webhook does."""
     payment = selectors.get_for_update(payment.id)

@@ -11,7 +11,7 @@ from orders.services import lifecycle
 from payments import selectors
 from payments.models import Payment
 from payments.services import capture, gateway, refunds
-from tests.factories import OrderFactory
+from tests.factories import OrderFactory, locked
 from tests.log import event_names
 from tests.parallel import at_once, killed
 from tests.payments.flows import call, connect, deliver, start
@@ -95,7 +95,8 @@ def test_concurrent_requests_for_one_order_make_one_payment(stripe_peer, caller)
     results = at_once(6, pay)
     assert set(results) <= {201, 409}
     assert len(stripe_peer.intents) == 1
-    assert selectors.received(order) == order.total
+    with locked(order) as order:
+        assert selectors.received(order) == order.total
 
 
 ROUNDS = 30

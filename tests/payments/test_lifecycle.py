@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
+from config.core.unit_of_work import unit_of_work
 from payments import selectors
 from payments.gateways import RefundResult
 from payments.models import Payment
@@ -130,10 +131,11 @@ def test_a_result_does_not_change_a_settled_refund():
     payment = PaymentFactory()
     refund = factories.refund(payment, 10)
     for state in ("pending", "succeeded"):
-        locked, before = selectors.get_for_update(payment.id), latest_number()
-        result = RefundResult(state=state)
-        apply_refund_result(locked, locked.refunds[0], result, now=payment.created_at)
-        locked.save()
+        with unit_of_work():
+            locked, before = selectors.get_for_update(payment.id), latest_number()
+            result = RefundResult(state=state)
+            apply_refund_result(locked, locked.refunds[0], result, now=payment.created_at)
+            locked.save()
         assert event_names(payment.order, after=before) == []
     refund.refresh_from_db()
     assert refund.status == "succeeded"

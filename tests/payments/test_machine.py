@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from config.core.exceptions import DomainError
+from config.core.unit_of_work import unit_of_work
 from events.models import EventRecord
 from orders.services import lifecycle
 from payments import selectors
@@ -131,10 +132,13 @@ class Life(RuleBasedStateMachine):
         refunds = list(Refund.objects.filter(payment__order=self.order).order_by("id"))
         if refunds:
             refund = data.draw(st.sampled_from(refunds))
-            payment = selectors.get_for_update(refund.payment_id)
-            refund = next(each for each in payment.refunds if each.id == refund.id)
-            apply_refund_result(payment, refund, RefundResult(state=state), now=payment.created_at)
-            payment.save()
+            with unit_of_work():
+                payment = selectors.get_for_update(refund.payment_id)
+                refund = next(each for each in payment.refunds if each.id == refund.id)
+                apply_refund_result(
+                    payment, refund, RefundResult(state=state), now=payment.created_at
+                )
+                payment.save()
 
     @rule(hours=st.integers(0, 3))
     def run_the_timer(self, hours):

@@ -17,7 +17,7 @@ from payments import selectors
 from payments.exceptions import OrderNotPayable
 from payments.models import Payment
 from payments.services import capture, gateway, refunds
-from tests.factories import OrderFactory, cancel, invoice_of, pay, refund, start_payment
+from tests.factories import OrderFactory, cancel, invoice_of, locked, pay, refund, start_payment
 from tests.log import event_data, event_names, latest_number
 from tests.payments.flows import captured, report
 
@@ -220,7 +220,8 @@ class TestReleasing:
         capture.apply_payment(payment_id=second.id)
         run_reactions()
         assert status(first) == ("confirmed", None)
-        assert selectors.received(first.order) == Decimal("50.02")
+        with locked(first.order) as order:
+            assert selectors.received(order) == Decimal("50.02")
 
     def test_a_late_reservation_leaves_the_order_on_hold_for_the_mismatch(self, run_reactions):
         Policy.objects.create(organization_id="org_1", reservation="required")

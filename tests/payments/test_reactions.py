@@ -12,7 +12,7 @@ from payments import selectors
 from payments.exceptions import OrderNotConfirmed, OrderNotPayable
 from payments.models import Payment, PaymentAccount
 from payments.services import capture, gateway, refunds
-from tests.factories import OrderFactory, cancel, pay, start_payment
+from tests.factories import OrderFactory, cancel, locked, pay, start_payment
 from tests.log import event_data, event_names
 from tests.payments.flows import captured, report
 from tests.reacting import as_rows
@@ -119,7 +119,8 @@ class TestPaying:
             "method": "original_payment",
             "cause": None,
         }
-        assert selectors.received(order) == 50
+        with locked(order) as order:
+            assert selectors.received(order) == 50
 
 
 class TestExpiry:

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from config.core.money import InexactAmount
+from config.core.unit_of_work import unit_of_work
 from events.aggregate import InvalidTransition
 from events.models import EventRecord
 from events.schema import parse
@@ -31,6 +32,7 @@ def request(payment, amount="10", **given):
     return refunds.request_refund(payment_id=payment.id, amount=Decimal(amount), **given)
 
 
+@unit_of_work()
 def fail(payment, refund):
     payment = selectors.get_for_update(payment.id)
     message = "The card expired."
@@ -155,19 +157,20 @@ def test_the_totals_of_the_refunds_with_one_cause():
         refunds.refund_order(order_id=payment.order_id, **asked)
     fail(payment, selectors.get(payment.id).refunds[-1])
     first = selectors.get(payment.id).refunds[0]
-    locked = selectors.get_for_update(payment.id)
-    result = RefundResult(state="succeeded")
-    apply_refund_result(locked, locked.refunds[0], result, now=payment.created_at)
-    locked.save()
-    came = selectors.refunds_caused_by("ret_1")
-    assert (came.requested, came.pending, came.succeeded) == (35, 20, 10)
-    assert (came.method, came.settled_at) == (first.method, payment.created_at)
-    assert selectors.refunds_caused_by("ret_2").requested == 0
+    with unit_of_work():
+        locked = selectors.get_for_update(payment.id)
+        result = RefundResult(state="succeeded")
+        apply_refund_result(locked, locked.refunds[0], result, now=payment.created_at)
+        locked.save()
+        came = selectors.refunds_caused_by("ret_1", locked.order)
+        assert (came.requested, came.pending, came.succeeded) == (35, 20, 10)
+        assert (came.method, came.settled_at) == (first.method, payment.created_at)
+        assert selectors.refunds_caused_by("ret_2", locked.order).requested == 0
 
 
 def test_a_refunded_payment_is_not_refunded_again():
     payment = PaymentFactory(status="refunded")
-    locked = selectors.get_for_update(payment.id)
+    locked = selectors.get(payment.id)
     with pytest.raises(InvalidTransition, match="not refunded yet"):
         locked.request_refund(
             amount=Decimal(1),

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from config.core.unit_of_work import unit_of_work
 from payments import selectors
 from payments.gateways import RefundResult
 from payments.models import Payment
@@ -265,10 +266,11 @@ def test_a_refund_of_the_gateway_is_neither_recorded_nor_withdrawn(api, verb):
 def test_a_refund_that_came_back_is_recorded_but_not_withdrawn(api):
     payment = PaymentFactory()
     refund(payment, "10")
-    row = selectors.get_for_update(payment.id)
-    bounced = RefundResult(state="failed", error_code="expired_card", error_message="Expired.")
-    apply_refund_result(row, row.refunds[0], bounced, now=row.paid_at)
-    row.save()
+    with unit_of_work():
+        row = selectors.get_for_update(payment.id)
+        bounced = RefundResult(state="failed", error_code="expired_card", error_message="Expired.")
+        apply_refund_result(row, row.refunds[0], bounced, now=row.paid_at)
+        row.save()
     body = {"refund_id": row.refunds[0].id}
     refused = api.post(f"/api/v1/payments/{payment.id}/withdraw-refund", body)
     assert (refused.status_code, refused.json()["code"]) == (409, "paid_out_once")

@@ -5,6 +5,7 @@ from typing import Any
 
 import factory
 
+from config.core.unit_of_work import unit_of_work
 from orders.models import Order
 from payments import selectors as payment_selectors
 from payments.gateways import RefundResult
@@ -109,6 +110,7 @@ def pay_out(return_request: Return) -> Return:
     return selectors.get(return_request.id)
 
 
+@unit_of_work()
 def fail_refund(return_request: Return, refund_id: str | None = None) -> None:
     """The gateway reports a refund as failed, or as bounced after it succeeded."""
     rows = Refund.objects.filter(cause=return_request.id)

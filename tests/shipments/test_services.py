@@ -20,6 +20,7 @@ from shipments.exceptions import (
 )
 from shipments.models import CarrierAccount, Shipment
 from shipments.services import creation, labels, lifecycle
+from tests.factories import locked
 from tests.fulfillment.factories import FulfillmentFactory
 from tests.log import event_data, event_names, latest_number
 from tests.reacting import as_rows
@@ -101,7 +102,8 @@ class TestCreateShipment:
         create(fulfillment, units={item: 1})
         with pytest.raises(NothingToShip):
             create(fulfillment)
-        assert selectors.shipped_units(fulfillment.order, fulfillment.id) == {item: 3}
+        with locked(fulfillment.order) as order:
+            assert selectors.shipped_units(order, fulfillment.id) == {item: 3}
 
     def test_units_of_lost_shipments_are_not_packed_those_of_cancelled_ones_are(self):
         lost, cancelled = ShipmentFactory(status="lost"), ShipmentFactory(status="cancelled")
@@ -211,7 +213,8 @@ def test_a_shipment_of_a_cancelled_order_is_not_dispatched():
 
 def test_an_order_with_a_dispatched_shipment_cannot_be_cancelled():
     shipment = ShipmentFactory(status="dispatched")
-    assert selectors.is_any_dispatched(shipment.order)
+    with locked(shipment.order) as order:
+        assert selectors.is_any_dispatched(order)
     with pytest.raises(Conflict):
         factories.cancel_order(shipment)
 
