@@ -64,9 +64,8 @@ def relay_shard(shard: int) -> None:
 @shared_task
 def react(stream: str) -> None:
     """Run the pending reactions to the events of a stream."""
-    with notify.hold() as held:
+    with notify.doing(react, stream):  # it runs what its reactions lead to
         reactions.run_pending(stream)
-        held.drop(react, stream)  # it runs what its reactions lead to
 
 
 @shared_task

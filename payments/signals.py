@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
@@ -20,6 +21,11 @@ def write_to_outbox(instance: Payment, raw: bool, **kwargs: Any) -> None:
 
 @receiver(post_save, sender=Payment, dispatch_uid="payments.call_gateway")
 def call_gateway(instance: Payment, raw: bool, **kwargs: Any) -> None:
-    """Enqueue `payments.tasks.call_gateway` for a call that was requested and not made yet."""
-    if instance.due_at and not instance.calls and not raw:
-        notify.enqueue(tasks.call_gateway, instance.id, instance.organization_id)
+    """Enqueue `payments.tasks.call_gateway` for a call that is requested and not leased."""
+
+    def enqueue() -> None:
+        if instance.due_at and not instance.calls:  # still, at the commit
+            notify.enqueue(tasks.call_gateway, instance.id, instance.organization_id)
+
+    if instance.due_at and not raw:
+        transaction.on_commit(enqueue, robust=True)

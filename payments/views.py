@@ -9,13 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.errors import ErrorExample
-from config.api.operations import endpoint, operation_of, public
-from config.api.views import command
+from config.api.operations import endpoint, public
+from config.api.views import Ids, command
 from config.core.exceptions import BadMessage, BadSignature
 from config.core.money import InexactAmount
-from events.delivery import notify
 from events.viewsets import AggregateViewSet
-from payments import selectors, serializers, tasks
+from payments import selectors, serializers
 from payments.exceptions import (
     OrderNotConfirmed,
     OrderNotPayable,
@@ -115,7 +114,7 @@ class Payments(AggregateViewSet):
     )
     def refunds(self, request: Request, pk: str) -> Response:
         """Refund an amount of at most `max_refundable`."""
-        response, payment = self._once(
+        response, payment = self._call(
             lambda: refunds.request_refund(payment_id=self.get_object().id, **self.body())
         )
         refund = payment.find_refund(response.data["id"])
@@ -148,30 +147,22 @@ class Payments(AggregateViewSet):
 
     def _charge(self, intent: Callable[[], Payment]) -> Response:
         """Record the intent once, call the gateway, and return the payment with the result."""
-        response, payment = self._once(intent)
+        response, payment = self._call(intent)
         response.data = self.get_serializer(payment).data
         return response
 
-    def _once(self, intent: Callable[[], Payment | Refund]) -> tuple[Response, Payment]:
-        """Record the intent once and lease the payment, then make the calls that are due.
+    def _call(self, intent: Callable[[], Payment | Refund]) -> tuple[Response, Payment]:
+        """Record the intent once, then make the calls that are due about the payment."""
 
-        Only the id is remembered for a repeated request, whose response is built anew.
-        """
-        (status,), leases = operation_of(self).statuses, list[gateway.Lease]()
-
-        def work() -> Response:
+        def ids() -> Ids:
             row = intent()
             payment_id = row.payment_id if isinstance(row, Refund) else row.id
-            leases.append(gateway.lease(payment_id=payment_id, now=timezone.now()))
-            return Response({"id": row.pk, "payment_id": payment_id}, status=status)
+            return {"id": row.pk, "payment_id": payment_id}
 
-        with notify.hold() as held:
-            response = self.once(work)
-            payment_id = response.data["payment_id"]
-            held.drop(tasks.call_gateway, payment_id, self.caller.organization_id)
-        if not leases:
-            leases.append(gateway.lease(payment_id=payment_id, now=timezone.now()))
-        _, payment = gateway.make_calls(leases[0])
+        response, lease = self.once_leased(
+            ids, lambda ids: gateway.lease(payment_id=ids["payment_id"], now=timezone.now())
+        )
+        _, payment = gateway.make_calls(lease)
         return response, payment
 
 

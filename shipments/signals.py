@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.utils import timezone
@@ -21,10 +22,16 @@ def write_to_outbox(instance: Shipment, raw: bool, **kwargs: Any) -> None:
 
 @receiver(post_save, sender=Shipment, dispatch_uid="shipments.call_carrier")
 def call_carrier(instance: Shipment, raw: bool, **kwargs: Any) -> None:
-    """Enqueue the calls that are due: about a new label, and for tracking."""
+    """Enqueue the calls that are due: about a new label that is not leased, and for tracking."""
     if raw:
         return
-    if any(label.due_at and not label.calls for label in instance.labels):
-        notify.enqueue(tasks.call_carrier, instance.id, instance.organization_id)
+    labels = [each for each in Shipment.labels.loaded(instance) if each.due_at and not each.calls]
+
+    def enqueue() -> None:
+        if any(label.due_at and not label.calls for label in labels):  # still, at the commit
+            notify.enqueue(tasks.call_carrier, instance.id, instance.organization_id)
+
+    if labels:
+        transaction.on_commit(enqueue, robust=True)
     if instance.due_at and instance.due_at <= timezone.now():
         notify.enqueue(tasks.track_shipment, instance.id, instance.organization_id)

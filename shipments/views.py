@@ -11,13 +11,12 @@ from rest_framework.response import Response
 
 from config.api.operations import endpoint, public
 from config.api.pdf import RENDERERS, LinkExpired, Pdf, pdf, row_behind
-from config.api.views import command
+from config.api.views import Ids, command
 from config.core.exceptions import BadMessage, BadSignature
 from config.core.money import InexactAmount
-from events.delivery import notify
 from events.viewsets import AggregateViewSet
 from orders.exceptions import OrderIsCancelled, OrderOnHold
-from shipments import files, selectors, serializers, tasks
+from shipments import files, selectors, serializers
 from shipments.carriers import easypost
 from shipments.exceptions import (
     CarrierRefused,
@@ -91,20 +90,15 @@ class Shipments(AggregateViewSet):
     )
     def label(self, request: Request, pk: str) -> Response:
         """Buy the label from the carrier. With the adapter `manual`, record the given label."""
-        leases = list[label_purchase.Lease]()
 
-        def work() -> Response:
-            """Return the id only: a repeated request gets the shipment's state at that time."""
+        def intent() -> Ids:
             labels.label_shipment(shipment_id=self.get_object().id, **self.body())
-            leases.append(label_purchase.lease(shipment_id=pk, now=timezone.now()))
-            return Response({"id": pk})
+            return {"id": pk}
 
-        with notify.hold() as held:
-            response = self.once(work)
-            held.drop(tasks.call_carrier, pk, self.caller.organization_id)
-        if not leases:
-            leases.append(label_purchase.lease(shipment_id=pk, now=timezone.now()))
-        _, shipment = label_purchase.make_calls(leases[0])
+        response, lease = self.once_leased(
+            intent, lambda ids: label_purchase.lease(shipment_id=ids["id"], now=timezone.now())
+        )
+        _, shipment = label_purchase.make_calls(lease)
         labels.expect_bought(shipment)
         response.data = self.get_serializer(shipment).data
         return response

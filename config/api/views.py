@@ -26,6 +26,8 @@ from config.core import request_context
 
 DELEGATE = "actors:delegate"
 M = TypeVar("M", bound=Model)
+L = TypeVar("L")
+Ids = dict[str, str]
 
 
 class ContextViewSet(viewsets.GenericViewSet[Any]):
@@ -33,8 +35,8 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
 
     `scope` is the context's name in `<context>:read` and the scopes of its commands. A POST with an
     Idempotency-Key is executed once; `idempotency_key_required` names the actions that require the
-    key. The actions in `calls_outside` pass only their intent to `once`, because a call of a
-    gateway or a carrier must not be made in a transaction.
+    key. The actions in `calls_outside` pass only their intent to `once_leased`, because a call
+    of a gateway or a carrier must not be made in a transaction.
     """
 
     scope: ClassVar[str]
@@ -119,6 +121,24 @@ class ContextViewSet(viewsets.GenericViewSet[Any]):
     def once(self, work: Callable[[], Response]) -> Response:
         """Return the response of `work`, or the stored response of an earlier request."""
         return idempotency.run(lambda request: work(), self.request)
+
+    def once_leased(
+        self, intent: Callable[[], Ids], lease: Callable[[Ids], L]
+    ) -> tuple[Response, L]:
+        """Record the intent of a call to the outside once, and lease the call with it.
+
+        The caller makes the call after the commit. A repeated request leases it again, in case that
+        it was not made. Only the ids of the `intent` are stored for it.
+        """
+        leases = list[L]()
+
+        def work() -> Response:
+            ids = intent()
+            leases.append(lease(ids))
+            return Response(ids, status=operation_of(self).statuses[0])
+
+        response = self.once(work)
+        return response, leases[0] if leases else lease(response.data)
 
     def visible(self, rows: QuerySet[M]) -> QuerySet[M]:
         """Return the rows of the caller's organization, and of its customer if it is bound."""

@@ -28,15 +28,7 @@ PAUSE = 0.01  # seconds between two rounds; a busy process then sends fewer task
 _pending: dict[Notification, None] = {}
 _changed = threading.Condition()
 _thread: threading.Thread | None = None
-_local = threading.local()  # .held: the notifications of the block `hold`
-
-
-class Held(dict[Notification, None]):
-    """Notifications that are not sent yet."""
-
-    def drop(self, task: Task[..., Any], *args: object) -> None:
-        """Do not send the task, because the caller does its work."""
-        self.pop((task.name, args), None)
+_local = threading.local()  # .running: the notification whose work the block `doing` does
 
 
 def enqueue(task: Task[..., Any], *args: object) -> None:
@@ -45,27 +37,22 @@ def enqueue(task: Task[..., Any], *args: object) -> None:
     A task that is enqueued twice with the same arguments before it is sent is sent once.
     """
     notification = (task.name, args)
-    transaction.on_commit(lambda: _hold_or_put(notification), robust=True)
+
+    def send() -> None:
+        if notification != getattr(_local, "running", None):
+            _put(notification)
+
+    transaction.on_commit(send, robust=True)
 
 
 @contextmanager
-def hold() -> Iterator[Held]:
-    """Hold back what this thread commits in the block, and send at its end what is not dropped."""
-    _local.held = held = Held()
+def doing(task: Task[..., Any], *args: object) -> Iterator[None]:
+    """Do not send the task for what this thread commits in the block, which does its work."""
+    _local.running = (task.name, args)
     try:
-        yield held
+        yield
     finally:
-        _local.held = None
-        for notification in held:
-            _put(notification)
-
-
-def _hold_or_put(notification: Notification) -> None:
-    held: Held | None = getattr(_local, "held", None)
-    if held is None:
-        _put(notification)
-    else:
-        held[notification] = None
+        _local.running = None
 
 
 def _put(notification: Notification) -> None:
