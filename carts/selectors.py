@@ -22,6 +22,7 @@ from django.db.models.functions import Coalesce
 
 import orders.selectors
 from carts.models import Cart, CartItem, Policy
+from config.core import sql
 from config.core.money import MoneyField
 from config.core.unit_of_work import EVERYTHING, held, hold, same
 from events.people import Person
@@ -47,8 +48,13 @@ def get_for_update(cart_id: str, visible: Q = EVERYTHING) -> Cart:
     """Return a cart, locked until the transaction ends."""
     if found := held(Cart, cart_id):
         return found
-    cart: Cart = Cart.objects.select_for_update(no_key=True).get(visible, pk=cart_id)
-    return hold(cart)
+    for cart in sql.rows(_locked, where=visible & Q(pk=cart_id)):
+        return hold(cart)
+    raise Cart.DoesNotExist(f"There is no {cart_id}.")
+
+
+def _locked(where: Q) -> QuerySet[Cart]:
+    return Cart.objects.select_for_update(no_key=True).filter(where)
 
 
 def get_all_for_update(cart_ids: Iterable[str], visible: Q = EVERYTHING) -> dict[str, Cart]:

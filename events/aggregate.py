@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models.signals import post_save
 from django.utils import timezone
 
-from config.core import request_context
+from config.core import request_context, sql
 from config.core.exceptions import Conflict
 from config.core.outbound import OutboundCall
 from config.core.unit_of_work import all_held, held, hold, hold_all, is_begun, unit_of_work
@@ -161,16 +161,25 @@ class PartList(Generic[P]):
         return parts
 
     def _read(self, row: "Aggregate | Part") -> None:
-        rows = [row]
-        if self.relation not in getattr(row, "_prefetched_objects_cache", ()):
-            others = (each for each in row.siblings() if each is not row)
-            rows += [each for each in others if self.name not in vars(each)]
-            parts = getattr(row, self.relation).model._default_manager.all()
-            if self.related:
-                parts = parts.select_related(self.related)
-            models.prefetch_related_objects(rows, models.Prefetch(self.relation, parts))
-        for each in rows:
-            self.__set__(each, list(getattr(each, self.relation).all()))
+        if self.relation in getattr(row, "_prefetched_objects_cache", ()):
+            self.__set__(row, list(getattr(row, self.relation).all()))
+            return
+        others = (each for each in row.siblings() if each is not row)
+        owners = [row, *(each for each in others if self.name not in vars(each))]
+        for owner in owners:
+            self.__set__(owner, [])
+        relation: models.ManyToOneRel = row._meta.get_field(self.relation)  # type: ignore[assignment]
+        owner_of = {owner.pk: owner for owner in owners}
+        where = models.Q(**{f"{relation.field.name}__in": list(owner_of)})
+        for part in sql.rows(_parts, relation.related_model, self.related, where=where):
+            owner = owner_of[getattr(part, relation.field.attname)]
+            setattr(part, relation.field.name, owner)
+            vars(owner)[self.name].append(part)
+
+
+def _parts(model: type[P], related: str | None, where: models.Q) -> models.QuerySet[P]:
+    parts = model._default_manager.filter(where)
+    return parts.select_related(related) if related else parts
 
 
 class Aggregate(models.Model):

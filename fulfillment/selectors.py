@@ -48,13 +48,12 @@ def get(fulfillment_id: str) -> Fulfillment:
 
 def get_for_update(fulfillment_id: str, visible: Q = EVERYTHING) -> Fulfillment:
     """Return a fulfillment. Its order is locked until the transaction ends."""
-    rows: QuerySet[Fulfillment] = Fulfillment.objects.all()
-    return orders.selectors.find_for_update(rows, fulfillment_id, visible)
+    return orders.selectors.find_for_update(Fulfillment, fulfillment_id, visible)
 
 
 def of_order_for_update(order: "Order") -> list[Fulfillment]:
     """Return the fulfillments of an order that is locked, oldest first."""
-    return orders.selectors.of_order(Fulfillment.objects.all(), order)
+    return orders.selectors.of_order(Fulfillment, order)
 
 
 def unpacked(order: "Order") -> list[Fulfillment]:

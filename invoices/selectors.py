@@ -41,13 +41,12 @@ def with_parts() -> QuerySet[Invoice]:
 
 def get_for_update(invoice_id: str, visible: Q = EVERYTHING) -> Invoice:
     """Return an invoice. Its order is locked until the transaction ends."""
-    rows: QuerySet[Invoice] = Invoice.objects.all()
-    return orders.find_for_update(rows, invoice_id, visible)
+    return orders.find_for_update(Invoice, invoice_id, visible)
 
 
 def of_order_for_update(order: "Order") -> Invoice | None:
     """Return the invoice of an order that is locked, if it has one."""
-    return next(iter(orders.of_order(Invoice.objects.all(), order)), None)
+    return next(iter(orders.of_order(Invoice, order)), None)
 
 
 def complete(invoice: Invoice) -> Invoice:

@@ -1,7 +1,7 @@
 """Reads orders; writes nothing."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -25,6 +25,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 import payments.selectors
+from config.core import sql
 from config.core.unit_of_work import EVERYTHING, all_held, held, hold, hold_all, holds_all, same
 from events import schema
 from events.models import EventRecord
@@ -132,39 +133,61 @@ def get_for_update(order_id: str, visible: Q = EVERYTHING) -> Order:
     """
     if found := held(Order, order_id):
         return found
-    order: Order = Order.objects.select_for_update(no_key=True).get(visible, pk=order_id)
-    return hold(order)
+    for order in sql.rows(_locked, where=visible & Q(pk=order_id)):
+        return hold(order)
+    raise Order.DoesNotExist(f"There is no {order_id}.")
 
 
-def find_for_update(rows: QuerySet[M], row_id: str, visible: Q = EVERYTHING) -> M:
+def find_for_update(
+    model: type[M],
+    row_id: str,
+    visible: Q = EVERYTHING,
+    *,
+    rows: Callable[[], QuerySet[M]] | None = None,
+) -> M:
     """Return a row of another context; its order is locked until the transaction ends.
 
     All rows about the order are read with it, because its rules and its consequences ask for them.
+    See `of_order` for `rows`.
     """
     for order in all_held(Order):  # this is a consequence of a command that has locked the order
-        if found := _find(of_order(rows, order), row_id):
+        if found := _find(of_order(model, order, rows=rows), row_id):
             return found
-    order_id = rows.model._default_manager.filter(visible, pk=row_id).values("order_id")
-    locked = Order.objects.select_for_update(no_key=True).filter(pk__in=order_id).order_by()
-    for order in same(locked):
-        if found := _find(of_order(rows, order), row_id):
+    for order in same(sql.rows(_locked_with, model, where=visible & Q(pk=row_id))):
+        if found := _find(of_order(model, order, rows=rows), row_id):
             return found
     raise ObjectDoesNotExist(f"There is no {row_id}.")
 
 
-def of_order(rows: QuerySet[M], order: Order) -> list[M]:
+def of_order(
+    model: type[M], order: Order, *, rows: Callable[[], QuerySet[M]] | None = None
+) -> list[M]:
     """Return another context's rows about an order that is held, oldest first.
 
-    They are read once in a unit of work. Raises TypeError if the order is not held.
+    They are read once in a unit of work: all rows of the model, or `rows()`. Raises TypeError if
+    the order is not held.
     """
     if held(Order, order.pk) is not order:
         raise TypeError(f"{order.pk} is not locked here: use `get_for_update`.")
-    if not holds_all(rows.model, order.pk):
-        for row in same(rows.filter(order=order).order_by("id")):
+    if not holds_all(model, order.pk):
+        build = rows or model._default_manager.all
+        for row in same(sql.rows(_oldest_first, build, where=Q(order_id=order.pk))):
             cast(Any, row).order = order
-        hold_all(rows.model, order.pk)
-    known: list[Any] = all_held(rows.model)
+        hold_all(model, order.pk)
+    known: list[Any] = all_held(model)
     return sorted((row for row in known if row.order_id == order.pk), key=lambda row: row.pk)
+
+
+def _oldest_first(rows: Callable[[], QuerySet[M]], where: Q) -> QuerySet[M]:
+    return rows().filter(where).order_by("id")
+
+
+def _locked(where: Q) -> QuerySet[Order]:
+    return Order.objects.select_for_update(no_key=True).filter(where)
+
+
+def _locked_with(model: type[Model], where: Q) -> QuerySet[Order]:
+    return _locked(Q(pk__in=model._default_manager.filter(where).values("order_id"))).order_by()
 
 
 def _find(rows: Iterable[M], row_id: str) -> M | None:

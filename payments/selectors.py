@@ -43,13 +43,12 @@ def get(payment_id: str) -> Payment:
 
 def get_for_update(payment_id: str, visible: Q = EVERYTHING) -> Payment:
     """Return a payment; its order is locked until the transaction ends."""
-    rows: QuerySet[Payment] = Payment.objects.all()
-    return orders.selectors.find_for_update(rows, payment_id, visible)
+    return orders.selectors.find_for_update(Payment, payment_id, visible)
 
 
 def of_order_for_update(order: "Order") -> list[Payment]:
     """Return the payments of an order that is locked, oldest first."""
-    return orders.selectors.of_order(Payment.objects.all(), order)
+    return orders.selectors.of_order(Payment, order)
 
 
 def of_order(order_id: str) -> list[Payment]:

@@ -10,7 +10,7 @@ from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 import orders.selectors
 import payments.selectors
 from config.core.unit_of_work import EVERYTHING
-from returns.models import PaidBy, Policy, ReceiptItem, Return, ReturnItem
+from returns.models import PaidBy, Policy, ReceiptItem, Return
 
 if TYPE_CHECKING:
     from orders.models import Order
@@ -58,16 +58,13 @@ def get(return_id: str) -> Return:
 
 
 def get_for_update(return_id: str, visible: Q = EVERYTHING) -> Return:
-    """Return a return with its items and their order lines.
-
-    Its order is locked until the transaction ends.
-    """
-    return orders.selectors.find_for_update(_with_order_lines(), return_id, visible)
+    """Return a return. Its order is locked until the transaction ends."""
+    return orders.selectors.find_for_update(Return, return_id, visible, rows=with_refundable)
 
 
 def of_order_for_update(order: "Order") -> list[Return]:
     """Return the returns of an order that is locked, as `get_for_update` does, oldest first."""
-    return orders.selectors.of_order(_with_order_lines(), order)
+    return orders.selectors.of_order(Return, order, rows=with_refundable)
 
 
 def reserved_unit_numbers(order: "Order") -> dict[str, set[int]]:
@@ -87,11 +84,6 @@ def received_quantities(order: "Order") -> Counter[str]:
             for line in return_request.lines:
                 units[line.order_item_id] += line.received_quantity
     return units
-
-
-def _with_order_lines() -> QuerySet[Return]:
-    items = ReturnItem.objects.select_related("order_item__order")
-    return with_refundable().prefetch_related(Prefetch("items", items))
 
 
 def received_parcel(shipment: str) -> Exists:

@@ -48,12 +48,12 @@ def get(shipment_id: str) -> Shipment:
 
 def get_for_update(shipment_id: str, visible: Q = EVERYTHING) -> Shipment:
     """Return a shipment. Its order is locked until the transaction ends."""
-    return orders.selectors.find_for_update(_with_receipt(), shipment_id, visible)
+    return orders.selectors.find_for_update(Shipment, shipment_id, visible, rows=_with_receipt)
 
 
 def of_order_for_update(order: "Order") -> list[Shipment]:
     """Return the shipments of an order that is locked, oldest first."""
-    return orders.selectors.of_order(_with_receipt(), order)
+    return orders.selectors.of_order(Shipment, order, rows=_with_receipt)
 
 
 def is_any_dispatched(order: "Order") -> bool:

@@ -92,7 +92,7 @@ class Return(Aggregate):
     # `returns.selectors.with_refundable` loads both.
     refundable: Decimal
     parcel_delivered_at: datetime | None = None
-    lines = PartList[ReturnItem]("items")  # in the order of the request
+    lines = PartList[ReturnItem]("items", related="order_item__order")  # in the request's order
     all_receipts = PartList[Receipt]("receipts")  # oldest first
 
     class Meta:
