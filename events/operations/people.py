@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from django.core.files.storage import default_storage
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import transaction
 from django.db.models import Model, Q
 from django.utils import timezone
 
 from config.core import request_context
 from config.core.exceptions import Conflict, Missing
 from config.core.outbound import OutboundCall
+from config.core.unit_of_work import hold, unit_of_work
 from config.pdf.files import revoke_links
 from events import schema
 from events.aggregate import aggregates
@@ -161,7 +161,7 @@ def _expect_finished(streams: Sequence[str]) -> None:
         )
 
 
-@transaction.atomic
+@unit_of_work()
 def erase_stream(stream: str, *, at: datetime) -> None:
     """Erase the personal data in one order or cart. Raises ErasureBlocked."""
     model: Any = _root(stream)
@@ -174,7 +174,7 @@ def erase_stream(stream: str, *, at: datetime) -> None:
     changed += _erase_events(stream)
     recorded = EventRecord.objects.filter(stream=stream, name=CustomerErased.name)
     if changed or not recorded.exists():
-        root = model.objects.get(pk=stream)  # read after the updates, which its `save()` keeps
+        root = hold(model.objects.get(pk=stream))  # read after the updates, which `save()` keeps
         root.erase(at=at)
         root.save()
 
