@@ -216,6 +216,8 @@ class Aggregate(models.Model):
     def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
         super().refresh_from_db(*args, **kwargs)
         self._remember_stored()
+        for parts in self.part_lists():  # read again when they are asked for
+            vars(self).pop(parts.name, None)
 
     def _remember_stored(self) -> None:
         # JSON is copied, because it may be changed in place.
