@@ -158,8 +158,8 @@ def _execute(inserts: dict[str, Statement], query: Statement) -> list[tuple[Any,
         if connection.vendor == "postgresql":
             parts = [f"{name} AS ({sql} RETURNING *)" for name, (sql, _) in inserts.items()]
             joined = f"WITH {', '.join(parts)} {query[0]}"
-            values = [value for _, values in (*inserts.values(), query) for value in values]
-            cursor.execute(joined.format(stream="stream", event="event"), values)
+            params = [value for _, values in (*inserts.values(), query) for value in values]
+            cursor.execute(joined.format(stream="stream", event="event"), params)
         else:
             for sql, values in (*inserts.values(), query):
                 cursor.execute(sql.format(**_TABLES), values)

@@ -88,6 +88,7 @@ class Deployment:
         for _ in range(workers):
             self.worker()
         self.produce(producers, pause, what)
+        wait_until(lambda: all(map(self.children, self.workers)), "a worker does not start")
         wait_until(grown(Publication.objects.all(), 50), "nothing is published")
         yield
         self.settle()
