@@ -1,4 +1,4 @@
-"""Resending an invoice that a mail server refused, in a real browser."""
+"""The page of an invoice in a real browser: resent after a refusal, and on a phone."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -29,3 +29,11 @@ def test_an_operator_sends_a_refused_invoice_to_another_address(operator: Page, 
     ).to_be_visible()
     expect(operator.locator(".console-timeline li").first).to_contain_text("office@example.com")
     assert InvoiceDelivery.objects.filter(recipient_email="office@example.com").count() == 1
+
+
+def test_the_page_of_an_invoice_is_as_wide_as_a_phone(operator: Page):
+    invoice = InvoiceFactory()
+    operator.set_viewport_size({"width": 390, "height": 700})
+    operator.goto(f"/admin/invoices/invoice/{invoice.id}/change/")
+    expect(operator.get_by_role("table").first).to_contain_text("A shirt")
+    assert operator.evaluate("document.documentElement.scrollWidth") == 390
