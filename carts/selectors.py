@@ -57,13 +57,15 @@ def _locked(where: Q) -> QuerySet[Cart]:
     return Cart.objects.select_for_update(no_key=True).filter(where)
 
 
-def get_all_for_update(cart_ids: Iterable[str], visible: Q = EVERYTHING) -> dict[str, Cart]:
-    """Return carts by id, locked in the order of their ids, so that two merges cannot deadlock."""
-    carts = {each: held(Cart, each) for each in cart_ids}
-    missing = [each for each, cart in carts.items() if cart is None]
+def get_both_for_update(one: str, other: str, visible: Q = EVERYTHING) -> tuple[Cart, Cart]:
+    """Return two carts. They are locked in the order of their ids, so that merges cannot deadlock.
+
+    Raises Cart.DoesNotExist.
+    """
+    missing = [each for each in (one, other) if not held(Cart, each)]
     rows = Cart.objects.filter(visible, pk__in=missing).order_by("pk")
-    found = same(rows.select_for_update(no_key=True)) if missing else []
-    return {cart.pk: cart for cart in [*filter(None, carts.values()), *found]}
+    same(rows.select_for_update(no_key=True))
+    return get_for_update(one, visible), get_for_update(other, visible)
 
 
 def owned_by(person: Person) -> QuerySet[Cart]:

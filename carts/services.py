@@ -102,8 +102,7 @@ def merge_cart(*, cart_id: str, into: str) -> Cart:
     """
     if cart_id == into:
         raise CannotMerge("A cart cannot be merged into itself.")
-    carts = selectors.get_all_for_update((cart_id, into))
-    guest, target = carts[cart_id], carts[into]
+    guest, target = selectors.get_both_for_update(cart_id, into)
     if guest.merged_into_id == target.id:
         return target
     guest.merge(into=target)

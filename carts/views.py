@@ -100,8 +100,10 @@ class Carts(AggregateViewSet):
     def merge(self, request: Request, pk: str) -> Response:
         """Merge a guest's cart into a customer's cart, and return the latter."""
         body = self.body()
-        if pk not in selectors.get_all_for_update((pk, body["into"]), self.visible_of(Cart)):
-            raise Http404
+        try:
+            selectors.get_both_for_update(pk, body["into"], self.visible_of(Cart))
+        except Cart.DoesNotExist:
+            raise Http404 from None
         return self.answer(services.merge_cart(cart_id=pk, **body))
 
     @action(detail=True, methods=["post"])

@@ -164,8 +164,10 @@ class PartList(Generic[P]):
         if self.relation in getattr(row, "_prefetched_objects_cache", ()):
             self.__set__(row, list(getattr(row, self.relation).all()))
             return
-        others = (each for each in row.siblings() if each is not row)
-        owners = [row, *(each for each in others if self.name not in vars(each))]
+        siblings = list(row.siblings())
+        if not any(each is row for each in siblings):  # but another copy of it
+            siblings = [row]
+        owners = [each for each in siblings if each is row or self.name not in vars(each)]
         for owner in owners:
             self.__set__(owner, [])
         relation: models.ManyToOneRel = row._meta.get_field(self.relation)  # type: ignore[assignment]

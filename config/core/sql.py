@@ -1,7 +1,7 @@
 """Statements that Django writes once for all values.
 
-Django takes longer to write a statement than the rest takes: to send it, and to make objects of the
-rows. This module knows no model. What it returns is what the queryset would return.
+Django needs twice as long to write a statement as to send it and make objects of the rows. This
+module knows no model. What it returns is what the queryset would return.
 """
 
 from collections.abc import Callable
@@ -32,15 +32,15 @@ class Statement(NamedTuple):
     fields: list[str]
 
 
-def rows(build: Callable[..., models.QuerySet[M]], *of: Any, where: models.Q) -> list[M]:
-    """Return the rows of the queryset `build(*of, where)`, which is built once for each shape.
+def rows(build: Callable[..., models.QuerySet[M]], *arguments: Any, where: models.Q) -> list[M]:
+    """Return the rows of `build(*arguments, where)`, a queryset that is built once for each shape.
 
-    The texts in `where`, also those in lists, may be others each time. They are compared as they
-    are. Raises TransactionManagementError if rows are to be locked outside of a transaction.
+    The texts in `where`, also those in lists, may be others each time. Their lookups must be exact.
+    Raises TransactionManagementError if rows are to be locked outside of a transaction.
     """
     values: list[str] = []
     try:
-        statement = _statement(build, of, _without_values(where, values))
+        statement = _statement(build, arguments, _without_values(where, values))
     except EmptyResultSet:
         return []
     if len(values) != statement.values:
@@ -74,8 +74,10 @@ def _without_values(where: models.Q, values: list[str]) -> models.Q:
     def stand_in(value: Any) -> Any:
         if isinstance(value, list | tuple):
             return tuple(map(stand_in, value))
+        if value is None:
+            return None  # a condition of its own
         if not isinstance(value, str):
-            return value  # of the statement
+            raise TypeError(f"{value!r} is no text.")
         values.append(value)
         return StandIn(len(values) - 1)
 
@@ -91,9 +93,12 @@ def _without_values(where: models.Q, values: list[str]) -> models.Q:
 
 @lru_cache(SHAPES)
 def _statement(
-    build: Callable[..., models.QuerySet[Any]], of: tuple[Any, ...], where: models.Q
+    build: Callable[..., models.QuerySet[Any]], arguments: tuple[Any, ...], where: models.Q
 ) -> Statement:
-    compiler: Any = build(*of, where).query.get_compiler(connection=connection)
+    queryset: Any = build(*arguments, where)
+    if queryset._prefetch_related_lookups:
+        raise TypeError(f"What {build} prefetches would not be read.")
+    compiler = queryset.query.get_compiler(connection=connection)
     sql, params = compiler.as_sql()
     values = sum(isinstance(param, StandIn) for param in params)
     own = compiler.klass_info["select_fields"]

@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import sys
+import traceback
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,8 @@ ADDRESS_SPACE = 1 << 30  # bytes; 500 lines of all scripts need 430 MB
 # The service reads all of a response into its memory.
 MAX_PDF = 32 << 20  # bytes
 MAX_ERROR = 10_000  # characters
+MAX_WAIT = 120  # seconds; less than the lease of a document, and enough on a busy machine
+CRASHED = 2  # the exit code if neither Typst nor the template is at fault
 
 
 def main() -> None:
@@ -45,9 +48,11 @@ def _in_a_process(request: dict[str, Any], fonts: Any) -> tuple[int, bytes]:
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
-        code = 1
+        code = CRASHED
         try:
             code = _compile(request, fonts, write)
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(code)
     os.close(write)
@@ -62,7 +67,8 @@ def _compile(request: dict[str, Any], fonts: Any, write: int) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     for limit in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
         resource.setrlimit(limit, (0, 0))
-    signal.alarm(request["timeout"])  # it kills the process
+    resource.setrlimit(resource.RLIMIT_CPU, (request["timeout"], request["timeout"]))
+    signal.alarm(MAX_WAIT)  # it kills the process
     os.chdir(request["root"])  # errors name files from here
     with open(write, "wb") as pipe:
         compiler = typst.Compiler(

@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 COMPILER = HERE / "compiler.py"
 TEMPLATES = HERE / "templates"
 FONTS = HERE / "fonts"
-TIMEOUT = 20  # seconds
+TIMEOUT = 20  # seconds of CPU time
 ENVIRONMENT = {
     "RAYON_NUM_THREADS": "1",  # a document costs one processor, and less address space
     # A template that imports a package fails: Typst would download it.
@@ -67,10 +67,13 @@ def try_out(template: str, source: str, *, organization_id: str) -> bytes:
     """
     data = example(template)
     pdf = _render(template, source, data, organization_id)
-    if "xml" in data and not PdfReader(BytesIO(pdf)).attachments:
-        raise NotPrintable(
-            f"{template}.typ does not attach the electronic invoice: add `#attach-xml()`."
-        )
+    if "xml" in data:
+        if "factur-x.xml" not in PdfReader(BytesIO(pdf)).attachments:
+            raise NotPrintable(
+                f"{template}.typ does not attach the electronic invoice: add `#attach-xml()`."
+            )
+        without = {name: value for name, value in data.items() if name != "xml"}
+        _render(template, source, without, organization_id)
     return pdf
 
 
@@ -82,7 +85,7 @@ def _render(
             copyfile(file, Path(root, file.name))
         path = Path(root, f"{template}.typ")
         if source is not None:
-            path.write_text(source)
+            path.write_text(source, encoding="utf-8")
         return _compile(path, _clean(data))
 
 
@@ -110,8 +113,11 @@ def _compile(template: Path, data: Mapping[str, Any]) -> bytes:
         return output
     if code < 0:  # killed by a limit of the compiler
         raise NotPrintable(
-            f"{template.name} was stopped: it needs more than {TIMEOUT} seconds, or 1 GB of memory."
+            f"{template.name} was stopped: it needs more than {TIMEOUT} seconds of CPU time, "
+            "or 1 GB of memory."
         )
+    if code > 1:
+        raise RuntimeError(f"The compiler failed with {template.name}: the log has a traceback.")
     diagnostic = output.decode(errors="replace")
     missing = "".join(_MISSING.findall(diagnostic))
     if characters := _ESCAPE.sub(lambda code: chr(int(code[1], 16)), missing):

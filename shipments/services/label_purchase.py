@@ -107,8 +107,7 @@ def call_due_carriers(*, now: datetime) -> int:
 def lease(*, shipment_id: str, now: datetime) -> Lease:
     """Lease the label whose call is due first; buy none while the order is on hold."""
     found = _lease(selectors.get_for_update(shipment_id), now)
-    if found.call:
-        found.shipment.save()
+    found.shipment.save()
     return found
 
 
@@ -117,7 +116,6 @@ def _lease(shipment: Shipment, now: datetime) -> Lease:
     now = max(now, timezone.now())
     if shipment.status == Shipment.Status.CREATED and shipment.order.is_cancelled():
         shipment.void_label(now)
-        shipment.save()
     is_held = shipment.order.is_held()
     due = (
         label

@@ -76,6 +76,13 @@ def test_a_text_that_django_would_change_is_refused():
         by(Order, number__contains="1")
 
 
+def test_what_would_be_read_otherwise_is_refused():
+    with pytest.raises(TypeError, match="is no text"):
+        by(Order, signature_required=True)
+    with pytest.raises(TypeError, match="would not be read"):
+        sql.rows(lambda where: Order.objects.prefetch_related("items"), where=Q(pk="order_1"))
+
+
 def test_a_statement_is_written_once():
     by(Order, pk="order_1")
     before = sql._statement.cache_info().misses

@@ -276,6 +276,12 @@ def test_documents_are_compiled_at_once(templates, monkeypatch):
         assert isinstance(slow.exception(), NotPrintable)
 
 
+def test_a_fault_of_the_service_is_not_told_as_one_of_the_template():
+    broken = data("x", "y", "z") | {"created_at": "yesterday"}
+    with pytest.raises(RuntimeError, match="the log has a traceback"):
+        render("label", broken, organization_id="org_1")
+
+
 def test_a_compiler_that_was_killed_is_replaced():
     render("label", data("x", "y", "z"), organization_id="org_1")
     for compiler in rendering._idle:

@@ -115,6 +115,22 @@ def test_a_template_that_loses_the_electronic_invoice_is_refused(operator):
     assert "add `#attach-xml()`" in response.context["adminform"].form.errors["file"][0]
 
 
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        (
+            '#pdf.attach("logo.txt", bytes("x"), mime-type: "text/plain", description: "x")',
+            "add `#attach-xml()`",
+        ),
+        ("#attach-xml()\n#data.xml", "dictionary does not contain key"),
+    ],
+    ids=["another file", "without an electronic invoice"],
+)
+def test_a_template_of_invoices_prints_them_with_xml_and_without(operator, source, error):
+    response = upload(operator(), f"{OWN}\n{source}", document="invoice")
+    assert error in response.context["adminform"].form.errors["file"][0]
+
+
 def test_a_document_has_one_template(operator):
     client = operator()
     upload(client)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import kombu
 from django.conf import settings
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.test import override_settings
@@ -205,16 +206,22 @@ def prove(numbers: Iterable[int], *, seed: int) -> Run:
 
 
 def open_work() -> list[Any]:
-    """Return messages and reactions that are pending, and calls to gateways, carriers and mail."""
+    """Return messages and reactions that are pending, and calls to gateways, carriers and mail.
+
+    As they are at one moment: a call that ends between two queries would be seen neither as open
+    nor by what it leads to.
+    """
     automatic = Refund.objects.filter(status="pending", method="original_payment")
-    return [
-        *pending(),
-        *Payment.objects.filter(OUTCOME_OPEN)[:10],
-        *automatic.exclude(payment__method="manual")[:10],
-        *Label.objects.filter(status__in=Label.PENDING, shipment__order__held_at=None)[:10],
-        *InvoiceDelivery.objects.filter(status="queued")[:10],
-        *Document.objects.filter(rendered_at=None)[:10],
-    ]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        return [
+            *pending(),
+            *Payment.objects.filter(OUTCOME_OPEN)[:10],
+            *automatic.exclude(payment__method="manual")[:10],
+            *Label.objects.filter(status__in=Label.PENDING, shipment__order__held_at=None)[:10],
+            *InvoiceDelivery.objects.filter(status="queued")[:10],
+            *Document.objects.filter(rendered_at=None)[:10],
+        ]
 
 
 def expire_leases() -> None:
