@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from msgspec import Meta
 
+from config.core.money import money
 from events.schema import Event, Id, Money, Payload, Personal, Quantity, Timestamp, event
 
 if TYPE_CHECKING:
@@ -180,6 +181,25 @@ class LineUnits(Payload):
         ]
 
 
+class PaidUnits(LineUnits):
+    """A quantity of one of the order's lines, and what the customer paid for it."""
+
+    amount: Annotated[Money, Meta(description="Including tax.")]
+
+    @classmethod
+    def of_write_offs(cls, write_offs: "Iterable[WriteOff]") -> list[Self]:
+        """Return the written-off quantities with their prices."""
+        return [
+            cls(
+                order_item_id=each.order_item_id,
+                variant_id=each.order_item.variant_id,
+                quantity=each.quantity,
+                amount=money(each.amount, each.order.currency),
+            )
+            for each in write_offs
+        ]
+
+
 class StockUnits(LineUnits):
     """A quantity of one of the order's lines in a warehouse."""
 
@@ -322,6 +342,10 @@ class OrderUnitsWrittenOff(Event):
     ]
     amount: Money
     currency: str
+    # Events recorded before refunds had lines have none.
+    lines: Annotated[
+        list[PaidUnits], Meta(description="All of the units, with what was paid for them.")
+    ] = []
 
 
 @event("order.units_reopened", published=False)

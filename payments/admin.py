@@ -8,8 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from config.admin.columns import amount, badge
-from config.admin.commands import Command
+from config.admin.columns import amount, badge, words
+from config.admin.commands import Command, line_choices
 from config.admin.filters import CreatedFilter
 from config.admin.pages import Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
@@ -37,9 +37,9 @@ REFUND_STATUS = badge("status", {"pending": "warning", "succeeded": "success", "
 CALL = "call-gateway"  # a command that is no transition of a payment
 
 
-def max_refund(payment: Payment) -> Mapping[str, str]:
-    """Return the form's initial amount: everything that is left to refund."""
-    return {"amount": str(money(payment.refundable, payment.settlement_currency))}
+def order_lines(payment: Payment) -> Mapping[str, list[tuple[str, str]]]:
+    """Return the lines of the payment's order, as the form's choices."""
+    return line_choices("order_item_id", key="id")(payment.order)
 
 
 def manual_refunds(payment: Payment) -> Mapping[str, list[tuple[str, str]]]:
@@ -73,6 +73,7 @@ class Refunds(Lines):
         "id",
         REFUND_STATUS,
         amount("amount"),
+        "purpose",
         "reason",
         "method",
         "cause",
@@ -81,6 +82,10 @@ class Refunds(Lines):
         "settled_at",
         "error_message",
     ]
+
+    @admin.display(description=_("for"))
+    def purpose(self, refund: Refund) -> str:
+        return ", ".join(f"{words(part.kind)} {part.amount}" for part in refund.parts)
 
 
 @admin.register(Payment)
@@ -125,9 +130,12 @@ class PaymentAdmin(AggregateAdmin):
             serializers.OperatorRefund,
             label=_("Refund payment"),
             done=_("A refund of payment {row} was requested."),
-            start=max_refund,
+            choices=order_lines,
             icon="undo",
-            description=_("Refund an amount of the captured money."),
+            description=_(
+                "Refund units of the order's lines, the shipping, or an amount. The credit note "
+                "takes back exactly these."
+            ),
             ends=True,
         ),
         "record-refund": Command(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from events.schema import Event, Id, Money, Personal, Timestamp, event
+from events.schema import Event, Id, Money, Payload, Personal, Timestamp, event
 
 PaymentMethod = Literal["stripe", "manual", "sandbox"]
 RefundMethod = Literal["original_payment", "store_credit", "manual"]
@@ -114,6 +114,20 @@ class PaymentAbandoned(Event):
     reason: str
 
 
+class RefundPart(Payload):
+    """What a part of a refund is for.
+
+    `item` is the price of units of an order line; of quantity 0, a part of the price of its units.
+    `fee` is what is kept of the line's price, and negative; later refunds of it are positive.
+    `shipping` is for the shipping, `goodwill` for no line in particular.
+    """
+
+    kind: Literal["item", "fee", "shipping", "goodwill"]
+    order_item_id: Annotated[Id | None, Meta(description="Null for `shipping` and `goodwill`.")]
+    quantity: Annotated[int, Meta(ge=0)]
+    amount: Annotated[Money, Meta(description="Including tax.")]
+
+
 class RefundEvent(Event, kw_only=True):
     """The fields of the events about a refund."""
 
@@ -126,6 +140,8 @@ class RefundEvent(Event, kw_only=True):
     method: RefundMethod
     # Events recorded before refunds had causes have none.
     cause: Annotated[Id | None, Meta(description="The return that requested it, if any.")] = None
+    # Events recorded before refunds had parts have none: goodwill.
+    parts: Annotated[list[RefundPart], Meta(description="They sum to the amount.")] = []
 
 
 @event("refund.requested", published=False)

@@ -58,6 +58,40 @@ class RefundTooLarge(DomainError):
     example_details = {"max_refundable": "50.00"}
 
 
+class RefundExceedsPart(DomainError):
+    """More is refunded than was paid for the units, the line or the shipping, and not refunded yet.
+
+    `max_refundable` is what can be refunded for it.
+    """
+
+    code = "refund_exceeds_part"
+    example = (
+        "At most 10.70 USD can be refunded for item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF with quantity 1, "
+        "not 12.00."
+    )
+    example_details = {"max_refundable": "10.70"}
+
+
+class RefundSumDiffers(DomainError):
+    """`amount` is not the `sum` of the lines, the shipping and the goodwill."""
+
+    code = "refund_sum_differs"
+    example = (
+        "The parts of the refund sum to 16.65, not to 20.00: leave `amount` out, or correct them."
+    )
+    example_details = {"sum": "16.65"}
+
+
+class PaymentDoesNotApply(Conflict):
+    """The payment does not pay the order, so it is for none of its lines: refund an `amount`."""
+
+    code = "payment_does_not_apply"
+    example = (
+        "pay_01JCZ5D0KQ3N6R9V2X5Z8B1E4G does not pay order_01JCZ5B2QH8M3T6R9W1K4X7V0B: refund an "
+        "amount of it."
+    )
+
+
 class UnknownRefund(Missing):
     """The payment has no such refund."""
 

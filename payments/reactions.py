@@ -4,7 +4,6 @@ from events.models import EventRecord
 from events.reactions import reacts_to
 from orders.events import OrderCancelled, OrderConfirmed, OrderPaid, OrderUnitsWrittenOff
 from payments.events import PaymentMismatched, PaymentSucceeded
-from payments.models import Refund
 from payments.services import capture, refunds
 from returns.events import ReturnRefundDue
 
@@ -37,17 +36,18 @@ def refund_cancelled_order(event: OrderCancelled, about: EventRecord) -> None:
 @reacts_to(OrderUnitsWrittenOff)
 def refund_written_off_units(event: OrderUnitsWrittenOff, about: EventRecord) -> None:
     """Refund the price of units that will never ship."""
-    reason = Refund.Reason.UNITS_WRITTEN_OFF
-    refunds.refund_order(order_id=event.order_id, amount=event.amount, reason=reason)
+    refunds.refund_written_off_units(
+        order_id=event.order_id, amount=event.amount, lines=event.lines
+    )
 
 
 @reacts_to(ReturnRefundDue)
 def refund_returned_units(event: ReturnRefundDue, about: EventRecord) -> None:
     """Refund the amount that a return has approved."""
-    refunds.refund_order(
+    refunds.refund_return(
         order_id=event.order_id,
+        return_id=event.return_id,
         amount=event.amount,
-        reason=Refund.Reason.CUSTOMER_RETURN,
+        lines=event.lines,
         method=event.refund_method,
-        cause=event.return_id,
     )

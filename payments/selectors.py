@@ -1,5 +1,6 @@
 """Queries of payments. They never write."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from operator import attrgetter
@@ -14,9 +15,12 @@ import orders.selectors
 from config.core import outbound
 from config.core.money import MAX_DECIMALS, MoneyField
 from config.core.unit_of_work import EVERYTHING, holds_all
+from payments.events import RefundPart
 from payments.models import Payment, PaymentAccount, Refund
+from payments.refund_parts import Refundable, total
 
 if TYPE_CHECKING:
+    from orders.events import PaidUnits
     from orders.models import Order
 
 # Rounded, because SQLite adds in floating point.
@@ -63,8 +67,39 @@ def are_held(order: "Order") -> bool:
 
 def remaining(order: "Order") -> Decimal:
     """Return how much of the money captured for an order is not refunded: see `refundable`."""
-    applied = (each for each in of_order_for_update(order) if each.applies_to_order)
-    return sum((each.captured - each.refunded - each.refunding for each in applied), Decimal(0))
+    return sum((each.refundable for each in applied_to(order)), Decimal(0))
+
+
+def applied_to(order: "Order") -> list[Payment]:
+    """Return the payments that pay an order, latest first."""
+    return [each for each in reversed(of_order_for_update(order)) if each.applies_to_order]
+
+
+def refunded_parts(order: "Order", *, cause: str | None = None) -> list[RefundPart]:
+    """Return the parts of an order's refunds that have not failed; `cause` selects a return's."""
+    return [
+        part
+        for payment in applied_to(order)
+        for refund in payment.refunds
+        if refund.status != Refund.Status.FAILED and cause in (None, refund.cause)
+        for part in refund.parts
+    ]
+
+
+def refundable_parts(order: "Order") -> Refundable:
+    """Return what can be refunded of the lines and the shipping of an order that is locked."""
+    return Refundable(order, refunded_parts(order))
+
+
+def refundable_of_return(order: "Order", lines: Sequence["PaidUnits"], return_id: str) -> Decimal:
+    """Return how much can be refunded for a return, `lines` being all its accepted units.
+
+    Units that were refunded otherwise do not count.
+    """
+    value = sum((line.amount for line in lines), Decimal(0))
+    earlier = refunded_parts(order, cause=return_id)
+    parts = refundable_parts(order).returned(lines, value, earlier)
+    return min(total(parts), remaining(order))
 
 
 def may_be_capturing(order: "Order") -> bool:

@@ -4,6 +4,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 import orders.selectors
@@ -12,9 +13,12 @@ from config.api.serializers import (
     Choice,
     CurrencyCode,
     ExternalId,
+    ItemList,
     MoneyIn,
     MoneyOut,
     OwnId,
+    Quantity,
+    StrictSerializer,
 )
 from events.serializers import AllowedActions
 from payments import models
@@ -22,6 +26,8 @@ from payments import models
 PAYMENT_ID = "pay_01JCZ5D0KQ3N6R9V2X5Z8B1E4G"  # in examples
 REFUND_ID = "ref_01JCZ6A1B2C3D4E5F6G7H8J9K0"
 ORDER_ID = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B"
+ITEM_ID = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF"
+MAX_ITEMS = 500
 TOKEN_HELP = (
     "The gateway's token of the card: `pm_…` at Stripe, `tok_…` in the sandbox. Leave it out for "
     "`manual`. Without it, the customer pays at Stripe with the `client_secret`."
@@ -85,17 +91,62 @@ class PaymentCapture(Body):
     )
 
 
-class RefundCreate(Body):
-    """A refund of `amount`, in the captured currency."""
+class PositiveAmount(MoneyIn):
+    """An amount of more than 0."""
 
-    example = {"amount": "12.50", "reason": "operator"}
-    amount = MoneyIn()
+    default_error_messages = {"zero": "The amount must be greater than 0."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(default=None, allow_null=True, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        amount = super().to_internal_value(data)
+        if not amount:
+            self.fail("zero")
+        return amount
+
+
+class RefundItem(StrictSerializer):
+    """Units of an order line, or a part of their price."""
+
+    order_item_id = ExternalId()
+    quantity = Quantity(
+        min_value=0,
+        help_text="How many units are refunded. With 0, an `amount` of the line's price is, and "
+        "its units can still be refunded, at the rest of it.",
+    )
+    amount = PositiveAmount(
+        help_text="Including tax. By default, the price that was paid for the units. With less, "
+        "the rest of their price is kept, as a fee."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs["quantity"] and attrs["amount"] is None:
+            raise serializers.ValidationError({"amount": "Without units, an amount is required."})
+        return attrs
+
+
+class RefundCreate(Body):
+    """What is refunded, in the captured currency: order lines, the shipping, and goodwill.
+
+    The credit note takes the lines and the shipping back at their own tax rates. Goodwill is split
+    over the tax rates in proportion to what is left of each on the invoice.
+    """
+
+    example = {"items": [{"order_item_id": ITEM_ID, "quantity": 1}], "reason": "operator"}
+    items = ItemList(child=RefundItem(), default=list, max_length=MAX_ITEMS)
+    shipping = PositiveAmount(help_text="A part of the shipping cost, or all of it, with its tax.")
+    goodwill = PositiveAmount(help_text="An amount for no line in particular.")
+    amount = PositiveAmount(
+        help_text="The sum of all, by which you can have it checked. Alone, it is goodwill."
+    )
     reason = Choice(models.Refund.Reason, "RefundReason")
 
-    def validate_amount(self, amount: Decimal) -> Decimal:
-        if not amount:
-            raise serializers.ValidationError("The amount must be greater than 0.")
-        return amount
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not any(attrs[name] for name in ("items", "shipping", "goodwill", "amount")):
+            message = "Say what to refund: `items`, `shipping`, `goodwill`, or an `amount`."
+            raise serializers.ValidationError(message)
+        return attrs
 
 
 class OperatorRefund(RefundCreate):
@@ -122,6 +173,24 @@ class PaymentAttempt(serializers.Serializer[Any]):
     declined_at = serializers.DateTimeField(allow_null=True)
 
 
+@extend_schema_field({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"})
+class SignedAmount(serializers.CharField):
+    """An amount as text with its currency's decimals; what is kept is negative."""
+
+
+class RefundPart(serializers.Serializer[Any]):
+    """What a part of a refund is for."""
+
+    kind = serializers.ChoiceField(
+        ["item", "fee", "shipping", "goodwill"],
+        help_text="`item` is the price of units of a line, or a part of it. `fee` is what is kept "
+        "of the line's price, or what a later refund pays of that. `goodwill` is for no line.",
+    )
+    order_item_id = serializers.CharField(allow_null=True)
+    quantity = serializers.IntegerField(help_text="The units that are refunded.")
+    amount = SignedAmount(help_text="Including tax. The amounts sum to that of the refund.")
+
+
 class Refund(serializers.Serializer[Any]):
     """A refund, which a gateway or an operator pays out."""
 
@@ -133,11 +202,19 @@ class Refund(serializers.Serializer[Any]):
     reason = Choice(models.Refund.Reason, "RefundReason")
     method = Choice(models.Refund.Method, "RefundMethod")
     cause = serializers.CharField(allow_null=True, help_text="The return that requested it.")
+    parts = RefundPart(many=True)
     error_code = serializers.CharField()
     error_message = serializers.CharField()
     requested_by = serializers.CharField()
     requested_at = serializers.DateTimeField()
     settled_at = serializers.DateTimeField(allow_null=True)
+
+
+class OrderRefunds(serializers.Serializer[Any]):
+    """The refunds that a request has made: one for each payment that had money left for it."""
+
+    order_id = serializers.CharField()
+    refunds = Refund(many=True)
 
 
 class Payment(serializers.Serializer[Any]):

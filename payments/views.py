@@ -2,26 +2,32 @@
 
 from collections.abc import Callable
 
-from django.http import HttpResponse
+from django.core.exceptions import ObjectDoesNotExist
+from django.http import Http404, HttpResponse
 from django.utils import timezone
 from rest_framework.decorators import action, throttle_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+import orders.selectors
 from config.api.errors import ErrorExample
 from config.api.operations import endpoint, public
-from config.api.views import Ids, command
+from config.api.views import ContextViewSet, Ids, command
 from config.core.exceptions import BadMessage, BadSignature
 from config.core.money import InexactAmount
 from events.viewsets import AggregateViewSet
+from orders.exceptions import TooManyUnits, UnknownOrderItem
 from payments import selectors, serializers
 from payments.exceptions import (
     OrderNotConfirmed,
     OrderNotPayable,
+    PaymentDoesNotApply,
     PaymentInProgress,
     PaymentMethodUnavailable,
+    RefundExceedsPart,
     RefundNotManual,
     RefundReturned,
+    RefundSumDiffers,
     RefundTooLarge,
     UnknownRefund,
     UnknownSandboxToken,
@@ -108,12 +114,21 @@ class Payments(AggregateViewSet):
         response=serializers.Refund,
         status=201,
         operation_id="refund_payment",
-        errors=[OrderNotConfirmed, RefundTooLarge, InexactAmount],
+        errors=[
+            OrderNotConfirmed,
+            PaymentDoesNotApply,
+            UnknownOrderItem,
+            TooManyUnits,
+            RefundExceedsPart,
+            RefundSumDiffers,
+            RefundTooLarge,
+            InexactAmount,
+        ],
         verb="refund",
         scope="refund",
     )
     def refunds(self, request: Request, pk: str) -> Response:
-        """Refund an amount of at most `max_refundable`."""
+        """Refund lines, the shipping or an amount: at most `max_refundable` of the payment."""
         response, payment = self._call(
             lambda: refunds.request_refund(payment_id=self.get_object().id, **self.body())
         )
@@ -164,6 +179,46 @@ class Payments(AggregateViewSet):
         )
         _, payment = gateway.make_calls(lease)
         return response, payment
+
+
+class OrderRefunds(ContextViewSet):
+    """Refund an order, whichever of its payments has the money."""
+
+    scope = "payments"
+    queryset = orders.selectors.with_lines()
+    idempotency_key_required = frozenset({"refunds"})
+
+    @action(detail=True, methods=["post"])
+    @endpoint(
+        request=serializers.RefundCreate,
+        response=serializers.OrderRefunds,
+        status=201,
+        operation_id="refund_order",
+        tag="payments",
+        errors=[
+            OrderNotConfirmed,
+            UnknownOrderItem,
+            TooManyUnits,
+            RefundExceedsPart,
+            RefundSumDiffers,
+            RefundTooLarge,
+            InexactAmount,
+        ],
+        scope="refund",
+    )
+    def refunds(self, request: Request, pk: str) -> Response:
+        """Refund lines, the shipping or an amount of an order, from its latest payment first.
+
+        The refunds are pending: the gateways are called after the response.
+        """
+        try:
+            visible = self.visible_of(orders.selectors.with_lines().model)
+            order = orders.selectors.get_for_update(pk, visible)
+        except ObjectDoesNotExist:
+            raise Http404 from None
+        found = refunds.request_order_refund(order_id=order.id, **self.body())
+        made = {"order_id": order.id, "refunds": found}
+        return Response(serializers.OrderRefunds(made).data, status=201)
 
 
 @public(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from events.schema import Event, Id, Money, Payload, Personal, Quantity, Timestamp, event
-from orders.events import LineUnits
+from orders.events import LineUnits, PaidUnits
 
 RefundMethod = Literal["original_payment", "store_credit", "manual"]
 Condition = Literal["good", "opened", "damaged", "defective", "wrong_item"]
@@ -156,6 +156,11 @@ class ReturnRefundDue(Event):
     amount: Money
     currency: str
     refund_method: RefundMethod
+    # Events recorded before refunds had lines have none.
+    lines: Annotated[
+        list[PaidUnits],
+        Meta(description="All accepted units. What the refunds leave of their price is a fee."),
+    ] = []
 
 
 @event("return.closed", published=False)

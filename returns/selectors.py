@@ -62,6 +62,13 @@ def get_for_update(return_id: str, visible: Q = EVERYTHING) -> Return:
     return orders.selectors.find_for_update(Return, return_id, visible, rows=with_refundable)
 
 
+def get_to_refund(return_id: str) -> Return:
+    """Return a return as `get_for_update` does, with what can be refunded of its own units."""
+    row = get_for_update(return_id)
+    row.refundable = payments.selectors.refundable_of_return(row.order, row.accepted_units, row.id)
+    return row
+
+
 def of_order_for_update(order: "Order") -> list[Return]:
     """Return the returns of an order that is locked, as `get_for_update` does, oldest first."""
     return orders.selectors.of_order(Return, order, rows=with_refundable)

@@ -198,7 +198,7 @@ def close_return(*, return_id: str, note: str = "", waive_refund: bool = False) 
     Without `waive_refund`, a second call cannot waive the refund of what the first one cut short.
     Raises RefundOutstanding, InvalidTransition.
     """
-    return_request = selectors.get_for_update(return_id)
+    return_request = selectors.get_to_refund(return_id)
     if not return_request.has_ended_as(Status.CLOSED, Status.REFUNDED, note=note):
         return_request.close(note=note, waive_refund=waive_refund, at=timezone.now())
         return_request.save()
@@ -218,7 +218,7 @@ def refund_return(
     With `may_exceed`, the amount may exceed the approved one. Raises RefundExceedsReturn,
     InexactAmount, InvalidTransition.
     """
-    return_request = selectors.get_for_update(return_id)
+    return_request = selectors.get_to_refund(return_id)
     if return_request.is_refunding(amount, refund_method):
         return return_request
     if may_exceed and amount is not None and amount > return_request.max_refund:

@@ -24,6 +24,7 @@ LABELS: "dict[str, StrPromise]" = {
     "condition": _("Condition"),
     "cost": _("Cost"),
     "country": _("Country"),
+    "credit_note_id": _("Credit note"),
     "customer_email": _("Customer's email"),
     "delivered_at": _("Delivered at"),
     "delivery_photo_url": _("URL of the delivery photo"),
@@ -35,6 +36,7 @@ LABELS: "dict[str, StrPromise]" = {
     "forgo_refund": _("Close without a refund"),
     "fulfillment_id": _("Fulfillment"),
     "gateway_token": _("Payment token"),
+    "goodwill": _("Goodwill"),
     "height": _("Height (cm)"),
     "into": _("Customer's cart"),
     "item_id": _("Line"),
@@ -96,6 +98,7 @@ HINTS: "dict[str, StrPromise]" = {
     "assigned_to": _("Default: you."),
     "card_last4": _("Of a card that was charged elsewhere."),
     "carrier_cost": _("In the currency of the order."),
+    "credit_note_id": _("Default: the invoice."),
     "first": _("A position, or a time like 2025-11-23T15:00:00Z. Default: the first event."),
     "gateway_token": _(
         "The token of another card, pm_… at Stripe. Default: the customer pays again."

@@ -623,6 +623,7 @@ class Order(Aggregate):
             items=events.StockUnits.of_write_offs(held),
             backordered=events.LineUnits.of_lines((w.order_item, w.quantity) for w in backordered),
             amount=sum((write_off.amount for write_off in [*held, *backordered]), Decimal(0)),
+            lines=events.PaidUnits.of_write_offs([*held, *backordered]),
         )
 
     def _cancel(self, reason: str, note: str, at: datetime, is_paid: bool, held: Stock) -> Event:

@@ -1,12 +1,15 @@
 """The parts of a payment: its attempts and its refunds."""
 
+import msgspec
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from config.core.ids import PublicIdField
-from config.core.money import CurrencyField, MoneyField
+from config.core.money import CurrencyField, MoneyField, money
 from events.aggregate import Part
+from payments.events import RefundPart
+from payments.refund_parts import as_goodwill
 
 
 class Attempt(Part):
@@ -74,6 +77,7 @@ class Refund(Part):
     reason = models.CharField(max_length=32, choices=Reason.choices)
     method = models.CharField(max_length=32, choices=Method.choices)
     cause = models.CharField(max_length=64, null=True)  # the id of the return that requested it
+    parts_data = models.JSONField(default=list)  # amounts are text; [] is goodwill
     requested_by = models.CharField(max_length=150)
     requested_at = models.DateTimeField(default=timezone.now)
     first_called_at = models.DateTimeField(null=True)
@@ -100,6 +104,12 @@ class Refund(Part):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def parts(self) -> list[RefundPart]:
+        """What the refund is for."""
+        stored = msgspec.convert(self.parts_data, list[RefundPart])
+        return stored or as_goodwill(money(self.amount, self.currency))
 
     @property
     def is_pending(self) -> bool:

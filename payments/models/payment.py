@@ -1,9 +1,11 @@
 """The payment: an amount that is charged for an order, captured, and refunded."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import msgspec
 from django.db import models
 from django.db.models import Q
 
@@ -13,9 +15,11 @@ from config.core.money import CurrencyField, MoneyField, exact, money
 from events.aggregate import Aggregate, PartList, transition
 from events.schema import Event
 from payments import events
+from payments.events import RefundPart
 from payments.exceptions import OrderNotPayable, RefundTooLarge
 from payments.models.constraints import CONSTRAINTS, INDEXES
 from payments.models.parts import Attempt, Refund
+from payments.refund_parts import total
 
 if TYPE_CHECKING:
     from orders.models import Order
@@ -400,12 +404,20 @@ class Payment(outbound.OutboundCall, Aggregate):
         guards=[is_refundable],
     )
     def request_refund(
-        self, *, amount: Decimal, reason: str, method: str, cause: str | None, at: datetime
+        self,
+        *,
+        parts: Sequence[RefundPart],
+        reason: str,
+        method: str,
+        cause: str | None,
+        at: datetime,
     ) -> Event:
-        """Refund `amount`, in the captured currency. The caller has checked that it is left."""
+        """Refund the sum of the parts. The caller has checked that it is left."""
+        amount = total(parts)
         refund = Refund(
             payment=self,
             amount=amount,
+            parts_data=msgspec.to_builtins(parts),
             currency=self.settlement_currency,
             reason=reason,
             method=method,

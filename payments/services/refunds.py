@@ -1,16 +1,32 @@
 """Refunding captured money. Every refund is a row, whatever requested it."""
 
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING, Unpack
 
 from django.utils import timezone
 
 import orders.selectors
 from config.core import request_context
+from config.core.money import money
 from config.core.unit_of_work import unit_of_work
 from payments import selectors
-from payments.exceptions import OrderNotConfirmed, RefundNotManual, RefundReturned, UnknownRefund
+from payments.events import RefundPart
+from payments.exceptions import (
+    OrderNotConfirmed,
+    PaymentDoesNotApply,
+    RefundNotManual,
+    RefundReturned,
+    RefundTooLarge,
+    UnknownRefund,
+)
 from payments.models import Payment, Refund
+from payments.refund_parts import ZERO, RefundRequest, as_goodwill, has_parts, take, total
 from payments.services.capture import abandon_all
+
+if TYPE_CHECKING:
+    from orders.events import PaidUnits
+    from orders.models import Order
 
 ORIGINAL = Refund.Method.ORIGINAL_PAYMENT
 Reason = Refund.Reason
@@ -18,21 +34,46 @@ Reason = Refund.Reason
 
 @unit_of_work()
 def request_refund(
-    *, payment_id: str, amount: Decimal, reason: str, method: str = ORIGINAL
+    *, payment_id: str, reason: str, method: str = ORIGINAL, **request: Unpack[RefundRequest]
 ) -> Refund:
-    """Refund `amount`, in the captured currency.
+    """Refund what a client requests, in the captured currency.
 
-    Raises RefundTooLarge, InexactAmount, OrderNotConfirmed, InvalidTransition.
+    Raises RefundTooLarge, PaymentDoesNotApply, OrderNotConfirmed, InvalidTransition, and what
+    `Refundable.requested` raises.
     """
     payment = selectors.get_for_update(payment_id)
-    payment.check_refundable(amount)
     order = payment.order
-    if payment.applies_to_order and order.status in (order.Status.PLACED, order.Status.PAID):
-        raise OrderNotConfirmed(
-            f"{order.id} is not confirmed yet. Refund it after that, or cancel the order, "
-            "which refunds it."
+    if payment.applies_to_order:
+        parts = selectors.refundable_parts(order).requested(request)
+        payment.check_refundable(total(parts))
+        _expect_confirmed(order)
+    else:
+        amount = request.get("amount") or ZERO
+        payment.check_refundable(amount)
+        if has_parts(request):
+            raise PaymentDoesNotApply(f"{payment.id} does not pay {order.id}: refund an amount.")
+        parts = as_goodwill(money(amount, payment.settlement_currency))
+    return _refund(payment, parts, reason, method)
+
+
+@unit_of_work()
+def request_order_refund(
+    *, order_id: str, reason: str, method: str = ORIGINAL, **request: Unpack[RefundRequest]
+) -> list[Refund]:
+    """Refund what a client requests of an order, the latest payment first.
+
+    Raises RefundTooLarge, OrderNotConfirmed, and what `Refundable.requested` raises.
+    """
+    order = orders.selectors.get_for_update(order_id)
+    parts = selectors.refundable_parts(order).requested(request)
+    refundable, amount = money(selectors.remaining(order), order.currency), total(parts)
+    if amount > refundable:
+        raise RefundTooLarge(
+            f"{order.id} has {refundable} {order.currency} left to refund, not {amount}.",
+            max_refundable=str(refundable),
         )
-    return _refund(payment, amount, reason, method)
+    _expect_confirmed(order)
+    return _refund_parts(order, parts, reason, method)
 
 
 @unit_of_work()
@@ -63,34 +104,41 @@ def withdraw_refund(*, payment_id: str, refund_id: str) -> Payment:
 
 
 @unit_of_work()
-def refund_order(
-    *,
-    order_id: str,
-    amount: Decimal,
-    reason: str,
-    method: str = ORIGINAL,
-    cause: str | None = None,
+def refund_written_off_units(
+    *, order_id: str, amount: Decimal, lines: Sequence["PaidUnits"]
 ) -> None:
-    """Refund `amount` of the money that was captured for an order, the latest payment first.
+    """Refund the price of units that will never ship; `lines` are empty in older events.
 
-    At most what is left is refunded, because an operator may have refunded some before. The rest is
-    recorded as a shortfall.
+    What was refunded of them before, or is not left of the captured money, is recorded as a
+    shortfall.
     """
-    payments = selectors.of_order_for_update(orders.selectors.get_for_update(order_id))
-    applied = [payment for payment in reversed(payments) if payment.applies_to_order]
-    for payment in applied:
-        if part := min(amount, payment.refundable):
-            _refund(payment, part, reason, method, cause)
-            amount -= part
-    if applied and amount:
-        applied[0].record_shortfall(amount=amount, cause=cause)
-        applied[0].save()
+    order = orders.selectors.get_for_update(order_id)
+    parts = selectors.refundable_parts(order).written_off(lines) if lines else as_goodwill(amount)
+    _refund_due(order, amount, parts, Reason.UNITS_WRITTEN_OFF)
+
+
+@unit_of_work()
+def refund_return(
+    *, order_id: str, return_id: str, amount: Decimal, lines: Sequence["PaidUnits"], method: str
+) -> None:
+    """Refund an amount for the accepted units of a return; `lines` are empty in older events.
+
+    What was refunded of them before, or is not left of the captured money, is recorded as a
+    shortfall.
+    """
+    order = orders.selectors.get_for_update(order_id)
+    parts = as_goodwill(amount)
+    if lines:
+        earlier = selectors.refunded_parts(order, cause=return_id)
+        parts = selectors.refundable_parts(order).returned(lines, amount, earlier)
+    _refund_due(order, amount, parts, Reason.CUSTOMER_RETURN, method, return_id)
 
 
 @unit_of_work()
 def refund_cancelled_order(*, order_id: str) -> None:
     """Refund everything that was captured for an order, and stop waiting for the rest."""
-    payments = selectors.of_order_for_update(orders.selectors.get_for_update(order_id))
+    order = orders.selectors.get_for_update(order_id)
+    payments = selectors.of_order_for_update(order)
     abandon_all(payments, reason="order_cancelled", at=request_context.now())
     for payment in payments:
         _refund_rest(payment, Reason.ORDER_CANCELLED)
@@ -106,6 +154,14 @@ def refund_unneeded_payment(*, payment_id: str) -> None:
         _refund_rest(payment, Reason.OTHER)
 
 
+def _expect_confirmed(order: "Order") -> None:
+    if order.status in (order.Status.PLACED, order.Status.PAID):
+        raise OrderNotConfirmed(
+            f"{order.id} is not confirmed yet. Refund it after that, or cancel the order, "
+            "which refunds it."
+        )
+
+
 def _manual_refund(payment: Payment, refund_id: str) -> Refund:
     if not (refund := payment.find_refund(refund_id)):
         raise UnknownRefund(f"{payment.id} has no refund {refund_id}.")
@@ -116,18 +172,57 @@ def _manual_refund(payment: Payment, refund_id: str) -> Refund:
 
 def _refund_rest(payment: Payment, reason: str) -> None:
     if payment.is_refundable():
-        _refund(payment, payment.refundable, reason)
+        amount = money(payment.refundable, payment.settlement_currency)
+        parts = as_goodwill(amount)
+        if payment.applies_to_order:
+            order = payment.order
+            rest = selectors.refundable_parts(order).rest(selectors.remaining(order))
+            parts, _ = take(rest, amount)
+        _refund(payment, parts, reason)
+
+
+def _refund_due(
+    order: "Order",
+    amount: Decimal,
+    parts: Sequence[RefundPart],
+    reason: str,
+    method: str = ORIGINAL,
+    cause: str | None = None,
+) -> None:
+    """Refund the parts of an amount that is due, and record what it falls short."""
+    refunds = _refund_parts(order, parts, reason, method, cause)
+    missing = amount - sum((refund.amount for refund in refunds), ZERO)
+    if missing and (applied := selectors.applied_to(order)):
+        applied[0].record_shortfall(amount=missing, cause=cause)
+        applied[0].save()
+
+
+def _refund_parts(
+    order: "Order",
+    parts: Sequence[RefundPart],
+    reason: str,
+    method: str = ORIGINAL,
+    cause: str | None = None,
+) -> list[Refund]:
+    """Refund the parts, the latest payment first, as far as money is left."""
+    refunds, rest = list[Refund](), list(parts)
+    for payment in selectors.applied_to(order):
+        if payment.is_refundable():
+            taken, rest = take(rest, payment.refundable)
+            if total(taken):
+                refunds.append(_refund(payment, taken, reason, method, cause))
+    return refunds
 
 
 def _refund(
     payment: Payment,
-    amount: Decimal,
+    parts: Sequence[RefundPart],
     reason: str,
     method: str = ORIGINAL,
     cause: str | None = None,
 ) -> Refund:
     payment.request_refund(
-        amount=amount, reason=reason, method=method, cause=cause, at=request_context.now()
+        parts=parts, reason=reason, method=method, cause=cause, at=request_context.now()
     )
     payment.save()
     return payment.refunds[-1]

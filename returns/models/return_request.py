@@ -13,7 +13,7 @@ from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, MoneyField, TaxRateField, exact, money
 from events.aggregate import Aggregate, PartList, transition
 from events.schema import Event
-from orders.events import LineUnits
+from orders.events import LineUnits, PaidUnits
 from returns import events
 from returns.deductions import Deductions
 from returns.exceptions import NotInReturn, RefundExceedsReturn, RefundOutstanding
@@ -114,6 +114,20 @@ class Return(Aggregate):
     def outstanding_quantity(self) -> int:
         """Units that are not received yet."""
         return sum(line.outstanding_quantity for line in self.lines)
+
+    @property
+    def accepted_units(self) -> list[PaidUnits]:
+        """The accepted units of each line, with what was paid for them."""
+        return [
+            PaidUnits(
+                order_item_id=line.order_item_id,
+                variant_id=line.variant_id,
+                quantity=line.accepted_quantity,
+                amount=money(line.accepted_value, self.currency),
+            )
+            for line in self.lines
+            if line.accepted_quantity
+        ]
 
     def reserved_unit_numbers(self, line: ReturnItem) -> list[int]:
         """Return the units of a line that no other return may include.
@@ -535,7 +549,7 @@ class Return(Aggregate):
         self.requested_amount += amount
         self.due_amount += amount
         self.refund_method = method
-        return events.ReturnRefundDue.of(self, amount=amount)
+        return events.ReturnRefundDue.of(self, amount=amount, lines=self.accepted_units)
 
     def _checked(self, amount: Decimal, maximum: Decimal) -> Decimal:
         """Return the amount in its currency. Raises RefundExceedsReturn, InexactAmount."""

@@ -27,6 +27,7 @@ ORDERS = {
     "place_order": "pending",
     "write_off_order_units": "confirmed",
     "release_order_units": "confirmed",
+    "refund_order": "confirmed",
 }
 STATES = {  # the status of the fulfillment, return or shipment that each operation acts on
     "start_fulfillment": "open",
@@ -96,7 +97,8 @@ def row_for(operation_id: str, context: str) -> tuple[Any, dict[str, str]]:
         case "apply_payment":
             return start_payment(order, token="tok_wrong_amount"), ids
         case "refund_payment":
-            return PaymentFactory(), ids
+            payment = PaymentFactory()
+            return payment, {ITEM_ID: payment.order.lines[0].id}
         case "record_payment_refund" | "withdraw_payment_refund":
             payment = PaymentFactory()
             credit = {"amount": Decimal("12.50"), "reason": "operator", "method": "store_credit"}

@@ -72,7 +72,7 @@ def send(client, method, url):
 
 
 def test_the_number_of_routes_and_their_scopes():
-    assert len(ROUTES) == 66
+    assert len(ROUTES) == 67
     assert {scope for _, _, scope in ROUTES} == {
         *(f"carts:{verb}" for verb in ("read", "fill", "price", "checkout")),
         *(f"orders:{verb}" for verb in ("read", "create", "allocate", "cancel", "hold")),

@@ -247,6 +247,7 @@ def test_a_key_is_required_where_a_repetition_would_do_harm():
     assert set(keys) == {name for name, (method, _, _) in OPERATIONS.items() if method == "post"}
     assert [name for name, required in keys.items() if required] == [
         "check_out_cart",
+        "refund_order",
         "start_payment",
         "refund_payment",
         "retry_payment",

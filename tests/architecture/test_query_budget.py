@@ -125,6 +125,13 @@ def of_payment(verb, body=None, method="post", status="succeeded"):
     return endpoint
 
 
+def refunded_by_line(api, size):
+    row = OrderFactory(items=lines(size), status="confirmed")
+    items = [{"order_item_id": line.id, "quantity": 1} for line in row.lines]
+    url, headers = f"/api/v1/orders/{row.id}/refunds", {"Idempotency-Key": "key"}
+    return lambda: api.post(url, {"items": items, "reason": "operator"}, headers=headers)
+
+
 def mismatched(api, size):
     row = start_payment(OrderFactory(items=lines(size)), token="tok_wrong_amount")
     return lambda: api.post(f"/api/v1/payments/{row.id}/apply", {})
@@ -266,6 +273,7 @@ BUDGET = {  # by method and route: the request, and its queries, including savep
     ("post", "payment-capture"): (by_hand, 7),
     ("post", "payment-apply"): (mismatched, 6),
     ("post", "payment-refunds"): (of_payment("/refunds", REFUND), 16),
+    ("post", "order-refunds"): (refunded_by_line, 11),
     ("post", "payment-record-refund"): (manual_refund("/record-refund"), 7),
     ("post", "payment-withdraw-refund"): (manual_refund("/withdraw-refund"), 7),
     ("get", "return-list"): (returns, 2),
@@ -275,8 +283,8 @@ BUDGET = {  # by method and route: the request, and its queries, including savep
     ("post", "return-reject"): (of_return("/reject", {}), 8),
     ("post", "return-cancel"): (of_return("/cancel", {}), 8),
     ("post", "return-receive"): (of_return("/receive", receipt, status="approved"), 10),
-    ("post", "return-refund"): (of_return("/refund", {}, status="received"), 9),
-    ("post", "return-close"): (of_return("/close", WORN, status="received"), 9),
+    ("post", "return-refund"): (of_return("/refund", {}, status="received"), 12),
+    ("post", "return-close"): (of_return("/close", WORN, status="received"), 12),
     ("get", "invoice-list"): (invoices, 4),
     ("get", "invoice-detail"): (of_invoice(""), 4),
     ("get", "invoice-pdf"): (of_invoice("/pdf"), 4),

@@ -30,17 +30,15 @@ def test_a_cash_payment_is_added_and_captured(operator: Page):
         assert selectors.received(order) == order.total
 
 
-def test_a_refund_defaults_to_its_maximum_and_cannot_exceed_it(operator: Page):
+def test_a_refund_cannot_exceed_its_maximum(operator: Page):
     payment = PaymentFactory()
     operator.goto(f"/admin/payments/payment/{payment.id}/change/")
     operator.get_by_role("link", name="Refund").click()
-    amount = operator.get_by_label("Amount")
-    expect(amount).to_have_value("50.00")
-    amount.fill("50.01")
+    operator.get_by_label("Amount").last.fill("50.01")
     operator.get_by_label("Reason").select_option("operator")
     operator.get_by_role("button", name="Refund").click()
     expect(operator.get_by_text("50.00 USD left to refund, not 50.01")).to_be_visible()
-    operator.get_by_label("Amount").fill("12.50")
+    operator.get_by_label("Amount").last.fill("12.50")
     operator.get_by_role("button", name="Refund").click()
     expect(operator.get_by_text(f"A refund of payment {payment.id} was requested.")).to_be_visible()
     gateway.call_gateway(payment_id=payment.id)

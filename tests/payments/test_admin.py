@@ -44,17 +44,30 @@ def test_the_buttons_are_the_commands_that_are_allowed_now(operator, status, off
     assert buttons(operator(), PaymentFactory(status=status)) == offered
 
 
-def test_the_refund_form_starts_with_the_refundable_amount(operator):
+def test_an_operator_refunds_an_amount(operator):
     client, payment = operator(username="olga"), PaymentFactory()
     refund(payment, "12.50")
-    form = client.get(command(payment, "refund"))
-    assert form.context["form"]["amount"].value() == "37.50"
     sent = {"amount": "37.51", "reason": "operator", "method": "original_payment"}
     refused = client.post(command(payment, "refund"), sent)
     assert "37.50 USD left to refund" in refused.content.decode()
     assert client.post(command(payment, "refund"), sent | {"amount": "37.50"}).status_code == 302
     given = selectors.get(payment.id).refunds[-1]
     assert (given.amount, given.requested_by, given.status) == (37.5, "olga", "pending")
+
+
+def test_an_operator_picks_the_lines_of_a_refund(operator):
+    client, payment = operator(), PaymentFactory()
+    [line] = payment.order.lines
+    form = client.get(command(payment, "refund")).context["form"]
+    field = form.fields["items[0].order_item_id"]
+    assert [value for value, _ in field.widget.choices] == ["", line.id]
+    sent = {"reason": "operator", "method": "original_payment"}
+    nothing = client.post(command(payment, "refund"), sent)
+    assert "Say what to refund" in nothing.content.decode()
+    sent |= {"items[0].order_item_id": line.id, "items[0].quantity": "1"}
+    assert client.post(command(payment, "refund"), sent).status_code == 302
+    [part] = selectors.get(payment.id).refunds[-1].parts
+    assert (part.kind, part.order_item_id, part.quantity, part.amount) == ("item", line.id, 1, 25)
 
 
 def test_a_refund_requested_in_the_admin_enqueues_the_gateway_call(operator, enqueued):

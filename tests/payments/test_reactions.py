@@ -118,6 +118,9 @@ class TestPaying:
             "reason": "other",
             "method": "original_payment",
             "cause": None,
+            "parts": [
+                {"kind": "goodwill", "order_item_id": None, "quantity": 0, "amount": "50.00"}
+            ],
         }
         with locked(order) as order:
             assert selectors.received(order) == 50

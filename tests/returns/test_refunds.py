@@ -7,11 +7,12 @@ import pytest
 from events.aggregate import InvalidTransition
 from payments import selectors as payment_selectors
 from payments.services import gateway
+from payments.services.refunds import request_refund
 from returns import selectors, services
 from returns.exceptions import RefundExceedsReturn, RefundOutstanding
 from returns.models import Policy
 from tests import factories
-from tests.factories import invoice_of
+from tests.factories import LineFactory, invoice_of
 from tests.log import event_data, event_names, latest_number
 from tests.returns.factories import (
     ReturnFactory,
@@ -79,6 +80,36 @@ class TestRefunding:
         pay_out(row)
         refund(row, "20")
         assert event_names(row.order).count("return.refund_due") == 1
+
+    def test_the_credit_note_takes_back_the_accepted_units_and_lists_the_fee(self, run_reactions):
+        Policy.objects.create(organization_id="org_1", restocking_fee=Decimal("0.10"))
+        items = [
+            LineFactory(unit_price=Decimal(10), tax_rate=Decimal("0.07")),
+            LineFactory(unit_price=Decimal(100), tax_rate=Decimal("0.19")),
+        ]
+        row = ReturnFactory(items=items)
+        approve(row)
+        receive(row, 1, 0)
+        receive(row, 1, 0, accepted=False)
+        close(row)
+        refund(row)
+        pay_out(row)
+        run_reactions()
+        [note] = invoice_of(row.order).credit_notes
+        lines = [(line["kind"], line["quantity"], line["total"]) for line in note.lines]
+        assert lines == [("item", 1, "10.70"), ("fee", 0, "-1.07")]
+        assert note.rates == [{"tax_rate": "0.07", "net": "9.00", "tax": "0.63", "total": "9.63"}]
+
+    def test_a_refund_that_failed_is_requested_again_with_its_lines(self, run_reactions):
+        row = ReturnFactory(status="received")
+        refund(row)
+        fail_refund(row)
+        run_reactions()
+        refund(row, refund_method="store_credit")
+        pay_out(row)
+        run_reactions()
+        [note] = invoice_of(row.order).credit_notes
+        assert [(line["kind"], line["quantity"]) for line in note.lines] == [("item", 2)]
 
     def test_a_bounced_refund_does_not_reopen_the_return(self, run_reactions):
         row = ReturnFactory(status="refunded")
@@ -154,6 +185,28 @@ class TestMaximum:
             with pytest.raises(InvalidTransition, match="can still be refunded") as refused:
                 services.refund_return(return_id=row.id, amount=amount, may_exceed=True)
             assert refused.value.details == {"allowed_actions": ["close"]}
+        assert services.close_return(return_id=row.id).status == "closed"
+
+    def test_units_that_an_operator_has_refunded_are_not_refunded_again(self):
+        row = ReturnFactory(items=[LineFactory(), LineFactory()], status="approved")
+        receive(row, 2, 0)
+        close(row)
+        [payment] = payment_selectors.of_order(row.order_id)
+        items = [{"order_item_id": row.lines[0].order_item_id, "quantity": 1, "amount": None}]
+        request_refund(payment_id=payment.id, reason="operator", items=items)
+        assert self.refused(row, "25.01") == "25.00"
+        refund(row)
+        assert pay_out(row).refunded_amount == 25
+
+    def test_a_return_of_refunded_units_can_only_be_closed(self):
+        row = ReturnFactory(items=[LineFactory(), LineFactory()], status="approved")
+        receive(row, 2, 0)
+        close(row)
+        [payment] = payment_selectors.of_order(row.order_id)
+        items = [{"order_item_id": row.lines[0].order_item_id, "quantity": 2, "amount": None}]
+        request_refund(payment_id=payment.id, reason="operator", items=items)
+        with pytest.raises(InvalidTransition, match="can still be refunded"):
+            refund(row)
         assert services.close_return(return_id=row.id).status == "closed"
 
     def test_a_part_that_is_left_must_be_refunded_or_waived(self):
