@@ -29,6 +29,11 @@ RATE = ("tax_rate", "net", "tax", "total")
 LINE = ("title", "variant_id", "quantity", "unit_price", "discount", *RATE)
 
 
+def credit_notes(invoice: Invoice) -> Mapping[str, list[tuple[str, str]]]:
+    """Return the credit notes of an invoice, as the form's choices."""
+    return {"credit_note_id": [(note.id, note.number) for note in invoice.credit_notes]}
+
+
 class CreditNotes(Lines):
     """The credit notes of an invoice."""
 
@@ -38,11 +43,16 @@ class CreditNotes(Lines):
     fields = readonly_fields = [
         "number",
         *(amount(name, currency="invoice.currency") for name in ("net", "tax", "total")),
+        "items",
         "reason",
         "refund_id",
         "issued_at",
         "pdf",
     ]
+
+    @admin.display(description=_("lines"))
+    def items(self, note: CreditNote) -> str:
+        return ", ".join(f"{line['title']} {line['total']}" for line in note.lines) or "-"
 
     @admin.display(description="PDF")
     def pdf(self, note: CreditNote) -> SafeString | str:
@@ -54,7 +64,9 @@ class Deliveries(Lines):
 
     model = InvoiceDelivery
     verbose_name_plural = _("mails")
+    list_select_related = ("credit_note",)
     fields = readonly_fields = [
+        "credit_note",
         "recipient_email",
         DELIVERY_STATUS,
         "queued_at",
@@ -79,8 +91,9 @@ class InvoiceAdmin(AggregateAdmin):
             label=_("Send invoice"),
             done=_("Invoice {row} was queued for sending."),
             start=lambda invoice: {"recipient_email": invoice.customer_email},
+            choices=credit_notes,
             icon="mail",
-            description=_("Mail the invoice to the buyer, or to another address."),
+            description=_("Mail the invoice or a credit note to the buyer, or another address."),
         ),
         "revoke-links": Command(
             services.revoke_links,

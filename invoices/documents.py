@@ -31,6 +31,9 @@ COLUMNS = (
     _("Tax"),
     _("Total"),
 )
+CREDIT_COLUMNS = ("Item", "Quantity", "Net", "Tax rate", "Tax", "Total")
+FEE = _("Retained: {title}")
+GOODWILL = _("Goodwill")
 RATE_COLUMNS = ("Tax rate", "Net", "Tax", "Total")
 
 
@@ -95,6 +98,7 @@ def _credit_note(invoice: Invoice, note: CreditNote, language: Language) -> dict
             (text("Reason"), text(REASONS.get(note.reason, OTHER_REASON))),
             (text("Currency"), invoice.currency),
         ],
+        **_credit_lines(note, language),
         "totals": [
             (text("Net"), amount(note.net)),
             (text("Tax"), amount(note.tax)),
@@ -153,6 +157,37 @@ def _lines(invoice: Invoice, language: Language) -> dict[str, Any]:
             for line, total in zip(invoice.lines, carried, strict=True)
         ],
     }
+
+
+def _credit_lines(note: CreditNote, language: Language) -> dict[str, Any]:
+    """Return what is taken back; nothing for a credit note of the first version."""
+    number, percent = language.number, language.percent
+    carried = accumulate(Decimal(line["total"]) for line in note.lines)
+    return {
+        "columns": [language.text(column) for column in CREDIT_COLUMNS],
+        "lines": [
+            {
+                "title": _credit_title(line, language),
+                "variant_id": line["variant_id"],
+                "cells": [
+                    number(line["quantity"]) if line["quantity"] else "",
+                    number(line["net"]),
+                    percent(line["tax_rate"]),
+                    number(line["tax"]),
+                    number(line["total"]),
+                ],
+                "carried": number(total),
+            }
+            for line, total in zip(note.lines, carried, strict=True)
+        ],
+    }
+
+
+def _credit_title(line: Mapping[str, str | None], language: Language) -> str:
+    if line["kind"] == "goodwill":
+        return language.text(GOODWILL)
+    title = _title(line, language)
+    return language.text(FEE, title=title) if line["kind"] == "fee" else title
 
 
 def _title(line: Mapping[str, str | None], language: Language) -> str:

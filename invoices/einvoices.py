@@ -109,19 +109,30 @@ def extract(pdf: bytes) -> bytes | None:
 
 
 def _lines(invoice: Invoice, note: CreditNote | None) -> Iterator[Mapping[str, str]]:
-    """Yield the lines; those of a credit note are what it takes back at each rate."""
+    """Yield the lines; of a credit note without lines, what it takes back at each rate."""
     if note is None:
         yield from invoice.lines
         return
-    for row in note.rates:
+    for row in note.lines or note.rates:
+        net, title = Decimal(row["net"]), row.get("title", f"{invoice.number}: {note.reason}")
+        # A price is never negative: what is kept as a fee has a negative quantity.
+        quantity = row.get("quantity") or (-1 if net < 0 else 1)
         yield {
-            "title": f"{invoice.number}: {note.reason}",
-            "quantity": "1",
-            "unit_price": row["net"],
+            "title": f"Retained: {title}" if row.get("kind") == "fee" else title,
+            "variant_id": row.get("variant_id"),
+            "quantity": str(quantity),
+            "unit_price": _price(net, quantity),
             "discount": "0",
             "net": row["net"],
             "tax_rate": row["tax_rate"],
         }
+
+
+def _price(net: Decimal, quantity: int) -> str:
+    """Return the price of one of some units, which may have more decimals than the currency."""
+    price = net / quantity
+    exact = price.quantize(net)
+    return f"{exact if exact * quantity == net else price.quantize(Decimal('0.000001')):f}"
 
 
 def _line(trade: Element, number: int, line: Mapping[str, str], seller: Mapping[str, str]) -> None:

@@ -61,6 +61,28 @@ class CreditNoteIssued(Event):
     issued_at: Timestamp
 
 
+@event("credit_note.queued", published=False)
+class CreditNoteQueued(Event):
+    """A mail with a credit note was queued."""
+
+    credit_note_id: Id
+    invoice_id: Id
+    order_id: Id
+    delivery_id: Id
+    recipient_email: Annotated[Personal | None, Meta(description="Null if it was erased.")]
+
+
+@event("credit_note.sent", moment="sent_at", published=False)
+class CreditNoteSent(Event):
+    """The mail server accepted a mail with a credit note."""
+
+    credit_note_id: Id
+    invoice_id: Id
+    order_id: Id
+    recipient_email: Annotated[Personal | None, Meta(description="Null if it was erased.")]
+    sent_at: Timestamp
+
+
 @event("invoice.anonymized", moment="anonymized_at", published=False)
 class InvoiceAnonymized(Event):
     """The buyer and the PDFs of an old invoice were deleted. Its amounts stay."""

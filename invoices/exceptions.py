@@ -23,3 +23,9 @@ class NoElectronicInvoice(Missing):
 
     code = "no_electronic_invoice"
     example = "EN 16931 has no amounts of three decimals."
+
+
+class UnknownCreditNote(Missing):
+    """The invoice has no such credit note."""
+
+    example = "inv_01JCZ5D3X6A9D2G5J8M1P4R7TV has no credit note cn_01JCZ6B3D5F7H9K1M3P5R7T9V1."

@@ -39,11 +39,12 @@ def credit_refund(event: RefundSucceeded, about: EventRecord) -> None:
         amount=event.amount,
         currency=event.currency,
         reason=event.reason,
+        parts=event.parts,
         kept=sum(kept.values(), Decimal(0)),
     )
 
 
 @reacts_to(CreditNoteIssued, deferred=True)
 def queue_new_credit_note(event: CreditNoteIssued, about: EventRecord) -> None:
-    """Queue the PDF of a new credit note."""
-    services.queue_document(invoice_id=event.invoice_id, credit_note_id=event.credit_note_id)
+    """Queue the PDF of a new credit note and the mail to the buyer."""
+    services.queue_credit_note(invoice_id=event.invoice_id, credit_note_id=event.credit_note_id)

@@ -21,7 +21,8 @@ NUMBERED: dict[str, type[Invoice] | type[CreditNote]] = {"INV": Invoice, "CN": C
 # Invoices whose mail or PDF fails.
 NOT_SENT = Q(
     pk__in=InvoiceDelivery.objects.filter(
-        status=InvoiceDelivery.Status.QUEUED, invoice__status=Invoice.Status.ISSUED
+        Q(invoice__status=Invoice.Status.ISSUED) | Q(credit_note__isnull=False),
+        status=InvoiceDelivery.Status.QUEUED,
     )
     .exclude(last_error="")
     .order_by()
@@ -83,13 +84,15 @@ def to_anonymize(now: datetime) -> QuerySet[Invoice]:
 
 def to_mail(now: datetime | Now) -> QuerySet[InvoiceDelivery]:
     """Return the deliveries that are due and whose PDF is rendered, the longest due first."""
-    rendered = Document.objects.filter(
-        invoice=OuterRef("invoice"), credit_note=None, rendered_at__isnull=False
-    )
+    rendered = Document.objects.filter(rendered_at__isnull=False)
+    of_invoice = Exists(rendered.filter(invoice=OuterRef("invoice"), credit_note=None))
+    of_note = Exists(rendered.filter(credit_note=OuterRef("credit_note")))
     due = InvoiceDelivery.objects.filter(
-        Exists(rendered), status=InvoiceDelivery.Status.QUEUED, due_at__lte=now
+        Q(of_invoice, credit_note=None) | Q(of_note),
+        status=InvoiceDelivery.Status.QUEUED,
+        due_at__lte=now,
     )
-    return due.select_related("invoice").order_by("due_at")
+    return due.select_related("invoice", "credit_note").order_by("due_at")
 
 
 class AnnualSeries(NamedTuple):

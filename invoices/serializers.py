@@ -9,6 +9,7 @@ from config.api.serializers import (
     Body,
     Choice,
     CurrencyCode,
+    ExternalId,
     MoneyOut,
 )
 from events.serializers import AllowedActions
@@ -25,6 +26,9 @@ class InvoiceSend(Body):
 
     example = {"recipient_email": "accounts@example.com"}
     recipient_email = serializers.EmailField(max_length=254, required=False, allow_null=True)
+    credit_note_id = ExternalId(
+        required=False, allow_null=True, help_text="Send this credit note, not the invoice."
+    )
 
 
 class Party(serializers.Serializer[Any]):
@@ -58,6 +62,30 @@ class InvoiceLine(serializers.Serializer[Any]):
     total = Amount()
 
 
+@extend_schema_field({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"})
+class SignedAmount(serializers.CharField):
+    """An amount as the text that is printed; what is kept as a fee is negative."""
+
+
+class CreditNoteLine(serializers.Serializer[Any]):
+    """What a credit note takes back of a line of the invoice, or as goodwill at a tax rate."""
+
+    kind = serializers.ChoiceField(
+        ["item", "fee", "shipping", "goodwill"],
+        help_text="`fee` is what is kept of the line's price, `goodwill` is for no line.",
+    )
+    line = serializers.IntegerField(
+        allow_null=True, help_text="The number of the invoice's line, from 1. Null for goodwill."
+    )
+    title = serializers.CharField()
+    variant_id = serializers.CharField(allow_null=True)
+    quantity = serializers.IntegerField()
+    net = SignedAmount()
+    tax_rate = Amount(help_text="A fraction: `0.16` is 16 %.")
+    tax = SignedAmount()
+    total = SignedAmount()
+
+
 class TaxTotal(serializers.Serializer[Any]):
     """The sums of the lines with one tax rate."""
 
@@ -74,6 +102,7 @@ class CreditNote(serializers.Serializer[Any]):
     number = serializers.CharField()
     refund_id = serializers.CharField()
     reason = serializers.CharField()
+    lines = CreditNoteLine(many=True, help_text="Empty in credit notes of the first version.")
     rates = TaxTotal(many=True)
     net = MoneyOut(currency="invoice.currency")
     tax = MoneyOut(currency="invoice.currency")
@@ -86,9 +115,13 @@ class CreditNote(serializers.Serializer[Any]):
 
 
 class InvoiceDelivery(serializers.Serializer[Any]):
-    """A mail with the invoice. Retries end when it is accepted, or after three days of refusals."""
+    """A mail with the invoice, or with a credit note.
+
+    Retries end when it is accepted, or after three days of refusals.
+    """
 
     id = serializers.CharField()
+    credit_note_id = serializers.CharField(allow_null=True, help_text="Null: the invoice.")
     recipient_email = serializers.CharField(allow_null=True, help_text="Null if it was erased.")
     status = Choice(models.InvoiceDelivery.Status, "InvoiceDeliveryStatus")
     attempts = serializers.IntegerField(help_text="The number of failed attempts.")

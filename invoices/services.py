@@ -1,7 +1,7 @@
 """What can be done with invoices: one function per verb."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
@@ -18,11 +18,12 @@ from config.core.unit_of_work import unit_of_work
 from config.pdf.rendering import NotPrintable
 from invoices import files, mail, selectors
 from invoices.models import Document, Invoice, InvoiceDelivery
-from invoices.models.lines import Line
+from invoices.models.lines import CreditedPart, Line
 from orders import selectors as orders
 
 if TYPE_CHECKING:
     from orders.models import Order
+    from payments.events import RefundPart
 
 logger = logging.getLogger(__name__)
 
@@ -63,24 +64,40 @@ def issue_invoice(*, order_id: str) -> Invoice:
 
 @unit_of_work()
 def issue_credit_note(
-    *, order_id: str, refund_id: str, amount: Decimal, currency: str, reason: str, kept: Decimal
+    *,
+    order_id: str,
+    refund_id: str,
+    amount: Decimal,
+    currency: str,
+    reason: str,
+    kept: Decimal,
+    parts: Sequence["RefundPart"] = (),
 ) -> Invoice | None:
     """Credit a refund to the invoice of its order, once per refund; return the invoice.
 
-    `kept` is how much of the money that paid the order is not refunded.
+    `kept` is how much of the money that paid the order is not refunded. `parts` say what the refund
+    is for; what they do not is goodwill.
 
     Money that was not invoiced is not credited: the refund of an order without an invoice, a
     refund in another currency, and what was captured beyond the total. So the invoice without its
     credit notes is never less than what the shop keeps.
     """
-    invoice = selectors.of_order_for_update(orders.get_for_update(order_id))
+    order = orders.get_for_update(order_id)
+    invoice = selectors.of_order_for_update(order)
     if invoice is None or invoice.currency != currency:
         return None
     amount = min(amount, invoice.creditable_amount - kept)
     if amount <= 0 or any(note.refund_id == refund_id for note in invoice.credit_notes):
         return invoice
     number, at = _next_number(invoice.organization_id, "CN")
-    invoice.credit(number=number, refund_id=refund_id, amount=amount, reason=reason, at=at)
+    invoice.credit(
+        number=number,
+        refund_id=refund_id,
+        amount=amount,
+        parts=list(_credited(order, parts)),
+        reason=reason,
+        at=at,
+    )
     invoice.save()
     return invoice
 
@@ -125,6 +142,20 @@ def _lines(order: "Order") -> Iterator[Line]:
         )
 
 
+def _credited(order: "Order", parts: Sequence["RefundPart"]) -> Iterator[CreditedPart]:
+    """Yield the parts of a refund that are for lines of the invoice: see `_lines`."""
+    numbers = {line.id: number for number, line in enumerate(order.lines, 1)}
+    shipping = len(numbers) + 1
+    for part in parts:
+        if part.kind != "goodwill":
+            yield CreditedPart(
+                line=shipping if part.kind == "shipping" else numbers[str(part.order_item_id)],
+                quantity=part.quantity,
+                amount=part.amount,
+                is_fee=part.kind == "fee",
+            )
+
+
 # Documents and deliveries
 
 
@@ -137,6 +168,14 @@ def queue_invoice(*, invoice_id: str) -> None:
 
 
 @unit_of_work()
+def queue_credit_note(*, invoice_id: str, credit_note_id: str) -> None:
+    """Queue the PDF of a new credit note, and a mail with it if the buyer has an address."""
+    if selectors.get_for_update(invoice_id).customer_email:
+        send_invoice(invoice_id=invoice_id, credit_note_id=credit_note_id)
+    queue_document(invoice_id=invoice_id, credit_note_id=credit_note_id)
+
+
+@unit_of_work()
 def queue_document(*, invoice_id: str, credit_note_id: str | None = None) -> Document:
     """Queue the PDF of an invoice or of one of its credit notes, if it is not queued yet."""
     of = {"invoice_id": invoice_id, "credit_note_id": credit_note_id}
@@ -145,19 +184,25 @@ def queue_document(*, invoice_id: str, credit_note_id: str | None = None) -> Doc
 
 
 @unit_of_work()
-def send_invoice(*, invoice_id: str, recipient_email: str | None = None) -> Invoice:
-    """Queue a mail with the invoice. `recipient_email` defaults to the buyer's address.
+def send_invoice(
+    *, invoice_id: str, recipient_email: str | None = None, credit_note_id: str | None = None
+) -> Invoice:
+    """Queue a mail with the invoice, or with one of its credit notes.
 
-    If a mail to the address is queued already, it is sent now. Raises AddressRequired,
-    DocumentDeleted.
+    `recipient_email` defaults to the buyer's address. If a mail to the address is queued already,
+    it is sent now. Raises AddressRequired, DocumentDeleted, UnknownCreditNote.
     """
     invoice, now = selectors.get_for_update(invoice_id), timezone.now()
     invoice.expect_kept()
     recipient = recipient_email or invoice.customer_email
     if recipient is None:
         raise AddressRequired("recipient_email is required: the order has no customer_email.")
-    to_recipient = (each for each in invoice.deliveries if each.recipient_email == recipient)
-    queued = next((each for each in to_recipient if not each.sent_at), None)
+    note = invoice.credit_note(credit_note_id) if credit_note_id else None
+    of = (recipient, credit_note_id)
+    same = (
+        each for each in invoice.deliveries if (each.recipient_email, each.credit_note_id) == of
+    )
+    queued = next((each for each in same if not each.sent_at), None)
     if queued:
         # A worker leases the delivery without the lock of the order.
         queued.refresh_from_db(from_queryset=InvoiceDelivery.objects.select_for_update(no_key=True))
@@ -165,7 +210,10 @@ def send_invoice(*, invoice_id: str, recipient_email: str | None = None) -> Invo
             queued.request_call(now)
             queued.save(update_fields=outbound.UPDATE_FIELDS)
     else:
-        invoice.send(recipient_email=recipient, at=now)
+        if note:
+            invoice.send_credit_note(note=note, recipient_email=recipient, at=now)
+        else:
+            invoice.send(recipient_email=recipient, at=now)
         invoice.save()
     return invoice
 
@@ -262,7 +310,10 @@ def record_delivery(*, invoice_id: str, delivery_id: str, pdf_url: str, at: date
     invoice = selectors.get_for_update(invoice_id)
     delivery = next(each for each in invoice.deliveries if each.id == delivery_id)
     if delivery.sent_at is None:
-        invoice.deliver(delivery=delivery, pdf_url=pdf_url, at=at)
+        if delivery.credit_note_id:
+            invoice.deliver_credit_note(delivery=delivery, at=at)
+        else:
+            invoice.deliver(delivery=delivery, pdf_url=pdf_url, at=at)
         invoice.save()
 
 

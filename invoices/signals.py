@@ -32,19 +32,18 @@ def send_mail(instance: InvoiceDelivery, raw: bool, **kwargs: Any) -> None:
     """Enqueue `invoices.tasks.send_mails` for a mail that is due, if its PDF is rendered."""
     if raw or not _is_due(instance):
         return
-    documents = instance.invoice.documents.all()
-    if any(each.rendered_at and not each.credit_note_id for each in documents):
+    if instance.invoice.document(instance.credit_note):
         notify.enqueue(tasks.send_mails)
 
 
 @receiver(post_save, sender=Document, dispatch_uid="invoices.render_document")
 def render_document(instance: Document, raw: bool, **kwargs: Any) -> None:
-    """Enqueue `invoices.tasks.render_documents`, and the mails that wait for the invoice's PDF."""
+    """Enqueue `invoices.tasks.render_documents`, and the mails that wait for the PDF."""
     if raw:
         return
     if _is_due(instance):
         notify.enqueue(tasks.render_documents)
-    elif instance.rendered_at and not instance.credit_note_id:
+    elif instance.rendered_at:
         notify.enqueue(tasks.send_mails)
 
 

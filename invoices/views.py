@@ -11,7 +11,7 @@ from config.api.views import command
 from config.core.exceptions import AddressRequired
 from events.viewsets import AggregateViewSet
 from invoices import files, selectors, serializers, services
-from invoices.exceptions import DocumentDeleted, NoElectronicInvoice, NotRendered
+from invoices.exceptions import DocumentDeleted, NoElectronicInvoice, NotRendered, UnknownCreditNote
 from invoices.filters import InvoiceFilters
 from invoices.models import Invoice
 
@@ -51,11 +51,14 @@ class Invoices(AggregateViewSet):
     @command(
         serializers.InvoiceSend,
         example="invoice_sent_again",
-        errors=[AddressRequired, DocumentDeleted],
+        errors=[AddressRequired, DocumentDeleted, UnknownCreditNote],
         scope="send",
     )
     def send(self, invoice: Invoice) -> Invoice:
-        """Mail the invoice, for the first time or again. The default recipient is the buyer."""
+        """Mail the invoice or a credit note, for the first time or again.
+
+        The default recipient is the buyer.
+        """
         return services.send_invoice(invoice_id=invoice.id, **self.body())
 
     @command(example="invoice_sent_again", operation_id="revoke_invoice_links", scope="send")

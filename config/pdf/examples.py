@@ -46,7 +46,16 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         ]
         * 40,
     },
-    "credit_note": {**_PAPER, **_BILL, "title": "Credit note", "number": "CN-2026-0001"},
+    "credit_note": {
+        **_PAPER,
+        **_BILL,
+        "title": "Credit note",
+        "number": "CN-2026-0001",
+        "columns": ["Item", "Quantity", "Net", "Tax rate", "Tax", "Total"],
+        "lines": [
+            {**_ITEM, "cells": ["2", "40.00", "16%", "6.40", "46.40"], "carried": "46.40"},
+        ],
+    },
     "pick_list": {
         **_PAPER,
         **_GOODS,

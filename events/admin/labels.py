@@ -17,6 +17,8 @@ EVENTS: "dict[str, StrPromise]" = {
     "cart.items_absorbed": _("Items taken over from a guest's cart"),
     "cart.merged": _("Cart merged into a customer's cart"),
     "credit_note.issued": _("Credit note issued"),
+    "credit_note.queued": _("Credit note queued for sending"),
+    "credit_note.sent": _("Credit note sent"),
     "customer.erased": _("Personal data erased"),
     "event.discarded": _("Pending message or reaction discarded"),
     "event.retried": _("Pending message or reaction retried"),

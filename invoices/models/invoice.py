@@ -14,8 +14,8 @@ from config.core.money import MAX_DECIMALS, CurrencyField, MoneyField, money
 from events.aggregate import Aggregate, PartList, transition
 from events.schema import Event
 from invoices import events
-from invoices.exceptions import DocumentDeleted
-from invoices.models.lines import Line, by_tax_rate, split_credit
+from invoices.exceptions import DocumentDeleted, UnknownCreditNote
+from invoices.models.lines import Creditable, CreditedPart, Line, by_tax_rate
 from invoices.models.parts import CreditNote, Document, InvoiceDelivery
 
 
@@ -104,6 +104,13 @@ class Invoice(Aggregate):
         rendered = (document for document in self.documents.all() if document.rendered_at)
         return next((each for each in rendered if each.credit_note_id == credit_note_id), None)
 
+    def credit_note(self, credit_note_id: str) -> CreditNote:
+        """Return one of its credit notes. Raises UnknownCreditNote."""
+        for note in self.credit_notes:
+            if note.id == credit_note_id:
+                return note
+        raise UnknownCreditNote(f"{self.id} has no credit note {credit_note_id}.")
+
     @property
     def creditable_amount(self) -> Decimal:
         """The total, less the credit notes."""
@@ -147,21 +154,34 @@ class Invoice(Aggregate):
     )
     def send(self, *, recipient_email: str, at: datetime) -> Event:
         """Queue a mail with the invoice, for the first time or again."""
-        delivery = InvoiceDelivery(
-            invoice=self, recipient_email=recipient_email, queued_at=at, due_at=at
-        )
-        self.deliveries.append(delivery)
-        self.save_part(delivery)
+        delivery = self._queue(recipient_email, at)
         return events.InvoiceQueued.of(
             self, delivery_id=delivery.id, recipient_email=recipient_email
+        )
+
+    @transition(source=(Status.ISSUED, Status.SENT), target=None, emits=events.CreditNoteQueued)
+    def send_credit_note(self, *, note: CreditNote, recipient_email: str, at: datetime) -> Event:
+        """Queue a mail with a credit note, for the first time or again."""
+        delivery = self._queue(recipient_email, at, note)
+        return events.CreditNoteQueued.of(
+            self, credit_note_id=note.id, delivery_id=delivery.id, recipient_email=recipient_email
+        )
+
+    @transition(source=(Status.ISSUED, Status.SENT), target=None, emits=events.CreditNoteSent)
+    def deliver_credit_note(self, *, delivery: InvoiceDelivery, at: datetime) -> Event:
+        """Record that the mail server accepted the mail with a credit note."""
+        self._accept(delivery, at)
+        return events.CreditNoteSent.of(
+            self,
+            credit_note_id=delivery.credit_note_id,
+            recipient_email=delivery.recipient_email,
+            sent_at=at,
         )
 
     @transition(source=(Status.ISSUED, Status.SENT), target=Status.SENT, emits=events.InvoiceSent)
     def deliver(self, *, delivery: InvoiceDelivery, pdf_url: str, at: datetime) -> Event:
         """Record that the mail server accepted the mail."""
-        delivery.status, delivery.sent_at = delivery.Status.SENT, at
-        delivery.finish_call()
-        self.save_part(delivery)
+        self._accept(delivery, at)
         self.sent_at = at
         return events.InvoiceSent.of(
             self, recipient_email=delivery.recipient_email, pdf_url=pdf_url
@@ -192,24 +212,30 @@ class Invoice(Aggregate):
 
     @transition(source=(Status.ISSUED, Status.SENT), target=None, emits=events.CreditNoteIssued)
     def credit(
-        self, *, number: str, refund_id: str, amount: Decimal, reason: str, at: datetime
+        self,
+        *,
+        number: str,
+        refund_id: str,
+        amount: Decimal,
+        parts: Sequence[CreditedPart],
+        reason: str,
+        at: datetime,
     ) -> Event:
-        """Issue a credit note. `amount` includes tax and is at most `creditable_amount`."""
-        rates = split_credit(
-            amount,
-            invoiced=self.rates,
-            credited=[note.rates for note in self.credit_notes],
-            currency=self.currency,
-        )
+        """Issue a credit note of the parts. `amount` is at most `creditable_amount`."""
+        creditable = Creditable(self.lines, self.currency)
+        for note in self.credit_notes:
+            creditable.subtract(note.lines or note.rates)
+        lines = creditable.credit(amount, parts)
         note = CreditNote(
             invoice=self,
             organization_id=self.organization_id,
             number=number,
             refund_id=refund_id,
             reason=reason,
-            rates=rates,
-            net=sum((Decimal(row["net"]) for row in rates), Decimal(0)),
-            tax=sum((Decimal(row["tax"]) for row in rates), Decimal(0)),
+            lines=[line.as_json() for line in lines],
+            rates=by_tax_rate(lines, self.currency),
+            net=sum((line.net for line in lines), Decimal(0)),
+            tax=sum((line.tax for line in lines), Decimal(0)),
             total=amount,
             issued_at=at,
         )
@@ -226,3 +252,22 @@ class Invoice(Aggregate):
             reason=reason,
             issued_at=at,
         )
+
+    def _queue(
+        self, recipient_email: str, at: datetime, note: CreditNote | None = None
+    ) -> InvoiceDelivery:
+        delivery = InvoiceDelivery(
+            invoice=self,
+            credit_note=note,
+            recipient_email=recipient_email,
+            queued_at=at,
+            due_at=at,
+        )
+        self.deliveries.append(delivery)
+        self.save_part(delivery)
+        return delivery
+
+    def _accept(self, delivery: InvoiceDelivery, at: datetime) -> None:
+        delivery.status, delivery.sent_at = delivery.Status.SENT, at
+        delivery.finish_call()
+        self.save_part(delivery)

@@ -20,6 +20,7 @@ class CreditNote(Part):
     number = models.CharField(max_length=24)
     refund_id = models.CharField(max_length=40, unique=True)
     reason = models.CharField(max_length=32)
+    lines = models.JSONField(default=list)  # of the first version: none, the rates only
     rates = models.JSONField()
     net = MoneyField()
     tax = MoneyField()
@@ -89,7 +90,10 @@ class Document(OutboundCall):
 
 
 class InvoiceDelivery(OutboundCall, Part):
-    """A mail with the invoice. Every attempt has the same Message-ID, made from the id."""
+    """A mail with the invoice, or with one of its credit notes.
+
+    Every attempt has the same Message-ID, made from the id.
+    """
 
     class Status(models.TextChoices):
         QUEUED = "queued"
@@ -97,6 +101,9 @@ class InvoiceDelivery(OutboundCall, Part):
 
     id = PublicIdField("del")
     invoice = models.ForeignKey("invoices.Invoice", models.PROTECT, related_name="delivery_set")
+    credit_note = models.ForeignKey(
+        "invoices.CreditNote", models.PROTECT, null=True, related_name="+"
+    )
     recipient_email = models.EmailField(null=True)  # null if it was erased
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.QUEUED)
     queued_at = models.DateTimeField()
@@ -109,6 +116,11 @@ class InvoiceDelivery(OutboundCall, Part):
             models.UniqueConstraint(
                 fields=["invoice", "recipient_email"],
                 name="one_queued_delivery_per_address",
+                condition=Q(status="queued", credit_note=None),
+            ),
+            models.UniqueConstraint(
+                fields=["credit_note", "recipient_email"],
+                name="one_queued_credit_note_per_address",
                 condition=Q(status="queued"),
             ),
             models.CheckConstraint(

@@ -85,6 +85,14 @@ ROWS: dict[str, list[Any]] = {
                     "amount": "15.00",
                     "method": "original_payment",
                     "cause": "ret_1",
+                    "parts": [
+                        {
+                            "kind": "item",
+                            "order_item_id": "item_1",
+                            "quantity": 1,
+                            "amount": "15.00",
+                        }
+                    ],
                 }
             ],
         }
@@ -123,7 +131,16 @@ ROWS: dict[str, list[Any]] = {
             "order_id": "order_1",
             "number": "INV-1",
             "total": "30.00",
-            "credit_notes": [{"refund_id": "ref_1", "total": "15.00"}],
+            "rates": [{"tax_rate": "0", "net": "30.00", "tax": "0.00"}],
+            "credit_notes": [
+                {
+                    "refund_id": "ref_1",
+                    "number": "CN-1",
+                    "total": "15.00",
+                    "lines": [{"kind": "item", "line": 1, "total": "15.00"}],
+                    "rates": [{"tax_rate": "0", "net": "15.00", "tax": "0.00"}],
+                }
+            ],
             "deliveries": [{"status": "sent"}],
         }
     ],
@@ -287,6 +304,9 @@ DAMAGES: dict[str, Callable[[Case], Any]] = {
     ),
     "revenue_equals_the_books": lambda case: case.payment.update(captured="29.99"),
     "invoices_equal_the_payments": lambda case: case.rows["invoices"][0].update(credit_notes=[]),
+    "credit_notes_take_back_what_the_refunds_are_for": lambda case: case.payment["refunds"][0][
+        "parts"
+    ][0].update(order_item_id="item_2"),
     "returns_equal_their_refunds": lambda case: case.rows["returns"][0].update(refunded="14.99"),
     "cancelled_orders_say_whether_a_refund_is_due": lambda case: case.life.append(
         (

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from invoices import documents, files
 from invoices.models import Document, Seller
+from payments.events import RefundPart
 from tests.documents import embedded_fonts, text_of
 from tests.factories import InvoiceFactory, LineFactory, credit, deliver_documents
 
@@ -118,6 +119,47 @@ def test_a_credit_note_prints_its_invoice_and_amounts():
         "Total credited USD 11.90",
     ):
         assert value in page
+
+
+def test_a_credit_note_lists_what_it_takes_back():
+    items = [
+        LineFactory(
+            title="A book",
+            variant_id="var_book",
+            unit_price=Decimal(10),
+            tax_rate=Decimal("0.07"),
+        ),
+        LineFactory(title="A radio", unit_price=Decimal(100), tax_rate=Decimal("0.19")),
+    ]
+    shipping = {"cost": Decimal(5), "tax_rate": Decimal("0.19"), "carrier": "FedEx"}
+    invoice = InvoiceFactory(items=items, shipping=shipping)
+    book = invoice.order.lines[0].id
+    parts = [
+        RefundPart(kind="fee", order_item_id=book, quantity=0, amount=Decimal("-1.07")),
+        RefundPart(kind="item", order_item_id=book, quantity=1, amount=Decimal("10.70")),
+        RefundPart(kind="shipping", order_item_id=None, quantity=0, amount=Decimal("5.95")),
+    ]
+    invoice = credit(invoice, "15.58", parts=parts)
+    (page,) = text_of(pdf_of(invoice, credit_note__isnull=False))
+    for value in (
+        "Item Quantity Net Tax rate Tax Total",
+        "A book var_book 1 10.00 7% 0.70 10.70",
+        "Retained: A book var_book -1.00 7% -0.07 -1.07",
+        "Shipping (FedEx) 5.00 19% 0.95 5.95",
+        "7% 9.00 0.63 9.63",
+        "Total credited USD 15.58",
+    ):
+        assert value in page
+    assert "radio" not in page
+
+
+def test_a_credit_note_of_the_first_version_is_printed_without_lines():
+    invoice = credit(InvoiceFactory(), "10.00")
+    document = Document.objects.get(invoice=invoice, credit_note__isnull=False)
+    document.credit_note.lines = []
+    (page,) = text_of(documents.render(document))
+    assert "Quantity" not in page
+    assert "Total credited USD 10.00" in page
 
 
 def test_yen_have_no_decimals():

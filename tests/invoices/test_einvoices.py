@@ -13,6 +13,8 @@ from lxml import etree
 
 from invoices import documents, einvoices
 from invoices.models import Document, Seller
+from payments.events import RefundPart
+from payments.refund_parts import as_goodwill
 from tests.factories import InvoiceFactory, LineFactory, credit, deliver_documents
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
@@ -91,6 +93,24 @@ def test_invoices_and_credit_notes_are_valid(fields):
     invoice = credit(invoice, "13")
     note = invoice.credit_notes[0]
     assert broken_rules(einvoices.xml(invoice, note)) == []
+
+
+def test_the_lines_of_a_credit_note_are_valid_with_what_is_kept():
+    """Three units of 3.33, which have no price of two decimals, and a fee."""
+    line = LineFactory(unit_price=Decimal("3.33"), quantity=3, tax_rate=Decimal("0.19"))
+    discount = {"amount": Decimal("1.00")}
+    invoice = issue(items=[line, LineFactory(tax_rate=Decimal("0.07"))], discount=discount)
+    [own, _] = invoice.order.lines
+    price = own.paid_for([1, 2]).quantize(Decimal("0.01"))
+    parts = [
+        RefundPart(kind="fee", order_item_id=own.id, quantity=0, amount=Decimal("-1.00")),
+        RefundPart(kind="item", order_item_id=own.id, quantity=2, amount=price),
+    ]
+    invoice = credit(invoice, price - 1 + 2, parts=[*parts, *as_goodwill(Decimal(2))])
+    xml = einvoices.xml(invoice, invoice.credit_notes[0])
+    assert broken_rules(xml) == []
+    for quantity in (2, -1):
+        assert f'<ram:BilledQuantity unitCode="C62">{quantity}<' in xml
 
 
 @pytest.mark.parametrize(

@@ -33,14 +33,25 @@ def deliver(invoice):
     )
 
 
+def deliver_credit_note(invoice):
+    (note,) = credit(invoice, "1.00").credit_notes
+    delivery = invoice.delivery_set.get(credit_note=note)
+    services.record_delivery(
+        invoice_id=invoice.id, delivery_id=delivery.id, pdf_url="", at=timezone.now()
+    )
+
+
 COMMANDS = {
     "send": send,
     "revoke links": lambda invoice: services.revoke_links(invoice_id=invoice.id),
     "deliver": deliver,
     "credit": lambda invoice: credit(invoice, "1.00"),
+    "deliver a credit note": deliver_credit_note,
     "anonymize": lambda invoice: services.anonymize_old_invoices(now=MUCH_LATER),
 }
-QUEUED, CREDITED = ("same", ["invoice.queued"]), ("same", ["credit_note.issued"])
+QUEUED = ("same", ["invoice.queued"])
+CREDITED = ("same", ["credit_note.issued", "credit_note.queued"])
+CREDIT_DELIVERED = ("same", [*CREDITED[1], "credit_note.sent"])
 REVOKED = ("same", ["invoice.links_revoked"])
 DELIVERED = ("sent", ["invoice.queued", "invoice.sent"])
 ANONYMIZED = ("same", ["invoice.anonymized"])
@@ -50,6 +61,7 @@ TABLE = {  # the status after the command, and its events
     "anonymize": {"issued": ANONYMIZED, "sent": ANONYMIZED},
     "deliver": {"issued": DELIVERED, "sent": DELIVERED},
     "credit": {"issued": CREDITED, "sent": CREDITED},
+    "deliver a credit note": {"issued": CREDIT_DELIVERED, "sent": CREDIT_DELIVERED},
 }
 
 

@@ -1,14 +1,8 @@
-"""Amounts by tax rate: the sums of the lines, and the split of a credit."""
+"""Amounts by tax rate: the sums of the lines."""
 
 from decimal import Decimal
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from invoices.models.lines import Line, by_tax_rate, split_credit
-
-amounts = st.integers(1, 10**6)
-rates = st.lists(st.tuples(amounts, st.integers(0, 100)), min_size=1, max_size=5)
+from invoices.models.lines import Line, by_tax_rate
 
 
 def line(**fields):
@@ -30,34 +24,3 @@ def test_lines_are_summed_by_tax_rate():
         {"tax_rate": "0", "net": "10.00", "tax": "0.00", "total": "10.00"},
         {"tax_rate": "0.19", "net": "20.00", "tax": "3.80", "total": "23.80"},
     ]
-
-
-@given(rates=rates, shares=st.lists(st.integers(1, 1000), max_size=6))
-@settings(deadline=None)
-def test_the_credit_notes_of_a_full_refund_sum_to_the_invoice(rates, shares):
-    invoiced = []
-    for number, (net, percent) in enumerate(rates):
-        tax = net * percent // 100
-        row = {"net": net, "tax": tax, "total": net + tax}
-        text = {name: str(Decimal(cents).scaleb(-2)) for name, cents in row.items()}
-        invoiced.append({"tax_rate": f"0.{number}", **text})
-    left = sum(Decimal(row["total"]) for row in invoiced)
-    notes = []
-    for share in [*shares, None]:  # the last share is the rest
-        amount = left if share is None else min(left, Decimal(share))
-        if amount:
-            note = split_credit(amount, invoiced=invoiced, credited=notes, currency="USD")
-            assert sum(Decimal(row["total"]) for row in note) == amount
-            notes.append(note)
-            left -= amount
-    for row in rows_of(notes):
-        assert Decimal(row["net"]) + Decimal(row["tax"]) == Decimal(row["total"])
-        assert min(Decimal(row["net"]), Decimal(row["tax"])) >= 0
-    for row in invoiced:
-        same = [each for each in rows_of(notes) if each["tax_rate"] == row["tax_rate"]]
-        for name in ("net", "tax", "total"):
-            assert sum(Decimal(each[name]) for each in same) == Decimal(row[name])
-
-
-def rows_of(notes):
-    return [row for note in notes for row in note]

@@ -11,7 +11,7 @@ from events.models import EventRecord
 from invoices import mail, selectors, services, tasks
 from invoices.models import Invoice, InvoiceDelivery, Seller
 from tests.documents import text_of
-from tests.factories import InvoiceFactory, deliver_documents
+from tests.factories import InvoiceFactory, credit, deliver_documents
 from tests.log import event_data, event_names
 from tests.parallel import at_once
 
@@ -58,6 +58,49 @@ def test_the_mail_and_the_invoice_are_in_the_language_of_the_organization(mailbo
     text = text_of(pdf.get_content())[0]
     for value in ("Factura", "Precio unitario", "Página 1 de 1", "Pagado en su totalidad"):
         assert value in text
+
+
+def test_a_credit_note_is_mailed_like_its_invoice_and_is_no_sending_of_it(mailbox):
+    invoice = InvoiceFactory()
+    deliver()
+    (note,) = credit(invoice, "10.00").credit_notes
+    deliver()
+    _, mail = mailbox.mails
+    assert (mail["To"], mail["Subject"]) == ("juan@example.com", f"Credit note {note.number}")
+    (pdf,) = mail.iter_attachments()
+    assert pdf.get_filename() == f"{note.number}.pdf"
+    assert "Credit note" in text_of(pdf.get_content())[0]
+    body = " ".join(mail.get_body().get_content().split())
+    assert f"credit note {note.number} for invoice {invoice.number} is attached" in body
+    names = event_names(invoice.order)
+    assert names.count("invoice.sent") == 1
+    assert names[-2:] == ["credit_note.queued", "credit_note.sent"]
+
+
+def test_a_credit_note_in_spanish(mailbox):
+    Seller.objects.create(organization_id="org_1", name="Casa Luna", language="es-MX")
+    (note,) = credit(InvoiceFactory(), "10.00").credit_notes
+    deliver()
+    _, mail = mailbox.mails
+    assert mail["Subject"] == f"Nota de crédito {note.number}"
+    assert f"adjuntamos la nota de crédito {note.number}" in mail.get_body().get_content()
+    (pdf,) = mail.iter_attachments()
+    assert "Bonificación" in text_of(pdf.get_content())[0]
+
+
+def test_a_credit_note_is_sent_again_to_another_address(mailbox, api):
+    mailbox.refused = {"juan@example.com"}
+    invoice = InvoiceFactory()
+    (note,) = credit(invoice, "10.00").credit_notes
+    path = f"/api/v1/invoices/{invoice.id}/send"
+    body = {"credit_note_id": note.id, "recipient_email": "right@example.com"}
+    assert api.post(path, body).status_code == 200
+    deliver()
+    (mail,) = mailbox.mails
+    assert (mail["To"], mail["Subject"]) == ("right@example.com", f"Credit note {note.number}")
+    assert Invoice.objects.get().status == "issued", "the invoice was not sent"
+    unknown = api.post(path, {"credit_note_id": "cn_no"})
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
 
 
 def test_a_delivered_invoice_is_sent_and_publishes_one_event(mailbox):

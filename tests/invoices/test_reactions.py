@@ -89,3 +89,38 @@ def test_the_refund_of_a_second_payment_is_not_credited(run_reactions):
     refund_by_store_credit(paid, "50.00")
     run_reactions()
     assert [note.total for note in invoice_of(order).credit_notes] == [50]
+
+
+def test_an_order_that_is_cancelled_after_a_refund_is_credited_in_full(run_reactions):
+    """With a write-off, a fee and goodwill before, each rate of the invoice is credited in full."""
+    order = OrderFactory(status="confirmed", **MIXED)
+    [payment] = payment_selectors.of_order(order.id)
+    run_reactions()
+    first = order.lines[0]
+    items = [{"order_item_id": first.id, "quantity": 1, "amount": Decimal("20.00")}]
+    refunds.request_refund(payment_id=payment.id, reason="operator", items=items)
+    refunds.request_refund(payment_id=payment.id, reason="operator", goodwill=Decimal("3.33"))
+    factories.write_off(order, 1, 1)
+    run_reactions()
+    cancel(order)
+    run_reactions()
+    gateway.call_gateway(payment_id=payment.id)
+    run_reactions()
+    invoice = invoice_of(order)
+    operator, goodwill, written_off, cancelled = invoice.credit_notes
+    assert [(line["kind"], line["line"]) for line in operator.lines] == [("item", 1), ("fee", 1)]
+    assert {line["kind"] for line in goodwill.lines} == {"goodwill"}
+    assert [line["kind"] for line in written_off.lines][:1] == ["item"]
+    assert written_off.lines[0]["line"] == 2
+    kinds = [(line["kind"], line["quantity"], line["line"]) for line in cancelled.lines]
+    assert [kind for kind in kinds if kind[0] != "goodwill"] == [
+        ("item", 2, 1),
+        ("item", 1, 3),
+        ("shipping", 0, 4),
+    ]
+    assert invoice.creditable_amount == 0
+    for row in invoice.rates:
+        rows = [each for note in invoice.credit_notes for each in note.rates]
+        same = [each for each in rows if each["tax_rate"] == row["tax_rate"]]
+        for name in ("net", "tax", "total"):
+            assert sum(Decimal(each[name]) for each in same) == Decimal(row[name])

@@ -8,10 +8,19 @@ from config.core.unit_of_work import unit_of_work
 from payments import selectors
 from payments.gateways import RefundResult
 from payments.models import Payment
-from payments.services import gateway, refunds
+from payments.services import capture, gateway, refunds
 from payments.services.gateway_results import apply_refund_result
-from tests.factories import OrderFactory, PaymentFactory, cancel, refund, start_payment
+from tests.factories import (
+    LineFactory,
+    OrderFactory,
+    PaymentFactory,
+    cancel,
+    invoice_of,
+    refund,
+    start_payment,
+)
 from tests.log import event_names, latest_number
+from tests.parallel import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -144,11 +153,119 @@ def test_a_refund_that_is_too_large_returns_the_refundable_amount(api):
         ({"amount": "1e1", "reason": "operator"}, "amount"),
         ({"amount": "1", "reason": "because"}, "reason"),
         ({"amount": "1"}, "reason"),
+        ({"reason": "operator"}, ""),
+        ({"items": [{"order_item_id": "item_1", "quantity": 0}], "reason": "other"}, "amount"),
+        ({"items": [{"order_item_id": "item_1", "quantity": -1}], "reason": "other"}, "quantity"),
+        ({"shipping": "0", "reason": "other"}, "shipping"),
     ],
 )
 def test_an_invalid_refund_is_refused(api, body, field):
     response = post(api, f"/{PaymentFactory().id}/refunds", body)
-    assert (response.status_code, list(response.json()["errors"])) == (400, [field])
+    assert response.status_code == 400
+    [place] = response.json()["errors"]
+    assert place.endswith(field)
+
+
+SHOP = {
+    "items": [
+        LineFactory(unit_price=Decimal(10), quantity=1, tax_rate=Decimal("0.07")),
+        LineFactory(unit_price=Decimal(100), quantity=1, tax_rate=Decimal("0.19")),
+    ],
+    "shipping": {"cost": Decimal(5), "tax_rate": Decimal("0.19")},
+}
+
+
+def refund_order(api, order, body, key="key"):
+    path = f"/api/v1/orders/{order.id}/refunds"
+    return api.post(path, {"reason": "operator", **body}, headers={"Idempotency-Key": key})
+
+
+def of_line(order, number, quantity=1, **given):
+    return {"items": [{"order_item_id": order.lines[number].id, "quantity": quantity, **given}]}
+
+
+def test_a_refund_of_a_line_is_credited_at_its_own_rate(api, run_reactions):
+    order = OrderFactory(status="confirmed", **SHOP)
+    [payment] = selectors.of_order(order.id)
+    run_reactions()
+    response = post(api, f"/{payment.id}/refunds", of_line(order, 0) | {"reason": "operator"})
+    assert response.status_code == 201, response.json()
+    assert (response.json()["amount"], response.json()["parts"]) == (
+        "10.70",
+        [
+            {
+                "kind": "item",
+                "order_item_id": order.lines[0].id,
+                "quantity": 1,
+                "amount": "10.70",
+            }
+        ],
+    )
+    run_reactions()
+    [note] = invoice_of(order).credit_notes
+    assert note.rates == [{"tax_rate": "0.07", "net": "10.00", "tax": "0.70", "total": "10.70"}]
+
+
+def test_an_order_is_refunded_by_line_from_its_latest_payment(api, run_reactions):
+    order = OrderFactory(**SHOP)
+    first = start_payment(order, token="tok_wrong_amount")  # one cent too much
+    capture.apply_payment(payment_id=first.id)
+    run_reactions()
+    body = of_line(order, 0, amount="10.00") | {"shipping": "5.95", "amount": "15.95"}
+    response = refund_order(api, order, body)
+    assert response.status_code == 201, response.json()
+    (refund,) = response.json()["refunds"]
+    assert (refund["payment_id"], refund["amount"], refund["status"]) == (
+        first.id,
+        "15.95",
+        "pending",
+    )
+    kinds = [(part["kind"], part["amount"]) for part in refund["parts"]]
+    assert kinds == [("fee", "-0.70"), ("item", "10.70"), ("shipping", "5.95")]
+    assert refund_order(api, order, body).json() == response.json(), "the same key"
+    again = refund_order(api, order, body, "other")
+    assert (again.status_code, again.json()["code"]) == (422, "too_many_units")
+
+
+def test_a_refund_of_an_order_is_refused_with_what_is_left(api):
+    order = OrderFactory(status="confirmed")
+    [payment] = selectors.of_order(order.id)
+    refund(payment, "45")
+    response = refund_order(api, order, of_line(order, 0))
+    assert (response.status_code, response.json()["code"]) == (422, "refund_too_large")
+    assert response.json()["max_refundable"] == "5.00"
+
+
+def test_an_order_that_is_not_confirmed_is_cancelled_and_not_refunded(api):
+    order = OrderFactory(status="paid")
+    response = refund_order(api, order, {"amount": "1"})
+    assert (response.status_code, response.json()["code"]) == (409, "order_not_confirmed")
+
+
+def test_a_payment_that_does_not_pay_the_order_is_refunded_by_amount_only(api, run_reactions):
+    order = OrderFactory()
+    other = start_payment(order, token="tok_wrong_amount")
+    body = {"reason": "operator"}
+    refused = post(api, f"/{other.id}/refunds", of_line(order, 0) | body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "payment_does_not_apply")
+    assert post(api, f"/{other.id}/refunds", {"amount": "50.01"} | body).status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_concurrent_refunds_of_one_unit_one_succeeds(caller):
+    order = OrderFactory(status="confirmed", items=[LineFactory(quantity=1), LineFactory()])
+    [payment] = selectors.of_order(order.id)
+    body = of_line(order, 0) | {"reason": "operator"}
+
+    def request_refund(n):
+        if n % 2:
+            return refund_order(caller(), order, body, f"key-{n}").status_code
+        path = f"/api/v1/payments/{payment.id}/refunds"
+        return caller().post(path, body, headers={"Idempotency-Key": f"key-{n}"}).status_code
+
+    assert sorted(at_once(6, request_refund)) == [201, *[422] * 5]
+    payment = selectors.get(payment.id)
+    assert payment.refunded + payment.refunding == 25
 
 
 def test_a_manual_payment_is_captured(api, run_reactions):

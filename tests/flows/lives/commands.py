@@ -17,6 +17,7 @@ from tests.flows.lives.state import DECIMALS, Row, State
 Body = dict[str, Any]
 WAREHOUSES = ("wh_1", "wh_2", "wh_3")
 REASONS = ("customer_request", "out_of_stock", "fraud", "operator", "other")
+NO_PAYMENT = {"captured_currency": None, "currency": "USD", "max_refundable": "0"}
 CONDITIONS = ("good", "opened", "damaged", "defective", "wrong_item")
 
 
@@ -53,6 +54,8 @@ def allowed(state: State) -> Iterator[tuple[Command, Row]]:
         for row in state.rows(resource):
             for verb in row["allowed_actions"]:
                 yield COMMANDS[resource, verb], row
+    if any("refund" in payment["allowed_actions"] for payment in state.payments):
+        yield COMMANDS["orders", "refund"], state.order
     is_open = any(payment["status"] in ("opening", "pending") for payment in state.payments)
     if state.order["status"] == "placed" and not is_open:
         yield COMMANDS["payments", "create"], state.order
@@ -89,6 +92,12 @@ def part_of(amount: str, currency: str, dice: Random) -> str:
     unit = Decimal(1).scaleb(-DECIMALS[currency])
     part = Decimal(amount) * dice.choice((Decimal(1), Decimal("0.5"), Decimal("0.1")))
     return str(max(part.quantize(unit, ROUND_UP), unit))
+
+
+def parts_of(state: State) -> list[Row]:
+    """Return the parts of the order's refunds that have not failed."""
+    refunds = [refund for payment in state.payments for refund in payment["refunds"]]
+    return [part for each in refunds if each["status"] != "failed" for part in each["parts"]]
 
 
 def any_line(state: State, dice: Random) -> str:
@@ -185,11 +194,35 @@ def apply(state: State, payment: Row, dice: Random) -> Body:
     return {}
 
 
-@command("payments", "refund", weight=0.2, path="refunds", requires_key=True)
+@command("payments", "refund", weight=0.3, path="refunds", requires_key=True)
 def refund(state: State, payment: Row, dice: Random) -> Body:
     currency = payment["captured_currency"] or payment["currency"]
-    amount = part_of(payment["max_refundable"], currency, dice)
-    return {"amount": amount, "reason": dice.choice(("operator", "other"))}
+    body: Body = {"reason": dice.choice(("operator", "other"))}
+    if dice.random() < 0.3:
+        return {**body, "amount": part_of(payment["max_refundable"], currency, dice)}
+    refunded = Counter[str]()
+    for part in parts_of(state):
+        refunded[part["order_item_id"]] += part["quantity"]
+    lines = {line["id"]: line for line in state.order["items"]}
+    left = Counter({item: lines[item]["quantity"] - refunded[item] for item in lines})
+    body["items"] = some(dice, left)
+    for item in body["items"]:
+        if dice.random() < 0.3:  # a part of the price: of the units, or without them
+            line = lines[item["order_item_id"]]
+            item["amount"] = part_of(line["total"], currency, dice)
+            item["quantity"] = dice.choice((0, line["quantity"]))
+    shipping = Decimal(state.order["shipping"]["cost"])
+    if shipping and dice.random() < 0.3:
+        body["shipping"] = part_of(str(shipping), currency, dice)
+    if dice.random() < 0.1:
+        body["goodwill"] = part_of(payment["max_refundable"], currency, dice)
+    return body
+
+
+@command("orders", "refund", weight=0.2, path="refunds", requires_key=True)
+def refund_order(state: State, order: Row, dice: Random) -> Body:
+    payments = [each for each in state.payments if "refund" in each["allowed_actions"]]
+    return refund(state, (payments or state.payments or [NO_PAYMENT])[-1], dice)
 
 
 @command("payments", "record-refund", weight=3)

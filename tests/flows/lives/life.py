@@ -199,7 +199,7 @@ class Life:
     def repeat_at_once(self, request: Request, count: int) -> list[str]:
         """Send one request several times at once; return the ids in the successful responses."""
         responses = self.at_once([request] * count)
-        ids = [response.body["id"] for response in responses if response.is_success]
+        ids = [id_of(response) for response in responses if response.is_success]
         if request.key and len(set(ids)) > 1:
             self.client.traffic.fail(self.name, request, f"one key made several rows: {ids}")
         return ids
@@ -239,7 +239,13 @@ class Life:
 
 def is_same(first: Response, second: Response) -> bool:
     """Return whether two responses name the same row with the same status."""
-    return first.status == second.status and first.body["id"] == second.body["id"]
+    return first.status == second.status and id_of(first) == id_of(second)
+
+
+def id_of(response: Response) -> str:
+    """Return the id of the row in a response, or the ids of the refunds of an order."""
+    body = response.body
+    return str(body["id"] if "id" in body else [refund["id"] for refund in body["refunds"]])
 
 
 def damaged(body: Body, dice: Random) -> Body:

@@ -156,6 +156,42 @@ def invoices_equal_the_payments(evidence: Evidence) -> Iterator[Finding]:
             yield order["id"], text
 
 
+def credit_notes_take_back_what_the_refunds_are_for(evidence: Evidence) -> Iterator[Finding]:
+    """At each rate at most what was charged, and of each line what was refunded of it.
+
+    Goodwill, which no line has, makes less than that possible at its rates.
+    """
+    for order in evidence.orders:
+        payments = evidence.of("payments", order)
+        refunds = {refund["id"]: refund for each in payments for refund in each["refunds"]}
+        numbers = {line["id"]: number for number, line in enumerate(order["items"], 1)}
+        for invoice in evidence.of("invoices", order):
+            left = {
+                row["tax_rate"]: [amount(row["net"]), amount(row["tax"])]
+                for row in invoice["rates"]
+            }
+            has_goodwill = False
+            for note in invoice["credit_notes"]:
+                if total(line["total"] for line in note["lines"]) != amount(note["total"]):
+                    yield order["id"], f"the lines of {note['number']} do not sum to its total"
+                for row in note["rates"]:
+                    left[row["tax_rate"]][0] -= amount(row["net"])
+                    left[row["tax_rate"]][1] -= amount(row["tax"])
+                refund, credited = refunds[note["refund_id"]], Counter[int]()
+                has_goodwill |= any(line["kind"] == "goodwill" for line in note["lines"])
+                has_goodwill |= refund["amount"] != note["total"]
+                for line in note["lines"]:
+                    credited[line["line"]] += amount(line["total"])
+                expected = Counter[int]()
+                for part in refund["parts"]:
+                    number = numbers.get(part["order_item_id"], len(numbers) + 1)
+                    expected[number] += amount(part["amount"])
+                if not has_goodwill and credited != expected:
+                    yield order["id"], f"{note['number']} credits {credited}, not {expected}"
+            if any(min(amounts) < 0 for amounts in left.values()):
+                yield order["id"], f"more is credited than was charged: {left} is left"
+
+
 def payments_that_were_due(events: list[Event]) -> set[str]:
     """Return the payments of a confirmed order that were captured before it was paid in full."""
     due, payments = Decimal(0), set()
@@ -224,6 +260,7 @@ JUDGES = [
     refunds_never_exceed_captures,
     revenue_equals_the_books,
     invoices_equal_the_payments,
+    credit_notes_take_back_what_the_refunds_are_for,
     returns_equal_their_refunds,
     cancelled_orders_say_whether_a_refund_is_due,
     cancelled_orders_keep_no_money,
