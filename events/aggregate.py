@@ -164,7 +164,7 @@ class PartList(Generic[P]):
         if self.relation in getattr(row, "_prefetched_objects_cache", ()):
             self.__set__(row, list(getattr(row, self.relation).all()))
             return
-        siblings = list(row.siblings())
+        siblings: list[Any] = list(row.siblings())
         if not any(each is row for each in siblings):  # but another copy of it
             siblings = [row]
         owners = [each for each in siblings if each is row or self.name not in vars(each)]
