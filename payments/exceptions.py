@@ -73,13 +73,12 @@ class RefundExceedsPart(DomainError):
 
 
 class RefundSumDiffers(DomainError):
-    """`amount` is not the `sum` of the lines, the shipping and the goodwill."""
+    """`amount` is not the sum of the lines, the shipping and the goodwill; `detail` has it."""
 
     code = "refund_sum_differs"
     example = (
         "The parts of the refund sum to 16.65, not to 20.00: leave `amount` out, or correct them."
     )
-    example_details = {"sum": "16.65"}
 
 
 class PaymentDoesNotApply(Conflict):

@@ -112,8 +112,7 @@ class Refundable:
         if amount is not None and amount != found:
             raise RefundSumDiffers(
                 f"The parts of the refund sum to {found}, not to {amount}: leave `amount` out, or "
-                "correct them.",
-                sum=str(found),
+                "correct them."
             )
         return parts
 

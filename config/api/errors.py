@@ -70,7 +70,10 @@ class Problem(msgspec.Struct):
     ] = UNSET
     max_refundable: Annotated[
         str | UnsetType,
-        Meta(description="With `refund_too_large`: the largest amount that can be refunded."),
+        Meta(
+            description="With `refund_too_large` and `refund_exceeds_part`: the largest amount "
+            "that can be refunded."
+        ),
     ] = UNSET
 
 

@@ -65,7 +65,7 @@ def test_the_demo_prints_every_event_and_the_server_keeps_running(tmp_path: Path
         (number,) = re.findall(r"mail to ana@example\.com: Invoice (INV-\S+)", run.output)
         assert (tmp_path / "var" / "mail" / f"{number}.pdf").read_bytes().startswith(b"%PDF")
         assert f"{number}.pdf\n" in run.output
-        assert re.search(r"CN-\d+-0001: 43\.50 USD, tax 5\.50\n", run.output)
+        assert re.search(r"CN-\d+-0001: 43\.50 USD, tax 6\.00\n", run.output)
         assert json.loads(run.get("/health/live")) == {"status": "ok"}
         assert run.get("/admin/login/")
         assert run.get("/static/admin/css/base.css")
