@@ -20,7 +20,8 @@ class CreditNote(Part):
     number = models.CharField(max_length=24)
     refund_id = models.CharField(max_length=40, unique=True)
     reason = models.CharField(max_length=32)
-    lines = models.JSONField(default=list)  # of the first version: none, the rates only
+    # Empty in rows of the first version, which inserts some during an upgrade.
+    lines = models.JSONField(default=list, db_default=[])
     rates = models.JSONField()
     net = MoneyField()
     tax = MoneyField()

@@ -77,7 +77,8 @@ class Refund(Part):
     reason = models.CharField(max_length=32, choices=Reason.choices)
     method = models.CharField(max_length=32, choices=Method.choices)
     cause = models.CharField(max_length=64, null=True)  # the id of the return that requested it
-    parts_data = models.JSONField(default=list)  # amounts are text; [] is goodwill
+    # Amounts are text; [] is goodwill. During an upgrade, the old version inserts rows without it.
+    parts_data = models.JSONField(default=list, db_default=[])
     requested_by = models.CharField(max_length=150)
     requested_at = models.DateTimeField(default=timezone.now)
     first_called_at = models.DateTimeField(null=True)

@@ -54,7 +54,8 @@ def allowed(state: State) -> Iterator[tuple[Command, Row]]:
         for row in state.rows(resource):
             for verb in row["allowed_actions"]:
                 yield COMMANDS[resource, verb], row
-    if any("refund" in payment["allowed_actions"] for payment in state.payments):
+    is_refundable = any("refund" in payment["allowed_actions"] for payment in state.payments)
+    if is_refundable and state.order["confirmed_at"]:
         yield COMMANDS["orders", "refund"], state.order
     is_open = any(payment["status"] in ("opening", "pending") for payment in state.payments)
     if state.order["status"] == "placed" and not is_open:
