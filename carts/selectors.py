@@ -57,15 +57,14 @@ def _locked(where: Q) -> QuerySet[Cart]:
     return Cart.objects.select_for_update(no_key=True).filter(where)
 
 
-def get_both_for_update(one: str, other: str, visible: Q = EVERYTHING) -> tuple[Cart, Cart]:
+def get_both_for_update(one: str, other: str) -> tuple[Cart, Cart]:
     """Return two carts. They are locked in the order of their ids, so that merges cannot deadlock.
 
     Raises Cart.DoesNotExist.
     """
     missing = [each for each in (one, other) if not held(Cart, each)]
-    rows = Cart.objects.filter(visible, pk__in=missing).order_by("pk")
-    same(rows.select_for_update(no_key=True))
-    return get_for_update(one, visible), get_for_update(other, visible)
+    same(Cart.objects.filter(pk__in=missing).order_by("pk").select_for_update(no_key=True))
+    return get_for_update(one), get_for_update(other)
 
 
 def owned_by(person: Person) -> QuerySet[Cart]:

@@ -99,12 +99,9 @@ class Carts(AggregateViewSet):
     )
     def merge(self, request: Request, pk: str) -> Response:
         """Merge a guest's cart into a customer's cart, and return the latter."""
-        body = self.body()
-        try:
-            selectors.get_both_for_update(pk, body["into"], self.visible_of(Cart))
-        except Cart.DoesNotExist:
-            raise Http404 from None
-        return self.answer(services.merge_cart(cart_id=pk, **body))
+        if not self.visible(Cart.objects.all()).filter(pk=pk).exists():
+            raise Http404  # not locked yet: the service locks both carts
+        return self.answer(services.merge_cart(cart_id=pk, **self.body()))
 
     @action(detail=True, methods=["post"])
     @endpoint(

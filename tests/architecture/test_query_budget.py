@@ -249,7 +249,7 @@ BUDGET = {  # by method and route: the request, and its queries, including savep
     ("delete", "cart-item"): (of_cart("/items", {}, "delete", line=True), 5),
     ("post", "cart-merge"): (
         of_cart("/merge", lambda size: {"into": CartFactory(lines=lines(size)).id}),
-        9,
+        10,
     ),
     ("post", "cart-checkout"): (
         of_cart("/checkout", {"shipping_address": ADDRESS}, **{"Idempotency-Key": "key"}),

@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 def invoice_links(api):
     """Return the path of an invoice with a credit note, its order, and a way to list its links."""
-    invoice = credit(InvoiceFactory(), "10.00")
+    invoice = InvoiceFactory()
+    invoice = credit(invoice, "10.00", refund_id=f"ref_of_{invoice.number}")
     tasks.render_documents()
     path = f"/api/v1/invoices/{invoice.id}"
 
