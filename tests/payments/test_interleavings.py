@@ -15,17 +15,17 @@ from tests.log import event_data, event_names
 from tests.payments.flows import call, connect, deliver, expire, run_timer, start
 
 pytestmark = pytest.mark.django_db
-STRIPE = gateway.GATEWAYS["stripe"]
+STRIPE = type(gateway.GATEWAYS["stripe"])
 
 
 def run_during_call(monkeypatch, method, what, *, after=False):
     """Run `what` during a call of the gateway, before or after it has read the state."""
     real = getattr(STRIPE, method)
 
-    def call_and_run(request):
-        result = real(request) if after else None
+    def call_and_run(stripe, request):
+        result = real(stripe, request) if after else None
         what()
-        return result or real(request)
+        return result or real(stripe, request)
 
     monkeypatch.setattr(STRIPE, method, call_and_run)
 

@@ -7,6 +7,7 @@ import pytest
 from config.core.unit_of_work import unit_of_work
 from payments import selectors
 from payments.gateways import RefundResult
+from payments.gateways.sandbox import Sandbox
 from payments.models import Payment
 from payments.services import capture, gateway, refunds
 from payments.services.gateway_results import apply_refund_result
@@ -53,14 +54,13 @@ def test_the_response_contains_the_gateways_result(api):
 def test_the_response_contains_the_refund_if_the_order_is_cancelled_during_the_call(
     api, monkeypatch
 ):
-    order, sandbox = OrderFactory(), gateway.GATEWAYS["sandbox"]
-    attempt = sandbox.attempt
+    order, attempt = OrderFactory(), Sandbox.attempt
 
-    def cancel_first(request):
+    def cancel_first(sandbox, request):
         cancel(order)
-        return attempt(request)
+        return attempt(sandbox, request)
 
-    monkeypatch.setattr(sandbox, "attempt", cancel_first)
+    monkeypatch.setattr(Sandbox, "attempt", cancel_first)
     paid = pay(api, order).json()
     assert (paid["refunding"], paid["allowed_actions"]) == ("50.00", [])
     assert api.get(f"/api/v1/payments/{paid['id']}").json() == paid
