@@ -20,7 +20,7 @@ def bill_confirmed_order(event: OrderConfirmed, about: EventRecord) -> None:
 @reacts_to(InvoiceCreated, deferred=True)
 def queue_new_invoice(event: InvoiceCreated, about: EventRecord) -> None:
     """Queue the PDF of a new invoice and the mail to the buyer."""
-    services.queue_invoice(invoice_id=event.invoice_id)
+    services.queue_document(invoice_id=event.invoice_id)
 
 
 @reacts_to(RefundSucceeded, deferred=True)
@@ -47,4 +47,4 @@ def credit_refund(event: RefundSucceeded, about: EventRecord) -> None:
 @reacts_to(CreditNoteIssued, deferred=True)
 def queue_new_credit_note(event: CreditNoteIssued, about: EventRecord) -> None:
     """Queue the PDF of a new credit note and the mail to the buyer."""
-    services.queue_credit_note(invoice_id=event.invoice_id, credit_note_id=event.credit_note_id)
+    services.queue_document(invoice_id=event.invoice_id, credit_note_id=event.credit_note_id)

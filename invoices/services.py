@@ -160,27 +160,13 @@ def _credited(order: "Order", parts: Sequence["RefundPart"]) -> Iterator[Credite
 
 
 @unit_of_work()
-def queue_invoice(*, invoice_id: str) -> None:
-    """Queue the PDF of a new invoice, and a mail with it if the buyer has an address."""
-    if selectors.get_for_update(invoice_id).customer_email:
-        send_invoice(invoice_id=invoice_id)
-    queue_document(invoice_id=invoice_id)
-
-
-@unit_of_work()
-def queue_credit_note(*, invoice_id: str, credit_note_id: str) -> None:
-    """Queue the PDF of a new credit note, and a mail with it if the buyer has an address."""
+def queue_document(*, invoice_id: str, credit_note_id: str | None = None) -> None:
+    """Queue the PDF of a new invoice or credit note, and its mail if the buyer has an address."""
     if selectors.get_for_update(invoice_id).customer_email:
         send_invoice(invoice_id=invoice_id, credit_note_id=credit_note_id)
-    queue_document(invoice_id=invoice_id, credit_note_id=credit_note_id)
-
-
-@unit_of_work()
-def queue_document(*, invoice_id: str, credit_note_id: str | None = None) -> Document:
-    """Queue the PDF of an invoice or of one of its credit notes, if it is not queued yet."""
     of = {"invoice_id": invoice_id, "credit_note_id": credit_note_id}
-    found = Document.objects.filter(**of).first()
-    return found or Document.objects.create(due_at=timezone.now(), **of)
+    if not Document.objects.filter(**of).exists():
+        Document.objects.create(due_at=timezone.now(), **of)
 
 
 @unit_of_work()

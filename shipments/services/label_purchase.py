@@ -4,6 +4,7 @@ The idempotency key of a repeated call is the label's id.
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -26,6 +27,7 @@ LEASE = timedelta(seconds=90)  # longer than a call takes
 MAX_CALLS = 2  # a quote and a purchase; the timer makes further calls
 
 Status = Label.Status
+Party = Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,8 @@ def lease(*, shipment_id: str, now: datetime) -> Lease:
     return found
 
 
-def _lease(shipment: Shipment, now: datetime) -> Lease:
-    """Lease a label as `lease` does. The caller saves the shipment."""
+def _lease(shipment: Shipment, now: datetime, sender: Party | None = None) -> Lease:
+    """Lease a label as `lease` does, with the `sender` of an earlier call. The caller saves."""
     now = max(now, timezone.now())
     if shipment.status == Shipment.Status.CREATED and shipment.order.is_cancelled():
         shipment.void_label(now)
@@ -125,7 +127,8 @@ def _lease(shipment: Shipment, now: datetime) -> Lease:
     label = min(due, key=lambda label: str(label.due_at), default=None)
     if label is None:
         return Lease(shipment, None)
-    request = _label_request(shipment, label)
+    sender = sender or invoices.selectors.seller(shipment.organization_id)
+    request = _label_request(shipment, label, sender)
     leased_until = label.lease(now, LEASE)
     shipment.save_part(label)
     is_void, number = label.is_void_pending, label.tracking_number
@@ -133,7 +136,7 @@ def _lease(shipment: Shipment, now: datetime) -> Lease:
     return Lease(shipment, call)
 
 
-def _label_request(shipment: Shipment, label: Label) -> LabelRequest:
+def _label_request(shipment: Shipment, label: Label, sender: Party) -> LabelRequest:
     order = shipment.order
     return LabelRequest(
         label_id=label.id,
@@ -144,7 +147,7 @@ def _label_request(shipment: Shipment, label: Label) -> LabelRequest:
         service=shipment.service,
         account=shipment.account,
         recipient=order.shipping_address or {},
-        sender=invoices.selectors.seller(shipment.organization_id),
+        sender=sender,
         packages=tuple(
             Package(
                 **{name: Decimal(value) for name, value in package.items() if value is not None}
@@ -188,7 +191,7 @@ def _record(
         # While the shipment still needs a label, operators should see why it has none.
         is_open = shipment.status == Shipment.Status.CREATED
         label.settle(Status.VOIDED, now, label.last_error if is_open else "")
-    return _save(shipment, again_at)
+    return _save(shipment, call, again_at)
 
 
 def _record_purchase(
@@ -267,7 +270,7 @@ def _record_refusal(
         label.settle(Status.VOID_REFUSED, now, error)
     elif label.is_void_pending and not label.tracking_number:
         label.settle(Status.VOIDED, now)  # it was not sold, so there is nothing to void
-    return _save(shipment, again_at)
+    return _save(shipment, call, again_at)
 
 
 @unit_of_work()
@@ -279,11 +282,11 @@ def _record_failure(shipment_id: str, call: Call, error: str) -> Shipment:
     return shipment
 
 
-def _save(shipment: Shipment, again_at: datetime | None) -> Lease:
-    """Save a result; with `again_at`, lease the next call with it."""
-    call = _lease(shipment, again_at).call if again_at else None
+def _save(shipment: Shipment, call: Call, again_at: datetime | None) -> Lease:
+    """Save the result of a call; with `again_at`, lease the next call with it."""
+    following = _lease(shipment, again_at, call.request.sender).call if again_at else None
     shipment.save()
-    return Lease(selectors.get_for_update(shipment.id), call)
+    return Lease(selectors.get_for_update(shipment.id), following)
 
 
 def _locked(shipment_id: str, call: Call) -> tuple[Shipment, Label]:

@@ -31,18 +31,22 @@ from tests.returns.factories import ReturnFactory, fail_refund, receive
 from tests.shipments.factories import TO, create, label, packed
 
 Scenario = Callable[[int, RunReactions], None]  # takes the number of the order's lines
+SAVEPOINT = 2  # statements: it is taken and released
 Counts = dict[str, list[int]]  # the queries of each call, by the reaction's name
 
 
 @contextmanager
 def counting(patch: pytest.MonkeyPatch) -> Iterator[Counts]:
-    """Count the queries of every reaction in the block, without those of the reactions to it."""
+    """Count the queries of every reaction in the block, without those of the reactions to it.
+
+    Its savepoint counts as two: where a transaction begins, it is one.
+    """
     counts: Counts = defaultdict(list)
     total = [0]
     nested = [0]  # queries of the reactions to the events of each running reaction
 
     def count(execute: Any, sql: str, *arguments: Any) -> Any:
-        total[0] += not sql.startswith(PIPELINED)
+        total[0] += not sql.startswith(("SAVEPOINT", "RELEASE", *PIPELINED))
         return execute(sql, *arguments)
 
     def counted(registered: reactions.Registered) -> reactions.Registered:
@@ -51,7 +55,7 @@ def counting(patch: pytest.MonkeyPatch) -> Iterator[Counts]:
             nested.append(0)
             registered.handler(event, about)
             queries = total[0] - started
-            counts[registered.name].append(queries - nested.pop())
+            counts[registered.name].append(SAVEPOINT + queries - nested.pop())
             nested[-1] += queries
 
         return replace(registered, handler=handler)

@@ -240,7 +240,7 @@ def everything(row):
     return {"items": units, "reason": "other"}
 
 
-BUDGET = {  # by method and route: the request, and its queries, including savepoints
+BUDGET = {  # by method and route: the request, and its queries
     ("get", "cart-list"): (carts, 2),
     ("post", "cart-list"): (new_cart, 2),
     ("get", "cart-detail"): (of_cart("", method="get"), 2),
@@ -273,7 +273,7 @@ BUDGET = {  # by method and route: the request, and its queries, including savep
     ("post", "payment-capture"): (by_hand, 7),
     ("post", "payment-apply"): (mismatched, 6),
     ("post", "payment-refunds"): (of_payment("/refunds", REFUND), 16),
-    ("post", "order-refunds"): (refunded_by_line, 11),
+    ("post", "order-refunds"): (refunded_by_line, 9),
     ("post", "payment-record-refund"): (manual_refund("/record-refund"), 7),
     ("post", "payment-withdraw-refund"): (manual_refund("/withdraw-refund"), 7),
     ("get", "return-list"): (returns, 2),
