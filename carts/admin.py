@@ -7,10 +7,11 @@ from django.utils.translation import gettext_lazy as _
 
 from carts import selectors, serializers, services
 from carts.models import Cart, CartItem, Policy
-from config.admin.columns import amount, badge
+from config.admin.columns import amount, badge, taxes
 from config.admin.commands import Command, line_choices
 from config.admin.pages import Lines, PolicyAdmin
 from config.api.serializers import ExternalId, StrictSerializer
+from config.core.money import unit_price
 from events.admin import people
 from events.admin.people import OwnerAdmin
 
@@ -38,8 +39,11 @@ class CartItems(Lines):
         "title",
         "variant_id",
         "quantity",
-        amount("unit_price", currency="cart.currency"),
-        "tax_rate",
+        amount("unit_price", currency="cart.currency", written=unit_price),
+        amount("line_discount", currency="cart.currency"),
+        "discount_code",
+        "discount_reason",
+        taxes("taxes", rate="tax_rate"),
         "preferred_warehouse_id",
     ]
 
@@ -55,7 +59,8 @@ class CartAdmin(OwnerAdmin):
             done=_("The item was added to cart {row}."),
             icon="add_shopping_cart",
             description=_(
-                "Add units to the line with the same variant, price and tax rate, or to a new line."
+                "Add units to the line with the same variant, price, taxes and discount, or to a "
+                "new line."
             ),
         ),
         "change-item": Command(
@@ -65,7 +70,7 @@ class CartAdmin(OwnerAdmin):
             done=_("The item of cart {row} was changed."),
             choices=line_choices("item_id", key="id"),
             icon="edit",
-            description=_("Change the quantity of a line."),
+            description=_("Change the quantity of a line, or its discount; 0 removes it."),
         ),
         "remove-item": Command(
             services.remove_item,
@@ -113,7 +118,7 @@ class CartAdmin(OwnerAdmin):
         ("id", STATUS),
         ("organization_id", "local_id"),
         ("customer_id", "session_id", "locale"),
-        ("items_count", amount("value")),
+        ("items_count", amount("value"), "tax_inclusive"),
         ("created_at", "last_activity_at"),
         ("abandoned_at", "order"),
         ("updated_at", "merged_into"),

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from events.schema import Event, Id, Money, Quantity, Timestamp, event
+from events.schema import Event, Id, Money, Quantity, Timestamp, UnitPrice, event
 
 
 class CartEvent(Event):
@@ -30,7 +30,7 @@ class CartItemAdded(CartEvent):
     cart_id: Id
     variant_id: Id
     quantity: Annotated[Quantity, Meta(description="The added units, not the line's total.")]
-    unit_price: Money
+    unit_price: UnitPrice
 
 
 @event("cart.abandoned", version="1.0", moment="abandoned_at")
@@ -52,7 +52,7 @@ class CartConverted(CartEvent):
     cart_id: Id
     order_id: Id
     converted_at: Timestamp
-    cart_value: Annotated[Money, Meta(description="Before discount, tax and shipping.")]
+    cart_value: Annotated[Money, Meta(description="Before discounts and shipping.")]
 
 
 @event("cart.item_changed", published=False)
@@ -62,7 +62,7 @@ class CartItemChanged(CartEvent):
     cart_id: Id
     variant_id: Id
     quantity: int
-    unit_price: Money
+    unit_price: UnitPrice
 
 
 @event("cart.merged", published=False)

@@ -1,4 +1,4 @@
-"""What carts hold about a person: ids only."""
+"""What carts hold about a person: ids, and the reasons of discounts."""
 
 from carts import selectors
 from carts.models import Cart, CartItem
@@ -6,4 +6,4 @@ from events.people import holds, owned_by
 
 owned_by(Cart, selectors.owned_by)
 holds(Cart, "pk")
-holds(CartItem, "cart")
+holds(CartItem, "cart", erase={"discount_reason": None})

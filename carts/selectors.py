@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import cast
 
 from django.conf import settings
 from django.db.models import (
+    Case,
     DateTimeField,
     DurationField,
     Exists,
@@ -17,15 +19,29 @@ from django.db.models import (
     Subquery,
     Sum,
     Value,
+    When,
 )
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Round
 
 import orders.selectors
 from carts.models import Cart, CartItem, Policy
 from config.core import sql
-from config.core.money import MoneyField
+from config.core.money import CURRENCIES, MoneyField, decimals
 from config.core.unit_of_work import EVERYTHING, held, hold, same
 from events.people import Person
+
+PRODUCT = ExpressionWrapper(F("quantity") * F("unit_price"), output_field=MoneyField())
+# A line's amount is rounded to the decimals of its currency.
+DECIMALS = Case(
+    *(
+        When(
+            cart__currency__in=[code for code in CURRENCIES if decimals(code) == places],
+            then=Value(places),
+        )
+        for places in (0, 3, 4)
+    ),
+    default=Value(2),
+)
 
 
 def with_lines() -> QuerySet[Cart]:
@@ -37,7 +53,8 @@ def with_value() -> QuerySet[Cart]:
     """Return carts with `units` and `amount`, what `items_count` and `value` are of their lines."""
     lines = CartItem.objects.filter(cart=OuterRef("pk")).order_by().values("cart")
     units = lines.annotate(sum=Sum("quantity")).values("sum")
-    amount = lines.annotate(sum=Sum(F("quantity") * F("unit_price"))).values("sum")
+    rounded = Round(PRODUCT, precision=cast(int, DECIMALS))  # the stubs know numbers only
+    amount = lines.annotate(sum=Sum(rounded)).values("sum")
     return Cart.objects.annotate(
         units=Coalesce(Subquery(units), 0),
         amount=Coalesce(Subquery(amount), Decimal(0), output_field=MoneyField()),

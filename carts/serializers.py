@@ -14,9 +14,21 @@ from config.api.serializers import (
     OwnId,
     Quantity,
     TaxRate,
+    UnitPriceOut,
 )
 from events.serializers import AllowedActions
-from orders.serializers import Locale, OrderItemCreate, OrderTerms
+from orders.serializers import (
+    CheckoutDiscount,
+    Exemption,
+    ExemptionNoteOut,
+    LineDiscount,
+    Locale,
+    NamedTax,
+    NamedTaxes,
+    OrderItemCreate,
+    OrderTerms,
+    TaxInclusive,
+)
 
 
 class CartCreate(Body):
@@ -28,6 +40,7 @@ class CartCreate(Body):
     local_id = ExternalId(required=False, allow_null=True)
     locale = Locale(required=False, allow_null=True)
     currency = CurrencyCode()
+    tax_inclusive = TaxInclusive()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not (attrs.get("customer_id") or attrs.get("session_id")):
@@ -36,14 +49,20 @@ class CartCreate(Body):
 
 
 class CartItemCreate(OrderItemCreate, Body):
-    """A quantity of one variant. `unit_price` is before tax, in the cart's currency."""
+    """A quantity of one variant, in the cart's currency.
+
+    `unit_price` and the discount are before tax, or include tax if the cart is tax-inclusive.
+    """
 
 
 class CartItemUpdate(Body):
-    """The new quantity of a line."""
+    """The new quantity of a line, and its discount if it changes."""
 
     example = {"quantity": 3}
     quantity = Quantity()
+    discount = CheckoutDiscount(
+        required=False, allow_null=True, help_text="On the line; an amount of 0 removes it."
+    )
 
 
 class CartMerge(Body):
@@ -60,6 +79,12 @@ class Checkout(OrderTerms):
     """
 
 
+class CartDiscount(LineDiscount):
+    """The discount of a line."""
+
+    amount = MoneyOut(source="line_discount", currency="cart.currency")
+
+
 class CartItem(serializers.Serializer):
     """A line: one variant at one price."""
 
@@ -67,8 +92,12 @@ class CartItem(serializers.Serializer):
     variant_id = serializers.CharField()
     title = serializers.CharField()
     quantity = serializers.IntegerField()
-    unit_price = MoneyOut(currency="cart.currency")
-    tax_rate = TaxRate()
+    unit_price = UnitPriceOut(currency="cart.currency")
+    discount = CartDiscount(source="*")
+    tax_rate = TaxRate(help_text="A fraction: `0.16` is 16 %. Of several taxes, their sum.")
+    taxes = NamedTaxes(child=NamedTax())
+    tax_exemption = Exemption(source="taxes", read_only=True)
+    tax_note = ExemptionNoteOut(source="taxes")
     preferred_warehouse_id = serializers.CharField(allow_null=True)
 
 
@@ -84,9 +113,10 @@ class Cart(serializers.Serializer):
         allow_null=True, help_text="Null: documents are in the language of the organization."
     )
     currency = CurrencyCode()
+    tax_inclusive = serializers.BooleanField(help_text="Whether prices and discounts include tax.")
     items = CartItem(source="lines", many=True)
     items_count = serializers.IntegerField()
-    value = MoneyOut()
+    value = MoneyOut(help_text="The sum of quantity × unit price, before discounts.")
     order_id = serializers.CharField(allow_null=True)
     merged_into = serializers.CharField(source="merged_into_id", allow_null=True)
     last_activity_at = serializers.DateTimeField()

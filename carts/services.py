@@ -11,13 +11,14 @@ from carts import selectors
 from carts.exceptions import CannotMerge, CartItemNotFound, ShippingAddressRequired
 from carts.models import Cart, CartItem
 from config.core.ids import new_id
-from config.core.money import exact
 from config.core.timers import for_each
 from config.core.unit_of_work import unit_of_work
 from orders.services.lifecycle import OrderTerms, open_order
 
 if TYPE_CHECKING:
     from orders.models import Order
+    from orders.models.parts import DiscountData
+    from orders.pricing import Tax
 
 
 @unit_of_work()
@@ -29,8 +30,14 @@ def open_cart(
     session_id: str | None = None,
     local_id: str | None = None,
     locale: str | None = None,
+    tax_inclusive: bool | None = None,
 ) -> Cart:
-    """Open a cart for a customer, a session, or both. Its currency cannot change."""
+    """Open a cart for a customer, a session, or both. Its currency cannot change.
+
+    `tax_inclusive` says whether its prices and discounts include tax, by default as the
+    organization's policy says. It cannot change either.
+    """
+    by_policy = orders.selectors.tax_inclusive_by_policy(organization_id)
     cart = Cart.open(
         organization_id=organization_id,
         currency=currency,
@@ -38,6 +45,7 @@ def open_cart(
         session_id=session_id,
         local_id=local_id,
         locale=locale,
+        tax_inclusive=by_policy if tax_inclusive is None else tax_inclusive,
     )
     cart.save(force_insert=True)
     return cart
@@ -52,35 +60,48 @@ def add_item(
     quantity: int,
     unit_price: Decimal,
     tax_rate: Decimal = Decimal(0),
+    taxes: "list[Tax] | None" = None,
+    discount: "DiscountData | None" = None,
     preferred_warehouse_id: str | None = None,
 ) -> Cart:
-    """Add units to the line with the same variant, price and tax rate, or to a new line.
+    """Add units to the line with the same variant, price, taxes and kind of discount, or a new one.
 
-    `unit_price` is before tax, in the cart's currency; `tax_rate` is a fraction: 0.19 is 19 %.
-    Raises CartTooLarge, InexactAmount, InvalidTransition.
+    `unit_price` and `discount` are in the cart's currency, and include tax if its prices do.
+    `tax_rate` is a fraction, 0.19 is 19 %: the sum of those of `taxes`. Discounts of units that
+    share a line are added up. Raises CartTooLarge, DiscountTooLarge, InexactAmount, PriceTooExact,
+    AmountTooLarge, InvalidTransition.
     """
     cart = selectors.get_for_update(cart_id)
     item = CartItem(
         variant_id=variant_id,
         title=title,
         quantity=quantity,
-        unit_price=exact(unit_price, cart.currency),
+        unit_price=unit_price,
         tax_rate=tax_rate,
+        taxes=taxes or [],
         preferred_warehouse_id=preferred_warehouse_id,
     )
+    item.discount = discount
     cart.add_item(item=item, at=timezone.now())
     cart.save()
     return cart
 
 
 @unit_of_work()
-def change_item(*, cart_id: str, item_id: str, quantity: int) -> Cart:
-    """Set a line's quantity. Raises CartItemNotFound, InvalidTransition."""
+def change_item(
+    *, cart_id: str, item_id: str, quantity: int, discount: "DiscountData | None" = None
+) -> Cart:
+    """Set a line's quantity, and its discount if one is given; an amount of 0 removes it.
+
+    Raises CartItemNotFound, DiscountTooLarge, InexactAmount, InvalidTransition.
+    """
     cart = selectors.get_for_update(cart_id)
     item = _item(cart, item_id)
-    if item.quantity == quantity and cart.status in Cart.OPEN:
+    discount = discount or item.discount
+    is_same = (item.quantity, item.discount) == (quantity, discount)
+    if is_same and cart.status in Cart.OPEN:
         return cart
-    cart.change_item(item=item, quantity=quantity, at=timezone.now())
+    cart.change_item(item=item, quantity=quantity, discount=discount, at=timezone.now())
     cart.save()
     return cart
 
@@ -143,6 +164,7 @@ def check_out(
         customer_id=cart.customer_id,
         session_id=None if cart.customer_id else cart.session_id,
         currency=cart.currency,
+        tax_inclusive=cart.tax_inclusive,
         local_id=cart.local_id,
         items=[item.copied_values() for item in cart.lines],
         **terms,

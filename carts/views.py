@@ -19,7 +19,7 @@ from carts.models import Cart
 from config.api.operations import endpoint
 from config.api.permissions import MissingScope
 from config.api.views import command
-from config.core.money import AmountTooLarge, InexactAmount
+from config.core.money import AmountTooLarge, InexactAmount, PriceTooExact
 from events.viewsets import AggregateViewSet
 from orders.exceptions import DiscountTooLarge, OrderTooLarge
 from orders.serializers import Order
@@ -56,12 +56,21 @@ class Carts(AggregateViewSet):
         serializers.CartItemCreate,
         status=201,
         operation_id="add_cart_item",
-        errors=[CartTooLarge, InexactAmount],
+        errors=[
+            CartTooLarge,
+            DiscountTooLarge,
+            InexactAmount,
+            PriceTooExact,
+            AmountTooLarge,
+        ],
         verb="add_item",
         scope="price",
     )
     def items(self, cart: Cart) -> Cart:
-        """Add units to the line with the same variant, price and tax rate, or to a new line."""
+        """Add units to the line with the same variant, price, taxes, and discount code and reason.
+
+        Otherwise to a new line. Discounts of units that share a line are added up.
+        """
         return services.add_item(cart_id=cart.id, **self.body())
 
     @action(detail=True, methods=["patch"], url_path=r"items/(?P<item_id>[A-Za-z0-9_-]{1,64})")
@@ -69,12 +78,13 @@ class Carts(AggregateViewSet):
         request=serializers.CartItemUpdate,
         example="cart_changed",
         operation_id="update_cart_item",
-        errors=[CartItemNotFound],
+        errors=[CartItemNotFound, DiscountTooLarge, InexactAmount, AmountTooLarge],
         verb="change_item",
         scope="fill",
     )
     def item(self, request: Request, pk: str, item_id: str) -> Response:
-        """Set the quantity of a line."""
+        """Set the quantity of a line. A `discount` also needs the scope `carts:price`."""
+        self._expect_may_price("discount")
         cart = self.get_object()
         return self.answer(services.change_item(cart_id=cart.id, item_id=item_id, **self.body()))
 
@@ -125,9 +135,13 @@ class Carts(AggregateViewSet):
 
         `shipping` and `discount` also need the scope `carts:price`, because they change the total.
         """
-        if not self.caller.may(PRICE) and {"shipping", "discount"}.intersection(self.request.data):
-            raise MissingScope(PRICE)
+        self._expect_may_price("shipping", "discount")
         cart = self.get_object()
         order, is_new = services.check_out(cart_id=cart.id, **self.body())
         shown = Order(orders.selectors.with_totals(order), context=self.get_serializer_context())
         return Response(shown.data, status=201 if is_new else 200)
+
+    def _expect_may_price(self, *fields: str) -> None:
+        """Raise MissingScope if the request has a field that changes the total."""
+        if not self.caller.may(PRICE) and set(fields).intersection(self.request.data):
+            raise MissingScope(PRICE)

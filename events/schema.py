@@ -21,6 +21,14 @@ Timestamp = Annotated[datetime, Meta(tz=True)]
 Quantity = Annotated[int, Meta(ge=1)]
 MONEY = Meta(title="money", description="With exactly the decimals of its currency.")
 Money = Annotated[Decimal, MONEY]
+UnitPrice = Annotated[
+    Decimal,
+    Meta(
+        title="unit price",
+        description="As the cart states it: with the decimals of its currency, or as many more as "
+        "it needs.",
+    ),
+]
 # Text that may name a person: an erasure replaces it by null, or by "" if it is never null.
 PERSONAL = Meta(extra={"is_personal": True})
 Personal = Annotated[str, PERSONAL]

@@ -25,8 +25,9 @@ from invoices.models import CreditNote, Document, Invoice, InvoiceDelivery, Sell
 
 STATUS = badge("status", {"issued": "info", "sent": "success"})
 DELIVERY_STATUS = badge("status", {"queued": "warning", "sent": "success"})
-RATE = ("tax_rate", "net", "tax", "total")
-LINE = ("title", "variant_id", "quantity", "unit_price", "discount", *RATE)
+AMOUNTS = ("tax_rate", "net", "tax", "total")
+RATE = ("name", *AMOUNTS, "exemption", "note")
+LINE = ("title", "variant_id", "quantity", "unit_price", "discount", *AMOUNTS)
 
 
 def credit_notes(invoice: Invoice) -> Mapping[str, list[tuple[str, str]]]:
@@ -150,6 +151,7 @@ class InvoiceAdmin(AggregateAdmin):
             _("Amounts"),
             (amount("subtotal"), amount("discount")),
             (amount("tax"), amount("total")),
+            ("tax_inclusive", "delivery_country"),
             ("taxes",),
         ),
         tab(_("PDF"), ("sha256",), ("electronic_invoice",)),
@@ -218,7 +220,7 @@ def table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> SafeS
         "",
         "<tr>{}</tr>",
         (
-            (format_html_join("", "<td>{}</td>", ((row[name] or "-",) for name in columns)),)
+            (format_html_join("", "<td>{}</td>", ((row.get(name) or "-",) for name in columns)),)
             for row in rows
         ),
     )

@@ -20,6 +20,14 @@ REASONS = {
     "units_written_off": _("Units that could not be delivered"),
 }
 OTHER_REASON = _("Refund")
+EXEMPTIONS = {
+    "exempt": _("Exempt from tax"),
+    "export": _("Export"),
+    "intra_community": _("Intra-community supply"),
+    "reverse_charge": _("Reverse charge"),
+    "zero_rated": _("Zero rated"),
+}
+INCLUSIVE = _("Prices include tax.")
 SHIPPING = _("Shipping")  # the title of a line, before the carrier
 COLUMNS = (
     _("Item"),
@@ -66,7 +74,8 @@ def _invoice(invoice: Invoice, language: Language) -> dict[str, Any]:
     totals = [(text("Subtotal"), amount(invoice.subtotal))]
     if invoice.discount:
         totals.append((text("Discount"), f"−{amount(invoice.discount)}"))
-        totals.append((text("Net"), amount(invoice.subtotal - invoice.discount)))
+    if invoice.discount or invoice.tax_inclusive:
+        totals.append((text("Net"), amount(invoice.total - invoice.tax)))
     totals.append((text("Tax"), amount(invoice.tax)))
     totals.append((text("Total {currency}", currency=invoice.currency), amount(invoice.total)))
     return {
@@ -135,7 +144,7 @@ def _party(party: Mapping[str, str], language: Language) -> dict[str, str]:
 
 
 def _lines(invoice: Invoice, language: Language) -> dict[str, Any]:
-    number, percent = language.number, language.percent
+    number = language.number
     carried = accumulate(Decimal(line["total"]) for line in invoice.lines)
     return {
         "columns": [language.text(column) for column in COLUMNS],
@@ -148,7 +157,7 @@ def _lines(invoice: Invoice, language: Language) -> dict[str, Any]:
                     number(line["unit_price"]),
                     number(line["discount"]),
                     number(line["net"]),
-                    percent(line["tax_rate"]),
+                    _percent(line, language),
                     number(line["tax"]),
                     number(line["total"]),
                 ],
@@ -161,7 +170,7 @@ def _lines(invoice: Invoice, language: Language) -> dict[str, Any]:
 
 def _credit_lines(note: CreditNote, language: Language) -> dict[str, Any]:
     """Return what is taken back; nothing for a credit note of the first version."""
-    number, percent = language.number, language.percent
+    number = language.number
     carried = accumulate(Decimal(line["total"]) for line in note.lines)
     return {
         "columns": [language.text(column) for column in CREDIT_COLUMNS],
@@ -172,7 +181,7 @@ def _credit_lines(note: CreditNote, language: Language) -> dict[str, Any]:
                 "cells": [
                     number(line["quantity"]) if line["quantity"] else "",
                     number(line["net"]),
-                    percent(line["tax_rate"]),
+                    _percent(line, language),
                     number(line["tax"]),
                     number(line["total"]),
                 ],
@@ -196,18 +205,35 @@ def _title(line: Mapping[str, str | None], language: Language) -> str:
     return title.replace(SHIPPING, language.text(SHIPPING), 1) if is_shipping else title
 
 
+def _percent(line: Mapping[str, Any], language: Language) -> str:
+    """Return the rate of a line, or its named taxes: `GST 5% + QST 9.975%`."""
+    named = [tax for tax in line.get("taxes", ()) if tax["name"]]
+    taxes = [f"{tax['name']} {language.percent(tax['rate'])}" for tax in named]
+    return " + ".join(taxes) or language.percent(line["tax_rate"])
+
+
 def _rates(
     rates: Sequence[Mapping[str, str]], invoice: Invoice, language: Language
 ) -> dict[str, Any]:
-    number, percent = language.number, language.percent
-    is_untaxed = any(not Decimal(row["tax_rate"]) for row in rates)
+    number, text = language.number, language.text
+    reasons = []
+    for row in rates:
+        if exemption := row.get("exemption"):
+            reasons.append(": ".join(filter(None, [text(EXEMPTIONS[exemption]), row["note"]])))
+        elif not Decimal(row["tax_rate"]):
+            reasons.append(invoice.seller.get("untaxed_reason", ""))
+    if invoice.tax_inclusive:
+        reasons.append(text(INCLUSIVE))
     return {
         "rates": {
-            "columns": [language.text(column) for column in RATE_COLUMNS],
+            "columns": [text(column) for column in RATE_COLUMNS],
             "rows": [
-                [percent(row["tax_rate"]), *(number(row[name]) for name in ("net", "tax", "total"))]
+                [
+                    " ".join(filter(None, [row.get("name"), language.percent(row["tax_rate"])])),
+                    *(number(row[name]) for name in ("net", "tax", "total")),
+                ]
                 for row in rates
             ],
         },
-        "untaxed_reason": invoice.seller.get("untaxed_reason", "") if is_untaxed else "",
+        "untaxed_reason": "; ".join(filter(None, reasons)),
     }

@@ -1,11 +1,13 @@
 """Electronic invoices: Factur-X, the XML of EN 16931 inside the PDF."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
@@ -20,6 +22,16 @@ NAME = "factur-x.xml"
 EXTENSION = Path(__file__).parent / "factur_x.xmp"
 PROFILE = "urn:cen.eu:en16931:2017"
 INVOICE, CREDIT_NOTE = "380", "381"
+# The category of UNTDID 5305, and the reason if the line has no note.
+EXEMPTIONS = {
+    "exempt": ("E", "Exempt from tax"),
+    "export": ("G", "Export"),
+    "intra_community": ("K", "Intra-community supply"),
+    "reverse_charge": ("AE", "Reverse charge"),
+    "zero_rated": ("Z", ""),
+}
+STANDARD, ZERO = "S", "Z"
+OF_BUSINESSES, ABROAD = {"AE", "K"}, {"G", "K"}  # which need the VAT id of the buyer, of the seller
 TOLERANCE = Decimal(1)  # of EN 16931, between the tax of the lines and the tax of their sum
 NAMESPACES = {
     "rsm": "urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100",
@@ -42,10 +54,19 @@ def obstacle(invoice: Invoice, note: CreditNote | None = None) -> str | None:
         return _("The seller profile has no tax id, or no country.")
     if not ((buyer.get("company") or buyer.get("name")) and _is_country(buyer)):
         return _("The buyer has no name, or no country.")
+    if any(len(line.get("taxes", ())) > 1 for line in invoice.lines):
+        return _("EN 16931 has one tax for each line.")
     rates = note.rates if note else invoice.rates
-    if any(not Decimal(row["tax_rate"]) for row in rates) and not seller.get("untaxed_reason"):
+    categories = {_category(row, seller) for row in rates}
+    if categories & OF_BUSINESSES and not _is_vat_id(buyer.get("tax_id", "")):
+        return _("The buyer has no VAT id, which a sale without tax to a business needs.")
+    if categories & ABROAD and not _is_vat_id(seller["tax_id"]):
+        return _("The seller profile has no VAT id, which a sale without tax abroad needs.")
+    if "K" in categories and not invoice.delivery_country:
+        return _("The order has no shipping address, which an intra-community supply needs.")
+    if any(_needs_reason(row) for row in rates) and not seller.get("untaxed_reason"):
         return _("The seller profile has no reason for sales without tax.")
-    if any(abs(_tax_of(row) - Decimal(row["tax"])) > TOLERANCE for row in rates):
+    if any(abs(_rounding(rows)) > TOLERANCE for rows in _by_category(rates, seller)):
         return _("The tax of the lines, which are rounded, is not the tax of their sum.")
     return None
 
@@ -75,12 +96,13 @@ def xml(invoice: Invoice, note: CreditNote | None = None) -> str:
         "ram:BuyerOrderReferencedDocument/ram:IssuerAssignedID",
         invoice.order_number,
     )
+    delivery = _add(trade, "ram:ApplicableHeaderTradeDelivery")
+    if _is_intra_community(invoice, note):
+        country = "ram:ShipToTradeParty/ram:PostalTradeAddress/ram:CountryID"
+        _add(delivery, country, invoice.delivery_country)
     # The packing slip has the number of the order. The rules refuse an empty element.
     _add(
-        trade,
-        "ram:ApplicableHeaderTradeDelivery/ram:DespatchAdviceReferencedDocument"
-        "/ram:IssuerAssignedID",
-        invoice.order_number,
+        delivery, "ram:DespatchAdviceReferencedDocument/ram:IssuerAssignedID", invoice.order_number
     )
     _settlement(_add(trade, "ram:ApplicableHeaderTradeSettlement"), invoice, note)
     ElementTree.indent(root)
@@ -108,10 +130,10 @@ def extract(pdf: bytes) -> bytes | None:
     return attached[0] if attached else None
 
 
-def _lines(invoice: Invoice, note: CreditNote | None) -> Iterator[Mapping[str, str]]:
+def _lines(invoice: Invoice, note: CreditNote | None) -> Iterator[Mapping[str, Any]]:
     """Yield the lines; of a credit note without lines, what it takes back at each rate."""
     if note is None:
-        yield from invoice.lines
+        yield from (_without_tax(line, invoice) for line in invoice.lines)
         return
     for row in note.lines or note.rates:
         net, title = Decimal(row["net"]), row.get("title", f"{invoice.number}: {note.reason}")
@@ -125,7 +147,18 @@ def _lines(invoice: Invoice, note: CreditNote | None) -> Iterator[Mapping[str, s
             "discount": "0",
             "net": row["net"],
             "tax_rate": row["tax_rate"],
+            "taxes": row.get("taxes", ()),
         }
+
+
+def _without_tax(line: Mapping[str, Any], invoice: Invoice) -> Mapping[str, Any]:
+    """Return a line whose price and discount do not include tax, as EN 16931 wants them."""
+    discount = Decimal(line["discount"])
+    if not invoice.tax_inclusive:
+        return line
+    discount = money(discount / (1 + Decimal(line["tax_rate"])), invoice.currency)
+    price = _price(Decimal(line["net"]) + discount, int(line["quantity"]))
+    return {**line, "unit_price": price, "discount": str(discount)}
 
 
 def _price(net: Decimal, quantity: int) -> str:
@@ -135,7 +168,7 @@ def _price(net: Decimal, quantity: int) -> str:
     return f"{exact if exact * quantity == net else price.quantize(Decimal('0.000001')):f}"
 
 
-def _line(trade: Element, number: int, line: Mapping[str, str], seller: Mapping[str, str]) -> None:
+def _line(trade: Element, number: int, line: Mapping[str, Any], seller: Mapping[str, str]) -> None:
     item = _add(trade, "ram:IncludedSupplyChainTradeLineItem")
     _add(item, "ram:AssociatedDocumentLineDocument/ram:LineID", str(number))
     product = _add(item, "ram:SpecifiedTradeProduct")
@@ -154,7 +187,8 @@ def _line(trade: Element, number: int, line: Mapping[str, str], seller: Mapping[
     settlement = _add(item, "ram:SpecifiedLineTradeSettlement")
     tax = _add(settlement, "ram:ApplicableTradeTax")
     _add(tax, "ram:TypeCode", "VAT")
-    _rate(tax, line["tax_rate"], seller)
+    exemptions = (each for each in line.get("taxes", ()) if each["exemption"])
+    _rate(tax, {**line, **next(exemptions, {})}, seller)
     if Decimal(line["discount"]):
         allowance = _add(settlement, "ram:SpecifiedTradeAllowanceCharge")
         _add(allowance, "ram:ChargeIndicator/udt:Indicator", "false")
@@ -183,26 +217,28 @@ def _party(element: Element, party: Mapping[str, str], email: str | None) -> Non
     if email:
         _add(element, "ram:URIUniversalCommunication/ram:URIID", email).set("schemeID", "EM")
     if tax_id := party.get("tax_id"):
-        # The number of VAT begins with the country; a seller may have another one.
-        is_vat = tax_id[:2].isalpha() and tax_id[:2].isupper()
         registration = _add(element, "ram:SpecifiedTaxRegistration/ram:ID", tax_id)
-        registration.set("schemeID", "VA" if is_vat else "FC")
+        registration.set("schemeID", "VA" if _is_vat_id(tax_id) else "FC")
 
 
 def _settlement(element: Element, invoice: Invoice, note: CreditNote | None) -> None:
     currency, seller = invoice.currency, invoice.seller
     rates = note.rates if note else invoice.rates
     _add(element, "ram:InvoiceCurrencyCode", currency)
-    for row in rates:
+    for rows in _by_category(rates, seller):
         tax = _add(element, "ram:ApplicableTradeTax")
-        _add(tax, "ram:CalculatedAmount", row["tax"])
+        _add(tax, "ram:CalculatedAmount", str(sum(Decimal(row["tax"]) for row in rows)))
         _add(tax, "ram:TypeCode", "VAT")
-        if not Decimal(row["tax_rate"]) and _untaxed(seller) != "Z":
-            _add(tax, "ram:ExemptionReason", seller["untaxed_reason"])
-        _add(tax, "ram:BasisAmount", row["net"])
-        _rate(tax, row["tax_rate"], seller)
-    net = note.net if note else invoice.subtotal - invoice.discount
+        if _category(rows[0], seller) not in (STANDARD, ZERO):
+            reasons = dict.fromkeys(_reason(row, seller) for row in rows)
+            _add(tax, "ram:ExemptionReason", "; ".join(reasons))
+        _add(tax, "ram:BasisAmount", str(sum(Decimal(row["net"]) for row in rows)))
+        _rate(tax, rows[0], seller)
+    if _is_intra_community(invoice, note):  # the goods leave after the issue, the day is not known
+        start = "ram:BillingSpecifiedPeriod/ram:StartDateTime/udt:DateTimeString"
+        _date(element, start, invoice.issued_at)
     total = (note or invoice).total
+    net = total - (note or invoice).tax
     summation = _add(element, "ram:SpecifiedTradeSettlementHeaderMonetarySummation")
     for name, amount in (
         ("LineTotalAmount", net),
@@ -221,13 +257,48 @@ def _settlement(element: Element, invoice: Invoice, note: CreditNote | None) -> 
         _date(corrected, "ram:FormattedIssueDateTime/qdt:DateTimeString", invoice.issued_at)
 
 
-def _rate(tax: Element, rate: str, seller: Mapping[str, str]) -> None:
-    _add(tax, "ram:CategoryCode", "S" if Decimal(rate) else _untaxed(seller))
-    _add(tax, "ram:RateApplicablePercent", f"{(Decimal(rate) * 100).normalize():f}")
+def _rate(tax: Element, row: Mapping[str, Any], seller: Mapping[str, str]) -> None:
+    _add(tax, "ram:CategoryCode", _category(row, seller))
+    _add(tax, "ram:RateApplicablePercent", f"{(Decimal(row['tax_rate']) * 100).normalize():f}")
 
 
-def _untaxed(seller: Mapping[str, str]) -> str:
-    return seller.get("untaxed_category", "E")
+def _by_category(
+    rates: Sequence[Mapping[str, str]], seller: Mapping[str, str]
+) -> Iterable[list[Mapping[str, str]]]:
+    """Return the sums of a document that are one sum in EN 16931, which knows no names of taxes."""
+    found = defaultdict[tuple[str, Decimal], list[Mapping[str, str]]](list)
+    for row in rates:
+        found[_category(row, seller), Decimal(row["tax_rate"])].append(row)
+    return found.values()
+
+
+def _category(row: Mapping[str, Any], seller: Mapping[str, str]) -> str:
+    """Return the category of a line's tax, or of a sum. The seller profile has the default."""
+    if Decimal(row["tax_rate"]):
+        return STANDARD
+    exemption = row.get("exemption")
+    return EXEMPTIONS[exemption][0] if exemption else seller.get("untaxed_category", "E")
+
+
+def _needs_reason(row: Mapping[str, str]) -> bool:
+    return not (Decimal(row["tax_rate"]) or row.get("exemption"))
+
+
+def _reason(row: Mapping[str, str], seller: Mapping[str, str]) -> str:
+    """Return why a sale is not taxed."""
+    if exemption := row.get("exemption"):
+        return row.get("note") or EXEMPTIONS[exemption][1]
+    return seller["untaxed_reason"]
+
+
+def _is_intra_community(invoice: Invoice, note: CreditNote | None) -> bool:
+    rates = note.rates if note else invoice.rates
+    return any(_category(row, invoice.seller) == "K" for row in rates)
+
+
+def _is_vat_id(tax_id: str) -> bool:
+    """Return whether it begins with a country. A seller may have another number."""
+    return tax_id[:2].isalpha() and tax_id[:2].isupper()
 
 
 def _company(buyer: Mapping[str, str]) -> Mapping[str, str]:
@@ -239,8 +310,10 @@ def _is_country(party: Mapping[str, str]) -> bool:
     return len(country) == 2 and country.isupper()
 
 
-def _tax_of(row: Mapping[str, str]) -> Decimal:
-    return Decimal(row["net"]) * Decimal(row["tax_rate"])
+def _rounding(rows: Sequence[Mapping[str, str]]) -> Decimal:
+    """Return how much the tax of the sums differs from that of their lines."""
+    taxes = (Decimal(row["net"]) * Decimal(row["tax_rate"]) - Decimal(row["tax"]) for row in rows)
+    return sum(taxes, Decimal(0))
 
 
 def _tag(name: str) -> str:

@@ -48,6 +48,28 @@ class Party(serializers.Serializer[Any]):
     note = serializers.CharField(required=False)
 
 
+class InvoiceTax(serializers.Serializer[Any]):
+    """One of several taxes on a line, or why the line is not taxed."""
+
+    name = serializers.CharField(allow_null=True)
+    rate = Amount(help_text="A fraction: `0.05` is 5 %.")
+    amount = Amount()
+    exemption = serializers.CharField(allow_null=True, help_text="Why the line is not taxed.")
+    note = serializers.CharField(allow_null=True)
+
+
+class InvoiceTaxes(serializers.ListField):
+    """Several taxes; documents of the first version have none."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            child=InvoiceTax(),
+            default=list,
+            read_only=True,
+            help_text="Several taxes, or why there is none. Empty if `tax_rate` is that of one.",
+        )
+
+
 class InvoiceLine(serializers.Serializer[Any]):
     """An item that was sold, or its shipping. `net` is the taxable amount, after the discount."""
 
@@ -57,7 +79,8 @@ class InvoiceLine(serializers.Serializer[Any]):
     unit_price = Amount()
     discount = Amount()
     net = Amount(help_text="Quantity × unit price, after the discount and before tax.")
-    tax_rate = Amount(help_text="A fraction: `0.16` is 16 %.")
+    tax_rate = Amount(help_text="A fraction: `0.16` is 16 %. Of several taxes, their sum.")
+    taxes = InvoiceTaxes()
     tax = Amount()
     total = Amount()
 
@@ -81,14 +104,22 @@ class CreditNoteLine(serializers.Serializer[Any]):
     variant_id = serializers.CharField(allow_null=True)
     quantity = serializers.IntegerField()
     net = SignedAmount()
-    tax_rate = Amount(help_text="A fraction: `0.16` is 16 %.")
+    tax_rate = Amount(help_text="A fraction: `0.16` is 16 %. Of several taxes, their sum.")
+    taxes = InvoiceTaxes()
     tax = SignedAmount()
     total = SignedAmount()
 
 
 class TaxTotal(serializers.Serializer[Any]):
-    """The sums of the lines with one tax rate."""
+    """The sums of the lines with one tax. A line with several taxes is in several sums."""
 
+    name = serializers.CharField(
+        allow_null=True, default=None, help_text="Null for a tax without a name."
+    )
+    exemption = serializers.CharField(
+        allow_null=True, default=None, help_text="Why the lines are not taxed."
+    )
+    note = serializers.CharField(allow_null=True, default=None)
     tax_rate = Amount(help_text="A fraction: `0.16` is 16 %.")
     net = Amount()
     tax = Amount()
@@ -142,11 +173,17 @@ class Invoice(serializers.Serializer[Any]):
     customer_id = serializers.CharField(allow_null=True)
     customer_email = serializers.CharField(allow_null=True)
     currency = CurrencyCode()
+    tax_inclusive = serializers.BooleanField(
+        help_text="Whether unit prices, discounts and the subtotal include tax."
+    )
+    delivery_country = serializers.CharField(
+        allow_null=True, help_text="Null: collected, or not known."
+    )
     seller = Party()
     buyer = Party()
     lines = InvoiceLine(many=True)
     rates = TaxTotal(many=True)
-    subtotal = MoneyOut(help_text="The sum of the lines with shipping, before discount and tax.")
+    subtotal = MoneyOut(help_text="The sum of the lines with shipping, before the discount.")
     discount = MoneyOut()
     tax = MoneyOut()
     total = MoneyOut()

@@ -53,6 +53,8 @@ def issue_invoice(*, order_id: str) -> Invoice:
         customer_email=order.customer_email,
         locale=order.locale,
         currency=order.currency,
+        tax_inclusive=order.tax_inclusive,
+        delivery_country=(order.shipping_address or {}).get("country"),
         seller=seller,
         buyer=order.billing_address or order.shipping_address or {},
         lines=list(_lines(order)),
@@ -122,23 +124,25 @@ def _lines(order: "Order") -> Iterator[Line]:
             quantity=item.quantity,
             unit_price=item.unit_price,
             discount=item.discount,
-            net=item.net - item.discount,
+            net=item.net,
             tax_rate=item.tax_rate,
+            taxes=item.taxes,
             tax=item.tax,
             total=item.total,
         )
-    if order.shipping_cost:
+    if order.shipping_price:
         method = " ".join(filter(None, [order.carrier, order.service]))
         yield Line(
             title=f"Shipping ({method})" if method else "Shipping",
             variant_id=None,
             quantity=1,
-            unit_price=order.shipping_cost,
-            discount=Decimal(0),
-            net=order.shipping_cost,
+            unit_price=order.shipping_price,
+            discount=order.shipping_discount,
+            net=order.shipping_total - order.shipping_tax,
             tax_rate=order.shipping_tax_rate,
+            taxes=order.shipping_taxes,
             tax=order.shipping_tax,
-            total=order.shipping_cost + order.shipping_tax,
+            total=order.shipping_total,
         )
 
 

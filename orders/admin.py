@@ -1,6 +1,7 @@
 """Orders in the admin."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
@@ -8,11 +9,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from config.admin.columns import address, amount, badge
+from config.admin.columns import address, amount, badge, taxes
 from config.admin.commands import Command, line_choices
 from config.admin.filters import CreatedFilter
 from config.admin.pages import Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
+from config.core.money import unit_price
 from events.admin import people
 from events.admin.aggregates import link
 from events.admin.people import OwnerAdmin
@@ -48,7 +50,7 @@ FULFILLMENT = badge("fulfillment", {"delivered": "success"}, selectors.fulfillme
 RETURN = badge("returns", {"returned": "danger"}, selectors.return_status)
 HOLD = badge("on hold", {"held": "warning"}, lambda order: "held" if order.is_held() else "-")
 HOLD_TAB, CANCELLATION_TAB = _("Hold"), _("Cancellation")
-AMOUNTS = ("unit_price", "discount", "tax", "total")  # of a line
+AMOUNTS = ("subtotal", "discount", "tax", "total")  # of a line
 
 
 def known_allocation(order: Order) -> Mapping[str, Any]:
@@ -83,6 +85,11 @@ def unshipped_lines(order: Order) -> Mapping[str, Any]:
     return {"items": [{"order_item_id": line.id} for line in lines]}
 
 
+def discount(amount: Decimal, code: str | None, reason: str | None) -> str:
+    """Return a discount, with what it is for."""
+    return " ".join(filter(None, [f"{amount.normalize():f}", code, reason])) if amount else "-"
+
+
 class OrderItems(Lines):
     model = OrderItem
     verbose_name_plural = _("lines")
@@ -90,7 +97,10 @@ class OrderItems(Lines):
         "title",
         "variant_id",
         "quantity",
+        amount("unit_price", currency="order.currency", written=unit_price),
         *(amount(name, currency="order.currency") for name in AMOUNTS),
+        "own_discount",
+        taxes("taxes", rate="tax_rate"),
         "allocated_",
         *OrderItem.UPDATE_FIELDS,
     ]
@@ -98,6 +108,10 @@ class OrderItems(Lines):
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderItem]:
         rows: QuerySet[OrderItem] = super().get_queryset(request)
         return rows.select_related("order").prefetch_related("allocations")
+
+    @admin.display(description=_("own discount"))
+    def own_discount(self, line: OrderItem) -> str:
+        return discount(line.line_discount, line.discount_code, line.discount_reason)
 
     @admin.display(description=_("allocated"))
     def allocated_(self, line: OrderItem) -> str:
@@ -237,8 +251,10 @@ class OrderAdmin(OwnerAdmin):
         ),
         tab(
             _("Amounts"),
-            (amount("subtotal"), amount("discount")),
-            ("discount_reason", amount("shipping_cost")),
+            ("tax_inclusive", "tax_rounding"),
+            (amount("subtotal"), "order_discount"),
+            (amount("shipping_price"), "shipping_discount_"),
+            (taxes("shipping_taxes", rate="shipping_tax_rate"), amount("shipping_tax")),
             (amount("tax"), amount("total")),
             ("payment_id", "confirmed_at"),
         ),
@@ -262,6 +278,15 @@ class OrderAdmin(OwnerAdmin):
     def rows(self, request: HttpRequest) -> QuerySet[Order]:
         return selectors.with_payment_totals()
 
+    @admin.display(description=_("discount"))
+    def order_discount(self, order: Order) -> str:
+        return discount(order.discount, order.discount_code, order.discount_reason)
+
+    @admin.display(description=_("discount on the shipping"))
+    def shipping_discount_(self, order: Order) -> str:
+        code, reason = order.shipping_discount_code, order.shipping_discount_reason
+        return discount(order.shipping_discount, code, reason)
+
     def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Any:
         """Leave out the tabs of what has not happened."""
         assert obj, "operators do not add orders"
@@ -282,4 +307,6 @@ class OrderPolicyAdmin(PolicyAdmin):
         "reservation_ttl_minutes",
         "pending_order_days",
         "reservation",
+        "tax_inclusive",
+        "tax_rounding",
     ]

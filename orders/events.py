@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from msgspec import Meta
@@ -12,6 +13,7 @@ from events.schema import Event, Id, Money, Payload, Personal, Quantity, Timesta
 
 if TYPE_CHECKING:
     from orders.models import Order, OrderItem, WriteOff
+    from orders.models.parts import ShipmentData
     from orders.quantities import AllocationData, Quantities, Stock, WarehouseUnits
 
 
@@ -153,6 +155,20 @@ class OrderShipped(Event):
     shipped_at: Timestamp
     estimated_delivery: date | None
     shipped_items: Annotated[list[StockItem], Meta(description="The units of this shipment only.")]
+
+    @classmethod
+    def of_shipment(cls, order: "Order", shipment: "ShipmentData") -> Self:
+        """Return the event about a shipment that leaves a warehouse."""
+        units = order.quantities.select(shipment["units"])
+        return cls(
+            order_id=order.id,
+            shipment_id=shipment["shipment_id"],
+            carrier=shipment["carrier"],
+            tracking_number=shipment["tracking_number"],
+            shipped_at=shipment["at"],
+            estimated_delivery=shipment["estimated_delivery"],
+            shipped_items=StockItem.of_lines(units, shipment["warehouse_id"]),
+        )
 
 
 @event("order.delivered", version="1.0", moment="delivered_at")
@@ -346,6 +362,27 @@ class OrderUnitsWrittenOff(Event):
     lines: Annotated[
         list[PaidUnits], Meta(description="All of the units, with what was paid for them.")
     ] = []
+
+    @classmethod
+    def of_write_offs(
+        cls,
+        order: "Order",
+        reason: str,
+        held: "Sequence[WriteOff]",
+        backordered: "Sequence[WriteOff]",
+    ) -> Self:
+        """Return the event about units that a warehouse should have sent, and back-ordered ones."""
+        write_offs = [*held, *backordered]
+        return cls.of(
+            order,
+            reason=reason,
+            items=StockUnits.of_write_offs(held),
+            backordered=LineUnits.of_lines(
+                (each.order_item, each.quantity) for each in backordered
+            ),
+            amount=sum((each.amount for each in write_offs), Decimal(0)),
+            lines=PaidUnits.of_write_offs(write_offs),
+        )
 
 
 @event("order.units_reopened", published=False)

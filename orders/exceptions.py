@@ -20,10 +20,10 @@ class OrderTooLarge(DomainError):
 
 
 class DiscountTooLarge(DomainError):
-    """The discount exceeds the net amount of the items."""
+    """A discount exceeds what it is taken off: a line, the shipping, or the items of the order."""
 
     code = "discount_too_large"
-    example = "The discount of 60.00 exceeds the subtotal of 50.00."
+    example = "The discount of 60.00 on line 1 (var_mug) exceeds the amount of 50.00."
 
 
 class NotFullyPaid(Conflict):

@@ -13,13 +13,14 @@ holds(
         "shipping_address": None,
         "billing_address": None,
         "discount_reason": None,
+        "shipping_discount_reason": None,
         "delivery_signature": None,
         "delivery_photo_url": None,
         "hold_note": "",
         "cancellation_note": "",
     },
 )
-holds(OrderItem, "order")
+holds(OrderItem, "order", erase={"discount_reason": None})
 holds(Allocation, "order_item__order")
 holds(Dispatch, "order")
 holds(WriteOff, "order")

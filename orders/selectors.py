@@ -13,6 +13,7 @@ from django.db.models import (
     DateTimeField,
     DurationField,
     Exists,
+    Expression,
     ExpressionWrapper,
     F,
     Max,
@@ -21,7 +22,9 @@ from django.db.models import (
     Q,
     QuerySet,
     Subquery,
+    Value,
 )
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 
 import payments.selectors
@@ -230,17 +233,29 @@ def to_erase(*, now: datetime) -> QuerySet[Order]:
     return orders.order_by("updated_at")
 
 
-def reservation_ttl_minutes(organization_id: str, payment_method: str | None) -> int:
-    """Return for how long an organization reserves stock for an unpaid order."""
+def reservation_ttl_minutes(
+    organization_id: str, payment_method: str | None, rules: Policy | None = None
+) -> int:
+    """Return for how long an organization reserves stock for an unpaid order.
+
+    `rules` are those of the organization, if the caller has them in hand.
+    """
     if payment_method == Order.PaymentMethod.MANUAL:
         return payments.selectors.manual_payment_days(organization_id) * 24 * 60
-    return policy(organization_id).reservation_ttl_minutes or settings.RESERVATION_TTL_MINUTES
+    rules = rules or policy(organization_id)
+    return rules.reservation_ttl_minutes or settings.RESERVATION_TTL_MINUTES
 
 
 def policy(organization_id: str) -> Policy:
     """Return an organization's rules, or the defaults."""
     found = Policy.objects.filter(pk=organization_id).first()
     return found or Policy(organization_id=organization_id)
+
+
+def tax_inclusive_by_policy(organization_id: str) -> Expression:
+    """Return whether an organization's prices include tax, to be read by the statement of a row."""
+    rows = f"SELECT tax_inclusive FROM {Policy._meta.db_table} WHERE organization_id = %s"
+    return Coalesce(RawSQL(f"({rows})", [organization_id]), Value(False))
 
 
 def reservation_timeout(organization_id: str) -> timedelta | None:

@@ -20,20 +20,104 @@ from config.api.serializers import (
     Quantity,
     StrictSerializer,
     TaxRate,
+    UnitPriceIn,
+    UnitPriceOut,
 )
 from config.pdf.language import is_known
 from events.serializers import AllowedActions
-from orders import models, selectors
+from orders import models, pricing, selectors
+from orders.models.choices import TaxExemption, TaxRounding
 
 MAX_ITEMS = 500
 MAX_ALLOCATIONS = 1_000
+MAX_TAXES = 5
 ITEM_ID = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF"  # in examples
 CancellationReason = models.Order.CancellationReason
 RESERVED_REASONS = (CancellationReason.PAYMENT_FAILED, CancellationReason.RESERVATION_EXPIRED)
 
 
-class OrderItemCreate(StrictSerializer):
-    """A quantity of one variant. `unit_price` is before tax."""
+class Exemption(Choice):
+    """Why a sale is not taxed. It is shown of the taxes that are stored."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(TaxExemption, "TaxExemption", allow_null=True, **kwargs)
+
+    def to_representation(self, value: Any) -> str | None:  # type: ignore[override]
+        return next((tax["exemption"] for tax in value), None)
+
+
+class TaxCreate(StrictSerializer):
+    """One of several taxes, which has a total of its own on the invoice."""
+
+    name = serializers.CharField(max_length=40)
+    rate = TaxRate()
+
+
+class Taxed(StrictSerializer):
+    """A line or the shipping: either the rate of one tax, or several taxes with names."""
+
+    tax_rate = TaxRate(required=False, help_text="A fraction: `0.16` is 16 %. By default 0.")
+    taxes = ItemList(
+        child=TaxCreate(),
+        required=False,
+        max_length=MAX_TAXES,
+        help_text="Instead of `tax_rate`: GST and QST, for example, each with its name.",
+    )
+    tax_exemption = Exemption(
+        required=False,
+        help_text="Why the sale is not taxed. Only without a tax rate.",
+    )
+    tax_note = serializers.CharField(
+        max_length=300,
+        required=False,
+        allow_null=True,
+        help_text="Printed on the invoice with the exemption: the law, for example.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Replace the four fields by `tax_rate`, the sum, and `taxes` as they are stored."""
+        rate, taxes = attrs.pop("tax_rate", None), attrs.pop("taxes", [])
+        exemption, note = attrs.pop("tax_exemption", None), attrs.pop("tax_note", None)
+        if taxes and rate is not None:
+            raise serializers.ValidationError("Give either tax_rate or taxes.")
+        if len({tax["name"] for tax in taxes}) < len(taxes):
+            raise serializers.ValidationError({"taxes": ["Each name may occur once."]})
+        attrs["tax_rate"] = sum((tax["rate"] for tax in taxes), rate or Decimal(0))
+        if attrs["tax_rate"] > 1:
+            raise serializers.ValidationError({"taxes": ["The rates sum to more than 1."]})
+        if exemption and (taxes or rate):
+            raise serializers.ValidationError({"tax_exemption": ["The sale has a tax rate."]})
+        if note and not exemption:
+            raise serializers.ValidationError({"tax_note": ["It needs a tax_exemption."]})
+        attrs["taxes"] = [
+            pricing.Tax(
+                name=tax["name"], rate=f"{tax['rate'].normalize():f}", exemption=None, note=None
+            )
+            for tax in taxes
+        ]
+        if exemption:
+            attrs["taxes"] = [pricing.Tax(name=None, rate="0", exemption=exemption, note=note)]
+        return attrs
+
+
+class CheckoutDiscount(StrictSerializer):
+    """An amount taken off a line, the shipping or the order.
+
+    Like the prices, it is before tax, or includes tax if the order is tax-inclusive.
+    """
+
+    amount = MoneyIn()
+    code = serializers.CharField(
+        max_length=64, default=None, allow_null=True, help_text="Of a voucher or a campaign."
+    )
+    reason = serializers.CharField(max_length=200, default=None, allow_null=True)
+
+
+class OrderItemCreate(Taxed):
+    """A quantity of one variant.
+
+    `unit_price` and the discount are before tax, or include tax if the order is tax-inclusive.
+    """
 
     example = {
         "variant_id": "var_mug",
@@ -46,26 +130,23 @@ class OrderItemCreate(StrictSerializer):
     variant_id = ExternalId()
     title = serializers.CharField(max_length=255)
     quantity = Quantity()
-    unit_price = MoneyIn()
-    tax_rate = TaxRate(default=Decimal(0))
+    unit_price = UnitPriceIn()
+    discount = CheckoutDiscount(
+        required=False, allow_null=True, help_text="On the line, whatever its quantity."
+    )
     preferred_warehouse_id = ExternalId(default=None, allow_null=True)
 
 
-class CheckoutShipping(StrictSerializer):
-    """The carrier and service that the customer chose, and their price before tax."""
+class CheckoutShipping(Taxed):
+    """The carrier and service that the customer chose, and their price: see `tax_inclusive`."""
 
     carrier = serializers.CharField(max_length=64, required=False, allow_null=True)
     service = serializers.CharField(max_length=64, required=False, allow_null=True)
-    cost = MoneyIn(default=Decimal(0))
-    tax_rate = TaxRate(default=Decimal(0))
+    cost = MoneyIn(default=Decimal(0), help_text="Before the discount.")
+    discount = CheckoutDiscount(
+        required=False, allow_null=True, help_text="All of the cost: shipping is free."
+    )
     signature_required = serializers.BooleanField(default=False)
-
-
-class CheckoutDiscount(StrictSerializer):
-    """One amount taken off the items, before tax."""
-
-    amount = MoneyIn()
-    reason = serializers.CharField(max_length=200, required=False, allow_null=True)
 
 
 class OrderPlace(Body):
@@ -96,6 +177,18 @@ class Locale(serializers.CharField):
         return locale
 
 
+class TaxInclusive(serializers.BooleanField):
+    """Whether prices, discounts and shipping include tax."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            allow_null=True,
+            help_text="Whether prices, discounts and the shipping cost include tax. By default, as "
+            "the policy of the organization says.",
+        )
+
+
 class OrderTerms(OrderPlace):
     """Addresses, shipping, discount and payment method of an order."""
 
@@ -103,7 +196,7 @@ class OrderTerms(OrderPlace):
         "customer_email": "ana@example.com",
         "shipping_address": Address.example,
         "shipping": {"carrier": "FedEx", "service": "Ground", "cost": "9.90", "tax_rate": "0.16"},
-        "discount": {"amount": "5.00", "reason": "loyalty"},
+        "discount": {"amount": "5.00", "code": "SPRING", "reason": "loyalty"},
         "payment_method": "stripe",
     }
     customer_email = serializers.EmailField(max_length=254, required=False, allow_null=True)
@@ -111,7 +204,11 @@ class OrderTerms(OrderPlace):
     shipping_address = Address(required=False, allow_null=True)
     billing_address = Address(required=False, allow_null=True)
     shipping = CheckoutShipping(required=False, allow_null=True)
-    discount = CheckoutDiscount(required=False, allow_null=True)
+    discount = CheckoutDiscount(
+        required=False,
+        allow_null=True,
+        help_text="On the order: it is split over its lines, in proportion to their amounts.",
+    )
 
 
 class OrderCreate(OrderTerms):
@@ -126,6 +223,7 @@ class OrderCreate(OrderTerms):
     customer_id = ExternalId(required=False, allow_null=True)
     local_id = ExternalId(required=False, allow_null=True)
     currency = CurrencyCode()
+    tax_inclusive = TaxInclusive()
     items = ItemList(child=OrderItemCreate(), min_length=1, max_length=MAX_ITEMS)
     replaces = OwnId(models.Order.objects.all, required=False, allow_null=True)
 
@@ -227,6 +325,73 @@ class Allocation(serializers.Serializer):
     quantity = serializers.IntegerField()
 
 
+class NamedTax(serializers.Serializer):
+    """One of several taxes."""
+
+    name = serializers.CharField()
+    rate = serializers.CharField(help_text="A fraction: `0.05` is 5 %.")
+
+
+class TaxAmount(NamedTax):
+    """One of several taxes, with its amount."""
+
+    amount = serializers.CharField()
+
+
+class NamedTaxes(serializers.ListField):
+    """The taxes that have a name, of those that are stored."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            read_only=True, help_text="Several taxes; empty if `tax_rate` is that of one.", **kwargs
+        )
+
+    def to_representation(self, data: Any) -> Any:
+        return super().to_representation([tax for tax in data if tax["name"]])
+
+
+class ExemptionNoteOut(serializers.CharField):
+    """The note on an exemption, of the taxes that are stored."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read_only=True, allow_null=True, **kwargs)
+
+    def to_representation(self, value: Any) -> str | None:  # type: ignore[override]
+        return next((tax["note"] for tax in value), None)
+
+
+class Discount(serializers.Serializer):
+    """An amount taken off, and what for. Like the prices, it may include tax."""
+
+    amount = MoneyOut()
+    code = serializers.CharField(allow_null=True)
+    reason = serializers.CharField(allow_null=True)
+
+
+class LineDiscount(Discount):
+    """The discount of a line itself, without its share of the order's."""
+
+    amount = MoneyOut(source="line_discount", currency="order.currency")
+    code = serializers.CharField(source="discount_code", allow_null=True)
+    reason = serializers.CharField(source="discount_reason", allow_null=True)
+
+
+class ShippingDiscount(Discount):
+    """The discount on the shipping."""
+
+    amount = MoneyOut(source="shipping_discount")
+    code = serializers.CharField(source="shipping_discount_code", allow_null=True)
+    reason = serializers.CharField(source="shipping_discount_reason", allow_null=True)
+
+
+class OrderDiscount(Discount):
+    """The discount on the items of the order, which is split over its lines."""
+
+    amount = MoneyOut(source="discount")
+    code = serializers.CharField(source="discount_code", allow_null=True)
+    reason = serializers.CharField(source="discount_reason", allow_null=True)
+
+
 class OrderItem(serializers.Serializer):
     """A line: what was bought, its amounts, and how many of its units are in which state."""
 
@@ -241,14 +406,21 @@ class OrderItem(serializers.Serializer):
     shipped = serializers.IntegerField()
     delivered = serializers.IntegerField()
     returned = serializers.IntegerField()
-    unit_price = MoneyOut(currency="order.currency")
-    net = MoneyOut(
-        currency="order.currency", help_text="Quantity × unit price, before discount and tax."
+    unit_price = UnitPriceOut(currency="order.currency")
+    subtotal = MoneyOut(currency="order.currency", help_text="Quantity × unit price.")
+    discount = MoneyOut(
+        currency="order.currency", help_text="All that is taken off, also its share of the order's."
     )
-    discount = MoneyOut(currency="order.currency")
-    tax_rate = TaxRate()
+    own_discount = LineDiscount(source="*")
+    net = MoneyOut(
+        currency="order.currency", help_text="What is taxed: after the discount, without tax."
+    )
+    tax_rate = TaxRate(help_text="A fraction: `0.16` is 16 %. Of several taxes, their sum.")
+    taxes = NamedTaxes(child=TaxAmount())
+    tax_exemption = Exemption(source="taxes", read_only=True)
+    tax_note = ExemptionNoteOut(source="taxes")
     tax = MoneyOut(currency="order.currency")
-    total = MoneyOut(currency="order.currency")
+    total = MoneyOut(currency="order.currency", help_text="What the customer pays.")
     preferred_warehouse_id = serializers.CharField(allow_null=True)
     allocations = Allocation(many=True, source="allocated")
 
@@ -259,16 +431,14 @@ class OrderShipping(serializers.Serializer):
     carrier = serializers.CharField(allow_null=True)
     service = serializers.CharField(allow_null=True)
     signature_required = serializers.BooleanField()
-    cost = MoneyOut(source="shipping_cost")
+    cost = MoneyOut(source="shipping_price", help_text="Before the discount.")
+    discount = ShippingDiscount(source="*")
     tax_rate = TaxRate(source="shipping_tax_rate")
+    taxes = NamedTaxes(source="shipping_taxes", child=TaxAmount())
+    tax_exemption = Exemption(source="shipping_taxes", read_only=True)
+    tax_note = ExemptionNoteOut(source="shipping_taxes")
     tax = MoneyOut(source="shipping_tax")
-
-
-class OrderDiscount(serializers.Serializer):
-    """The amount taken off the items, before tax."""
-
-    amount = MoneyOut(source="discount")
-    reason = serializers.CharField(source="discount_reason", allow_null=True)
+    total = MoneyOut(source="shipping_total", help_text="What the customer pays.")
 
 
 class Hold(serializers.Serializer):
@@ -316,13 +486,17 @@ class Order(serializers.Serializer):
     )
     local_id = serializers.CharField(allow_null=True)
     currency = CurrencyCode()
+    tax_inclusive = serializers.BooleanField(
+        help_text="Whether prices, discounts and the shipping cost include tax."
+    )
+    tax_rounding = Choice(TaxRounding, "TaxRounding")
     items = OrderItem(source="lines", many=True)
     shipping_address = Address(allow_null=True)
     billing_address = Address(allow_null=True)
     shipping = OrderShipping(source="*")
     discount = OrderDiscount(source="*")
-    subtotal = MoneyOut()
-    tax = MoneyOut()
+    subtotal = MoneyOut(help_text="The sum of the items after their own discounts.")
+    tax = MoneyOut(help_text="Of all items and the shipping.")
     total = MoneyOut()
     payment_method = Choice(
         models.Order.PaymentMethod,

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from config.api.operations import endpoint
 from config.api.views import command
-from config.core.money import AmountTooLarge, InexactAmount
+from config.core.money import AmountTooLarge, InexactAmount, PriceTooExact
 from events.reactions import ReactionsPending
 from events.views import Page, Timeline, timeline
 from events.viewsets import AggregateViewSet
@@ -48,7 +48,7 @@ class Orders(AggregateViewSet):
         request=serializers.OrderCreate,
         status=201,
         example="order_pending",
-        errors=[DiscountTooLarge, InexactAmount, AmountTooLarge],
+        errors=[DiscountTooLarge, InexactAmount, PriceTooExact, AmountTooLarge],
         scope="create",
     )
     def create(self, request: Request) -> Response:

@@ -222,7 +222,7 @@ class Refundable:
         return Decimal(line.total - self._prices[line.id] - self._fees[line.id])
 
     def _shipping_left(self) -> Decimal:
-        return Decimal(self.order.shipping_cost + self.order.shipping_tax - self._shipping)
+        return Decimal(self.order.shipping_total - self._shipping)
 
     def _price(self, line: "OrderItem", quantity: int) -> Decimal:
         """Return the price of some of the units that are left."""

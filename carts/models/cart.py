@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import Q
@@ -20,9 +21,12 @@ from carts.events import (
 from carts.exceptions import CannotMerge, CartTooLarge
 from carts.models.parts import MAX_QUANTITY, CartItem
 from config.core.ids import PublicIdField
-from config.core.money import CurrencyField, money
+from config.core.money import CurrencyField, money, unit_price
 from events.aggregate import Aggregate, PartList, transition
 from events.people import CustomerErased
+
+if TYPE_CHECKING:
+    from orders.models.parts import DiscountData
 
 MAX_ITEMS = 500
 
@@ -58,6 +62,8 @@ class Cart(Aggregate):
     local_id = models.CharField(max_length=64, null=True)
     locale = models.CharField(max_length=20, null=True)  # of documents; null: the organization's
     currency = CurrencyField()
+    # Whether prices and discounts include tax. The old version inserts rows without it.
+    tax_inclusive = models.BooleanField(default=False, db_default=False)
     last_activity_at = models.DateTimeField(default=timezone.now)
     abandoned_at = models.DateTimeField(null=True)
     order = models.OneToOneField("orders.Order", models.PROTECT, null=True, related_name="+")
@@ -112,12 +118,12 @@ class Cart(Aggregate):
 
     @property
     def value(self) -> Decimal:
-        """The sum of quantity × unit price, before discount, tax and shipping."""
-        total = sum((item.quantity * item.unit_price for item in self.lines), Decimal(0))
+        """The sum of quantity × unit price, before discounts and shipping, as the prices are."""
+        total = sum((item.amount for item in self.lines), Decimal(0))
         return money(total, self.currency)
 
     @classmethod
-    def open(cls, **fields: str | None) -> "Cart":
+    def open(cls, **fields: Any) -> "Cart":
         """Open a cart for a customer or a session."""
         cart = cls(**fields)
         cart.record(CartCreated.of(cart))
@@ -125,7 +131,7 @@ class Cart(Aggregate):
 
     @transition(source=OPEN, target=Status.ACTIVE, emits=CartItemAdded, verb="add_item")
     def add_item(self, *, item: CartItem, at: datetime) -> CartItemAdded:
-        """Add units to the line with the same variant, price and tax rate, or to a new line."""
+        """Add units to the line with the same offer, or to a new line."""
         quantity = item.quantity
         self._add(item)
         self._active(at)
@@ -133,13 +139,16 @@ class Cart(Aggregate):
             cart_id=self.id,
             variant_id=item.variant_id,
             quantity=quantity,
-            unit_price=money(item.unit_price, self.currency),
+            unit_price=unit_price(item.unit_price, self.currency),
         )
 
     @transition(source=OPEN, target=Status.ACTIVE, emits=CartItemChanged, verb="change_item")
-    def change_item(self, *, item: CartItem, quantity: int, at: datetime) -> CartItemChanged:
-        """Set the quantity of a line."""
-        item.quantity = quantity
+    def change_item(
+        self, *, item: CartItem, quantity: int, discount: "DiscountData | None", at: datetime
+    ) -> CartItemChanged:
+        """Set the quantity and the discount of a line."""
+        item.quantity, item.discount = quantity, discount
+        item.expect_discountable()
         self.save_part(item)
         self._active(at)
         return self._changed(item, quantity)
@@ -163,6 +172,11 @@ class Cart(Aggregate):
             raise CannotMerge(f"{guest.id} belongs to another customer.")
         if guest.currency != self.currency:
             raise CannotMerge(f"{guest.id} is in {guest.currency}, {self.id} in {self.currency}.")
+        if guest.tax_inclusive != self.tax_inclusive:
+            with_tax, without = (self, guest) if self.tax_inclusive else (guest, self)
+            raise CannotMerge(
+                f"The prices in {with_tax.id} include tax, and those in {without.id} do not."
+            )
         for item in guest.lines:
             self._add(CartItem(**item.copied_values()))
         self.locale = self.locale or guest.locale
@@ -210,18 +224,25 @@ class Cart(Aggregate):
         return CustomerErased.of(self, order_id=None, cart_id=self.id, erased_at=at)
 
     def _changed(self, item: CartItem, quantity: int) -> CartItemChanged:
-        return CartItemChanged.of(
-            self, variant_id=item.variant_id, quantity=quantity, unit_price=item.unit_price
+        return CartItemChanged(
+            cart_id=self.id,
+            variant_id=item.variant_id,
+            quantity=quantity,
+            unit_price=unit_price(item.unit_price, self.currency),
         )
 
     def _active(self, at: datetime) -> None:
         self.last_activity_at, self.abandoned_at = at, None
 
     def _add(self, new: CartItem) -> None:
-        """Add units to the line of their offer, or a new line. Raises CartTooLarge."""
+        """Add units, and their discount, to the line of their offer, or a new line.
+
+        Raises CartTooLarge, DiscountTooLarge, InexactAmount, PriceTooExact, AmountTooLarge.
+        """
         item = next((item for item in self.lines if item.offer == new.offer), None)
         if item:
             item.quantity += new.quantity
+            item.line_discount += new.line_discount
         else:
             item = new
             item.cart = self
@@ -233,4 +254,5 @@ class Cart(Aggregate):
             )
         if len(self.lines) > MAX_ITEMS:
             raise CartTooLarge(f"A cart holds at most {MAX_ITEMS} lines.")
+        item.expect_discountable()
         self.save_part(item)

@@ -1,17 +1,18 @@
 """The parts of a cart. Saving the cart saves them."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.db import models
 from django.db.models import Q
 
 from config.core.ids import PublicIdField
-from config.core.money import MoneyField, TaxRateField
+from config.core.money import MoneyField, TaxRateField, UnitPriceField, exact, line_amount
 from events.aggregate import Part
+from orders.exceptions import DiscountTooLarge
 
 if TYPE_CHECKING:
-    from orders.models.parts import ItemData
+    from orders.models.parts import DiscountData, ItemData
 
 MAX_QUANTITY = 9_999
 
@@ -25,39 +26,79 @@ class CartItem(Part):
     variant_id = models.CharField(max_length=64)
     title = models.CharField(max_length=255)
     quantity = models.PositiveIntegerField()
-    unit_price = MoneyField()
-    tax_rate = TaxRateField()
+    unit_price = UnitPriceField()
+    tax_rate = TaxRateField()  # the sum of those of `taxes`
+    # During an upgrade, the old version inserts rows without the columns that have a `db_default`.
+    taxes = models.JSONField(default=list, db_default=[])  # as of an order's line
+    line_discount = MoneyField(default=Decimal(0), db_default=Decimal(0))  # of all units together
+    discount_code = models.CharField(max_length=64, null=True)
+    discount_reason = models.CharField(max_length=200, null=True)
     preferred_warehouse_id = models.CharField(max_length=64, null=True)
 
-    UPDATE_FIELDS = ("quantity",)
+    DISCOUNT_FIELDS = ("line_discount", "discount_code", "discount_reason")
+    UPDATE_FIELDS = ("quantity", *DISCOUNT_FIELDS)
     COPIED_FIELDS = (
         "variant_id",
         "title",
         "quantity",
         "unit_price",
         "tax_rate",
+        "taxes",
+        "discount",
         "preferred_warehouse_id",
     )
 
     class Meta:
         ordering = ["position"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["cart", "variant_id", "unit_price", "tax_rate"], name="one_line_per_offer"
-            ),
             models.CheckConstraint(
                 condition=Q(quantity__gte=1, quantity__lte=MAX_QUANTITY), name="cart_item_quantity"
             ),
-            models.CheckConstraint(condition=Q(unit_price__gte=0), name="cart_item_unit_price"),
+            models.CheckConstraint(
+                condition=Q(unit_price__gte=0, line_discount__gte=0), name="cart_item_unit_price"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.variant_id}"
 
     @property
-    def offer(self) -> tuple[str, Decimal, Decimal]:
-        """The variant, its price and tax rate. A cart has one line for each offer."""
-        return self.variant_id, self.unit_price, self.tax_rate
+    def offer(self) -> tuple[Any, ...]:
+        """The variant, its price, its taxes, and what its discount is for: one line for each."""
+        return (
+            self.variant_id,
+            self.unit_price,
+            self.tax_rate,
+            self.taxes,
+            self.discount_code,
+            self.discount_reason,
+        )
+
+    @property
+    def amount(self) -> Decimal:
+        """Quantity × unit price, before the discount."""
+        return line_amount(self.quantity, self.unit_price, self.cart.currency)
+
+    @property
+    def discount(self) -> "DiscountData | None":
+        """What is taken off the amount, or None."""
+        given = (self.line_discount, self.discount_code, self.discount_reason)
+        amount, code, reason = given
+        return {"amount": amount, "code": code, "reason": reason} if any(given) else None
+
+    @discount.setter
+    def discount(self, data: "DiscountData | None") -> None:
+        data = data or {}
+        self.line_discount = data.get("amount", Decimal(0))
+        self.discount_code, self.discount_reason = data.get("code"), data.get("reason")
+
+    def expect_discountable(self) -> None:
+        """Raise DiscountTooLarge if the discount exceeds the amount, or InexactAmount."""
+        if exact(self.line_discount, self.cart.currency) > self.amount:
+            raise DiscountTooLarge(
+                f"The discount of {self.line_discount} on the line of {self.variant_id} exceeds "
+                f"its amount of {self.amount}."
+            )
 
     def copied_values(self) -> "ItemData":
         """Return what another cart or an order copies from this line."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
@@ -15,7 +16,9 @@ from config.pdf import language
 Column = Callable[[Any], Any]
 
 
-def amount(name: str, *, currency: str = "currency") -> Column:
+def amount(
+    name: str, *, currency: str = "currency", written: Callable[[Decimal, str], Decimal] = money
+) -> Column:
     """Return a column with an amount: `125.50 USD`. `currency` is the path to the code."""
 
     def show(row: Any) -> str:
@@ -24,9 +27,26 @@ def amount(name: str, *, currency: str = "currency") -> Column:
         code = row
         for step in currency.split("."):
             code = getattr(code, step)
-        return f"{money(getattr(row, name), code)} {code}"
+        return f"{written(getattr(row, name), code)} {code}"
 
     return _named(name, show)
+
+
+def taxes(name: str, *, rate: str) -> Column:
+    """Return a column with the taxes that are stored, or the rate of one without a name."""
+
+    def show(row: Any) -> str:
+        stored = getattr(row, name) or [{"rate": getattr(row, rate)}]
+        return "\n".join(map(_tax, stored))
+
+    return _named(name, show)
+
+
+def _tax(tax: Mapping[str, Any]) -> str:
+    percent = f"{(Decimal(tax['rate']) * 100).normalize():f} %"
+    exemption = words(tax.get("exemption") or "")
+    known = (tax.get("name"), percent, tax.get("amount"), exemption, tax.get("note"))
+    return " ".join(filter(None, known))
 
 
 def badge(

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from unfold import widgets
 
 from config.admin.columns import words
-from config.admin.labels import HINTS, label
+from config.admin.labels import hint, label
 from config.api import problems
 
 BLANK_ROWS = 2  # additional rows of a list
@@ -68,8 +68,8 @@ class CommandForm(forms.Form):
             else:
                 self.fields[where] = forms.Field(
                     required=False,
-                    label=label(name),
-                    help_text=HINTS.get(name, ""),
+                    label=label(where),
+                    help_text=hint(where),
                     initial=given if given is not None else _default(each),
                     widget=self._widget(name, each, required=required and each.required),
                 )

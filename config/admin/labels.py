@@ -20,6 +20,7 @@ LABELS: "dict[str, StrPromise]" = {
     "carrier": _("Carrier"),
     "carrier_cost": _("Carrier cost"),
     "city": _("City"),
+    "code": _("Code"),
     "company": _("Company"),
     "condition": _("Condition"),
     "cost": _("Cost"),
@@ -84,11 +85,15 @@ LABELS: "dict[str, StrPromise]" = {
     "signature_required": _("Signature required"),
     "status": _("Status"),
     "stream": _("Order or cart"),
+    "tax_exemption": _("Reason for no tax"),
     "tax_id": _("Tax id"),
+    "tax_note": _("Note on the invoice"),
     "tax_rate": _("Tax rate"),
+    "taxes": _("Taxes with names"),
+    "taxes.rate": _("Tax rate"),
     "title": _("Title"),
     "tracking_number": _("Tracking number"),
-    "unit_price": _("Unit price before tax"),
+    "unit_price": _("Unit price"),
     "variant_id": _("Variant"),
     "warehouse_id": _("Warehouse"),
     "weight": _("Weight (kg)"),
@@ -113,12 +118,25 @@ HINTS: "dict[str, StrPromise]" = {
     "shipping_cost": _("What the customer pays. Default: the shipping cost of the order."),
     "signature": _("A name, or another text."),
     "stream": _("The id of an order or a cart."),
+    "tax_note": _("The law, for example."),
     "tax_rate": _("A fraction: 0.16 is 16 %."),
-    "unit_price": _("In the currency of the cart."),
+    "taxes.rate": _("A fraction: 0.16 is 16 %."),
+    "unit_price": _("With tax if the prices of the cart include it."),
 }
 
 
 def label(path: str) -> str:
     """Return the label of a field by its path: `items[0].quantity` is “Quantity”."""
-    name = re.sub(r"\[\d+\]", "", path).rpartition(".")[2]
-    return str(LABELS.get(name) or words(name))
+    name = path.rpartition(".")[2]
+    return str(_of_field(LABELS, path) or words(re.sub(r"\[\d+\]", "", name)))
+
+
+def hint(path: str) -> str:
+    """Return the hint at a field by its path, or an empty text."""
+    return str(_of_field(HINTS, path) or "")
+
+
+def _of_field(texts: "dict[str, StrPromise]", path: str) -> "StrPromise | None":
+    """Return the text of a field in its list, or else of any field with its name."""
+    *_, parent, name = ["", *re.sub(r"\[\d+\]", "", path).split(".")]
+    return texts.get(f"{parent}.{name}") or texts.get(name)

@@ -278,6 +278,17 @@ class MoneyIn(PlainDecimal):
         super().__init__(max_digits=digits, decimal_places=decimals, **kwargs)
 
 
+class UnitPriceIn(PlainDecimal):
+    """A price of one unit, with up to six decimals."""
+
+    largest = 10**11 - 1
+    pattern = r"^[0-9]{1,11}(\.[0-9]{1,6})?$"
+
+    def __init__(self, **kwargs: Any) -> None:
+        digits = money.MAX_DIGITS - money.MAX_DECIMALS + money.MAX_PRICE_DECIMALS
+        super().__init__(max_digits=digits, decimal_places=money.MAX_PRICE_DECIMALS, **kwargs)
+
+
 @extend_schema_field({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"})
 class MoneyOut(serializers.CharField):
     """An amount as text with its currency's decimals: `"125.50"`, `"1300"` for JPY.
@@ -293,7 +304,18 @@ class MoneyOut(serializers.CharField):
         amount: Any = super().get_attribute(instance)
         if amount is None:
             return None
-        return str(money.money(amount, get_attribute(instance, self.currency.split("."))))
+        return self.text(amount, get_attribute(instance, self.currency.split(".")))
+
+    def text(self, amount: Decimal, currency: str) -> str:
+        """Return the amount as it is shown."""
+        return str(money.money(amount, currency))
+
+
+class UnitPriceOut(MoneyOut):
+    """A price of one unit: it has more decimals than its currency if it needs them."""
+
+    def text(self, amount: Decimal, currency: str) -> str:
+        return str(money.unit_price(amount, currency))
 
 
 class Choice(serializers.ChoiceField):

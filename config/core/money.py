@@ -10,6 +10,7 @@ from iso4217 import Currency
 from config.core.exceptions import DomainError
 
 MAX_DECIMALS = 4  # of all currencies of ISO 4217
+MAX_PRICE_DECIMALS = 6  # of a price of one unit, such as 0.495 a litre
 # Without the codes of ISO 4217 that are no currency, such as gold (XAU).
 CURRENCIES = sorted(currency.code for currency in Currency if currency.exponent is not None)
 MAX_DIGITS = 15  # what SQLite, which computes with floats, stores exactly
@@ -29,6 +30,15 @@ class MoneyField(models.DecimalField):
         super().__init__(**{**kwargs, "max_digits": MAX_DIGITS, "decimal_places": MAX_DECIMALS})
 
 
+class UnitPriceField(models.DecimalField):
+    """A price of one unit, below 10¹¹: it may have more decimals than its currency."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        digits = MAX_DIGITS - MAX_DECIMALS + MAX_PRICE_DECIMALS
+        decimals = MAX_PRICE_DECIMALS
+        super().__init__(**{**kwargs, "max_digits": digits, "decimal_places": decimals})
+
+
 class TaxRateField(models.DecimalField):
     """A fraction of the net amount: 0.19 is 19 %."""
 
@@ -41,6 +51,13 @@ class InexactAmount(DomainError):
 
     code = "inexact_amount"
     example = "12.505 has more than the 2 decimals of USD."
+
+
+class PriceTooExact(DomainError):
+    """A unit price has more than 6 decimals, or more than 15 significant digits."""
+
+    code = "price_too_exact"
+    example = "A unit price has at most 6 decimals and 15 digits: 12345678901.123456 has too many."
 
 
 class AmountTooLarge(DomainError):
@@ -74,11 +91,36 @@ def exact(amount: Decimal, currency: str) -> Decimal:
     return rounded
 
 
+def unit_price(price: Decimal, currency: str) -> Decimal:
+    """Return a price of one unit with the currency's decimals, or as many more as it needs."""
+    rounded = money(price, currency)
+    return rounded if rounded == price else price.normalize()
+
+
+def storable_price(price: Decimal) -> Decimal:
+    """Return the price of one unit. Raises PriceTooExact if it cannot be stored exactly."""
+    _, digits, exponent = price.normalize().as_tuple()
+    if -int(exponent) > MAX_PRICE_DECIMALS or len(digits) > MAX_DIGITS:
+        raise PriceTooExact(
+            f"A unit price has at most {MAX_PRICE_DECIMALS} decimals and {MAX_DIGITS} digits: "
+            f"{price} has too many."
+        )
+    return price
+
+
 def bounded(amount: Decimal) -> Decimal:
     """Return the amount. Raises AmountTooLarge if a MoneyField cannot store it."""
     if amount >= Decimal(10) ** (MAX_DIGITS - MAX_DECIMALS):
         raise AmountTooLarge(f"{amount} is too large. Split the order.")
     return amount
+
+
+def line_amount(quantity: int, unit_price: Decimal, currency: str) -> Decimal:
+    """Return quantity × unit price, rounded half up to the currency's decimals.
+
+    Raises PriceTooExact, AmountTooLarge.
+    """
+    return bounded(money(quantity * storable_price(unit_price), currency))
 
 
 def split(amount: Decimal, weights: Sequence[Decimal | int], currency: str) -> list[Decimal]:

@@ -18,6 +18,8 @@ from invoices.exceptions import DocumentDeleted, UnknownCreditNote
 from invoices.models.lines import Creditable, CreditedPart, Line, by_tax_rate
 from invoices.models.parts import CreditNote, Document, InvoiceDelivery
 
+PRICES = F("subtotal") - F("discount")
+
 
 class Invoice(Aggregate):
     """The invoice of an order.
@@ -44,6 +46,10 @@ class Invoice(Aggregate):
     customer_email = models.EmailField(null=True)
     locale = models.CharField(max_length=20, null=True)  # null: the seller's
     currency = CurrencyField()
+    # Whether the prices and discounts of the lines include tax. The old version inserts rows
+    # without it during an upgrade.
+    tax_inclusive = models.BooleanField(default=False, db_default=False)
+    delivery_country = models.CharField(max_length=2, null=True)  # null: collected
     # Amounts and tax rates in these are text, exactly as they are printed.
     seller = models.JSONField()
     buyer = models.JSONField()  # the known parts of an address
@@ -66,8 +72,11 @@ class Invoice(Aggregate):
                 condition=Q(
                     discount__gte=0,
                     tax__gte=0,
-                    # Rounded, because SQLite adds in floating point.
-                    total=Round(F("subtotal") - F("discount") + F("tax"), precision=MAX_DECIMALS),
+                )
+                # Rounded, because SQLite adds in floating point.
+                & (
+                    Q(tax_inclusive=False, total=Round(PRICES + F("tax"), precision=MAX_DECIMALS))
+                    | Q(tax_inclusive=True, total=Round(PRICES, precision=MAX_DECIMALS))
                 ),
                 name="invoice_adds_up",
             ),
@@ -119,14 +128,19 @@ class Invoice(Aggregate):
         return remaining
 
     @classmethod
-    def issue(cls, *, currency: str, lines: Sequence[Line], **fields: Any) -> "Invoice":
+    def issue(
+        cls, *, currency: str, tax_inclusive: bool, lines: Sequence[Line], **fields: Any
+    ) -> "Invoice":
         """Issue an invoice of these lines. `fields` are the other columns."""
+        prices = [line.total if tax_inclusive else line.net for line in lines]
+        discount = sum((line.discount for line in lines), Decimal(0))
         invoice = cls(
             currency=currency,
+            tax_inclusive=tax_inclusive,
             lines=[line.as_json(currency) for line in lines],
             rates=by_tax_rate(lines, currency),
-            subtotal=sum((line.quantity * line.unit_price for line in lines), Decimal(0)),
-            discount=sum((line.discount for line in lines), Decimal(0)),
+            subtotal=sum(prices, discount),
+            discount=discount,
             tax=sum((line.tax for line in lines), Decimal(0)),
             total=sum((line.total for line in lines), Decimal(0)),
             **fields,

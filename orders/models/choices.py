@@ -1,6 +1,7 @@
 """The values of an order's columns that have a fixed set of values."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Status(models.TextChoices):
@@ -61,3 +62,32 @@ class PaymentMethod(models.TextChoices):
     STRIPE = "stripe"
     MANUAL = "manual"
     SANDBOX = "sandbox"
+
+
+class TaxRounding(models.TextChoices):
+    """What is rounded to the currency's decimals.
+
+    - `line`: the tax of each line.
+    - `rate`: the tax of each rate, on the sum over the document, as EN 16931 wants it. It is split
+      over the lines in proportion to their exact taxes.
+    """
+
+    LINE = "line", _("the tax of each line")
+    RATE = "rate", _("the tax of each rate, on the sum of its lines")
+
+
+class TaxExemption(models.TextChoices):
+    """Why a sale is not taxed, with its category in EN 16931.
+
+    - `exempt`: the law exempts the goods or the seller (E).
+    - `export`: the goods leave the customs area (G).
+    - `intra_community`: a supply to a business in another country of the EU (K).
+    - `reverse_charge`: the buyer owes the tax (AE).
+    - `zero_rated`: the rate of the goods is zero (Z).
+    """
+
+    EXEMPT = "exempt"
+    EXPORT = "export"
+    INTRA_COMMUNITY = "intra_community"
+    REVERSE_CHARGE = "reverse_charge"
+    ZERO_RATED = "zero_rated"

@@ -25,12 +25,18 @@ STATUS_MATCHES_TIMESTAMPS = (
     | Q(status="cancelled", cancelled_at__isnull=False, cancellation_reason__isnull=False)
 )
 # Rounded, because SQLite computes with floats.
-TOTAL = Round(F("subtotal") - F("discount") + F("shipping_cost") + F("tax"), precision=MAX_DECIMALS)
+PRICES = F("subtotal") - F("discount") + F("shipping_cost")
+TOTAL_OF_INCLUSIVE_PRICES = Round(PRICES, precision=MAX_DECIMALS)
+TOTAL = Round(PRICES + F("tax"), precision=MAX_DECIMALS)
 CONSTRAINTS = [
     models.UniqueConstraint(fields=["number", "organization_id"], name="order_number"),
     models.CheckConstraint(
         condition=Q(discount__gte=0, discount__lte=F("subtotal"))
-        & Q(shipping_cost__gte=0, shipping_tax__gte=0, total=TOTAL),
+        & Q(shipping_cost__gte=0, shipping_tax__gte=0, shipping_discount__gte=0)
+        & (
+            Q(tax_inclusive=False, total=TOTAL)
+            | Q(tax_inclusive=True, total=TOTAL_OF_INCLUSIVE_PRICES, tax__lte=F("total"))
+        ),
         name="order_adds_up",
     ),
     models.CheckConstraint(condition=STATUS_MATCHES_TIMESTAMPS, name="order_timestamps"),

@@ -17,7 +17,13 @@ from events.people import CustomerErased
 from events.schema import Event, is_published
 from orders import events
 from orders.exceptions import NoItems, NotFullyPaid, OrderIsCancelled, OrderOnHold
-from orders.models.choices import CancellationReason, HoldReason, PaymentMethod, Status
+from orders.models.choices import (
+    CancellationReason,
+    HoldReason,
+    PaymentMethod,
+    Status,
+    TaxRounding,
+)
 from orders.models.constraints import CONSTRAINTS, INDEXES
 from orders.models.parts import (
     DeliveryProof,
@@ -56,15 +62,25 @@ class Order(Aggregate):
     shipping_address = models.JSONField(null=True)
     billing_address = models.JSONField(null=True)
     currency = CurrencyField()
+    # During an upgrade, the old version inserts rows without the columns that have a `db_default`.
+    tax_inclusive = models.BooleanField(default=False, db_default=False)  # prices and discounts
+    tax_rounding = models.CharField(
+        max_length=8, choices=TaxRounding.choices, default="line", db_default="line"
+    )
     carrier = models.CharField(max_length=64, null=True)
     service = models.CharField(max_length=64, null=True)
     signature_required = models.BooleanField(default=False)
-    shipping_cost = MoneyField(default=Decimal(0))
+    shipping_cost = MoneyField(default=Decimal(0))  # after its discount
+    shipping_discount = MoneyField(default=Decimal(0), db_default=Decimal(0))
+    shipping_discount_code = models.CharField(max_length=64, null=True)
+    shipping_discount_reason = models.CharField(max_length=200, null=True)
     shipping_tax_rate = TaxRateField()
+    shipping_taxes = models.JSONField(default=list, db_default=[])  # as of a line
     shipping_tax = MoneyField(default=Decimal(0))
-    discount = MoneyField(default=Decimal(0))
+    discount = MoneyField(default=Decimal(0))  # on the items, beside those of the lines
+    discount_code = models.CharField(max_length=64, null=True)
     discount_reason = models.CharField(max_length=200, null=True)
-    subtotal = MoneyField()
+    subtotal = MoneyField()  # the lines after their own discounts
     tax = MoneyField()
     total = MoneyField()
     # What the customer chose when placing the order; a payment may use another method.
@@ -105,6 +121,17 @@ class Order(Aggregate):
     def quantities(self) -> Quantities:
         """The units of the lines, counted."""
         return Quantities(self.lines)
+
+    @property
+    def shipping_total(self) -> Decimal:
+        """What the customer pays for the shipping, with its tax."""
+        tax = Decimal(0) if self.tax_inclusive else self.shipping_tax
+        return Decimal(self.shipping_cost + tax)
+
+    @property
+    def shipping_price(self) -> Decimal:
+        """The price of the shipping before its discount."""
+        return Decimal(self.shipping_cost + self.shipping_discount)
 
     @property
     def hold_summary(self) -> str:
@@ -199,16 +226,12 @@ class Order(Aggregate):
     def open(cls, *, items: Sequence[ItemData], **fields: Any) -> "Order":
         """Open an order whose lines and prices are fixed. Nothing is reserved until it is placed.
 
-        Raises NoItems, DiscountTooLarge, InexactAmount, AmountTooLarge.
+        Raises NoItems, DiscountTooLarge, InexactAmount, PriceTooExact, AmountTooLarge.
         """
         if not items:
             raise NoItems("An order has at least one item.")
         order = cls(**fields)
-        order.lines = [
-            OrderItem(order=order, position=n, **item) for n, item in enumerate(items, 1)
-        ]
-        for line in order.lines:
-            line.allocated = []
+        order.lines = [OrderItem.of(order, n, item) for n, item in enumerate(items, 1)]
         order.save_part(*order.lines)
         order.is_stock_unreleased = False
         set_amounts(order)
@@ -565,19 +588,10 @@ class Order(Aggregate):
             )
 
     def _ship(self, shipment: ShipmentData) -> Event:
-        units, at, warehouse = shipment["units"], shipment["at"], shipment["warehouse_id"]
-        lines = self.quantities.ship(units)
+        lines = self.quantities.ship(shipment["units"])
         self.save_part(*lines, *(Dispatch.of(line, shipment) for line in lines))
-        self.dispatched_at = self.dispatched_at or at
-        return events.OrderShipped(
-            order_id=self.id,
-            shipment_id=shipment["shipment_id"],
-            carrier=shipment["carrier"],
-            tracking_number=shipment["tracking_number"],
-            shipped_at=at,
-            estimated_delivery=shipment["estimated_delivery"],
-            shipped_items=events.StockItem.of_lines(self.quantities.select(units), warehouse),
-        )
+        self.dispatched_at = self.dispatched_at or shipment["at"]
+        return events.OrderShipped.of_shipment(self, shipment)
 
     def _deliver(self, dispatches: Sequence[Dispatch], proof: DeliveryProof) -> None:
         """Count the units; the order keeps the proof of its latest delivery."""
@@ -617,14 +631,7 @@ class Order(Aggregate):
         self.save_part(*held, *backordered)
         if held and not is_released:
             self.is_stock_unreleased = True
-        return events.OrderUnitsWrittenOff.of(
-            self,
-            reason=reason,
-            items=events.StockUnits.of_write_offs(held),
-            backordered=events.LineUnits.of_lines((w.order_item, w.quantity) for w in backordered),
-            amount=sum((write_off.amount for write_off in [*held, *backordered]), Decimal(0)),
-            lines=events.PaidUnits.of_write_offs([*held, *backordered]),
-        )
+        return events.OrderUnitsWrittenOff.of_write_offs(self, reason, held, backordered)
 
     def _cancel(self, reason: str, note: str, at: datetime, is_paid: bool, held: Stock) -> Event:
         if self.is_reserved_in_parts:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Self, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, Self, TypedDict
 
 from django.db import models
 from django.db.models import F, Q
@@ -13,20 +13,40 @@ from django.db.models.functions import Round
 
 from config.core import request_context
 from config.core.ids import PublicIdField
-from config.core.money import MAX_DECIMALS, MoneyField, TaxRateField, split
+from config.core.money import MAX_DECIMALS, MoneyField, TaxRateField, UnitPriceField, split
 from events.aggregate import Part, PartList
 from orders.exceptions import TooManyUnits
+from orders.pricing import Tax
 from orders.quantities import AllocationData, Units, UnitsInWarehouse
+
+if TYPE_CHECKING:
+    from orders.models.order import Order
+
+HALF = Decimal("0.5")
+PRICE = F("subtotal") - F("discount")  # of a line
+
+
+class DiscountData(TypedDict, total=False):
+    """An amount taken off a line, the shipping, or the items of an order."""
+
+    amount: Decimal
+    code: str | None
+    reason: str | None
 
 
 class ItemData(TypedDict):
-    """What a new item is made of. `unit_price` is before tax; `tax_rate` is a fraction."""
+    """What a new item is made of. `tax_rate` is a fraction, the sum of those of `taxes`.
+
+    `unit_price` and the discount of the line include tax if the order's prices do.
+    """
 
     variant_id: str
     title: str
     quantity: int
     unit_price: Decimal
     tax_rate: Decimal
+    taxes: NotRequired[list[Tax]]
+    discount: NotRequired[DiscountData | None]
     preferred_warehouse_id: str | None
 
 
@@ -59,11 +79,16 @@ class OrderItem(Part):
     variant_id = models.CharField(max_length=64)
     title = models.CharField(max_length=255)
     quantity = models.PositiveIntegerField()
-    unit_price = MoneyField()
-    tax_rate = TaxRateField()
+    unit_price = UnitPriceField()
+    tax_rate = TaxRateField()  # the sum of those of `taxes`
+    # During an upgrade, the old version inserts rows without the columns that have a `db_default`.
+    taxes = models.JSONField(default=list, db_default=[])  # see `Tax`; []: one without a name
     preferred_warehouse_id = models.CharField(max_length=64, null=True)
-    net = MoneyField()
-    discount = MoneyField()
+    subtotal = MoneyField(db_column="net")  # quantity × unit price
+    line_discount = MoneyField(default=Decimal(0), db_default=Decimal(0))  # its own
+    discount_code = models.CharField(max_length=64, null=True)
+    discount_reason = models.CharField(max_length=200, null=True)
+    discount = MoneyField()  # its own, and its share of the order's
     tax = MoneyField()
     total = MoneyField()
     cancelled = models.PositiveIntegerField(default=0)
@@ -82,11 +107,16 @@ class OrderItem(Part):
         constraints = [
             models.UniqueConstraint(fields=["order", "position"], name="order_item_position"),
             models.CheckConstraint(
-                condition=Q(quantity__gte=1, unit_price__gte=0, discount__gte=0, tax__gte=0)
-                # Rounded, because SQLite computes with floats.
-                & Q(net=Round(F("quantity") * F("unit_price"), precision=MAX_DECIMALS))
-                & Q(discount__lte=F("net"))
-                & Q(total=Round(F("net") - F("discount") + F("tax"), precision=MAX_DECIMALS)),
+                condition=Q(quantity__gte=1, unit_price__gte=0, line_discount__gte=0, tax__gte=0)
+                # The subtotal has the decimals of the currency, maybe none.
+                & Q(subtotal__gte=F("quantity") * F("unit_price") - HALF)
+                & Q(subtotal__lte=F("quantity") * F("unit_price") + HALF)
+                & Q(line_discount__lte=F("discount"), discount__lte=F("subtotal"))
+                # Rounded, because SQLite computes with floats. The prices may include the tax.
+                & (
+                    Q(total=Round(PRICE, precision=MAX_DECIMALS), tax__lte=F("total"))
+                    | Q(total=Round(PRICE + F("tax"), precision=MAX_DECIMALS))
+                ),
                 name="order_item_adds_up",
             ),
             models.CheckConstraint(
@@ -104,6 +134,22 @@ class OrderItem(Part):
     def __str__(self) -> str:
         return f"{self.quantity} × {self.variant_id}"
 
+    @classmethod
+    def of(cls, order: "Order", position: int, data: ItemData) -> Self:
+        """Return a line of a new order."""
+        columns: dict[str, Any] = {**data}
+        discount = columns.pop("discount", None) or {}
+        line = cls(
+            **columns,
+            order=order,
+            position=position,
+            line_discount=discount.get("amount", Decimal(0)),
+            discount_code=discount.get("code"),
+            discount_reason=discount.get("reason"),
+        )
+        line.allocated = []
+        return line
+
     def siblings(self) -> "list[OrderItem]":
         """Return all lines of the order."""
         lines: list[OrderItem] = self.order.lines
@@ -113,6 +159,11 @@ class OrderItem(Part):
     def unit_totals(self) -> list[Decimal]:
         """What the customer pays for each unit; they sum to the line's total."""
         return split(self.total, [1] * self.quantity, self.order.currency)
+
+    @property
+    def net(self) -> Decimal:
+        """What is taxed: the price after the discount, without tax."""
+        return Decimal(self.total - self.tax)
 
     @property
     def active_quantity(self) -> int:

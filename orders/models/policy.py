@@ -4,6 +4,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from orders.models.choices import TaxRounding
+
 
 class Policy(models.Model):
     """An organization's rules; a rule that is null follows the settings."""
@@ -52,6 +54,20 @@ class Policy(models.Model):
             "Leave empty to use the default from the settings."
         ),
         validators=[MinValueValidator(1)],
+    )
+
+    tax_inclusive = models.BooleanField(
+        _("prices include tax"),
+        default=False,
+        db_default=False,
+        help_text=_("Whether prices, discounts and shipping costs include tax in new carts."),
+    )
+    tax_rounding = models.CharField(
+        max_length=8,
+        choices=TaxRounding.choices,
+        default=TaxRounding.LINE,
+        db_default=TaxRounding.LINE,
+        help_text=_("What is rounded. Electronic invoices (EN 16931) want the sum by rate."),
     )
 
     class Meta:

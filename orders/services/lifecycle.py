@@ -18,24 +18,23 @@ from events.operations import people
 from orders import selectors
 from orders.exceptions import AlreadyShipped, MismatchUnresolved
 from orders.models import Order
-from orders.models.parts import ItemData
+from orders.models.parts import DiscountData, ItemData
+from orders.pricing import Tax
 
 
 class ShippingTerms(TypedDict, total=False):
-    """What the customer chose. `cost` is before tax; `tax_rate` is a fraction."""
+    """What the customer chose. `tax_rate` is a fraction, the sum of those of `taxes`.
+
+    `cost` is before the discount. Both include tax if the order's prices do.
+    """
 
     carrier: str | None
     service: str | None
     cost: Decimal
+    discount: DiscountData | None
     tax_rate: Decimal
+    taxes: list[Tax]
     signature_required: bool
-
-
-class DiscountTerms(TypedDict, total=False):
-    """An amount off the items, before tax."""
-
-    amount: Decimal
-    reason: str | None
 
 
 class OrderTerms(TypedDict, total=False):
@@ -46,7 +45,7 @@ class OrderTerms(TypedDict, total=False):
     shipping_address: Mapping[str, str] | None
     billing_address: Mapping[str, str] | None
     shipping: ShippingTerms | None
-    discount: DiscountTerms | None
+    discount: DiscountData | None
     payment_method: str | None
 
 
@@ -61,19 +60,24 @@ def open_order(
     customer_id: str | None = None,
     session_id: str | None = None,
     local_id: str | None = None,
+    tax_inclusive: bool | None = None,
     replaces: str | None = None,
     place: bool = False,
     **terms: Unpack[OrderTerms],
 ) -> Order:
     """Open an order, and place it in the same transaction if `place` is true.
 
-    Raises NoItems, DiscountTooLarge, InexactAmount, AmountTooLarge, and with `place` OrderTooLarge.
+    `tax_inclusive` says whether its prices and discounts include tax, by default as the
+    organization's policy says. Raises NoItems, DiscountTooLarge, InexactAmount, PriceTooExact,
+    AmountTooLarge, and with `place` OrderTooLarge.
     """
+    rules = selectors.policy(organization_id)
     shipping = terms.get("shipping") or ShippingTerms()
-    discount = terms.get("discount") or DiscountTerms()
+    off_shipping = shipping.get("discount") or DiscountData()
+    discount = terms.get("discount") or DiscountData()
     given_id = {"id": order_id} if order_id else {}
     payment_method = terms.get("payment_method")
-    ttl = selectors.reservation_ttl_minutes(organization_id, payment_method) if place else None
+    ttl = place and selectors.reservation_ttl_minutes(organization_id, payment_method, rules)
     number = take_number(organization_id=organization_id, series="ORD", at=timezone.now())
     order = Order.open(
         **given_id,
@@ -87,6 +91,8 @@ def open_order(
         locale=terms.get("locale"),
         local_id=local_id,
         currency=currency,
+        tax_inclusive=rules.tax_inclusive if tax_inclusive is None else tax_inclusive,
+        tax_rounding=rules.tax_rounding,
         items=items,
         shipping_address=terms.get("shipping_address"),
         billing_address=terms.get("billing_address"),
@@ -94,8 +100,13 @@ def open_order(
         service=shipping.get("service"),
         signature_required=shipping.get("signature_required", False),
         shipping_cost=shipping.get("cost", Decimal(0)),
+        shipping_discount=off_shipping.get("amount", Decimal(0)),
+        shipping_discount_code=off_shipping.get("code"),
+        shipping_discount_reason=off_shipping.get("reason"),
         shipping_tax_rate=shipping.get("tax_rate", Decimal(0)),
+        shipping_taxes=shipping.get("taxes", []),
         discount=discount.get("amount", Decimal(0)),
+        discount_code=discount.get("code"),
         discount_reason=discount.get("reason"),
         payment_method=payment_method,
     )

@@ -256,7 +256,7 @@ BUDGET = {  # by method and route: the request, and its queries
         11,
     ),
     ("get", "order-list"): (orders, 2),
-    ("post", "order-list"): (new_order, 4),
+    ("post", "order-list"): (new_order, 5),
     ("get", "order-detail"): (of_order("", method="get"), 3),
     ("get", "order-timeline"): (timeline, 5),
     ("post", "order-place"): (of_order("/place", {}, status="pending"), 7),
@@ -293,7 +293,7 @@ BUDGET = {  # by method and route: the request, and its queries
     ("post", "invoice-revoke-links"): (of_invoice("/revoke-links", "post"), 9),
     ("get", "publication-list"): (feed, 1),
     ("get", "customer-export"): (of_customer("export", "get"), 33),
-    ("post", "customer-erase"): (of_customer("erase", "post"), 49),
+    ("post", "customer-erase"): (of_customer("erase", "post"), 51),
     **fulfillment.BUDGET,
     **shipments.BUDGET,
 }

@@ -46,7 +46,7 @@ def test_lines_are_added_changed_and_removed(operator):
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
-        ({"unit_price": "12.505"}, None),  # refused by the service
+        ({"unit_price": "12345678901.123456"}, None),  # refused by the service
         ({"unit_price": "-1"}, "unit_price"),
         ({"quantity": "0"}, "quantity"),
         ({"title": ""}, "title"),

@@ -7,12 +7,13 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from carts import services
+from carts import selectors, services
 from carts.exceptions import CannotMerge, CartItemNotFound, CartTooLarge
 from carts.models import Cart, CartItem, Policy
 from config.core.exceptions import AddressRequired
-from config.core.money import InexactAmount
+from config.core.money import PriceTooExact
 from events.aggregate import InvalidTransition
+from events.models import EventRecord
 from orders.models import Order
 from tests.factories import ADDRESS, CartFactory, LineFactory
 from tests.log import event_data, event_names, latest_number
@@ -85,9 +86,31 @@ class TestLines:
         with pytest.raises(CartTooLarge):
             add(cart)
 
-    def test_a_price_with_too_many_decimals_is_refused(self):
-        with pytest.raises(InexactAmount, match="0 decimals of JPY"):
-            add(CartFactory(currency="JPY", lines=[]), unit_price=Decimal("0.5"))
+    @pytest.mark.parametrize("price", ["0.1234567", "12345678901.12345"])
+    def test_a_price_that_cannot_be_stored_exactly_is_refused(self, price):
+        with pytest.raises(PriceTooExact, match="6 decimals and 15 digits"):
+            add(CartFactory(lines=[]), unit_price=Decimal(price))
+
+    @pytest.mark.parametrize(
+        ("currency", "price", "quantity", "sent", "value"),
+        [
+            ("EUR", "0.495", 3, "0.495", "1.49"),
+            ("EUR", "0.5", 3, "0.50", "1.50"),
+            ("JPY", "0.5", 3, "0.5", "2"),
+            ("KWD", "1.2", 1, "1.200", "1.200"),
+            ("EUR", "123456789.123456", 1, "123456789.123456", "123456789.12"),
+        ],
+    )
+    def test_a_unit_price_has_as_many_decimals_as_it_needs(
+        self, currency, price, quantity, sent, value
+    ):
+        line = LineFactory(unit_price=Decimal(price), quantity=quantity)
+        cart = CartFactory(currency=currency, lines=[line])
+        body = EventRecord.objects.get(stream=cart.id, name="cart.item_added").body
+        assert f'"unit_price":{sent}}}' in body
+        assert str(cart.value) == value
+        (summary,) = selectors.with_value()
+        assert (summary.units, summary.amount) == (quantity, Decimal(value))
 
 
 class TestMerging:

@@ -1,5 +1,6 @@
 """Electronic invoices: Factur-X in PDF/A-3, valid by the schema and the rules of EN 16931."""
 
+import re
 from decimal import Decimal
 from functools import cache
 from io import BytesIO
@@ -59,6 +60,15 @@ def broken_rules(xml):
     return [str(item) for item in failed or ()]
 
 
+def named(name, rate):
+    return {"name": name, "rate": rate, "exemption": None, "note": None}
+
+
+def untaxed(exemption, note=None, **fields):
+    taxes = [{"name": None, "rate": "0", "exemption": exemption, "note": note}]
+    return LineFactory(taxes=taxes, **fields)
+
+
 def issue(**fields):
     Seller.objects.get_or_create(organization_id="org_1", defaults=SELLER)
     defaults = {"currency": "EUR", "billing_address": BUYER}
@@ -84,8 +94,41 @@ def issue(**fields):
             "items": [LineFactory(unit_price=Decimal(1300), tax_rate=Decimal("0.1"))],
         },
         {"billing_address": BUYER | {"company": "Żółć S.A.", "tax_id": "PL1234567890"}},
+        {
+            "tax_inclusive": True,
+            "items": [
+                LineFactory(
+                    tax_rate=Decimal("0.19"),
+                    unit_price=Decimal("14.89"),
+                    quantity=3,
+                    discount={"amount": Decimal("4.00"), "code": "SPRING"},
+                ),
+                LineFactory(tax_rate=Decimal("0.07"), unit_price=Decimal("0.495"), quantity=7),
+            ],
+            "discount": {"amount": Decimal("7.77")},
+            "shipping": {"cost": Decimal("4.90"), "tax_rate": Decimal("0.19")},
+        },
+        {
+            "items": [LineFactory(tax_rate=Decimal("0.19"))],
+            "shipping": {
+                "cost": Decimal("4.90"),
+                "discount": {"amount": Decimal("4.90"), "code": "FREE"},
+                "tax_rate": Decimal("0.19"),
+            },
+        },
+        {"items": [LineFactory(taxes=[named("MwSt.", "0.19")], tax_rate=Decimal("0.19"))]},
     ],
-    ids=["one rate", "two rates", "export", "mixed", "yen", "company"],
+    ids=[
+        "one rate",
+        "two rates",
+        "export",
+        "mixed",
+        "yen",
+        "company",
+        "tax-inclusive",
+        "free shipping",
+        "named",
+    ],
 )
 def test_invoices_and_credit_notes_are_valid(fields):
     invoice = issue(**fields)
@@ -93,6 +136,40 @@ def test_invoices_and_credit_notes_are_valid(fields):
     invoice = credit(invoice, "13")
     note = invoice.credit_notes[0]
     assert broken_rules(einvoices.xml(invoice, note)) == []
+
+
+EXEMPTIONS = {
+    "reverse_charge": ("AE", "Reverse charge"),
+    "intra_community": ("K", "Intra-community supply"),
+    "export": ("G", "Export"),
+    "exempt": ("E", "Exempt from tax"),
+    "zero_rated": ("Z", None),
+}
+
+
+@pytest.mark.parametrize("note", [None, "§ 13b UStG"])
+@pytest.mark.parametrize("exemption", EXEMPTIONS)
+def test_an_exemption_is_a_category_with_its_reason(exemption, note):
+    category, reason = EXEMPTIONS[exemption]
+    invoice = issue(
+        items=[untaxed(exemption, note), LineFactory(tax_rate=Decimal("0.19"))],
+        billing_address=BUYER | {"tax_id": "PL1234567890"},
+        shipping_address=BUYER,
+    )
+    for each in (None, credit(invoice, "59.50").credit_notes[0]):
+        xml = einvoices.xml(invoice, each)
+        assert broken_rules(xml) == []
+        assert xml.count(f"<ram:CategoryCode>{category}<") == 2  # of the line, and of the sum
+        found = re.findall("<ram:ExemptionReason>(.*)</", xml)
+        assert found == ([] if reason is None else [note or reason])
+
+
+def test_two_notes_on_one_category_are_one_sum():
+    items = [untaxed("exempt", "Book"), untaxed("exempt", "Course"), untaxed("export")]
+    xml = einvoices.xml(issue(items=items))
+    assert broken_rules(xml) == []
+    reasons = re.findall("<ram:ExemptionReason>(.*)</", xml)
+    assert reasons == ["Book; Course", "Export"]
 
 
 def test_the_lines_of_a_credit_note_are_valid_with_what_is_kept():
@@ -151,6 +228,30 @@ def test_the_pdf_has_the_xml_and_its_metadata_and_is_the_same_each_time():
         ({"untaxed_reason": ""}, {}, "no reason for sales without tax"),
         ({}, {"billing_address": {"name": "Ana"}}, "no country"),
         ({}, {"currency": "KWD"}, "three decimals"),
+        (
+            {},
+            {
+                "items": [
+                    LineFactory(
+                        taxes=[named("GST", "0.05"), named("QST", "0.09975")],
+                        tax_rate=Decimal("0.14975"),
+                    )
+                ]
+            },
+            "one tax for each line",
+        ),
+        ({}, {"items": [untaxed("reverse_charge")]}, "The buyer has no VAT id"),
+        ({"tax_id": "123"}, {"items": [untaxed("export")]}, "The seller profile has no VAT id"),
+        (
+            {},
+            {
+                "items": [untaxed("intra_community")],
+                "billing_address": BUYER | {"tax_id": "PL1234567890"},
+                "shipping_address": None,
+                "local_id": "local_1",
+            },
+            "no shipping address",
+        ),
         (
             {},
             {

@@ -22,6 +22,8 @@ CHANGES = {
     "customer_email": "NULL",
     "locale": "'es'",
     "currency": "'EUR'",
+    "tax_inclusive": "true, total = total - tax",
+    "delivery_country": "'DE'",
     "seller": "'{}'",
     "buyer": "'{}'",
     "lines": "'[]'",

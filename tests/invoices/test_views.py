@@ -37,6 +37,7 @@ def test_an_invoice_is_returned_as_it_was_issued(api):
             "quantity": 0,
             "net": "10.00",
             "tax_rate": "0",
+            "taxes": [],
             "tax": "0.00",
             "total": "10.00",
         }

@@ -302,7 +302,10 @@ def test_a_cancelled_order_shows_its_cancellation(operator):
 
 def test_a_policy_applies_to_new_orders(operator):
     sent = {"organization_id": "org_1", "reservation_ttl_minutes": "45", "reservation": "optional"}
+    sent |= {"tax_inclusive": "on", "tax_rounding": "rate"}
     operator().post(reverse("admin:orders_policy_add"), sent)
-    assert event_data(OrderFactory(), "order.placed")["reservation_ttl_minutes"] == 45
+    order = OrderFactory()
+    assert event_data(order, "order.placed")["reservation_ttl_minutes"] == 45
+    assert (order.tax_inclusive, order.tax_rounding) == (True, "rate")
     Policy.objects.update(reservation_ttl_minutes=None)
     assert event_data(OrderFactory(), "order.placed")["reservation_ttl_minutes"] == 15

@@ -46,9 +46,14 @@ def test_a_new_order_is_returned_with_all_its_fields(api):
         "delivered": 0,
         "returned": 0,
         "unit_price": "25.00",
-        "net": "50.00",
+        "subtotal": "50.00",
         "discount": "10.00",
+        "own_discount": {"amount": "0.00", "code": None, "reason": None},
+        "net": "40.00",
         "tax_rate": "0.19",
+        "taxes": [],
+        "tax_exemption": None,
+        "tax_note": None,
         "tax": "7.60",
         "total": "47.60",
         "preferred_warehouse_id": "wh_1",
@@ -59,11 +64,17 @@ def test_a_new_order_is_returned_with_all_its_fields(api):
         "service": "Ground",
         "signature_required": False,
         "cost": "5.00",
+        "discount": {"amount": "0.00", "code": None, "reason": None},
         "tax_rate": "0",
+        "taxes": [],
+        "tax_exemption": None,
+        "tax_note": None,
         "tax": "0.00",
+        "total": "5.00",
     }
     assert (order["subtotal"], order["tax"], order["total"]) == ("50.00", "7.60", "52.60")
-    assert order["discount"] == {"amount": "10.00", "reason": "loyal"}
+    assert order["discount"] == {"amount": "10.00", "code": None, "reason": "loyal"}
+    assert (order["tax_inclusive"], order["tax_rounding"]) == (False, "line")
     assert (order["hold"], order["cancellation"], order["replaces"]) == (None, None, None)
     assert api.get(f"/api/v1/orders/{order['id']}").json() == order
 

@@ -4,13 +4,13 @@ The parts of refunds and the lines of credit notes are computed here without a d
 """
 
 from collections import Counter, defaultdict
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.core.money import InexactAmount, decimals, split
+from config.core.money import InexactAmount, decimals, line_amount, split
 from invoices.models.lines import Creditable, by_tax_rate
 from invoices.services import _credited, _lines
 from orders.events import PaidUnits
@@ -21,23 +21,43 @@ from payments.exceptions import RefundExceedsPart, RefundSumDiffers
 from payments.refund_parts import Refundable, as_goodwill, take, total
 
 RATES = ("0", "0.07", "0.19", "0.0725")
+QUEBEC = {"GST": "0.05", "QST": "0.09975"}
+TAXES = (*RATES, QUEBEC, {"GST": "0.05"}, {"exemption": "export"}, {"A": "0.5", "B": "0.5"})
 
 
-def order_of(*lines, discount="0", shipping="0", currency="EUR"):
-    """Return an order of (quantity, unit price, tax rate)."""
+def taxes_at(rate):
+    """Return the fields of a tax rate, of several named ones, or of an exemption."""
+    if not isinstance(rate, dict):
+        return {"tax_rate": Decimal(rate)}
+    none = {"name": None, "rate": "0", "exemption": None, "note": None}
+    if "exemption" in rate:
+        return {"tax_rate": Decimal(0), "taxes": [none | rate]}
+    taxes = [none | {"name": name, "rate": each} for name, each in rate.items()]
+    return {"tax_rate": sum(map(Decimal, rate.values())), "taxes": taxes}
+
+
+def order_of(*lines, discount="0", shipping="0", currency="EUR", **fields):
+    """Return an order of (quantity, unit price, tax rate, discount)."""
     items = [
         {
             "variant_id": f"var_{n}",
             "title": f"Article {n}",
             "quantity": quantity,
             "unit_price": Decimal(price),
-            "tax_rate": Decimal(rate),
+            "discount": {"amount": off[0]} if off else None,
             "preferred_warehouse_id": None,
+            **taxes_at(rate),
         }
-        for n, (quantity, price, rate) in enumerate(lines)
+        for n, (quantity, price, rate, *off) in enumerate(lines)
     ]
-    shipping = {"shipping_cost": Decimal(shipping), "shipping_tax_rate": Decimal("0.19")}
-    return Order.open(items=items, currency=currency, discount=Decimal(discount), **shipping)
+    fields = {"shipping_tax_rate": Decimal("0.19"), **fields}
+    return Order.open(
+        items=items,
+        currency=currency,
+        discount=Decimal(discount),
+        shipping_cost=Decimal(shipping),
+        **fields,
+    )
 
 
 class Books:
@@ -94,13 +114,28 @@ class Books:
         return self.pay_back(self.refundable.rest(self.left))
 
     def kept(self):
-        """Return what the invoice leaves at each rate: the net and the tax."""
-        sums = {rate: [Decimal(0), Decimal(0)] for rate in {r["tax_rate"] for r in self.invoiced}}
+        """Return what the invoice leaves at each rate, and of each named tax: net and tax."""
+        sums = {key: [Decimal(0)] * 2 for row in self.invoiced for key in taxes_in(row)}
         for sign, rows in ((1, self.invoiced), *((-1, note) for note in self.notes)):
             for row in rows:
-                sums[row["tax_rate"]][0] += sign * Decimal(row["net"])
-                sums[row["tax_rate"]][1] += sign * Decimal(row["tax"])
+                for key, tax in taxes_in(row).items():
+                    net, taxes = sums[key]  # a KeyError: this was not charged
+                    sums[key] = [net + sign * Decimal(row["net"]), taxes + sign * tax]
         return sums
+
+    def kept_total(self):
+        """Return the total of the invoice less that of the credit notes."""
+        credited = sum(Decimal(row["total"]) for note in self.notes for row in note)
+        return sum(Decimal(row["total"]) for row in self.invoiced) - credited
+
+
+def taxes_in(row):
+    """Return the amounts of a stored line's taxes by rate, or by name, rate and exemption."""
+    named = {
+        (tax["name"], tax["rate"], tax["exemption"]): Decimal(tax["amount"])
+        for tax in row.get("taxes", ())
+    }
+    return named or {row["tax_rate"]: Decimal(row["tax"])}
 
 
 def paid_units(line, quantity, amount):
@@ -319,7 +354,12 @@ def test_a_credit_note_of_the_first_version_counts_by_its_rates():
 # Any mix
 
 LINES = st.lists(
-    st.tuples(st.integers(1, 4), st.integers(0, 9999), st.sampled_from(RATES)),
+    st.tuples(
+        st.integers(1, 4),
+        st.integers(0, 9999),
+        st.sampled_from(TAXES),
+        st.integers(0, 100),
+    ),
     min_size=1,
     max_size=4,
 )
@@ -366,38 +406,55 @@ def happen(shop_books, name, at, quantity, percent):
 @given(
     lines=LINES,
     percent=st.integers(0, 100),
-    shipping=st.integers(0, 999),
+    shipping=st.tuples(st.integers(0, 999), st.integers(0, 100), st.sampled_from(TAXES)),
     currency=st.sampled_from(("EUR", "JPY", "KWD")),
+    tax_inclusive=st.booleans(),
+    tax_rounding=st.sampled_from(("line", "rate")),
     events=EVENTS,
 )
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=400)
 def test_the_invoice_less_its_credit_notes_is_what_is_kept(
-    lines, percent, shipping, currency, events
+    lines, percent, shipping, currency, tax_inclusive, tax_rounding, events
 ):
+    """Prices of lines are in tenths of the smallest unit, so that some have more decimals."""
     unit = Decimal(1).scaleb(-decimals(currency))
-    net = sum(quantity * price for quantity, price, _ in lines)
+
+    def part_of(amount, percent):
+        return (amount * percent / 100).quantize(unit, ROUND_DOWN)
+
+    rows, subtotal = [], Decimal(0)
+    for quantity, price, taxes, off in lines:
+        amount = line_amount(quantity, price * unit / 10, currency)
+        rows.append((quantity, price * unit / 10, taxes, part_of(amount, off)))
+        subtotal += amount - part_of(amount, off)
+    cost, off, taxes = shipping
+    of_shipping = {f"shipping_{name}": value for name, value in taxes_at(taxes).items()}
     order = order_of(
-        *((quantity, price * unit, rate) for quantity, price, rate in lines),
-        discount=net * percent // 100 * unit,
-        shipping=shipping * unit,
+        *rows,
+        discount=part_of(subtotal, percent),
+        shipping=cost * unit,
+        shipping_discount=part_of(cost * unit, off),
         currency=currency,
+        tax_inclusive=tax_inclusive,
+        tax_rounding=tax_rounding,
+        **of_shipping,
     )
     shop_books, is_by_line = Books(order), True
-    rows = zip(order.lines, shop_books.invoiced, strict=False)
-    rate_of = {line.id: row["tax_rate"] for line, row in rows}
+    assert shop_books.kept_total() == order.total
+    of_line = {line.id: n for n, line in enumerate(order.lines)}
     for event in events:
         note = happen(shop_books, *event)
         is_by_line = is_by_line and all(line.kind != "goodwill" for line in note)
-        kept = shop_books.kept()
-        assert all(min(amounts) >= 0 for amounts in kept.values()), "more than was charged"
-        assert sum(map(sum, kept.values())) == shop_books.left
-        if is_by_line:  # then each rate keeps what its own lines keep
-            own = Counter()
-            for row in shop_books.invoiced:
-                own[row["tax_rate"]] += Decimal(row["total"])
+        assert all(min(kept) >= 0 for kept in shop_books.kept().values()), "more than was charged"
+        assert shop_books.kept_total() == shop_books.left
+        if is_by_line:  # then each line keeps what is not refunded of it
+            own = [Decimal(row["total"]) for row in shop_books.invoiced]
             for part in shop_books.parts:
-                own[rate_of.get(part.order_item_id, "0.19")] -= part.amount
-            assert {rate: sum(amounts) for rate, amounts in kept.items()} == own
+                own[of_line.get(part.order_item_id, len(order.lines))] -= part.amount
+            for note in shop_books.notes:
+                for row in note:
+                    own[row["line"] - 1] += Decimal(row["total"])
+            assert own == [Decimal(row["total"]) for row in shop_books.invoiced]
     shop_books.cancel()
     assert shop_books.left == 0
     assert all(amounts == [0, 0] for amounts in shop_books.kept().values())
