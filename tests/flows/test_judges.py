@@ -46,6 +46,7 @@ LIFE: list[tuple[str, dict[str, Any]]] = [
 INTERNAL = ("refund.requested", "refund.succeeded", "order.held", "order.released")
 STOCK = {("var_1", "wh_1"): Level(on_hand=-1)}
 LINE = {"order_item_id": "item_1", "variant_id": "var_1", "quantity": 2}
+RATE = {"name": None, "tax_rate": "0", "exemption": None, "note": None, "tax": "0.00"}
 ROWS: dict[str, list[Any]] = {
     "orders": [
         {
@@ -53,16 +54,23 @@ ROWS: dict[str, list[Any]] = {
             "organization_id": "org_1",
             "status": "delivered",
             "currency": "USD",
+            "tax_inclusive": False,
             "subtotal": "25.00",
             "tax": "1.00",
             "total": "30.00",
-            "shipping": {"carrier": "FedEx", "service": "Ground", "cost": "9.00"},
+            "shipping": {
+                "carrier": "FedEx",
+                "service": "Ground",
+                "cost": "9.00",
+                "discount": {"amount": "0.00"},
+                "total": "9.00",
+            },
             "discount": {"amount": "5.00"},
             "confirmed_at": "2025-11-23T15:00:00Z",
             "payment_id": "pay_1",
             "items": [
                 LINE
-                | {"id": "item_1", "cancelled": 0, "backordered": 0}
+                | {"id": "item_1", "cancelled": 0, "backordered": 0, "total": "21.00"}
                 | {"shipped": 2, "delivered": 2, "returned": 1}
             ],
         }
@@ -131,14 +139,14 @@ ROWS: dict[str, list[Any]] = {
             "order_id": "order_1",
             "number": "INV-1",
             "total": "30.00",
-            "rates": [{"tax_rate": "0", "net": "30.00", "tax": "0.00"}],
+            "rates": [RATE | {"net": "30.00"}],
             "credit_notes": [
                 {
                     "refund_id": "ref_1",
                     "number": "CN-1",
                     "total": "15.00",
                     "lines": [{"kind": "item", "line": 1, "total": "15.00"}],
-                    "rates": [{"tax_rate": "0", "net": "15.00", "tax": "0.00"}],
+                    "rates": [RATE | {"net": "15.00"}],
                 }
             ],
             "deliveries": [{"status": "sent"}],

@@ -212,7 +212,7 @@ def refund(state: State, payment: Row, dice: Random) -> Body:
             line = lines[item["order_item_id"]]
             item["amount"] = part_of(line["total"], currency, dice)
             item["quantity"] = dice.choice((0, line["quantity"]))
-    shipping = Decimal(state.order["shipping"]["cost"])
+    shipping = Decimal(state.order["shipping"]["total"])
     if shipping and dice.random() < 0.3:
         body["shipping"] = part_of(str(shipping), currency, dice)
     if dice.random() < 0.1:

@@ -16,6 +16,13 @@ from tests.flows.lives.state import DECIMALS, Row, State
 
 VARIANTS = tuple(f"var_{n}" for n in range(1, 9))
 ADDRESS = {"name": "Juan Pérez", "line1": "1 Main Street", "city": "Memphis", "country": "US"}
+TAXES: tuple[Body, ...] = (
+    {},
+    {"tax_rate": "0.16"},
+    {"tax_rate": "0.0725"},
+    {"taxes": [{"name": "GST", "rate": "0.05"}, {"name": "QST", "rate": "0.09975"}]},
+    {"tax_exemption": "export", "tax_note": "Art. 146"},
+)
 MOST_AT_ONCE = 8
 # How likely the driver does what a correct client does not.
 NOT_ALLOWED, INVALID, OTHER_TENANT, REPEATED = 0.1, 0.08, 0.03, 0.2
@@ -51,12 +58,12 @@ class Life:
     def buy(self) -> str | None:
         """Return the id of a new order, or None if the cart is left behind."""
         if self.dice.random() < 0.2:
-            body = {"customer_id": "cust_1", **self._currency(), **self._terms()}
+            body = {"customer_id": "cust_1", **self._prices(), **self._terms()}
             body["items"] = [self._line(body["currency"]) for _ in range(self.dice.randint(1, 3))]
             order = self.must("orders create", "/orders", body)
             self.must("orders place", f"/orders/{order['id']}/place", {})
             return str(order["id"])
-        cart = self.must("carts create", "/carts", self._owner() | self._currency())
+        cart = self.must("carts create", "/carts", self._owner() | self._prices())
         self.streams.append(cart["id"])
         for _ in range(self.dice.randint(1, 3)):
             path = f"/carts/{cart['id']}/items"
@@ -80,7 +87,8 @@ class Life:
                 path = f"/carts/{cart['id']}/items/{item['id']}"
                 return self.must("carts remove_item", path, None, method="DELETE")
             case 3 if cart["customer_id"] is None:
-                body = {"customer_id": "cust_2", "currency": cart["currency"]}
+                same = {name: cart[name] for name in ("currency", "tax_inclusive")}
+                body = {"customer_id": "cust_2", **same}
                 into = self.must("carts create", "/carts", body)
                 self.streams.append(into["id"])
                 return self.must("carts merge", f"/carts/{cart['id']}/merge", {"into": into["id"]})
@@ -89,18 +97,24 @@ class Life:
     def _owner(self) -> Body:
         return self.dice.choice(({"customer_id": "cust_1"}, {"session_id": "sess_1"}))
 
-    def _currency(self) -> Body:
-        return {"currency": self.dice.choices(tuple(DECIMALS), (4, 2, 1, 1))[0]}
+    def _prices(self) -> Body:
+        """Return the currency, and whether prices include tax."""
+        currency = self.dice.choices(tuple(DECIMALS), (4, 2, 1, 1))[0]
+        return {"currency": currency, "tax_inclusive": self.dice.random() < 0.5}
 
     def _line(self, currency: str) -> Body:
-        prices = {0: ("1300", "250"), 2: ("12.50", "9.99", "0.01"), 3: ("3.125", "1.001")}
+        prices = {
+            0: ("1300", "250", "0.5"),
+            2: ("12.50", "9.99", "0.01", "4.495"),
+            3: ("3.125", "1.001"),
+        }
         is_free = self.dice.random() < 0.05
         return {
             "variant_id": self.dice.choice(VARIANTS),
             "title": "A shirt",
             "quantity": self.dice.randint(1, 4),
             "unit_price": "0" if is_free else self.dice.choice(prices[DECIMALS[currency]]),
-            "tax_rate": self.dice.choice(("0", "0.16", "0.0725")),
+            **self.dice.choice(TAXES),
             "preferred_warehouse_id": self.dice.choice((None, "wh_1", "wh_1", "wh_2", "wh_3")),
         }
 
@@ -109,6 +123,10 @@ class Life:
         if self.dice.random() < 0.6:
             service = self.dice.choice(("Ground", "Express"))
             terms["shipping"] = {"carrier": "FedEx", "service": service, "cost": "9"}
+            terms["shipping"] |= self.dice.choice(TAXES)
+            if self.dice.random() < 0.3:
+                off = self.dice.choice(("9", "2"))
+                terms["shipping"]["discount"] = {"amount": off, "code": "FREE"}
         return terms
 
     # Commands for the order

@@ -18,10 +18,13 @@ def total(values: Iterable[str | Decimal]) -> Decimal:
 
 def order_totals_add_up(evidence: Evidence) -> Iterator[Finding]:
     for order in evidence.orders:
-        shipping, discount = order["shipping"]["cost"], order["discount"]["amount"]
-        added = total([order["subtotal"], shipping, order["tax"]]) - amount(discount)
-        if added != amount(order["total"]):
-            yield order["id"], f"the total is {order['total']}, and its parts are {added}"
+        shipping, tax = order["shipping"], Decimal(0) if order["tax_inclusive"] else order["tax"]
+        off = total([order["discount"]["amount"], shipping["discount"]["amount"]])
+        added = total([order["subtotal"], shipping["cost"], tax]) - off
+        of_lines = total(line["total"] for line in order["items"]) + amount(shipping["total"])
+        if not added == of_lines == amount(order["total"]):
+            text = f"its parts are {added}, its lines {of_lines}"
+            yield order["id"], f"the total is {order['total']}, and {text}"
         for event in named("order.created", evidence.events[order["id"]]):
             if event.data["total_amount"] != amount(order["total"]):
                 yield order["id"], f"the total is {order['total']}, in the event {event.data}"
@@ -167,16 +170,15 @@ def credit_notes_take_back_what_the_refunds_are_for(evidence: Evidence) -> Itera
         numbers = {line["id"]: number for number, line in enumerate(order["items"], 1)}
         for invoice in evidence.of("invoices", order):
             left = {
-                row["tax_rate"]: [amount(row["net"]), amount(row["tax"])]
-                for row in invoice["rates"]
+                kind_of(row): [amount(row["net"]), amount(row["tax"])] for row in invoice["rates"]
             }
             has_goodwill = False
             for note in invoice["credit_notes"]:
                 if total(line["total"] for line in note["lines"]) != amount(note["total"]):
                     yield order["id"], f"the lines of {note['number']} do not sum to its total"
                 for row in note["rates"]:
-                    left[row["tax_rate"]][0] -= amount(row["net"])
-                    left[row["tax_rate"]][1] -= amount(row["tax"])
+                    left[kind_of(row)][0] -= amount(row["net"])
+                    left[kind_of(row)][1] -= amount(row["tax"])
                 refund, credited = refunds[note["refund_id"]], Counter[int]()
                 has_goodwill |= any(line["kind"] == "goodwill" for line in note["lines"])
                 has_goodwill |= refund["amount"] != note["total"]
@@ -190,6 +192,11 @@ def credit_notes_take_back_what_the_refunds_are_for(evidence: Evidence) -> Itera
                     yield order["id"], f"{note['number']} credits {credited}, not {expected}"
             if any(min(amounts) < 0 for amounts in left.values()):
                 yield order["id"], f"more is credited than was charged: {left} is left"
+
+
+def kind_of(row: Row) -> tuple[str | None, ...]:
+    """Return the tax that a sum of an invoice is of."""
+    return row["name"], row["tax_rate"], row["exemption"], row["note"]
 
 
 def payments_that_were_due(events: list[Event]) -> set[str]:
