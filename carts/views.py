@@ -42,7 +42,11 @@ class Carts(AggregateViewSet):
 
     @endpoint(request=serializers.CartCreate, status=201, example="cart_created", scope="fill")
     def create(self, request: Request) -> Response:
-        """Open a cart for a customer, a session, or both."""
+        """Open a cart for a customer, a session, or both.
+
+        `tax_inclusive` also needs the scope `carts:price`, because it changes what a price means.
+        """
+        self._expect_may_price("tax_inclusive")
         body, caller = self.body(), self.caller
         if caller.is_bound:
             owner = {"customer_id": caller.customer_id, "session_id": caller.session_id}

@@ -64,12 +64,13 @@ class CartItem(Part):
 
     @property
     def offer(self) -> tuple[Any, ...]:
-        """The variant, its price, its taxes, and what its discount is for: one line for each."""
+        """The variant, its price and taxes, and what its discount is for: one line for each."""
         return (
             self.variant_id,
             self.unit_price,
             self.tax_rate,
             self.taxes,
+            self.discount is None,
             self.discount_code,
             self.discount_reason,
         )

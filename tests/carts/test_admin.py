@@ -43,6 +43,33 @@ def test_lines_are_added_changed_and_removed(operator):
     assert lines(cart) == {"var_1": 7, "var_3": 4}
 
 
+def test_taxes_and_discounts_are_entered_and_shown(operator):
+    client, cart = operator(), CartFactory(lines=[], tax_inclusive=True)
+    new = {
+        "variant_id": "var_1",
+        "title": "Diesel",
+        "quantity": "40",
+        "unit_price": "0.495",
+        "taxes[0].name": "GST",
+        "taxes[0].rate": "0.05",
+        "taxes[1].name": "QST",
+        "taxes[1].rate": "0.09975",
+        "discount.amount": "2.50",
+        "discount.code": "SPRING",
+    }
+    form = client.get(command(cart, "add-item")).context["form"]
+    assert form["taxes[0].rate"].label == "Tax rate"
+    assert client.post(command(cart, "add-item"), new).status_code == 302
+    page = client.get(reverse("admin:carts_cart_change", args=[cart.id])).content.decode()
+    for shown in ("0.495 USD", "2.50 USD", "SPRING", "GST 5 %", "QST 9.975 %"):
+        assert shown in page
+    untaxed = {"tax_rate": "", "tax_exemption": "export", "tax_note": "Art. 146"}
+    plain = {name: value for name, value in new.items() if "." not in name}
+    assert client.post(command(cart, "add-item"), plain | untaxed).status_code == 302
+    page = client.get(reverse("admin:carts_cart_change", args=[cart.id])).content.decode()
+    assert "0 % Export Art. 146" in page
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
