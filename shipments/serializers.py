@@ -199,7 +199,7 @@ class Shipment(serializers.Serializer[Any]):
     items = ShipmentItem(source="lines", many=True)
     packages = Package(many=True)
     weight = Weight()
-    shipping_cost = MoneyOut(help_text="What the customer pays, before tax.")
+    shipping_cost = MoneyOut(help_text="What the customer pays, as the order states its prices.")
     currency = CurrencyCode()
     signature_required = serializers.BooleanField()
     label = Label(allow_null=True)  # type: ignore[assignment]

@@ -14,17 +14,18 @@ ORGANIZATION = "org_demo"
 SHIRT = {
     "variant_id": "var_shirt_m",
     "title": "Linen shirt, M",
-    "unit_price": "45.00",
+    "unit_price": "52.20",
     "tax_rate": "0.16",
     "preferred_warehouse_id": "wh_north",
 }
 MUG = {
     "variant_id": "var_mug",
     "title": "Stoneware mug",
-    "unit_price": "12.50",
+    "unit_price": "14.50",
     "tax_rate": "0.16",
     "preferred_warehouse_id": "wh_north",
 }
+PRICES = {"currency": "USD", "tax_inclusive": True}
 ADDRESS = Address.example
 
 Json = dict[str, Any]
@@ -47,8 +48,8 @@ def run(client: DemoClient) -> None:
 
 def fill_cart(client: DemoClient) -> Json:
     """cart.created, cart.item_added twice."""
-    client.step("Ana opens a cart and adds two items")
-    cart = client.post("/carts", {"customer_id": "cust_ana", "currency": "USD"})
+    client.step("Ana opens a cart, whose prices include tax, and adds two items")
+    cart = client.post("/carts", {"customer_id": "cust_ana", **PRICES})
     client.wait_for(cart["id"], "cart.created")
     for item in (SHIRT | {"quantity": 1}, MUG | {"quantity": 4}):
         client.post(f"/carts/{cart['id']}/items", item)
@@ -163,7 +164,7 @@ def cancel_order(client: DemoClient) -> None:
     client.step("Eva orders without a cart, and pays")
     items = [MUG | {"quantity": 1}]
     address = ADDRESS | {"name": "Eva Núñez"}
-    new_order = {"customer_id": "cust_eva", "currency": "USD", "items": items}
+    new_order = {"customer_id": "cust_eva", "items": items, **PRICES}
     order = client.post("/orders", new_order | {"shipping_address": address})
     client.post(f"/orders/{order['id']}/place", {})
     client.pay(order, "tok_ok")
@@ -177,7 +178,7 @@ def cancel_order(client: DemoClient) -> None:
 def abandon_cart(client: DemoClient) -> None:
     """cart.created, cart.item_added; cart.abandoned by a periodic task."""
     client.step("Luis fills a cart and does not come back")
-    cart = client.post("/carts", {"customer_id": "cust_luis", "currency": "USD"})
+    cart = client.post("/carts", {"customer_id": "cust_luis", **PRICES})
     client.wait_for(cart["id"], "cart.created")
     client.post(f"/carts/{cart['id']}/items", MUG | {"quantity": 2})
     client.wait_for(cart["id"], "cart.item_added")

@@ -67,7 +67,7 @@ class Shipment(OutboundCall, Aggregate):
     adapter = models.CharField(max_length=16, choices=Adapter.choices)
     account = models.CharField(max_length=64, null=True)  # the organization's, with the carrier
     currency = CurrencyField()  # of the order
-    shipping_cost = MoneyField()  # what the customer pays, before tax
+    shipping_cost = MoneyField()  # what the customer pays, as the order states its prices
     signature_required = models.BooleanField()
     packages = models.JSONField()  # weight in kg; length, width and height in cm
     weight = models.DecimalField(max_digits=9, decimal_places=3)  # kg, of all packages

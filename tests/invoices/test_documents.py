@@ -162,6 +162,37 @@ def test_a_credit_note_of_the_first_version_is_printed_without_lines():
     assert "Total credited USD 10.00" in page
 
 
+def named(name, rate):
+    return {"name": name, "rate": rate, "exemption": None, "note": None}
+
+
+def test_each_of_several_taxes_is_printed_with_its_total():
+    taxes = [named("GST", "0.05"), named("QST", "0.09975")]
+    line = LineFactory(unit_price=Decimal("19.995"), taxes=taxes, tax_rate=Decimal("0.14975"))
+    invoice = credit(InvoiceFactory(items=[line]), "22.99")
+    (page,) = text_of(pdf_of(invoice))
+    for value in ("19.995", "GST 5% + QST 9.975%", "GST 5% 39.99 2.00", "QST 9.975% 39.99 3.99"):
+        assert value in page
+    (page,) = text_of(pdf_of(invoice, credit_note=invoice.credit_notes[0]))
+    assert "GST 5% 19.99 1.00" in page
+    assert "QST 9.975% 19.99 2.00" in page
+
+
+def test_prices_that_include_tax_are_printed_as_such():
+    line = LineFactory(quantity=1, unit_price=Decimal("14.89"), tax_rate=Decimal("0.21"))
+    invoice = InvoiceFactory(items=[line], tax_inclusive=True)
+    (page,) = text_of(pdf_of(invoice))
+    for value in ("Prices include tax.", "Subtotal 14.89", "Net 12.31", "Tax 2.58", "USD 14.89"):
+        assert value in page
+
+
+def test_the_reason_for_no_tax_is_printed_with_its_note():
+    taxes = [{"name": None, "rate": "0", "exemption": "reverse_charge", "note": "Art. 196"}]
+    invoice = InvoiceFactory(items=[LineFactory(taxes=taxes), LineFactory()], locale="es")
+    (page,) = text_of(pdf_of(invoice))
+    assert "Inversión del sujeto pasivo: Art. 196" in page
+
+
 def test_yen_have_no_decimals():
     invoice = InvoiceFactory(currency="JPY", items=[LineFactory(unit_price=Decimal(1300))])
     (page,) = text_of(pdf_of(invoice))

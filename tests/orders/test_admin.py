@@ -1,6 +1,7 @@
 """The admin pages of orders."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.urls import reverse
@@ -8,7 +9,7 @@ from django.urls import reverse
 from orders import selectors
 from orders.models import Order, Policy
 from orders.services import lifecycle
-from tests.factories import OrderFactory, cancel, order_of, ship, write_off
+from tests.factories import LineFactory, OrderFactory, cancel, order_of, ship, write_off
 from tests.log import event_data, event_names, latest_number
 
 pytestmark = pytest.mark.django_db
@@ -298,6 +299,31 @@ def test_a_cancelled_order_shows_its_cancellation(operator):
     text = operator().get(page(order)).content.decode()
     assert "Cancellation" in text
     assert "Customer request" in text
+
+
+def test_the_page_shows_prices_discounts_and_taxes(operator):
+    def tax(name, rate):
+        return {"name": name, "rate": rate, "exemption": None, "note": None}
+
+    taxes = [tax("GST", "0.05"), tax("QST", "0.09975")]
+    line = LineFactory(taxes=taxes, tax_rate=Decimal("0.14975"), unit_price=Decimal("0.495"))
+    order = OrderFactory(
+        items=[
+            {**line, "quantity": 100, "discount": {"amount": Decimal("4.50"), "code": "SPRING"}}
+        ],
+        shipping={"cost": Decimal(5), "discount": {"amount": Decimal(5), "code": "FREE"}},
+        discount={"amount": Decimal(3), "reason": "loyalty"},
+    )
+    shown = operator().get(page(order)).content.decode()
+    for text in (
+        "0.495 USD",
+        "4.5 SPRING",
+        "5 FREE",
+        "3 loyalty",
+        "GST 5 % 2.10",
+        "QST 9.975 % 4.19",
+    ):
+        assert text in shown
 
 
 def test_a_policy_applies_to_new_orders(operator):

@@ -109,6 +109,47 @@ def test_an_invalid_field_is_refused_with_its_path(api, change, path):
 def test_a_discount_above_the_subtotal_is_refused(api):
     response = api.post("/api/v1/orders", {**ORDER, "discount": {"amount": "50.01"}})
     assert (response.status_code, response.json()["code"]) == (422, "discount_too_large")
+    assert "on the items exceeds the amount of 50.00" in response.json()["detail"]
+
+
+def test_taxes_and_discounts_are_shown_with_their_amounts(api):
+    taxes = [{"name": "GST", "rate": "0.05"}, {"name": "QST", "rate": "0.09975"}]
+    item = {"variant_id": "var_1", "title": "A shirt", "quantity": 2, "unit_price": "19.995"}
+    off = {"amount": "9.99", "code": "SPRING", "reason": None}
+    items = [{**item, "taxes": taxes, "discount": off}, {**item, "tax_exemption": "exempt"}]
+    shipping = {"cost": "10.00", "taxes": taxes, "discount": {**off, "amount": "5.00"}}
+    body = {**ORDER, "items": items, "shipping": shipping, "discount": {"amount": "7.00"}}
+    order = api.post("/api/v1/orders", body).json()
+    first, second = order["items"]
+    # 39.99 − 9.99 = 30.00, and its share of the order's discount is 7.00 × 30.00 ÷ 69.99 = 3.00
+    assert first["unit_price"] == "19.995"
+    assert (first["subtotal"], first["discount"], first["net"]) == ("39.99", "12.99", "27.00")
+    assert first["own_discount"] == off
+    assert first["taxes"] == [
+        {"name": "GST", "rate": "0.05", "amount": "1.35"},
+        {"name": "QST", "rate": "0.09975", "amount": "2.69"},
+    ]
+    assert (first["tax_rate"], first["tax"], first["total"]) == ("0.14975", "4.04", "31.04")
+    assert (second["tax_exemption"], second["taxes"], second["total"]) == ("exempt", [], "35.99")
+    assert order["shipping"]["discount"] == {**off, "amount": "5.00"}
+    assert order["shipping"]["taxes"] == [
+        {"name": "GST", "rate": "0.05", "amount": "0.25"},
+        {"name": "QST", "rate": "0.09975", "amount": "0.50"},
+    ]
+    assert order["shipping"]["total"] == "5.75"
+    assert (order["subtotal"], order["tax"], order["total"]) == ("69.99", "4.79", "72.78")
+
+
+def test_prices_that_include_tax_are_charged_as_they_are(api):
+    item = {"variant_id": "var_1", "title": "A shirt", "quantity": 3, "unit_price": "15.00"}
+    shipping = {"cost": "4.90", "tax_rate": "0.19"}
+    items = [{**item, "tax_rate": "0.19"}]
+    body = {"currency": "EUR", "items": items, "shipping": shipping, "tax_inclusive": True}
+    order = api.post("/api/v1/orders", body).json()
+    (line,) = order["items"]
+    assert (line["net"], line["tax"], line["total"]) == ("37.82", "7.18", "45.00")
+    assert (order["shipping"]["tax"], order["shipping"]["total"]) == ("0.78", "4.90")
+    assert (order["subtotal"], order["tax"], order["total"]) == ("45.00", "7.96", "49.90")
 
 
 def test_an_order_can_replace_a_cancelled_one(api):
