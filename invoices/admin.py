@@ -138,6 +138,7 @@ class InvoiceAdmin(AggregateAdmin):
         ("id", "organization_id"),
         ("order", "ordered_at"),
         ("issued_at", "sent_at"),
+        ("issued_on", "time_zone"),
         (amount("total"), "pdf"),
         "items",
     ]

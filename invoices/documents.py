@@ -82,9 +82,9 @@ def _invoice(invoice: Invoice, language: Language) -> dict[str, Any]:
         "title": text("Invoice"),
         "details": [
             (text("Invoice number"), invoice.number),
-            (text("Invoice date"), language.date(invoice.issued_at)),
+            (text("Invoice date"), language.date(invoice.issued_on)),
             (text("Order"), invoice.order_number),
-            (text("Order date"), language.date(invoice.ordered_at)),
+            (text("Order date"), language.date(invoice.ordered_on)),
             (text("Date of supply"), text("On dispatch")),
             (text("Payment terms"), text("Paid in full")),
             (text("Currency"), invoice.currency),
@@ -100,9 +100,9 @@ def _credit_note(invoice: Invoice, note: CreditNote, language: Language) -> dict
         "title": text("Credit note"),
         "details": [
             (text("Credit note number"), note.number),
-            (text("Credit note date"), language.date(note.issued_at)),
+            (text("Credit note date"), language.date(note.issued_on)),
             (text("For invoice"), invoice.number),
-            (text("Invoice date"), language.date(invoice.issued_at)),
+            (text("Invoice date"), language.date(invoice.issued_on)),
             (text("Order"), invoice.order_number),
             (text("Reason"), text(REASONS.get(note.reason, OTHER_REASON))),
             (text("Currency"), invoice.currency),

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date
 from decimal import Decimal
 from hashlib import sha256
 from io import BytesIO
@@ -82,7 +82,7 @@ def xml(invoice: Invoice, note: CreditNote | None = None) -> str:
     document = _add(root, "rsm:ExchangedDocument")
     _add(document, "ram:ID", note.number if note else invoice.number)
     _add(document, "ram:TypeCode", CREDIT_NOTE if note else INVOICE)
-    _date(document, "ram:IssueDateTime/udt:DateTimeString", (note or invoice).issued_at)
+    _date(document, "ram:IssueDateTime/udt:DateTimeString", (note or invoice).issued_on)
     if invoice.seller.get("note"):
         _add(document, "ram:IncludedNote/ram:Content", invoice.seller["note"])
     trade = _add(root, "rsm:SupplyChainTradeTransaction")
@@ -236,7 +236,7 @@ def _settlement(element: Element, invoice: Invoice, note: CreditNote | None) -> 
         _rate(tax, rows[0], seller)
     if _is_intra_community(invoice, note):  # the goods leave after the issue, the day is not known
         start = "ram:BillingSpecifiedPeriod/ram:StartDateTime/udt:DateTimeString"
-        _date(element, start, invoice.issued_at)
+        _date(element, start, invoice.issued_on)
     total = (note or invoice).total
     net = total - (note or invoice).tax
     summation = _add(element, "ram:SpecifiedTradeSettlementHeaderMonetarySummation")
@@ -254,7 +254,7 @@ def _settlement(element: Element, invoice: Invoice, note: CreditNote | None) -> 
     if note:
         corrected = _add(element, "ram:InvoiceReferencedDocument")
         _add(corrected, "ram:IssuerAssignedID", invoice.number)
-        _date(corrected, "ram:FormattedIssueDateTime/qdt:DateTimeString", invoice.issued_at)
+        _date(corrected, "ram:FormattedIssueDateTime/qdt:DateTimeString", invoice.issued_on)
 
 
 def _rate(tax: Element, row: Mapping[str, Any], seller: Mapping[str, str]) -> None:
@@ -329,5 +329,5 @@ def _add(parent: Element, path: str, text: str | None = None) -> Element:
     return parent
 
 
-def _date(parent: Element, path: str, moment: datetime) -> None:
-    _add(parent, path, f"{moment:%Y%m%d}").set("format", "102")
+def _date(parent: Element, path: str, day: date) -> None:
+    _add(parent, path, f"{day:%Y%m%d}").set("format", "102")

@@ -61,7 +61,7 @@ def _subject(document: Document, language: Language) -> str:
 
 def _body(invoice: Invoice, note: CreditNote | None, language: Language, url: str) -> str:
     text, name = language.text, invoice.buyer.get("name")
-    order = {"order": invoice.order_number, "date": language.date(invoice.ordered_at)}
+    order = {"order": invoice.order_number, "date": language.date(invoice.ordered_on)}
     if note:
         attached = text(
             "credit note {number} for invoice {invoice} is attached. It is about your order "

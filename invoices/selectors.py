@@ -1,12 +1,12 @@
 """Queries on invoices. Nothing here writes."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet, prefetch_related_objects
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Substr
 
 from config.core.models import NumberSeries
 from config.core.unit_of_work import EVERYTHING
@@ -16,6 +16,8 @@ from orders import selectors as orders
 if TYPE_CHECKING:
     from orders.models import Order
 
+# The offsets from UTC of the time zones in which a year begins first, and last.
+FIRST_ZONE, LAST_ZONE = timedelta(hours=14), timedelta(hours=12)
 NUMBERED: dict[str, type[Invoice] | type[CreditNote]] = {"INV": Invoice, "CN": CreditNote}
 
 # Invoices whose mail or PDF fails.
@@ -76,10 +78,19 @@ def to_render(now: datetime | Now) -> QuerySet[Document]:
 def to_anonymize(now: datetime) -> QuerySet[Invoice]:
     """Return the invoices that the law does not require any more, the oldest first.
 
-    The years begin with the end of the year of issue.
+    It may return a few that are required still: `Invoice.is_required` knows their clock.
     """
-    first = datetime(now.year - settings.INVOICE_RETENTION_YEARS, 1, 1, tzinfo=UTC)
+    first = _begin_of(now.year - settings.INVOICE_RETENTION_YEARS) + LAST_ZONE
     return Invoice.objects.filter(anonymized_at=None, issued_at__lt=first).order_by("issued_at")
+
+
+def _year(series: str) -> Substr:
+    """Return the year of a number, for a query: it is that of the issue by the seller's clock."""
+    return Substr("number", len(series) + 2, 4)
+
+
+def _begin_of(year: int) -> datetime:
+    return datetime(year, 1, 1, tzinfo=UTC)
 
 
 def to_mail(now: datetime | Now) -> QuerySet[InvoiceDelivery]:
@@ -109,9 +120,9 @@ def annual_series(organization_id: str | None = None) -> list[AnnualSeries]:
     counters = NumberSeries.objects.filter(of_organization, series__in=NUMBERED)
     found = set(counters.values_list("organization_id", "series", "year"))
     for series, model in NUMBERED.items():
-        rows = model._default_manager.filter(of_organization)
-        years = rows.values_list("organization_id", "issued_at__year")
-        found |= {(organization, series, year) for organization, year in years.distinct()}
+        rows = model._default_manager.filter(of_organization).annotate(year=_year(series))
+        years = rows.order_by().values_list("organization_id", "year").distinct()
+        found |= {(organization, series, int(year)) for organization, year in years}
     return [AnnualSeries(*each) for each in sorted(found)]
 
 
@@ -123,13 +134,18 @@ def check_series(annual: AnnualSeries) -> tuple[int, list[str]]:
     """
     counter = NumberSeries.objects.filter(**annual._asdict())
     last = sum(counter.values_list("last", flat=True))
-    rows = NUMBERED[annual.series]._default_manager.filter(
-        organization_id=annual.organization_id, issued_at__year=annual.year
+    series, year = annual.series, annual.year
+    rows = NUMBERED[series]._default_manager.filter(
+        organization_id=annual.organization_id,
+        # A bound that the index serves; the exact one follows.
+        issued_at__gte=_begin_of(year) - FIRST_ZONE,
+        issued_at__lt=_begin_of(year + 1) + LAST_ZONE,
+        number__startswith=f"{series}-{year}-",
     )
     found = list(rows.order_by("issued_at", "id").values_list("number", flat=True))
     uses = Counter(found)
     last_now = sum(counter.values_list("last", flat=True))
-    numbers = [f"{annual.series}-{annual.year}-{n:04d}" for n in range(1, last_now + 1)]
+    numbers = [f"{series}-{year}-{n:04d}" for n in range(1, last_now + 1)]
     errors = [f"{number} is missing" for number in numbers[:last] if number not in uses]
     errors += [f"{number} is used {n} times" for number, n in sorted(uses.items()) if n > 1]
     errors += [

@@ -139,6 +139,7 @@ class CreditNote(serializers.Serializer[Any]):
     tax = MoneyOut(currency="invoice.currency")
     total = MoneyOut(currency="invoice.currency")
     issued_at = serializers.DateTimeField()
+    issued_on = serializers.DateField(help_text="The printed date, in the seller's time zone.")
     pdf_url = serializers.SerializerMethodField()
 
     def get_pdf_url(self, note: models.CreditNote) -> str | None:
@@ -188,6 +189,7 @@ class Invoice(serializers.Serializer[Any]):
     tax = MoneyOut()
     total = MoneyOut()
     issued_at = serializers.DateTimeField()
+    issued_on = serializers.DateField(help_text="The printed date, in the seller's time zone.")
     sent_at = serializers.DateTimeField(allow_null=True, help_text="When it was last sent.")
     pdf_url = serializers.SerializerMethodField()
     credit_notes = CreditNote(many=True)

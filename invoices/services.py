@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from config.core import outbound
+from config.core.clock import local
 from config.core.exceptions import AddressRequired
 from config.core.locks import lock
 from config.core.numbering import next_number
@@ -42,7 +43,7 @@ def issue_invoice(*, order_id: str) -> Invoice:
     if invoice := selectors.of_order_for_update(order):
         return invoice
     seller = selectors.seller(order.organization_id)
-    number, at = _next_number(order.organization_id, "INV")
+    number, at = _next_number(order, "INV")
     invoice = Invoice.issue(
         organization_id=order.organization_id,
         number=number,
@@ -59,6 +60,7 @@ def issue_invoice(*, order_id: str) -> Invoice:
         buyer=order.billing_address or order.shipping_address or {},
         lines=list(_lines(order)),
         issued_at=at,
+        time_zone=order.time_zone,
     )
     invoice.save(force_insert=True)
     return invoice
@@ -91,7 +93,7 @@ def issue_credit_note(
     amount = min(amount, invoice.creditable_amount - kept)
     if amount <= 0 or any(note.refund_id == refund_id for note in invoice.credit_notes):
         return invoice
-    number, at = _next_number(invoice.organization_id, "CN")
+    number, at = _next_number(order, "CN")
     invoice.credit(
         number=number,
         refund_id=refund_id,
@@ -104,15 +106,17 @@ def issue_credit_note(
     return invoice
 
 
-def _next_number(organization_id: str, series: str) -> tuple[str, datetime]:
+def _next_number(order: "Order", series: str) -> tuple[str, datetime]:
     """Return the next number of a series and the moment of issue.
 
     The moment is read after the lock, so that moments ascend with the numbers, and a number and its
     moment are of the same year.
     """
+    organization_id = order.organization_id
     lock(f"{series} of {organization_id}")
-    at = timezone.now()
-    return next_number(organization_id=organization_id, series=series, at=at), at
+    now = timezone.now()
+    at = local(now, order.time_zone)
+    return next_number(organization_id=organization_id, series=series, at=at), now
 
 
 def _lines(order: "Order") -> Iterator[Line]:
@@ -337,16 +341,14 @@ def _postpone(due: QuerySet[Row], error: Exception, *, now: datetime) -> None:
 def anonymize_old_invoices(*, now: datetime) -> int:
     """Delete buyer and PDFs of invoices after INVOICE_RETENTION_YEARS; return how many."""
     due = list(selectors.to_anonymize(now).values_list("pk", flat=True)[:BATCH_SIZE])
-    for invoice_id in due:
-        _anonymize(invoice_id, now)
-    return len(due)
+    return sum(_anonymize(invoice_id, now) for invoice_id in due)
 
 
 @unit_of_work()
-def _anonymize(invoice_id: str, now: datetime) -> None:
+def _anonymize(invoice_id: str, now: datetime) -> bool:
     invoice = selectors.get_for_update(invoice_id)
-    if not invoice.is_kept():
-        return
+    if not invoice.is_kept() or invoice.is_required(now):
+        return False
     for document in invoice.documents.select_for_update(no_key=True):
         files.delete(document)
         document.path, document.sha256, document.rendered_at = "", "", None
@@ -354,3 +356,4 @@ def _anonymize(invoice_id: str, now: datetime) -> None:
         document.save()
     invoice.anonymize(at=now)
     invoice.save()
+    return True

@@ -304,6 +304,7 @@ class OrderAdmin(OwnerAdmin):
 class OrderPolicyAdmin(PolicyAdmin):
     list_display = [
         "organization_id",
+        "time_zone",
         "reservation_ttl_minutes",
         "pending_order_days",
         "reservation",

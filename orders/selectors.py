@@ -26,9 +26,10 @@ from django.db.models import (
 )
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 import payments.selectors
-from config.core import sql
+from config.core import clock, sql
 from config.core.unit_of_work import EVERYTHING, all_held, held, hold, hold_all, holds_all, same
 from events import schema
 from events.models import EventRecord
@@ -233,16 +234,11 @@ def to_erase(*, now: datetime) -> QuerySet[Order]:
     return orders.order_by("updated_at")
 
 
-def reservation_ttl_minutes(
-    organization_id: str, payment_method: str | None, rules: Policy | None = None
-) -> int:
-    """Return for how long an organization reserves stock for an unpaid order.
-
-    `rules` are those of the organization, if the caller has them in hand.
-    """
+def reservation_ttl_minutes(rules: Policy, payment_method: str | None, time_zone: str) -> int:
+    """Return for how long an organization reserves stock for an order that is unpaid now."""
     if payment_method == Order.PaymentMethod.MANUAL:
-        return payments.selectors.manual_payment_days(organization_id) * 24 * 60
-    rules = rules or policy(organization_id)
+        days, now = payments.selectors.manual_payment_days(rules.organization_id), timezone.now()
+        return (clock.days_later(now, days, time_zone) - now) // timedelta(minutes=1)
     return rules.reservation_ttl_minutes or settings.RESERVATION_TTL_MINUTES
 
 

@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce, Now, Round
 
 import orders.selectors
 from config.core import outbound
+from config.core.clock import days_later
 from config.core.money import MAX_DECIMALS, MoneyField
 from config.core.unit_of_work import EVERYTHING, holds_all
 from payments.events import RefundPart
@@ -235,12 +236,13 @@ def transfer_deadline(payment: Payment) -> datetime:
     An order that waits for as many days already, because the customer chose this method before or
     started an earlier payment with it, waits no longer.
     """
-    order, days = payment.order, timedelta(days=manual_payment_days(payment.organization_id))
+    order, days = payment.order, manual_payment_days(payment.organization_id)
     assert order.placed_at, "only a placed order has payments"
     assert order.reservation_expires_at, "and it expires"
-    if order.reservation_expires_at >= order.placed_at + days:
+    if order.reservation_expires_at >= days_later(order.placed_at, days, order.time_zone):
         return order.reservation_expires_at
-    return (payment.created_at + days + timedelta(seconds=1)).replace(microsecond=0)
+    until = days_later(payment.created_at, days, order.time_zone)
+    return (until + timedelta(seconds=1)).replace(microsecond=0)
 
 
 def manual_payment_days(organization_id: str) -> int:

@@ -1,7 +1,7 @@
 """Request, approve, receive and refund returns: one function per verb."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypedDict
 
@@ -12,6 +12,7 @@ import orders.selectors
 import payments.selectors
 import shipments.selectors
 from config.core import request_context
+from config.core.clock import local
 from config.core.numbering import take_number
 from config.core.unit_of_work import unit_of_work
 from returns import selectors
@@ -75,7 +76,7 @@ def request_return(
         override_reason=override_reason,
         lines=lines,
         at=now,
-        rma_number=take_number(organization_id=order.organization_id, series="RMA", at=now),
+        rma_number=_rma_number(order, now),
     )
     return_request.save(force_insert=True)
     return return_request
@@ -108,7 +109,7 @@ def expect_parcel(*, shipment_id: str) -> Return:
         at=now,
         shipment_id=shipment.id,
         counts_as_lost=shipment.was_lost,
-        rma_number=take_number(organization_id=order.organization_id, series="RMA", at=now),
+        rma_number=_rma_number(order, now),
     )
     return_request.expect_parcel(at=now)
     return_request.save(force_insert=True)
@@ -247,14 +248,20 @@ def settle_refund(*, return_id: str | None, missing_amount: Decimal = Decimal(0)
         return_request.save()
 
 
+def _rma_number(order: "Order", now: datetime) -> str:
+    at = local(now, order.time_zone)
+    return take_number(organization_id=order.organization_id, series="RMA", at=at)
+
+
 def _expect_open_window(order: "Order", order_item_ids: Iterable[str], now: datetime) -> None:
-    """Raise ReturnWindowClosed if a line was delivered too long ago."""
+    """Raise ReturnWindowClosed after the last day on which a line could be returned."""
+    today = local(now, order.time_zone).date()
     days = selectors.terms(order.organization_id).window_days
     delivered_at = orders.selectors.delivered_at(order)
     for order_item_id in order_item_ids:
-        delivered = delivered_at[order_item_id]
-        if (now - delivered) / timedelta(days=1) > days:  # `days` may be too large for a timedelta
+        delivered = local(delivered_at[order_item_id], order.time_zone).date()
+        if not days or (today - delivered).days > days:
             raise ReturnWindowClosed(
-                f"{order_item_id} was delivered on {delivered:%Y-%m-%d} and could be returned for "
+                f"{order_item_id} was delivered on {delivered} and could be returned for "
                 f"{days} days."
             )

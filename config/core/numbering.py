@@ -1,7 +1,10 @@
-"""Numbers for people: `ORD-2025-0001`, counted for each organization, series and year."""
+"""Numbers for people: `ORD-2025-0001`, counted for each organization, series and year.
+
+The year is that of the given moment in its own time zone: see `config.core.clock`.
+"""
 
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -29,14 +32,13 @@ def take_number(*, organization_id: str, series: str, at: datetime) -> str:
 
 
 def _next(connection: BaseDatabaseWrapper, organization_id: str, series: str, at: datetime) -> str:
-    year = at.astimezone(UTC).year
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO core_numberseries (organization_id, series, year, last)"
             " VALUES (%s, %s, %s, 1)"
             " ON CONFLICT (organization_id, series, year) DO UPDATE"
             " SET last = core_numberseries.last + 1 RETURNING last",
-            [organization_id, series, year],
+            [organization_id, series, at.year],
         )
         (last,) = cursor.fetchone()
-    return f"{series}-{year}-{last:04d}"
+    return f"{series}-{at.year}-{last:04d}"

@@ -1,7 +1,7 @@
 """The language of a document: its words, and how it writes dates and numbers."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
@@ -41,9 +41,9 @@ class Language:
         """Return a message of the project in this language; `values` fill its {placeholders}."""
         return self._words.gettext(message).format(**values)
 
-    def date(self, moment: datetime) -> str:
-        """Return the date in UTC."""
-        return format_date(moment.astimezone(UTC).date(), "medium", locale=self._locale)
+    def date(self, day: date) -> str:
+        """Return a date as it is written in this language."""
+        return format_date(day, "medium", locale=self._locale)
 
     def number(self, value: Decimal | int | str) -> str:
         """Return a number with all of its decimals."""

@@ -1,14 +1,16 @@
 """The invoice: its columns and its transitions."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Round
 
+from config.core.clock import TimeZoneField, local
 from config.core.ids import PublicIdField
 from config.core.money import MAX_DECIMALS, CurrencyField, MoneyField, money
 from events.aggregate import Aggregate, PartList, transition
@@ -60,6 +62,7 @@ class Invoice(Aggregate):
     tax = MoneyField()
     total = MoneyField()
     issued_at = models.DateTimeField()
+    time_zone = TimeZoneField()  # of the order: its dates and those of its credit notes
     sent_at = models.DateTimeField(null=True)  # of the latest delivery
     anonymized_at = models.DateTimeField(null=True)  # when the buyer and the PDFs were deleted
     credit_notes = PartList[CreditNote]("credit_note_set")  # in the order of issue
@@ -107,6 +110,16 @@ class Invoice(Aggregate):
     def __str__(self) -> str:
         return self.number
 
+    @property
+    def issued_on(self) -> date:
+        """The date of the invoice."""
+        return local(self.issued_at, self.time_zone).date()
+
+    @property
+    def ordered_on(self) -> date:
+        """The date of the order."""
+        return local(self.ordered_at, self.time_zone).date()
+
     def document(self, credit_note: CreditNote | None = None) -> Document | None:
         """Return the PDF of the invoice, or of a credit note, if it is rendered."""
         credit_note_id = credit_note.id if credit_note else None
@@ -151,6 +164,11 @@ class Invoice(Aggregate):
             )
         )
         return invoice
+
+    def is_required(self, now: datetime) -> bool:
+        """Return whether the law requires it: for years after the end of the year of issue."""
+        years: int = settings.INVOICE_RETENTION_YEARS
+        return local(now, self.time_zone).year - self.issued_on.year <= years
 
     def is_kept(self) -> bool:
         """its buyer and its PDF are not deleted"""

@@ -1,10 +1,13 @@
 """The parts of an invoice: its credit notes, its PDF documents and its deliveries by mail."""
 
+from datetime import date
+
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Round
 from django.utils.translation import gettext_lazy as _
 
+from config.core.clock import local
 from config.core.ids import PublicIdField
 from config.core.money import MAX_DECIMALS, MoneyField
 from config.core.outbound import OutboundCall
@@ -48,6 +51,11 @@ class CreditNote(Part):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def issued_on(self) -> date:
+        """The date of the credit note."""
+        return local(self.issued_at, self.invoice.time_zone).date()
 
 
 class Document(OutboundCall):

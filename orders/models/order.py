@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import models
 
-from config.core import request_context
+from config.core import clock, request_context
 from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, MoneyField, TaxRateField, money
 from config.core.request_context import SYSTEM
@@ -59,6 +59,7 @@ class Order(Aggregate):
     customer_email = models.EmailField(null=True)
     locale = models.CharField(max_length=20, null=True)  # of documents; null: the organization's
     local_id = models.CharField(max_length=64, null=True)
+    time_zone = clock.TimeZoneField()  # the organization's when the order was opened
     shipping_address = models.JSONField(null=True)
     billing_address = models.JSONField(null=True)
     currency = CurrencyField()

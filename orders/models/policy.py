@@ -4,6 +4,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from config.core.clock import TimeZoneField, validate_time_zone
 from orders.models.choices import TaxRounding
 
 
@@ -18,6 +19,14 @@ class Policy(models.Model):
         BACKORDER = "backorder", _("required for some units; the others are back-ordered")
 
     organization_id = models.CharField(max_length=64, primary_key=True)
+    time_zone = TimeZoneField(
+        help_text=_(
+            "The organization's clock, such as Europe/Madrid. The dates of its documents, the "
+            "years of its numbers and the days of its rules follow it. Orders keep the one they "
+            "were opened with."
+        ),
+        validators=[validate_time_zone],
+    )
     reservation_ttl_minutes = models.PositiveIntegerField(
         null=True,
         blank=True,

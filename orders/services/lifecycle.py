@@ -10,7 +10,7 @@ from django.utils import timezone
 
 import payments.selectors
 import shipments.selectors
-from config.core import request_context
+from config.core import clock, request_context
 from config.core.numbering import take_number
 from config.core.timers import BATCH_SIZE, for_each
 from config.core.unit_of_work import unit_of_work
@@ -77,12 +77,15 @@ def open_order(
     discount = terms.get("discount") or DiscountData()
     given_id = {"id": order_id} if order_id else {}
     payment_method = terms.get("payment_method")
-    ttl = place and selectors.reservation_ttl_minutes(organization_id, payment_method, rules)
-    number = take_number(organization_id=organization_id, series="ORD", at=timezone.now())
+    zone = rules.time_zone
+    ttl = selectors.reservation_ttl_minutes(rules, payment_method, zone) if place else None
+    at = clock.local(timezone.now(), zone)
+    number = take_number(organization_id=organization_id, series="ORD", at=at)
     order = Order.open(
         **given_id,
         organization_id=organization_id,
         number=number,
+        time_zone=zone,
         cart_id=cart_id,
         replaces_id=replaces,
         customer_id=customer_id,
@@ -127,7 +130,8 @@ def place_order(*, order_id: str, payment_method: str | None = None) -> Order:
     if order.placed_at and not order.is_cancelled():
         return order
     order.payment_method = payment_method or order.payment_method
-    ttl = selectors.reservation_ttl_minutes(order.organization_id, order.payment_method)
+    rules = selectors.policy(order.organization_id)
+    ttl = selectors.reservation_ttl_minutes(rules, order.payment_method, order.time_zone)
     _place(order, ttl)
     order.save()
     return order

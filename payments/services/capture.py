@@ -1,7 +1,7 @@
 """Charging the amount that is due for an order, and capturing it."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -9,6 +9,7 @@ from django.utils import timezone
 
 import orders.selectors
 from config.core import request_context
+from config.core.clock import days_later
 from config.core.unit_of_work import unit_of_work
 from payments import selectors
 from payments.exceptions import (
@@ -138,8 +139,11 @@ def apply_payment(*, payment_id: str) -> Payment:
     order = payment.order
     payment.apply(is_still_due=is_still_due(order))
     if selectors.received(order) < order.total:  # it counts this payment already
-        days = timedelta(days=selectors.manual_payment_days(order.organization_id))
-        payment.await_transfer(until=timezone.now().replace(microsecond=0) + days)
+        now, days = (
+            timezone.now().replace(microsecond=0),
+            selectors.manual_payment_days(order.organization_id),
+        )
+        payment.await_transfer(until=days_later(now, days, order.time_zone))
     payment.save()
     return payment
 

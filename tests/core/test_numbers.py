@@ -21,9 +21,10 @@ def test_each_organization_series_and_year_has_its_own_numbers():
 
 
 @pytest.mark.django_db
-def test_the_year_is_in_utc():
+def test_the_year_is_that_of_the_moment_in_its_time_zone():
     evening = datetime(2025, 12, 31, 23, tzinfo=timezone(timedelta(hours=-5)))
-    assert take(at=evening) == "ORD-2026-0001"
+    assert take(at=evening) == "ORD-2025-0001"
+    assert take(at=evening.astimezone(UTC)) == "ORD-2026-0001"
 
 
 @pytest.mark.django_db

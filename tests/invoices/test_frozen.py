@@ -33,6 +33,7 @@ CHANGES = {
     "tax": "tax + 1, total = total + 1",
     "total": "total + 1",
     "issued_at": "'2025-01-01 00:00:00+00:00'",
+    "time_zone": "'Asia/Tokyo'",
     "created_at": "'2025-01-01 00:00:00+00:00'",
     "anonymized_at": "'2036-01-01 00:00:00+00:00'",
 }

@@ -329,9 +329,13 @@ def test_the_page_shows_prices_discounts_and_taxes(operator):
 def test_a_policy_applies_to_new_orders(operator):
     sent = {"organization_id": "org_1", "reservation_ttl_minutes": "45", "reservation": "optional"}
     sent |= {"tax_inclusive": "on", "tax_rounding": "rate"}
-    operator().post(reverse("admin:orders_policy_add"), sent)
+    url, client = reverse("admin:orders_policy_add"), operator()
+    wrong = client.post(url, sent | {"time_zone": "Europe/Madird"})
+    assert "Unknown time zone. Example: Europe/Madrid." in wrong.content.decode()
+    client.post(url, sent | {"time_zone": "Europe/Madrid"})
     order = OrderFactory()
     assert event_data(order, "order.placed")["reservation_ttl_minutes"] == 45
     assert (order.tax_inclusive, order.tax_rounding) == (True, "rate")
+    assert order.time_zone == "Europe/Madrid"
     Policy.objects.update(reservation_ttl_minutes=None)
     assert event_data(OrderFactory(), "order.placed")["reservation_ttl_minutes"] == 15
