@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_DOWN, Decimal
 from fractions import Fraction
 from math import ceil, floor, lcm
-from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, Protocol, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, NotRequired, Protocol, TypedDict
 
 from config.core.money import bounded, decimals, exact, line_amount, money, split
 from orders.exceptions import DiscountTooLarge
@@ -156,12 +156,13 @@ def price(
 
 def _taxes(taxables: Sequence[Taxable], rules: Rules) -> list[list[Decimal]]:
     """Return the amount of each tax on each taxable."""
+    if not rules.is_by_rate:
+        return [[_of_line(each, rate, rules) for _, rate in each.rates()] for each in taxables]
     found = [[ZERO] * len(taxable.rates()) for taxable in taxables]
-    places = defaultdict[tuple[Any, ...], list[tuple[int, int]]](list)  # what is rounded together
+    places = defaultdict[tuple[str | None, Decimal], list[tuple[int, int]]](list)
     for n, taxable in enumerate(taxables):
         for k, tax in enumerate(taxable.rates()):
-            key = tax if rules.is_by_rate else (n, k)
-            places[key].append((n, k))
+            places[tax].append((n, k))
     for where in places.values():
         exact_taxes = [_exact(taxables[n], k, rules) for n, k in where]
         whole = _rounded(sum(exact_taxes, Fraction(0)), rules)
@@ -178,6 +179,15 @@ def _taxes(taxables: Sequence[Taxable], rules: Rules) -> list[list[Decimal]]:
     return found
 
 
+def _of_line(taxable: Taxable, rate: Decimal, rules: Rules) -> Decimal:
+    """Return a tax, rounded half up: or, if the price includes it, what is left without it."""
+    tax = taxable.amount * rate
+    if not rules.tax_inclusive:
+        return money(tax, rules.currency)
+    unit = Decimal(1).scaleb(-decimals(rules.currency))
+    return (tax / (1 + taxable.tax_rate)).quantize(unit, ROUND_HALF_DOWN)
+
+
 def _sum(amounts: Iterable[Decimal]) -> Decimal:
     return sum(amounts, ZERO)
 
@@ -189,7 +199,7 @@ def _exact(taxable: Taxable, tax: int, rules: Rules) -> Fraction:
 
 
 def _rounded(tax: Fraction, rules: Rules) -> Decimal:
-    """Round half up: the tax, or of a price that includes it, what is left without the tax."""
+    """Round the sum of a rate as `_of_line` rounds."""
     places = decimals(rules.currency)
     units = tax * 10**places
     count = ceil(units - HALF) if rules.tax_inclusive else floor(units + HALF)
