@@ -21,7 +21,7 @@ from config.api.permissions import MissingScope
 from config.api.views import command
 from config.core.money import AmountTooLarge, InexactAmount, PriceTooExact
 from events.viewsets import AggregateViewSet
-from orders.exceptions import DiscountTooLarge, OrderTooLarge
+from orders.exceptions import DiscountTooLarge, OrderTooLarge, PaymentTermsUnavailable
 from orders.serializers import Order
 
 PRICE = "carts:price"
@@ -128,6 +128,7 @@ class Carts(AggregateViewSet):
             ShippingAddressRequired,
             DiscountTooLarge,
             OrderTooLarge,
+            PaymentTermsUnavailable,
             InexactAmount,
             AmountTooLarge,
         ],

@@ -14,6 +14,7 @@ HOLDS = {
     "fraud": _("Suspected fraud"),
     "address": _("Address to be checked"),
     "payment": _("Payment to be checked"),
+    "dispute": _("Payment disputed"),
     "reservation": _("No answer from Inventory"),
     "manual": _("Held by an operator"),
 }

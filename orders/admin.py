@@ -40,6 +40,7 @@ PAYMENT = badge(
     {
         "paid": "success",
         "unpaid": "warning",
+        "authorized": "info",
         "partially_paid": "warning",
         "partially_refunded": "info",
         "refunded": "danger",

@@ -26,6 +26,13 @@ class DiscountTooLarge(DomainError):
     example = "The discount of 60.00 on line 1 (var_mug) exceeds the amount of 50.00."
 
 
+class PaymentTermsUnavailable(DomainError):
+    """The organization does not offer to pay on invoice or on delivery."""
+
+    code = "payment_terms_unavailable"
+    example = "org_demo does not offer `invoice`: choose another payment_method."
+
+
 class NotFullyPaid(Conflict):
     """The captured amount is less than the order's total, so the order cannot be confirmed."""
 

@@ -19,11 +19,15 @@ from orders.exceptions import NotFullyPaid
 from orders.models import Order
 from orders.services import goods, lifecycle
 from payments.events import (
+    PaymentAuthorized,
+    PaymentDisputed,
+    PaymentDisputeEnded,
     PaymentFailed,
     PaymentMismatched,
     PaymentMismatchResolved,
     PaymentSucceeded,
     PaymentTransferAwaited,
+    PaymentVoided,
 )
 from returns.events import ReturnReceived
 from shipments.events import ShipmentDelivered, ShipmentDispatched
@@ -37,6 +41,20 @@ def confirm_paid_order(event: PaymentSucceeded, about: EventRecord) -> None:
     """
     with suppress(InvalidTransition, NotFullyPaid):
         lifecycle.confirm_order(order_id=event.order_id, payment_id=event.payment_id)
+
+
+@reacts_to(PaymentAuthorized)
+def confirm_authorized_order(event: PaymentAuthorized, about: EventRecord) -> None:
+    """Confirm the order before the capture, if its organization wants that."""
+    with suppress(InvalidTransition, NotFullyPaid):
+        lifecycle.confirm_authorized_order(order_id=event.order_id)
+
+
+@reacts_to(PaymentVoided)
+def hold_unsecured_order(event: PaymentVoided, about: EventRecord) -> None:
+    """Send nothing while the payment of a confirmed order is not secured."""
+    with suppress(InvalidTransition):
+        lifecycle.hold_unsecured_order(order_id=event.order_id)
 
 
 @reacts_to(PaymentFailed)
@@ -55,6 +73,21 @@ def hold_mismatched_order(event: PaymentMismatched, about: EventRecord) -> None:
     )
     with suppress(InvalidTransition):
         lifecycle.hold_order(order_id=event.order_id, reason=Order.HoldReason.PAYMENT, note=note)
+
+
+@reacts_to(PaymentDisputed)
+def hold_disputed_order(event: PaymentDisputed, about: EventRecord) -> None:
+    """Send nothing more while the customer's bank takes the money back."""
+    note = f"The customer disputes {event.amount} {event.currency}: {event.reason}."
+    with suppress(InvalidTransition):
+        lifecycle.hold_order(order_id=event.order_id, reason=Order.HoldReason.DISPUTE, note=note)
+
+
+@reacts_to(PaymentDisputeEnded)
+def release_after_dispute(event: PaymentDisputeEnded, about: EventRecord) -> None:
+    """Release the hold of a dispute that is won. After a lost one, an operator decides."""
+    if event.outcome == "won":
+        lifecycle.release_after_dispute(order_id=event.order_id)
 
 
 @reacts_to(PaymentMismatchResolved)

@@ -82,30 +82,40 @@ def with_lines() -> QuerySet[Order]:
 class PaymentTotals(Protocol):
     """The amounts of an order that `payment_status` needs: see `with_payment_totals`."""
 
+    status: str
     total: Decimal
     captured: Decimal
     refunded: Decimal
+    authorized: Decimal
+    waived: Decimal
 
 
 def with_payment_totals() -> QuerySet[Order]:
-    """Return orders with their lines, `captured`, `refunded`, and `is_stock_unreleased`."""
+    """Return orders with their lines, the sums of their payments, and `is_stock_unreleased`."""
     return without_lines().prefetch_related("items__allocations")
 
 
 def without_lines() -> QuerySet[Order]:
-    """Return orders with `captured`, `refunded`, and `is_stock_unreleased`."""
-    captured, refunded = map(payments.selectors.sum_of, ("captured", "refunded"))
-    rows = Order.objects.annotate(captured=captured, refunded=refunded)
+    """Return orders with the sums of their payments, and `is_stock_unreleased`."""
+    sums = {name: payments.selectors.sum_of(name) for name in ("captured", "refunded", "waived")}
+    sums["authorized"] = payments.selectors.sum_of_authorized()
+    rows = Order.objects.annotate(**sums, is_disputed=payments.selectors.disputed())
     return rows.annotate(is_stock_unreleased=WITH_UNRELEASED_UNITS)  # type: ignore[no-redef]
 
 
 def with_totals(order: Order) -> Order:
     """Add what `with_payment_totals` adds to an order in hand, as it is now, and return it."""
     if payments.selectors.are_held(order) and "is_stock_unreleased" in vars(order):
-        received, refunded = payments.selectors.received(order), payments.selectors.refunded(order)
-        vars(order).update(captured=received, refunded=refunded)
+        vars(order).update(
+            captured=payments.selectors.received(order),
+            refunded=payments.selectors.refunded(order),
+            waived=payments.selectors.waived(order),
+            authorized=payments.selectors.authorized(order),
+            is_disputed=payments.selectors.is_disputed(order),
+        )
         return order
-    names = ("captured", "refunded", "is_stock_unreleased")
+    sums = ("captured", "refunded", "waived", "authorized")
+    names = (*sums, "is_disputed", "is_stock_unreleased")
     (values,) = without_lines().filter(pk=order.pk).values_list(*names)
     vars(order).update(zip(names, values, strict=True))
     return order
@@ -360,14 +370,31 @@ def _stock(items: Iterable[StockItem | StockUnits]) -> Stock:
     return stock
 
 
+def amount_due(order: PaymentTotals) -> Decimal:
+    """Return what the customer still has to pay."""
+    if order.status in (Order.Status.PENDING, Order.Status.CANCELLED):
+        return Decimal(0)
+    return max(order.total - order.waived - order.captured, Decimal(0))
+
+
 def payment_status(
     order: PaymentTotals,
-) -> Literal["not_required", "unpaid", "partially_paid", "paid", "partially_refunded", "refunded"]:
+) -> Literal[
+    "not_required",
+    "unpaid",
+    "authorized",
+    "partially_paid",
+    "paid",
+    "partially_refunded",
+    "refunded",
+]:
     """Return whether the order is paid, and whether its payments were refunded."""
-    captured, refunded = order.captured, order.refunded
+    captured, refunded, due = order.captured, order.refunded, order.total - order.waived
+    if order.authorized and captured + order.authorized >= due:
+        return "authorized"
     if not captured:
         return "unpaid" if order.total else "not_required"
-    if captured - refunded >= order.total:
+    if captured - refunded >= due:
         return "paid"  # more was captured than the total, or nothing is refunded
     if refunded:
         return "refunded" if refunded >= captured else "partially_refunded"

@@ -23,6 +23,7 @@ from config.api.serializers import (
     UnitPriceIn,
     UnitPriceOut,
 )
+from config.core.money import money
 from config.pdf.language import is_known
 from events.serializers import AllowedActions
 from orders import models, pricing, selectors
@@ -155,11 +156,12 @@ class OrderPlace(Body):
     example = {"payment_method": "manual"}
     payment_method = Choice(
         models.Order.PaymentMethod,
-        "PaymentMethod",
+        "OrderPaymentMethod",
         required=False,
         allow_null=True,
         help_text="What the customer chose. With `manual`, the order waits for the days of a bank "
-        "transfer before it is cancelled.",
+        "transfer before it is cancelled. With `invoice` and `cash_on_delivery` it is confirmed "
+        "before it is paid, if the organization offers that.",
     )
 
 
@@ -459,6 +461,13 @@ class Cancellation(serializers.Serializer):
     at = serializers.DateTimeField(source="cancelled_at")
 
 
+class AmountDue(MoneyOut):
+    """What is due for an order."""
+
+    def get_attribute(self, instance: Any) -> str:
+        return str(money(selectors.amount_due(instance), instance.currency))
+
+
 class Order(serializers.Serializer):
     """An order with its items, amounts and state."""
 
@@ -466,7 +475,11 @@ class Order(serializers.Serializer):
     number = serializers.CharField()
     status = Choice(models.Order.Status, "OrderStatus")
     payment_status = serializers.SerializerMethodField(
-        help_text="Whether the order is paid or refunded. `partially_paid`: the rest is due."
+        help_text="Whether the order is paid or refunded. `authorized`: gateways reserve what is "
+        "due. `partially_paid`: the rest is due."
+    )
+    is_disputed = serializers.BooleanField(
+        help_text="Whether the customer's bank takes a payment back and has not decided yet."
     )
     fulfillment_status = serializers.SerializerMethodField(
         help_text="Which part of the active units is shipped or delivered."
@@ -498,9 +511,10 @@ class Order(serializers.Serializer):
     subtotal = MoneyOut(help_text="The sum of the items after their own discounts.")
     tax = MoneyOut(help_text="Of all items and the shipping.")
     total = MoneyOut()
+    amount_due = AmountDue(help_text="What the customer still has to pay of the total.")
     payment_method = Choice(
         models.Order.PaymentMethod,
-        "PaymentMethod",
+        "OrderPaymentMethod",
         allow_null=True,
         help_text="What the customer chose when placing the order.",
     )

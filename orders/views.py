@@ -23,6 +23,7 @@ from orders.exceptions import (
     OrderTooLarge,
     OtherReservation,
     PartialReservation,
+    PaymentTermsUnavailable,
     TooManyUnits,
     UnitsArePicked,
     UnknownOrderItem,
@@ -66,7 +67,12 @@ class Orders(AggregateViewSet):
         """
         return timeline(request, self.query(), self.get_object().stream)
 
-    @command(serializers.OrderPlace, example="order_placed", errors=[OrderTooLarge], scope="create")
+    @command(
+        serializers.OrderPlace,
+        example="order_placed",
+        errors=[OrderTooLarge, PaymentTermsUnavailable],
+        scope="create",
+    )
     def place(self, order: Order) -> Order:
         """Place an order, and have Inventory reserve its stock."""
         return lifecycle.place_order(order_id=order.id, **self.body())
@@ -86,6 +92,7 @@ class Orders(AggregateViewSet):
             TooManyUnits,
             PartialReservation,
             OrderTooLarge,
+            PaymentTermsUnavailable,
         ],
         scope="allocate",
     )

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from config.admin.columns import amount, badge, words
+from config.admin.columns import amount, badge, code, words
 from config.admin.commands import Command, line_choices
 from config.admin.filters import CreatedFilter
 from config.admin.pages import Lines, PolicyAdmin, tab
@@ -25,9 +25,11 @@ STATUS = badge(
     {
         "opening": "warning",
         "pending": "warning",
+        "authorized": "info",
         "succeeded": "success",
         "failed": "danger",
         "refunded": "info",
+        "closed": "success",
     },
 )
 MISMATCH = badge(
@@ -47,7 +49,7 @@ def manual_refunds(payment: Payment) -> Mapping[str, list[tuple[str, str]]]:
     return {
         "refund_id": [
             (refund.id, f"{money(refund.amount, refund.currency)} {refund.currency} ({refund.id})")
-            for refund in payment.pending_manual_refunds()
+            for refund in payment.pending_refunds(by_hand=True)
         ]
     }
 
@@ -113,7 +115,18 @@ class PaymentAdmin(AggregateAdmin):
             label=_("Capture payment"),
             done=_("Payment {row} was captured."),
             icon="payments",
-            description=_("Record that you have received the money."),
+            description=_(
+                "Record that you have received the money: what is too much is kept apart, and "
+                "what is missing stays due. Or capture an authorized amount, or a part of it."
+            ),
+        ),
+        "void": Command(
+            capture.void_payment,
+            label=_("Void payment"),
+            done=_("Payment {row} was voided."),
+            icon="money_off",
+            description=_("Let the authorized money go: it will not be captured."),
+            ends=True,
         ),
         "apply": Command(
             capture.apply_payment,
@@ -180,6 +193,10 @@ class PaymentAdmin(AggregateAdmin):
         Queue(
             "mismatched", _("Payments with a mismatched amount"), selectors.MISMATCHED, "difference"
         ),
+        Queue("disputed", _("Disputed payments"), selectors.DISPUTED, "gavel"),
+        Queue("overdue", _("Overdue payments"), selectors.OVERDUE, "event_busy"),
+        Queue("authorized", _("Authorized payments"), selectors.AUTHORIZED, "lock_clock"),
+        Queue("surplus", _("Money beyond what was due"), selectors.SURPLUS, "add_card"),
         Queue(
             "by-hand",
             _("Refunds to pay out by hand"),
@@ -212,6 +229,13 @@ class PaymentAdmin(AggregateAdmin):
         ("paid_at", amount("refundable", currency="settlement_currency")),
     ]
     tabs = (
+        tab(
+            _("Terms"),
+            (amount("outstanding"), "payable_until"),
+            ("authorized_at", amount("capture_amount")),
+            ("provider", "reference"),
+            ("surplus_of", amount("waived")),
+        ),
         tab(_("Card"), ("card_brand", "card_last4")),
         tab(
             _("Gateway"),
@@ -220,6 +244,7 @@ class PaymentAdmin(AggregateAdmin):
             ("last_error", MISMATCH),
             ("blocks_expiry", "blocks_expiry_until"),
             ("abandoned_at", "closed_at"),
+            ("disputed_at", code("disputes_data")),
         ),
     )
 
@@ -233,7 +258,7 @@ class PaymentAdmin(AggregateAdmin):
 @admin.register(PaymentAccount)
 class PaymentAccountAdmin(PolicyAdmin):
     icon = "account_balance"
-    list_display = ["organization_id", "stripe_account", "manual_payment_days"]
+    list_display = ["organization_id", "stripe_account", "manual_payment_days", "invoice_days"]
 
 
 @admin.register(GatewayWebhook)

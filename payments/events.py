@@ -6,7 +6,8 @@ from msgspec import Meta
 
 from events.schema import Event, Id, Money, Payload, Personal, Timestamp, event
 
-PaymentMethod = Literal["stripe", "manual", "sandbox"]
+PaymentMethod = Literal["stripe", "manual", "external", "sandbox"]
+AnyPaymentMethod = Literal[PaymentMethod, "on_account"]  # in internal events
 RefundMethod = Literal["original_payment", "store_credit", "manual"]
 RefundReason = Literal[
     "customer_return", "order_cancelled", "units_written_off", "operator", "other"
@@ -72,7 +73,101 @@ class PaymentOpened(Event):
     order_id: Id
     amount: Money
     currency: str
-    payment_method: PaymentMethod
+    payment_method: AnyPaymentMethod
+
+
+@event("payment.disputed", published=False)
+class PaymentDisputed(Event):
+    """The customer's bank takes a captured amount back until it has decided."""
+
+    dispute_id: Id
+    payment_id: Id
+    order_id: Id
+    amount: Money
+    currency: str
+    reason: str
+
+
+@event("payment.dispute_ended", published=False)
+class PaymentDisputeEnded(Event):
+    """The bank has decided a dispute. Of a lost one, the money is recorded as a refund."""
+
+    dispute_id: Id
+    payment_id: Id
+    order_id: Id
+    outcome: Literal["won", "lost"]
+
+
+@event("payment.deferred", published=False)
+class PaymentDeferred(Event):
+    """The order is confirmed before it is paid: the customer owes the amount."""
+
+    payment_id: Id
+    order_id: Id
+    amount: Money
+    currency: str
+    payable_until: Timestamp | None
+
+
+@event("payment.closed", published=False)
+class PaymentClosed(Event):
+    """Nothing is due any more for an order that was confirmed before it was paid."""
+
+    payment_id: Id
+    order_id: Id
+
+
+@event("payment.refused", published=False)
+class PaymentRefused(Event):
+    """The gateway cannot take the payment: its amount or currency, or the organization's account.
+
+    It is no attempt of the customer.
+    """
+
+    payment_id: Id
+    order_id: Id
+    error_code: str
+    error_message: Personal
+
+
+@event("payment.authorized", published=False)
+class PaymentAuthorized(Event):
+    """The gateway reserves the amount until it is captured or voided."""
+
+    payment_id: Id
+    order_id: Id
+    amount: Money
+    currency: str
+
+
+@event("payment.capture_requested", published=False)
+class PaymentCaptureRequested(Event):
+    """The gateway is to capture an authorized amount, or a part of it."""
+
+    payment_id: Id
+    order_id: Id
+    amount: Money
+    currency: str
+
+
+@event("payment.voided", published=False)
+class PaymentVoided(Event):
+    """The gateway does not reserve the money any more. Nothing was captured."""
+
+    payment_id: Id
+    order_id: Id
+    reason: str
+
+
+@event("payment.surplus_received", published=False)
+class PaymentSurplusReceived(Event):
+    """Money was received beyond what was due, together with another payment."""
+
+    payment_id: Id
+    order_id: Id
+    surplus_of: Annotated[Id, Meta(description="The payment with which it was received.")]
+    amount: Money
+    currency: str
 
 
 @event("payment.transfer_awaited", published=False)
@@ -151,7 +246,10 @@ class RefundRequested(RefundEvent):
 
 @event("refund.succeeded", published=False)
 class RefundSucceeded(RefundEvent):
-    """A refund was paid out, by the gateway or by an operator."""
+    """A refund was paid out, by the gateway or by an operator.
+
+    Of a payment on account nothing is paid out: the customer owes less.
+    """
 
 
 @event("refund.failed", published=False)

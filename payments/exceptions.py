@@ -10,6 +10,41 @@ class OrderNotPayable(Conflict):
     example = "Nothing is due for order_01JCZ5B2QH8M3T6R9W1K4X7V0B: it is cancelled."
 
 
+class PaymentTooLarge(DomainError):
+    """The amount exceeds what is due and no other payment is about to capture: `max_payable`."""
+
+    code = "payment_too_large"
+    example = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B has 70.00 USD left to pay, not 100.00."
+    example_details = {"max_payable": "70.00"}
+
+
+class CaptureTooLarge(DomainError):
+    """The amount to capture exceeds the authorized one: `max_capturable`."""
+
+    code = "capture_too_large"
+    example = "pay_01JCZ5D0KQ3N6R9V2X5Z8B1E4G has 50.00 USD authorized, not 60.00."
+    example_details = {"max_capturable": "50.00"}
+
+
+class RefusedByGateway(DomainError):
+    """The gateway cannot take this payment. It is no decline and no attempt of the customer.
+
+    The currency, the amount or the organization's account is not accepted: `gateway_code` is the
+    gateway's code. Nothing was charged.
+    """
+
+    code = "refused_by_gateway"
+    example = "Stripe takes KWD in steps of 0.010, not 12.345."
+    example_details = {"gateway_code": "unsupported_amount"}
+
+
+class ReferenceUsed(Conflict):
+    """This capture of the provider is recorded already, for another order or amount."""
+
+    code = "reference_used"
+    example = "GC-4711 of gift_card is recorded already, as pay_01JCZ5D0KQ3N6R9V2X5Z8B1E4G."
+
+
 class PaymentInProgress(Conflict):
     """A payment of the order may be capturing money. Try again when its outcome is known."""
 

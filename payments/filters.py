@@ -14,6 +14,9 @@ class PaymentFilters(ContextFilters):
     gateway_payment = IdFilter(
         field_name="gateway_payment_id", help_text="The id of the payment at the gateway."
     )
+    overdue = FlagFilter(
+        selectors.OVERDUE, help_text="Whether it is `on_account`, due and not paid."
+    )
     outcome_open = FlagFilter(
         selectors.OUTCOME_OPEN,
         help_text="Whether the gateway may be capturing money: its result is not known yet.",

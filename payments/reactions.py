@@ -3,14 +3,15 @@
 from events.models import EventRecord
 from events.reactions import reacts_to
 from orders.events import OrderCancelled, OrderConfirmed, OrderPaid, OrderUnitsWrittenOff
-from payments.events import PaymentMismatched, PaymentSucceeded
+from payments.events import PaymentMismatched, PaymentSucceeded, PaymentSurplusReceived
 from payments.services import capture, refunds
 from returns.events import ReturnRefundDue
 
 
 @reacts_to(PaymentSucceeded)
 def refund_unneeded_payment(event: PaymentSucceeded, about: EventRecord) -> None:
-    """The order may have been cancelled or paid before this capture."""
+    """The order may have been cancelled or paid before this capture, or by a part of it."""
+    capture.settle_capture(payment_id=event.payment_id)
     refunds.refund_unneeded_payment(payment_id=event.payment_id)
 
 
@@ -20,10 +21,16 @@ def refund_unneeded_mismatch(event: PaymentMismatched, about: EventRecord) -> No
     refunds.refund_unneeded_payment(payment_id=event.payment_id)
 
 
+@reacts_to(PaymentSurplusReceived)
+def refund_surplus(event: PaymentSurplusReceived, about: EventRecord) -> None:
+    """The gateway pays back what is beyond the amount due; of a transfer, an operator decides."""
+    refunds.refund_surplus(payment_id=event.payment_id)
+
+
 @reacts_to(OrderPaid)
 @reacts_to(OrderConfirmed)
 def abandon_unneeded_payments(event: OrderPaid | OrderConfirmed, about: EventRecord) -> None:
-    """The order is paid: stop waiting for its other payments."""
+    """The order is paid: stop waiting for its other payments. Otherwise the rest is owed."""
     capture.abandon_unneeded_payments(order_id=event.order_id)
 
 

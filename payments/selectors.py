@@ -27,13 +27,25 @@ if TYPE_CHECKING:
 # Rounded, because SQLite adds in floating point.
 _REFUNDED = Round(F("refunded") + F("refunding"), precision=MAX_DECIMALS)
 # The operators' queues: payments that may be capturing money, and mismatched ones to decide about.
-OUTCOME_OPEN = Q(blocks_expiry=True, paid_at=None)
+OUTCOME_OPEN = Q(blocks_expiry=True, paid_at=None) & ~Q(
+    status=Payment.Status.AUTHORIZED, capture_amount=None
+)
 MISMATCHED = Q(
     status=Payment.Status.SUCCEEDED,
     applies_to_order=False,
     blocks_expiry=True,
     captured__gt=_REFUNDED,
 )
+# Money that came with another payment and is beyond what was due: pay it back.
+SURPLUS = Q(surplus_of__isnull=False, captured__gt=_REFUNDED)
+DISPUTED = Q(disputed_at__isnull=False)
+AUTHORIZED = Q(status=Payment.Status.AUTHORIZED, capture_amount=None)
+
+
+PAYING = Q(applies_to_order=True) | Q(method=Payment.Method.ON_ACCOUNT)
+
+
+OVERDUE = Q(status=Payment.Status.PENDING, payable_until__lt=Now())  # and on account
 
 
 def with_parts() -> QuerySet[Payment]:
@@ -67,8 +79,9 @@ def are_held(order: "Order") -> bool:
 
 
 def remaining(order: "Order") -> Decimal:
-    """Return how much of the money captured for an order is not refunded: see `refundable`."""
-    return sum((each.refundable for each in applied_to(order)), Decimal(0))
+    """Return how much of an order can be refunded: see `refundable`."""
+    captured = sum((each.refundable for each in applied_to(order)), Decimal(0))
+    return captured + (owed(order) if on_account(order) else 0)
 
 
 def applied_to(order: "Order") -> list[Payment]:
@@ -76,15 +89,63 @@ def applied_to(order: "Order") -> list[Payment]:
     return [each for each in reversed(of_order_for_update(order)) if each.applies_to_order]
 
 
+def on_account(order: "Order") -> Payment | None:
+    """Return the payment that stands for what is due for an order confirmed before payment."""
+    return next((each for each in of_order_for_update(order) if each.is_on_account), None)
+
+
+def amount_due(order: "Order") -> Decimal:
+    """Return what the customer still has to pay for an order; zero if it is cancelled."""
+    return owed(order) if order.placed_at and not order.is_cancelled() else Decimal(0)
+
+
+def owed(order: "Order") -> Decimal:
+    """Return how much of an order's total is neither captured nor waived."""
+    return max(Decimal(order.total - waived(order) - received(order)), Decimal(0))
+
+
+def payable(order: "Order") -> Decimal:
+    """Return what is due for an order and no open or authorized payment may capture."""
+    expected = sum(map(_expected, of_order_for_update(order)), Decimal(0))
+    return max(amount_due(order) - expected, Decimal(0))
+
+
+def _expected(payment: Payment) -> Decimal:
+    """Return what a payment may still capture for its order; nothing if it is abandoned."""
+    if payment.abandoned_at or payment.is_on_account:
+        return Decimal(0)
+    if payment.status == Payment.Status.AUTHORIZED and payment.capture_amount is not None:
+        return Decimal(payment.capture_amount)
+    is_awaited = payment.status in Payment.AWAITED or payment.is_outcome_open
+    return Decimal(payment.amount) if is_awaited else Decimal(0)
+
+
+def authorized(order: "Order") -> Decimal:
+    """Return what the gateways reserve for an order and can still capture."""
+    payments = of_order_for_update(order)
+    reserved = (each for each in payments if each.status == Payment.Status.AUTHORIZED)
+    return sum(map(_expected, reserved), Decimal(0))
+
+
 def refunded_parts(order: "Order", *, cause: str | None = None) -> list[RefundPart]:
     """Return the parts of an order's refunds that have not failed; `cause` selects a return's."""
     return [
         part
-        for payment in applied_to(order)
+        for payment in of_order_for_update(order)
+        if payment.applies_to_order or payment.is_on_account
         for refund in payment.refunds
         if refund.status != Refund.Status.FAILED and cause in (None, refund.cause)
         for part in refund.parts
     ]
+
+
+def find_refund(
+    payment: Payment, refund_id: str | None, gateway_refund_id: str | None = None
+) -> Refund | None:
+    """Return a payment's refund by its id, here or at the gateway, or None."""
+    ids = {refund_id, gateway_refund_id} - {None}
+    found = (each for each in payment.refunds if {each.id, each.gateway_refund_id} & ids)
+    return next(found, None)
 
 
 def refundable_parts(order: "Order") -> Refundable:
@@ -121,10 +182,11 @@ def refunded(order: "Order") -> Decimal:
 
 
 def kept(order_id: str) -> dict[str, Decimal]:
-    """Return how much of each payment that pays an order is not refunded, by the payment's id."""
-    applied = Payment.objects.filter(order=order_id, applies_to_order=True)
-    amounts = applied.values_list("pk", "captured", "refunded")
-    return {payment_id: captured - refunded for payment_id, captured, refunded in amounts}
+    """Return how much of each payment that pays an order is kept or still due, by its id."""
+    amounts = Payment.objects.filter(PAYING, order=order_id).values_list(
+        "pk", "captured", "refunded", "outstanding"
+    )
+    return {pk: captured - refunded + due for pk, captured, refunded, due in amounts}
 
 
 class RefundTotals(NamedTuple):
@@ -161,15 +223,37 @@ def has_money(order: "Order") -> bool:
 def may_still_be_paid(order: "Order") -> bool:
     """Return whether an order is paid, or one of its payments may succeed or be applied."""
     return received(order) >= order.total or any(
-        payment.status in Payment.OPEN or payment.is_outcome_open or payment.is_undecided
+        _expected(payment) or payment.is_outcome_open or _is_undecided(payment)
         for payment in of_order_for_update(order)
     )
 
 
+def waived(order: "Order") -> Decimal:
+    """Return how much of an order's total is not due any more, though nothing was paid for it."""
+    owed = on_account(order)
+    return Decimal(owed.waived) if owed else Decimal(0)
+
+
+def is_disputed(order: "Order") -> bool:
+    """Return whether a dispute about a payment of an order is open."""
+    return any(payment.disputed_at for payment in of_order_for_update(order))
+
+
+def disputed() -> Exists:
+    """Return, for a query of orders, whether a dispute about a payment is open."""
+    return Exists(Payment.objects.filter(order=OuterRef("pk"), disputed_at__isnull=False))
+
+
 def mismatched(order: "Order") -> str | None:
     """Return the id of a payment of an order whose mismatched capture is to be decided about."""
-    undecided = (payment.id for payment in of_order_for_update(order) if payment.is_undecided)
+    undecided = (payment.id for payment in of_order_for_update(order) if _is_undecided(payment))
     return next(undecided, None)
+
+
+def _is_undecided(payment: Payment) -> bool:
+    """Return whether an operator has to decide about a mismatched capture, as in `MISMATCHED`."""
+    is_mismatched = payment.status == Payment.Status.SUCCEEDED and not payment.applies_to_order
+    return bool(is_mismatched and payment.blocks_expiry and payment.refundable > 0)
 
 
 def blocks_expiry(now: datetime) -> Exists:
@@ -182,19 +266,25 @@ def blocks_expiry(now: datetime) -> Exists:
     )
 
 
-def sum_of(amount: str | Combinable, *, order: str = "pk") -> Coalesce:
-    """Return, for a query, the sum of an amount over the payments that apply to the row's order.
+def sum_of(amount: str | Combinable, *, order: str = "pk", of: Q = PAYING) -> Coalesce:
+    """Return, for a query, the sum of an amount over the payments that pay the row's order.
 
     `order` is the column with the order's id.
     """
-    applied = Payment.objects.filter(order=OuterRef(order), applies_to_order=True).order_by()
-    total = applied.values("order").annotate(total=Sum(amount)).values("total")
+    rows = Payment.objects.filter(of, order=OuterRef(order)).order_by()
+    total = rows.values("order").annotate(total=Sum(amount)).values("total")
     return Coalesce(Subquery(total), Decimal(0), output_field=MoneyField())
 
 
+def sum_of_authorized() -> Coalesce:
+    """Return, for a query of orders, what the gateways reserve: see `authorized`."""
+    amount = Coalesce(F("capture_amount"), F("amount"))
+    return sum_of(amount, of=Q(status=Payment.Status.AUTHORIZED))
+
+
 def refundable(*, order: str) -> Round:
-    """Return, for a query, how much of the money captured for the row's order is not refunded."""
-    rest = sum_of(F("captured") - F("refunded") - F("refunding"), order=order)
+    """Return, for a query, how much of the row's order can be refunded, or is still due."""
+    rest = sum_of(F("captured") - F("refunded") - F("refunding") + F("outstanding"), order=order)
     return Round(rest, precision=MAX_DECIMALS)  # SQLite adds in floating point
 
 
@@ -226,8 +316,34 @@ def with_manual_refunds() -> Exists:
 
 def stripe_account(organization_id: str) -> str | None:
     """Return the connected account that receives an organization's card payments."""
-    account = PaymentAccount.objects.filter(pk=organization_id).first()
-    return account.stripe_account if account else None
+    return account(organization_id).stripe_account
+
+
+def account(organization_id: str) -> PaymentAccount:
+    """Return an organization's account and rules, or the defaults."""
+    found = PaymentAccount.objects.filter(pk=organization_id).first()
+    return found or PaymentAccount(organization_id=organization_id)
+
+
+def confirms_on_authorization(organization_id: str) -> bool:
+    """Return whether the organization confirms orders whose amount is authorized."""
+    return account(organization_id).confirm_on_authorization
+
+
+def is_offered(organization_id: str, payment_method: str) -> bool:
+    """Return whether customers of the organization may pay after confirmation, by this method."""
+    rules = account(organization_id)
+    is_invoice = payment_method == "invoice"
+    return rules.invoice_days is not None if is_invoice else rules.cash_on_delivery
+
+
+def payable_until(order: "Order") -> datetime | None:
+    """Return until when an order that was confirmed before its payment is to be paid."""
+    days = account(order.organization_id).invoice_days
+    if order.payment_method != order.PaymentMethod.INVOICE or days is None:
+        return None
+    assert order.confirmed_at, "it is confirmed"
+    return days_later(order.confirmed_at, days, order.time_zone)
 
 
 def transfer_deadline(payment: Payment) -> datetime:
@@ -247,6 +363,4 @@ def transfer_deadline(payment: Payment) -> datetime:
 
 def manual_payment_days(organization_id: str) -> int:
     """Return how many days an order of the organization waits for a bank transfer."""
-    account = PaymentAccount.objects.filter(pk=organization_id).first()
-    own = account.manual_payment_days if account else None
-    return own or settings.MANUAL_PAYMENT_DAYS
+    return account(organization_id).manual_payment_days or settings.MANUAL_PAYMENT_DAYS

@@ -14,6 +14,7 @@ from config.api.serializers import (
     CurrencyCode,
     ExternalId,
     ItemList,
+    Moment,
     MoneyIn,
     MoneyOut,
     OwnId,
@@ -51,25 +52,84 @@ class GatewayToken(ExternalId):
         return token
 
 
+class PositiveAmount(MoneyIn):
+    """An amount of more than 0."""
+
+    default_error_messages = {"zero": "The amount must be greater than 0."}
+
+    def __init__(self, *, required: bool = False, **kwargs: Any) -> None:
+        optional = {} if required else {"default": None, "allow_null": True}
+        super().__init__(**optional, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        amount = super().to_internal_value(data)
+        if not amount:
+            self.fail("zero")
+        return amount
+
+
+CAPTURABLE = (models.Payment.Method.STRIPE, models.Payment.Method.SANDBOX)
+STARTED = (*CAPTURABLE, models.Payment.Method.MANUAL)
+
+
 class PaymentCreate(Body):
-    """A payment of the amount that is due for an order."""
+    """A payment for an order: of all that is due, or of an `amount` besides its other payments."""
 
     example = {"order_id": ORDER_ID, "payment_method": "stripe"}
     order_id = OwnId(orders.selectors.with_lines, get_for_update=orders.selectors.get_for_update)
-    payment_method = Choice(models.Payment.Method, "PaymentMethod", source="method")
+    payment_method = Choice(
+        models.Payment.Method,
+        "PaymentMethod",
+        source="method",
+        help_text="`stripe`, `manual` or `sandbox`: the others are started in other ways.",
+    )
+    amount = PositiveAmount(
+        help_text="A part of what is due. Without it, all that is due is charged, and payments "
+        "that were started before and are not captured are abandoned."
+    )
     gateway_token = GatewayToken()
+    capture_later = serializers.BooleanField(
+        source="captures_later",
+        default=False,
+        help_text="Only authorize the amount: capture or void it later.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs["method"] == models.Payment.Method.MANUAL and attrs["token"]:
-            message = "A manual payment has no token: leave it out."
-            raise serializers.ValidationError({"gateway_token": message})
+        method, errors = attrs["method"], dict[str, str]()
+        if method not in STARTED:
+            errors["payment_method"] = f"Send {', '.join(STARTED)}, not {method}."
+        elif method not in CAPTURABLE and attrs["token"]:
+            errors["gateway_token"] = "A manual payment has no token: leave it out."
+        elif method not in CAPTURABLE and attrs["captures_later"]:
+            errors["capture_later"] = "A manual payment cannot be authorized: leave it out."
+        if errors:
+            raise serializers.ValidationError(errors)
         return attrs
+
+
+class ExternalPaymentCreate(Body):
+    """Money that another system has captured: a gift card, store credit, a bank's statement."""
+
+    example = {
+        "order_id": ORDER_ID,
+        "amount": "30.00",
+        "provider": "gift_card",
+        "reference": "GC-4711/2",
+    }
+    order_id = OwnId(orders.selectors.with_lines, get_for_update=orders.selectors.get_for_update)
+    amount = PositiveAmount(required=True)
+    provider = ExternalId(help_text="The system that has captured the money.")
+    reference = ExternalId(
+        max_length=255, help_text="The provider's id of the capture, which is recorded once."
+    )
+    paid_at = Moment(default=None, allow_null=True, help_text="When the money was captured.")
 
 
 class ManualPaymentCreate(Body):
     """A payment in cash or by bank transfer."""
 
     order_id = OwnId(orders.selectors.with_lines, get_for_update=orders.selectors.get_for_update)
+    amount = PositiveAmount(help_text="By default, all that is due.")
 
 
 class PaymentRetry(Body):
@@ -80,8 +140,15 @@ class PaymentRetry(Body):
 
 
 class PaymentCapture(Body):
-    """Money that was received in cash, by bank transfer, or on another card terminal."""
+    """Money that was received in cash, by bank transfer, or on another card terminal.
 
+    Or the capture of an authorized payment.
+    """
+
+    amount = PositiveAmount(
+        help_text="What was received, by default all: what is too much is kept apart, and what is "
+        "missing stays due. Of an authorized payment, what is captured; the rest is voided."
+    )
     card_last4 = serializers.RegexField(
         r"^[0-9]{4}$",
         default=None,
@@ -89,21 +156,6 @@ class PaymentCapture(Body):
         help_text="The last four digits of a card that was charged on another terminal.",
         error_messages={"invalid": "Send only the last four digits of the card."},
     )
-
-
-class PositiveAmount(MoneyIn):
-    """An amount of more than 0."""
-
-    default_error_messages = {"zero": "The amount must be greater than 0."}
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(default=None, allow_null=True, **kwargs)
-
-    def to_internal_value(self, data: Any) -> Decimal:
-        amount = super().to_internal_value(data)
-        if not amount:
-            self.fail("zero")
-        return amount
 
 
 class RefundItem(StrictSerializer):
@@ -210,6 +262,18 @@ class Refund(serializers.Serializer[Any]):
     settled_at = serializers.DateTimeField(allow_null=True)
 
 
+class Dispute(serializers.Serializer[Any]):
+    """A customer's bank takes a payment back until it has decided."""
+
+    id = serializers.CharField(help_text="The gateway's.")
+    status = Choice(models.DisputeStatus, "DisputeStatus")
+    amount = MoneyOut()
+    currency = CurrencyCode()
+    reason = serializers.CharField(help_text="The gateway's code.")
+    opened_at = serializers.DateTimeField()
+    closed_at = serializers.DateTimeField(allow_null=True)
+
+
 class OrderRefunds(serializers.Serializer[Any]):
     """The refunds that a request has made: one for each payment that had money left for it."""
 
@@ -227,6 +291,25 @@ class Payment(serializers.Serializer[Any]):
     amount = MoneyOut()
     currency = CurrencyCode()
     gateway_payment_id = serializers.CharField(allow_null=True)
+    provider = serializers.CharField(allow_null=True, help_text="Of an `external` payment.")
+    reference = serializers.CharField(allow_null=True, help_text="Of an `external` payment.")
+    surplus_of = serializers.CharField(
+        source="surplus_of_id",
+        allow_null=True,
+        help_text="The payment with which this money was received beyond what was due.",
+    )
+    capture_later = serializers.BooleanField(source="captures_later")
+    authorized_at = serializers.DateTimeField(allow_null=True)
+    capture_amount = MoneyOut(
+        allow_null=True, help_text="The requested capture of an authorized payment."
+    )
+    outstanding = MoneyOut(
+        help_text="Of a payment `on_account`: what the customer still owes for the order."
+    )
+    waived = MoneyOut(help_text="Of a payment `on_account`: what is not due any more.")
+    payable_until = serializers.DateTimeField(
+        allow_null=True, help_text="Of a payment `on_account`: when it is due."
+    )
     client_secret = serializers.SerializerMethodField(
         help_text="For the customer's browser, while the customer can still pay. Null in lists."
     )
@@ -238,8 +321,8 @@ class Payment(serializers.Serializer[Any]):
     captured = MoneyOut(currency="settlement_currency")
     captured_currency = serializers.CharField(allow_null=True)
     is_mismatched = serializers.BooleanField(
-        help_text="Whether another amount or currency was captured than `amount`. Until the "
-        "payment is applied or refunded, the order is on hold."
+        help_text="Whether a gateway captured another amount or currency than was charged. Until "
+        "the payment is applied or refunded, the order is on hold."
     )
     card_brand = serializers.CharField(allow_null=True)
     card_last4 = serializers.CharField(allow_null=True)
@@ -248,6 +331,7 @@ class Payment(serializers.Serializer[Any]):
     refunding = MoneyOut(currency="settlement_currency", help_text="The amount of pending refunds.")
     max_refundable = MoneyOut(currency="settlement_currency", source="refundable")
     refunds = Refund(many=True)
+    disputes = Dispute(many=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     allowed_actions = AllowedActions(models.Payment)

@@ -19,16 +19,20 @@ from events.viewsets import AggregateViewSet
 from orders.exceptions import TooManyUnits, UnknownOrderItem
 from payments import selectors, serializers
 from payments.exceptions import (
+    CaptureTooLarge,
     OrderNotConfirmed,
     OrderNotPayable,
     PaymentDoesNotApply,
     PaymentInProgress,
     PaymentMethodUnavailable,
+    PaymentTooLarge,
+    ReferenceUsed,
     RefundExceedsPart,
     RefundNotManual,
     RefundReturned,
     RefundSumDiffers,
     RefundTooLarge,
+    RefusedByGateway,
     UnknownRefund,
     UnknownSandboxToken,
 )
@@ -47,22 +51,48 @@ class Payments(AggregateViewSet):
     get_for_update = staticmethod(selectors.get_for_update)
     filterset_class = PaymentFilters
     idempotency_key_required = frozenset({"create", "retry", "refunds"})
-    calls_outside = frozenset({"create", "retry", "refunds"})
+    calls_outside = frozenset({"create", "retry", "capture", "refunds"})
 
     @endpoint(
         request=serializers.PaymentCreate,
         status=201,
         example="payment_pending",
         operation_id="start_payment",
-        errors=[OrderNotPayable, PaymentInProgress, PaymentMethodUnavailable, UnknownSandboxToken],
+        errors=[
+            OrderNotPayable,
+            PaymentTooLarge,
+            PaymentInProgress,
+            PaymentMethodUnavailable,
+            RefusedByGateway,
+            UnknownSandboxToken,
+            InexactAmount,
+        ],
         scope="start",
     )
     def create(self, request: Request) -> Response:
-        """Charge the amount that is due, and return the gateway's result.
+        """Charge the amount that is due, or a part of it, and return the gateway's result.
 
-        If a payment with this method and token is open already, it is returned as it is.
+        If a payment of all that is due is open already with this method and token, it is returned
+        as it is.
         """
         return self._charge(lambda: capture.start_payment(**self.body()))
+
+    @action(detail=False, methods=["post"])
+    @endpoint(
+        request=serializers.ExternalPaymentCreate,
+        status=201,
+        example="payment_external",
+        operation_id="record_external_payment",
+        errors=[OrderNotPayable, PaymentTooLarge, ReferenceUsed, InexactAmount],
+        scope="capture",
+    )
+    def external(self, request: Request) -> Response:
+        """Record money that another system has captured for an order.
+
+        The same capture is recorded once: a second request returns its payment.
+        """
+        payment = capture.record_external_payment(**self.body())
+        return Response(self.get_serializer(payment).data, status=201)
 
     @action(detail=True, methods=["post"])
     @endpoint(
@@ -72,8 +102,10 @@ class Payments(AggregateViewSet):
             ErrorExample.of(OrderNotPayable)._replace(
                 detail=f"Nothing is due for {serializers.ORDER_ID}."
             ),
+            PaymentTooLarge,
             PaymentInProgress,
             PaymentMethodUnavailable,
+            RefusedByGateway,
             UnknownSandboxToken,
         ],
         blocked_status="pending",
@@ -85,10 +117,27 @@ class Payments(AggregateViewSet):
             lambda: capture.retry_payment(payment_id=self.get_object().id, **self.body())
         )
 
-    @command(serializers.PaymentCapture, example="payment_manual", scope="capture")
-    def capture(self, payment: Payment) -> Payment:
-        """Record that the money of a `manual` payment was received."""
-        return capture.capture_payment(payment_id=payment.id, **self.body())
+    @action(detail=True, methods=["post"])
+    @endpoint(
+        request=serializers.PaymentCapture,
+        example="payment_manual",
+        errors=[CaptureTooLarge, RefusedByGateway, InexactAmount],
+        verb="capture",
+        scope="capture",
+    )
+    def capture(self, request: Request, pk: str) -> Response:
+        """Record that the money of a `manual` payment was received, or capture an authorized one.
+
+        Of an authorized payment, the gateway's result is returned. It can be captured once.
+        """
+        return self._charge(
+            lambda: capture.capture_payment(payment_id=self.get_object().id, **self.body())
+        )
+
+    @command(operation_id="void_payment", example="payment_voided", scope="capture")
+    def void(self, payment: Payment) -> Payment:
+        """Let the money of an authorized payment go: it will not be captured."""
+        return capture.void_payment(payment_id=payment.id, **self.body())
 
     @command(
         operation_id="apply_payment",
@@ -132,7 +181,7 @@ class Payments(AggregateViewSet):
         response, payment = self._call(
             lambda: refunds.request_refund(payment_id=self.get_object().id, **self.body())
         )
-        refund = payment.find_refund(response.data["id"])
+        refund = selectors.find_refund(payment, response.data["id"])
         response.data = serializers.Refund(refund).data
         return response
 
@@ -163,6 +212,9 @@ class Payments(AggregateViewSet):
     def _charge(self, intent: Callable[[], Payment]) -> Response:
         """Record the intent once, call the gateway, and return the payment with the result."""
         response, payment = self._call(intent)
+        attempt = payment.latest_attempt
+        if attempt.error_code and not (attempt.declined_at or payment.is_captured):
+            raise RefusedByGateway(attempt.error_message, gateway_code=attempt.error_code)
         response.data = self.get_serializer(payment).data
         return response
 

@@ -18,7 +18,7 @@ from invoices.models import Invoice
 from orders import selectors
 from orders.models import Order, Policy
 from orders.services import goods, lifecycle
-from payments.models import Payment, Refund
+from payments.models import Payment, PaymentAccount, Refund
 from payments.services import capture, gateway, refunds
 from tests.reacting import run_of
 
@@ -91,9 +91,9 @@ def order_of(*quantities: int, status: str = "processing", **fields: Any) -> Ord
     return OrderFactory(items=lines, status=status, **fields)
 
 
-def start_payment(order: Order, method: str = "sandbox", token: str | None = None) -> Payment:
+def start_payment(order: Order, method: str = "sandbox", **given: Any) -> Payment:
     """Start a payment of the amount due, and call its gateway."""
-    payment = capture.start_payment(order_id=order.id, method=method, token=token)
+    payment = capture.start_payment(order_id=order.id, method=method, **given)
     gateway.call_gateway(payment_id=payment.id)
     return Payment.objects.get(pk=payment.pk)
 
@@ -101,6 +101,15 @@ def start_payment(order: Order, method: str = "sandbox", token: str | None = Non
 def pay(order: Order) -> Payment:
     """Pay the amount due, which confirms the order."""
     return start_payment(order, token="tok_ok")
+
+
+def buy_on_account(organization_id: str = "org_1", **order: Any) -> Order:
+    """Place an order on invoice, which confirms it before it is paid."""
+    PaymentAccount.objects.update_or_create(
+        {"invoice_days": 14, "cash_on_delivery": True}, organization_id=organization_id
+    )
+    given = {"payment_method": "invoice", **order}
+    return OrderFactory(organization_id=organization_id, **given)
 
 
 class PaymentFactory(factory.Factory):
@@ -117,6 +126,11 @@ class PaymentFactory(factory.Factory):
         order = OrderFactory(organization_id=organization_id)
         if status == "opening":
             return capture.start_payment(order_id=order.id, method="sandbox", token="tok_ok")
+        if status == "authorized":
+            return start_payment(order, token="tok_ok", captures_later=True)
+        if status == "closed":
+            pay(buy_on_account(organization_id))
+            return Payment.objects.get(method="on_account")
         tokens = {"pending": None, "failed": "tok_declined"}
         payment = start_payment(order, token=tokens.get(status, "tok_ok"))
         if status == "refunded":

@@ -35,6 +35,7 @@ SETTINGS = {
         "OrderPaymentStatus": [
             "not_required",
             "unpaid",
+            "authorized",
             "partially_paid",
             "paid",
             "partially_refunded",

@@ -36,7 +36,7 @@ def run(client: DemoClient) -> None:
     cart = fill_cart(client)
     order = check_out(client, cart)
     receive_reservation(client, order)
-    pay_with_second_card(client, order)
+    pay_with_gift_card_and_card(client, order)
     receive_invoice(client, order)
     pick_and_pack(client, order)
     dispatch_shipment(client, order)
@@ -80,9 +80,13 @@ def receive_reservation(client: DemoClient, order: Json) -> None:
     client.wait_for_reservation(order["id"])
 
 
-def pay_with_second_card(client: DemoClient, order: Json) -> None:
-    """payment.pending, payment.failed; then payment.pending, payment.succeeded, order.confirmed."""
-    client.step("She pays, and the gateway declines her card")
+def pay_with_gift_card_and_card(client: DemoClient, order: Json) -> None:
+    """payment.pending, payment.succeeded; payment.pending, payment.failed; then order.confirmed."""
+    client.step("She pays 30.00 with a gift card, which the shop's own system has charged")
+    gift_card = {"amount": "30.00", "provider": "gift_card", "reference": str(uuid4())}
+    client.post("/payments/external", {"order_id": order["id"], **gift_card})
+    client.wait_for(order["id"], "payment.pending", "payment.succeeded")
+    client.step("She pays the rest, and the gateway declines her card")
     payment = client.pay(order, "tok_declined")
     client.wait_for(order["id"], "payment.pending", "payment.failed")
     client.step("She retries with another card: the payment succeeds, which confirms the order")

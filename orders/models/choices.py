@@ -48,20 +48,35 @@ class HoldReason(models.TextChoices):
     """Why an order is on hold.
 
     The service itself gives the reasons `payment`, if another amount was captured than was
-    charged, and `reservation`, if Inventory has not answered in time.
+    charged, `dispute`, if the customer's bank takes a payment back, and `reservation`, if Inventory
+    has not answered in time.
     """
 
     FRAUD = "fraud"
     ADDRESS = "address"
     PAYMENT = "payment"
+    DISPUTE = "dispute"
     RESERVATION = "reservation"
     MANUAL = "manual"
 
 
 class PaymentMethod(models.TextChoices):
+    """What the customer chose when placing the order; a payment may use another method.
+
+    With `cash_on_delivery` and `invoice` the order is confirmed before it is paid, if the
+    organization offers that.
+    """
+
     STRIPE = "stripe"
     MANUAL = "manual"
     SANDBOX = "sandbox"
+    CASH_ON_DELIVERY = "cash_on_delivery"
+    INVOICE = "invoice"
+
+    @classmethod
+    def on_account(cls) -> "tuple[PaymentMethod, ...]":
+        """Return the methods with which an order is confirmed before it is paid."""
+        return cls.CASH_ON_DELIVERY, cls.INVOICE
 
 
 class TaxRounding(models.TextChoices):

@@ -84,7 +84,6 @@ class Order(Aggregate):
     subtotal = MoneyField()  # the lines after their own discounts
     tax = MoneyField()
     total = MoneyField()
-    # What the customer chose when placing the order; a payment may use another method.
     payment_method = models.CharField(max_length=16, choices=PaymentMethod.choices, null=True)
     placed_at = models.DateTimeField(null=True)
     reservation_id = models.CharField(max_length=64, null=True)
@@ -138,6 +137,11 @@ class Order(Aggregate):
     def hold_summary(self) -> str:
         """The reason for the hold, and its note."""
         return ": ".join(filter(None, (self.hold_reason, self.hold_note)))
+
+    @property
+    def is_on_account(self) -> bool:
+        """Whether it is confirmed before it is paid, on the terms that the customer chose."""
+        return self.payment_method in PaymentMethod.on_account()
 
     def is_cancelled(self) -> bool:
         """Return whether the order is cancelled."""
@@ -332,7 +336,10 @@ class Order(Aggregate):
         emits=events.OrderConfirmed,
     )
     def confirm(self, *, payment_id: str | None, captured: Decimal, at: datetime) -> Event:
-        """Confirm the order: the amount due is captured, and Inventory should commit the stock."""
+        """Confirm the order: the amount due is captured, and Inventory should commit the stock.
+
+        `captured` includes what is authorized, if the organization confirms by that.
+        """
         self._expect_paid(captured)
         self.payment_id, self.confirmed_at = payment_id, at
         items = events.StockItem.of_order(self)
@@ -582,11 +589,9 @@ class Order(Aggregate):
         self.quantities.expect_publishable()
 
     def _expect_paid(self, captured: Decimal) -> None:
-        if captured < self.total:
-            raise NotFullyPaid(
-                f"Only {money(captured, self.currency)} of {money(self.total, self.currency)} "
-                f"{self.currency} is captured for {self.id}."
-            )
+        if captured < self.total and not self.is_on_account:
+            paid, total = (money(each, self.currency) for each in (captured, self.total))
+            raise NotFullyPaid(f"Only {paid} of {total} {self.currency} is captured for {self.id}.")
 
     def _ship(self, shipment: ShipmentData) -> Event:
         lines = self.quantities.ship(shipment["units"])

@@ -16,7 +16,7 @@ from config.core.timers import BATCH_SIZE, for_each
 from config.core.unit_of_work import unit_of_work
 from events.operations import people
 from orders import selectors
-from orders.exceptions import AlreadyShipped, MismatchUnresolved
+from orders.exceptions import AlreadyShipped, MismatchUnresolved, PaymentTermsUnavailable
 from orders.models import Order
 from orders.models.parts import DiscountData, ItemData
 from orders.pricing import Tax
@@ -69,7 +69,7 @@ def open_order(
 
     `tax_inclusive` says whether its prices and discounts include tax, by default as the
     organization's policy says. Raises NoItems, DiscountTooLarge, InexactAmount, PriceTooExact,
-    AmountTooLarge, and with `place` OrderTooLarge.
+    AmountTooLarge, and with `place` OrderTooLarge, PaymentTermsUnavailable.
     """
     rules = selectors.policy(organization_id)
     shipping = terms.get("shipping") or ShippingTerms()
@@ -121,10 +121,10 @@ def open_order(
 
 @unit_of_work()
 def place_order(*, order_id: str, payment_method: str | None = None) -> Order:
-    """Place an order; one that costs nothing needs no payment to be confirmed.
+    """Place an order; one that costs nothing, or is paid later, is confirmed without a payment.
 
     `payment_method` replaces the one that the order was opened with. Raises OrderTooLarge,
-    InvalidTransition.
+    PaymentTermsUnavailable, InvalidTransition.
     """
     order = selectors.get_for_update(order_id)
     if order.placed_at and not order.is_cancelled():
@@ -159,9 +159,39 @@ def confirm_order(*, order_id: str, payment_id: str | None) -> Order:
         return order  # only its reservation, or an operator who releases it, confirms it
     if order.confirmed_at and order.payment_id == payment_id and not order.is_cancelled():
         return order
-    _confirm(order, payment_id, payments.selectors.received(order), request_context.now())
+    captured = payments.selectors.received(order)
+    if captured < order.total:  # another payment is authorized, or the rest is still to be paid
+        return confirm_authorized_order(order_id=order_id)
+    _confirm(order, payment_id, captured, request_context.now())
     order.save()
     return order
+
+
+@unit_of_work()
+def confirm_authorized_order(*, order_id: str) -> Order:
+    """Confirm an order whose total is authorized or captured, if its organization wants that.
+
+    Raises NotFullyPaid, InvalidTransition.
+    """
+    order = selectors.get_for_update(order_id)
+    covered = payments.selectors.received(order)
+    if payments.selectors.confirms_on_authorization(order.organization_id):
+        covered += payments.selectors.authorized(order)
+    _confirm(order, None, covered, request_context.now())
+    order.save()
+    return order
+
+
+@unit_of_work()
+def hold_unsecured_order(*, order_id: str) -> None:
+    """Hold a confirmed order whose authorized payment was voided, if it is not paid otherwise."""
+    order = selectors.get_for_update(order_id)
+    covered = payments.selectors.received(order) + payments.selectors.authorized(order)
+    due = order.total - payments.selectors.waived(order)
+    if order.is_fulfillable() and not order.is_on_account and covered < due:
+        note = "An authorized payment was voided."
+        order.hold(reason=Order.HoldReason.PAYMENT, note=note, at=request_context.now())
+        order.save()
 
 
 def confirm_paid_order(order: Order) -> None:
@@ -244,6 +274,17 @@ def release_after_mismatch(*, order_id: str) -> None:
         order.save()
 
 
+@unit_of_work()
+def release_after_dispute(*, order_id: str) -> None:
+    """Release an order from its hold for a dispute, unless another one is open."""
+    order = selectors.get_for_update(order_id)
+    by_dispute = (Order.HoldReason.DISPUTE, request_context.SYSTEM)
+    is_held = (order.hold_reason, order.held_by) == by_dispute
+    if is_held and not order.is_cancelled() and not payments.selectors.is_disputed(order):
+        order.release()
+        order.save()
+
+
 def hold_unreserved_orders(*, now: datetime, organization_id: str | None = None) -> int:
     """Hold paid orders that Inventory has not reserved in time at `now`; return how many."""
     unreserved = selectors.unreserved(now=now, organization_id=organization_id)
@@ -287,9 +328,15 @@ def expect_not_shipped(order: Order) -> None:
 
 
 def _place(order: Order, reservation_ttl_minutes: int) -> None:
-    now = timezone.now()
+    now, method = timezone.now(), order.payment_method
+    if order.is_on_account and not payments.selectors.is_offered(
+        order.organization_id, str(method)
+    ):
+        raise PaymentTermsUnavailable(
+            f"{order.organization_id} does not offer `{method}`: choose another payment_method."
+        )
     order.place(reservation_ttl_minutes=reservation_ttl_minutes, at=now)
-    if not order.total:
+    if order.is_on_account or not order.total:
         _confirm(order, None, Decimal(0), now)
 
 

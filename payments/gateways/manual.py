@@ -12,6 +12,9 @@ class Manual:
     def retrieve(self, request: PaymentRequest) -> PaymentResult:
         return PaymentResult(state="waiting")
 
+    def capture(self, request: PaymentRequest) -> PaymentResult:
+        return PaymentResult(state="waiting")
+
     def cancel(self, request: PaymentRequest) -> PaymentResult:
         return PaymentResult(state="cancelled")
 

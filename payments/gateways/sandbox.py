@@ -20,6 +20,7 @@ TOKENS = {
     "tok_timeout": "captured, but the response is lost; a retry finds it",
     "tok_slow": "processing until the gateway is called again",
     "tok_wrong_amount": "one minor unit more is captured than was charged",
+    "tok_refused": "the gateway cannot take the payment, which is no decline",
 }
 CARD = {"card_brand": "visa", "card_last4": "4242"}
 
@@ -44,6 +45,15 @@ class Sandbox:
                 raise GatewayTimeout("The sandbox did not respond in time.")
             case "tok_slow":
                 return self._result(request, state="processing")
+            case "tok_refused":
+                return self._result(
+                    request,
+                    state="refused",
+                    error_code="unsupported_amount",
+                    error_message="The sandbox does not take this amount.",
+                )
+            case _ if request.captures_later:
+                return self._authorized(request)
             case "tok_wrong_amount":
                 cent = Decimal(1).scaleb(-decimals(request.currency))
                 return self._captured(request, request.amount + cent)
@@ -52,8 +62,15 @@ class Sandbox:
     def retrieve(self, request: PaymentRequest) -> PaymentResult:
         self._check_enabled()
         if request.token == "tok_slow":
-            return self._captured(request, request.amount)
+            is_later = request.captures_later
+            return (
+                self._authorized(request) if is_later else self._captured(request, request.amount)
+            )
         return self._result(request, state="waiting")
+
+    def capture(self, request: PaymentRequest) -> PaymentResult:
+        self._check_enabled()
+        return self._captured(request, request.capture_amount or request.amount)
 
     def cancel(self, request: PaymentRequest) -> PaymentResult:
         return self._result(request, state="cancelled")
@@ -66,6 +83,11 @@ class Sandbox:
             raise GatewayTimeout(
                 "The sandbox gateway is disabled: PAYMENT_SANDBOX=true enables it."
             )
+
+    def _authorized(self, request: PaymentRequest) -> PaymentResult:
+        return self._result(
+            request, state="authorized", amount=request.amount, currency=request.currency, **CARD
+        )
 
     def _captured(self, request: PaymentRequest, amount: Decimal) -> PaymentResult:
         return self._result(

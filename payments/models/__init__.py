@@ -1,8 +1,16 @@
 """The models of payments."""
 
 from payments.models.account import PaymentAccount
-from payments.models.parts import Attempt, Refund
+from payments.models.parts import Attempt, Dispute, DisputeStatus, Refund
 from payments.models.payment import Payment
 from payments.models.webhook import GatewayWebhook
 
-__all__ = ["Attempt", "GatewayWebhook", "Payment", "PaymentAccount", "Refund"]
+__all__ = [
+    "Attempt",
+    "Dispute",
+    "DisputeStatus",
+    "GatewayWebhook",
+    "Payment",
+    "PaymentAccount",
+    "Refund",
+]

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class PaymentAccount(models.Model):
-    """The account that receives an organization's money, and its deadline for bank transfers."""
+    """The account that receives an organization's money, and its rules for payments."""
 
     organization_id = models.CharField(max_length=64, primary_key=True)
     stripe_account = models.CharField(
@@ -27,6 +27,29 @@ class PaymentAccount(models.Model):
             "If it is blank, MANUAL_PAYMENT_DAYS applies."
         ),
         validators=[MinValueValidator(1)],
+    )
+
+    invoice_days = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text=_(
+            "Days within which a customer pays who buys on invoice. The order is confirmed before. "
+            "If it is blank, customers cannot buy on invoice."
+        ),
+        validators=[MinValueValidator(1)],
+    )
+    cash_on_delivery = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text=_("Whether a customer can pay on delivery. The order is confirmed before."),
+    )
+    confirm_on_authorization = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text=_(
+            "Whether an order is confirmed as soon as its amount is authorized, "
+            "before it is captured."
+        ),
     )
 
     def __str__(self) -> str:

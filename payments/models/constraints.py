@@ -8,19 +8,30 @@ from config.core.money import MAX_DECIMALS
 
 CONSTRAINTS = [
     models.UniqueConstraint(
+        fields=["reference", "provider", "organization_id"],
+        name="one_payment_per_external_capture",
+        condition=Q(reference__isnull=False),
+    ),
+    models.UniqueConstraint(
         fields=["order"],
-        name="one_open_payment_per_order",
-        condition=Q(status__in=["opening", "pending"]),
+        name="one_payment_on_account_per_order",
+        condition=Q(method="on_account"),
+    ),
+    models.CheckConstraint(
+        condition=Q(method="external", provider__isnull=False)
+        | (~Q(method="external") & Q(reference=None)),
+        name="payment_of_an_external_capture",
     ),
     models.CheckConstraint(
         condition=Q(amount__gt=0, captured__gte=0, refunded__gte=0, refunding__gte=0)
+        & Q(outstanding__gte=0, outstanding__lte=F("amount"))
         # Rounded, because SQLite adds in floating point.
         & Q(captured__gte=Round(F("refunded") + F("refunding"), precision=MAX_DECIMALS)),
         name="payment_refunds_no_cent_twice",
     ),
     models.CheckConstraint(
         condition=Q(
-            status__in=["opening", "pending", "failed"],
+            status__in=["opening", "pending", "authorized", "failed", "closed"],
             captured=0,
             captured_currency=None,
             paid_at=None,
@@ -56,5 +67,15 @@ INDEXES = [
         fields=["created_at"],
         name="payment_not_applied",
         condition=Q(status="succeeded", applies_to_order=False),
+    ),
+    models.Index(
+        fields=["order", "disputed_at"],
+        name="payment_disputed",
+        condition=Q(disputed_at__isnull=False),
+    ),
+    models.Index(
+        fields=["payable_until"],
+        name="payment_overdue",
+        condition=Q(status="pending", payable_until__isnull=False),
     ),
 ]

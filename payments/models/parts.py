@@ -1,15 +1,24 @@
-"""The parts of a payment: its attempts and its refunds."""
+"""The parts of a payment: its attempts, its refunds and its disputes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from config.core import request_context
 from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, MoneyField, money
 from events.aggregate import Part
 from payments.events import RefundPart
-from payments.refund_parts import as_goodwill
+from payments.refund_parts import as_goodwill, total
+
+if TYPE_CHECKING:
+    from payments.models.payment import Payment
 
 
 class Attempt(Part):
@@ -36,6 +45,12 @@ class Attempt(Part):
 
     def __str__(self) -> str:
         return f"{self.number}"
+
+    def record_error(self, code: str, message: str) -> dict[str, str]:
+        """Store why it did not succeed, and return that."""
+        error = {"error_code": code[:100], "error_message": message[:500]}
+        vars(self).update(error)
+        return error
 
 
 class Refund(Part):
@@ -106,6 +121,21 @@ class Refund(Part):
     def __str__(self) -> str:
         return str(self.pk)
 
+    @classmethod
+    def of(
+        cls, payment: "Payment", parts: Sequence[RefundPart], *, at: datetime, **fields: Any
+    ) -> "Refund":
+        """Return a refund of the sum of the parts."""
+        return cls(
+            payment=payment,
+            amount=total(parts),
+            parts_data=msgspec.to_builtins(parts),
+            currency=payment.settlement_currency,
+            requested_by=request_context.current().actor,
+            requested_at=at,
+            **fields,
+        )
+
     @property
     def parts(self) -> list[RefundPart]:
         """What the refund is for."""
@@ -113,6 +143,39 @@ class Refund(Part):
         return stored or as_goodwill(money(self.amount, self.currency))
 
     @property
+    def is_by_hand(self) -> bool:
+        """Whether an operator pays it out, not the gateway."""
+        return self.payment.is_by_hand or self.method != self.Method.ORIGINAL_PAYMENT
+
+    @property
     def is_pending(self) -> bool:
         """Whether the money has not been paid back yet."""
         return self.status == self.Status.PENDING
+
+
+class DisputeStatus(models.TextChoices):
+    """The status of a dispute.
+
+    - `open`: the bank has not decided.
+    - `won`: the shop keeps the money.
+    - `lost`: the money went back to the customer, which is recorded as a refund.
+    """
+
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+class Dispute(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer's bank takes a payment back until it has decided. `id` is the gateway's.
+
+    Disputes are rare, so they are stored in their payment, and no read of payments costs a query.
+    """
+
+    id: str
+    status: str = DisputeStatus.OPEN.value
+    amount: Decimal
+    currency: str
+    reason: str
+    opened_at: datetime
+    closed_at: datetime | None = None

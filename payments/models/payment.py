@@ -1,25 +1,25 @@
 """The payment: an amount that is charged for an order, captured, and refunded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from django.db import models
 from django.db.models import Q
 
-from config.core import outbound, request_context
+from config.core import outbound
 from config.core.ids import PublicIdField
-from config.core.money import CurrencyField, MoneyField, exact, money
+from config.core.money import CurrencyField, MoneyField, money
 from events.aggregate import Aggregate, PartList, transition
 from events.schema import Event
 from payments import events
 from payments.events import RefundPart
-from payments.exceptions import OrderNotPayable, RefundTooLarge
+from payments.exceptions import OrderNotPayable
+from payments.models.choices import Method, Status
 from payments.models.constraints import CONSTRAINTS, INDEXES
-from payments.models.parts import Attempt, Refund
-from payments.refund_parts import total
+from payments.models.parts import Attempt, Dispute, Refund
 
 if TYPE_CHECKING:
     from orders.models import Order
@@ -31,34 +31,19 @@ class Payment(outbound.OutboundCall, Aggregate):
     """An amount that is charged for an order, which has three attempts for all of its payments.
 
     `amount` and `currency` are what is charged, `captured` and `captured_currency` what the gateway
-    captured; refunds are in the captured currency. The row is also the intent of the calls to its
+    captured; refunds are in the captured currency. What the payments of an order may still capture
+    and have captured for it never exceeds its total. The row is also the intent of the calls to its
     gateway: see `config.core.outbound`.
     """
 
-    class Status(models.TextChoices):
-        """The status of a payment.
-
-        - `opening`: the gateway has not accepted it yet.
-        - `pending`: it waits for the customer, or for the gateway to capture the money.
-        - `succeeded`: the money is captured.
-        - `failed`: the last attempt was declined, or the payment was abandoned.
-        - `refunded`: all captured money is refunded.
-        """
-
-        OPENING = "opening"
-        PENDING = "pending"
-        SUCCEEDED = "succeeded"
-        FAILED = "failed"
-        REFUNDED = "refunded"
-
-    class Method(models.TextChoices):
-        STRIPE = "stripe"
-        MANUAL = "manual"
-        SANDBOX = "sandbox"
+    Status = Status
+    Method = Method
 
     OPEN = (Status.OPENING, Status.PENDING)
+    AWAITED = (*OPEN, Status.AUTHORIZED)
+    CAPTURED = (Status.SUCCEEDED, Status.REFUNDED)
     created_event = events.PaymentOpened
-    terminal_statuses = frozenset({Status.SUCCEEDED, Status.FAILED, Status.REFUNDED})
+    terminal_statuses = frozenset({Status.SUCCEEDED, Status.FAILED, Status.REFUNDED, Status.CLOSED})
     stream_field = "order_id"
 
     id = PublicIdField("pay")
@@ -69,6 +54,19 @@ class Payment(outbound.OutboundCall, Aggregate):
     currency = CurrencyField()
     earlier_declines = models.PositiveIntegerField(default=0)  # of earlier payments of the order
     account = models.CharField(max_length=64, null=True)  # the organization's at the gateway
+    # The system that has captured an external payment, and its id of the capture.
+    provider = models.CharField(max_length=64, null=True)
+    reference = models.CharField(max_length=255, null=True)
+    # Received besides `captured`, beyond what was due: a payment of its own, which never applies.
+    surplus = MoneyField(default=Decimal(0), db_default=Decimal(0))
+    surplus_of = models.ForeignKey("self", models.PROTECT, null=True, related_name="+")
+    captures_later = models.BooleanField(default=False, db_default=False)
+    authorized_at = models.DateTimeField(null=True)
+    capture_amount = MoneyField(null=True)  # the requested capture of an authorized payment
+    # Of a payment on account: what the customer still owes, and what is not due any more.
+    outstanding = MoneyField(default=Decimal(0), db_default=Decimal(0))
+    waived = MoneyField(default=Decimal(0), db_default=Decimal(0))
+    payable_until = models.DateTimeField(null=True)
     gateway_payment_id = models.CharField(max_length=255, null=True)
     client_secret = models.CharField(max_length=255, null=True)  # for the customer's browser
     abandoned_at = models.DateTimeField(null=True)  # since then the money is not awaited
@@ -88,6 +86,8 @@ class Payment(outbound.OutboundCall, Aggregate):
     blocks_expiry_until = models.DateTimeField(null=True)
     attempts = PartList[Attempt]("attempt_set")  # oldest first
     refunds = PartList[Refund]("refund_set")  # oldest first
+    disputed_at = models.DateTimeField(null=True)  # since then a dispute is open
+    disputes_data = models.JSONField(default=list, db_default=[])
 
     class Meta:
         constraints = CONSTRAINTS
@@ -117,25 +117,38 @@ class Payment(outbound.OutboundCall, Aggregate):
         return MAX_ATTEMPTS - self.earlier_declines - self.declines
 
     @property
+    def disputes(self) -> list[Dispute]:
+        """The disputes, oldest first."""
+        return msgspec.convert(self.disputes_data, list[Dispute])
+
+    @property
     def is_captured(self) -> bool:
         """Whether money was captured."""
         return self.paid_at is not None
 
     @property
-    def is_open_at_gateway(self) -> bool:
-        """Whether the gateway may still capture money."""
-        return not (self.is_captured or self.closed_at)
-
-    @property
     def is_mismatched(self) -> bool:
-        """Whether another amount or currency was captured than was charged."""
-        captured = (self.captured, self.captured_currency)
-        return self.is_captured and captured != (self.amount, self.currency)
+        """Whether a gateway captured another amount or currency than was charged."""
+        charged = self.amount if self.capture_amount is None else self.capture_amount
+        captured = (self.captured + self.surplus, self.captured_currency)
+        is_by_gateway = self.is_captured and not self.is_by_hand
+        return is_by_gateway and captured != (charged, self.currency)
 
     @property
     def is_announced(self) -> bool:
         """Whether `payment.succeeded` was published for the captured money."""
-        return self.is_captured and (self.applies_to_order or not self.is_mismatched)
+        is_announced = self.applies_to_order or not (self.is_mismatched or self.surplus_of_id)
+        return self.is_captured and is_announced
+
+    @property
+    def is_on_account(self) -> bool:
+        """Whether it stands for what is due for an order that was confirmed before payment."""
+        return self.method == self.Method.ON_ACCOUNT
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether no gateway moves its money: an operator or another system does."""
+        return self.method in (self.Method.MANUAL, self.Method.EXTERNAL, self.Method.ON_ACCOUNT)
 
     @property
     def settlement_currency(self) -> str:
@@ -150,48 +163,13 @@ class Payment(outbound.OutboundCall, Aggregate):
     @property
     def is_outcome_open(self) -> bool:
         """Whether it may be capturing money; `selectors.OUTCOME_OPEN` is the same condition."""
-        return self.blocks_expiry and self.paid_at is None
+        is_reserved = self.status == self.Status.AUTHORIZED and self.capture_amount is None
+        return self.blocks_expiry and self.paid_at is None and not is_reserved
 
-    @property
-    def is_undecided(self) -> bool:
-        """Whether a mismatched capture is to be decided about, as in `selectors.MISMATCHED`."""
-        is_mismatched = self.status == self.Status.SUCCEEDED and not self.applies_to_order
-        return bool(is_mismatched and self.blocks_expiry and self.refundable > 0)
-
-    def has_declined(self, charge_id: str | None) -> bool:
-        """Whether the decline of this charge is recorded already."""
-        return charge_id is not None and charge_id in {each.charge_id for each in self.attempts}
-
-    def find_refund(self, refund_id: str | None) -> Refund | None:
-        """Return the refund with this id, or None."""
-        return next((refund for refund in self.refunds if refund.id == refund_id), None)
-
-    def is_manual_refund(self, refund: Refund) -> bool:
-        """Whether an operator pays the refund out, not the gateway."""
-        is_original = refund.method == Refund.Method.ORIGINAL_PAYMENT
-        return self.method == self.Method.MANUAL or not is_original
-
-    def pending_gateway_refunds(self) -> list[Refund]:
-        """Return the refunds that the gateway still has to pay out."""
-        return [each for each in self._pending_refunds() if not self.is_manual_refund(each)]
-
-    def pending_manual_refunds(self) -> list[Refund]:
-        """Return the refunds that an operator still has to pay out."""
-        return [each for each in self._pending_refunds() if self.is_manual_refund(each)]
-
-    def _pending_refunds(self) -> list[Refund]:
+    def pending_refunds(self, *, by_hand: bool) -> list[Refund]:
+        """Return the refunds that an operator, or else the gateway, still has to pay out."""
         found = self.refunds if self.refunding else []  # saves a query
-        return [refund for refund in found if refund.is_pending]
-
-    def check_refundable(self, amount: Decimal) -> None:
-        """Raise RefundTooLarge if less than `amount` can be refunded, or InexactAmount."""
-        currency = self.settlement_currency
-        refundable, requested = money(self.refundable, currency), exact(amount, currency)
-        if requested > refundable:
-            raise RefundTooLarge(
-                f"{self.id} has {refundable} {currency} left to refund, not {requested}.",
-                max_refundable=str(refundable),
-            )
+        return [refund for refund in found if refund.is_pending and refund.is_by_hand == by_hand]
 
     def may_be_retried(self) -> bool:
         """it has attempts left and was not abandoned; otherwise start a new payment"""
@@ -201,13 +179,17 @@ class Payment(outbound.OutboundCall, Aggregate):
         """its method is `manual`; the other gateways report a capture themselves"""
         return self.method == self.Method.MANUAL
 
+    def is_not_being_captured(self) -> bool:
+        """no capture of it is requested"""
+        return self.capture_amount is None
+
     def is_awaited(self) -> bool:
         """it was not abandoned, or its order still waits for the outcome"""
-        return self.abandoned_at is None or self.blocks_expiry
+        return not self.is_on_account and (self.abandoned_at is None or self.blocks_expiry)
 
     def is_to_be_decided(self) -> bool:
         """another amount was captured than was charged, and it is not applied yet"""
-        return self.is_mismatched and not self.applies_to_order
+        return self.is_mismatched and not (self.applies_to_order or self.surplus_of_id)
 
     def is_in_currency_of_order(self) -> bool:
         """it was captured in the order's currency (another one can only be refunded)"""
@@ -223,30 +205,12 @@ class Payment(outbound.OutboundCall, Aggregate):
 
     def has_manual_refunds(self) -> bool:
         """an operator still has to pay a refund out"""
-        return bool(self.pending_manual_refunds())
-
-    def needs_gateway_call(self) -> bool:
-        """Whether the gateway has results that are not known yet."""
-        if self.is_manual():  # an operator records the results
-            return self.status == self.Status.OPENING
-        return self.is_open_at_gateway or bool(self.pending_gateway_refunds())
-
-    def await_confirmation(self, now: datetime) -> None:
-        """A capture may be under way: block the order's expiry and call the gateway."""
-        self.blocks_expiry = True
-        self.request_call(now)
+        return bool(self.pending_refunds(by_hand=True))
 
     def await_transfer(self, *, until: datetime) -> None:
         """Let the order wait until then for a bank transfer, or for the rest of its total."""
         self.blocks_expiry, self.blocks_expiry_until = False, until
         self.record(events.PaymentTransferAwaited.of(self, awaited_until=until))
-
-    def schedule_next_call(self, now: datetime, error: str = "") -> None:
-        """Schedule the next call of the gateway, if there is more to learn from it."""
-        if self.needs_gateway_call():
-            self.schedule_retry(now, error)
-        else:
-            self.finish_call(error)
 
     @classmethod
     def open(
@@ -257,8 +221,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         amount: Decimal,
         token: str | None,
         at: datetime,
-        account: str | None = None,
-        earlier_declines: int = 0,
+        **fields: Any,
     ) -> "Payment":
         """Create a payment of `amount`, in the order's currency, with its first attempt."""
         payment = cls(
@@ -267,13 +230,30 @@ class Payment(outbound.OutboundCall, Aggregate):
             method=method,
             amount=amount,
             currency=order.currency,
-            account=account,
-            earlier_declines=earlier_declines,
+            **fields,
         )
         payment.attempts, payment.refunds = [], []
         payment._add_attempt(token, at)
         payment.record(payment._opened())
         return payment
+
+    @transition(source=Status.OPENING, target=Status.PENDING, emits=events.PaymentDeferred)
+    def defer(self, *, until: datetime | None) -> Event:
+        """Let the customer owe the amount until then, or until the order is delivered."""
+        self.outstanding, self.payable_until, self.blocks_expiry = self.amount, until, False
+        self.finish_call()
+        return events.PaymentDeferred.of(self)
+
+    def settle(self, due: Decimal) -> None:
+        """Record what the customer still owes. The payment is closed when nothing is due."""
+        self.outstanding = due
+        if not due and self.status == self.Status.PENDING:
+            self.close()
+
+    @transition(source=Status.PENDING, target=Status.CLOSED, emits=events.PaymentClosed)
+    def close(self) -> Event:
+        """Record that nothing is due any more."""
+        return events.PaymentClosed.of(self)
 
     @transition(
         source=Status.FAILED,
@@ -310,20 +290,77 @@ class Payment(outbound.OutboundCall, Aggregate):
     @transition(
         source=(Status.OPENING, Status.PENDING),
         target=Status.FAILED,
+        emits=events.PaymentRefused,
+    )
+    def refuse(self, *, code: str, message: str, at: datetime) -> Event:
+        """Record that the gateway cannot take the payment. This is no attempt of the customer."""
+        error = self._record_error(code, message)
+        self._stop_waiting(at)
+        if not self.gateway_payment_id:  # nothing is left to cancel there
+            self.closed_at = at
+            self.finish_call()
+        return events.PaymentRefused.of(self, **error)
+
+    @transition(
+        source=(Status.PENDING, Status.FAILED),
+        target=Status.AUTHORIZED,
+        emits=events.PaymentAuthorized,
+    )
+    def authorize(self, *, at: datetime, **card: str | None) -> Event:
+        """Record that the gateway reserves the amount until it is captured or voided."""
+        self.authorized_at, self.blocks_expiry = at, True
+        self._remember_card(card)
+        return events.PaymentAuthorized.of(self)
+
+    @transition(
+        source=Status.AUTHORIZED,
+        target=None,
+        emits=events.PaymentCaptureRequested,
+        verb="capture",
+        guards=[is_not_being_captured],
+    )
+    def request_capture(self, *, amount: Decimal, at: datetime) -> Event:
+        """Capture the authorized amount or a part of it; the gateway voids the rest."""
+        self.capture_amount = amount
+        self.request_call(at)
+        return events.PaymentCaptureRequested.of(self, amount=amount)
+
+    @transition(
+        source=Status.AUTHORIZED,
+        target=Status.FAILED,
+        emits=events.PaymentVoided,
+        verb="void",
+        guards=[is_not_being_captured],
+    )
+    def void(self, *, at: datetime) -> Event:
+        """Let the authorized money go: the gateway is called to cancel the payment."""
+        return self._void("operator", at)
+
+    @transition(source=Status.AUTHORIZED, target=Status.FAILED, emits=events.PaymentVoided)
+    def lose_authorization(self, *, reason: str, at: datetime) -> Event:
+        """Record that the money is not reserved any more, or not needed."""
+        return self._void(reason, at)
+
+    @transition(source=Status.AUTHORIZED, target=None, emits=events.PaymentRefused)
+    def refuse_capture(self, *, code: str, message: str) -> Event:
+        """Record that the gateway did not accept the capture. Another one can be requested."""
+        self.capture_amount = None
+        return events.PaymentRefused.of(self, **self._record_error(code, message))
+
+    @transition(
+        source=(Status.OPENING, Status.PENDING, Status.AUTHORIZED),
+        target=Status.FAILED,
         emits=events.PaymentFailed,
     )
     def decline(self, *, charge_id: str, code: str, message: str, at: datetime) -> Event:
         """Record that the gateway declined the attempt. The order's third decline abandons it."""
         attempt = self.latest_attempt
         attempt.charge_id, attempt.declined_at, attempt.token = charge_id, at, None
-        attempt.error_code, attempt.error_message = code[:100], message[:500]
-        self.save_part(attempt)
+        error = self._record_error(code, message)
         self.blocks_expiry = False
         if not self.retries_remaining:
             self._stop_waiting(at)
-        return events.PaymentFailed.of(
-            self, error_code=attempt.error_code, error_message=attempt.error_message
-        )
+        return events.PaymentFailed.of(self, **error)
 
     @transition(
         source=(Status.PENDING, Status.FAILED),
@@ -332,26 +369,39 @@ class Payment(outbound.OutboundCall, Aggregate):
         verb="capture",
         guards=[is_manual],
     )
-    def capture(self, *, is_still_due: bool, card_last4: str | None, at: datetime) -> Event:
-        """Record the money that an operator received in cash or on the bank account."""
+    def capture(
+        self, *, amount: Decimal, due: Decimal, card_last4: str | None, at: datetime
+    ) -> Event:
+        """Record the money that an operator received in cash or on the bank account.
+
+        `due` is what is due for the order. If it is less, the rest is a surplus.
+        """
         self.ensure_accepted(at=at)
-        self._capture(
-            self.amount, self.currency, at=at, applies_to_order=is_still_due, card_last4=card_last4
-        )
+        self._capture(amount, self.currency, at=at, due=due, card_last4=card_last4)
         return self._succeeded()
 
     @transition(
-        source=(Status.PENDING, Status.FAILED),
+        source=(Status.PENDING, Status.AUTHORIZED, Status.FAILED),
         target=Status.SUCCEEDED,
         emits=events.PaymentSucceeded,
     )
-    def succeed(self, *, is_still_due: bool, at: datetime, **card: str | None) -> Event:
-        """Record that the gateway captured the requested amount."""
-        self._capture(self.amount, self.currency, at=at, applies_to_order=is_still_due, **card)
+    def succeed(self, *, amount: Decimal, due: Decimal, at: datetime, **card: str | None) -> Event:
+        """Record that the gateway, or another system, captured the requested amount.
+
+        `due` is what is due for the order. If it is less, the rest is a surplus.
+        """
+        self._capture(amount, self.currency, at=at, due=due, **card)
         return self._succeeded()
 
+    @transition(source=Status.OPENING, target=Status.SUCCEEDED, emits=events.PaymentSurplusReceived)
+    def keep_surplus(self, *, at: datetime) -> Event:
+        """Record that the money of this payment is beyond what was due."""
+        self._capture(self.amount, self.currency, at=at, due=Decimal(0))
+        self.finish_call()
+        return events.PaymentSurplusReceived.of(self, surplus_of=self.surplus_of_id)
+
     @transition(
-        source=(Status.PENDING, Status.FAILED),
+        source=(Status.PENDING, Status.AUTHORIZED, Status.FAILED),
         target=Status.SUCCEEDED,
         emits=events.PaymentMismatched,
     )
@@ -359,7 +409,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         self, *, captured: Decimal, currency: str, at: datetime, **card: str | None
     ) -> Event:
         """Record that the gateway captured another amount. An operator applies or refunds it."""
-        self._capture(captured, currency, at=at, applies_to_order=False, **card)
+        self._capture(captured, currency, at=at, due=Decimal(0), **card)
         self.blocks_expiry = True
         return events.PaymentMismatched(
             payment_id=self.id,
@@ -377,11 +427,15 @@ class Payment(outbound.OutboundCall, Aggregate):
         verb="apply",
         guards=[is_to_be_decided, is_in_currency_of_order, is_not_refunded],
     )
-    def apply(self, *, is_still_due: bool) -> Event:
-        """Count a mismatched capture towards the order's total. Raises OrderNotPayable."""
-        if not is_still_due:
+    def apply(self, *, due: Decimal) -> Event:
+        """Count a mismatched capture towards the order's total. Raises OrderNotPayable.
+
+        What it exceeds `due` by is a surplus.
+        """
+        if due <= 0:
             raise OrderNotPayable(f"Nothing is due for {self.order_id}: refund {self.id}.")
         self.applies_to_order = True
+        self._split(self.captured, due)
         self.record(events.PaymentMismatchResolved.of(self, resolution="applied"))
         return self._succeeded()
 
@@ -397,7 +451,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         return events.PaymentAbandoned.of(self, reason=reason)
 
     @transition(
-        source=(Status.SUCCEEDED, Status.REFUNDED),
+        source=CAPTURED,
         target=None,
         emits=events.RefundRequested,
         verb="refund",
@@ -413,33 +467,22 @@ class Payment(outbound.OutboundCall, Aggregate):
         at: datetime,
     ) -> Event:
         """Refund the sum of the parts. The caller has checked that it is left."""
-        amount = total(parts)
-        refund = Refund(
-            payment=self,
-            amount=amount,
-            parts_data=msgspec.to_builtins(parts),
-            currency=self.settlement_currency,
-            reason=reason,
-            method=method,
-            cause=cause,
-            requested_by=request_context.current().actor,
-            requested_at=at,
-        )
-        self.refunds.append(refund)
-        self.save_part(refund)
-        self.refunding += amount
-        if not self.is_manual_refund(refund):
+        refund = self._add_refund(parts, reason=reason, method=method, cause=cause, at=at)
+        self.refunding += refund.amount
+        if not refund.is_by_hand:
             self.request_call(at)
         return events.RefundRequested.of(refund, order_id=self.order_id)
 
-    def complete_refund(
-        self, *, refund: Refund, at: datetime, gateway_refund_id: str | None = None
-    ) -> None:
-        """Record that the gateway paid the refund out."""
-        refund.gateway_refund_id = gateway_refund_id or refund.gateway_refund_id
-        is_last = self._is_last(refund)
-        complete = self.complete_last_refund if is_last else self.complete_part_refund
-        complete(refund=refund, at=at)
+    @transition(source=Status.PENDING, target=None, emits=events.RefundSucceeded)
+    def waive(
+        self, *, parts: Sequence[RefundPart], reason: str, cause: str | None, at: datetime
+    ) -> Event:
+        """Let the customer owe less for these parts: nothing was paid for them yet."""
+        manual, paid_out = Refund.Method.MANUAL, Refund.Status.SUCCEEDED
+        refund = self._add_refund(parts, reason=reason, method=manual, cause=cause, at=at)
+        refund.status, refund.settled_at = paid_out, at
+        self.waived += refund.amount
+        return events.RefundSucceeded.of(refund, order_id=self.order_id)
 
     @transition(source=Status.SUCCEEDED, target=None, emits=events.RefundSucceeded)
     def complete_part_refund(self, *, refund: Refund, at: datetime) -> Event:
@@ -450,11 +493,6 @@ class Payment(outbound.OutboundCall, Aggregate):
     def complete_last_refund(self, *, refund: Refund, at: datetime) -> Event:
         """Record that the gateway paid a refund out, and no captured money is left."""
         return self._count_refund(refund, at)
-
-    def record_refund(self, *, refund: Refund, at: datetime) -> None:
-        """Record that an operator paid the refund out."""
-        record = self.record_last_refund if self._is_last(refund) else self.record_part_refund
-        record(refund=refund, at=at)
 
     @transition(
         source=Status.SUCCEEDED,
@@ -495,7 +533,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         return self._end_refund(refund, Refund.WITHDRAWN, "An operator has withdrawn it.", at)
 
     @transition(
-        source=(Status.SUCCEEDED, Status.REFUNDED),
+        source=CAPTURED,
         target=Status.SUCCEEDED,
         emits=events.RefundFailed,
     )
@@ -507,16 +545,40 @@ class Payment(outbound.OutboundCall, Aggregate):
         self.refunding += refund.amount
         return self._reject_refund(refund, code, message)
 
-    def record_shortfall(self, *, amount: Decimal, cause: str | None) -> None:
-        """Record that `amount` should also be refunded and no captured money is left for it."""
-        currency = self.settlement_currency
-        self.record(events.RefundFellShort.of(self, cause=cause, amount=amount, currency=currency))
+    @transition(source=CAPTURED, target=None, emits=events.PaymentDisputed)
+    def dispute(self, *, dispute: Dispute) -> Event:
+        """Record that the customer's bank takes the money back until it has decided."""
+        self._store([*self.disputes, dispute])
+        return events.PaymentDisputed.of(
+            self, dispute_id=dispute.id, amount=dispute.amount, reason=dispute.reason
+        )
+
+    @transition(source=CAPTURED, target=None, emits=events.PaymentDisputeEnded)
+    def end_dispute(self, *, ended: Dispute) -> Event:
+        """Record what the bank has decided."""
+        self._store([ended if each.id == ended.id else each for each in self.disputes])
+        return events.PaymentDisputeEnded.of(self, dispute_id=ended.id, outcome=ended.status)
+
+    def _store(self, disputes: Sequence[Dispute]) -> None:
+        self.disputes_data = msgspec.to_builtins(disputes)
+        still_open = (each.opened_at for each in disputes if each.closed_at is None)
+        self.disputed_at = next(still_open, None)
+
+    def _void(self, reason: str, at: datetime) -> Event:
+        self._stop_waiting(at)
+        return events.PaymentVoided.of(self, reason=reason)
 
     def _opened(self) -> Event:
         return events.PaymentOpened.of(self, payment_method=self.method)
 
     def _succeeded(self) -> Event:
         return events.PaymentSucceeded.of(self, amount=self.captured, payment_method=self.method)
+
+    def _add_refund(self, parts: Sequence[RefundPart], *, at: datetime, **fields: Any) -> Refund:
+        refund = Refund.of(self, parts, at=at, **fields)
+        self.refunds.append(refund)
+        self.save_part(refund)
+        return refund
 
     def _add_attempt(self, token: str | None, at: datetime) -> None:
         attempt = Attempt(payment=self, number=len(self.attempts) + 1, token=token)
@@ -530,28 +592,39 @@ class Payment(outbound.OutboundCall, Aggregate):
         currency: str,
         *,
         at: datetime,
-        applies_to_order: bool,
-        card_brand: str | None = None,
-        card_last4: str | None = None,
+        due: Decimal,
+        **card: str | None,
     ) -> None:
-        self.captured, self.captured_currency, self.paid_at = amount, currency, at
-        self.card_brand, self.card_last4 = card_brand, card_last4
-        self.applies_to_order = self.blocks_expiry = applies_to_order
+        self.captured_currency, self.paid_at = currency, at
+        self._remember_card(card)
+        self.applies_to_order = due > 0
+        self._split(amount, due if due > 0 else amount)
+        self.blocks_expiry = self.applies_to_order and amount >= due
+
+    def _split(self, amount: Decimal, due: Decimal) -> None:
+        self.captured = min(amount, due)
+        self.surplus = amount - self.captured
+
+    def _record_error(self, code: str, message: str) -> dict[str, str]:
+        self.save_part(self.latest_attempt)
+        return self.latest_attempt.record_error(code, message)
+
+    def _remember_card(self, card: Mapping[str, str | None]) -> None:
+        vars(self).update({name: value for name, value in card.items() if value})
+        self._forget_token()
+
+    def _forget_token(self) -> None:
         self.latest_attempt.token = None
         self.save_part(self.latest_attempt)
 
     def _stop_waiting(self, at: datetime) -> None:
-        self.abandoned_at, self.blocks_expiry, self.latest_attempt.token = at, False, None
-        self.save_part(self.latest_attempt)
-        if self.is_manual():
+        self.abandoned_at, self.blocks_expiry = at, False
+        self._forget_token()
+        if self.is_by_hand:
             self.closed_at = at
             self.finish_call()
         else:
             self.request_call(at)
-
-    def _is_last(self, refund: Refund) -> bool:
-        """Whether no captured money is left after the refund."""
-        return bool(self.refunded + refund.amount == self.captured)
 
     def _count_refund(self, refund: Refund, at: datetime) -> Event:
         """Count a refund that was paid out.

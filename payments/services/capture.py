@@ -1,7 +1,7 @@
 """Charging the amount that is due for an order, and capturing it."""
 
-from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -10,63 +10,118 @@ from django.utils import timezone
 import orders.selectors
 from config.core import request_context
 from config.core.clock import days_later
+from config.core.money import exact, money
 from config.core.unit_of_work import unit_of_work
 from payments import selectors
 from payments.exceptions import (
+    CaptureTooLarge,
     OrderNotPayable,
     PaymentInProgress,
     PaymentMethodUnavailable,
+    PaymentTooLarge,
+    ReferenceUsed,
     UnknownSandboxToken,
 )
 from payments.gateways.sandbox import TOKENS
 from payments.models import Payment
 from payments.models.payment import MAX_ATTEMPTS
-from payments.services.gateway_results import is_still_due
+from payments.services.gateway_results import abandon_all
 
 if TYPE_CHECKING:
     from orders.models import Order
 
 Method = Payment.Method
+# What the payment of a surplus copies from the one with which the money came.
+SURPLUS_FIELDS = ("account", "provider", "gateway_payment_id", "card_brand", "card_last4")
 
 
 @unit_of_work()
-def start_payment(*, order_id: str, method: str, token: str | None = None) -> Payment:
-    """Charge the amount that is due; return the payment that is doing so already, if there is one.
+def start_payment(
+    *,
+    order_id: str,
+    method: str,
+    amount: Decimal | None = None,
+    token: str | None = None,
+    captures_later: bool = False,
+) -> Payment:
+    """Charge what is due for an order, or an `amount` of it besides its other payments.
 
     An order has three attempts, whichever of its payments make them. `token` is the gateway's id
-    of the customer's payment method. Payments that were started with another method or token are
-    abandoned, unless they may be capturing money. Raises OrderNotPayable, PaymentInProgress,
-    PaymentMethodUnavailable, UnknownSandboxToken.
+    of the customer's payment method. If `captures_later`, the gateway only reserves the amount.
+    Without an `amount`, a payment that charges all that is due already is returned, and those that
+    were started with another method or token are abandoned, unless they may be capturing money.
+    Raises OrderNotPayable, PaymentTooLarge, PaymentInProgress, PaymentMethodUnavailable,
+    UnknownSandboxToken, InexactAmount.
     """
     order = orders.selectors.get_for_update(order_id)
     now = timezone.now()
-    if order.status != order.Status.PLACED:
-        raise OrderNotPayable(f"Nothing is due for {order.id}: it is {order.status}.")
-    payments = selectors.of_order_for_update(order)
-    earlier = [each for each in payments if not each.is_captured]
-    for payment in earlier:
-        is_same = payment.method == method and token in (None, payment.latest_attempt.token)
-        if is_same and payment.status in Payment.OPEN:
-            return payment
-    due = order.total - selectors.received(order)
-    if due <= 0:
-        raise OrderNotPayable(f"{order.id} is paid, and about to be confirmed.")
-    declines = sum(payment.declines for payment in payments)
+    earlier = [each for each in selectors.of_order_for_update(order) if not each.is_captured]
+    if amount is None:
+        for payment in earlier:
+            is_same = payment.method == method and token in (None, payment.latest_attempt.token)
+            if is_same and payment.status in Payment.OPEN and not payment.is_on_account:
+                return payment
+    _expect_payable(order)
+    declines = sum(payment.declines for payment in earlier)
     if declines >= MAX_ATTEMPTS and method != Method.MANUAL:
         raise OrderNotPayable(
             f"{order.id} is not charged again: {declines} attempts were declined."
         )
     account = _gateway_account(order.organization_id, method, token)
-    _expect_no_capture_under_way(order)
-    abandon_all(earlier, reason="another_payment", at=now)
+    if amount is None:
+        _expect_no_capture_under_way(order)
+        abandon_all(
+            (each for each in earlier if each.status != Payment.Status.AUTHORIZED),
+            reason="another_payment",
+            at=now,
+        )
+        amount = selectors.payable(order)
     payment = Payment.open(
         order=order,
         method=method,
-        amount=due,
+        amount=_checked(order, amount),
         account=account,
         earlier_declines=declines,
         token=token,
+        captures_later=captures_later,
         at=now,
+    )
+    payment.save()
+    return payment
+
+
+@unit_of_work()
+def record_external_payment(
+    *, order_id: str, amount: Decimal, provider: str, reference: str, paid_at: datetime | None
+) -> Payment:
+    """Record money that another system has captured for an order, such as a gift card.
+
+    `reference` is the provider's id of the capture, which is recorded once. Raises
+    OrderNotPayable, PaymentTooLarge, ReferenceUsed, InexactAmount.
+    """
+    order = orders.selectors.get_for_update(order_id)
+    known = Payment.objects.filter(
+        organization_id=order.organization_id, provider=provider, reference=reference
+    ).first()
+    if known:
+        if (known.order_id, known.amount) != (order.id, amount):
+            raise ReferenceUsed(f"{reference} of {provider} is recorded already, as {known.id}.")
+        return selectors.get_for_update(known.id)
+    _expect_payable(order)
+    now = timezone.now()
+    payment = Payment.open(
+        order=order,
+        method=Method.EXTERNAL,
+        amount=_checked(order, amount),
+        provider=provider,
+        reference=reference,
+        token=None,
+        at=now,
+    )
+    payment.finish_call()
+    payment.ensure_accepted(at=now)
+    payment.succeed(
+        amount=payment.amount, due=selectors.amount_due(order), at=min(paid_at or now, now)
     )
     payment.save()
     return payment
@@ -76,15 +131,18 @@ def start_payment(*, order_id: str, method: str, token: str | None = None) -> Pa
 def retry_payment(*, payment_id: str, token: str | None = None) -> Payment:
     """Make another attempt after a decline, with `token` if there is one.
 
-    Raises OrderNotPayable, PaymentInProgress, UnknownSandboxToken, InvalidTransition.
+    Raises OrderNotPayable, PaymentTooLarge, PaymentInProgress, UnknownSandboxToken,
+    InvalidTransition.
     """
     payment = selectors.get_for_update(payment_id)
     if payment.status in Payment.OPEN and payment.latest_attempt.token == token:
         return payment
     _gateway_account(payment.organization_id, payment.method, token)
-    if not is_still_due(payment.order):
-        raise OrderNotPayable(f"Nothing is due for {payment.order_id}.")
-    _expect_no_capture_under_way(payment.order)
+    _expect_payable(payment.order)
+    if payment.is_outcome_open:
+        _expect_no_capture_under_way(payment.order)
+    if payment.status == Payment.Status.FAILED:
+        _checked(payment.order, payment.amount)
     payment.retry(token=token, at=timezone.now())
     payment.save()
     return payment
@@ -104,24 +162,68 @@ def abandon_payment(*, payment_id: str) -> Payment:
 
 
 @unit_of_work()
-def abandon_unneeded_payments(*, order_id: str) -> None:
-    """The order is paid: stop waiting for its other payments."""
-    payments = selectors.of_order_for_update(orders.selectors.get_for_update(order_id))
-    abandon_all(payments, reason="order_paid", at=request_context.now())
+def void_payment(*, payment_id: str) -> Payment:
+    """Let the authorized money of a payment go. Raises InvalidTransition."""
+    payment = selectors.get_for_update(payment_id)
+    if not (payment.authorized_at and payment.abandoned_at):
+        payment.void(at=timezone.now())
+        payment.save()
+    return payment
 
 
 @unit_of_work()
-def capture_payment(*, payment_id: str, card_last4: str | None = None) -> Payment:
-    """Record money that an operator has received.
+def abandon_unneeded_payments(*, order_id: str) -> None:
+    """Stop waiting for other payments of a paid order.
 
-    If the order is cancelled, the payments context refunds it. Raises InvalidTransition.
+    Of an order that is confirmed before it is paid, record what the customer owes.
     """
-    payment = selectors.get_for_update(payment_id)
+    order, now = orders.selectors.get_for_update(order_id), request_context.now()
+    if not (due := selectors.amount_due(order)):
+        abandon_all(selectors.of_order_for_update(order), reason="order_paid", at=now)
+    elif order.confirmed_at and not selectors.on_account(order):
+        owed = Payment.open(order=order, method=Method.ON_ACCOUNT, amount=due, token=None, at=now)
+        owed.defer(until=selectors.payable_until(order))
+        owed.save()
+
+
+@unit_of_work()
+def settle_capture(*, payment_id: str) -> None:
+    """Record what a capture means for the order's other payments.
+
+    What was received beyond the amount due becomes a payment of its own, which is refunded if a
+    gateway can. Of an order that was confirmed before it is paid, the customer owes less.
+    """
+    payment, now = selectors.get_for_update(payment_id), request_context.now()
+    payments = selectors.of_order_for_update(payment.order)
+    if payment.surplus and not any(each.surplus_of_id == payment.id for each in payments):
+        _split_surplus(payment, now)
+    if owed := selectors.on_account(payment.order):
+        owed.settle(selectors.amount_due(payment.order))
+        owed.save()
+        if owed.status == Payment.Status.CLOSED:
+            abandon_all(payments, reason="order_paid", at=now)
+
+
+@unit_of_work()
+def capture_payment(
+    *, payment_id: str, amount: Decimal | None = None, card_last4: str | None = None
+) -> Payment:
+    """Record money that an operator has received, or capture what a gateway has authorized.
+
+    `amount` is what was received or is to be captured, by default all. Of money that was received,
+    what is beyond the amount due becomes a payment of its own, and for what is missing the order
+    waits as long as for a bank transfer. If the order is cancelled, the payments context refunds
+    the payment. Raises CaptureTooLarge, InexactAmount, InvalidTransition.
+    """
+    payment, now = selectors.get_for_update(payment_id), timezone.now()
+    due = selectors.amount_due(payment.order)
+    if payment.authorized_at:
+        return _request_capture(payment, amount, due)
+    wanted = exact(payment.amount if amount is None else amount, payment.currency)
     if payment.is_captured and payment.is_manual() and payment.card_last4 == card_last4:
         return payment
-    payment.capture(
-        is_still_due=is_still_due(payment.order), card_last4=card_last4, at=timezone.now()
-    )
+    payment.capture(amount=wanted, due=due, card_last4=card_last4, at=now)
+    _await_rest(payment, due)
     payment.save()
     return payment
 
@@ -136,24 +238,74 @@ def apply_payment(*, payment_id: str) -> Payment:
     payment = selectors.get_for_update(payment_id)
     if payment.applies_to_order and payment.is_mismatched:
         return payment
-    order = payment.order
-    payment.apply(is_still_due=is_still_due(order))
-    if selectors.received(order) < order.total:  # it counts this payment already
-        now, days = (
-            timezone.now().replace(microsecond=0),
-            selectors.manual_payment_days(order.organization_id),
-        )
-        payment.await_transfer(until=days_later(now, days, order.time_zone))
+    due = selectors.amount_due(payment.order)
+    payment.apply(due=due)
+    _await_rest(payment, due)
     payment.save()
     return payment
 
 
-def abandon_all(payments: Iterable[Payment], *, reason: str, at: datetime) -> None:
-    """Stop waiting for those of the payments that are not captured."""
-    for payment in payments:
-        if not payment.is_captured and payment.is_awaited():
-            payment.abandon(reason=reason, at=at)
-            payment.save()
+def _split_surplus(payment: Payment, at: datetime) -> None:
+    copied = {name: getattr(payment, name) for name in SURPLUS_FIELDS}
+    surplus = Payment.open(
+        order=payment.order,
+        method=payment.method,
+        amount=payment.surplus,
+        token=None,
+        at=at,
+        surplus_of=payment,
+        **copied,
+    )
+    surplus.keep_surplus(at=at)
+    surplus.save()
+
+
+def _request_capture(payment: Payment, amount: Decimal | None, due: Decimal) -> Payment:
+    """Request a capture of what is authorized: an amount, by default what is due of it."""
+    currency = payment.currency
+    if payment.status != Payment.Status.AUTHORIZED or payment.capture_amount is None:
+        most = money(min(payment.amount, due), currency)
+        wanted = most if amount is None else exact(amount, currency)
+        if not most or wanted > most:
+            raise CaptureTooLarge(
+                f"At most {most} {currency} of {payment.id} can be captured, not {wanted}.",
+                max_capturable=str(most),
+            )
+        payment.request_capture(amount=wanted, at=timezone.now())
+        payment.save()
+    elif amount not in (None, payment.capture_amount):
+        raise PaymentInProgress(f"{payment.id} is being captured: wait for the result.")
+    return payment
+
+
+def _await_rest(payment: Payment, due: Decimal) -> None:
+    """Let an order that is paid in part wait for the rest."""
+    if payment.captured < due and payment.order.status == payment.order.Status.PLACED:
+        now = timezone.now().replace(microsecond=0)
+        days = selectors.manual_payment_days(payment.organization_id)
+        payment.await_transfer(until=days_later(now, days, payment.order.time_zone))
+
+
+def _expect_payable(order: "Order") -> None:
+    """Raise OrderNotPayable."""
+    if selectors.amount_due(order):
+        return
+    if order.status == order.Status.PLACED:
+        raise OrderNotPayable(f"{order.id} is paid, and about to be confirmed.")
+    raise OrderNotPayable(f"Nothing is due for {order.id}: it is {order.status}.")
+
+
+def _checked(order: "Order", amount: Decimal) -> Decimal:
+    """Return an amount to charge. Raises PaymentTooLarge, OrderNotPayable, InexactAmount."""
+    amount, payable = exact(amount, order.currency), money(selectors.payable(order), order.currency)
+    if not payable:
+        raise OrderNotPayable(f"Other payments of {order.id} are about to pay all that is due.")
+    if amount > payable:
+        raise PaymentTooLarge(
+            f"{order.id} has {payable} {order.currency} left to pay, not {amount}.",
+            max_payable=str(payable),
+        )
+    return amount
 
 
 def _expect_no_capture_under_way(order: "Order") -> None:

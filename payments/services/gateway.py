@@ -21,7 +21,13 @@ from payments.gateways.manual import Manual
 from payments.gateways.sandbox import Sandbox
 from payments.gateways.stripe.gateway import Stripe
 from payments.models import Payment, Refund
-from payments.services.gateway_results import Source, apply_payment_result, apply_refund_result
+from payments.services.gateway_results import (
+    Source,
+    apply_payment_result,
+    apply_refund_result,
+    is_open_at_gateway,
+    needs_call,
+)
 
 GATEWAYS: dict[str, Gateway] = {
     Payment.Method.STRIPE: Stripe(),
@@ -101,8 +107,8 @@ def lease(*, payment_id: str, now: datetime) -> Lease:
     if not payment.is_callable(now):
         return Lease(payment, now, [])
     gateway = GATEWAYS[payment.method]
-    calls = [_payment_call(gateway, payment, now)] if payment.is_open_at_gateway else []
-    refunds = payment.pending_gateway_refunds()
+    calls = [_payment_call(gateway, payment, now)] if is_open_at_gateway(payment) else []
+    refunds = payment.pending_refunds(by_hand=False)
     calls += [_refund_call(gateway, payment, refund, now) for refund in refunds]
     if calls:
         now = payment.lease(now, LEASE * len(calls))
@@ -125,6 +131,8 @@ def _payment_call(gateway: Gateway, payment: Payment, now: datetime) -> Call:
         gateway_payment_id=payment.gateway_payment_id,
         first_called_at=attempt.first_called_at,
         last_called_at=attempt.last_called_at,
+        captures_later=payment.captures_later,
+        capture_amount=payment.capture_amount,
     )
     is_attempt = payment.status == Payment.Status.OPENING
     if is_attempt:
@@ -132,6 +140,8 @@ def _payment_call(gateway: Gateway, payment: Payment, now: datetime) -> Call:
         attempt.first_called_at, attempt.last_called_at = attempt.first_called_at or now, now
     elif payment.abandoned_at:
         method = gateway.cancel
+    elif payment.capture_amount is not None:
+        method = gateway.capture
     else:
         method = gateway.retrieve
     payment.save_part(attempt)
@@ -164,7 +174,7 @@ def _record(
     """Apply the result, if there is one; `error` comes with the last call of the lease."""
     payment, now = selectors.get_for_update(payment_id), timezone.now()
     if isinstance(result, RefundResult):
-        refund = payment.find_refund(call.part_id)
+        refund = selectors.find_refund(payment, call.part_id)
         assert refund, "refunds are never deleted"
         apply_refund_result(payment, refund, result, now=now)
     elif result:
@@ -174,6 +184,9 @@ def _record(
         source = call.source if is_latest else None
         apply_payment_result(payment, result, now=now, source=source)
     if error is not None and payment.release(leased_until):
-        payment.schedule_next_call(now, error)
+        if needs_call(payment):
+            payment.schedule_retry(now, error)
+        else:
+            payment.finish_call(error)
     payment.save()
     return selectors.get_for_update(payment_id)  # with what its consequences made of it

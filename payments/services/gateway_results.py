@@ -1,23 +1,33 @@
 """Applies the results of gateways to payments, whichever way and however often they arrive."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from payments import selectors
 from payments.gateways import PaymentResult, RefundResult
 from payments.models import Payment, Refund
 
-if TYPE_CHECKING:
-    from orders.models import Order
-
 Status = Payment.Status
 Source = Literal["attempt", "retrieve"]
 
 
-def is_still_due(order: "Order") -> bool:
-    """Whether captured money pays the order: it is placed, and not paid in full."""
-    return order.status == order.Status.PLACED and selectors.received(order) < order.total
+def needs_call(payment: Payment) -> bool:
+    """Return whether the gateway has results that are not known yet."""
+    if payment.is_by_hand:  # an operator records the results
+        return payment.status == Status.OPENING
+    return is_open_at_gateway(payment) or bool(payment.pending_refunds(by_hand=False))
+
+
+def is_open_at_gateway(payment: Payment) -> bool:
+    """Return whether the gateway may still capture money."""
+    return not (payment.is_captured or payment.closed_at)
+
+
+def has_declined(payment: Payment, charge_id: str | None) -> bool:
+    """Return whether the decline of this charge is recorded already."""
+    return charge_id is not None and charge_id in {each.charge_id for each in payment.attempts}
 
 
 def apply_payment_result(
@@ -35,16 +45,20 @@ def apply_payment_result(
     match result.state:
         case "succeeded":
             _succeed(payment, result, now)
-        case "declined" if not payment.has_declined(result.charge_id):
+        case "declined" if not has_declined(payment, result.charge_id):
             _decline(payment, result, now)
         case "declined" if source and payment.latest_attempt.token:
             # The same card again, declined before there was a charge.
             _decline(payment, replace(result, charge_id=payment.latest_attempt.id), now)
+        case "refused" if source:
+            _refuse(payment, result, now)
+        case "authorized":
+            _authorize(payment, result, source, now)
         case "cancelled":
             if not payment.abandoned_at:
-                payment.abandon(reason="cancelled_at_gateway", at=now)
+                _stop(payment, "cancelled_at_gateway", now)
             payment.closed_at = now
-        case _ if source and not payment.abandoned_at:
+        case _ if source and not payment.abandoned_at and payment.status != Status.AUTHORIZED:
             _wait(payment, result, source, now)
 
 
@@ -53,17 +67,13 @@ def apply_refund_result(
 ) -> None:
     """Settle a refund as its gateway reports. A refund that was paid out may still fail."""
     error = {"code": result.error_code, "message": result.error_message}
-    if payment.is_manual_refund(refund):
+    if refund.is_by_hand:
         return
     if refund.is_pending:
         refund.gateway_refund_id = refund.gateway_refund_id or result.gateway_refund_id
         payment.save_part(refund)
         if result.state == "succeeded":
-            payment.complete_refund(
-                refund=refund,
-                gateway_refund_id=result.gateway_refund_id,
-                at=result.refunded_at or now,
-            )
+            settle_refund(payment, refund, at=result.refunded_at or now)
         elif result.state == "failed":
             payment.fail_refund(refund=refund, at=now, **error)
     elif refund.status == Refund.Status.SUCCEEDED and result.state == "failed":
@@ -76,17 +86,62 @@ def _succeed(payment: Payment, result: PaymentResult, now: datetime) -> None:
     payment.ensure_accepted(at=now)
     card = {"card_brand": result.card_brand, "card_last4": result.card_last4}
     at = result.paid_at or now
-    if (result.amount, result.currency) == (payment.amount, payment.currency):
-        payment.succeed(is_still_due=is_still_due(payment.order), at=at, **card)
+    charged = payment.amount if payment.capture_amount is None else payment.capture_amount
+    if (result.amount, result.currency) == (charged, payment.currency):
+        due = selectors.amount_due(payment.order)
+        payment.succeed(amount=result.amount, due=due, at=at, **card)
     else:
         payment.mismatch(captured=result.amount, currency=result.currency, at=at, **card)
+
+
+def settle_refund(payment: Payment, refund: Refund, *, at: datetime) -> None:
+    """Record that a refund was paid out, by the gateway or by an operator."""
+    is_last = payment.refunded + refund.amount == payment.captured
+    if refund.is_by_hand:
+        settle = payment.record_last_refund if is_last else payment.record_part_refund
+    else:
+        settle = payment.complete_last_refund if is_last else payment.complete_part_refund
+    settle(refund=refund, at=at)
+
+
+def abandon_all(payments: Iterable[Payment], *, reason: str, at: datetime) -> None:
+    """Stop waiting for those of the payments that are not captured."""
+    for payment in payments:
+        if not payment.is_captured and payment.is_awaited():
+            _stop(payment, reason, at)
+            payment.save()
+
+
+def _stop(payment: Payment, reason: str, at: datetime) -> None:
+    is_authorized = payment.status == Status.AUTHORIZED
+    (payment.lose_authorization if is_authorized else payment.abandon)(reason=reason, at=at)
+
+
+def _refuse(payment: Payment, result: PaymentResult, now: datetime) -> None:
+    error = {"code": result.error_code, "message": result.error_message}
+    if payment.status in Payment.OPEN:
+        payment.refuse(**error, at=now)
+    elif payment.status == Status.AUTHORIZED:
+        payment.refuse_capture(**error)
+
+
+def _authorize(
+    payment: Payment, result: PaymentResult, source: Source | None, now: datetime
+) -> None:
+    if payment.status == Status.AUTHORIZED or payment.abandoned_at:
+        return  # an abandoned payment is being voided
+    payment.ensure_accepted(at=now)
+    if (result.amount, result.currency) == (payment.amount, payment.currency):
+        payment.authorize(at=now, card_brand=result.card_brand, card_last4=result.card_last4)
+    else:
+        payment.abandon(reason="authorized_another_amount", at=now)
 
 
 def _decline(payment: Payment, result: PaymentResult, now: datetime) -> None:
     if payment.abandoned_at:
         return
     # An attempt that was declined before the gateway created a payment was never pending.
-    if payment.status != Status.PENDING and payment.gateway_payment_id:
+    if payment.status in (Status.OPENING, Status.FAILED) and payment.gateway_payment_id:
         payment.accept(at=now)
     payment.decline(
         charge_id=str(result.charge_id),

@@ -1,6 +1,7 @@
 """Refunding captured money. Every refund is a row, whatever requested it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Unpack
 
@@ -8,10 +9,10 @@ from django.utils import timezone
 
 import orders.selectors
 from config.core import request_context
-from config.core.money import money
+from config.core.money import exact, money
 from config.core.unit_of_work import unit_of_work
 from payments import selectors
-from payments.events import RefundPart
+from payments.events import RefundFellShort, RefundPart
 from payments.exceptions import (
     OrderNotConfirmed,
     PaymentDoesNotApply,
@@ -20,9 +21,10 @@ from payments.exceptions import (
     RefundTooLarge,
     UnknownRefund,
 )
-from payments.models import Payment, Refund
+from payments.gateways import RefundResult
+from payments.models import Dispute, Payment, Refund
 from payments.refund_parts import ZERO, RefundRequest, as_goodwill, has_parts, take, total
-from payments.services.capture import abandon_all
+from payments.services.gateway_results import abandon_all, settle_refund
 
 if TYPE_CHECKING:
     from orders.events import PaidUnits
@@ -45,11 +47,11 @@ def request_refund(
     order = payment.order
     if payment.applies_to_order:
         parts = selectors.refundable_parts(order).requested(request)
-        payment.check_refundable(total(parts))
+        _check_refundable(payment, total(parts))
         _expect_confirmed(order)
     else:
         amount = request.get("amount") or ZERO
-        payment.check_refundable(amount)
+        _check_refundable(payment, amount)
         if has_parts(request):
             raise PaymentDoesNotApply(f"{payment.id} does not pay {order.id}: refund an amount.")
         parts = as_goodwill(money(amount, payment.settlement_currency))
@@ -82,7 +84,7 @@ def record_refund(*, payment_id: str, refund_id: str) -> Payment:
     payment = selectors.get_for_update(payment_id)
     refund = _manual_refund(payment, refund_id)
     if refund.is_pending:
-        payment.record_refund(refund=refund, at=timezone.now())
+        settle_refund(payment, refund, at=timezone.now())
         payment.save()
     return payment
 
@@ -140,8 +142,19 @@ def refund_cancelled_order(*, order_id: str) -> None:
     order = orders.selectors.get_for_update(order_id)
     payments = selectors.of_order_for_update(order)
     abandon_all(payments, reason="order_cancelled", at=request_context.now())
+    if selectors.on_account(order):
+        rest = selectors.refundable_parts(order).rest(selectors.remaining(order))
+        _waive(order, rest, Reason.ORDER_CANCELLED)
     for payment in payments:
         _refund_rest(payment, Reason.ORDER_CANCELLED)
+
+
+@unit_of_work()
+def refund_surplus(*, payment_id: str) -> None:
+    """Refund money beyond what was due, if a gateway can. Otherwise an operator decides."""
+    payment = selectors.get_for_update(payment_id)
+    if not payment.is_by_hand or payment.order.is_cancelled():
+        _refund_rest(payment, Reason.OTHER)
 
 
 @unit_of_work()
@@ -154,6 +167,48 @@ def refund_unneeded_payment(*, payment_id: str) -> None:
         _refund_rest(payment, Reason.OTHER)
 
 
+def record_gateway_refund(payment: Payment, result: RefundResult, *, now: datetime) -> bool:
+    """Record a refund that was made at the gateway itself, once it is paid out.
+
+    Return False if it is more than what is left: a refund of ours is then about to fail.
+    """
+    if result.state != "succeeded":
+        return True  # another webhook reports the outcome
+    assert result.amount is not None, "the gateway reports it"
+    if not payment.is_captured or result.amount > payment.refundable:
+        return False
+    at = result.refunded_at or now
+    _record_paid_out(payment, result.amount, str(result.gateway_refund_id), at)
+    return True
+
+
+def record_lost_dispute(payment: Payment, dispute: Dispute, *, at: datetime) -> None:
+    """Record that the bank has given what is left of a disputed amount back to the customer."""
+    if amount := min(dispute.amount, payment.refundable):
+        _record_paid_out(payment, amount, dispute.id, at)
+
+
+def _record_paid_out(
+    payment: Payment, amount: Decimal, gateway_refund_id: str, at: datetime
+) -> None:
+    parts = _parts_of(payment, money(amount, payment.settlement_currency))
+    payment.request_refund(parts=parts, reason=Reason.OTHER, method=ORIGINAL, cause=None, at=at)
+    refund = payment.refunds[-1]
+    refund.gateway_refund_id = gateway_refund_id
+    settle_refund(payment, refund, at=at)
+
+
+def _check_refundable(payment: Payment, amount: Decimal) -> None:
+    """Raise RefundTooLarge if less than `amount` can be refunded, or InexactAmount."""
+    currency = payment.settlement_currency
+    refundable, requested = money(payment.refundable, currency), exact(amount, currency)
+    if requested > refundable:
+        raise RefundTooLarge(
+            f"{payment.id} has {refundable} {currency} left to refund, not {requested}.",
+            max_refundable=str(refundable),
+        )
+
+
 def _expect_confirmed(order: "Order") -> None:
     if order.status in (order.Status.PLACED, order.Status.PAID):
         raise OrderNotConfirmed(
@@ -163,9 +218,9 @@ def _expect_confirmed(order: "Order") -> None:
 
 
 def _manual_refund(payment: Payment, refund_id: str) -> Refund:
-    if not (refund := payment.find_refund(refund_id)):
+    if not (refund := selectors.find_refund(payment, refund_id)):
         raise UnknownRefund(f"{payment.id} has no refund {refund_id}.")
-    if not payment.is_manual_refund(refund):
+    if not refund.is_by_hand:
         raise RefundNotManual(f"The gateway pays {refund_id} out and reports the result.")
     return refund
 
@@ -173,12 +228,17 @@ def _manual_refund(payment: Payment, refund_id: str) -> Refund:
 def _refund_rest(payment: Payment, reason: str) -> None:
     if payment.is_refundable():
         amount = money(payment.refundable, payment.settlement_currency)
-        parts = as_goodwill(amount)
-        if payment.applies_to_order:
-            order = payment.order
-            rest = selectors.refundable_parts(order).rest(selectors.remaining(order))
-            parts, _ = take(rest, amount)
-        _refund(payment, parts, reason)
+        _refund(payment, _parts_of(payment, amount), reason)
+
+
+def _parts_of(payment: Payment, amount: Decimal) -> list[RefundPart]:
+    """Return an amount of a payment as parts: goodwill, unless it is all that is left of it."""
+    if not payment.applies_to_order or amount < payment.refundable:
+        return as_goodwill(amount)
+    order = payment.order
+    rest = selectors.refundable_parts(order).rest(selectors.remaining(order))
+    parts, _ = take(rest, amount)
+    return parts
 
 
 def _refund_due(
@@ -193,8 +253,9 @@ def _refund_due(
     refunds = _refund_parts(order, parts, reason, method, cause)
     missing = amount - sum((refund.amount for refund in refunds), ZERO)
     if missing and (applied := selectors.applied_to(order)):
-        applied[0].record_shortfall(amount=missing, cause=cause)
-        applied[0].save()
+        latest, currency = applied[0], order.currency
+        latest.record(RefundFellShort.of(latest, cause=cause, amount=missing, currency=currency))
+        latest.save()
 
 
 def _refund_parts(
@@ -204,14 +265,33 @@ def _refund_parts(
     method: str = ORIGINAL,
     cause: str | None = None,
 ) -> list[Refund]:
-    """Refund the parts, the latest payment first, as far as money is left."""
-    refunds, rest = list[Refund](), list(parts)
+    """Refund the parts, the latest payment first, as far as money is left.
+
+    What the customer still owes for the order is waived before.
+    """
+    refunds, rest = _waive(order, parts, reason, cause)
     for payment in selectors.applied_to(order):
         if payment.is_refundable():
             taken, rest = take(rest, payment.refundable)
             if total(taken):
                 refunds.append(_refund(payment, taken, reason, method, cause))
     return refunds
+
+
+def _waive(
+    order: "Order", parts: Sequence[RefundPart], reason: str, cause: str | None = None
+) -> tuple[list[Refund], list[RefundPart]]:
+    """Let the customer owe less, as far as something is due; return the parts that are left."""
+    account = selectors.on_account(order)
+    if not account or not (due := selectors.owed(order)):
+        return [], list(parts)
+    taken, rest = take(parts, due)
+    if not total(taken):
+        return [], rest
+    account.waive(parts=taken, reason=reason, cause=cause, at=request_context.now())
+    account.settle(selectors.owed(order))
+    account.save()
+    return [account.refunds[-1]], rest
 
 
 def _refund(

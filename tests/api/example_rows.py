@@ -92,6 +92,8 @@ def row_for(operation_id: str, context: str) -> tuple[Any, dict[str, str]]:
             write_off(order, 0, 1)
         case "retry_payment":
             return PaymentFactory(status="failed"), ids
+        case "void_payment":
+            return PaymentFactory(status="authorized"), ids
         case "capture_payment":
             return start_payment(order, method="manual"), ids
         case "apply_payment":

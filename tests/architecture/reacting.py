@@ -15,8 +15,8 @@ from fulfillment import services as fulfillment
 from orders.models import Order, Policy
 from orders.services import goods as order_goods
 from orders.services import lifecycle, reservations
-from payments.gateways import PaymentResult, WebhookEvent
-from payments.models import Payment
+from payments.gateways import DisputeResult, PaymentResult, WebhookEvent
+from payments.models import Payment, PaymentAccount
 from payments.services import capture, gateway, webhooks
 from returns import services as returns
 from returns.models import Return
@@ -122,6 +122,45 @@ def mismatched(size: int, run_reactions: RunReactions) -> None:
     capture.apply_payment(payment_id=payment.id)
     run_reactions()
     assert not now(order).is_held()
+
+
+def authorized(size: int, run_reactions: RunReactions) -> None:
+    """The order is confirmed by its authorized payment, which is voided."""
+    PaymentAccount.objects.update_or_create(
+        {"confirm_on_authorization": True}, organization_id="org_1"
+    )
+    order = order_of(size)
+    payment = start_payment(order, token="tok_ok", captures_later=True)
+    run_reactions()
+    assert now(order).status == "confirmed"
+    capture.void_payment(payment_id=payment.id)
+    run_reactions()
+    assert now(order).is_held()
+
+
+def disputed(size: int, run_reactions: RunReactions) -> None:
+    """The customer's bank takes a payment back, and decides for the shop."""
+    order = order_of(size)
+    payment = start_payment(order, token="tok_ok")
+    run_reactions()
+    for state in ("open", "won"):
+        dispute = DisputeResult(
+            state=state,
+            gateway_dispute_id="dp_1",
+            amount=payment.amount,
+            reason="fraudulent",
+            reported_at=payment.created_at,
+        )
+        event = WebhookEvent(
+            event_id=f"{state} {size}",
+            event_type="x",
+            account=None,
+            payment_id=payment.id,
+            dispute_result=dispute,
+        )
+        webhooks.receive_webhook(gateway="sandbox", event=event)
+        run_reactions()
+        assert now(order).is_held() == (state == "open")
 
 
 def paid_and_cancelled(size: int, run_reactions: RunReactions) -> None:

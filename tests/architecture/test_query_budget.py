@@ -188,6 +188,17 @@ def new_payment(api, size):
     return lambda: api.post("/api/v1/payments", body | {"gateway_token": "tok_ok"}, headers=key)
 
 
+def gift_card(api, size):
+    row = OrderFactory(items=lines(size))
+    body = {"amount": "1.00", "provider": "gift_card", "reference": row.id, "order_id": row.id}
+    return lambda: api.post("/api/v1/payments/external", body)
+
+
+def reserved(api, size):
+    row = start_payment(OrderFactory(items=lines(size)), token="tok_ok", captures_later=True)
+    return lambda: api.post(f"/api/v1/payments/{row.id}/void", {})
+
+
 def by_hand(api, size):
     row = start_payment(OrderFactory(items=lines(size)), method="manual")
     return lambda: api.post(f"/api/v1/payments/{row.id}/capture", {})
@@ -270,6 +281,8 @@ BUDGET = {  # by method and route: the request, and its queries
     ("post", "payment-list"): (new_payment, 16),
     ("get", "payment-detail"): (of_payment("", method="get"), 3),
     ("post", "payment-retry"): (of_payment("/retry", {}, status="failed"), 17),
+    ("post", "payment-external"): (gift_card, 10),
+    ("post", "payment-void"): (reserved, 7),
     ("post", "payment-capture"): (by_hand, 7),
     ("post", "payment-apply"): (mismatched, 6),
     ("post", "payment-refunds"): (of_payment("/refunds", REFUND), 16),

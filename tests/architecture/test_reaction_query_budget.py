@@ -11,7 +11,11 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 BUDGET = {  # by name: the scenario with the most queries, and their number, with its savepoint
     "orders.confirm_paid_order": (reacting.paid, 7),
+    "orders.confirm_authorized_order": (reacting.authorized, 9),
+    "orders.hold_unsecured_order": (reacting.authorized, 5),
     "orders.cancel_unpayable_order": (reacting.declined, 6),
+    "orders.hold_disputed_order": (reacting.disputed, 3),
+    "orders.release_after_dispute": (reacting.disputed, 2),
     "orders.hold_mismatched_order": (reacting.mismatched, 5),
     "orders.release_after_mismatch": (reacting.mismatched, 4),
     "orders.extend_reservation": (reacting.paid, 4),
@@ -23,8 +27,9 @@ BUDGET = {  # by name: the scenario with the most queries, and their number, wit
     "orders.reopen_lost_units": (reacting.lost, 8),
     "orders.record_returned_units": (reacting.refunded, 9),
     "payments.refund_unneeded_payment": (reacting.paid_and_cancelled, 9),
+    "payments.refund_surplus": (reacting.mismatched, 6),
     "payments.refund_unneeded_mismatch": (reacting.paid_and_cancelled, 8),
-    "payments.abandon_unneeded_payments": (reacting.paid, 5),
+    "payments.abandon_unneeded_payments": (reacting.authorized, 6),
     "payments.refund_cancelled_order": (reacting.cancelled, 7),
     "payments.refund_written_off_units": (reacting.written_off, 6),
     "payments.refund_returned_units": (reacting.refund_fell_short, 11),

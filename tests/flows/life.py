@@ -108,7 +108,7 @@ class Life:
 
     def manual_refund(self, a: int, b: int, c: int) -> None:
         end = (refunds.record_refund, refunds.withdraw_refund)[b % 2]
-        if (payment := self.one(Payment, a)) and (pending := payment.pending_manual_refunds()):
+        if (payment := self.one(Payment, a)) and (pending := payment.pending_refunds(by_hand=True)):
             end(payment_id=payment.pk, refund_id=pending[0].pk)
 
     # Its fulfillments and shipments

@@ -109,7 +109,7 @@ def reservations(row: Any) -> list[Body]:
 
 
 def manual_refunds(row: Any) -> list[Body]:
-    return [{"refund_id": refund.id} for refund in row.pending_manual_refunds()]
+    return [{"refund_id": refund.id} for refund in row.pending_refunds(by_hand=True)]
 
 
 # The bodies that a client may send; without an entry, an empty one.

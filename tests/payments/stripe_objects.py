@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+MINIMUM = {"usd": 50}  # https://docs.stripe.com/currencies
 CARDS = {  # https://docs.stripe.com/testing
     "pm_card_visa": ("visa", "4242", "succeeds"),
     "pm_card_mastercard": ("mastercard", "4444", "succeeds"),
@@ -43,6 +44,7 @@ class StripeObjects:
         self.refund_status = "succeeded"  # of the next refund
         self.intents: dict[str, dict[str, Any]] = {}
         self.refunds: dict[str, dict[str, Any]] = {}
+        self.disputes: dict[str, dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
         self._parts: dict[str, dict[str, Any]] = {}  # charges and payment methods
         self._accounts: dict[str, str | None] = {}
@@ -70,6 +72,38 @@ class StripeObjects:
         """Capture a processing payment."""
         self._succeed(self.intents[intent_id])
 
+    def expire(self, intent_id: str) -> None:
+        """End an authorization that was not captured in time."""
+        self.intents[intent_id] |= {"status": "canceled", "amount_capturable": 0}
+        self._tell("payment_intent.canceled", self.intents[intent_id])
+
+    def refund_by_hand(self, intent_id: str, amount: int) -> str:
+        """Refund an amount in the dashboard, in minor units; return the refund's id."""
+        return str(self._refund(self.intents[intent_id], {"amount": amount})["id"])
+
+    def open_dispute(self, intent_id: str, amount: int, status: str = "needs_response") -> str:
+        """Take an amount back for a customer's bank, in minor units; return the dispute's id."""
+        intent, dispute_id = self.intents[intent_id], f"dp_{next(self._numbers)}"
+        self._accounts[dispute_id] = self._accounts[intent_id]
+        self.disputes[dispute_id] = {
+            "id": dispute_id,
+            "object": "dispute",
+            "amount": amount,
+            "charge": intent["latest_charge"],
+            "currency": intent["currency"],
+            "metadata": {},
+            "payment_intent": intent_id,
+            "reason": "fraudulent",
+            "status": status,
+        }
+        self._tell("charge.dispute.created", self.disputes[dispute_id])
+        return dispute_id
+
+    def decide(self, dispute_id: str, status: str) -> None:
+        """End a dispute as `won` or `lost`."""
+        self.disputes[dispute_id]["status"] = status
+        self._tell("charge.dispute.closed", self.disputes[dispute_id])
+
     def finish(self, refund_id: str, status: str, reason: str | None = None) -> None:
         """Settle a pending refund."""
         refund = self.refunds[refund_id]
@@ -93,6 +127,11 @@ class StripeObjects:
             case "POST", ["payment_intents", intent_id, "confirm"]:
                 intent = self._intent(intent_id, request.account)
                 return self._confirm(intent, params["payment_method"])
+            case "POST", ["payment_intents", intent_id, "capture"]:
+                intent = self._intent(intent_id, request.account)
+                self._expect(intent, "capture", "requires_capture")
+                self._capture(intent, int(params["amount_to_capture"]))
+                return intent
             case "POST", ["payment_intents", intent_id, "cancel"]:
                 intent = self._intent(intent_id, request.account)
                 self._expect(intent, "cancel", "requires")
@@ -112,12 +151,16 @@ class StripeObjects:
             raise Refusal(400, "You must provide a `return_url`.")
         if params.get("payment_method") not in {None, *CARDS}:
             raise self._missing("PaymentMethod", params["payment_method"], "payment_method")
+        if int(params["amount"]) < MINIMUM.get(params["currency"], 0):
+            raise Refusal(400, "Amount must be at least $0.50 usd.", code="amount_too_small")
         self._accounts[intent_id] = request.account
         intent = self.intents[intent_id] = {
             "id": intent_id,
             "object": "payment_intent",
             "amount": int(params["amount"]),
+            "amount_capturable": 0,
             "amount_received": 0,
+            "capture_method": params.get("capture_method", "automatic"),
             "client_secret": f"{intent_id}_secret_1",
             "created": int(time.time()),
             "currency": params["currency"],
@@ -199,7 +242,14 @@ class StripeObjects:
 
     def _succeed(self, intent: dict[str, Any]) -> None:
         intent["latest_charge"] = self._charge(intent, "succeeded")
-        intent |= {"status": "succeeded", "amount_received": intent["amount"]}
+        if intent["capture_method"] == "manual":
+            intent |= {"status": "requires_capture", "amount_capturable": intent["amount"]}
+            self._tell("payment_intent.amount_capturable_updated", intent)
+        else:
+            self._capture(intent, intent["amount"])
+
+    def _capture(self, intent: dict[str, Any], amount: int) -> None:
+        intent |= {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}
         self._tell("payment_intent.succeeded", intent)
 
     def _fail(self, intent: dict[str, Any], error: dict[str, Any]) -> None:

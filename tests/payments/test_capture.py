@@ -194,7 +194,7 @@ class TestDeclining:
         order = OrderFactory()
         declined = start_payment(order, token="tok_declined")
         start(order, method="manual")
-        with pytest.raises(PaymentInProgress):
+        with pytest.raises(OrderNotPayable, match="about to pay all that is due"):
             retry(declined)
 
     def test_a_retry_of_a_paid_order_is_refused(self):
@@ -238,7 +238,7 @@ class TestManual:
         capture.capture_payment(payment_id=payment.id)
         run_reactions()
         payment = selectors.get(payment.id)
-        assert [refund.status for refund in payment.pending_manual_refunds()] == ["pending"]
+        assert [refund.status for refund in payment.pending_refunds(by_hand=True)] == ["pending"]
         assert Payment.objects.filter(selectors.with_manual_refunds()).get() == payment
 
     def test_one_that_is_abandoned_at_once_is_pending_before_it_is_captured(self):

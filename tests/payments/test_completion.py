@@ -120,7 +120,7 @@ def test_a_returned_refund_is_paid_out_by_hand(stripe_peer):
     payment = selectors.get(payment.id)
     assert (payment.status, payment.refunded, payment.refunding) == ("succeeded", 0, 50)
     assert event_data(payment.order, "refund.failed")["error_code"] == "lost_or_stolen_card"
-    assert [refund.id for refund in payment.pending_manual_refunds()] == [paid.id]
+    assert [refund.id for refund in payment.pending_refunds(by_hand=True)] == [paid.id]
     refunds.record_refund(payment_id=payment.id, refund_id=paid.id)
     assert Payment.objects.get().status == "refunded"
     assert event_names(payment.order).count("payment.refunded") == 1
@@ -141,7 +141,7 @@ def test_a_cancelled_order_whose_refund_is_withdrawn_waits_for_an_operator(run_r
     run_reactions()
     cancel(payment.order)
     run_reactions()
-    (due,) = selectors.get(payment.id).pending_manual_refunds()
+    (due,) = selectors.get(payment.id).pending_refunds(by_hand=True)
     refunds.withdraw_refund(payment_id=payment.id, refund_id=due.id)
     assert Payment.objects.filter(selectors.with_failed_refunds()).get() == payment
 

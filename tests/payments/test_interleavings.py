@@ -183,11 +183,13 @@ def test_an_attempt_that_stripe_rejected_was_never_pending(stripe_peer):
     assert "payment.pending" not in event_names(payment.order)
 
 
-def test_an_account_that_stripe_does_not_know_is_a_decline(stripe_peer):
-    stripe_peer.faults.append(403)
+@pytest.mark.parametrize("status", [401, 403])
+def test_an_account_that_stripe_does_not_take_is_no_decline(stripe_peer, status):
+    stripe_peer.faults.append(status)
     payment = start(token="pm_card_visa")
     assert (payment.status, payment.blocks_expiry) == ("failed", False)
-    assert event_data(payment.order, "payment.failed")["error_code"] == "account_refused"
+    assert payment.retries_remaining == 3
+    assert event_names(payment.order)[-1] == "payment.refused"
     assert expire(payment) == "cancelled"
 
 
@@ -232,10 +234,3 @@ def test_the_same_card_declined_twice_without_a_charge_is_two_attempts(stripe_pe
         assert event_data(payment.order, "payment.failed")["retries_remaining"] == left
         capture.retry_payment(payment_id=payment.id, token="pm_card_authenticationRequired")
         payment = call(payment)
-
-
-def test_an_invalid_api_key_declines_no_customer(stripe_peer):
-    stripe_peer.faults.append(401)
-    payment = start(token="pm_card_visa")
-    assert (payment.status, payment.blocks_expiry) == ("opening", True)
-    assert Payment.objects.filter(selectors.OUTCOME_OPEN).get() == payment

@@ -10,18 +10,26 @@ from django.db import transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from config.core.exceptions import DomainError
 from config.core.unit_of_work import unit_of_work
+from events import reactions
 from events.models import EventRecord
-from orders.services import lifecycle
+from invoices.models import Invoice
+from orders.services import goods, lifecycle
 from payments import selectors
 from payments.gateways import PaymentResult, RefundResult, WebhookEvent
-from payments.models import Payment, Refund
+from payments.models import Payment, PaymentAccount, Refund
 from payments.services import capture, gateway, refunds, webhooks
 from payments.services.gateway_results import apply_refund_result
-from tests.factories import OrderFactory
+from tests.factories import OrderFactory, buy_on_account, locked
 
 AMOUNTS = st.decimals("0.01", "60", places=2)
 TOKENS = st.sampled_from(["tok_ok", "tok_declined", "tok_timeout", "tok_slow", None])
@@ -34,7 +42,14 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.around = transaction.atomic()
         self.around.__enter__()
-        self.order, self.events = OrderFactory(), 0
+        self.events = self.captures = 0
+
+    @initialize(terms=st.sampled_from(["paid first", "on invoice", "authorized"]))
+    def place(self, terms):
+        """Place an order that is confirmed when it is paid, at once, or when it is authorized."""
+        if terms == "authorized":
+            PaymentAccount.objects.create(organization_id="org_1", confirm_on_authorization=True)
+        self.order = buy_on_account() if terms == "on invoice" else OrderFactory()
 
     def teardown(self):
         """Cancel the order, and expect that every payment ends."""
@@ -44,7 +59,7 @@ class Life(RuleBasedStateMachine):
                 gateway.call_due_gateways(now=timezone.now() + timedelta(hours=hour))
             for payment in self.payments():
                 assert payment.due_at is None
-                assert payment.status not in Payment.OPEN
+                assert payment.status not in Payment.AWAITED
                 assert payment.captured == payment.refunded + payment.refunding
         finally:
             transaction.set_rollback(True)
@@ -64,19 +79,58 @@ class Life(RuleBasedStateMachine):
         payments = self.payments()
         return data.draw(st.sampled_from(payments)) if payments else None
 
-    @rule(token=TOKENS, method=st.sampled_from(["sandbox", "manual"]))
-    def start(self, token, method):
-        self.ask(capture.start_payment, order_id=self.order.id, method=method, token=token)
+    @rule(
+        token=TOKENS,
+        method=st.sampled_from(["sandbox", "manual"]),
+        amount=st.one_of(st.none(), AMOUNTS),
+        later=st.booleans(),
+    )
+    def start(self, token, method, amount, later):
+        self.ask(
+            capture.start_payment,
+            order_id=self.order.id,
+            method=method,
+            amount=amount,
+            token=token,
+            captures_later=later and method == "sandbox",
+        )
+
+    @rule(amount=AMOUNTS)
+    def give(self, amount):
+        self.captures += 1
+        self.ask(
+            capture.record_external_payment,
+            order_id=self.order.id,
+            amount=amount,
+            provider="gift_card",
+            reference=str(self.captures),
+            paid_at=None,
+        )
+
+    @rule(data=st.data())
+    def void(self, data):
+        if payment := self.some(data):
+            self.ask(capture.void_payment, payment_id=payment.id)
+
+    @rule(units=st.integers(1, 2))
+    def write_off(self, units):
+        line = self.order.lines[0]
+        self.ask(
+            goods.write_off_units,
+            order_id=self.order.id,
+            units={line.id: units},
+            reason="other",
+        )
 
     @rule(data=st.data(), token=TOKENS)
     def retry(self, data, token):
         if payment := self.some(data):
             self.ask(capture.retry_payment, payment_id=payment.id, token=token)
 
-    @rule(data=st.data())
-    def capture(self, data):
+    @rule(data=st.data(), amount=st.one_of(st.none(), AMOUNTS))
+    def capture(self, data, amount):
         if payment := self.some(data):
-            self.ask(capture.capture_payment, payment_id=payment.id)
+            self.ask(capture.capture_payment, payment_id=payment.id, amount=amount)
 
     @rule(data=st.data())
     def apply(self, data):
@@ -102,13 +156,16 @@ class Life(RuleBasedStateMachine):
 
     @rule(
         data=st.data(),
-        state=st.sampled_from(["waiting", "processing", "succeeded", "declined", "cancelled"]),
+        state=st.sampled_from(
+            ["waiting", "processing", "authorized", "succeeded", "declined", "cancelled"]
+        ),
         amount=st.one_of(st.just(Decimal("50.00")), AMOUNTS),
         charge=st.sampled_from(["ch_1", "ch_2"]),
     )
     def report_a_payment(self, data, state, amount, charge):
         """Receive a webhook, which may be late."""
-        if payment := self.some(data):
+        payment = self.some(data)
+        if payment and not payment.is_on_account:  # no gateway knows of that one
             result = PaymentResult(
                 state=state,
                 gateway_payment_id=f"sandbox_{payment.id}",
@@ -154,7 +211,7 @@ class Life(RuleBasedStateMachine):
             by_status = dict.fromkeys(Refund.Status.values, Decimal(0))
             for refund in payment.refund_set.all():
                 by_status[refund.status] += refund.amount
-            assert payment.refunded == by_status["succeeded"]
+            assert payment.refunded + payment.waived == by_status["succeeded"]
             assert payment.refunding == by_status["pending"]
             assert payment.refunded + payment.refunding <= payment.captured
             is_captured = payment.status in ("succeeded", "refunded")
@@ -165,9 +222,20 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def an_order_is_paid_once(self):
-        counting = [payment.captured for payment in self.payments() if payment.applies_to_order]
-        assert sum(counting) - max(counting, default=0) < 50, "something was due for each of them"
-        assert sum(payment.status in Payment.OPEN for payment in self.payments()) <= 1
+        with locked(self.order) as order:
+            received, waived = selectors.received(order), selectors.waived(order)
+            assert received + waived <= order.total
+            assert received + selectors.authorized(order) + waived <= order.total
+            if account := selectors.on_account(order):
+                assert account.outstanding == order.total - received - waived
+
+    @rule()
+    def settle(self):
+        """Run the deferred reactions: the invoice less its credit notes is kept, or still due."""
+        reactions.run_pending(self.order.id)
+        if invoice := Invoice.objects.filter(order=self.order).first():
+            kept = sum(selectors.kept(self.order.id).values())
+            assert invoice.creditable_amount == kept
 
     @invariant()
     def consumers_see_the_money_that_pays_the_order_and_its_refunds(self):
@@ -177,7 +245,9 @@ class Life(RuleBasedStateMachine):
             amount = data["amount" if "amount" in data else "refund_amount"]
             seen[event.name][data["payment_id"]] += amount
         for payment in self.payments():
-            is_seen = payment.applies_to_order or not payment.is_mismatched
+            is_seen = payment.applies_to_order or not (
+                payment.is_mismatched or payment.surplus_of_id
+            )
             captured = seen["payment.succeeded"][payment.id]
             assert captured == (payment.captured if is_seen else 0)
             assert seen["payment.refunded"][payment.id] <= captured
@@ -185,8 +255,9 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def no_gateway_call_is_forgotten(self):
         for payment in self.payments():
-            if payment.pending_gateway_refunds() or payment.status == "opening":
-                assert payment.due_at
+            is_waiting = payment.status == "opening" or payment.capture_amount is not None
+            if payment.pending_refunds(by_hand=False) or (is_waiting and not payment.is_captured):
+                assert payment.due_at or payment.abandoned_at
 
 
 @pytest.mark.django_db

@@ -46,7 +46,7 @@ def published(order, name):
 
 
 class TestApplying:
-    def test_too_much_money_confirms_the_order_and_is_published(self, api, run_reactions):
+    def test_too_much_money_confirms_the_order_and_the_rest_goes_back(self, api, run_reactions):
         payment = mismatched("50.01")
         run_reactions()
         assert status(payment) == ("placed", "payment")
@@ -55,9 +55,12 @@ class TestApplying:
         assert (response.status_code, response.json()["is_mismatched"]) == (200, True)
         assert status(payment) == ("confirmed", None)
         assert event_data(payment.order, "payment.mismatch_resolved")["resolution"] == "applied"
-        refund(payment, "0.01")
-        assert published(payment.order, "payment.succeeded") == ["50.01"]
-        assert published(payment.order, "payment.refunded") == ["0.01"]
+        surplus = Payment.objects.get(surplus_of=payment)
+        gateway.call_gateway(payment_id=surplus.id)
+        surplus.refresh_from_db()
+        assert (surplus.status, surplus.refunded) == ("refunded", Decimal("0.01"))
+        assert published(payment.order, "payment.succeeded") == ["50.00"]
+        assert published(payment.order, "payment.refunded") == []
 
     def test_what_was_captured_beyond_the_total_is_refunded_without_a_credit_note(
         self, api, run_reactions
@@ -66,13 +69,13 @@ class TestApplying:
         capture.apply_payment(payment_id=payment.id)
         run_reactions()
         credited = []
-        for amount in ("60.00", "50.00", "40.00"):
-            refund(payment, amount)
+        for each, amount in ((Payment.objects.get(surplus_of=payment), None), (payment, "40.00")):
+            gateway.call_gateway(payment_id=each.id) if amount is None else refund(each, amount)
             run_reactions()
             credited.append(invoice_of(payment.order).creditable_amount)
             shown = api.get(f"/api/v1/orders/{payment.order_id}").json()["payment_status"]
             assert (shown == "paid") == (credited[-1] == 50)
-        assert credited == [50, 40, 0]
+        assert credited == [50, 10]
 
     @pytest.mark.parametrize("amount", ["20.50", "49.99"])
     def test_an_order_that_is_paid_in_part_waits_for_the_rest_and_expires(
@@ -221,7 +224,7 @@ class TestReleasing:
         run_reactions()
         assert status(first) == ("confirmed", None)
         with locked(first.order) as order:
-            assert selectors.received(order) == Decimal("50.02")
+            assert selectors.received(order) == Decimal("50.00")
 
     def test_a_late_reservation_leaves_the_order_on_hold_for_the_mismatch(self, run_reactions):
         Policy.objects.create(organization_id="org_1", reservation="required")

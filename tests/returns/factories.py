@@ -104,7 +104,7 @@ def pay_out(return_request: Return) -> Return:
     run_of("payments", order_id)
     for payment in payment_selectors.of_order(order_id):
         gateway.call_gateway(payment_id=payment.id)
-        for pending in Payment.objects.get(pk=payment.pk).pending_manual_refunds():
+        for pending in Payment.objects.get(pk=payment.pk).pending_refunds(by_hand=True):
             refunds.record_refund(payment_id=payment.id, refund_id=pending.id)
     run_of("returns", order_id)
     return selectors.get(return_request.id)
@@ -118,7 +118,9 @@ def fail_refund(return_request: Return, refund_id: str | None = None) -> None:
     payment = payment_selectors.get_for_update(row.payment_id)
     message = "The card expired."
     result = RefundResult(state="failed", error_code="expired_card", error_message=message)
-    apply_refund_result(payment, payment.find_refund(row.id), result, now=row.requested_at)
+    apply_refund_result(
+        payment, payment_selectors.find_refund(payment, row.id), result, now=row.requested_at
+    )
     payment.save()
 
 

@@ -24,6 +24,7 @@ from payments.gateways.stripe.objects import (
     minor_units,
     payment_result,
     refund_result,
+    refused_result,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _timeouts() -> Iterator[None]:
 
 
 class Stripe:
-    """Charges and refunds through Stripe. A request that Stripe rejects is a decline."""
+    """Charges and refunds through Stripe. A rejected request is refused, not declined."""
 
     @_timeouts()
     def attempt(self, request: PaymentRequest) -> PaymentResult:
@@ -77,6 +78,26 @@ class Stripe:
             return payment_result(_retrieve(request, request.gateway_payment_id))
         found = _find(request)
         return payment_result(found) if found else PaymentResult(state="waiting")
+
+    @_timeouts()
+    def capture(self, request: PaymentRequest) -> PaymentResult:
+        """Capture an authorized PaymentIntent; Stripe voids what is not captured."""
+        assert request.gateway_payment_id, "an authorized payment has one"
+        assert request.capture_amount is not None, "and an amount to capture"
+        try:
+            units = minor_units(request.capture_amount, request.currency)
+            intent = _client().v1.payment_intents.capture(
+                request.gateway_payment_id,
+                {"amount_to_capture": units, "expand": EXPANDED},
+                {
+                    "stripe_account": request.account,
+                    "idempotency_key": f"{request.payment_id}:capture",
+                },
+            )
+        except (stripe.CardError, stripe.InvalidRequestError) as error:
+            result = payment_result(_retrieve(request, request.gateway_payment_id))
+            return refused_result(error, request) if result.state == "authorized" else result
+        return payment_result(intent.to_dict())
 
     @_timeouts()
     def cancel(self, request: PaymentRequest) -> PaymentResult:
@@ -133,15 +154,19 @@ class Stripe:
                 "metadata": {"payment_id": request.payment_id, "order_id": request.order_id},
                 "expand": EXPANDED,
             }
+            if request.captures_later:
+                params["capture_method"] = "manual"
             if request.token:
                 params["payment_method"], params["confirm"] = request.token, True
             intent = _client().v1.payment_intents.create(
                 params, {"stripe_account": request.account, "idempotency_key": request.attempt_id}
             )
-        except (stripe.CardError, stripe.InvalidRequestError) as error:
+        except stripe.CardError as error:
             return declined_result(error, request)
-        except stripe.PermissionError:
-            return _account_declined(request)
+        except stripe.InvalidRequestError as error:
+            return refused_result(error, request)
+        except (stripe.PermissionError, stripe.AuthenticationError) as error:
+            return _account_refused(error, request)
         return payment_result(intent.to_dict())
 
     def _confirm(self, request: PaymentRequest, intent_id: str, token: str) -> PaymentResult:
@@ -153,28 +178,24 @@ class Stripe:
             )
         except stripe.CardError as error:
             return declined_result(error, request)
-        except stripe.PermissionError:
-            return _account_declined(request)
+        except (stripe.PermissionError, stripe.AuthenticationError) as error:
+            return _account_refused(error, request)
         except stripe.IdempotencyError:
             return self.retrieve(request)  # an earlier call of this attempt has created it
         except stripe.InvalidRequestError as error:
             result = self.retrieve(request)  # Stripe rejects the confirmation of a captured one too
-            is_declined = result.state in ("waiting", "declined")
-            return declined_result(error, request) if is_declined else result
+            is_open = result.state in ("waiting", "declined")
+            return refused_result(error, request) if is_open else result
         return payment_result(intent.to_dict())
 
 
-def _account_declined(request: PaymentRequest) -> PaymentResult:
-    """Return a decline, because the account does not exist or is not connected to ours."""
+def _account_refused(
+    error: stripe.PermissionError | stripe.AuthenticationError, request: PaymentRequest
+) -> PaymentResult:
+    """Return that the account does not exist, or is not connected to ours, or the key is wrong."""
     if request.first_called_at:  # an earlier call may have been accepted
         raise GatewayTimeout("Stripe: the account is not connected to ours any more") from None
-    return PaymentResult(
-        state="declined",
-        gateway_payment_id=request.gateway_payment_id,
-        charge_id=request.attempt_id,
-        error_code="account_refused",
-        error_message="Stripe does not accept charges for this account.",
-    )
+    return refused_result(error, request)
 
 
 @cache

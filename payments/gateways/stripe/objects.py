@@ -7,22 +7,24 @@ from typing import Any, Literal
 import stripe
 
 from config.core.money import decimals, money
-from payments.gateways import PaymentRequest, PaymentResult, RefundResult
+from payments.gateways import DisputeResult, PaymentRequest, PaymentResult, RefundResult
 
 Json = dict[str, Any]
 
 # Where Stripe's minor unit is not that of ISO 4217: https://docs.stripe.com/currencies
 DECIMALS = {"ISK": 2, "MGA": 0, "UGX": 2}
 
-STATES: dict[str, Literal["waiting", "processing", "succeeded", "cancelled"]] = {
+STATES: dict[str, Literal["waiting", "processing", "authorized", "succeeded", "cancelled"]] = {
     "requires_payment_method": "waiting",
     "requires_confirmation": "waiting",
     "requires_action": "waiting",
     "processing": "processing",
-    "requires_capture": "processing",
+    "requires_capture": "authorized",
     "succeeded": "succeeded",
     "canceled": "cancelled",
 }
+# What was captured, or is reserved, by the state that says so.
+AMOUNTS = {"succeeded": "amount_received", "requires_capture": "amount_capturable"}
 REFUND_STATES: dict[str | None, Literal["pending", "succeeded", "failed"]] = {
     None: "pending",
     "pending": "pending",
@@ -31,6 +33,9 @@ REFUND_STATES: dict[str | None, Literal["pending", "succeeded", "failed"]] = {
     "failed": "failed",
     "canceled": "failed",
 }
+
+
+DISPUTE_STATES: dict[str, Literal["won", "lost"]] = {"won": "won", "lost": "lost"}
 
 
 def minor_units(amount: Decimal, currency: str) -> int:
@@ -47,6 +52,12 @@ def minor_units(amount: Decimal, currency: str) -> int:
     return int(units)
 
 
+def from_minor_units(units: int, currency: str) -> Decimal:
+    """Return the amount of Stripe's minor units."""
+    exponent = DECIMALS.get(currency, decimals(currency))
+    return money(Decimal(units).scaleb(-exponent), currency)
+
+
 def payment_result(intent: Json, reported_at: int | None = None) -> PaymentResult:
     """Return the state of a PaymentIntent.
 
@@ -59,13 +70,13 @@ def payment_result(intent: Json, reported_at: int | None = None) -> PaymentResul
     if not isinstance(charge, dict):
         charge = {"id": charge, "created": reported_at}
     captured: Json = {}
-    if intent["status"] == "succeeded":
+    if intent["status"] in AMOUNTS:
         currency = intent["currency"].upper()
-        units = intent["amount_received" if "amount_received" in intent else "amount"]
-        exponent = DECIMALS.get(currency, decimals(currency))
+        field = AMOUNTS[intent["status"]]
+        units = intent[field if field in intent else "amount"]
         card = _card(intent.get("payment_method"))
         captured = {
-            "amount": money(Decimal(units).scaleb(-exponent), currency),
+            "amount": from_minor_units(units, currency),
             "currency": currency,
             "paid_at": _moment(charge["created"]),
             "card_brand": card.get("brand"),
@@ -80,19 +91,31 @@ def payment_result(intent: Json, reported_at: int | None = None) -> PaymentResul
     )
 
 
-def declined_result(
-    error: stripe.CardError | stripe.InvalidRequestError, request: PaymentRequest
-) -> PaymentResult:
-    """Return the decline that an error stands for.
+def refused_result(error: stripe.StripeError, request: PaymentRequest) -> PaymentResult:
+    """Return that Stripe does not take the payment: its amount, its currency, or the account."""
+    details = _details(error, request)
+    return PaymentResult(
+        state="refused",
+        gateway_payment_id=request.gateway_payment_id,
+        error_code=details["code"] or details.get("type") or "invalid_request",
+        error_message=details["message"] or "Stripe does not accept charges for this account.",
+    )
 
-    Stripe's message may repeat the token, which may be a card number sent by mistake.
-    """
+
+def declined_result(error: stripe.CardError, request: PaymentRequest) -> PaymentResult:
+    """Return the decline that an error stands for."""
+    details = _details(error, request)
+    intent = details.get("payment_intent") or {"id": request.gateway_payment_id}
+    return _declined(details, intent, attempt_id=request.attempt_id)
+
+
+def _details(error: stripe.StripeError, request: PaymentRequest) -> Json:
+    """Return what Stripe says. It may repeat the token, a card number that was sent by mistake."""
     details: Json = error.error.to_dict() if error.error else {}
     details = {"code": error.code, "message": error.user_message, **details}
     if request.token and details["message"]:
         details["message"] = details["message"].replace(request.token, "…")
-    intent = details.get("payment_intent") or {"id": request.gateway_payment_id}
-    return _declined(details, intent, attempt_id=request.attempt_id)
+    return details
 
 
 def _declined(error: Json, intent: Json, attempt_id: str | None = None) -> PaymentResult:
@@ -123,9 +146,21 @@ def refund_result(refund: Json, reported_at: int) -> RefundResult:
     failed = {"error_code": reason, "error_message": f"Stripe could not refund: {reason}."}
     return RefundResult(
         state=state,
+        amount=from_minor_units(refund["amount"], refund["currency"].upper()),
         gateway_refund_id=refund["id"],
         refunded_at=_moment(reported_at) if state == "succeeded" else None,
         **(failed if state == "failed" else {}),
+    )
+
+
+def dispute_result(dispute: Json, reported_at: int) -> DisputeResult:
+    """Return the state of a dispute, as Stripe reported it at `reported_at`."""
+    return DisputeResult(
+        state=DISPUTE_STATES.get(dispute["status"], "open"),
+        gateway_dispute_id=dispute["id"],
+        amount=from_minor_units(dispute["amount"], dispute["currency"].upper()),
+        reason=dispute["reason"],
+        reported_at=datetime.fromtimestamp(reported_at, UTC),
     )
 
 

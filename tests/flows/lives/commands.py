@@ -17,6 +17,7 @@ from tests.flows.lives.state import DECIMALS, Row, State
 Body = dict[str, Any]
 WAREHOUSES = ("wh_1", "wh_2", "wh_3")
 REASONS = ("customer_request", "out_of_stock", "fraud", "operator", "other")
+CREATING = ("create", "external")  # rows from another one
 NO_PAYMENT = {"captured_currency": None, "currency": "USD", "max_refundable": "0"}
 CONDITIONS = ("good", "opened", "damaged", "defective", "wrong_item")
 
@@ -57,9 +58,9 @@ def allowed(state: State) -> Iterator[tuple[Command, Row]]:
     is_refundable = any("refund" in payment["allowed_actions"] for payment in state.payments)
     if is_refundable and state.order["confirmed_at"]:
         yield COMMANDS["orders", "refund"], state.order
-    is_open = any(payment["status"] in ("opening", "pending") for payment in state.payments)
-    if state.order["status"] == "placed" and not is_open:
+    if state.order["status"] == "placed" and payable(state):
         yield COMMANDS["payments", "create"], state.order
+        yield COMMANDS["payments", "external"], state.order
     for fulfillment in state.fulfillments:
         if state.units_to_ship(fulfillment):
             yield COMMANDS["shipments", "create"], fulfillment
@@ -74,7 +75,7 @@ def possible(state: State) -> list[tuple[Command, Row]]:
         (each, row)
         for each in COMMANDS.values()
         for row in state.rows(
-            created_from[each.resource] if each.verb == "create" else each.resource
+            created_from[each.resource] if each.verb in CREATING else each.resource
         )
     ]
 
@@ -99,6 +100,15 @@ def parts_of(state: State) -> list[Row]:
     """Return the parts of the order's refunds that have not failed."""
     refunds = [refund for payment in state.payments for refund in payment["refunds"]]
     return [part for each in refunds if each["status"] != "failed" for part in each["parts"]]
+
+
+def payable(state: State) -> Decimal:
+    """Return what is due for the order and no payment is about to capture."""
+    open_payments = (
+        each for each in state.payments if each["status"] in ("opening", "pending", "authorized")
+    )
+    expected = sum((Decimal(each["amount"]) for each in open_payments), Decimal(0))
+    return max(Decimal(state.order["amount_due"]) - expected, Decimal(0))
 
 
 def any_line(state: State, dice: Random) -> str:
@@ -177,7 +187,27 @@ def pay(state: State, order: Row, dice: Random) -> Body:
     method = dice.choices(("sandbox", "manual"), (4, 1))[0]
     tokens = ("tok_ok", "tok_declined", "tok_slow", "tok_timeout", "tok_wrong_amount", None)
     token = dice.choices(tokens, (12, 4, 1, 1, 1, 1))[0] if method == "sandbox" else None
-    return {"order_id": order["id"], "payment_method": method, "gateway_token": token}
+    body: Body = {"order_id": order["id"], "payment_method": method, "gateway_token": token}
+    if dice.random() < 0.3:
+        body["amount"] = part_of(str(payable(state)), order["currency"], dice)
+    if method == "sandbox" and dice.random() < 0.2:
+        body["capture_later"] = True
+    return body
+
+
+@command("payments", "external", weight=2)
+def give(state: State, order: Row, dice: Random) -> Body:
+    return {
+        "order_id": order["id"],
+        "amount": part_of(str(payable(state)), order["currency"], dice),
+        "provider": "gift_card",
+        "reference": f"{order['id']} {dice.randint(1, 5)}",
+    }
+
+
+@command("payments", "void", weight=0.5)
+def void(state: State, payment: Row, dice: Random) -> Body:
+    return {}
 
 
 @command("payments", "retry", weight=6, requires_key=True)
@@ -187,7 +217,12 @@ def retry(state: State, payment: Row, dice: Random) -> Body:
 
 @command("payments", "capture", weight=6)
 def capture(state: State, payment: Row, dice: Random) -> Body:
-    return {"card_last4": dice.choice((None, "4242"))}
+    body: Body = {"card_last4": dice.choice((None, "4242"))}
+    if dice.random() < 0.3:  # a part of it, or more than was asked for
+        more = str(Decimal(payment["amount"]) * 2)
+        amount = dice.choice((payment["amount"], more))
+        body["amount"] = part_of(amount, payment["currency"], dice)
+    return body
 
 
 @command("payments", "apply", weight=3)

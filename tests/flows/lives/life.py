@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from tests.flows.lives.client import Client, Request, Response
-from tests.flows.lives.commands import Body, Command, allowed, possible
+from tests.flows.lives.commands import CREATING, Body, Command, allowed, possible
 from tests.flows.lives.state import DECIMALS, Row, State
 
 VARIANTS = tuple(f"var_{n}" for n in range(1, 9))
@@ -173,7 +173,9 @@ class Life:
 
     def build(self, state: State, command: Command, row: Row) -> Request:
         resource, verb = command.resource, command.verb
-        path = f"/{resource}" if verb == "create" else f"/{resource}/{row['id']}/{command.path}"
+        path = f"/{resource}/{row['id']}/{command.path}"
+        if verb in CREATING:
+            path = f"/{resource}" if verb == "create" else f"/{resource}/{verb}"
         request = self.request(f"{resource} {verb}", path, command.body(state, row, self.dice))
         needed = 0.97 if command.requires_key else 0.5
         return replace(request, key=self.key()) if self.dice.random() < needed else request

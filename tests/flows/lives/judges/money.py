@@ -41,10 +41,12 @@ def payments_add_up(evidence: Evidence) -> Iterator[Finding]:
             "refunding": total(r["amount"] for r in payment["refunds"] if r["status"] == "pending"),
         }
         for name, found in sums.items():
-            if amount(payment[name]) != found:
+            waived = amount(payment["waived"]) if name == "refunded" else 0
+            if amount(payment[name]) + waived != found:
                 text = f"{payment['id']} has {name} {payment[name]}, its refunds {found}"
                 yield payment["order_id"], text
-        if left < 0 or left != captured - sum(sums.values()):
+        waived = amount(payment["waived"])
+        if left < 0 or left != captured + waived - sum(sums.values()):
             yield payment["order_id"], f"{payment['id']} has {left} left of {captured}: {sums}"
 
 
@@ -112,6 +114,8 @@ def revenue_equals_the_books(evidence: Evidence) -> Iterator[Finding]:
 
 def is_revenue(payment: Row, order: Row, evidence: Evidence) -> bool:
     """Return whether its money pays the order, or did until it was refunded."""
+    if payment["surplus_of"]:
+        return False
     resolved = named("payment.mismatch_resolved", evidence.story(order))
     applied = {e.data["payment_id"] for e in resolved if e.data["resolution"] == "applied"}
     return not payment["is_mismatched"] or payment["id"] in applied
@@ -230,7 +234,11 @@ def returns_equal_their_refunds(evidence: Evidence) -> Iterator[Finding]:
 
 
 def cancelled_orders_say_whether_a_refund_is_due(evidence: Evidence) -> Iterator[Finding]:
-    mismatched = {row["order_id"] for row in evidence.rows["payments"] if row["is_mismatched"]}
+    mismatched = {
+        row["order_id"]
+        for row in evidence.rows["payments"]
+        if row["is_mismatched"] or row["surplus_of"]
+    }
     for stream, events in evidence.events.items():
         paid = Decimal(0)
         for event in events:

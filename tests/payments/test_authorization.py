@@ -1,0 +1,191 @@
+"""Money that a gateway reserves first: captured in whole or in part, voided, or lost."""
+
+from decimal import Decimal
+
+import pytest
+
+from orders.models import Order
+from payments.models import Payment, PaymentAccount
+from payments.services import capture
+from tests.factories import OrderFactory, cancel, invoice_of, start_payment, write_off
+from tests.log import event_data, event_names
+from tests.payments.flows import call, connect, deliver, report
+
+pytestmark = pytest.mark.django_db
+
+
+def authorize(order, **given):
+    return start_payment(order, token="tok_ok", captures_later=True, **given)
+
+
+def show(api, order):
+    return api.get(f"/api/v1/orders/{order.id}").json()
+
+
+def confirm_by_authorization():
+    PaymentAccount.objects.create(organization_id="org_1", confirm_on_authorization=True)
+
+
+class TestCapturing:
+    def test_an_authorized_order_waits_until_it_is_captured(self, api, run_reactions):
+        order = OrderFactory()
+        body = {
+            "order_id": order.id,
+            "payment_method": "sandbox",
+            "gateway_token": "tok_ok",
+            "capture_later": True,
+        }
+        made = api.post("/api/v1/payments", body, headers={"Idempotency-Key": "key-1"}).json()
+        assert (made["status"], made["captured"]) == ("authorized", "0.00")
+        assert made["allowed_actions"] == ["capture", "void"]
+        shown = show(api, order)
+        assert (shown["status"], shown["payment_status"]) == ("placed", "authorized")
+        paid = api.post(f"/api/v1/payments/{made['id']}/capture", {}).json()
+        run_reactions()
+        assert (paid["status"], paid["captured"], paid["card_last4"]) == (
+            "succeeded",
+            "50.00",
+            "4242",
+        )
+        shown = show(api, order)
+        assert (shown["status"], shown["payment_status"]) == ("confirmed", "paid")
+        assert shown["payment_id"] == made["id"]
+
+    def test_of_a_part_the_rest_is_due_again(self, api, run_reactions):
+        order = OrderFactory()
+        payment = authorize(order)
+        paid = api.post(f"/api/v1/payments/{payment.id}/capture", {"amount": "30.00"}).json()
+        assert (paid["status"], paid["captured"]) == ("succeeded", "30.00")
+        assert event_data(order, "payment.succeeded")["amount"] == "30.00"
+        shown = show(api, order)
+        assert (shown["payment_status"], shown["amount_due"]) == ("partially_paid", "20.00")
+
+    @pytest.mark.parametrize("amount", ["50.01", "0.001"])
+    def test_another_amount_is_refused(self, api, amount):
+        payment = authorize(OrderFactory())
+        refused = api.post(f"/api/v1/payments/{payment.id}/capture", {"amount": amount})
+        assert refused.status_code == 422
+        payment.refresh_from_db()
+        assert (payment.status, payment.capture_amount) == ("authorized", None)
+
+    def test_a_repeated_capture_changes_nothing(self, api):
+        payment = authorize(OrderFactory())
+        for _ in range(2):
+            api.post(f"/api/v1/payments/{payment.id}/capture", {"amount": "30.00"})
+        assert Payment.objects.get().captured == 30
+        other = api.post(f"/api/v1/payments/{payment.id}/capture", {"amount": "20.00"})
+        assert other.status_code == 409
+
+    def test_the_timer_makes_a_capture_that_a_killed_process_left(self):
+        payment = authorize(OrderFactory())
+        capture.capture_payment(payment_id=payment.id)
+        assert call(payment).captured == 50
+
+
+class TestVoiding:
+    def test_a_voided_payment_can_be_replaced(self, api):
+        order = OrderFactory()
+        payment = authorize(order)
+        for _ in range(2):
+            voided = api.post(f"/api/v1/payments/{payment.id}/void", {}).json()
+            assert voided["status"] == "failed"
+        assert call(payment).closed_at
+        assert show(api, order)["payment_status"] == "unpaid"
+        assert start_payment(order, token="tok_ok").captured == 50
+
+    def test_a_cancelled_order_lets_the_money_go(self, run_reactions):
+        order = OrderFactory()
+        payment = authorize(order)
+        cancel(order)
+        run_reactions()
+        payment.refresh_from_db()
+        assert (payment.status, bool(payment.due_at)) == ("failed", True)
+        assert call(payment).closed_at
+        assert event_data(order, "order.cancelled")["refund_required"] is False
+
+    def test_a_payment_that_is_being_captured_is_not_voided(self, api):
+        payment = authorize(OrderFactory())
+        capture.capture_payment(payment_id=payment.id)
+        assert api.post(f"/api/v1/payments/{payment.id}/void", {}).status_code == 409
+
+
+class TestConfirming:
+    def test_an_order_is_confirmed_before_the_capture(self, api, run_reactions):
+        confirm_by_authorization()
+        order = OrderFactory()
+        payment = authorize(order)
+        run_reactions()
+        shown = show(api, order)
+        assert (shown["status"], shown["payment_status"]) == ("confirmed", "authorized")
+        assert event_data(order, "order.confirmed")["payment_id"] is None
+        api.post(f"/api/v1/payments/{payment.id}/capture", {})
+        run_reactions()
+        assert show(api, order)["payment_status"] == "paid"
+        assert event_names(order).count("order.confirmed") == 1
+        assert Payment.objects.get(method="on_account").status == "closed"
+
+    def test_a_part_authorized_and_a_part_paid_confirm_it(self, api, run_reactions):
+        confirm_by_authorization()
+        order = OrderFactory()
+        authorize(order, amount=Decimal(20))
+        run_reactions()
+        assert show(api, order)["status"] == "placed"
+        gift = {"amount": "30.00", "provider": "gift_card", "reference": "GC-1"}
+        api.post("/api/v1/payments/external", {"order_id": order.id, **gift})
+        run_reactions()
+        shown = show(api, order)
+        assert (shown["status"], shown["payment_id"]) == ("confirmed", None)
+        assert (shown["payment_status"], shown["amount_due"]) == ("authorized", "20.00")
+
+    def test_units_written_off_before_the_capture_are_not_charged(self, api, run_reactions):
+        confirm_by_authorization()
+        order = OrderFactory()
+        payment = authorize(order)
+        run_reactions()
+        write_off(order, 0, 1)
+        run_reactions()
+        assert show(api, order)["amount_due"] == "25.00"
+        assert invoice_of(order).creditable_amount == 25
+        too_much = api.post(f"/api/v1/payments/{payment.id}/capture", {"amount": "25.01"})
+        assert too_much.json()["max_capturable"] == "25.00"
+        paid = api.post(f"/api/v1/payments/{payment.id}/capture", {}).json()
+        run_reactions()
+        assert paid["captured"] == "25.00"
+        assert show(api, order)["payment_status"] == "paid"
+        assert invoice_of(order).creditable_amount == 25
+
+    def test_an_order_whose_payment_is_voided_sends_nothing(self, api, run_reactions):
+        confirm_by_authorization()
+        order = OrderFactory()
+        payment = authorize(order)
+        run_reactions()
+        report(payment, state="cancelled")
+        run_reactions()
+        shown = show(api, order)
+        assert (shown["status"], shown["hold"]["reason"]) == ("confirmed", "payment")
+        assert (shown["payment_status"], shown["amount_due"]) == ("unpaid", "50.00")
+
+
+class TestStripe:
+    def test_webhooks_in_any_order_authorize_and_capture_once(self, stripe_peer, run_reactions):
+        connect()
+        order = OrderFactory()
+        payment = start_payment(order, "stripe", token="pm_card_visa", captures_later=True)
+        assert payment.status == "authorized"
+        capture.capture_payment(payment_id=payment.id, amount=Decimal(30))
+        call(payment)
+        for event in [*stripe_peer.events[::-1], *stripe_peer.events] * 3:
+            assert deliver(stripe_peer, event).status_code == 204
+        run_reactions()
+        assert event_names(order).count("payment.succeeded") == 1
+        assert event_names(order).count("payment.authorized") == 1
+        assert call(payment).captured == 30
+        assert Order.objects.get().status == "placed"
+
+    def test_an_authorization_that_stripe_ends_is_not_awaited(self, stripe_peer):
+        connect()
+        payment = start_payment(OrderFactory(), "stripe", token="pm_card_visa", captures_later=True)
+        stripe_peer.expire(payment.gateway_payment_id)
+        deliver(stripe_peer, stripe_peer.events[-1])
+        payment.refresh_from_db()
+        assert (payment.status, payment.blocks_expiry) == ("failed", False)

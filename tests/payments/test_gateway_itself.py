@@ -1,0 +1,186 @@
+"""What happens at the gateway by itself: refunds in its dashboard, and disputes."""
+
+import random
+
+import pytest
+
+from orders.models import Order
+from payments.models import Payment
+from tests.factories import OrderFactory, invoice_of, refund, start_payment
+from tests.log import event_data, event_names
+from tests.payments.flows import connect, deliver, start
+
+pytestmark = pytest.mark.django_db
+
+
+def paid(run_reactions, **order):
+    payment = start(token="pm_card_visa", **order)
+    run_reactions()
+    return payment
+
+
+def deliver_all(peer, payment, run_reactions, *, times=10):
+    """Deliver all webhooks of the peer in reverse order, then at random, several times."""
+    events = peer.events[::-1] * 2
+    for _ in range(times - 2):
+        events += random.Random(len(events)).sample(peer.events, len(peer.events))
+    for event in events:
+        assert deliver(peer, event).status_code == 204
+    run_reactions()
+    payment.refresh_from_db()
+
+
+def show(api, payment):
+    return api.get(f"/api/v1/orders/{payment.order_id}").json()
+
+
+class TestRefunds:
+    def test_a_refund_in_the_dashboard_is_recorded_once(self, api, stripe_peer, run_reactions):
+        payment = paid(run_reactions)
+        refund_id = stripe_peer.refund_by_hand(payment.gateway_payment_id, 1000)
+        deliver_all(stripe_peer, payment, run_reactions)
+        (recorded,) = payment.refunds
+        assert (recorded.status, recorded.amount) == ("succeeded", 10)
+        assert (recorded.gateway_refund_id, recorded.reason) == (refund_id, "other")
+        assert event_data(payment.order, "payment.refunded")["refund_amount"] == "10.00"
+        assert event_names(payment.order).count("payment.refunded") == 1
+        assert invoice_of(payment.order).creditable_amount == 40
+        assert show(api, payment)["payment_status"] == "partially_refunded"
+        assert not [r for r in stripe_peer.requests if r.path == "/v1/refunds"]
+
+    def test_a_refund_of_everything_is_for_everything(self, stripe_peer, run_reactions):
+        payment = paid(run_reactions)
+        stripe_peer.refund_by_hand(payment.gateway_payment_id, 5000)
+        deliver_all(stripe_peer, payment, run_reactions, times=2)
+        assert payment.status == "refunded"
+        assert [part.kind for part in payment.refunds[0].parts] == ["item"]
+        assert invoice_of(payment.order).creditable_amount == 0
+
+    def test_a_pending_one_is_recorded_when_it_is_paid_out(self, stripe_peer, run_reactions):
+        payment = paid(run_reactions)
+        stripe_peer.refund_status = "pending"
+        refund_id = stripe_peer.refund_by_hand(payment.gateway_payment_id, 1000)
+        deliver(stripe_peer, stripe_peer.events[-1])
+        assert not Payment.objects.get().refunds
+        stripe_peer.finish(refund_id, "succeeded")
+        deliver(stripe_peer, stripe_peer.events[-1])
+        assert Payment.objects.get().refunded == 10
+
+    def test_one_that_comes_back_is_to_be_paid_out_by_hand(self, stripe_peer, run_reactions):
+        payment = paid(run_reactions)
+        refund_id = stripe_peer.refund_by_hand(payment.gateway_payment_id, 1000)
+        deliver(stripe_peer, stripe_peer.events[-1])
+        stripe_peer.finish(refund_id, "failed", "lost_or_stolen_card")
+        deliver(stripe_peer, stripe_peer.events[-1])
+        payment.refresh_from_db()
+        assert (payment.refunded, payment.refunding) == (0, 10)
+        assert payment.pending_refunds(by_hand=True)
+
+    def test_ours_and_those_of_the_dashboard_are_told_apart(self, stripe_peer, run_reactions):
+        payment = paid(run_reactions)
+        refund(payment, "20.00")
+        stripe_peer.refund_by_hand(payment.gateway_payment_id, 1000)
+        deliver_all(stripe_peer, payment, run_reactions, times=4)
+        assert payment.refunded == 30
+        assert len(payment.refunds) == 2
+
+    def test_one_of_another_account_changes_nothing(self, stripe_peer, run_reactions):
+        payment = paid(run_reactions)
+        stripe_peer.refund_by_hand(payment.gateway_payment_id, 1000)
+        deliver(stripe_peer, stripe_peer.events[-1] | {"account": "acct_2"})
+        assert not Payment.objects.get().refunds
+
+
+class TestDisputes:
+    def test_what_has_not_left_is_held_until_it_is_won(self, api, stripe_peer, run_reactions):
+        payment = paid(run_reactions)
+        dispute_id = stripe_peer.open_dispute(payment.gateway_payment_id, 5000)
+        deliver(stripe_peer, stripe_peer.events[-1])
+        run_reactions()
+        shown = show(api, payment)
+        assert (shown["is_disputed"], shown["hold"]["reason"]) == (True, "dispute")
+        assert "50.00 USD: fraudulent" in shown["hold"]["note"]
+        stripe_peer.decide(dispute_id, "won")
+        deliver_all(stripe_peer, payment, run_reactions)
+        shown = show(api, payment)
+        assert (shown["is_disputed"], shown["hold"]) == (False, None)
+        assert shown["payment_status"] == "paid"
+        assert event_names(payment.order).count("payment.disputed") == 1
+
+    def test_a_lost_one_is_a_refund(self, api, stripe_peer, run_reactions):
+        payment = paid(run_reactions)
+        dispute_id = stripe_peer.open_dispute(payment.gateway_payment_id, 3000)
+        stripe_peer.decide(dispute_id, "lost")
+        deliver_all(stripe_peer, payment, run_reactions)
+        assert (payment.refunded, payment.disputed_at) == (30, None)
+        assert event_names(payment.order).count("payment.refunded") == 1
+        assert invoice_of(payment.order).creditable_amount == 20
+        shown = show(api, payment)
+        assert (shown["payment_status"], shown["hold"]["reason"]) == (
+            "partially_refunded",
+            "dispute",
+        )
+        (row,) = api.get(f"/api/v1/payments/{payment.id}").json()["disputes"]
+        assert (row["status"], row["amount"]) == ("lost", "30.00")
+
+    def test_what_was_refunded_before_is_not_lost_again(self, stripe_peer, run_reactions):
+        payment = paid(run_reactions)
+        refund(payment, "40.00")
+        dispute_id = stripe_peer.open_dispute(payment.gateway_payment_id, 5000)
+        stripe_peer.decide(dispute_id, "lost")
+        deliver_all(stripe_peer, payment, run_reactions, times=2)
+        assert (payment.refunded, payment.status) == (50, "refunded")
+
+    def test_a_delivered_order_only_shows_it(self, api, stripe_peer, run_reactions):
+        payment = paid(run_reactions)
+        Order.objects.raw(
+            "UPDATE orders_orderitem SET cancelled = quantity - 1, shipped = 1 "
+            "WHERE order_id = %s RETURNING id",
+            [payment.order_id],
+        )[0]
+        stripe_peer.open_dispute(payment.gateway_payment_id, 5000)
+        deliver(stripe_peer, stripe_peer.events[-1])
+        run_reactions()
+        shown = show(api, payment)
+        assert (shown["is_disputed"], shown["hold"]) == (True, None)
+
+    def test_an_inquiry_takes_nothing_back(self, stripe_peer, run_reactions):
+        payment = paid(run_reactions)
+        stripe_peer.open_dispute(payment.gateway_payment_id, 5000, status="warning_needs_response")
+        deliver(stripe_peer, stripe_peer.events[-1])
+        payment.refresh_from_db()
+        assert payment.disputed_at is None
+
+    def test_it_is_listed_for_operators(self, operator, stripe_peer, run_reactions):
+        payment = paid(run_reactions)
+        stripe_peer.open_dispute(payment.gateway_payment_id, 5000)
+        deliver(stripe_peer, stripe_peer.events[-1])
+        page = operator().get("/admin/payments/payment/?queue=disputed").content.decode()
+        assert payment.id in page
+
+
+class TestLimits:
+    def test_an_amount_that_stripe_does_not_take_is_no_decline(self, api, stripe_peer):
+        connect()
+        order = OrderFactory()
+        for n in range(4):
+            body = {
+                "order_id": order.id,
+                "payment_method": "stripe",
+                "gateway_token": "pm_card_visa",
+                "amount": "0.49",
+            }
+            key = {"Idempotency-Key": f"key-{n}"}
+            for _ in range(2):
+                refused = api.post("/api/v1/payments", body, headers=key)
+                assert (refused.status_code, refused.json()["code"]) == (
+                    422,
+                    "refused_by_gateway",
+                )
+            assert refused.json()["gateway_code"] == "amount_too_small"
+            assert "at least" in refused.json()["detail"]
+        names = event_names(order)
+        assert "payment.failed" not in names
+        assert names.count("payment.refused") == 4
+        assert Order.objects.get().status == "placed"
+        assert start_payment(order, "stripe", token="pm_card_visa").status == "succeeded"
