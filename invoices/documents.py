@@ -27,6 +27,12 @@ EXEMPTIONS = {
     "reverse_charge": _("Reverse charge"),
     "zero_rated": _("Zero rated"),
 }
+TERMS = (
+    _("Paid in full"),
+    _("Payment authorized"),
+    _("Payable by bank transfer"),
+    _("Cash on delivery"),
+)
 INCLUSIVE = _("Prices include tax.")
 SHIPPING = _("Shipping")  # the title of a line, before the carrier
 COLUMNS = (
@@ -78,6 +84,9 @@ def _invoice(invoice: Invoice, language: Language) -> dict[str, Any]:
         totals.append((text("Net"), amount(invoice.total - invoice.tax)))
     totals.append((text("Tax"), amount(invoice.tax)))
     totals.append((text("Total {currency}", currency=invoice.currency), amount(invoice.total)))
+    if invoice.due:
+        totals.append((text("Paid"), amount(invoice.total - invoice.due)))
+        totals.append((text("Amount due"), amount(invoice.due)))
     return {
         "title": text("Invoice"),
         "details": [
@@ -86,7 +95,8 @@ def _invoice(invoice: Invoice, language: Language) -> dict[str, Any]:
             (text("Order"), invoice.order_number),
             (text("Order date"), language.date(invoice.ordered_on)),
             (text("Date of supply"), text("On dispatch")),
-            (text("Payment terms"), text("Paid in full")),
+            (text("Payment terms"), text(invoice.get_payment_terms_display())),
+            *([(text("Due date"), language.date(invoice.due_on))] if invoice.due_on else []),
             (text("Currency"), invoice.currency),
         ],
         **_lines(invoice, language),

@@ -237,6 +237,12 @@ def _settlement(element: Element, invoice: Invoice, note: CreditNote | None) -> 
     if _is_intra_community(invoice, note):  # the goods leave after the issue, the day is not known
         start = "ram:BillingSpecifiedPeriod/ram:StartDateTime/udt:DateTimeString"
         _date(element, start, invoice.issued_on)
+    due = Decimal(0) if note else invoice.due
+    if due:
+        terms = _add(element, "ram:SpecifiedTradePaymentTerms")
+        _add(terms, "ram:Description", invoice.get_payment_terms_display())
+        if invoice.due_on:
+            _date(terms, "ram:DueDateDateTime/udt:DateTimeString", invoice.due_on)
     total = (note or invoice).total
     net = total - (note or invoice).tax
     summation = _add(element, "ram:SpecifiedTradeSettlementHeaderMonetarySummation")
@@ -245,8 +251,8 @@ def _settlement(element: Element, invoice: Invoice, note: CreditNote | None) -> 
         ("TaxBasisTotalAmount", net),
         ("TaxTotalAmount", (note or invoice).tax),
         ("GrandTotalAmount", total),
-        ("TotalPrepaidAmount", total),  # an invoice is issued when its order is paid
-        ("DuePayableAmount", Decimal(0)),
+        ("TotalPrepaidAmount", total - due),
+        ("DuePayableAmount", due),
     ):
         added = _add(summation, f"ram:{name}", str(money(amount, currency)))
         if name == "TaxTotalAmount":

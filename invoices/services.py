@@ -4,11 +4,12 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
+import payments.selectors
 from config.core import outbound
 from config.core.clock import local
 from config.core.exceptions import AddressRequired
@@ -61,6 +62,7 @@ def issue_invoice(*, order_id: str) -> Invoice:
         lines=list(_lines(order)),
         issued_at=at,
         time_zone=order.time_zone,
+        **_terms(order),
     )
     invoice.save(force_insert=True)
     return invoice
@@ -117,6 +119,18 @@ def _next_number(order: "Order", series: str) -> tuple[str, datetime]:
     now = timezone.now()
     at = local(now, order.time_zone)
     return next_number(organization_id=organization_id, series=series, at=at), now
+
+
+def _terms(order: "Order") -> dict[str, Any]:
+    """Return what is still to be paid of a confirmed order, and when."""
+    if order.payment_id or not (due := payments.selectors.amount_due(order)):
+        return {}
+    until = payments.selectors.payable_until(order)
+    return {
+        "payment_terms": order.payment_method if order.is_on_account else Invoice.Terms.AUTHORIZED,
+        "due": due,
+        "due_on": until and local(until, order.time_zone).date(),
+    }
 
 
 def _lines(order: "Order") -> Iterator[Line]:

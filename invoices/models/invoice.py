@@ -33,6 +33,20 @@ class Invoice(Aggregate):
         ISSUED = "issued"
         SENT = "sent"
 
+    class Terms(models.TextChoices):
+        """When an invoice is paid.
+
+        - `paid`: it was, before it was issued.
+        - `authorized`: the customer has authorized the payment.
+        - `invoice`: until `due_on`.
+        - `cash_on_delivery`: when the goods are delivered.
+        """
+
+        PAID = "paid", "Paid in full"
+        AUTHORIZED = "authorized", "Payment authorized"
+        INVOICE = "invoice", "Payable by bank transfer"
+        CASH_ON_DELIVERY = "cash_on_delivery", "Cash on delivery"
+
     # An invoice without an address is never sent, so both are terminal.
     terminal_statuses = frozenset({Status.ISSUED, Status.SENT})
     stream_field = "order_id"
@@ -61,6 +75,12 @@ class Invoice(Aggregate):
     discount = MoneyField()
     tax = MoneyField()
     total = MoneyField()
+    # What was still to be paid when it was issued.
+    payment_terms = models.CharField(
+        max_length=16, choices=Terms.choices, default=Terms.PAID, db_default=Terms.PAID
+    )
+    due = MoneyField(default=Decimal(0), db_default=Decimal(0))
+    due_on = models.DateField(null=True)
     issued_at = models.DateTimeField()
     time_zone = TimeZoneField()  # of the order: its dates and those of its credit notes
     sent_at = models.DateTimeField(null=True)  # of the latest delivery
