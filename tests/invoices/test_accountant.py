@@ -16,8 +16,9 @@ from invoices.models.lines import RATE_AMOUNTS
 from orders import selectors
 from orders.models import Policy
 from payments import selectors as payment_selectors
+from payments.models import PaymentAccount
 from payments.services import gateway
-from tests.factories import ADDRESS, cancel, confirm, write_off
+from tests.factories import ADDRESS, cancel, confirm, start_payment, write_off
 
 pytestmark = pytest.mark.django_db
 
@@ -55,8 +56,33 @@ def refund(api, order, items=(), **given):
     assert response.status_code < 300, response.json()
 
 
+def deposit(api, order, amount):
+    body = {"order_id": order.id, "amount": amount, "provider": "bank", "reference": amount}
+    assert api.post("/api/v1/payments/external", body).status_code == 201
+
+
+def transfer(api, order, amount):
+    payment = start_payment(order, method="manual")
+    response = api.post(f"/api/v1/payments/{payment.id}/capture", {"amount": amount})
+    assert response.status_code == 200
+
+
+def authorize(api, order):
+    start_payment(order, token="tok_ok", captures_later=True)
+
+
+def capture(api, order):
+    for payment in payment_selectors.of_order(order.id):
+        if payment.status == "authorized":
+            assert api.post(f"/api/v1/payments/{payment.id}/capture", {}).status_code == 200
+
+
 STEPS = {
     "pay": pay,
+    "deposit": deposit,
+    "transfer": transfer,
+    "authorize": authorize,
+    "capture": capture,
     "refund": refund,
     "write_off": lambda api, order, line, quantity: write_off(order, line - 1, quantity),
     "cancel": lambda api, order: cancel(order),
@@ -82,6 +108,7 @@ def stored(document):
 def test_the_documents_are_those_of_an_accountant(api, run_reactions, name):
     expected = DOCUMENTS[name]
     Policy.objects.create(organization_id="org_1", **expected.get("policy", {}))
+    PaymentAccount.objects.create(organization_id="org_1", **expected.get("payments", {}))
     order = order_of(api, expected["order"])
     for step in expected["steps"]:
         given = {key: value for key, value in step.items() if key != "step"}
