@@ -10,6 +10,7 @@ from django.utils import timezone
 import orders.selectors
 from config.core import request_context
 from config.core.clock import days_later
+from config.core.locks import lock
 from config.core.money import exact, money
 from config.core.unit_of_work import unit_of_work
 from payments import selectors
@@ -58,8 +59,9 @@ def start_payment(
     earlier = [each for each in selectors.of_order_for_update(order) if not each.is_captured]
     if amount is None:
         for payment in earlier:
-            is_same = payment.method == method and token in (None, payment.latest_attempt.token)
-            if is_same and payment.status in Payment.OPEN and not payment.is_on_account:
+            is_same = (payment.method, payment.captures_later) == (method, captures_later)
+            is_same = is_same and token in (None, payment.latest_attempt.token)
+            if is_same and payment.status in Payment.OPEN:
                 return payment
     _expect_payable(order)
     declines = sum(payment.declines for payment in earlier)
@@ -100,6 +102,7 @@ def record_external_payment(
     OrderNotPayable, PaymentTooLarge, ReferenceUsed, InexactAmount.
     """
     order = orders.selectors.get_for_update(order_id)
+    lock(f"{provider} {reference} of {order.organization_id}")  # another order may claim it too
     known = Payment.objects.filter(
         organization_id=order.organization_id, provider=provider, reference=reference
     ).first()
@@ -220,7 +223,8 @@ def capture_payment(
     if payment.authorized_at:
         return _request_capture(payment, amount, due)
     wanted = exact(payment.amount if amount is None else amount, payment.currency)
-    if payment.is_captured and payment.is_manual() and payment.card_last4 == card_last4:
+    is_same = amount in (None, payment.captured + payment.surplus)
+    if is_same and payment.is_captured and payment.is_manual() and payment.card_last4 == card_last4:
         return payment
     payment.capture(amount=wanted, due=due, card_last4=card_last4, at=now)
     _await_rest(payment, due)

@@ -74,6 +74,12 @@ class TestParts:
             assert (elsewhere.status_code, elsewhere.json()["code"]) == (409, "reference_used")
         assert give(api, order, amount="10.00", provider="store_credit").status_code == 201
 
+    def test_a_repeated_capture_of_another_amount_is_refused(self, api):
+        payment = transfer(OrderFactory(), "20.00")
+        for amount, status in (("20.00", 200), ("30.00", 409)):
+            sent = api.post(f"/api/v1/payments/{payment.id}/capture", {"amount": amount})
+            assert sent.status_code == status
+
     def test_whoever_may_only_start_payments_records_none(self, caller):
         order = OrderFactory()
         shopper = caller("payments:start")
@@ -180,6 +186,14 @@ class TestTransfers:
         run_reactions()
         payment.refresh_from_db()
         assert (payment.captured, payment.refunding) == (Decimal(60), Decimal(60))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_orders_that_claim_one_capture_one_gets_it(caller):
+    orders = [OrderFactory(), OrderFactory()]
+    sent = at_once(4, lambda n: give(caller(), orders[n % 2]).status_code)
+    assert sorted(sent) == [201, 201, 409, 409]
+    assert Payment.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
