@@ -26,9 +26,9 @@ DEMO = {  # event: how often it is printed
     "order.created": 2,
     "order.placed": 2,
     "order.reserved": 2,  # an extension event
-    "payment.pending": 3,
+    "payment.pending": 4,
     "payment.failed": 1,
-    "payment.succeeded": 2,
+    "payment.succeeded": 3,
     "order.confirmed": 2,
     "invoice.created": 2,
     "invoice.sent": 1,
