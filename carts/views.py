@@ -138,11 +138,14 @@ class Carts(AggregateViewSet):
     def checkout(self, request: Request, pk: str) -> Response:
         """Check out a cart: 201, or 200 with the same order if it was checked out before.
 
-        `shipping` and `discount` also need the scope `carts:price`, because they change the total.
+        `shipping` and `discount` also need the scope `carts:price`, because they change the total,
+        and so do payment methods that confirm the order before it is paid.
         """
         self._expect_may_price("shipping", "discount")
-        cart = self.get_object()
-        order, is_new = services.check_out(cart_id=cart.id, **self.body())
+        cart, body = self.get_object(), self.body()
+        if orders.selectors.is_on_account(body.get("payment_method")):
+            self._expect_may_price("payment_method")
+        order, is_new = services.check_out(cart_id=cart.id, **body)
         shown = Order(orders.selectors.with_totals(order), context=self.get_serializer_context())
         return Response(shown.data, status=201 if is_new else 200)
 

@@ -123,9 +123,11 @@ def _next_number(order: "Order", series: str) -> tuple[str, datetime]:
 
 def _terms(order: "Order") -> dict[str, Any]:
     """Return what is still to be paid of a confirmed order, and when."""
-    if order.payment_id or not (due := payments.selectors.amount_due(order)):
+    if order.payment_id or not (owed := payments.selectors.on_account(order)):
         return {}
-    until = payments.selectors.payable_until(order)
+    until, due = owed.payable_until, order.total - payments.selectors.received(order)
+    if due <= 0:
+        return {}
     return {
         "payment_terms": order.payment_method if order.is_on_account else Invoice.Terms.AUTHORIZED,
         "due": due,

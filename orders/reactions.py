@@ -53,8 +53,7 @@ def confirm_authorized_order(event: PaymentAuthorized, about: EventRecord) -> No
 @reacts_to(PaymentVoided)
 def hold_unsecured_order(event: PaymentVoided, about: EventRecord) -> None:
     """Send nothing while the payment of a confirmed order is not secured."""
-    with suppress(InvalidTransition):
-        lifecycle.hold_unsecured_order(order_id=event.order_id)
+    lifecycle.hold_unsecured_order(order_id=event.order_id)
 
 
 @reacts_to(PaymentFailed)
@@ -62,6 +61,7 @@ def cancel_unpayable_order(event: PaymentFailed, about: EventRecord) -> None:
     """Cancel the order after the last attempt to pay it."""
     if not event.retries_remaining:
         lifecycle.cancel_unpayable_order(order_id=event.order_id)
+    lifecycle.hold_unsecured_order(order_id=event.order_id)
 
 
 @reacts_to(PaymentMismatched)

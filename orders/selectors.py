@@ -83,6 +83,7 @@ class PaymentTotals(Protocol):
     """The amounts of an order that `payment_status` needs: see `with_payment_totals`."""
 
     status: str
+    confirmed_at: datetime | None
     total: Decimal
     captured: Decimal
     refunded: Decimal
@@ -370,11 +371,17 @@ def _stock(items: Iterable[StockItem | StockUnits]) -> Stock:
     return stock
 
 
+def is_on_account(payment_method: str | None) -> bool:
+    """Return whether an order with this method is confirmed before it is paid."""
+    return payment_method in Order.PaymentMethod.on_account()
+
+
 def amount_due(order: PaymentTotals) -> Decimal:
     """Return what the customer still has to pay."""
     if order.status in (Order.Status.PENDING, Order.Status.CANCELLED):
         return Decimal(0)
-    return max(order.total - order.waived - order.captured, Decimal(0))
+    captured = order.captured if order.confirmed_at else order.captured - order.refunded
+    return max(order.total - order.waived - captured, Decimal(0))
 
 
 def payment_status(

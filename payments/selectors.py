@@ -42,6 +42,7 @@ DISPUTED = Q(disputed_at__isnull=False)
 AUTHORIZED = Q(status=Payment.Status.AUTHORIZED, capture_amount=None)
 
 
+BY_HAND = (Payment.Method.MANUAL, Payment.Method.EXTERNAL)
 PAYING = Q(applies_to_order=True) | Q(method=Payment.Method.ON_ACCOUNT)
 
 
@@ -170,9 +171,26 @@ def may_be_capturing(order: "Order") -> bool:
 
 
 def received(order: "Order") -> Decimal:
-    """Return how much of an order's total was captured, including what was refunded since."""
+    """Return how much of an order's total was captured, including what was refunded since.
+
+    What a gateway refunded before the order is confirmed does not count: it is due again.
+    """
     payments = of_order_for_update(order)
-    return sum((each.captured for each in payments if each.applies_to_order), Decimal(0))
+    captured = sum((each.captured for each in payments if each.applies_to_order), Decimal(0))
+    return captured if order.confirmed_at else captured - refunded(order)
+
+
+def covered(order: "Order") -> Decimal:
+    """Return how much of an order was received, or is authorized, if that confirms its orders."""
+    found = received(order)
+    if found < order.total and confirms_on_authorization(order.organization_id):
+        found += authorized(order)
+    return found
+
+
+def is_secured(order: "Order") -> bool:
+    """Return whether gateways have captured or reserve what is due for an order."""
+    return bool(received(order) + authorized(order) >= order.total - waived(order))
 
 
 def refunded(order: "Order") -> Decimal:
@@ -307,7 +325,7 @@ def with_failed_refunds() -> Q:
 def with_manual_refunds() -> Exists:
     """Return, for a query of payments, whether an operator has to pay a refund out."""
     manual = Refund.objects.filter(
-        ~Q(method=Refund.Method.ORIGINAL_PAYMENT) | Q(payment__method=Payment.Method.MANUAL),
+        ~Q(method=Refund.Method.ORIGINAL_PAYMENT) | Q(payment__method__in=BY_HAND),
         payment=OuterRef("pk"),
         status=Refund.Status.PENDING,
     )

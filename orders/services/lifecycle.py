@@ -159,6 +159,8 @@ def confirm_order(*, order_id: str, payment_id: str | None) -> Order:
         return order  # only its reservation, or an operator who releases it, confirms it
     if order.confirmed_at and order.payment_id == payment_id and not order.is_cancelled():
         return order
+    if _is_unsecured(order):  # a part of what was authorized is captured, and the rest is void
+        return hold_unsecured_order(order_id=order_id)
     captured = payments.selectors.received(order)
     if captured < order.total:  # another payment is authorized, or the rest is still to be paid
         return confirm_authorized_order(order_id=order_id)
@@ -174,24 +176,20 @@ def confirm_authorized_order(*, order_id: str) -> Order:
     Raises NotFullyPaid, InvalidTransition.
     """
     order = selectors.get_for_update(order_id)
-    covered = payments.selectors.received(order)
-    if payments.selectors.confirms_on_authorization(order.organization_id):
-        covered += payments.selectors.authorized(order)
-    _confirm(order, None, covered, request_context.now())
+    _confirm(order, None, payments.selectors.covered(order), request_context.now())
     order.save()
     return order
 
 
 @unit_of_work()
-def hold_unsecured_order(*, order_id: str) -> None:
-    """Hold a confirmed order whose authorized payment was voided, if it is not paid otherwise."""
+def hold_unsecured_order(*, order_id: str) -> Order:
+    """Hold an order that was confirmed by an authorized payment, if that pays it no more."""
     order = selectors.get_for_update(order_id)
-    covered = payments.selectors.received(order) + payments.selectors.authorized(order)
-    due = order.total - payments.selectors.waived(order)
-    if order.is_fulfillable() and not order.is_on_account and covered < due:
-        note = "An authorized payment was voided."
+    if _is_unsecured(order) and not order.is_held():
+        note = "What was authorized is not captured, and not reserved any more."
         order.hold(reason=Order.HoldReason.PAYMENT, note=note, at=request_context.now())
         order.save()
+    return order
 
 
 def confirm_paid_order(order: Order) -> None:
@@ -201,12 +199,9 @@ def confirm_paid_order(order: Order) -> None:
     """
     if order.is_unanswered():
         order.release()
-        if payment_id := payments.selectors.mismatched(order):
-            note = f"{payment_id} captured another amount than was charged."
-            with request_context.use(actor=request_context.SYSTEM):
-                order.hold(reason=Order.HoldReason.PAYMENT, note=note, at=request_context.now())
-    captured = payments.selectors.received(order)
-    order.confirm(payment_id=order.payment_id, captured=captured, at=timezone.now())
+        _hold_again(order)
+    covered = payments.selectors.covered(order)
+    order.confirm(payment_id=order.payment_id, captured=covered, at=timezone.now())
 
 
 @unit_of_work()
@@ -258,7 +253,10 @@ def release_order(*, order_id: str) -> Order:
         if order.is_unanswered():
             confirm_paid_order(order)
         else:
+            reason = order.hold_reason
             order.release()
+            if reason != Order.HoldReason.DISPUTE:  # which an operator may release knowingly
+                _hold_again(order)
         order.save()
     return order
 
@@ -269,7 +267,8 @@ def release_after_mismatch(*, order_id: str) -> None:
     order = selectors.get_for_update(order_id)
     by_mismatch = (Order.HoldReason.PAYMENT, request_context.SYSTEM)
     is_held = (order.hold_reason, order.held_by) == by_mismatch
-    if is_held and not order.is_cancelled() and not payments.selectors.mismatched(order):
+    is_open = payments.selectors.mismatched(order) or _is_unsecured(order)
+    if is_held and not order.is_cancelled() and not is_open:
         order.release()
         order.save()
 
@@ -317,6 +316,26 @@ def erase_old_orders(*, now: datetime) -> int:
             people.erase_stream(order_id, at=now)
             done += 1
     return done
+
+
+def _hold_again(order: Order) -> None:
+    """Hold an order that was released for something else, if a payment still needs that."""
+    if payment_id := payments.selectors.mismatched(order):
+        reason = Order.HoldReason.PAYMENT
+        note = f"{payment_id} captured another amount than was charged."
+    elif payments.selectors.is_disputed(order):
+        reason, note = Order.HoldReason.DISPUTE, "The customer disputes a payment."
+    else:
+        return
+    if order.has_unshipped_units():
+        with request_context.use(actor=request_context.SYSTEM):
+            order.hold(reason=reason, note=note, at=request_context.now())
+
+
+def _is_unsecured(order: Order) -> bool:
+    """Return whether an order goes on that is neither paid nor authorized nor on account."""
+    goes_on = order.status == Order.Status.PAID or order.is_fulfillable()
+    return goes_on and not (order.is_on_account or payments.selectors.is_secured(order))
 
 
 def expect_not_shipped(order: Order) -> None:

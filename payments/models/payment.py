@@ -306,9 +306,12 @@ class Payment(outbound.OutboundCall, Aggregate):
         target=Status.AUTHORIZED,
         emits=events.PaymentAuthorized,
     )
-    def authorize(self, *, at: datetime, **card: str | None) -> Event:
-        """Record that the gateway reserves the amount until it is captured or voided."""
-        self.authorized_at, self.blocks_expiry = at, True
+    def authorize(self, *, covers_order: bool, at: datetime, **card: str | None) -> Event:
+        """Record that the gateway reserves the amount until it is captured or voided.
+
+        The order does not expire if all that is due for it is authorized or captured.
+        """
+        self.authorized_at, self.blocks_expiry = at, covers_order
         self._remember_card(card)
         return events.PaymentAuthorized.of(self)
 
@@ -321,7 +324,8 @@ class Payment(outbound.OutboundCall, Aggregate):
     )
     def request_capture(self, *, amount: Decimal, at: datetime) -> Event:
         """Capture the authorized amount or a part of it; the gateway voids the rest."""
-        self.capture_amount = amount
+        self.capture_amount, self.blocks_expiry = amount, True
+        self._record_error("", "")
         self.request_call(at)
         return events.PaymentCaptureRequested.of(self, amount=amount)
 
@@ -356,6 +360,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         """Record that the gateway declined the attempt. The order's third decline abandons it."""
         attempt = self.latest_attempt
         attempt.charge_id, attempt.declined_at, attempt.token = charge_id, at, None
+        self.capture_amount = None
         error = self._record_error(code, message)
         self.blocks_expiry = False
         if not self.retries_remaining:

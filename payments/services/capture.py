@@ -61,7 +61,8 @@ def start_payment(
         for payment in earlier:
             is_same = (payment.method, payment.captures_later) == (method, captures_later)
             is_same = is_same and token in (None, payment.latest_attempt.token)
-            if is_same and payment.status in Payment.OPEN:
+            is_all = payment.amount == selectors.amount_due(order) - selectors.authorized(order)
+            if is_same and is_all and payment.status in Payment.OPEN:
                 return payment
     _expect_payable(order)
     declines = sum(payment.declines for payment in earlier)
@@ -200,6 +201,9 @@ def settle_capture(*, payment_id: str) -> None:
     payments = selectors.of_order_for_update(payment.order)
     if payment.surplus and not any(each.surplus_of_id == payment.id for each in payments):
         _split_surplus(payment, now)
+    if payment.authorized_at and (rest := selectors.amount_due(payment.order)):
+        _await_rest(payment, payment.captured + rest)
+        payment.save()
     if owed := selectors.on_account(payment.order):
         owed.settle(selectors.amount_due(payment.order))
         owed.save()
@@ -267,6 +271,8 @@ def _split_surplus(payment: Payment, at: datetime) -> None:
 def _request_capture(payment: Payment, amount: Decimal | None, due: Decimal) -> Payment:
     """Request a capture of what is authorized: an amount, by default what is due of it."""
     currency = payment.currency
+    if payment.is_captured and amount in (None, payment.captured):
+        return payment
     if payment.status != Payment.Status.AUTHORIZED or payment.capture_amount is None:
         most = money(min(payment.amount, due), currency)
         wanted = most if amount is None else exact(amount, currency)

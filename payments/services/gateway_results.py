@@ -132,7 +132,14 @@ def _authorize(
         return  # an abandoned payment is being voided
     payment.ensure_accepted(at=now)
     if (result.amount, result.currency) == (payment.amount, payment.currency):
-        payment.authorize(at=now, card_brand=result.card_brand, card_last4=result.card_last4)
+        order = payment.order
+        others = selectors.received(order) + selectors.authorized(order)
+        payment.authorize(
+            covers_order=others + payment.amount >= order.total,
+            at=now,
+            card_brand=result.card_brand,
+            card_last4=result.card_last4,
+        )
     else:
         payment.abandon(reason="authorized_another_amount", at=now)
 

@@ -170,10 +170,11 @@ def refund_unneeded_payment(*, payment_id: str) -> None:
 def record_gateway_refund(payment: Payment, result: RefundResult, *, now: datetime) -> bool:
     """Record a refund that was made at the gateway itself, once it is paid out.
 
-    Return False if it is more than what is left: a refund of ours is then about to fail.
+    Return False if it is more than what is left, because a refund of ours is then about to fail, or
+    if it failed, because the webhook that it was paid out may still arrive.
     """
     if result.state != "succeeded":
-        return True  # another webhook reports the outcome
+        return result.state == "pending"  # another webhook reports the outcome
     assert result.amount is not None, "the gateway reports it"
     if not payment.is_captured or result.amount > payment.refundable:
         return False
@@ -291,6 +292,9 @@ def _waive(
     account.waive(parts=taken, reason=reason, cause=cause, at=request_context.now())
     account.settle(selectors.owed(order))
     account.save()
+    if account.status == Payment.Status.CLOSED:
+        others = selectors.of_order_for_update(order)
+        abandon_all(others, reason="order_paid", at=request_context.now())
     return [account.refunds[-1]], rest
 
 

@@ -52,11 +52,11 @@ def _payment_id(gateway: str, event: WebhookEvent) -> str | None:
 
     Webhooks of the platform's own account name no account.
     """
-    rows = Payment.objects.filter(method=gateway, surplus_of=None)
+    rows = Payment.objects.filter(method=gateway)
     if event.payment_id:
         rows = rows.filter(pk=event.payment_id)
-    else:
-        rows = rows.filter(gateway_payment_id=event.gateway_payment_id)
+    else:  # the payment of a surplus has the same one
+        rows = rows.filter(gateway_payment_id=event.gateway_payment_id, surplus_of=None)
     found = rows.order_by("id").first()
     return found.id if found and event.account in (None, found.account) else None
 
@@ -101,6 +101,9 @@ def _apply_dispute(payment: Payment, result: DisputeResult) -> bool:
 
 
 def _apply_payment_result(payment: Payment, result: PaymentResult, now: datetime) -> None:
+    if "authorized" in (payment.status, result.state) and result.state != "succeeded":
+        _retrieve(payment, now)  # a late webhook may report a state before or after it
+        return
     match result.state:
         case "succeeded" if result.card_last4 is None:
             # The gateway returns the card only when the payment is retrieved.
@@ -109,7 +112,7 @@ def _apply_payment_result(payment: Payment, result: PaymentResult, now: datetime
         case "processing":
             if not (payment.abandoned_at or has_declined(payment, result.charge_id)):
                 _retrieve(payment, now)
-        case "authorized" | "succeeded" | "declined" | "cancelled":
+        case "succeeded" | "declined" | "cancelled":
             apply_payment_result(payment, result, now=now)
 
 

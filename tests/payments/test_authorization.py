@@ -4,12 +4,12 @@ from decimal import Decimal
 
 import pytest
 
-from orders.models import Order
+from orders.models import Order, Policy
 from payments.models import Payment, PaymentAccount
 from payments.services import capture
 from tests.factories import OrderFactory, cancel, invoice_of, start_payment, write_off
 from tests.log import event_data, event_names
-from tests.payments.flows import call, connect, deliver, report
+from tests.payments.flows import call, connect, deliver, expire, report
 
 pytestmark = pytest.mark.django_db
 
@@ -165,6 +165,37 @@ class TestConfirming:
         assert (shown["status"], shown["hold"]["reason"]) == ("confirmed", "payment")
         assert (shown["payment_status"], shown["amount_due"]) == ("unpaid", "50.00")
 
+    def test_an_order_of_which_a_part_is_captured_sends_nothing(self, api, run_reactions):
+        confirm_by_authorization()
+        order = OrderFactory()
+        payment = authorize(order)
+        run_reactions()
+        api.post(f"/api/v1/payments/{payment.id}/capture", {"amount": "1.00"})
+        run_reactions()
+        assert show(api, order)["hold"]["reason"] == "payment"
+
+    def test_one_that_waits_for_its_reservation_is_confirmed_by_it(self, api, run_reactions):
+        confirm_by_authorization()
+        Policy.objects.create(organization_id="org_1", reservation="required")
+        order = OrderFactory()
+        authorize(order)
+        run_reactions()
+        assert show(api, order)["status"] == "paid"
+        line = order.lines[0]
+        places = [{"order_item_id": line.id, "warehouse_id": "wh_1", "quantity": line.quantity}]
+        reservation = {"reservation_id": "res_1", "allocations": places}
+        api.post(f"/api/v1/orders/{order.id}/reservation", reservation)
+        run_reactions()
+        assert show(api, order)["status"] == "confirmed"
+
+    def test_a_part_that_is_authorized_does_not_keep_the_order(self, run_reactions):
+        order = OrderFactory()
+        payment = authorize(order, amount=Decimal(1))
+        assert expire(payment) == "cancelled"
+        run_reactions()
+        payment.refresh_from_db()
+        assert payment.status == "failed"
+
 
 class TestStripe:
     def test_webhooks_in_any_order_authorize_and_capture_once(self, stripe_peer, run_reactions):
@@ -187,5 +218,26 @@ class TestStripe:
         payment = start_payment(OrderFactory(), "stripe", token="pm_card_visa", captures_later=True)
         stripe_peer.expire(payment.gateway_payment_id)
         deliver(stripe_peer, stripe_peer.events[-1])
-        payment.refresh_from_db()
+        payment = call(payment)
         assert (payment.status, payment.blocks_expiry) == ("failed", False)
+
+    def test_a_late_decline_of_an_earlier_card_does_not_end_an_authorization(self, stripe_peer):
+        connect()
+        payment = start_payment(
+            OrderFactory(), "stripe", token="pm_card_chargeDeclined", captures_later=True
+        )
+        declined = stripe_peer.events[-1]
+        capture.retry_payment(payment_id=payment.id, token="pm_card_visa")
+        assert call(payment).status == "authorized"
+        deliver(stripe_peer, declined)
+        payment = call(payment)
+        assert (payment.status, payment.blocks_expiry) == ("authorized", True)
+
+    def test_after_a_refused_capture_another_amount_is_captured(self, api, stripe_peer):
+        connect()
+        payment = start_payment(
+            OrderFactory(currency="KWD"), "stripe", token="pm_card_visa", captures_later=True
+        )
+        path = f"/api/v1/payments/{payment.id}/capture"
+        assert api.post(path, {"amount": "5.115"}).json()["code"] == "refused_by_gateway"
+        assert api.post(path, {"amount": "5.110"}).json()["captured"] == "5.110"

@@ -1,6 +1,7 @@
 """What happens at the gateway by itself: refunds in its dashboard, and disputes."""
 
 import random
+from decimal import Decimal
 
 import pytest
 
@@ -84,6 +85,17 @@ class TestRefunds:
         assert payment.refunded == 30
         assert len(payment.refunds) == 2
 
+    def test_before_the_confirmation_it_is_due_again(self, api, stripe_peer, run_reactions):
+        connect()
+        order = OrderFactory()
+        first = start_payment(order, "stripe", token="pm_card_visa", amount=Decimal(30))
+        stripe_peer.refund_by_hand(first.gateway_payment_id, 3000)
+        deliver(stripe_peer, stripe_peer.events[-1])
+        start_payment(order, "stripe", token="pm_card_visa", amount=Decimal(20))
+        run_reactions()
+        shown = show(api, first)
+        assert (shown["status"], shown["amount_due"]) == ("placed", "30.00")
+
     def test_one_of_another_account_changes_nothing(self, stripe_peer, run_reactions):
         payment = paid(run_reactions)
         stripe_peer.refund_by_hand(payment.gateway_payment_id, 1000)
@@ -150,6 +162,16 @@ class TestDisputes:
         deliver(stripe_peer, stripe_peer.events[-1])
         payment.refresh_from_db()
         assert payment.disputed_at is None
+
+    def test_another_hold_does_not_let_it_ship(self, api, stripe_peer, run_reactions):
+        payment = paid(run_reactions)
+        path = f"/api/v1/orders/{payment.order_id}"
+        api.post(f"{path}/hold", {"reason": "address"})
+        stripe_peer.open_dispute(payment.gateway_payment_id, 5000)
+        deliver(stripe_peer, stripe_peer.events[-1])
+        run_reactions()
+        assert api.post(f"{path}/release", {}).json()["hold"]["reason"] == "dispute"
+        assert api.post(f"{path}/release", {}).json()["hold"] is None
 
     def test_it_is_listed_for_operators(self, operator, stripe_peer, run_reactions):
         payment = paid(run_reactions)

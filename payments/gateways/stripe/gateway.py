@@ -89,10 +89,7 @@ class Stripe:
             intent = _client().v1.payment_intents.capture(
                 request.gateway_payment_id,
                 {"amount_to_capture": units, "expand": EXPANDED},
-                {
-                    "stripe_account": request.account,
-                    "idempotency_key": f"{request.payment_id}:capture",
-                },
+                {"stripe_account": request.account},  # a second capture is rejected
             )
         except (stripe.CardError, stripe.InvalidRequestError) as error:
             result = payment_result(_retrieve(request, request.gateway_payment_id))
