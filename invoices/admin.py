@@ -96,6 +96,22 @@ class InvoiceAdmin(AggregateAdmin):
             icon="mail",
             description=_("Mail the invoice or a credit note to the buyer, or another address."),
         ),
+        "reissue": Command(
+            services.reissue_invoice,
+            serializers.InvoiceReissue,
+            label=_("Issue anew"),
+            done=_("Invoice {row} was cancelled, and issued anew."),
+            start=lambda invoice: {
+                "buyer": invoice.buyer,
+                "customer_email": invoice.customer_email,
+            },
+            icon="published_with_changes",
+            description=_(
+                "For an invoice to a wrong buyer. A credit note cancels it, and a new invoice has "
+                "the data that you enter. Both are mailed; credit notes of refunds are issued anew."
+            ),
+            ends=True,
+        ),
         "revoke-links": Command(
             services.revoke_links,
             label=_("Revoke links"),
@@ -127,6 +143,7 @@ class InvoiceAdmin(AggregateAdmin):
         amount("total"),
         "issued_at",
         "sent_at",
+        "replaced_by",
     ]
     list_filter = [QueueFilter, "status", ("issued_at", CreatedFilter)]
     search_fields = ["number", "id", "order_id", "customer_id", "organization_id"]
@@ -137,6 +154,7 @@ class InvoiceAdmin(AggregateAdmin):
         ("number", STATUS),
         ("id", "organization_id"),
         ("order", "ordered_at"),
+        ("replaces", "replaced_by"),
         ("issued_at", "sent_at"),
         ("issued_on", "time_zone"),
         (amount("total"), "pdf"),
@@ -159,7 +177,7 @@ class InvoiceAdmin(AggregateAdmin):
     )
 
     def rows(self, request: HttpRequest) -> QuerySet[Invoice]:
-        return selectors.with_parts().select_related("order")
+        return selectors.with_parts().select_related("order", "replaces", "replaced_by")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.pdf_view)

@@ -18,6 +18,7 @@ REASONS = {
     "customer_return": _("Goods returned"),
     "order_cancelled": _("Order cancelled"),
     "units_written_off": _("Units that could not be delivered"),
+    CreditNote.REPLACED: _("Invoice cancelled and issued anew"),
 }
 OTHER_REASON = _("Refund")
 EXEMPTIONS = {
@@ -92,6 +93,7 @@ def _invoice(invoice: Invoice, language: Language) -> dict[str, Any]:
         "details": [
             (text("Invoice number"), invoice.number),
             (text("Invoice date"), language.date(invoice.issued_on)),
+            *_related(text("Replaces invoice"), invoice.replaces, language),
             (text("Order"), invoice.order_number),
             (text("Order date"), language.date(invoice.ordered_on)),
             (text("Date of supply"), text("On dispatch")),
@@ -106,6 +108,7 @@ def _invoice(invoice: Invoice, language: Language) -> dict[str, Any]:
 
 def _credit_note(invoice: Invoice, note: CreditNote, language: Language) -> dict[str, Any]:
     text, amount = language.text, partial(_amount, invoice, language)
+    replaced = _related(text("Replaced by invoice"), invoice.replaced_by, language)
     return {
         "title": text("Credit note"),
         "details": [
@@ -115,6 +118,7 @@ def _credit_note(invoice: Invoice, note: CreditNote, language: Language) -> dict
             (text("Invoice date"), language.date(invoice.issued_on)),
             (text("Order"), invoice.order_number),
             (text("Reason"), text(REASONS.get(note.reason, OTHER_REASON))),
+            *(replaced if note.reason == CreditNote.REPLACED else []),
             (text("Currency"), invoice.currency),
         ],
         **_credit_lines(note, language),
@@ -124,6 +128,10 @@ def _credit_note(invoice: Invoice, note: CreditNote, language: Language) -> dict
             (text("Total credited {currency}", currency=invoice.currency), amount(note.total)),
         ],
     }
+
+
+def _related(label: str, other: Invoice | None, language: Language) -> list[tuple[str, str]]:
+    return [(label, f"{other.number} ({language.date(other.issued_on)})")] if other else []
 
 
 def _amount(invoice: Invoice, language: Language, value: Decimal) -> str:

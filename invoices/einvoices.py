@@ -257,10 +257,10 @@ def _settlement(element: Element, invoice: Invoice, note: CreditNote | None) -> 
         added = _add(summation, f"ram:{name}", str(money(amount, currency)))
         if name == "TaxTotalAmount":
             added.set("currencyID", currency)
-    if note:
-        corrected = _add(element, "ram:InvoiceReferencedDocument")
-        _add(corrected, "ram:IssuerAssignedID", invoice.number)
-        _date(corrected, "ram:FormattedIssueDateTime/qdt:DateTimeString", invoice.issued_on)
+    if preceding := invoice if note else invoice.replaces:
+        reference = _add(element, "ram:InvoiceReferencedDocument")
+        _add(reference, "ram:IssuerAssignedID", preceding.number)
+        _date(reference, "ram:FormattedIssueDateTime/qdt:DateTimeString", preceding.issued_on)
 
 
 def _rate(tax: Element, row: Mapping[str, Any], seller: Mapping[str, str]) -> None:

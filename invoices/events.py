@@ -9,7 +9,10 @@ from events.schema import Event, Id, Money, Personal, Timestamp, event
 
 @event("invoice.created", version="1.0", moment="issued_at")
 class InvoiceCreated(Event):
-    """The invoice of a confirmed order was issued. `total_amount` is the order's total."""
+    """An invoice of a confirmed order was issued. `total_amount` is the order's total.
+
+    An invoice to a wrong buyer is cancelled, and issued anew: the latest one of an order counts.
+    """
 
     invoice_id: Id
     order_id: Id
@@ -48,17 +51,27 @@ class InvoiceLinksRevoked(Event):
 
 @event("credit_note.issued", moment="issued_at", published=False)
 class CreditNoteIssued(Event):
-    """A credit note was issued for a refund. `amount` includes tax."""
+    """A credit note was issued for a refund, or to cancel an invoice. `amount` includes tax."""
 
     credit_note_id: Id
     credit_note_number: str
     invoice_id: Id
     order_id: Id
-    refund_id: Id
+    refund_id: Annotated[Id | None, Meta(description="Null if it cancels the invoice.")]
     amount: Money
     currency: str
     reason: str
     issued_at: Timestamp
+
+
+@event("invoice.replaced", published=False)
+class InvoiceReplaced(Event):
+    """An invoice to a wrong buyer was cancelled by a credit note, and issued anew."""
+
+    invoice_id: Id
+    order_id: Id
+    replaced_by: Id
+    credit_note_id: Id
 
 
 @event("credit_note.queued", published=False)

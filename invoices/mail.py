@@ -76,6 +76,8 @@ def _body(invoice: Invoice, note: CreditNote | None, language: Language, url: st
             number=invoice.number,
             **order,
         )
+    if not note and invoice.replaces:
+        attached += " " + text("It replaces invoice {number}.", number=invoice.replaces.number)
     days = language.number(settings.DOCUMENT_LINK_DAYS)
     download = text("You can also download it here for the next {days} days:", days=days)
     paragraphs = [

@@ -48,8 +48,8 @@ def get_for_update(invoice_id: str, visible: Q = EVERYTHING) -> Invoice:
 
 
 def of_order_for_update(order: "Order") -> Invoice | None:
-    """Return the invoice of an order that is locked, if it has one."""
-    return next(iter(orders.of_order(Invoice, order)), None)
+    """Return the current invoice of an order that is locked, if it has one."""
+    return next((each for each in orders.of_order(Invoice, order) if each.is_current()), None)
 
 
 def complete(invoice: Invoice) -> Invoice:
@@ -142,7 +142,9 @@ def check_series(annual: AnnualSeries) -> tuple[int, list[str]]:
         issued_at__lt=_begin_of(year + 1) + LAST_ZONE,
         number__startswith=f"{series}-{year}-",
     )
-    found = list(rows.order_by("issued_at", "id").values_list("number", flat=True))
+    # Numbers that were issued at one moment are in order.
+    issued = [(at, len(number), number) for at, number in rows.values_list("issued_at", "number")]
+    found = [number for *_, number in sorted(issued)]
     uses = Counter(found)
     last_now = sum(counter.values_list("last", flat=True))
     numbers = [f"{series}-{year}-{n:04d}" for n in range(1, last_now + 1)]

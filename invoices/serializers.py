@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.api.serializers import (
+    Address,
     Body,
     Choice,
     CurrencyCode,
@@ -28,6 +29,22 @@ class InvoiceSend(Body):
     recipient_email = serializers.EmailField(max_length=254, required=False, allow_null=True)
     credit_note_id = ExternalId(
         required=False, allow_null=True, help_text="Send this credit note, not the invoice."
+    )
+
+
+class InvoiceReissue(Body):
+    """The right buyer. What is left out of `buyer` is not on the new invoice."""
+
+    example = {
+        "buyer": Address.example | {"company": "Torres SA de CV", "tax_id": "TOR010101AB1"},
+        "customer_email": "accounts@example.com",
+    }
+    buyer = Address()
+    customer_email = serializers.EmailField(
+        max_length=254,
+        default=None,
+        allow_null=True,
+        help_text="Where the new invoice is mailed. Without one, it is not mailed.",
     )
 
 
@@ -127,11 +144,13 @@ class TaxTotal(serializers.Serializer[Any]):
 
 
 class CreditNote(serializers.Serializer[Any]):
-    """A part of the invoice that was refunded."""
+    """A part of the invoice that was refunded, or all that was left when it was replaced."""
 
     id = serializers.CharField()
     number = serializers.CharField()
-    refund_id = serializers.CharField()
+    refund_id = serializers.CharField(
+        allow_null=True, help_text="Null if it cancels the invoice, which was issued anew."
+    )
     reason = serializers.CharField()
     lines = CreditNoteLine(many=True, help_text="Empty in credit notes of the first version.")
     rates = TaxTotal(many=True)
@@ -170,6 +189,16 @@ class Invoice(serializers.Serializer[Any]):
     status = Choice(models.Invoice.Status, "InvoiceStatus")
     order_id = serializers.CharField()
     order_number = serializers.CharField()
+    replaces = serializers.CharField(
+        source="replaces_id",
+        allow_null=True,
+        help_text="The id of the invoice, to a wrong buyer, that it replaces.",
+    )
+    replaced_by = serializers.CharField(
+        source="replaced_by_id",
+        allow_null=True,
+        help_text="The id of the invoice that replaces it. Null: it is the order's current one.",
+    )
     ordered_at = serializers.DateTimeField()
     customer_id = serializers.CharField(allow_null=True)
     customer_email = serializers.CharField(allow_null=True)

@@ -1,7 +1,7 @@
 """What can be done with invoices: one function per verb."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,7 +14,7 @@ from config.core import outbound
 from config.core.clock import local
 from config.core.exceptions import AddressRequired
 from config.core.locks import lock
-from config.core.numbering import next_number
+from config.core.numbering import next_numbers
 from config.core.timers import BATCH_SIZE
 from config.core.unit_of_work import unit_of_work
 from config.pdf.rendering import NotPrintable
@@ -44,7 +44,7 @@ def issue_invoice(*, order_id: str) -> Invoice:
     if invoice := selectors.of_order_for_update(order):
         return invoice
     seller = selectors.seller(order.organization_id)
-    number, at = _next_number(order, "INV")
+    [number], at = _next_numbers(order, "INV")
     invoice = Invoice.issue(
         organization_id=order.organization_id,
         number=number,
@@ -95,7 +95,7 @@ def issue_credit_note(
     amount = min(amount, invoice.creditable_amount - kept)
     if amount <= 0 or any(note.refund_id == refund_id for note in invoice.credit_notes):
         return invoice
-    number, at = _next_number(order, "CN")
+    [number], at = _next_numbers(order, "CN")
     invoice.credit(
         number=number,
         refund_id=refund_id,
@@ -108,8 +108,45 @@ def issue_credit_note(
     return invoice
 
 
-def _next_number(order: "Order", series: str) -> tuple[str, datetime]:
-    """Return the next number of a series and the moment of issue.
+@unit_of_work()
+def reissue_invoice(
+    *, invoice_id: str, buyer: Mapping[str, str], customer_email: str | None = None
+) -> Invoice:
+    """Cancel an invoice to a wrong buyer by a credit note, issue it anew, and return the new one.
+
+    The credit notes of refunds are issued anew too. A repeated request returns the invoice that the
+    first one has issued. Raises DocumentDeleted, InvalidTransition.
+    """
+    invoice = selectors.get_for_update(invoice_id)
+    order = invoice.order
+    buyer = {name: part for name, part in buyer.items() if part}
+    if invoice.replaced_by_id:
+        issued = selectors.get_for_update(invoice.replaced_by_id)
+        if issued.is_to(buyer, customer_email):
+            return issued
+    invoice.expect_kept()
+    refunded = list(invoice.credit_notes)
+    seller = selectors.seller(order.organization_id)
+    [number], at = _next_numbers(order, "INV")
+    replacement = invoice.replacement(
+        number=number,
+        seller=seller,
+        buyer=buyer,
+        customer_email=customer_email,
+        unpaid=invoice.total - payments.selectors.received(order),
+        at=at,
+    )
+    numbers, at = _next_numbers(order, "CN", 1 + len(refunded))
+    invoice.replace(by=replacement, number=numbers[0], at=at)
+    for note, number in zip(refunded, numbers[1:], strict=True):
+        replacement.credit_again(note=note, number=number, at=at)
+    invoice.save()
+    replacement.save(force_insert=True)
+    return replacement
+
+
+def _next_numbers(order: "Order", series: str, count: int = 1) -> tuple[list[str], datetime]:
+    """Return the next numbers of a series and the moment of issue.
 
     The moment is read after the lock, so that moments ascend with the numbers, and a number and its
     moment are of the same year.
@@ -118,7 +155,7 @@ def _next_number(order: "Order", series: str) -> tuple[str, datetime]:
     lock(f"{series} of {organization_id}")
     now = timezone.now()
     at = local(now, order.time_zone)
-    return next_number(organization_id=organization_id, series=series, at=at), now
+    return next_numbers(count, organization_id=organization_id, series=series, at=at), now
 
 
 def _terms(order: "Order") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What follows after a save: the invoice's events are published, its documents are delivered."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models.signals import post_save
@@ -23,17 +24,14 @@ def write_to_outbox(instance: Invoice, raw: bool, **kwargs: Any) -> None:
 def send_new_mail(instance: Invoice, created: bool, raw: bool, **kwargs: Any) -> None:
     """Enqueue `invoices.tasks.send_mails` for a mail that was saved with its invoice."""
     if not (created or raw):
-        for delivery in Invoice.deliveries.loaded(instance):
-            send_mail(delivery, raw)
+        _send(instance, Invoice.deliveries.loaded(instance))
 
 
 @receiver(post_save, sender=InvoiceDelivery, dispatch_uid="invoices.send_mail")
 def send_mail(instance: InvoiceDelivery, raw: bool, **kwargs: Any) -> None:
     """Enqueue `invoices.tasks.send_mails` for a mail that is due, if its PDF is rendered."""
-    if raw or not _is_due(instance):
-        return
-    if instance.invoice.document(instance.credit_note):
-        notify.enqueue(tasks.send_mails)
+    if not raw:
+        _send(instance.invoice, [instance])
 
 
 @receiver(post_save, sender=Document, dispatch_uid="invoices.render_document")
@@ -44,6 +42,15 @@ def render_document(instance: Document, raw: bool, **kwargs: Any) -> None:
     if _is_due(instance):
         notify.enqueue(tasks.render_documents)
     elif instance.rendered_at:
+        notify.enqueue(tasks.send_mails)
+
+
+def _send(invoice: Invoice, deliveries: Iterable[InvoiceDelivery]) -> None:
+    due = {delivery.credit_note_id for delivery in deliveries if _is_due(delivery)}
+    if due and any(
+        document.rendered_at and document.credit_note_id in due
+        for document in invoice.documents.all()
+    ):
         notify.enqueue(tasks.send_mails)
 
 

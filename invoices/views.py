@@ -5,10 +5,12 @@ from rest_framework.decorators import action, renderer_classes
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
+from config.api.errors import ErrorExample
 from config.api.operations import endpoint, public
 from config.api.pdf import RENDERERS, LinkExpired, Pdf, Xml, file, pdf, row_behind
 from config.api.views import command
 from config.core.exceptions import AddressRequired
+from events.aggregate import InvalidTransition
 from events.viewsets import AggregateViewSet
 from invoices import files, selectors, serializers, services
 from invoices.exceptions import DocumentDeleted, NoElectronicInvoice, NotRendered, UnknownCreditNote
@@ -60,6 +62,27 @@ class Invoices(AggregateViewSet):
         The default recipient is the buyer.
         """
         return services.send_invoice(invoice_id=invoice.id, **self.body())
+
+    @command(
+        serializers.InvoiceReissue,
+        status=201,
+        example="invoice_reissued",
+        errors=[
+            DocumentDeleted,
+            ErrorExample.of(InvalidTransition)._replace(
+                detail="`reissue` is not possible for inv_01JCZ5B2QH8M3T6R9W1K4X7V0B: it is sent, "
+                "and needs that no other invoice has replaced it.",
+                members={"allowed_actions": ["send", "revoke-links"]},
+            ),
+        ],
+        scope="reissue",
+    )
+    def reissue(self, invoice: Invoice) -> Invoice:
+        """Cancel an invoice to a wrong buyer by a credit note, and issue it to the right one.
+
+        Credit notes of refunds are issued anew for the new invoice, which is the response.
+        """
+        return services.reissue_invoice(invoice_id=invoice.id, **self.body())
 
     @command(example="invoice_sent_again", operation_id="revoke_invoice_links", scope="send")
     def revoke_links(self, invoice: Invoice) -> Invoice:

@@ -39,6 +39,7 @@ EVENTS: "dict[str, StrPromise]" = {
     "invoice.created": _("Invoice issued"),
     "invoice.links_revoked": _("Links to the invoice revoked"),
     "invoice.queued": _("Invoice queued for sending"),
+    "invoice.replaced": _("Invoice cancelled and issued anew"),
     "invoice.sent": _("Invoice sent"),
     "order.backorder_reserved": _("Back-ordered units reserved"),
     "order.cancelled": _("Order cancelled"),

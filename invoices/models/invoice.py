@@ -1,6 +1,8 @@
 """The invoice: its columns and its transitions."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -24,9 +26,9 @@ PRICES = F("subtotal") - F("discount")
 
 
 class Invoice(Aggregate):
-    """The invoice of an order.
+    """An invoice of an order, which has one that is not replaced.
 
-    A database trigger refuses every change but that of the status, and that of `anonymize`.
+    A database trigger refuses every change but those of the status, `replace` and `anonymize`.
     """
 
     class Status(models.TextChoices):
@@ -55,7 +57,7 @@ class Invoice(Aggregate):
     id = PublicIdField("inv")
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.ISSUED)
     number = models.CharField(max_length=24)
-    order = models.OneToOneField("orders.Order", models.PROTECT, related_name="+")
+    order = models.ForeignKey("orders.Order", models.PROTECT, related_name="+")
     order_number = models.CharField(max_length=24)
     ordered_at = models.DateTimeField()
     customer_id = models.CharField(max_length=64, null=True)
@@ -84,6 +86,8 @@ class Invoice(Aggregate):
     issued_at = models.DateTimeField()
     time_zone = TimeZoneField()  # of the order: its dates and those of its credit notes
     sent_at = models.DateTimeField(null=True)  # of the latest delivery
+    replaces = models.OneToOneField("self", models.PROTECT, null=True, related_name="+")
+    replaced_by = models.OneToOneField("self", models.PROTECT, null=True, related_name="+")
     anonymized_at = models.DateTimeField(null=True)  # when the buyer and the PDFs were deleted
     credit_notes = PartList[CreditNote]("credit_note_set")  # in the order of issue
     deliveries = PartList[InvoiceDelivery]("delivery_set")  # in the order in which they were queued
@@ -91,6 +95,11 @@ class Invoice(Aggregate):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["number", "organization_id"], name="invoice_number"),
+            models.UniqueConstraint(
+                fields=["order"],
+                name="one_current_invoice_per_order",
+                condition=Q(replaced_by=None),
+            ),
             models.CheckConstraint(
                 condition=Q(
                     discount__gte=0,
@@ -178,17 +187,61 @@ class Invoice(Aggregate):
             total=sum((line.total for line in lines), Decimal(0)),
             **fields,
         )
-        invoice.record(
-            events.InvoiceCreated.of(
-                invoice, invoice_number=invoice.number, total_amount=invoice.total
-            )
-        )
+        invoice.record(invoice._created())
         return invoice
 
     def is_required(self, now: datetime) -> bool:
         """Return whether the law requires it: for years after the end of the year of issue."""
         years: int = settings.INVOICE_RETENTION_YEARS
         return local(now, self.time_zone).year - self.issued_on.year <= years
+
+    def replacement(
+        self,
+        *,
+        number: str,
+        seller: Mapping[str, Any],
+        buyer: Mapping[str, str],
+        customer_email: str | None,
+        unpaid: Decimal,
+        at: datetime,
+    ) -> "Invoice":
+        """Return an invoice to another buyer that replaces this one: see `replace`.
+
+        `unpaid` is how much of the total was not captured yet.
+        """
+        given = {
+            "number": number,
+            "seller": seller,
+            "buyer": buyer,
+            "customer_email": customer_email,
+            "issued_at": at,
+            "replaces_id": self.id,
+            "due": max(min(self.due, unpaid), Decimal(0)),
+        }
+        if not given["due"]:
+            given |= {"payment_terms": self.Terms.PAID, "due_on": None}
+        own = {"id", "status", "sent_at", "created_at", "updated_at", *given}
+        copied = {
+            field.attname: deepcopy(getattr(self, field.attname))
+            for field in self._meta.concrete_fields
+            if field.attname not in own
+        }
+        invoice = Invoice(**copied, **given)
+        invoice.credit_notes, invoice.deliveries = [], []
+        invoice.record(invoice._created())
+        return invoice
+
+    def is_to(self, buyer: Mapping[str, str], customer_email: str | None) -> bool:
+        """Return whether this is the buyer."""
+        return (self.buyer, self.customer_email) == (buyer, customer_email)
+
+    def is_current(self) -> bool:
+        """no other invoice has replaced it"""
+        return self.replaced_by_id is None
+
+    def is_owed(self) -> bool:
+        """its credit notes leave something of it"""
+        return self.creditable_amount > 0 or not self.credit_notes
 
     def is_kept(self) -> bool:
         """its buyer and its PDF are not deleted"""
@@ -267,20 +320,15 @@ class Invoice(Aggregate):
         self,
         *,
         number: str,
-        refund_id: str,
+        refund_id: str | None,
         amount: Decimal,
         parts: Sequence[CreditedPart],
         reason: str,
         at: datetime,
     ) -> Event:
         """Issue a credit note of the parts. `amount` is at most `creditable_amount`."""
-        creditable = Creditable(self.lines, self.currency)
-        for note in self.credit_notes:
-            creditable.subtract(note.lines or note.rates)
-        lines = creditable.credit(amount, parts)
-        note = CreditNote(
-            invoice=self,
-            organization_id=self.organization_id,
+        lines = self._creditable().credit(amount, parts)
+        return self._issue_credit_note(
             number=number,
             refund_id=refund_id,
             reason=reason,
@@ -291,18 +339,74 @@ class Invoice(Aggregate):
             total=amount,
             issued_at=at,
         )
+
+    @transition(source=(Status.ISSUED, Status.SENT), target=None, emits=events.CreditNoteIssued)
+    def credit_again(self, *, note: CreditNote, number: str, at: datetime) -> Event:
+        """Issue a credit note of the replaced invoice again, for this one."""
+        names = ("refund_id", "reason", "lines", "rates", "net", "tax", "total")
+        copied = {name: getattr(note, name) for name in names}
+        return self._issue_credit_note(**copied, number=number, issued_at=at)
+
+    @transition(
+        source=(Status.ISSUED, Status.SENT),
+        target=None,
+        emits=events.InvoiceReplaced,
+        verb="reissue",
+        guards=[is_kept, is_current, is_owed],
+    )
+    def replace(self, *, by: "Invoice", number: str, at: datetime) -> Event:
+        """Cancel it by a credit note of all that is left, because another invoice replaces it."""
+        self.credit(
+            number=number,
+            refund_id=None,
+            amount=self.creditable_amount,
+            parts=self._rest(),
+            reason=CreditNote.REPLACED,
+            at=at,
+        )
+        self.replaced_by = by
+        return events.InvoiceReplaced.of(
+            self, replaced_by=by.id, credit_note_id=self.credit_notes[-1].id
+        )
+
+    def _created(self) -> Event:
+        return events.InvoiceCreated.of(self, invoice_number=self.number, total_amount=self.total)
+
+    def _creditable(self) -> Creditable:
+        creditable = Creditable(self.lines, self.currency)
+        for note in self.credit_notes:
+            creditable.subtract(note.lines or note.rates)
+        return creditable
+
+    def _rest(self) -> list[CreditedPart]:
+        """Return what the credit notes leave of each line."""
+        credited = Counter[int]()
+        for note in self.credit_notes:
+            for line in note.lines:
+                credited[line["line"]] += line["quantity"]
+        return [
+            CreditedPart(
+                line=number, quantity=max(line["quantity"] - credited[number], 0), amount=left
+            )
+            for number, (line, left) in enumerate(
+                zip(self.lines, self._creditable().left(), strict=True), 1
+            )
+        ]
+
+    def _issue_credit_note(self, **fields: Any) -> Event:
+        note = CreditNote(invoice=self, organization_id=self.organization_id, **fields)
         self.credit_notes.append(note)
         self.save_part(note)
         return events.CreditNoteIssued(
             credit_note_id=note.id,
-            credit_note_number=number,
+            credit_note_number=note.number,
             invoice_id=self.id,
             order_id=self.order_id,
-            refund_id=refund_id,
-            amount=money(amount, self.currency),
+            refund_id=note.refund_id,
+            amount=money(note.total, self.currency),
             currency=self.currency,
-            reason=reason,
-            issued_at=at,
+            reason=note.reason,
+            issued_at=note.issued_at,
         )
 
     def _queue(

@@ -148,6 +148,10 @@ class Creditable:
                 rest = Decimal(row["tax"]) - sum(self._take_of(lines, total))
                 self._taken[max(lines, key=lambda line: self._credited[line])][0] += rest
 
+    def left(self) -> list[Decimal]:
+        """Return how much of each line is not credited yet."""
+        return [self._left(line) for line in range(len(self.lines))]
+
     def credit(self, amount: Decimal, parts: Sequence[CreditedPart]) -> list[CreditLine]:
         """Return what is taken back for a refund. `amount` is at most what is left in all.
 

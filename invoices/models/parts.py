@@ -15,13 +15,18 @@ from events.aggregate import Part
 
 
 class CreditNote(Part):
-    """A part of an invoice that was refunded. A database trigger refuses changes."""
+    """A part of an invoice that was refunded, or all that was left of one that is replaced.
+
+    A database trigger refuses changes.
+    """
+
+    REPLACED = "invoice_replaced"  # the reason of one that has no refund
 
     id = PublicIdField("cn")
     organization_id = models.CharField(max_length=64, editable=False)
     invoice = models.ForeignKey("invoices.Invoice", models.PROTECT, related_name="credit_note_set")
     number = models.CharField(max_length=24)
-    refund_id = models.CharField(max_length=40, unique=True)
+    refund_id = models.CharField(max_length=40, null=True)
     reason = models.CharField(max_length=32)
     # Empty in rows of the first version, which inserts some during an upgrade.
     lines = models.JSONField(default=list, db_default=[])
@@ -37,11 +42,14 @@ class CreditNote(Part):
             models.UniqueConstraint(
                 fields=["number", "organization_id"], name="credit_note_number"
             ),
+            models.UniqueConstraint(
+                fields=["invoice", "refund_id"], name="one_credit_note_per_refund"
+            ),
             models.CheckConstraint(
-                condition=Q(
+                condition=(Q(total__gt=0) | Q(refund_id=None, total=0))
+                & Q(
                     net__gte=0,
                     tax__gte=0,
-                    total__gt=0,
                     # Rounded, because SQLite adds in floating point.
                     total=Round(F("net") + F("tax"), precision=MAX_DECIMALS),
                 ),

@@ -105,6 +105,6 @@ def row_for(operation_id: str, context: str) -> tuple[Any, dict[str, str]]:
             payment = PaymentFactory()
             credit = {"amount": Decimal("12.50"), "reason": "operator", "method": "store_credit"}
             return payment, {REFUND_ID: request_refund(payment_id=payment.id, **credit).id}
-        case "send_invoice" | "revoke_invoice_links":
+        case "send_invoice" | "revoke_invoice_links" | "reissue_invoice":
             return InvoiceFactory(status="sent"), ids
     return order, ids

@@ -72,7 +72,7 @@ def send(client, method, url):
 
 
 def test_the_number_of_routes_and_their_scopes():
-    assert len(ROUTES) == 69
+    assert len(ROUTES) == 70
     assert {scope for _, _, scope in ROUTES} == {
         *(f"carts:{verb}" for verb in ("read", "fill", "price", "checkout")),
         *(f"orders:{verb}" for verb in ("read", "create", "allocate", "cancel", "hold")),
@@ -81,7 +81,7 @@ def test_the_number_of_routes_and_their_scopes():
         *(f"fulfillment:{verb}" for verb in ("read", "pick", "move")),
         *(f"shipments:{verb}" for verb in ("read", "dispatch", "track")),
         *(f"returns:{verb}" for verb in ("read", "request", "approve", "receive", "refund")),
-        *(f"invoices:{verb}" for verb in ("read", "send")),
+        *(f"invoices:{verb}" for verb in ("read", "send", "reissue")),
         "events:read",
         "customers:export",
         "customers:erase",

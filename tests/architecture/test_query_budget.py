@@ -164,10 +164,10 @@ def invoices(api, size):
     return lambda: api.get("/api/v1/invoices?page_size=100")
 
 
-def of_invoice(verb, method="get"):
+def of_invoice(verb, method="get", body=None):
     def endpoint(api, size):
         url = f"/api/v1/invoices/{full_invoice(size).id}{verb}"
-        return lambda: getattr(api, method)(url)
+        return lambda: getattr(api, method)(url, *([body] if body else []))
 
     return endpoint
 
@@ -304,6 +304,7 @@ BUDGET = {  # by method and route: the request, and its queries
     ("get", "invoice-xml"): (electronic_invoice, 4),
     ("post", "invoice-send"): (of_invoice("/send", "post"), 9),
     ("post", "invoice-revoke-links"): (of_invoice("/revoke-links", "post"), 9),
+    ("post", "invoice-reissue"): (of_invoice("/reissue", "post", {"buyer": ADDRESS}), 15),
     ("get", "publication-list"): (feed, 1),
     ("get", "customer-export"): (of_customer("export", "get"), 33),
     ("post", "customer-erase"): (of_customer("erase", "post"), 51),

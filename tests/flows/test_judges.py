@@ -138,6 +138,7 @@ ROWS: dict[str, list[Any]] = {
             "id": "inv_1",
             "order_id": "order_1",
             "number": "INV-1",
+            "replaced_by": None,
             "total": "30.00",
             "rates": [RATE | {"net": "30.00"}],
             "credit_notes": [

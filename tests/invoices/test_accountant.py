@@ -77,6 +77,11 @@ def capture(api, order):
             assert api.post(f"/api/v1/payments/{payment.id}/capture", {}).status_code == 200
 
 
+def reissue(api, order, buyer):
+    invoice = Invoice.objects.get(order=order, replaced_by=None)
+    assert api.post(f"/api/v1/invoices/{invoice.id}/reissue", {"buyer": buyer}).status_code == 201
+
+
 STEPS = {
     "pay": pay,
     "deposit": deposit,
@@ -85,6 +90,7 @@ STEPS = {
     "capture": capture,
     "refund": refund,
     "write_off": lambda api, order, line, quantity: write_off(order, line - 1, quantity),
+    "reissue": reissue,
     "cancel": lambda api, order: cancel(order),
 }
 

@@ -37,6 +37,7 @@ CHANGES = {
     "due_on": "'2025-01-01'",
     "issued_at": "'2025-01-01 00:00:00+00:00'",
     "time_zone": "'Asia/Tokyo'",
+    "replaces_id": "id",
     "created_at": "'2025-01-01 00:00:00+00:00'",
     "anonymized_at": "'2036-01-01 00:00:00+00:00'",
 }
@@ -46,13 +47,16 @@ CREDIT_NOTE_CHANGES = ("number = 'CN-1'", "total = total + 1, net = net + 1", "r
 
 def test_the_statements_cover_every_immutable_column():
     columns = {field.column for field in Invoice._meta.local_concrete_fields}
-    assert columns - CHANGES.keys() == {"id", "order_id", "status", "sent_at", "updated_at"}
+    mutable = {"status", "sent_at", "updated_at", "replaced_by_id"}
+    assert columns - CHANGES.keys() == {"id", "order_id", *mutable}
 
 
 STATEMENTS = [
     *(f"UPDATE invoices_invoice SET {name} = {to}" for name, to in CHANGES.items()),
     *(f"UPDATE invoices_creditnote SET {change}" for change in CREDIT_NOTE_CHANGES),
     f"UPDATE invoices_invoice SET {ANONYMIZE}, tax = tax + 1, total = total + 1",
+    "UPDATE invoices_invoice SET replaced_by_id = id, seller = '{}'",
+    f"UPDATE invoices_invoice SET {ANONYMIZE}, replaced_by_id = id",
     f"UPDATE invoices_invoice SET {ANONYMIZE}, seller = '{{}}'",
     "DELETE FROM invoices_creditnote",
     "DELETE FROM invoices_invoice",
@@ -77,6 +81,14 @@ def test_postgresql_allows_to_anonymize_once():
     connection.cursor().execute(f"UPDATE invoices_invoice SET {ANONYMIZE}")
     with pytest.raises(DatabaseError, match="never changes"), transaction.atomic():
         connection.cursor().execute("UPDATE invoices_invoice SET anonymized_at = now()")
+
+
+@pytest.mark.django_db
+def test_postgresql_allows_to_replace_once():
+    InvoiceFactory()
+    connection.cursor().execute("UPDATE invoices_invoice SET replaced_by_id = id")
+    with pytest.raises(DatabaseError, match="never changes"), transaction.atomic():
+        connection.cursor().execute("UPDATE invoices_invoice SET replaced_by_id = NULL")
 
 
 @pytest.mark.django_db
@@ -124,6 +136,9 @@ def test_sqlite_refuses_changes(tmp_path, subtests):
                 pytest.raises(sqlite3.IntegrityError, match="is issued and never changes"),
             ):
                 database.execute(sql)
+        database.execute("UPDATE invoices_invoice SET replaced_by_id = id")
+        with pytest.raises(sqlite3.IntegrityError, match="is issued and never changes"):
+            database.execute("UPDATE invoices_invoice SET replaced_by_id = NULL")
         database.execute(f"UPDATE invoices_invoice SET {ANONYMIZE}")
         with pytest.raises(sqlite3.IntegrityError, match="is issued and never changes"):
             database.execute("UPDATE invoices_invoice SET anonymized_at = NULL")

@@ -44,7 +44,10 @@ def test_an_invoice_is_returned_as_it_was_issued(api):
     ]
     mails = [(mail["credit_note_id"], mail["recipient_email"]) for mail in shown["deliveries"]]
     assert mails == [(None, "juan@example.com"), (note["id"], "juan@example.com")]
-    assert (shown["pdf_url"], shown["allowed_actions"]) == (None, ["send", "revoke-links"])
+    assert (shown["pdf_url"], shown["allowed_actions"]) == (
+        None,
+        ["send", "revoke-links", "reissue"],
+    )
 
 
 def test_the_pdf_is_returned_once_it_is_rendered(api):

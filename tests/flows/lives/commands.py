@@ -445,6 +445,17 @@ def send_invoice(state: State, invoice: Row, dice: Random) -> Body:
     return dice.choice(({}, {"recipient_email": "accounts@example.com"}))
 
 
+@command("invoices", "reissue", weight=0.3)
+def reissue_invoice(state: State, invoice: Row, dice: Random) -> Body:
+    buyer = {
+        "name": dice.choice(("Ana", "Zoë")),
+        "line1": "1 Main St",
+        "city": "X",
+        "country": "US",
+    }
+    return {"buyer": buyer, "customer_email": dice.choice((None, "accounts@example.com"))}
+
+
 @command("invoices", "revoke-links", weight=0.2)
 def revoke_invoice_links(state: State, invoice: Row, dice: Random) -> Body:
     return {}

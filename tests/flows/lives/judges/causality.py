@@ -42,7 +42,7 @@ ONCE = [
     *((f"order.{action}", "order_id") for action in ("created", "placed", "confirmed")),
     *((f"order.{action}", "order_id") for action in ("cancelled", "processing", "delivered")),
     ("order.shipped", "shipment_id"),
-    ("invoice.created", "order_id"),
+    ("invoice.created", "invoice_id"),
     *((f"shipment.{action}", "shipment_id") for action in ("created", "label_created")),
     *((f"shipment.{action}", "shipment_id") for action in ("dispatched", "delivered")),
     *((f"return.{action}", "return_id") for action in ("requested", "approved", "refunded")),

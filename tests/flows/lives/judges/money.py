@@ -131,21 +131,28 @@ def refunded(payment: Row) -> Decimal:
 
 
 def invoices_equal_the_payments(evidence: Evidence) -> Iterator[Finding]:
-    """A confirmed order has one invoice of its total, and credit notes for its refunds.
+    """A confirmed order has one current invoice of its total, and credit notes for its refunds.
 
     Money that was captured when the order was paid already, or beyond its total, was not invoiced.
+    An invoice that another one replaces is of the same total, and its credit notes leave nothing.
     """
     for order in evidence.orders:
         invoices = evidence.of("invoices", order)
+        current = [invoice for invoice in invoices if not invoice["replaced_by"]]
         expected = [amount(order["total"])] if order["confirmed_at"] else []
-        if (totals := [amount(invoice["total"]) for invoice in invoices]) != expected:
+        if (totals := [amount(invoice["total"]) for invoice in current]) != expected:
             yield order["id"], f"the invoices are {totals}, not {expected}"
         events = named("invoice.created", evidence.events[order["id"]])
-        if (totals := [event.data["total_amount"] for event in events]) != expected:
-            yield order["id"], f"invoice.created say {totals}, not {expected}"
+        issued = [(event.data["invoice_id"], event.data["total_amount"]) for event in events]
+        if issued != [(invoice["id"], amount(order["total"])) for invoice in invoices]:
+            yield order["id"], f"invoice.created say {issued}"
+        for invoice in invoices:
+            left = amount(invoice["total"]) - total(n["total"] for n in invoice["credit_notes"])
+            if invoice["replaced_by"] and left:
+                yield order["id"], f"{invoice['number']} is replaced, and {left} is left of it"
         credited = {
             note["refund_id"]: amount(note["total"])
-            for invoice in invoices
+            for invoice in current
             for note in invoice["credit_notes"]
         }
         due = payments_that_were_due(evidence.events[order["id"]])
@@ -183,6 +190,8 @@ def credit_notes_take_back_what_the_refunds_are_for(evidence: Evidence) -> Itera
                 for row in note["rates"]:
                     left[kind_of(row)][0] -= amount(row["net"])
                     left[kind_of(row)][1] -= amount(row["tax"])
+                if note["refund_id"] is None:
+                    continue  # it cancels the invoice
                 refund, credited = refunds[note["refund_id"]], Counter[int]()
                 has_goodwill |= any(line["kind"] == "goodwill" for line in note["lines"])
                 has_goodwill |= refund["amount"] != note["total"]
@@ -196,6 +205,8 @@ def credit_notes_take_back_what_the_refunds_are_for(evidence: Evidence) -> Itera
                     yield order["id"], f"{note['number']} credits {credited}, not {expected}"
             if any(min(amounts) < 0 for amounts in left.values()):
                 yield order["id"], f"more is credited than was charged: {left} is left"
+            if invoice["replaced_by"] and any(map(any, left.values())):
+                yield order["id"], f"{invoice['number']} is replaced, and {left} is left of it"
 
 
 def kind_of(row: Row) -> tuple[str | None, ...]:
