@@ -85,6 +85,8 @@ ROWS: dict[str, list[Any]] = {
             "is_mismatched": False,
             "refunded": "15.00",
             "refunding": "0.00",
+            "waived": "0.00",
+            "surplus_of": None,
             "max_refundable": "15.00",
             "refunds": [
                 {

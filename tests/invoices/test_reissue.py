@@ -255,7 +255,7 @@ def test_the_new_invoice_of_an_order_on_account_says_what_is_still_due(run_react
     second = reissue(first)
     run_reactions()
     assert (second.payment_terms, second.due, second.due_on) == ("invoice", 60, first.due_on)
-    assert stored(second).creditable_amount == 75  # of which 40 are paid
+    assert stored(second).creditable_amount == 75  # 40 of it are paid
     rest = start_payment(order, method="manual")
     capture.capture_payment(payment_id=rest.id)
     run_reactions()
