@@ -17,6 +17,7 @@ LABELS: "dict[str, StrPromise]" = {
     "assigned_to": _("Picker"),
     "billing_address": _("Billing address"),
     "card_last4": _("Last four digits of the card"),
+    "buyer": _("Buyer"),
     "carrier": _("Carrier"),
     "carrier_cost": _("Carrier cost"),
     "city": _("City"),

@@ -304,7 +304,7 @@ BUDGET = {  # by method and route: the request, and its queries
     ("get", "invoice-xml"): (electronic_invoice, 4),
     ("post", "invoice-send"): (of_invoice("/send", "post"), 9),
     ("post", "invoice-revoke-links"): (of_invoice("/revoke-links", "post"), 9),
-    ("post", "invoice-reissue"): (of_invoice("/reissue", "post", {"buyer": ADDRESS}), 15),
+    ("post", "invoice-reissue"): (of_invoice("/reissue", "post", {"buyer": ADDRESS}), 16),
     ("get", "publication-list"): (feed, 1),
     ("get", "customer-export"): (of_customer("export", "get"), 33),
     ("post", "customer-erase"): (of_customer("erase", "post"), 51),

@@ -19,7 +19,7 @@ from django.conf import settings
 from config.api import tokens
 from config.devserver import demo
 
-TIMEOUT = 60  # seconds; then a run that hangs is killed, and its test fails
+TIMEOUT = 180  # seconds; then a run that hangs is killed, and its test fails
 
 
 def environment(directory: Path, **changes: str) -> dict[str, str]:
