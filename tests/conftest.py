@@ -3,13 +3,14 @@
 import socket
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import kombu
 import pytest
+import time_machine
 from aiosmtpd.controller import Controller
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission, User
@@ -128,6 +129,13 @@ def no_revocations(monkeypatch: pytest.MonkeyPatch) -> None:
 def counted_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Count requests without the thread that writes the counts; tests call `flush` themselves."""
     monkeypatch.setattr(Counters, "_start", lambda counters: None)
+
+
+@pytest.fixture
+def stopped_clock() -> Iterator[None]:
+    """Stop the time, so that no window of a rate limit ends within the test."""
+    with time_machine.travel(datetime.now(UTC), tick=False):
+        yield
 
 
 @pytest.fixture

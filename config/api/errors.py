@@ -75,6 +75,18 @@ class Problem(msgspec.Struct):
             "that can be refunded."
         ),
     ] = UNSET
+    max_payable: Annotated[
+        str | UnsetType,
+        Meta(description="With `payment_too_large`: the largest amount that can be paid."),
+    ] = UNSET
+    max_capturable: Annotated[
+        str | UnsetType,
+        Meta(description="With `capture_too_large`: the amount that is authorized."),
+    ] = UNSET
+    gateway_code: Annotated[
+        str | UnsetType,
+        Meta(description="With `refused_by_gateway`: the gateway's own code of the reason."),
+    ] = UNSET
 
 
 # Responses that mean the same in every operation, by the name of their component.

@@ -9,7 +9,7 @@ PATH = "/api/v1/things"
 
 
 @pytest.fixture(autouse=True)
-def limit(settings):
+def limit(settings, stopped_clock):
     settings.API_THROTTLE = "2/min"
     counters.forget()
     yield

@@ -14,7 +14,7 @@ PATH = "/api/v1/things"
 
 
 @pytest.fixture
-def processes(monkeypatch, settings):
+def processes(monkeypatch, settings, stopped_clock):
     """Return a function that lets another process handle the next requests."""
     settings.API_THROTTLE = "10/min"
     running = [Counters(), Counters()]
