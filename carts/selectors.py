@@ -27,7 +27,7 @@ import orders.selectors
 from carts.models import Cart, CartItem, Policy
 from config.core import sql
 from config.core.money import CURRENCIES, MoneyField, decimals
-from config.core.unit_of_work import EVERYTHING, held, hold, same
+from config.core.unit_of_work import EVERYTHING, attach, attached, same
 from events.people import Person
 
 PRODUCT = ExpressionWrapper(F("quantity") * F("unit_price"), output_field=MoneyField())
@@ -63,10 +63,10 @@ def with_value() -> QuerySet[Cart]:
 
 def get_for_update(cart_id: str, visible: Q = EVERYTHING) -> Cart:
     """Return a cart, locked until the transaction ends."""
-    if found := held(Cart, cart_id):
+    if found := attached(Cart, cart_id):
         return found
     for cart in sql.rows(_locked, where=visible & Q(pk=cart_id)):
-        return hold(cart)
+        return attach(cart)
     raise Cart.DoesNotExist(f"There is no {cart_id}.")
 
 
@@ -79,7 +79,7 @@ def get_both_for_update(one: str, other: str) -> tuple[Cart, Cart]:
 
     Raises Cart.DoesNotExist.
     """
-    missing = [each for each in (one, other) if not held(Cart, each)]
+    missing = [each for each in (one, other) if not attached(Cart, each)]
     same(Cart.objects.filter(pk__in=missing).order_by("pk").select_for_update(no_key=True))
     return get_for_update(one), get_for_update(other)
 

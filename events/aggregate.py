@@ -15,7 +15,14 @@ from django.utils import timezone
 from config.core import request_context, sql
 from config.core.exceptions import Conflict
 from config.core.outbound import OutboundCall
-from config.core.unit_of_work import all_held, held, hold, hold_all, is_begun, unit_of_work
+from config.core.unit_of_work import (
+    all_attached,
+    attach,
+    attach_all,
+    attached,
+    is_begun,
+    unit_of_work,
+)
 from events.schema import Event
 
 
@@ -252,10 +259,10 @@ class Aggregate(models.Model):
         return str(getattr(self, self.stream_field))
 
     def siblings(self) -> "list[Aggregate]":
-        """Return the rows whose parts are read together: those of the stream that are held."""
-        if held(type(self), self.pk) is not self:
+        """Return the rows whose parts are read together: those of the stream that are attached."""
+        if attached(type(self), self.pk) is not self:
             return [self]
-        return [row for row in all_held(type(self)) if row.stream == self.stream]
+        return [row for row in all_attached(type(self)) if row.stream == self.stream]
 
     @classmethod
     def unfinished(cls) -> models.Q:
@@ -305,16 +312,16 @@ class Aggregate(models.Model):
         """Save parts, row and events in one transaction, so that a crash cannot separate them.
 
         Of an existing row, the columns that changed are written. The reactions to the events run in
-        it; if one fails, the rows that are held must be asked for again.
+        it; if one fails, nothing is attached any more: ask for the rows again.
         """
         self._expect_current()
-        if is_begun() and not self._state.adding and held(type(self), self.pk) is not self:
+        if is_begun() and not self._state.adding and attached(type(self), self.pk) is not self:
             raise TypeError(f"{self.pk} is not locked, or another copy of it is: change that one.")
         with unit_of_work():
-            hold(self)
+            attach(self)
             self._write_parts()
             if self._state.adding:
-                hold_all(None, self.pk)
+                attach_all(None, self.pk)
                 for parts in self.part_lists():
                     vars(self).setdefault(parts.name, [])  # a new row has no others
                 self._remember_stored()

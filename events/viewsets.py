@@ -15,7 +15,7 @@ from config.api.errors import ErrorExample
 from config.api.operations import Operation, declared, example_response
 from config.api.serializers import without
 from config.api.views import ContextViewSet
-from config.core.unit_of_work import held
+from config.core.unit_of_work import attached
 from events.aggregate import Aggregate, InvalidTransition
 
 
@@ -60,8 +60,8 @@ class AggregateViewSet(ListModelMixin, RetrieveModelMixin, ContextViewSet):
             raise Http404 from None
 
     def shown(self, row: Model) -> Any:
-        """Show the row itself, if its unit of work still holds it; else read it again."""
-        if held(type(row), row.pk) is not row:
+        """Show the row itself, if it is still attached to its unit of work; else read it again."""
+        if attached(type(row), row.pk) is not row:
             return super().shown(row)
         return self.get_serializer(type(self).complete(row)).data
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 import orders.selectors
-from config.core.unit_of_work import EVERYTHING, held
+from config.core.unit_of_work import EVERYTHING, attached
 from fulfillment.models import Fulfillment, FulfillmentItem, Pick
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def without_lines() -> QuerySet[Fulfillment]:
 
 def get(fulfillment_id: str) -> Fulfillment:
     """Return a fulfillment with its lines and its order, to read."""
-    return held(Fulfillment, fulfillment_id) or with_lines().get(pk=fulfillment_id)
+    return attached(Fulfillment, fulfillment_id) or with_lines().get(pk=fulfillment_id)
 
 
 def get_for_update(fulfillment_id: str, visible: Q = EVERYTHING) -> Fulfillment:

@@ -71,7 +71,7 @@ def pick_item(
         order_item_id=order_item_id, quantity=quantity, scan_id=scan_id, at=timezone.now()
     )
     if fulfillment.order.delivered_at:
-        # Otherwise no lost units can have been recovered that a reaction is yet to withdraw here.
+        # Lost units may have arrived: then a reaction withdraws their replacement from here first.
         reactions.expect_none_pending(fulfillment.order_id, "fulfillment")
     # The order may write units off before the reaction withdraws them here.
     line = fulfillment.order.quantities.line(order_item_id)

@@ -30,7 +30,15 @@ from django.utils import timezone
 
 import payments.selectors
 from config.core import clock, sql
-from config.core.unit_of_work import EVERYTHING, all_held, held, hold, hold_all, holds_all, same
+from config.core.unit_of_work import (
+    EVERYTHING,
+    all_attached,
+    attach,
+    attach_all,
+    attached,
+    has_all,
+    same,
+)
 from events import schema
 from events.models import EventRecord
 from events.people import Person
@@ -106,7 +114,7 @@ def without_lines() -> QuerySet[Order]:
 
 def with_totals(order: Order) -> Order:
     """Add what `with_payment_totals` adds to an order in hand, as it is now, and return it."""
-    if payments.selectors.are_held(order) and "is_stock_unreleased" in vars(order):
+    if payments.selectors.are_read(order) and "is_stock_unreleased" in vars(order):
         vars(order).update(
             captured=payments.selectors.received(order),
             refunded=payments.selectors.refunded(order),
@@ -146,10 +154,10 @@ def get_for_update(order_id: str, visible: Q = EVERYTHING) -> Order:
 
     Whatever changes a row of an order, in any context, holds this lock.
     """
-    if found := held(Order, order_id):
+    if found := attached(Order, order_id):
         return found
     for order in sql.rows(_locked, where=visible & Q(pk=order_id)):
-        return hold(order)
+        return attach(order)
     raise Order.DoesNotExist(f"There is no {order_id}.")
 
 
@@ -165,7 +173,7 @@ def find_for_update(
     All rows about the order are read with it, because its rules and its consequences ask for them.
     See `of_order` for `rows`.
     """
-    for order in all_held(Order):  # this is a consequence of a command that has locked the order
+    for order in all_attached(Order):  # a consequence of a command that has locked the order
         if found := _find(of_order(model, order, rows=rows), row_id):
             return found
     for order in same(sql.rows(_locked_with, model, where=visible & Q(pk=row_id))):
@@ -177,19 +185,19 @@ def find_for_update(
 def of_order(
     model: type[M], order: Order, *, rows: Callable[[], QuerySet[M]] | None = None
 ) -> list[M]:
-    """Return another context's rows about an order that is held, oldest first.
+    """Return another context's rows about an order that is attached, oldest first.
 
     They are read once in a unit of work: all rows of the model, or `rows()`. Raises TypeError if
-    the order is not held.
+    the order is not.
     """
-    if held(Order, order.pk) is not order:
+    if attached(Order, order.pk) is not order:
         raise TypeError(f"{order.pk} is not locked here: use `get_for_update`.")
-    if not holds_all(model, order.pk):
+    if not has_all(model, order.pk):
         build = rows or model._default_manager.all
         for row in same(sql.rows(_oldest_first, build, where=Q(order_id=order.pk))):
             cast(Any, row).order = order
-        hold_all(model, order.pk)
-    known: list[Any] = all_held(model)
+        attach_all(model, order.pk)
+    known: list[Any] = all_attached(model)
     return sorted((row for row in known if row.order_id == order.pk), key=lambda row: row.pk)
 
 

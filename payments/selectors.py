@@ -15,7 +15,7 @@ import orders.selectors
 from config.core import outbound
 from config.core.clock import days_later
 from config.core.money import MAX_DECIMALS, MoneyField
-from config.core.unit_of_work import EVERYTHING, holds_all
+from config.core.unit_of_work import EVERYTHING, has_all
 from payments.events import RefundPart
 from payments.models import Payment, PaymentAccount, Refund
 from payments.refund_parts import Refundable, total
@@ -74,9 +74,9 @@ def of_order(order_id: str) -> list[Payment]:
     return list(with_parts().filter(order=order_id).order_by("id"))
 
 
-def are_held(order: "Order") -> bool:
-    """Return whether the unit of work holds the payments of an order, and may have changed them."""
-    return holds_all(Payment, order.pk)
+def are_read(order: "Order") -> bool:
+    """Return whether the unit of work has read an order's payments, and may have changed them."""
+    return has_all(Payment, order.pk)
 
 
 def remaining(order: "Order") -> Decimal:

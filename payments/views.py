@@ -226,10 +226,11 @@ class Payments(AggregateViewSet):
             payment_id = row.payment_id if isinstance(row, Refund) else row.id
             return {"id": row.pk, "payment_id": payment_id}
 
-        response, lease = self.once_leased(
-            ids, lambda ids: gateway.lease(payment_id=ids["payment_id"], now=timezone.now())
-        )
-        _, payment = gateway.make_calls(lease)
+        def lease(ids: Ids) -> gateway.DueCalls:
+            return gateway.lease_due_calls(payment_id=ids["payment_id"], now=timezone.now())
+
+        response, due = self.once_leased(ids, lease)
+        _, payment = gateway.make_calls(due)
         return response, payment
 
 

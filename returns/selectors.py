@@ -47,7 +47,7 @@ def with_parts() -> QuerySet[Return]:
 def complete(row: Return) -> Return:
     """Add to a return in hand what its order's payments have left, as it is now."""
     order = orders.selectors.get_for_update(row.order_id)
-    if "refundable" not in vars(row) or payments.selectors.are_held(order):
+    if "refundable" not in vars(row) or payments.selectors.are_read(order):
         row.refundable = payments.selectors.remaining(order)
     return row
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Now, TruncDate
 import orders.selectors
 import returns.selectors
 from config.core.outbound import is_due
-from config.core.unit_of_work import EVERYTHING, held
+from config.core.unit_of_work import EVERYTHING, attached
 from shipments.models import Adapter, CarrierAccount, Label, Shipment
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def without_items() -> QuerySet[Shipment]:
 
 def get(shipment_id: str) -> Shipment:
     """Return a shipment with its parts."""
-    return held(Shipment, shipment_id) or with_parts().get(pk=shipment_id)
+    return attached(Shipment, shipment_id) or with_parts().get(pk=shipment_id)
 
 
 def get_for_update(shipment_id: str, visible: Q = EVERYTHING) -> Shipment:

@@ -95,10 +95,11 @@ class Shipments(AggregateViewSet):
             labels.label_shipment(shipment_id=self.get_object().id, **self.body())
             return {"id": pk}
 
-        response, lease = self.once_leased(
-            intent, lambda ids: label_purchase.lease(shipment_id=ids["id"], now=timezone.now())
-        )
-        _, shipment = label_purchase.make_calls(lease)
+        def lease(ids: Ids) -> label_purchase.DueCall:
+            return label_purchase.lease_due_call(shipment_id=ids["id"], now=timezone.now())
+
+        response, due = self.once_leased(intent, lease)
+        _, shipment = label_purchase.make_calls(due)
         labels.expect_bought(shipment)
         response.data = self.get_serializer(shipment).data
         return response

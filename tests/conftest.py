@@ -34,7 +34,7 @@ from events.delivery import broker as broker_
 from events.delivery import notify
 from events.models import Reaction
 from events.viewsets import AggregateViewSet
-from tests import held
+from tests import attached
 from tests.mailbox import Mailbox
 from tests.reacting import InjectedError
 
@@ -114,9 +114,9 @@ def numbers_roll_back(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def held_rows_are_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compare what every unit of work holds, and what it shows, with the database."""
-    monkeypatch.setattr(unit_of_work, "transaction", held.CheckedTransactions())
-    monkeypatch.setattr(AggregateViewSet, "shown", held.shown_as_stored)
+    """Compare what is attached to each unit of work, and what it shows, with the database."""
+    monkeypatch.setattr(unit_of_work, "transaction", attached.CheckedTransactions())
+    monkeypatch.setattr(AggregateViewSet, "shown", attached.shown_as_stored)
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from config.core.locks import is_timeout
-from config.core.unit_of_work import hold, unit_of_work
+from config.core.unit_of_work import attach, unit_of_work
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +87,6 @@ def _do(due: QuerySet[Any], row_id: str, act: Callable[[Any], None]) -> bool:
     aggregate = due.filter(pk=row_id).first()
     if aggregate is None:
         return False
-    act(hold(aggregate))
+    act(attach(aggregate))
     aggregate.save()
     return True

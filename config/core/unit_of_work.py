@@ -1,7 +1,8 @@
 """A command and all its consequences: one transaction, in which every row is read once.
 
-A row that is locked is held until the transaction ends. No other transaction can change it in the
-meantime, so a second read returns the same object, with all changes that were made to it.
+A row that is locked is attached until the transaction ends (an identity map). No other transaction
+can change it in the meantime, so a second read returns the same object, with all changes that were
+made to it.
 """
 
 import threading
@@ -13,7 +14,7 @@ from django.db import connection, models, transaction
 
 
 class Row(Protocol):
-    """A row that can be held."""
+    """A row that can be attached."""
 
     pk: str
 
@@ -23,7 +24,7 @@ class Row(Protocol):
 
 M = TypeVar("M", bound=models.Model)
 EVERYTHING = models.Q()  # what a caller may see that is no client
-_thread = threading.local()  # .rows, by model and id; .complete, see `hold_all`
+_thread = threading.local()  # .rows, by model and id; .complete, see `attach_all`
 
 
 @contextmanager
@@ -50,7 +51,7 @@ def unit_of_work(*, savepoint: bool = True) -> Iterator[None]:
 
 @contextmanager
 def savepoint() -> Iterator[None]:
-    """Take a savepoint. If it is rolled back, nothing is held any more."""
+    """Take a savepoint. If it is rolled back, nothing is attached any more."""
     try:
         with transaction.atomic():
             yield
@@ -67,35 +68,35 @@ def is_begun() -> bool:
     return _rows() is not None
 
 
-def held(model: type[M], pk: str) -> M | None:
-    """Return the row, if the unit of work holds it."""
+def attached(model: type[M], pk: str) -> M | None:
+    """Return the row, if it is attached to the unit of work."""
     return cast("M | None", (_rows() or {}).get((model, pk)))
 
 
-def all_held(model: type[M]) -> list[M]:
-    """Return the rows of a model that the unit of work holds."""
+def all_attached(model: type[M]) -> list[M]:
+    """Return the rows of a model that are attached to the unit of work."""
     return [cast(M, row) for (of, _), row in (_rows() or {}).items() if of is model]
 
 
-def hold(row: M) -> M:
-    """Hold a row that is locked or new, and return it.
+def attach(row: M) -> M:
+    """Attach a row that is locked or new, and return it.
 
-    Outside a unit of work nothing is held. Raises TypeError if another copy of the row is held.
+    Outside a unit of work nothing is attached. Raises TypeError if another copy of the row is.
     """
     if (rows := _rows()) is not None:
         known: object = rows.setdefault((type(row), row.pk), cast(Row, row))
         if known is not row:
-            raise TypeError(f"{row.pk} is held already: change that object.")
+            raise TypeError(f"{row.pk} is attached already: change that object.")
     return row
 
 
 def same(rows: Iterable[M]) -> list[M]:
-    """Hold rows that are locked; of those that are held already, return the objects held."""
-    return [held(type(row), row.pk) or hold(row) for row in rows]
+    """Attach rows that are locked; of those that are attached already, return these objects."""
+    return [attached(type(row), row.pk) or attach(row) for row in rows]
 
 
-def hold_all(model: type[models.Model] | None, owner: str) -> None:
-    """Remember that all rows of the model that belong to the owner are held, also new ones.
+def attach_all(model: type[models.Model] | None, owner: str) -> None:
+    """Remember that all rows of the model that belong to the owner are attached, also new ones.
 
     Without a model, those of all models: a new owner has no others.
     """
@@ -103,8 +104,8 @@ def hold_all(model: type[models.Model] | None, owner: str) -> None:
         _thread.complete.add((model, owner))
 
 
-def holds_all(model: type[models.Model], owner: str) -> bool:
-    """Return whether the rows of the model that belong to the owner are all held."""
+def has_all(model: type[models.Model], owner: str) -> bool:
+    """Return whether the rows of the model that belong to the owner are all attached."""
     return _rows() is not None and not _thread.complete.isdisjoint([(model, owner), (None, owner)])
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from config.core import request_context
 from config.core.exceptions import Conflict, Missing
 from config.core.outbound import OutboundCall
-from config.core.unit_of_work import hold, unit_of_work
+from config.core.unit_of_work import attach, unit_of_work
 from config.pdf.files import revoke_links
 from events import schema
 from events.aggregate import aggregates
@@ -174,7 +174,7 @@ def erase_stream(stream: str, *, at: datetime) -> None:
     changed += _erase_events(stream)
     recorded = EventRecord.objects.filter(stream=stream, name=CustomerErased.name)
     if changed or not recorded.exists():
-        root = hold(model.objects.get(pk=stream))  # read after the updates, which `save()` keeps
+        root = attach(model.objects.get(pk=stream))  # read after the updates, which `save()` keeps
         root.erase(at=at)
         root.save()
 

@@ -47,11 +47,11 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Lease:
-    """The calls about a payment that only their caller makes, until then."""
+class DueCalls:
+    """A payment, and the calls about it that only the caller makes, until its lease ends."""
 
     payment: Payment
-    until: datetime
+    leased_until: datetime
     calls: Sequence[Call]
 
 
@@ -60,21 +60,21 @@ def call_gateway(*, payment_id: str, now: datetime | None = None) -> outbound.Ou
 
     Nothing is done while another caller has leased the payment.
     """
-    outcome, _ = make_calls(lease(payment_id=payment_id, now=now or timezone.now()))
+    outcome, _ = make_calls(lease_due_calls(payment_id=payment_id, now=now or timezone.now()))
     return outcome
 
 
-def make_calls(lease: Lease) -> tuple[outbound.Outcome, Payment]:
+def make_calls(due: DueCalls) -> tuple[outbound.Outcome, Payment]:
     """Make the calls, outside any transaction; return the payment with their results."""
-    payment, error = lease.payment, ""
-    for call in lease.calls:
+    payment, error = due.payment, ""
+    for call in due.calls:
         try:
             result = call.make()
         except GatewayTimeout as timeout:
             result, error = None, str(timeout)
-        is_last = call is lease.calls[-1]
-        payment = _record(payment.id, call, result, lease.until, error if is_last else None)
-    if not lease.calls:
+        is_last = call is due.calls[-1]
+        payment = _record(payment.id, call, result, due.leased_until, error if is_last else None)
+    if not due.calls:
         return "skipped", payment
     return "no_response" if error else "done", payment
 
@@ -101,21 +101,22 @@ def call_gateway_now(*, payment_id: str) -> Payment:
 
 
 @unit_of_work()
-def lease(*, payment_id: str, now: datetime) -> Lease:
+def lease_due_calls(*, payment_id: str, now: datetime) -> DueCalls:
     """Lease the payment for the calls that are due; there are none if another caller has it."""
     payment, now = selectors.get_for_update(payment_id), max(now, timezone.now())
     if not payment.is_callable(now):
-        return Lease(payment, now, [])
+        return DueCalls(payment, now, [])
     gateway = GATEWAYS[payment.method]
     calls = [_payment_call(gateway, payment, now)] if is_open_at_gateway(payment) else []
     refunds = payment.pending_refunds(by_hand=False)
     calls += [_refund_call(gateway, payment, refund, now) for refund in refunds]
+    leased_until = now
     if calls:
-        now = payment.lease(now, LEASE * len(calls))
+        leased_until = payment.lease(now, LEASE * len(calls))
     else:
         payment.finish_call()
     payment.save()
-    return Lease(payment, now, calls)
+    return DueCalls(payment, leased_until, calls)
 
 
 def _payment_call(gateway: Gateway, payment: Payment, now: datetime) -> Call:

@@ -4,7 +4,6 @@ The idempotency key of a repeated call is the label's id.
 """
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -27,7 +26,6 @@ LEASE = timedelta(seconds=90)  # longer than a call takes
 MAX_CALLS = 2  # a quote and a purchase; the timer makes further calls
 
 Status = Label.Status
-Party = Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Call:
     request: LabelRequest
     is_void: bool
     tracking_number: str | None
-    lease: datetime
+    leased_until: datetime
 
     def make(self) -> Quote | PurchasedLabel | None:
         """Return the result, None if the label is void. Raises CarrierTimeout, CarrierRefused."""
@@ -51,8 +49,8 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Lease:
-    """The call about a shipment's labels that only its caller makes, if one is due."""
+class DueCall:
+    """A shipment, and the call about its labels that only the caller makes, if one is due."""
 
     shipment: Shipment
     call: Call | None
@@ -60,29 +58,29 @@ class Lease:
 
 def call_carrier(*, shipment_id: str, now: datetime | None = None) -> outbound.Outcome:
     """Make the due calls about a shipment's labels; return the outcome of the last one."""
-    outcome, _ = make_calls(lease(shipment_id=shipment_id, now=now or timezone.now()), now)
+    outcome, _ = make_calls(lease_due_call(shipment_id=shipment_id, now=now or timezone.now()), now)
     return outcome
 
 
-def make_calls(lease: Lease, now: datetime | None = None) -> tuple[outbound.Outcome, Shipment]:
+def make_calls(due: DueCall, now: datetime | None = None) -> tuple[outbound.Outcome, Shipment]:
     """Make the call, outside any transaction, and a second one if it is due after that.
 
     Return the outcome of the last one, and the shipment with the results.
     """
     outcome: outbound.Outcome = "skipped"
     for number in range(1, MAX_CALLS + 1):
-        if not (call := lease.call):
-            return outcome, lease.shipment
-        shipment_id, outcome = lease.shipment.id, "done"
+        if not (call := due.call):
+            return outcome, due.shipment
+        shipment_id, outcome = due.shipment.id, "done"
         again_at = None if number == MAX_CALLS else now or timezone.now()
         try:
             result = call.make()
             path, digest = _store(call, result)
-            lease = _record(shipment_id, call, result, path, digest, again_at)
+            due = _record(shipment_id, call, result, path, digest, again_at)
         except CarrierTimeout as timeout:
             return "no_response", _record_failure(shipment_id, call, str(timeout))
         except CarrierRefused as refusal:
-            lease = _record_refusal(shipment_id, call, str(refusal), again_at)
+            due = _record_refusal(shipment_id, call, str(refusal), again_at)
         except OSError as error:  # of the storage: the carrier returns the same label again
             logger.warning("The label %s is not stored: %r", call.label_id, error)
             error_text = f"The label could not be stored: {error!r}"
@@ -90,7 +88,7 @@ def make_calls(lease: Lease, now: datetime | None = None) -> tuple[outbound.Outc
         except Exception as error:  # a bug, which operators should see
             logger.exception("The call about the label %s failed", call.label_id)
             return outcome, _record_failure(shipment_id, call, repr(error))
-    return outcome, lease.shipment
+    return outcome, due.shipment
 
 
 def call_due_carriers(*, now: datetime) -> int:
@@ -106,15 +104,16 @@ def call_due_carriers(*, now: datetime) -> int:
 
 
 @unit_of_work()
-def lease(*, shipment_id: str, now: datetime) -> Lease:
+def lease_due_call(*, shipment_id: str, now: datetime) -> DueCall:
     """Lease the label whose call is due first; buy none while the order is on hold."""
-    found = _lease(selectors.get_for_update(shipment_id), now)
-    found.shipment.save()
-    return found
+    shipment = selectors.get_for_update(shipment_id)
+    call = _lease_due_label(shipment, now)
+    shipment.save()
+    return DueCall(shipment, call)
 
 
-def _lease(shipment: Shipment, now: datetime, sender: Party | None = None) -> Lease:
-    """Lease a label as `lease` does, with the `sender` of an earlier call. The caller saves."""
+def _lease_due_label(shipment: Shipment, now: datetime) -> Call | None:
+    """Lease the label whose call is due first, and return the call. The caller saves."""
     now = max(now, timezone.now())
     if shipment.status == Shipment.Status.CREATED and shipment.order.is_cancelled():
         shipment.void_label(now)
@@ -126,17 +125,15 @@ def _lease(shipment: Shipment, now: datetime, sender: Party | None = None) -> Le
     )
     label = min(due, key=lambda label: str(label.due_at), default=None)
     if label is None:
-        return Lease(shipment, None)
-    sender = sender or invoices.selectors.seller(shipment.organization_id)
-    request = _label_request(shipment, label, sender)
+        return None
+    request = _label_request(shipment, label)  # before the lease counts this call
     leased_until = label.lease(now, LEASE)
     shipment.save_part(label)
     is_void, number = label.is_void_pending, label.tracking_number
-    call = Call(label.id, shipment.adapter, request, is_void, number, leased_until)
-    return Lease(shipment, call)
+    return Call(label.id, shipment.adapter, request, is_void, number, leased_until)
 
 
-def _label_request(shipment: Shipment, label: Label, sender: Party) -> LabelRequest:
+def _label_request(shipment: Shipment, label: Label) -> LabelRequest:
     order = shipment.order
     return LabelRequest(
         label_id=label.id,
@@ -147,7 +144,7 @@ def _label_request(shipment: Shipment, label: Label, sender: Party) -> LabelRequ
         service=shipment.service,
         account=shipment.account,
         recipient=order.shipping_address or {},
-        sender=sender,
+        sender=invoices.selectors.seller(shipment.organization_id),
         packages=tuple(
             Package(
                 **{name: Decimal(value) for name, value in package.items() if value is not None}
@@ -177,8 +174,8 @@ def _record(
     path: str,
     digest: str,
     again_at: datetime | None = None,
-) -> Lease:
-    """Record the result, and lease the next call if it is to be made at once."""
+) -> DueCall:
+    """Record the result; with `again_at`, lease the call that is due then."""
     shipment, label, now = *_locked(shipment_id, call), timezone.now()
     if isinstance(result, Quote):
         # The first reference stays, because another caller may be buying the label under it.
@@ -191,7 +188,7 @@ def _record(
         # While the shipment still needs a label, operators should see why it has none.
         is_open = shipment.status == Shipment.Status.CREATED
         label.settle(Status.VOIDED, now, label.last_error if is_open else "")
-    return _save(shipment, call, again_at)
+    return _save(shipment, again_at)
 
 
 def _record_purchase(
@@ -259,7 +256,7 @@ def _second_label(shipment: Shipment, label: Label, purchased: PurchasedLabel) -
 @unit_of_work()
 def _record_refusal(
     shipment_id: str, call: Call, error: str, again_at: datetime | None = None
-) -> Lease:
+) -> DueCall:
     """Record that the carrier refuses to sell or to void the label."""
     shipment, label, now = *_locked(shipment_id, call), timezone.now()
     if label.is_leased(now):
@@ -270,7 +267,7 @@ def _record_refusal(
         label.settle(Status.VOID_REFUSED, now, error)
     elif label.is_void_pending and not label.tracking_number:
         label.settle(Status.VOIDED, now)  # it was not sold, so there is nothing to void
-    return _save(shipment, call, again_at)
+    return _save(shipment, again_at)
 
 
 @unit_of_work()
@@ -282,17 +279,21 @@ def _record_failure(shipment_id: str, call: Call, error: str) -> Shipment:
     return shipment
 
 
-def _save(shipment: Shipment, call: Call, again_at: datetime | None) -> Lease:
-    """Save the result of a call; with `again_at`, lease the next call with it."""
-    following = _lease(shipment, again_at, call.request.sender).call if again_at else None
+def _save(shipment: Shipment, again_at: datetime | None) -> DueCall:
+    """Save the result of a call; with `again_at`, lease the call that is due then.
+
+    Both in one transaction: a kill between them would leave the purchase to the timer, and the
+    client that waits for the label without it.
+    """
+    call = _lease_due_label(shipment, again_at) if again_at else None
     shipment.save()
-    return Lease(selectors.get_for_update(shipment.id), following)
+    return DueCall(selectors.get_for_update(shipment.id), call)  # with the consequences
 
 
 def _locked(shipment_id: str, call: Call) -> tuple[Shipment, Label]:
     """Lock the shipment and end the caller's lease of the label, unless another has it now."""
     shipment = selectors.get_for_update(shipment_id)
     label = next(label for label in shipment.labels if label.id == call.label_id)
-    label.release(call.lease)
+    label.release(call.leased_until)
     shipment.save_part(label)
     return shipment, label

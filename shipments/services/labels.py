@@ -58,7 +58,7 @@ def label_shipment(
     )
     try:
         shipment.save()
-    except IntegrityError as error:
+    except IntegrityError as error:  # of the unique constraint, which sees concurrent requests too
         raise TrackingNumberTaken(
             f"Another shipment under way with {shipment.carrier} has the tracking number "
             f"{tracking_number}."

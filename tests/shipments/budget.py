@@ -33,7 +33,7 @@ BUDGET = {
     ("get", "shipment-list"): (listed, 4),
     ("post", "shipment-list"): (new, 8),
     ("get", "shipment-detail"): (of("", method="get"), 4),
-    ("post", "shipment-label"): (of("/label", {}, status="created"), 22),
+    ("post", "shipment-label"): (of("/label", {}, status="created"), 23),
     ("get", "shipment-label"): (of("/label", method="get"), 4),
     ("post", "shipment-dispatch"): (of("/dispatch", {}, status="label_created"), 7),
     ("post", "shipment-scans"): (of("/scans", {"status": "in_transit"}), 8),

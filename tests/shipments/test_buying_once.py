@@ -30,7 +30,7 @@ def test_a_caller_that_lost_its_lease_changes_nothing(carrier, late):
     """The caller is slow: another one bought the label after the lease expired."""
     shipment = ShipmentFactory()
     labels.label_shipment(shipment_id=shipment.id)
-    call = label_purchase.lease(shipment_id=shipment.id, now=timezone.now()).call
+    call = label_purchase.lease_due_call(shipment_id=shipment.id, now=timezone.now()).call
     label_purchase.call_due_carriers(now=later())
     bought = now(shipment)
     if late == "sold":
@@ -88,7 +88,7 @@ def sale(number, **given):
 def test_a_second_purchase_is_voided_once(carrier, names):
     shipment = ShipmentFactory()
     labels.label_shipment(shipment_id=shipment.id)
-    slow = label_purchase.lease(shipment_id=shipment.id, now=timezone.now()).call
+    slow = label_purchase.lease_due_call(shipment_id=shipment.id, now=timezone.now()).call
     carrier.responses = [sale("T1", reference=names[0])]
     label_purchase.call_due_carriers(now=later())
     for _ in range(2):
@@ -125,8 +125,8 @@ def test_a_label_with_the_number_of_another_shipment_is_voided(carrier):
 def test_a_refusal_is_ignored_while_another_caller_has_the_lease(carrier):
     shipment = ShipmentFactory()
     labels.label_shipment(shipment_id=shipment.id)
-    slow = label_purchase.lease(shipment_id=shipment.id, now=timezone.now()).call
-    label_purchase.lease(shipment_id=shipment.id, now=later())
+    slow = label_purchase.lease_due_call(shipment_id=shipment.id, now=timezone.now()).call
+    label_purchase.lease_due_call(shipment_id=shipment.id, now=later())
     label_purchase._record_refusal(shipment.id, slow, "No.")
     assert now(shipment).label.status == "wanted"
 

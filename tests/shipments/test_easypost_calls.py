@@ -28,7 +28,7 @@ def shipment(peer):
 
 
 def lease(shipment):
-    return label_purchase.lease(shipment_id=shipment.id, now=timezone.now()).call
+    return label_purchase.lease_due_call(shipment_id=shipment.id, now=timezone.now()).call
 
 
 def record(shipment, call, result):
@@ -71,11 +71,11 @@ def test_a_late_quote_does_not_replace_the_reference_of_the_purchase(peer, shipm
 def test_the_first_quote_is_kept_during_a_purchase(peer, shipment):
     slow = lease(shipment)
     quote = slow.make()
-    other = label_purchase.lease(shipment_id=shipment.id, now=later()).call
+    other = label_purchase.lease_due_call(shipment_id=shipment.id, now=later()).call
     record(shipment, other, other.make())
-    buying = label_purchase.lease(shipment_id=shipment.id, now=later()).call
+    buying = label_purchase.lease_due_call(shipment_id=shipment.id, now=later()).call
     record(shipment, slow, quote)
-    assert label_purchase.lease(shipment_id=shipment.id, now=later()).call is None, (
+    assert label_purchase.lease_due_call(shipment_id=shipment.id, now=later()).call is None, (
         "the slow caller does not end the lease of the other"
     )
     record(shipment, buying, buying.make())

@@ -1,4 +1,4 @@
-"""Checks that the rows which a unit of work holds are the rows in the database."""
+"""Checks that the rows attached to a unit of work are the rows in the database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
