@@ -161,11 +161,14 @@ class PaymentVoided(Event):
 
 @event("payment.surplus_received", published=False)
 class PaymentSurplusReceived(Event):
-    """Money was received beyond what was due, together with another payment."""
+    """Money was received beyond what was due."""
 
     payment_id: Id
     order_id: Id
-    surplus_of: Annotated[Id, Meta(description="The payment with which it was received.")]
+    surplus_of: Annotated[
+        Id,
+        Meta(description="The payment with which it was received: itself, if nothing was due."),
+    ]
     amount: Money
     currency: str
 

@@ -10,7 +10,7 @@ from returns.events import ReturnRefundDue
 
 @reacts_to(PaymentSucceeded)
 def refund_unneeded_payment(event: PaymentSucceeded, about: EventRecord) -> None:
-    """The order may have been cancelled or paid before this capture, or by a part of it."""
+    """The order may have been cancelled before this capture, or paid by a part of it."""
     capture.settle_capture(payment_id=event.payment_id)
     refunds.refund_unneeded_payment(payment_id=event.payment_id)
 

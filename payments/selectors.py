@@ -105,6 +105,12 @@ def owed(order: "Order") -> Decimal:
     return max(Decimal(order.total - waived(order) - received(order)), Decimal(0))
 
 
+def is_superfluous(payment: Payment) -> bool:
+    """Return whether a capture would be too much as a whole: other payments pay the order."""
+    order = payment.order
+    return not (payment.is_captured or order.is_cancelled() or amount_due(order))
+
+
 def payable(order: "Order") -> Decimal:
     """Return what is due for an order and no open or authorized payment may capture."""
     expected = sum(map(_expected, of_order_for_update(order)), Decimal(0))

@@ -296,7 +296,8 @@ class Payment(serializers.Serializer[Any]):
     surplus_of = serializers.CharField(
         source="surplus_of_id",
         allow_null=True,
-        help_text="The payment with which this money was received beyond what was due.",
+        help_text="The payment with which this money was received beyond what was due; itself, if "
+        "nothing was due.",
     )
     capture_later = serializers.BooleanField(source="captures_later")
     authorized_at = serializers.DateTimeField(allow_null=True)

@@ -398,11 +398,15 @@ class Payment(outbound.OutboundCall, Aggregate):
         self._capture(amount, self.currency, at=at, due=due, **card)
         return self._succeeded()
 
-    @transition(source=Status.OPENING, target=Status.SUCCEEDED, emits=events.PaymentSurplusReceived)
-    def keep_surplus(self, *, at: datetime) -> Event:
-        """Record that the money of this payment is beyond what was due."""
-        self._capture(self.amount, self.currency, at=at, due=Decimal(0))
-        self.finish_call()
+    @transition(
+        source=(Status.OPENING, Status.PENDING, Status.AUTHORIZED, Status.FAILED),
+        target=Status.SUCCEEDED,
+        emits=events.PaymentSurplusReceived,
+    )
+    def keep_surplus(self, *, amount: Decimal, at: datetime, **card: str | None) -> Event:
+        """Record that the money of this payment, as a whole, is beyond what was due."""
+        self.surplus_of = self.surplus_of or self
+        self._capture(amount, self.currency, at=at, due=Decimal(0), **card)
         return events.PaymentSurplusReceived.of(self, surplus_of=self.surplus_of_id)
 
     @transition(
@@ -416,14 +420,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         """Record that the gateway captured another amount. An operator applies or refunds it."""
         self._capture(captured, currency, at=at, due=Decimal(0), **card)
         self.blocks_expiry = True
-        return events.PaymentMismatched(
-            payment_id=self.id,
-            order_id=self.order_id,
-            amount=money(self.amount, self.currency),
-            currency=self.currency,
-            captured=money(captured, currency),
-            captured_currency=currency,
-        )
+        return events.PaymentMismatched.of(self, captured=money(captured, currency))
 
     @transition(
         source=Status.SUCCEEDED,

@@ -230,8 +230,12 @@ def capture_payment(
     is_same = amount in (None, payment.captured + payment.surplus)
     if is_same and payment.is_captured and payment.is_manual() and payment.card_last4 == card_last4:
         return payment
-    payment.capture(amount=wanted, due=due, card_last4=card_last4, at=now)
-    _await_rest(payment, due)
+    if payment.is_manual() and selectors.is_superfluous(payment):
+        payment.ensure_accepted(at=now)
+        payment.keep_surplus(amount=wanted, card_last4=card_last4, at=now)
+    else:
+        payment.capture(amount=wanted, due=due, card_last4=card_last4, at=now)
+        _await_rest(payment, due)
     payment.save()
     return payment
 
@@ -264,7 +268,8 @@ def _split_surplus(payment: Payment, at: datetime) -> None:
         surplus_of=payment,
         **copied,
     )
-    surplus.keep_surplus(at=at)
+    surplus.finish_call()
+    surplus.keep_surplus(amount=surplus.amount, at=at)
     surplus.save()
 
 

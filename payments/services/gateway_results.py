@@ -87,11 +87,13 @@ def _succeed(payment: Payment, result: PaymentResult, now: datetime) -> None:
     card = {"card_brand": result.card_brand, "card_last4": result.card_last4}
     at = result.paid_at or now
     charged = payment.amount if payment.capture_amount is None else payment.capture_amount
-    if (result.amount, result.currency) == (charged, payment.currency):
+    if (result.amount, result.currency) != (charged, payment.currency):
+        payment.mismatch(captured=result.amount, currency=result.currency, at=at, **card)
+    elif selectors.is_superfluous(payment):
+        payment.keep_surplus(amount=result.amount, at=at, **card)
+    else:
         due = selectors.amount_due(payment.order)
         payment.succeed(amount=result.amount, due=due, at=at, **card)
-    else:
-        payment.mismatch(captured=result.amount, currency=result.currency, at=at, **card)
 
 
 def settle_refund(payment: Payment, refund: Refund, *, at: datetime) -> None:

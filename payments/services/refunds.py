@@ -159,12 +159,10 @@ def refund_surplus(*, payment_id: str) -> None:
 
 @unit_of_work()
 def refund_unneeded_payment(*, payment_id: str) -> None:
-    """Refund a payment whose order is cancelled, or was paid before."""
+    """Refund a payment whose order is cancelled."""
     payment = selectors.get_for_update(payment_id)
-    if payment.order.status == payment.order.Status.CANCELLED:
+    if payment.order.is_cancelled():
         _refund_rest(payment, Reason.ORDER_CANCELLED)
-    elif not (payment.applies_to_order or payment.is_mismatched):
-        _refund_rest(payment, Reason.OTHER)
 
 
 def record_gateway_refund(payment: Payment, result: RefundResult, *, now: datetime) -> bool:

@@ -55,8 +55,8 @@ def _payment_id(gateway: str, event: WebhookEvent) -> str | None:
     rows = Payment.objects.filter(method=gateway)
     if event.payment_id:
         rows = rows.filter(pk=event.payment_id)
-    else:  # the payment of a surplus has the same one
-        rows = rows.filter(gateway_payment_id=event.gateway_payment_id, surplus_of=None)
+    else:  # the payment of a surplus, which is later, has the same one
+        rows = rows.filter(gateway_payment_id=event.gateway_payment_id)
     found = rows.order_by("id").first()
     return found.id if found and event.account in (None, found.account) else None
 

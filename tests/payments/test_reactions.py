@@ -218,8 +218,8 @@ class TestWaitingForTheReservation:
         assert manual.abandoned_at
         capture.capture_payment(payment_id=manual.id)
         run_reactions()
-        refund = event_data(order, "refund.requested")
-        assert (refund["payment_id"], refund["reason"]) == (manual.id, "other")
+        assert list(Payment.objects.filter(selectors.SURPLUS)) == [manual], "an operator decides"
+        assert event_data(order, "payment.succeeded")["payment_id"] == slow.id
 
     def test_its_payment_cannot_be_refunded_but_the_order_cancelled(self, run_reactions):
         order = OrderFactory(status="paid")

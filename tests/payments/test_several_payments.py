@@ -154,6 +154,40 @@ class TestTransfers:
         run_reactions()
         assert Payment.objects.get(pk=payment.pk).refunding == Decimal("49.50")
 
+    @pytest.mark.parametrize("repeated", [False, True])
+    def test_a_second_payment_of_all_goes_back_unseen(self, api, run_reactions, repeated):
+        order = OrderFactory()
+        late = start_payment(order)
+        capture.abandon_payment(payment_id=late.id)
+        post_payment(api, order)
+        run_reactions()
+        for _ in range(1 + repeated):
+            report(late, **captured(late, late.amount))
+        run_reactions()
+        gateway.call_gateway(payment_id=late.id)
+        late.refresh_from_db()
+        assert (late.status, late.refunded, late.surplus_of_id) == ("refunded", 50, late.id)
+        assert amounts(order, "payment.succeeded") == ["50.00"]
+        assert amounts(order, "payment.refunded") == []
+        assert (show(api, order)["payment_status"], show(api, order)["status"]) == (
+            "paid",
+            "confirmed",
+        )
+        assert invoice_of(order).creditable_amount == 50
+
+    def test_a_second_transfer_of_all_waits_for_an_operator(self, api, operator, run_reactions):
+        order = OrderFactory()
+        second = start_payment(order, method="manual")
+        capture.abandon_payment(payment_id=second.id)
+        transfer(order, "50.00")
+        run_reactions()
+        for _ in range(2):
+            answer = api.post(f"/api/v1/payments/{second.id}/capture", {"amount": "49.00"})
+            assert (answer.status_code, answer.json()["captured"]) == (200, "49.00")
+        run_reactions()
+        assert amounts(order, "payment.succeeded") == ["50.00"]
+        assert second.id in operator().get("/admin/payments/payment/?queue=surplus").content.decode()
+
     def test_what_is_too_much_waits_for_an_operator(self, api, operator, run_reactions):
         order = OrderFactory()
         payment = transfer(order, "60.00")
