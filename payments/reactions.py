@@ -3,7 +3,13 @@
 from events.models import EventRecord
 from events.reactions import reacts_to
 from orders.events import OrderCancelled, OrderConfirmed, OrderPaid, OrderUnitsWrittenOff
-from payments.events import PaymentMismatched, PaymentSucceeded, PaymentSurplusReceived
+from payments.events import (
+    PaymentDisputeEnded,
+    PaymentMismatched,
+    PaymentSucceeded,
+    PaymentSurplusReceived,
+    RefundFailed,
+)
 from payments.services import capture, refunds
 from returns.events import ReturnRefundDue
 
@@ -25,6 +31,13 @@ def refund_unneeded_mismatch(event: PaymentMismatched, about: EventRecord) -> No
 def refund_surplus(event: PaymentSurplusReceived, about: EventRecord) -> None:
     """The gateway pays back what is beyond the amount due; of a transfer, an operator decides."""
     refunds.refund_surplus(payment_id=event.payment_id)
+
+
+@reacts_to(PaymentDisputeEnded)
+@reacts_to(RefundFailed)
+def record_lost_disputes(event: PaymentDisputeEnded | RefundFailed, about: EventRecord) -> None:
+    """Of a lost dispute, the money is gone, also what a failed refund did not pay out."""
+    refunds.record_lost_disputes(payment_id=event.payment_id)
 
 
 @reacts_to(OrderPaid)

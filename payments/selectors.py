@@ -40,13 +40,13 @@ MISMATCHED = Q(
 SURPLUS = Q(surplus_of__isnull=False, captured__gt=_REFUNDED)
 DISPUTED = Q(disputed_at__isnull=False)
 AUTHORIZED = Q(status=Payment.Status.AUTHORIZED, capture_amount=None)
-
+# What is owed for an order after the day it is due; without a day, once the order is delivered.
+OVERDUE = Q(method=Payment.Method.ON_ACCOUNT, status=Payment.Status.PENDING) & (
+    Q(payable_until__lt=Now()) | Q(payable_until=None, order__delivered_at__isnull=False)
+)
 
 BY_HAND = (Payment.Method.MANUAL, Payment.Method.EXTERNAL)
 PAYING = Q(applies_to_order=True) | Q(method=Payment.Method.ON_ACCOUNT)
-
-
-OVERDUE = Q(status=Payment.Status.PENDING, payable_until__lt=Now())  # and on account
 
 
 def with_parts() -> QuerySet[Payment]:

@@ -120,7 +120,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='payment',
-            index=models.Index(condition=models.Q(('payable_until__isnull', False), ('status', 'pending')), fields=['payable_until'], name='payment_overdue'),
+            index=models.Index(condition=models.Q(('method', 'on_account'), ('status', 'pending')), fields=['organization_id', '-id'], name='payment_owed'),
         ),
         migrations.AddConstraint(
             model_name='payment',

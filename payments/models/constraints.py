@@ -74,8 +74,8 @@ INDEXES = [
         condition=Q(disputed_at__isnull=False),
     ),
     models.Index(
-        fields=["payable_until"],
-        name="payment_overdue",
-        condition=Q(status="pending", payable_until__isnull=False),
+        fields=["organization_id", "-id"],
+        name="payment_owed",
+        condition=Q(method="on_account", status="pending"),
     ),
 ]

@@ -56,7 +56,8 @@ def start_payment(
     """
     order = orders.selectors.get_for_update(order_id)
     now = timezone.now()
-    earlier = [each for each in selectors.of_order_for_update(order) if not each.is_captured]
+    payments = selectors.of_order_for_update(order)
+    earlier = [each for each in payments if not each.is_captured]
     if amount is None:
         for payment in earlier:
             is_same = (payment.method, payment.captures_later) == (method, captures_later)
@@ -65,7 +66,7 @@ def start_payment(
             if is_same and is_all and payment.status in Payment.OPEN:
                 return payment
     _expect_payable(order)
-    declines = sum(payment.declines for payment in earlier)
+    declines = sum(payment.declines for payment in payments)
     if declines >= MAX_ATTEMPTS and method != Method.MANUAL:
         raise OrderNotPayable(
             f"{order.id} is not charged again: {declines} attempts were declined."

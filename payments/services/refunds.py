@@ -22,7 +22,7 @@ from payments.exceptions import (
     UnknownRefund,
 )
 from payments.gateways import RefundResult
-from payments.models import Dispute, Payment, Refund
+from payments.models import DisputeStatus, Payment, Refund
 from payments.refund_parts import ZERO, RefundRequest, as_goodwill, has_parts, take, total
 from payments.services.gateway_results import abandon_all, settle_refund
 
@@ -181,10 +181,22 @@ def record_gateway_refund(payment: Payment, result: RefundResult, *, now: dateti
     return True
 
 
-def record_lost_dispute(payment: Payment, dispute: Dispute, *, at: datetime) -> None:
-    """Record that the bank has given what is left of a disputed amount back to the customer."""
-    if amount := min(dispute.amount, payment.refundable):
-        _record_paid_out(payment, amount, dispute.id, at)
+@unit_of_work()
+def record_lost_disputes(*, payment_id: str) -> None:
+    """Record that the bank has given disputed amounts back to the customer, as far as any is left.
+
+    What is being refunded is not left: if that fails, it is lost too.
+    """
+    payment = selectors.get_for_update(payment_id)
+    for dispute in payment.disputes:
+        known = sum(
+            (each.amount for each in payment.refunds if each.gateway_refund_id == dispute.id), ZERO
+        )
+        amount = min(dispute.amount - known, payment.refundable)
+        if dispute.status == DisputeStatus.LOST and amount > 0:
+            at = dispute.closed_at or request_context.now()
+            _record_paid_out(payment, amount, dispute.id, at)
+            payment.save()
 
 
 def _record_paid_out(

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from config.core import inbox
 from payments import selectors
 from payments.gateways import DisputeResult, PaymentResult, WebhookEvent
-from payments.models import Dispute, DisputeStatus, GatewayWebhook, Payment
+from payments.models import Dispute, GatewayWebhook, Payment
 from payments.services import refunds
 from payments.services.gateway_results import (
     apply_payment_result,
@@ -95,8 +95,6 @@ def _apply_dispute(payment: Payment, result: DisputeResult) -> bool:
     if result.state != "open" and dispute.closed_at is None:
         ended = replace(dispute, status=result.state, closed_at=result.reported_at)
         payment.end_dispute(ended=ended)
-        if ended.status == DisputeStatus.LOST:
-            refunds.record_lost_dispute(payment, ended, at=result.reported_at)
     return True
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from django.db import connection
@@ -139,28 +139,36 @@ def authorized(size: int, run_reactions: RunReactions) -> None:
 
 
 def disputed(size: int, run_reactions: RunReactions) -> None:
-    """The customer's bank takes a payment back, and decides for the shop."""
-    order = order_of(size)
-    payment = start_payment(order, token="tok_ok")
-    run_reactions()
-    for state in ("open", "won"):
-        dispute = DisputeResult(
-            state=state,
-            gateway_dispute_id="dp_1",
-            amount=payment.amount,
-            reason="fraudulent",
-            reported_at=payment.created_at,
-        )
-        event = WebhookEvent(
-            event_id=f"{state} {size}",
-            event_type="x",
-            account=None,
-            payment_id=payment.id,
-            dispute_result=dispute,
-        )
-        webhooks.receive_webhook(gateway="sandbox", event=event)
+    """The customer's bank takes a payment back, decides for the shop, and against it."""
+    outcomes: tuple[Literal["won", "lost"], ...] = ("won", "lost")
+    for outcome in outcomes:
+        order = order_of(size)
+        payment = start_payment(order, token="tok_ok")
         run_reactions()
-        assert now(order).is_held() == (state == "open")
+        report_dispute(payment, "open")
+        run_reactions()
+        assert now(order).is_held()
+        report_dispute(payment, outcome)
+        run_reactions()
+        assert now(order).is_held() == (outcome == "lost")
+
+
+def report_dispute(payment: Payment, state: Literal["open", "won", "lost"]) -> None:
+    dispute = DisputeResult(
+        state=state,
+        gateway_dispute_id="dp_1",
+        amount=payment.amount,
+        reason="fraudulent",
+        reported_at=payment.created_at,
+    )
+    event = WebhookEvent(
+        event_id=f"{state} {payment.id}",
+        event_type="x",
+        account=None,
+        payment_id=payment.id,
+        dispute_result=dispute,
+    )
+    webhooks.receive_webhook(gateway="sandbox", event=event)
 
 
 def paid_and_cancelled(size: int, run_reactions: RunReactions) -> None:

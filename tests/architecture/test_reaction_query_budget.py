@@ -29,6 +29,7 @@ BUDGET = {  # by name: the scenario with the most queries, and their number, wit
     "payments.refund_unneeded_payment": (reacting.paid_and_cancelled, 9),
     "payments.refund_surplus": (reacting.mismatched, 6),
     "payments.refund_unneeded_mismatch": (reacting.paid_and_cancelled, 8),
+    "payments.record_lost_disputes": (reacting.disputed, 7),
     "payments.abandon_unneeded_payments": (reacting.authorized, 6),
     "payments.refund_cancelled_order": (reacting.cancelled, 7),
     "payments.refund_written_off_units": (reacting.written_off, 6),
@@ -52,7 +53,7 @@ BUDGET = {  # by name: the scenario with the most queries, and their number, wit
     "invoices.bill_confirmed_order": (reacting.authorized, 11),
     "invoices.queue_new_invoice": (reacting.paid, 11),
     "invoices.credit_refund": (reacting.written_off, 12),
-    "invoices.queue_new_credit_note": (reacting.written_off, 6),
+    "invoices.queue_new_credit_note": (reacting.disputed, 12),
 }
 SCENARIOS = sorted({scenario for scenario, _ in BUDGET.values()}, key=lambda each: each.__name__)
 

@@ -143,6 +143,20 @@ class TestDisputes:
         deliver_all(stripe_peer, payment, run_reactions, times=2)
         assert (payment.refunded, payment.status) == (50, "refunded")
 
+    def test_what_a_failed_refund_leaves_is_lost_too(self, stripe_peer, run_reactions):
+        payment = paid(run_reactions)
+        stripe_peer.refund_status = "pending"
+        ours = refund(payment, "40.00")
+        dispute_id = stripe_peer.open_dispute(payment.gateway_payment_id, 5000)
+        stripe_peer.decide(dispute_id, "lost")
+        deliver_all(stripe_peer, payment, run_reactions, times=2)
+        assert (payment.refunded, payment.refunding) == (10, 40)
+        ours.refresh_from_db()
+        stripe_peer.finish(ours.gateway_refund_id, "failed", "lost_or_stolen_card")
+        deliver_all(stripe_peer, payment, run_reactions, times=2)
+        assert (payment.refunded, payment.refunding, payment.status) == (50, 0, "refunded")
+        assert invoice_of(payment.order).creditable_amount == 0
+
     def test_a_delivered_order_only_shows_it(self, api, stripe_peer, run_reactions):
         payment = paid(run_reactions)
         Order.objects.raw(

@@ -165,7 +165,7 @@ class Life(RuleBasedStateMachine):
     def report_a_payment(self, data, state, amount, charge):
         """Receive a webhook, which may be late."""
         payment = self.some(data)
-        if payment and not payment.is_on_account:  # no gateway knows of that one
+        if payment and not payment.is_by_hand:  # no gateway knows of the others
             result = PaymentResult(
                 state=state,
                 gateway_payment_id=f"sandbox_{payment.id}",

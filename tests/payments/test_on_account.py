@@ -13,8 +13,11 @@ from tests.factories import (
     OrderFactory,
     buy_on_account,
     cancel,
+    deliver,
     invoice_of,
     pay,
+    ship,
+    start,
     start_payment,
     write_off,
 )
@@ -117,6 +120,18 @@ def test_it_is_overdue_until_it_is_paid(api, operator, run_reactions):
     pay(order)
     run_reactions()
     assert listed() == []
+
+
+def test_cash_is_overdue_once_the_order_is_delivered(api, run_reactions):
+    order = buy_on_account(payment_method="cash_on_delivery")
+    run_reactions()
+    start(order)
+    ship(order)
+    assert api.get("/api/v1/payments?overdue=true").json()["results"] == []
+    deliver(order)
+    run_reactions()
+    (row,) = api.get("/api/v1/payments?overdue=true").json()["results"]
+    assert (row["id"], row["outstanding"]) == (account(order).id, "50.00")
 
 
 def test_units_written_off_are_not_owed_but_credited(api, run_reactions):

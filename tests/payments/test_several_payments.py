@@ -97,6 +97,17 @@ class TestParts:
             assert refused.json()["max_payable"] == "10.00"
         assert post_payment(api, order, amount="10.00").json()["status"] == "succeeded"
 
+    def test_their_declines_count_together(self, api, run_reactions):
+        order = OrderFactory()
+        first = post_payment(api, order, amount="20.00", gateway_token="tok_declined").json()
+        assert (first["status"], first["retries_remaining"]) == ("failed", 2)
+        url = f"/api/v1/payments/{first['id']}/retry"
+        retried = api.post(url, {"gateway_token": "tok_ok"}, headers={"Idempotency-Key": "again"})
+        assert retried.json()["status"] == "succeeded"
+        run_reactions()
+        second = post_payment(api, order, gateway_token="tok_declined").json()
+        assert (second["amount"], second["retries_remaining"]) == ("30.00", 1)
+
     def test_without_an_amount_all_that_is_due_is_charged(self, api):
         order = OrderFactory()
         waiting = post_payment(api, order, gateway_token=None, amount="40.00").json()
@@ -186,7 +197,9 @@ class TestTransfers:
             assert (answer.status_code, answer.json()["captured"]) == (200, "49.00")
         run_reactions()
         assert amounts(order, "payment.succeeded") == ["50.00"]
-        assert second.id in operator().get("/admin/payments/payment/?queue=surplus").content.decode()
+        assert (
+            second.id in operator().get("/admin/payments/payment/?queue=surplus").content.decode()
+        )
 
     def test_what_is_too_much_waits_for_an_operator(self, api, operator, run_reactions):
         order = OrderFactory()
