@@ -65,6 +65,8 @@ SKIPPED = {
     (Order, "hold"): ["pending", "paid", "shipped"],  # paid: the timer holds it
     (Payment, "refund"): ["confirmed", "processing", "shipped"],
 }
+# The goods go other ways too, however the order is paid: one that is not paid yet goes straight.
+DETOURS = {"hold", "move", "scan", "revoke-links"}
 TOKENS = ("tok_ok", "tok_declined", "tok_slow", "tok_timeout", "tok_wrong_amount")
 numbers = count()
 
@@ -190,6 +192,8 @@ class Walk:
                     continue
                 if rows[0].hold_reason and rows[0].status == "processing" and verb != "release":
                     continue  # it is released, and then goes on
+                if rows[0].is_on_account and verb in DETOURS:
+                    continue
                 for body in BODIES.get((type(row), verb), lambda row: [{}])(row):
                     yield partial(self.request, row, verb, body)
         for model, url, body in creations(rows):
