@@ -1,17 +1,20 @@
 """Killed processes and concurrent calls: no customer is charged or refunded twice."""
 
 import multiprocessing
+from collections import Counter
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
 
+from events.delivery import notify
 from orders.models import Order
 from orders.services import lifecycle
 from payments import selectors
 from payments.models import Payment
 from payments.services import capture, gateway, refunds
-from tests.factories import OrderFactory, locked
+from tests.factories import OrderFactory, locked, start_payment
 from tests.log import event_names
 from tests.parallel import at_once, killed
 from tests.payments.flows import call, connect, deliver, start
@@ -97,6 +100,106 @@ def test_concurrent_requests_for_one_order_make_one_payment(stripe_peer, caller)
     assert len(stripe_peer.intents) == 1
     with locked(order) as order:
         assert selectors.received(order) == order.total
+
+
+class TestAuthorized:
+    """Each step of an authorized payment, killed where the gateway may or may not know of it."""
+
+    @pytest.fixture(params=["call", "record"])
+    def kill(self, request):
+        def kill(payment, method):
+            where = {"call": (gateway.GATEWAYS["stripe"], method), "record": AFTER_THE_ANSWER}
+            killed(lambda: gateway.call_gateway(payment_id=payment.id), *where[request.param])
+
+        return kill
+
+    def test_the_attempt(self, stripe_peer, run_reactions, kill):
+        connect()
+        order = OrderFactory()
+        payment = capture.start_payment(
+            order_id=order.id, method="stripe", token="pm_card_visa", captures_later=True
+        )
+        kill(payment, "attempt")
+        payment = complete(stripe_peer, payment)
+        run_reactions()
+        assert (payment.status, payment.captured) == ("authorized", 0)
+        assert statuses(stripe_peer) == ["requires_capture"]
+        happened = Counter(event_names(order))
+        assert (happened["payment.pending"], happened["payment.authorized"]) == (1, 1)
+        assert happened["payment.succeeded"] == 0
+
+    @pytest.mark.parametrize("amount", [None, Decimal(30)], ids=["whole", "part"])
+    def test_the_capture(self, stripe_peer, run_reactions, kill, amount):
+        payment = authorize()
+        capture.capture_payment(payment_id=payment.id, amount=amount)
+        kill(payment, "capture")
+        payment = complete(stripe_peer, payment)
+        run_reactions()
+        captured = amount or Decimal(50)
+        assert (payment.status, payment.captured) == ("succeeded", captured)
+        (intent,) = stripe_peer.intents.values()
+        assert intent["amount_received"] == captured * 100
+        happened = Counter(event_names(payment.order))
+        assert happened["payment.succeeded"] == happened["payment.capture_requested"] == 1
+        assert happened["order.confirmed"] == (not amount)
+
+    def test_the_void(self, stripe_peer, run_reactions, kill):
+        payment = authorize()
+        capture.void_payment(payment_id=payment.id)
+        kill(payment, "cancel")
+        payment = complete(stripe_peer, payment)
+        run_reactions()
+        assert (payment.status, bool(payment.closed_at)) == ("failed", True)
+        assert statuses(stripe_peer) == ["canceled"]
+        happened = Counter(event_names(payment.order))
+        assert happened["payment.voided"] == 1
+        assert happened["payment.abandoned"] == happened["payment.succeeded"] == 0
+
+
+def authorize():
+    connect()
+    order = OrderFactory()
+    return start_payment(order, "stripe", token="pm_card_visa", captures_later=True)
+
+
+def complete(stripe_peer, payment):
+    """Let the timer and all webhooks, late and repeated ones too, complete what was killed."""
+    payment.refresh_from_db()
+    assert payment.due_at, "it is not forgotten"
+    assert gateway.call_due_gateways(now=timezone.now()) == 0, "the lease has not expired"
+    assert gateway.call_due_gateways(now=timezone.now() + LATER) == 1
+    for event in [*stripe_peer.events[::-1], *stripe_peer.events]:
+        assert deliver(stripe_peer, event).status_code == 204
+    gateway.call_due_gateways(now=timezone.now() + 2 * LATER)
+    return selectors.get(payment.id)
+
+
+def statuses(stripe_peer):
+    return [intent["status"] for intent in stripe_peer.intents.values()]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [(selectors, "amount_due"), (capture, "settle_capture"), (notify, "_put")],
+    ids=["before", "meanwhile", "after"],
+)
+def test_an_external_payment_whose_request_was_killed_is_recorded_once(
+    caller, run_reactions, where
+):
+    order = OrderFactory()
+    body = {"order_id": order.id, "amount": "50.00", "provider": "gift_card", "reference": "GC-1"}
+
+    def give():
+        return caller().post("/api/v1/payments/external", body)
+
+    killed(give, *where)
+    assert [give().status_code for _ in range(2)] == [201, 201]
+    run_reactions()
+    assert Payment.objects.get().captured == 50
+    order.refresh_from_db()
+    assert order.status == "confirmed"
+    happened = Counter(event_names(order))
+    assert happened["payment.succeeded"] == happened["order.confirmed"] == 1
 
 
 ROUNDS = 30
