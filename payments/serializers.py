@@ -310,7 +310,7 @@ class Payment(serializers.Serializer[Any]):
     waived = MoneyOut(help_text="Of a payment `on_account`: what is not due any more.")
     payable_until = serializers.DateTimeField(
         allow_null=True,
-        help_text="Of a payment `on_account`: when it is due; if null, once the order is delivered.",
+        help_text="Of a payment `on_account`: when it is due; null: once the order is delivered.",
     )
     client_secret = serializers.SerializerMethodField(
         help_text="For the customer's browser, while the customer can still pay. Null in lists."

@@ -85,7 +85,8 @@ def _succeed(payment: Payment, result: PaymentResult, now: datetime) -> None:
     assert result.currency, "and a currency"
     payment.ensure_accepted(at=now)
     card = {"card_brand": result.card_brand, "card_last4": result.card_last4}
-    at = result.paid_at or now
+    # A charge that was captured later is as old as its authorization.
+    at = now if payment.captures_later else result.paid_at or now
     charged = payment.amount if payment.capture_amount is None else payment.capture_amount
     if (result.amount, result.currency) != (charged, payment.currency):
         payment.mismatch(captured=result.amount, currency=result.currency, at=at, **card)

@@ -1,5 +1,6 @@
 """Money that a gateway reserves first: captured in whole or in part, voided, or lost."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ from payments.models import Payment, PaymentAccount
 from payments.services import capture
 from tests.factories import OrderFactory, cancel, invoice_of, start_payment, write_off
 from tests.log import event_data, event_names
-from tests.payments.flows import call, connect, deliver, expire, report
+from tests.payments.flows import call, captured, connect, deliver, expire, report
 
 pytestmark = pytest.mark.django_db
 
@@ -75,6 +76,14 @@ class TestCapturing:
         assert Payment.objects.get().captured == 30
         other = api.post(f"/api/v1/payments/{payment.id}/capture", {"amount": "20.00"})
         assert other.status_code == 409
+
+    def test_it_is_paid_when_it_is_captured(self):
+        payment = authorize(OrderFactory())
+        capture.capture_payment(payment_id=payment.id)
+        days_ago = payment.authorized_at - timedelta(days=3)
+        report(payment, **captured(payment, payment.amount), paid_at=days_ago)
+        payment.refresh_from_db()
+        assert payment.paid_at >= payment.created_at
 
     def test_the_timer_makes_a_capture_that_a_killed_process_left(self):
         payment = authorize(OrderFactory())
