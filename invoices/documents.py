@@ -80,7 +80,9 @@ def _invoice(invoice: Invoice, language: Language) -> dict[str, Any]:
     text, amount = language.text, partial(_amount, invoice, language)
     totals = [(text("Subtotal"), amount(invoice.subtotal))]
     if invoice.discount:
-        totals.append((text("Discount"), f"−{amount(invoice.discount)}"))
+        names = dict.fromkeys(n for line in invoice.lines for n in line.get("discount_names", ()))
+        label = " ".join([text("Discount"), *([f"({', '.join(names)})"] if names else [])])
+        totals.append((label, f"−{amount(invoice.discount)}"))
     if invoice.discount or invoice.tax_inclusive:
         totals.append((text("Net"), amount(invoice.total - invoice.tax)))
     totals.append((text("Tax"), amount(invoice.tax)))

@@ -250,7 +250,8 @@ class Return(serializers.Serializer[Any]):
     accepted_value = MoneyOut(help_text="The paid price of the accepted units.")
     max_refundable = MoneyOut(
         source="max_refund",
-        help_text="The amount that can be requested now. The payments of the order still have it.",
+        help_text="The most that can be requested now. The payments of the order still have it. It "
+        "is less if some of its units were refunded without the return.",
     )
     refunding = MoneyOut(
         source="pending_amount", help_text="Refunds that are requested and not completed."

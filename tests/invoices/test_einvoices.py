@@ -280,3 +280,11 @@ def test_the_xml_of_an_invoice_is_served_as_it_was_issued(api):
     response = api.get(f"/api/v1/invoices/{invoice.id}/xml")
     assert response["Content-Type"] == "application/xml"
     assert response.content.decode() == einvoices.xml(invoice)
+
+
+def test_an_allowance_names_the_codes_or_reasons_of_its_discounts():
+    line = LineFactory(discount={"amount": Decimal(4), "code": "SPRING"})
+    invoice = issue(items=[line], discount={"amount": Decimal(1), "reason": "A loyal customer"})
+    xml = einvoices.xml(invoice)
+    assert "<ram:Reason>Discount SPRING A loyal customer</ram:Reason>" in xml
+    assert broken_rules(xml) == []
