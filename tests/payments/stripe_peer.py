@@ -15,6 +15,13 @@ from urllib.parse import parse_qsl, urlsplit
 from tests.payments.stripe_objects import Refusal, Request, StripeObjects
 
 
+def sign(event: dict[str, Any], secret: str, at: float | None = None) -> tuple[bytes, str]:
+    """Return the body of a webhook and its Stripe-Signature."""
+    body, moment = json.dumps(event).encode(), int(time.time() if at is None else at)
+    mac = hmac.new(secret.encode(), b"%d." % moment + body, hashlib.sha256)
+    return body, f"t={moment},v1={mac.hexdigest()}"
+
+
 class StripePeer(StripeObjects):
     """Serves its objects over HTTP, to this process and to others.
 
@@ -47,9 +54,7 @@ class StripePeer(StripeObjects):
 
     def signed(self, event: dict[str, Any], at: float | None = None) -> tuple[bytes, str]:
         """Return the webhook's body and its Stripe-Signature."""
-        body, moment = json.dumps(event).encode(), int(time.time() if at is None else at)
-        mac = hmac.new(self.secret.encode(), b"%d." % moment + body, hashlib.sha256)
-        return body, f"t={moment},v1={mac.hexdigest()}"
+        return sign(event, self.secret, at)
 
     def answer(self, request: Request) -> tuple[int, Any]:
         with self._lock:
