@@ -35,19 +35,24 @@ from shipments.events import ShipmentDelivered, ShipmentDispatched
 
 @reacts_to(PaymentSucceeded)
 def confirm_paid_order(event: PaymentSucceeded, about: EventRecord) -> None:
-    """Confirm the order.
+    """Confirm the order, or release it if another payment of it was lost.
 
     If it was cancelled or already paid, the payments context refunds the payment.
     """
-    with suppress(InvalidTransition, NotFullyPaid):
-        lifecycle.confirm_order(order_id=event.order_id, payment_id=event.payment_id)
+    if not lifecycle.release_after_payment(order_id=event.order_id):
+        with suppress(InvalidTransition, NotFullyPaid):
+            lifecycle.confirm_order(order_id=event.order_id, payment_id=event.payment_id)
 
 
 @reacts_to(PaymentAuthorized)
 def confirm_authorized_order(event: PaymentAuthorized, about: EventRecord) -> None:
-    """Confirm the order before the capture, if its organization wants that."""
-    with suppress(InvalidTransition, NotFullyPaid):
-        lifecycle.confirm_authorized_order(order_id=event.order_id)
+    """Confirm the order before the capture, if its organization wants that.
+
+    Release it, if another payment of it was lost.
+    """
+    if not lifecycle.release_after_payment(order_id=event.order_id):
+        with suppress(InvalidTransition, NotFullyPaid):
+            lifecycle.confirm_authorized_order(order_id=event.order_id)
 
 
 @reacts_to(PaymentVoided)
@@ -93,7 +98,7 @@ def release_after_dispute(event: PaymentDisputeEnded, about: EventRecord) -> Non
 @reacts_to(PaymentMismatchResolved)
 def release_after_mismatch(event: PaymentMismatchResolved, about: EventRecord) -> None:
     """Release the hold that a mismatched payment caused."""
-    lifecycle.release_after_mismatch(order_id=event.order_id)
+    lifecycle.release_after_payment(order_id=event.order_id)
 
 
 @reacts_to(PaymentTransferAwaited)

@@ -136,6 +136,7 @@ class Orders(AggregateViewSet):
     def release(self, order: Order) -> Order:
         """Release an order from hold, so that its units can be sent.
 
-        A hold for a mismatched payment ends by itself when the payment is applied or refunded.
+        A hold for a mismatched payment ends by itself when the payment is applied or refunded, and
+        one for a lost payment when another one secures the order.
         """
         return lifecycle.release_order(order_id=order.id, **self.body())

@@ -48,8 +48,8 @@ class HoldReason(models.TextChoices):
     """Why an order is on hold.
 
     The service itself gives the reasons `payment`, if another amount was captured than was
-    charged, `dispute`, if the customer's bank takes a payment back, and `reservation`, if Inventory
-    has not answered in time.
+    charged, or an authorized payment of a confirmed order was lost, `dispute`, if the customer's
+    bank takes a payment back, and `reservation`, if Inventory has not answered in time.
     """
 
     FRAUD = "fraud"

@@ -21,6 +21,8 @@ from orders.models import Order
 from orders.models.parts import DiscountData, ItemData
 from orders.pricing import Tax
 
+UNSECURED = "What was authorized is not captured, and not reserved any more."
+
 
 class ShippingTerms(TypedDict, total=False):
     """What the customer chose. `tax_rate` is a fraction, the sum of those of `taxes`.
@@ -156,7 +158,10 @@ def confirm_order(*, order_id: str, payment_id: str | None) -> Order:
     """
     order = selectors.get_for_update(order_id)
     if order.status == Order.Status.PAID:
-        return order  # only its reservation, or an operator who releases it, confirms it
+        if _waits_only_for_payment(order):
+            confirm_paid_order(order)
+            order.save()
+        return order  # otherwise only its reservation, or an operator who releases it, confirms it
     if order.confirmed_at and order.payment_id == payment_id and not order.is_cancelled():
         return order
     if _is_unsecured(order):  # a part of what was authorized is captured, and the rest is void
@@ -186,8 +191,7 @@ def hold_unsecured_order(*, order_id: str) -> Order:
     """Hold an order that was confirmed by an authorized payment, if that pays it no more."""
     order = selectors.get_for_update(order_id)
     if _is_unsecured(order) and not order.is_held():
-        note = "What was authorized is not captured, and not reserved any more."
-        order.hold(reason=Order.HoldReason.PAYMENT, note=note, at=request_context.now())
+        _hold_again(order)
         order.save()
     return order
 
@@ -195,11 +199,15 @@ def hold_unsecured_order(*, order_id: str) -> Order:
 def confirm_paid_order(order: Order) -> None:
     """Confirm an order that has waited for its reservation, maybe for too long.
 
-    If a mismatched payment is to be decided, it stays on hold for that.
+    If a payment needs that, it stays on hold. One whose payment is lost waits for another one.
     """
     if order.is_unanswered():
         order.release()
         _hold_again(order)
+    if _is_unsecured(order):
+        if not order.is_held():
+            _hold_again(order)
+        return
     covered = payments.selectors.covered(order)
     order.confirm(payment_id=order.payment_id, captured=covered, at=timezone.now())
 
@@ -253,24 +261,31 @@ def release_order(*, order_id: str) -> Order:
         if order.is_unanswered():
             confirm_paid_order(order)
         else:
-            reason = order.hold_reason
+            known = order.hold_reason if order.held_by == request_context.SYSTEM else None
             order.release()
-            if reason != Order.HoldReason.DISPUTE:  # which an operator may release knowingly
-                _hold_again(order)
+            _hold_again(order, known=known)
         order.save()
     return order
 
 
 @unit_of_work()
-def release_after_mismatch(*, order_id: str) -> None:
-    """Release an order from its hold for a mismatched payment, unless another one is unresolved."""
+def release_after_payment(*, order_id: str) -> bool:
+    """Release an order from its hold for a mismatched or lost payment, once nothing needs it.
+
+    If a payment was lost before the order was reserved, confirm it. Return whether it was held.
+    """
     order = selectors.get_for_update(order_id)
-    by_mismatch = (Order.HoldReason.PAYMENT, request_context.SYSTEM)
-    is_held = (order.hold_reason, order.held_by) == by_mismatch
-    is_open = payments.selectors.mismatched(order) or _is_unsecured(order)
-    if is_held and not order.is_cancelled() and not is_open:
+    by_payment = (Order.HoldReason.PAYMENT, request_context.SYSTEM)
+    is_held = (order.hold_reason, order.held_by) == by_payment
+    if not is_held or order.is_cancelled() or payments.selectors.mismatched(order):
+        return False
+    if _needed_hold(order) != (order.hold_reason, order.hold_note):
         order.release()
+        _hold_again(order)
+        if _waits_only_for_payment(order):
+            confirm_paid_order(order)
         order.save()
+    return True
 
 
 @unit_of_work()
@@ -281,6 +296,7 @@ def release_after_dispute(*, order_id: str) -> None:
     is_held = (order.hold_reason, order.held_by) == by_dispute
     if is_held and not order.is_cancelled() and not payments.selectors.is_disputed(order):
         order.release()
+        _hold_again(order)
         order.save()
 
 
@@ -318,18 +334,34 @@ def erase_old_orders(*, now: datetime) -> int:
     return done
 
 
-def _hold_again(order: Order) -> None:
-    """Hold an order that was released for something else, if a payment still needs that."""
-    if payment_id := payments.selectors.mismatched(order):
-        reason = Order.HoldReason.PAYMENT
-        note = f"{payment_id} captured another amount than was charged."
-    elif payments.selectors.is_disputed(order):
-        reason, note = Order.HoldReason.DISPUTE, "The customer disputes a payment."
-    else:
-        return
-    if order.has_unshipped_units():
+def _hold_again(order: Order, *, known: str | None = None) -> None:
+    """Hold an order if a payment needs that: see `_needed_hold`."""
+    needed = _needed_hold(order, known=known)
+    if needed and order.has_unshipped_units():
+        reason, note = needed
         with request_context.use(actor=request_context.SYSTEM):
             order.hold(reason=reason, note=note, at=request_context.now())
+
+
+def _needed_hold(order: Order, *, known: str | None = None) -> tuple[str, str] | None:
+    """Return the reason and the note of the hold that the order's payments need, or None.
+
+    `known` is the reason of the service's hold that an operator releases knowingly. Of a dispute
+    and a lost payment, the dispute is the last to be released.
+    """
+    known_payment = (Order.HoldReason.PAYMENT, Order.HoldReason.DISPUTE)
+    if payment_id := payments.selectors.mismatched(order):
+        return Order.HoldReason.PAYMENT, f"{payment_id} captured another amount than was charged."
+    if known not in known_payment and _is_unsecured(order):
+        return Order.HoldReason.PAYMENT, UNSECURED
+    if known != Order.HoldReason.DISPUTE and payments.selectors.is_disputed(order):
+        return Order.HoldReason.DISPUTE, "The customer disputes a payment."
+    return None
+
+
+def _waits_only_for_payment(order: Order) -> bool:
+    """Return whether the payment of an order was lost before it was reserved."""
+    return order.status == Order.Status.PAID and not order.has_unreserved_units()
 
 
 def _is_unsecured(order: Order) -> bool:
