@@ -146,6 +146,14 @@ def refunded_parts(order: "Order", *, cause: str | None = None) -> list[RefundPa
     ]
 
 
+def being_captured(order: "Order") -> Decimal:
+    """Return what was requested to be captured of the authorized payments of an order."""
+    authorized = (
+        each for each in of_order_for_update(order) if each.status == Payment.Status.AUTHORIZED
+    )
+    return sum((each.capture_amount or Decimal(0) for each in authorized), Decimal(0))
+
+
 def find_refund(
     payment: Payment, refund_id: str | None, gateway_refund_id: str | None = None
 ) -> Refund | None:

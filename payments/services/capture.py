@@ -280,7 +280,8 @@ def _request_capture(payment: Payment, amount: Decimal | None, due: Decimal) -> 
     if payment.is_captured and amount in (None, payment.captured):
         return payment
     if payment.status != Payment.Status.AUTHORIZED or payment.capture_amount is None:
-        most = money(min(payment.amount, due), currency)
+        left = max(due - selectors.being_captured(payment.order), Decimal(0))
+        most = money(min(payment.amount, left), currency)
         wanted = most if amount is None else exact(amount, currency)
         if not most or wanted > most:
             raise CaptureTooLarge(

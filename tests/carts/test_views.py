@@ -4,6 +4,7 @@ import pytest
 
 from carts.models import Cart
 from orders.models import Order
+from payments.models import PaymentAccount
 from tests.factories import ADDRESS, CartFactory
 from tests.log import event_data
 
@@ -115,6 +116,22 @@ def test_what_changes_the_total_at_checkout_needs_a_scope_of_its_own(caller, fie
     assert "carts:price" in refused.json()["detail"]
     assert not Order.objects.exists()
     assert check_out(client, cart, key="key-2").status_code == 201
+
+
+@pytest.mark.parametrize("method", ["invoice", "cash_on_delivery"])
+def test_who_may_not_price_does_not_buy_on_account(caller, method):
+    PaymentAccount.objects.create(organization_id="org_1", invoice_days=14, cash_on_delivery=True)
+    cart, client = CartFactory(), caller(scope="carts:fill carts:checkout")
+    refused = check_out(client, cart, payment_method=method)
+    assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
+    assert "carts:price" in refused.json()["detail"]
+    assert not Order.objects.exists()
+    assert (
+        check_out(client, cart, key="key-2", payment_method="manual").json()["status"] == "placed"
+    )
+    shop = caller(scope="carts:fill carts:checkout carts:price")
+    bought = check_out(shop, CartFactory(), key="key-3", payment_method=method)
+    assert bought.json()["status"] == "confirmed"
 
 
 def test_checkout_needs_an_idempotency_key(api):

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from events.models import EventRecord
 from payments import selectors
-from payments.models import GatewayWebhook, PaymentAccount
+from payments.models import GatewayWebhook, Payment, PaymentAccount
 from payments.services import gateway
 from tests.factories import OrderFactory, PaymentFactory, cancel, refund, start_payment
 from tests.log import event_data, event_names
@@ -207,3 +207,21 @@ def test_the_refund_of_a_cancelled_manual_payment_is_in_the_queue(operator, run_
     cancel(order)
     run_reactions()
     assert queue(client, "by-hand") == [payment.id]
+
+
+def test_an_operator_pays_out_what_another_system_has_captured(operator, api, run_reactions):
+    order = OrderFactory()
+    body = {"order_id": order.id, "amount": "50.00", "provider": "gift_card", "reference": "GC-1"}
+    api.post("/api/v1/payments/external", body)
+    run_reactions()
+    cancel(order)
+    run_reactions()
+    payment = Payment.objects.get()
+    client = operator()
+    assert queue(client, "by-hand") == [payment.id]
+    assert "Record refund" in buttons(client, payment)
+    (given,) = payment.refunds
+    sent = client.post(command(payment, "record-refund"), {"refund_id": given.id})
+    assert sent.status_code == 302
+    assert queue(client, "by-hand") == []
+    assert event_data(order, "payment.refunded")["refund_amount"] == "50.00"

@@ -69,6 +69,23 @@ class TestCapturing:
         payment.refresh_from_db()
         assert (payment.status, payment.capture_amount) == ("authorized", None)
 
+    def test_two_captures_at_once_are_no_more_than_what_is_due(self, api, run_reactions):
+        confirm_by_authorization()
+        order = OrderFactory()
+        first = authorize(order, amount=Decimal(30))
+        second = authorize(order, amount=Decimal(20))
+        run_reactions()
+        write_off(order, 0, 1)
+        run_reactions()
+        capture.capture_payment(payment_id=second.id)
+        refused = api.post(f"/api/v1/payments/{first.id}/capture", {"amount": "5.01"})
+        assert (refused.status_code, refused.json()["max_capturable"]) == (422, "5.00")
+        assert api.post(f"/api/v1/payments/{first.id}/capture", {}).json()["captured"] == "5.00"
+        assert call(second).captured == 20
+        run_reactions()
+        shown = show(api, order)
+        assert (shown["payment_status"], shown["amount_due"]) == ("paid", "0.00")
+
     def test_a_repeated_capture_changes_nothing(self, api):
         payment = authorize(OrderFactory())
         for _ in range(2):
@@ -111,6 +128,32 @@ class TestVoiding:
         assert (payment.status, bool(payment.due_at)) == ("failed", True)
         assert call(payment).closed_at
         assert event_data(order, "order.cancelled")["refund_required"] is False
+
+    def test_an_order_that_is_waived_lets_the_money_go(self, api, run_reactions):
+        confirm_by_authorization()
+        order = OrderFactory()
+        payment = authorize(order)
+        run_reactions()
+        waived = {"amount": "50.00", "reason": "operator"}
+        key = {"Idempotency-Key": "key-1"}
+        made = api.post(f"/api/v1/orders/{order.id}/refunds", waived, headers=key)
+        assert made.status_code == 201, made.json()
+        run_reactions()
+        assert call(payment).closed_at
+        assert event_names(order).count("payment.voided") == 1
+        shown = show(api, order)
+        assert (shown["amount_due"], shown["hold"]) == ("0.00", None)
+        assert "payment.refunded" not in event_names(order)
+
+    def test_an_order_whose_units_are_all_written_off_lets_the_money_go(self, run_reactions):
+        confirm_by_authorization()
+        order = OrderFactory()
+        payment = authorize(order)
+        run_reactions()
+        write_off(order, 0, 2)
+        run_reactions()
+        assert call(payment).closed_at
+        assert event_names(order).count("payment.voided") == 1
 
     def test_a_payment_that_is_being_captured_is_not_voided(self, api):
         payment = authorize(OrderFactory())

@@ -6,10 +6,11 @@ from decimal import Decimal
 import pytest
 
 from orders.models import Order
-from payments.models import Payment
+from payments.models import GatewayWebhook, Payment
+from payments.services import capture
 from tests.factories import OrderFactory, invoice_of, refund, start_payment
 from tests.log import event_data, event_names
-from tests.payments.flows import connect, deliver, start
+from tests.payments.flows import call, connect, deliver, start
 
 pytestmark = pytest.mark.django_db
 
@@ -101,6 +102,42 @@ class TestRefunds:
         stripe_peer.refund_by_hand(payment.gateway_payment_id, 1000)
         deliver(stripe_peer, stripe_peer.events[-1] | {"account": "acct_2"})
         assert not Payment.objects.get().refunds
+
+
+class TestASurplus:
+    """Money beyond what was due: its payment has the gateway's id of the one with which it came."""
+
+    @pytest.fixture
+    def surplus(self, api, stripe_peer, run_reactions):
+        connect()
+        order = OrderFactory()
+        late = start_payment(order, "stripe")
+        capture.abandon_payment(payment_id=late.id)
+        given = {"amount": "30.00", "provider": "gift_card", "reference": "GC-1"}
+        api.post("/api/v1/payments/external", {"order_id": order.id, **given})
+        stripe_peer.pay(late.gateway_payment_id, "pm_card_visa")
+        assert call(late).captured == 20
+        run_reactions()
+        return Payment.objects.get(surplus_of=late)
+
+    @pytest.mark.parametrize("first", ["call", "webhook"])
+    def test_its_refund_is_recorded_once(self, stripe_peer, run_reactions, surplus, first):
+        if first == "webhook":
+            stripe_peer.refund_status = "pending"
+            call(surplus)
+            assert Payment.objects.get(pk=surplus.id).refunding == 30
+            stripe_peer.finish(next(iter(stripe_peer.refunds)), "succeeded")
+        else:
+            call(surplus)
+        deliver_all(stripe_peer, surplus, run_reactions)
+        assert (surplus.status, surplus.refunded, len(surplus.refunds)) == ("refunded", 30, 1)
+        assert [refund["amount"] for refund in stripe_peer.refunds.values()] == [3000]
+        paid = Payment.objects.get(pk=surplus.surplus_of_id)
+        assert (paid.captured, paid.refunded, paid.refunds) == (20, 0, [])
+        happened = event_names(surplus.order)
+        assert happened.count("refund.succeeded") == 1
+        assert "payment.refunded" not in happened
+        assert not GatewayWebhook.objects.filter(applied_at=None).exists()
 
 
 class TestDisputes:
