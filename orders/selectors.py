@@ -408,7 +408,7 @@ def payment_status(
     if order.authorized and captured + order.authorized >= due:
         return "authorized"
     if not captured:
-        return "unpaid" if order.total else "not_required"
+        return "unpaid" if due > 0 else "not_required"
     if captured - refunded >= due:
         return "paid"  # more was captured than the total, or nothing is refunded
     if refunded:

@@ -143,6 +143,7 @@ class TestVoiding:
         assert event_names(order).count("payment.voided") == 1
         shown = show(api, order)
         assert (shown["amount_due"], shown["hold"]) == ("0.00", None)
+        assert shown["payment_status"] == "not_required"
         assert "payment.refunded" not in event_names(order)
 
     def test_an_order_whose_units_are_all_written_off_lets_the_money_go(self, run_reactions):
