@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from config.core import inbox
 from payments import selectors
-from payments.gateways import DisputeResult, PaymentResult, WebhookEvent
+from payments.gateways import DisputeResult, PaymentResult, RefundResult, WebhookEvent
 from payments.models import Dispute, GatewayWebhook, Payment
 from payments.services import refunds
 from payments.services.gateway_results import (
@@ -55,10 +55,22 @@ def _payment_id(gateway: str, event: WebhookEvent) -> str | None:
     rows = Payment.objects.filter(method=gateway)
     if event.payment_id:
         rows = rows.filter(pk=event.payment_id)
-    else:  # the payment of a surplus, which is later, has the same one
+    else:
         rows = rows.filter(gateway_payment_id=event.gateway_payment_id)
-    found = rows.order_by("id").first()
+    found = _refunded_one(list(rows.order_by("id")), event.refund_result)
     return found.id if found and event.account in (None, found.account) else None
+
+
+def _refunded_one(rows: list[Payment], result: RefundResult | None) -> Payment | None:
+    """Return which of the payments with one id at the gateway a refund is of, or else the first.
+
+    A payment and its surplus have one id. What is refunded there is first of the surplus.
+    """
+    if len(rows) < 2 or not (result and result.amount):
+        return rows[0] if rows else None
+    known = [each for each in rows if selectors.find_refund(each, None, result.gateway_refund_id)]
+    left = [each for each in reversed(rows) if each.refundable >= result.amount]
+    return [*known, *left, *rows][0]
 
 
 def _apply_to(payment: Payment, event: WebhookEvent, now: datetime) -> bool:

@@ -139,6 +139,18 @@ class TestASurplus:
         assert "payment.refunded" not in happened
         assert not GatewayWebhook.objects.filter(applied_at=None).exists()
 
+    def test_in_the_dashboard_it_is_refunded_first(self, api, stripe_peer, run_reactions, surplus):
+        stripe_peer.refund_status = "failed"
+        call(surplus)
+        stripe_peer.refund_status = "succeeded"
+        for amount, refunded in ((1000, (10, 0)), (2000, (30, 0)), (500, (30, 5))):
+            stripe_peer.refund_by_hand(surplus.gateway_payment_id, amount)
+            deliver_all(stripe_peer, surplus, run_reactions, times=4)
+            paid = Payment.objects.get(pk=surplus.surplus_of_id)
+            assert (surplus.refunded, paid.refunded) == refunded
+        assert invoice_of(surplus.order).creditable_amount == 45
+        assert event_names(surplus.order).count("payment.refunded") == 1
+
 
 class TestDisputes:
     def test_what_has_not_left_is_held_until_it_is_won(self, api, stripe_peer, run_reactions):
