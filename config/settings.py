@@ -13,6 +13,7 @@ from environ.fileaware_mapping import FileAwareMapping
 from config import database, logs
 from config.admin import theme
 from config.api import openapi
+from config.core import countries
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -437,9 +438,13 @@ if DEBUG and not env.str("EMAIL_URL", default=""):
     EMAIL_BACKEND = "config.devserver.mail.ConsoleBackend"
 else:
     vars().update(env.email_url("EMAIL_URL", default="smtp://localhost"))
+    if vars()["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend":
+        EMAIL_BACKEND = "config.core.mail.SmtpBackend"
 EMAIL_TIMEOUT = 10  # seconds
 # The seller on the invoices of an organization without a Seller row.
 DEFAULT_SELLER: dict[str, str] = env.json("DEFAULT_SELLER", default={"name": "Order Service"})
+if DEFAULT_SELLER.get("country") and (_error := countries.objection(DEFAULT_SELLER["country"])):
+    raise ImproperlyConfigured(f"DEFAULT_SELLER: {_error}")
 
 INVOICE_RETENTION_YEARS = env.int("INVOICE_RETENTION_YEARS", default=10)
 if INVOICE_RETENTION_YEARS < 1:

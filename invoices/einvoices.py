@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ArrayObject, ByteStringObject, StreamObject
 
+from config.core import countries
 from config.core.money import decimals, money
 from invoices.models import CreditNote, Invoice
 
@@ -213,7 +214,8 @@ def _party(element: Element, party: Mapping[str, str], email: str | None) -> Non
         ("CountrySubDivisionName", "region"),
     ):
         if party.get(part):
-            _add(address, f"ram:{name}", party[part])
+            text = _country(party[part]) if part == "country" else party[part]
+            _add(address, f"ram:{name}", text)
     if email:
         _add(element, "ram:URIUniversalCommunication/ram:URIID", email).set("schemeID", "EM")
     if tax_id := party.get("tax_id"):
@@ -312,8 +314,12 @@ def _company(buyer: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _is_country(party: Mapping[str, str]) -> bool:
-    country = party.get("country", "")
-    return len(country) == 2 and country.isupper()
+    return party.get("country") in countries.CODES
+
+
+def _country(code: str) -> str:
+    """Return the code in EN 16931, which has Kosovo's own."""
+    return "1A" if code == "XK" else code
 
 
 def _rounding(rows: Sequence[Mapping[str, str]]) -> Decimal:

@@ -32,7 +32,7 @@ REFUSALS = (SMTPRecipientsRefused, SMTPResponseException)  # of this mail
 def send(delivery: InvoiceDelivery) -> str:
     """Send an invoice or a credit note as PDF; return the signed URL that the mail contains.
 
-    Raises one of `REFUSALS`, `SERVER_ERRORS` or another OSError.
+    Raises AddressNotSupported, one of `REFUSALS`, `SERVER_ERRORS` or another OSError.
     """
     invoice, recipient = delivery.invoice, delivery.recipient_email
     assert recipient, "an address is erased only after its mail was sent or given up"

@@ -10,6 +10,7 @@ from config.api.serializers import (
     Body,
     Choice,
     CurrencyCode,
+    EmailAddress,
     ExternalId,
     MoneyOut,
 )
@@ -26,7 +27,7 @@ class InvoiceSend(Body):
     """The recipient of the mail, by default the `customer_email` of the invoice."""
 
     example = {"recipient_email": "accounts@example.com"}
-    recipient_email = serializers.EmailField(max_length=254, required=False, allow_null=True)
+    recipient_email = EmailAddress(required=False, allow_null=True)
     credit_note_id = ExternalId(
         required=False, allow_null=True, help_text="Send this credit note, not the invoice."
     )
@@ -40,8 +41,7 @@ class InvoiceReissue(Body):
         "customer_email": "accounts@example.com",
     }
     buyer = Address()
-    customer_email = serializers.EmailField(
-        max_length=254,
+    customer_email = EmailAddress(
         default=None,
         allow_null=True,
         help_text="Where the new invoice is mailed. Without one, it is not mailed.",
@@ -173,7 +173,8 @@ class CreditNote(serializers.Serializer[Any]):
 class InvoiceDelivery(serializers.Serializer[Any]):
     """A mail with the invoice, or with a credit note.
 
-    Retries end when it is accepted, or after three days of refusals.
+    Retries end when it is accepted, after three days of refusals, or at once if the mail server
+    cannot send to such an address.
     """
 
     id = serializers.CharField()

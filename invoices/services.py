@@ -14,6 +14,7 @@ from config.core import outbound
 from config.core.clock import local
 from config.core.exceptions import AddressRequired
 from config.core.locks import lock
+from config.core.mail import AddressNotSupported
 from config.core.numbering import next_numbers
 from config.core.timers import BATCH_SIZE
 from config.core.unit_of_work import unit_of_work
@@ -373,13 +374,18 @@ def record_delivery(*, invoice_id: str, delivery_id: str, pdf_url: str, at: date
 
 @unit_of_work()
 def _record_failure(leased: Row, error: Exception, *, now: datetime) -> None:
-    """Schedule the next attempt, unless the mail server has refused the mail for three days."""
+    """Schedule the next attempt, unless the mail server cannot send the mail.
+
+    It cannot if it does not know such addresses, or has refused the mail for three days.
+    """
     row = type(leased)._default_manager.select_for_update(no_key=True).get(pk=leased.pk)
     if not (leased.leased_until and row.release(leased.leased_until)):
         return
     # An error of the server concerns every mail, though smtplib derives some from refusals.
     is_refusal = isinstance(error, mail.REFUSALS) and not isinstance(error, mail.SERVER_ERRORS)
-    if is_refusal and row.calls >= MAX_REFUSALS:
+    if isinstance(error, AddressNotSupported):
+        row.finish_call(str(error))
+    elif is_refusal and row.calls >= MAX_REFUSALS:
         row.finish_call(repr(error))
     else:
         row.schedule_retry(now, str(error) if isinstance(error, NotPrintable) else repr(error))

@@ -11,6 +11,7 @@ from config.api.serializers import (
     Body,
     Choice,
     CurrencyCode,
+    EmailAddress,
     ExternalId,
     ItemList,
     ItemQuantities,
@@ -201,7 +202,7 @@ class OrderTerms(OrderPlace):
         "discount": {"amount": "5.00", "code": "SPRING", "reason": "loyalty"},
         "payment_method": "stripe",
     }
-    customer_email = serializers.EmailField(max_length=254, required=False, allow_null=True)
+    customer_email = EmailAddress(required=False, allow_null=True)
     locale = Locale(required=False, allow_null=True)
     shipping_address = Address(required=False, allow_null=True)
     billing_address = Address(required=False, allow_null=True)

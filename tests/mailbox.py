@@ -10,6 +10,7 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
+        self.recipients: list[str] = []
         self.refused: set[str] = set()
         self.too_large: set[str] = set()
 
@@ -24,5 +25,6 @@ class Mailbox:
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         if self.too_large & set(envelope.rcpt_tos):
             return "552 5.3.4 message size exceeds the limit"
+        self.recipients += envelope.rcpt_tos
         self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
         return "250 OK"

@@ -93,8 +93,6 @@ class CommandForm(forms.Form):
             bounds = {"min": each.min_value, "max": each.max_value}
             return widgets.UnfoldAdminIntegerFieldWidget(given | bounds)
         attrs = given | {"maxlength": getattr(each, "max_length", None)}
-        if isinstance(each, serializers.EmailField):
-            return widgets.UnfoldAdminEmailInputWidget(attrs)
         return widgets.UnfoldAdminTextInputWidget(attrs)
 
     def clean(self) -> dict[str, Any]:

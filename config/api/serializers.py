@@ -1,6 +1,7 @@
 """Fields and base classes of the contexts' serializers."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
@@ -17,7 +18,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty, get_attribute
 
-from config.core import money
+from config.core import countries, money
+from config.core.mail import validate_address
 from config.core.unit_of_work import is_begun
 
 # RFC 3339. `fromisoformat` also reads weeks, dates without hyphens, and the digits of all scripts.
@@ -333,8 +335,35 @@ class Choice(serializers.ChoiceField):
         set_override(self, "field_component_name", name)
 
 
+@extend_schema_field({"type": "string", "pattern": "^[A-Z]{2}$"})
+class CountryCode(serializers.CharField):
+    """A country of ISO 3166-1, in two upper-case letters: `GB`. `XK` is Kosovo."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        help_text = "A country of ISO 3166-1: `GB`, not `UK`. `XK` is Kosovo."
+        super().__init__(trim_whitespace=False, help_text=help_text, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        code = super().to_internal_value(data)
+        if objection := countries.objection(code):
+            raise serializers.ValidationError(objection)
+        return code
+
+
+@extend_schema_field({"type": "string", "format": "idn-email", "maxLength": 254})
+class EmailAddress(serializers.CharField):
+    """An e-mail address, also with letters beyond ASCII: `josé@bücher.example`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=254, validators=[validate_address], **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Compose the letters and their accents, so that equal addresses are the same text."""
+        return unicodedata.normalize("NFC", super().to_internal_value(data))
+
+
 class Address(StrictSerializer):
-    """Where a parcel or an invoice goes."""
+    """Where a parcel or an invoice goes: to a person, a company, or a person at a company."""
 
     example: ClassVar[dict[str, Any]] = {
         "name": "Ana Torres",
@@ -343,20 +372,26 @@ class Address(StrictSerializer):
         "postal_code": "72000",
         "country": "MX",
     }
-    name = serializers.CharField(max_length=200)
+    name = serializers.CharField(
+        max_length=200,
+        required=False,
+        allow_blank=True,
+        help_text="Of the person. Required without a `company`.",
+    )
     company = serializers.CharField(max_length=200, required=False, allow_blank=True)
     line1 = serializers.CharField(max_length=200)
     line2 = serializers.CharField(max_length=200, required=False, allow_blank=True)
     city = serializers.CharField(max_length=100)
     region = serializers.CharField(max_length=100, required=False, allow_blank=True)
     postal_code = serializers.CharField(max_length=20, required=False, allow_blank=True)
-    country = serializers.RegexField(
-        r"\A[A-Z]{2}\Z",
-        trim_whitespace=False,
-        error_messages={"invalid": "Two upper-case letters of ISO 3166: “US”."},
-    )
+    country = CountryCode()
     phone = serializers.CharField(max_length=40, required=False, allow_blank=True)
     tax_id = serializers.CharField(max_length=40, required=False, allow_blank=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not (attrs.get("name") or attrs.get("company")):
+            raise serializers.ValidationError({"name": "Give a name or a company."})
+        return attrs
 
 
 class Package(serializers.Serializer[Any]):

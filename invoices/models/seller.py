@@ -6,6 +6,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from config.core import countries
+from config.core.mail import validate_address
 from config.pdf.language import is_known
 
 
@@ -28,7 +30,12 @@ class Seller(models.Model):
     city = models.CharField(max_length=100, blank=True)
     region = models.CharField(max_length=100, blank=True)
     country = models.CharField(max_length=2, blank=True, help_text=_("Two letters, such as MX."))
-    email = models.EmailField(blank=True, help_text=_("Replies to invoices go here."))
+    email = models.CharField(
+        max_length=254,
+        blank=True,
+        validators=[validate_address],
+        help_text=_("Replies to invoices go here."),
+    )
     phone = models.CharField(max_length=40, blank=True)
     note = models.CharField(
         max_length=300,
@@ -64,9 +71,14 @@ class Seller(models.Model):
         return self.organization_id
 
     def clean(self) -> None:
-        """Refuse an unknown language."""
+        """Refuse an unknown language or country."""
+        errors: dict[str, Any] = {}
         if self.language and not is_known(self.language):
-            raise ValidationError({"language": _("Unknown language. Example: es-MX.")})
+            errors["language"] = _("Unknown language. Example: es-MX.")
+        if self.country and (objection := countries.objection(self.country)):
+            errors["country"] = objection
+        if errors:
+            raise ValidationError(errors)
 
     def profile(self) -> dict[str, Any]:
         """Return the fields that are not blank."""

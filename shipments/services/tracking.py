@@ -80,7 +80,7 @@ def _tracking_request(shipment: Shipment) -> TrackingRequest:
         tracking_number=str(shipment.tracking_number),
         reference=bought.reference if bought else None,
         dispatched_at=shipment.dispatched_at,
-        recipient=address.get("name"),
+        recipient=address.get("name") or address.get("company"),
     )
 
 

@@ -17,6 +17,7 @@ SECRETS = [
     ("amqp://guest:hunter2@rabbit:5672//", "hunter2"),
     ("postgres://orders:hun@ter2@db/orders", "ter2"),
     ("could not mail juan@пример.рф", "juan"),
+    ("could not mail josé@bücher.example: refused", "josé"),
     ("could not mail juan@xn--e1afmkfd.xn--p1ai", "p1ai"),
     ("could not mail ana.torres+1@example.com: refused", "ana.torres"),
     ("Key fails\nDETAIL:  Failing row contains (Ana Torres, Calle 12)\nCONTEXT: x", "Ana"),

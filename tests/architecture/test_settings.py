@@ -71,6 +71,10 @@ def test_an_invalid_rate_is_refused(rate):
     assert "API_THROTTLE" in load(API_THROTTLE=rate)
 
 
+def test_the_country_of_the_default_seller_is_one():
+    assert "Write GB" in load(DEFAULT_SELLER='{"name": "Luna", "country": "UK"}')
+
+
 def test_events_are_kept_for_one_day_or_more():
     assert "EVENTS_KEEP_DAYS must be 1 or more" in load(EVENTS_KEEP_DAYS="0")
     assert load(EVENTS_KEEP_DAYS="1") == ""

@@ -339,3 +339,11 @@ def test_each_stored_response_is_found_by_its_order_or_cart(zoe):
         headers={"Idempotency-Key": "key"},
     )
     assert IdempotencyRecord.objects.get(path="/api/v1/carts").stream == cart.json()["id"]
+
+
+def test_a_guest_is_found_by_an_international_address():
+    order = OrderFactory(status="cancelled", customer_id=None, customer_email="José@bücher.example")
+    assert order.id in run("export_customer", email="JOSÉ@BÜCHER.EXAMPLE")
+    assert (
+        run("erase_customer", email="josé@bücher.example") == "1 orders and 0 carts are erased.\n"
+    )

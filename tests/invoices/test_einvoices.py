@@ -94,6 +94,7 @@ def issue(**fields):
             "items": [LineFactory(unit_price=Decimal(1300), tax_rate=Decimal("0.1"))],
         },
         {"billing_address": BUYER | {"company": "Żółć S.A.", "tax_id": "PL1234567890"}},
+        {"billing_address": {**BUYER, "name": "", "company": "Żółć S.A.", "country": "XK"}},
         {
             "tax_inclusive": True,
             "items": [
@@ -125,6 +126,7 @@ def issue(**fields):
         "mixed",
         "yen",
         "company",
+        "company in Kosovo",
         "tax-inclusive",
         "free shipping",
         "named",

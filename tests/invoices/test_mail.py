@@ -153,7 +153,7 @@ def test_a_refused_mail_is_retried_and_does_not_delay_others(mailbox):
 
 
 def test_the_pause_between_attempts_doubles_up_to_an_hour(settings, unused_tcp_port):
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "config.core.mail.SmtpBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", unused_tcp_port
     InvoiceFactory()
     now, waits = timezone.now() + timedelta(hours=1), []
@@ -301,7 +301,7 @@ def test_concurrent_workers_send_each_mail_once(mailbox):
 
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_workers_do_not_deadlock_when_the_server_is_down(settings, unused_tcp_port):
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "config.core.mail.SmtpBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", unused_tcp_port
     for _ in range(12):
         InvoiceFactory()

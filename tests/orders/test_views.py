@@ -88,10 +88,15 @@ def test_a_new_order_is_returned_with_all_its_fields(api):
         ({"items": [{**ITEM, "quantity": 0}]}, "items[0].quantity"),
         ({"items": [{**ITEM, "colour": "red"}]}, "items[0].colour"),
         ({"shipping_address": {**ADDRESS, "country": "USA"}}, "shipping_address.country"),
+        ({"shipping_address": {**ADDRESS, "country": "ZZ"}}, "shipping_address.country"),
+        ({"shipping_address": {**ADDRESS, "name": " "}}, "shipping_address.name"),
         ({"shipping": {"cost": "-1"}}, "shipping.cost"),
         ({"shipping": {"signature_required": "yes"}}, "shipping.signature_required"),
         ({"shipping": {"tax_rate": "1.5"}}, "shipping.tax_rate"),
         ({"customer_email": "juan"}, "customer_email"),
+        ({"customer_email": "josé@"}, "customer_email"),
+        ({"customer_email": "jo\u200bsé@example.com"}, "customer_email"),
+        ({"customer_email": f"josé@{'ü' * 63}.example"}, "customer_email"),
         ({"customer_email": f"{'j' * 64}@{'e.' * 100}com"}, "customer_email"),
         ({"customer_id": "a\nb"}, "customer_id"),
         ({"replaces": "order_x"}, "replaces"),
@@ -104,6 +109,28 @@ def test_a_new_order_is_returned_with_all_its_fields(api):
 def test_an_invalid_field_is_refused_with_its_path(api, change, path):
     response = api.post("/api/v1/orders", {**ORDER, **change})
     assert (response.status_code, list(response.json()["errors"])) == (400, [path])
+
+
+def test_the_right_country_is_named_and_an_old_one_is_shown(api):
+    order = {**ORDER, "shipping_address": {**ADDRESS, "country": "UK"}}
+    refused = api.post("/api/v1/orders", order).json()["errors"]["shipping_address.country"]
+    assert refused == ["“UK” is not a country code of ISO 3166. Write GB."]
+    old = OrderFactory(shipping_address=order["shipping_address"])
+    assert api.get(f"/api/v1/orders/{old.id}").json()["shipping_address"]["country"] == "UK"
+
+
+def test_a_company_is_an_address_without_a_person(api):
+    company = {"company": "Torres SA", "line1": "Calle 1", "city": "Puebla", "country": "MX"}
+    order = api.post("/api/v1/orders", {**ORDER, "shipping_address": company}).json()
+    assert order["shipping_address"] == company
+
+
+def test_an_international_email_address_is_taken_and_searched(api, operator):
+    decomposed = "jose\u0301@bücher.example"
+    order = api.post("/api/v1/orders", {**ORDER, "customer_email": decomposed}).json()
+    assert order["customer_email"] == "josé@bücher.example"
+    listed = operator().get("/admin/orders/order/", {"q": "josé@bücher.example"})
+    assert [row.pk for row in listed.context["cl"].result_list] == [order["id"]]
 
 
 def test_a_discount_above_the_subtotal_is_refused(api):
