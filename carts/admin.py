@@ -7,13 +7,13 @@ from django.utils.translation import gettext_lazy as _
 
 from carts import selectors, serializers, services
 from carts.models import Cart, CartItem, Policy
-from config.admin.columns import amount, badge, taxes
+from config.admin.columns import amount, badge, details, metadata, taxes
 from config.admin.commands import Command, line_choices
 from config.admin.pages import Lines, PolicyAdmin
 from config.api.serializers import ExternalId, StrictSerializer
 from config.core.money import unit_price
 from events.admin import people
-from events.admin.people import OwnerAdmin
+from events.admin.people import REFERENCES, OwnerAdmin
 
 STATUS = badge(
     "status",
@@ -45,6 +45,7 @@ class CartItems(Lines):
         "discount_reason",
         taxes("taxes", rate="tax_rate"),
         "preferred_warehouse_id",
+        details,
     ]
 
 
@@ -59,8 +60,7 @@ class CartAdmin(OwnerAdmin):
             done=_("The item was added to cart {row}."),
             icon="add_shopping_cart",
             description=_(
-                "Add units to the line with the same variant, price, taxes and discount, or to a "
-                "new line."
+                "Add units to the line that is the same but for its quantity, or to a new line."
             ),
         ),
         "change-item": Command(
@@ -95,7 +95,7 @@ class CartAdmin(OwnerAdmin):
             serializers.Checkout,
             label=_("Check out"),
             done=_("Cart {row} was checked out."),
-            start=lambda cart: {"locale": cart.locale},
+            start=lambda cart: {name: getattr(cart, name) for name in Cart.INHERITED_FIELDS},
             icon="shopping_cart_checkout",
             description=_("Check out the cart: its order is placed immediately."),
         ),
@@ -111,8 +111,11 @@ class CartAdmin(OwnerAdmin):
         "last_activity_at",
     ]
     list_filter = ["status", "last_activity_at"]
-    search_fields = ["id", "customer_id", "session_id", "organization_id"]
-    search_help_text = _("The full id of a cart, customer, session or organization")
+    search_fields = ["id", "customer_id", "session_id", "organization_id", *REFERENCES]
+    search_help_text = _(
+        "The full id of a cart, customer, session or organization, a reference of the cart or of a "
+        "line, a purchase order number, or an entry of the metadata, as name:value"
+    )
     inlines = [CartItems]
     fields = [
         ("id", STATUS),
@@ -122,6 +125,9 @@ class CartAdmin(OwnerAdmin):
         ("created_at", "last_activity_at"),
         ("abandoned_at", "order"),
         ("updated_at", "merged_into"),
+        ("external_reference", "purchase_order_number"),
+        ("customer_note", "internal_note"),
+        metadata,
     ]
 
     def rows(self, request: HttpRequest) -> QuerySet[Cart]:

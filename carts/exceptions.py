@@ -1,6 +1,6 @@
 """The errors of carts. Codes and docstrings are published in the OpenAPI document."""
 
-from config.core.exceptions import AddressRequired, DomainError, Missing
+from config.core.exceptions import AddressRequired, Conflict, DomainError, Missing
 
 
 class CartTooLarge(DomainError):
@@ -8,6 +8,17 @@ class CartTooLarge(DomainError):
 
     code = "too_many"
     example = "A cart holds at most 500 lines."
+
+
+class AlreadyCheckedOut(Conflict):
+    """The cart was checked out with other data, and is the order `order_id`."""
+
+    code = "already_checked_out"
+    example = (
+        "cart_01JCZ4Q8M3V7T2R9K5X1B6N0AW was checked out with other data: it is the order "
+        "order_01JCZ5B2QH8M3T6R9W1K4X7V0B."
+    )
+    example_details = {"order_id": "order_01JCZ5B2QH8M3T6R9W1K4X7V0B"}
 
 
 class CannotMerge(DomainError):

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from carts import models
+from config.api.client_data import ClientData, ClientDataCreate, PurchaseOrderNumber
 from config.api.serializers import (
     Body,
     Choice,
@@ -31,7 +32,7 @@ from orders.serializers import (
 )
 
 
-class CartCreate(Body):
+class CartCreate(ClientDataCreate, Body):
     """The owner of a new cart: a customer, a session, or both."""
 
     example = {"customer_id": "cust_ana", "currency": "USD"}
@@ -41,6 +42,7 @@ class CartCreate(Body):
     locale = Locale(required=False, allow_null=True)
     currency = CurrencyCode()
     tax_inclusive = TaxInclusive()
+    purchase_order_number = PurchaseOrderNumber()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not (attrs.get("customer_id") or attrs.get("session_id")):
@@ -75,7 +77,7 @@ class CartMerge(Body):
 class Checkout(OrderTerms):
     """Addresses, shipping, discount and payment method of the order that a cart becomes.
 
-    `locale` defaults to the cart's.
+    `locale`, `purchase_order_number`, metadata, reference and notes default to the cart's.
     """
 
 
@@ -85,8 +87,8 @@ class CartDiscount(LineDiscount):
     amount = MoneyOut(source="line_discount", currency="cart.currency")
 
 
-class CartItem(serializers.Serializer):
-    """A line: one variant at one price."""
+class CartItem(ClientData):
+    """A line: one variant at one price, with what else makes it different."""
 
     id = serializers.CharField()
     variant_id = serializers.CharField()
@@ -101,7 +103,7 @@ class CartItem(serializers.Serializer):
     preferred_warehouse_id = serializers.CharField(allow_null=True)
 
 
-class Cart(serializers.Serializer):
+class Cart(ClientData):
     """A cart with its lines and state."""
 
     id = serializers.CharField()
@@ -112,6 +114,7 @@ class Cart(serializers.Serializer):
     locale = serializers.CharField(
         allow_null=True, help_text="Null: documents are in the language of the organization."
     )
+    purchase_order_number = serializers.CharField(allow_null=True)
     currency = CurrencyCode()
     tax_inclusive = serializers.BooleanField(help_text="Whether prices and discounts include tax.")
     items = CartItem(source="lines", many=True)

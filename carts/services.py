@@ -1,8 +1,10 @@
 """What can be done with carts: one function per verb."""
 
+import json
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Unpack
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from django.utils import timezone
 
@@ -10,6 +12,7 @@ import orders.selectors
 from carts import selectors
 from carts.exceptions import CannotMerge, CartItemNotFound, ShippingAddressRequired
 from carts.models import Cart, CartItem
+from config.core.client_data import ClientDataGiven
 from config.core.ids import new_id
 from config.core.timers import for_each
 from config.core.unit_of_work import unit_of_work
@@ -31,6 +34,8 @@ def open_cart(
     local_id: str | None = None,
     locale: str | None = None,
     tax_inclusive: bool | None = None,
+    purchase_order_number: str | None = None,
+    **client_data: Unpack[ClientDataGiven],
 ) -> Cart:
     """Open a cart for a customer, a session, or both. Its currency cannot change.
 
@@ -46,6 +51,8 @@ def open_cart(
         local_id=local_id,
         locale=locale,
         tax_inclusive=by_policy if tax_inclusive is None else tax_inclusive,
+        purchase_order_number=purchase_order_number,
+        **client_data,
     )
     cart.save(force_insert=True)
     return cart
@@ -63,8 +70,9 @@ def add_item(
     taxes: "list[Tax] | None" = None,
     discount: "DiscountData | None" = None,
     preferred_warehouse_id: str | None = None,
+    **client_data: Unpack[ClientDataGiven],
 ) -> Cart:
-    """Add units to the line with the same variant, price, taxes and kind of discount, or a new one.
+    """Add units to the line that is the same but for its quantity, or a new one.
 
     `unit_price` and `discount` are in the cart's currency, and include tax if its prices do.
     `tax_rate` is a fraction, 0.19 is 19 %: the sum of those of `taxes`. Discounts of units that
@@ -80,6 +88,7 @@ def add_item(
         tax_rate=tax_rate,
         taxes=taxes or [],
         preferred_warehouse_id=preferred_warehouse_id,
+        **client_data,
     )
     item.discount = discount
     cart.add_item(item=item, at=timezone.now())
@@ -141,21 +150,23 @@ def check_out(
 ) -> tuple["Order", bool]:
     """Check out a cart: open and place its order. Return the order and whether it is new.
 
-    A cart becomes one order: a repeated or concurrent call returns that order. `locale` defaults to
-    the cart's. For the arguments and further errors see `orders.services.lifecycle.open_order`.
-    Raises ShippingAddressRequired, InvalidTransition.
+    A cart becomes one order: a repeated or concurrent call returns that order, if its arguments are
+    the same. `Cart.INHERITED_FIELDS` default to the cart's. For the arguments and further errors
+    see `orders.services.lifecycle.open_order`. Raises AlreadyCheckedOut, ShippingAddressRequired,
+    InvalidTransition.
     """
-    cart = selectors.get_for_update(cart_id)
+    cart, digest = selectors.get_for_update(cart_id), _digest(terms)
     if cart.order_id:
+        cart.expect_checked_out_with(digest)
         return orders.selectors.get_for_update(str(cart.order_id)), False
     order_id = new_id("order")
-    cart.convert(order_id=order_id, at=timezone.now())
+    cart.convert(order_id=order_id, digest=digest, at=timezone.now())
     if not (terms.get("shipping_address") or cart.local_id):
         raise ShippingAddressRequired(
             "shipping_address is required: the cart has no local_id where to collect the order."
         )
     cart.save()
-    terms["locale"] = terms.get("locale") or cart.locale
+    inherited = {name: getattr(cart, name) for name in Cart.INHERITED_FIELDS}
     order = open_order(
         place=True,
         order_id=order_id,
@@ -167,9 +178,23 @@ def check_out(
         tax_inclusive=cart.tax_inclusive,
         local_id=cart.local_id,
         items=[item.copied_values() for item in cart.lines],
-        **terms,
+        **cast(OrderTerms, inherited | _given(terms)),
     )
     return order, True
+
+
+def _given(terms: OrderTerms) -> dict[str, Any]:
+    return {name: value for name, value in terms.items() if value is not None}
+
+
+def _digest(terms: OrderTerms) -> str:
+    """Return a digest of the terms, in which `5.0` is `5.00`, and null is nothing."""
+
+    def written(value: object) -> str:
+        return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+
+    text = json.dumps(_given(terms), default=written, sort_keys=True)
+    return sha256(text.encode()).hexdigest()
 
 
 def abandon_idle_carts(*, now: datetime, organization_id: str | None = None) -> int:

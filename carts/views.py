@@ -9,6 +9,7 @@ from rest_framework.response import Response
 import orders.selectors
 from carts import selectors, serializers, services
 from carts.exceptions import (
+    AlreadyCheckedOut,
     CannotMerge,
     CartItemNotFound,
     CartTooLarge,
@@ -21,7 +22,12 @@ from config.api.permissions import MissingScope
 from config.api.views import command
 from config.core.money import AmountTooLarge, InexactAmount, PriceTooExact
 from events.viewsets import AggregateViewSet
-from orders.exceptions import DiscountTooLarge, OrderTooLarge, PaymentTermsUnavailable
+from orders.exceptions import (
+    DiscountTooLarge,
+    OrderTooLarge,
+    PaymentTermsUnavailable,
+    TotalDiffers,
+)
 from orders.serializers import Order
 
 PRICE = "carts:price"
@@ -44,9 +50,10 @@ class Carts(AggregateViewSet):
     def create(self, request: Request) -> Response:
         """Open a cart for a customer, a session, or both.
 
-        `tax_inclusive` also needs the scope `carts:price`, because it changes what a price means.
+        `tax_inclusive` also needs the scope `carts:price`, because it changes what a price means,
+        and so does `internal_note`.
         """
-        self._expect_may_price("tax_inclusive")
+        self._expect_may_price("tax_inclusive", "internal_note")
         body, caller = self.body(), self.caller
         if caller.is_bound:
             owner = {"customer_id": caller.customer_id, "session_id": caller.session_id}
@@ -71,9 +78,10 @@ class Carts(AggregateViewSet):
         scope="price",
     )
     def items(self, cart: Cart) -> Cart:
-        """Add units to the line with the same variant, price, taxes, and discount code and reason.
+        """Add units to the line that is the same but for its quantity, or to a new line.
 
-        Otherwise to a new line. Discounts of units that share a line are added up.
+        Units share a line if they have the same variant, title, warehouse, price, taxes, metadata,
+        reference and notes, and their discounts the same code and reason. These are added up.
         """
         return services.add_item(cart_id=cart.id, **self.body())
 
@@ -129,6 +137,8 @@ class Carts(AggregateViewSet):
             DiscountTooLarge,
             OrderTooLarge,
             PaymentTermsUnavailable,
+            TotalDiffers,
+            AlreadyCheckedOut,
             InexactAmount,
             AmountTooLarge,
         ],
@@ -136,12 +146,12 @@ class Carts(AggregateViewSet):
         scope="checkout",
     )
     def checkout(self, request: Request, pk: str) -> Response:
-        """Check out a cart: 201, or 200 with the same order if it was checked out before.
+        """Check out a cart: 201, or 200 with the same order if the same data is sent again.
 
         `shipping` and `discount` also need the scope `carts:price`, because they change the total,
-        and so do payment methods that confirm the order before it is paid.
+        and so do `internal_note`, and payment methods that confirm the order before it is paid.
         """
-        self._expect_may_price("shipping", "discount")
+        self._expect_may_price("shipping", "discount", "internal_note")
         cart, body = self.get_object(), self.body()
         if orders.selectors.is_on_account(body.get("payment_method")):
             self._expect_may_price("payment_method")
@@ -150,6 +160,6 @@ class Carts(AggregateViewSet):
         return Response(shown.data, status=201 if is_new else 200)
 
     def _expect_may_price(self, *fields: str) -> None:
-        """Raise MissingScope if the request has a field that changes the total."""
+        """Raise MissingScope if the request has a field that only the shop may set."""
         if not self.caller.may(PRICE) and set(fields).intersection(self.request.data):
             raise MissingScope(PRICE)

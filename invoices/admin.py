@@ -146,14 +146,18 @@ class InvoiceAdmin(AggregateAdmin):
         "replaced_by",
     ]
     list_filter = [QueueFilter, "status", ("issued_at", CreatedFilter)]
-    search_fields = ["number", "id", "order_id", "customer_id", "organization_id"]
+    search_fields = [
+        *("number", "id", "order_id", "customer_id", "organization_id", "purchase_order_number"),
+    ]
     search_help_text = _(
-        "The full id of an invoice, order, customer or organization, or an invoice number"
+        "The full id of an invoice, order, customer or organization, an invoice number, or a "
+        "purchase order number"
     )
     fields = [
         ("number", STATUS),
         ("id", "organization_id"),
         ("order", "ordered_at"),
+        "purchase_order_number",
         ("replaces", "replaced_by"),
         ("issued_at", "sent_at"),
         ("issued_on", "time_zone"),

@@ -96,7 +96,7 @@ def _invoice(invoice: Invoice, language: Language) -> dict[str, Any]:
             (text("Invoice number"), invoice.number),
             (text("Invoice date"), language.date(invoice.issued_on)),
             *_related(text("Replaces invoice"), invoice.replaces, language),
-            (text("Order"), invoice.order_number),
+            *_order(invoice, language),
             (text("Order date"), language.date(invoice.ordered_on)),
             (text("Date of supply"), text("On dispatch")),
             (text("Payment terms"), text(invoice.get_payment_terms_display())),
@@ -118,7 +118,7 @@ def _credit_note(invoice: Invoice, note: CreditNote, language: Language) -> dict
             (text("Credit note date"), language.date(note.issued_on)),
             (text("For invoice"), invoice.number),
             (text("Invoice date"), language.date(invoice.issued_on)),
-            (text("Order"), invoice.order_number),
+            *_order(invoice, language),
             (text("Reason"), text(REASONS.get(note.reason, OTHER_REASON))),
             *(replaced if note.reason == CreditNote.REPLACED else []),
             (text("Currency"), invoice.currency),
@@ -130,6 +130,13 @@ def _credit_note(invoice: Invoice, note: CreditNote, language: Language) -> dict
             (text("Total credited {currency}", currency=invoice.currency), amount(note.total)),
         ],
     }
+
+
+def _order(invoice: Invoice, language: Language) -> list[tuple[str, str]]:
+    numbers = [(language.text("Order"), invoice.order_number)]
+    if invoice.purchase_order_number:
+        numbers.append((language.text("Purchase order"), invoice.purchase_order_number))
+    return numbers
 
 
 def _related(label: str, other: Invoice | None, language: Language) -> list[tuple[str, str]]:

@@ -92,11 +92,7 @@ def xml(invoice: Invoice, note: CreditNote | None = None) -> str:
     agreement = _add(trade, "ram:ApplicableHeaderTradeAgreement")
     _party(_add(agreement, "ram:SellerTradeParty"), invoice.seller, invoice.seller.get("email"))
     _party(_add(agreement, "ram:BuyerTradeParty"), _company(invoice.buyer), invoice.customer_email)
-    _add(
-        agreement,
-        "ram:BuyerOrderReferencedDocument/ram:IssuerAssignedID",
-        invoice.order_number,
-    )
+    _orders(agreement, invoice)
     delivery = _add(trade, "ram:ApplicableHeaderTradeDelivery")
     if _is_intra_community(invoice, note):
         country = "ram:ShipToTradeParty/ram:PostalTradeAddress/ram:CountryID"
@@ -108,6 +104,16 @@ def xml(invoice: Invoice, note: CreditNote | None = None) -> str:
     _settlement(_add(trade, "ram:ApplicableHeaderTradeSettlement"), invoice, note)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=False)
+
+
+def _orders(agreement: Element, invoice: Invoice) -> None:
+    """Add the numbers of the order; without one of the buyer's own, ours stands for it."""
+    number = invoice.purchase_order_number
+    if number:
+        own = "ram:SellerOrderReferencedDocument/ram:IssuerAssignedID"
+        _add(agreement, own, invoice.order_number)
+    buyers = "ram:BuyerOrderReferencedDocument/ram:IssuerAssignedID"
+    _add(agreement, buyers, number or invoice.order_number)
 
 
 def embed(pdf: bytes, number: str) -> bytes:

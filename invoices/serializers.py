@@ -206,6 +206,9 @@ class Invoice(serializers.Serializer[Any]):
         help_text="The id of the invoice that replaces it. Null: it is the order's current one.",
     )
     ordered_at = serializers.DateTimeField()
+    purchase_order_number = serializers.CharField(
+        allow_null=True, help_text="The number of the buyer's own order."
+    )
     customer_id = serializers.CharField(allow_null=True)
     customer_email = serializers.CharField(allow_null=True)
     currency = CurrencyCode()

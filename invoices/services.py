@@ -52,6 +52,7 @@ def issue_invoice(*, order_id: str) -> Invoice:
         order=order,
         order_number=order.number,
         ordered_at=order.placed_at,
+        purchase_order_number=order.purchase_order_number,
         customer_id=order.customer_id,
         customer_email=order.customer_email,
         locale=order.locale,

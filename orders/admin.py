@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from config.admin.columns import address, amount, badge, taxes
+from config.admin.columns import address, amount, badge, details, metadata, taxes
 from config.admin.commands import Command, line_choices
 from config.admin.filters import CreatedFilter
 from config.admin.pages import Lines, PolicyAdmin, tab
@@ -17,7 +17,7 @@ from config.admin.queues import Queue, QueueFilter
 from config.core.money import unit_price
 from events.admin import people
 from events.admin.aggregates import link
-from events.admin.people import OwnerAdmin
+from events.admin.people import REFERENCES, OwnerAdmin
 from orders import selectors, serializers
 from orders.models import Order, OrderItem, Policy, WriteOff
 from orders.services import goods, lifecycle, reservations
@@ -102,6 +102,7 @@ class OrderItems(Lines):
         *(amount(name, currency="order.currency") for name in AMOUNTS),
         "own_discount",
         taxes("taxes", rate="tax_rate"),
+        details,
         "allocated_",
         *OrderItem.UPDATE_FIELDS,
     ]
@@ -233,9 +234,14 @@ class OrderAdmin(OwnerAdmin):
         "created_at",
     ]
     list_filter = [QueueFilter, "status", ("created_at", CreatedFilter)]
-    search_fields = ["number", "id", "customer_id", "customer_email", "organization_id"]
+    search_fields = [
+        *("number", "id", "customer_id", "customer_email", "organization_id"),
+        *REFERENCES,
+    ]
     search_help_text = _(
-        "The full id of an order, customer or organization, an order number, or an e-mail address"
+        "The full id of an order, customer or organization, an order number, an e-mail address, a "
+        "reference of the order or of a line, a purchase order number, or an entry of the "
+        "metadata, as name:value"
     )
     fields = [
         ("number", STATUS),
@@ -249,6 +255,12 @@ class OrderAdmin(OwnerAdmin):
             _("Customer"),
             ("customer_id", "customer_email", "locale"),
             (address("shipping_address"), address("billing_address")),
+        ),
+        tab(
+            _("References and notes"),
+            ("external_reference", "purchase_order_number"),
+            ("customer_note", "internal_note"),
+            (metadata,),
         ),
         tab(
             _("Amounts"),

@@ -26,6 +26,16 @@ class DiscountTooLarge(DomainError):
     example = "The discount of 60.00 on line 1 (var_mug) exceeds the amount of 50.00."
 
 
+class TotalDiffers(Conflict):
+    """The order would have another total than `expected_total`: `total`."""
+
+    code = "total_differs"
+    example = (
+        "The total is 61.16 USD, not 60.00: show it to the customer, and send it as expected_total."
+    )
+    example_details = {"total": "61.16"}
+
+
 class PaymentTermsUnavailable(DomainError):
     """The organization does not offer to pay on invoice or on delivery."""
 

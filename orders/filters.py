@@ -9,6 +9,8 @@ from config.api.filters import (
     Expand,
     FlagFilter,
     IdFilter,
+    LineFilter,
+    MetadataFilter,
     MomentFilter,
 )
 from orders import selectors
@@ -26,6 +28,14 @@ class OrderFilters(ContextFilters):
     customer = IdFilter(field_name="customer_id", help_text="The id of the customer.")
     local = IdFilter(field_name="local_id", help_text="The id of the shop or branch.")
     cart = IdFilter(field_name="cart_id", help_text="The id of the cart that was checked out.")
+    external_reference = IdFilter(
+        field_name="external_reference", help_text="The order's id in your own system."
+    )
+    item_reference = LineFilter()
+    purchase_order_number = IdFilter(
+        field_name="purchase_order_number", help_text="The number of the buyer's own order."
+    )
+    metadata = MetadataFilter()
     placed_after = MomentFilter(field_name="placed_at", lookup_expr="gte")
     # An order is not placed before it is created, so older ids can be skipped.
     placed_before = CreatedFilter(field_name="placed_at", lookup_expr="lt")

@@ -1,5 +1,6 @@
 """What orders hold about a person."""
 
+from config.core.client_data import ERASED
 from events.people import holds, owned_by
 from orders import selectors
 from orders.models import Allocation, Dispatch, Order, OrderItem, WriteOff
@@ -9,6 +10,8 @@ holds(
     Order,
     "pk",
     erase={
+        **ERASED,
+        "purchase_order_number": None,
         "customer_email": None,
         "shipping_address": None,
         "billing_address": None,
@@ -20,7 +23,7 @@ holds(
         "cancellation_note": "",
     },
 )
-holds(OrderItem, "order", erase={"discount_reason": None})
+holds(OrderItem, "order", erase={**ERASED, "discount_reason": None})
 holds(Allocation, "order_item__order")
 holds(Dispatch, "order")
 holds(WriteOff, "order")

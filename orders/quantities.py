@@ -145,6 +145,10 @@ class Quantities:
         """Return the active units that are not allocated."""
         return Counter({line.id: line.active_quantity for line in self.lines}) - count(allocations)
 
+    def has_unreserved(self) -> bool:
+        """Return whether units are neither in a reservation nor wait for a further one."""
+        return self.missing_in(self.allocated()).total() > self.total("backordered")
+
     def expect_allocatable(self, allocations: Sequence[AllocationData]) -> None:
         """Refuse more units than are active. Raises UnknownOrderItem, TooManyUnits."""
         for line, quantity in self.select(count(allocations)):

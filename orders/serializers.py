@@ -6,6 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from config.api.client_data import ClientData, ClientDataCreate, PurchaseOrderNumber
 from config.api.serializers import (
     Address,
     Body,
@@ -115,7 +116,7 @@ class CheckoutDiscount(StrictSerializer):
     reason = serializers.CharField(max_length=200, default=None, allow_null=True)
 
 
-class OrderItemCreate(Taxed):
+class OrderItemCreate(Taxed, ClientDataCreate):
     """A quantity of one variant.
 
     `unit_price` and the discount are before tax, or include tax if the order is tax-inclusive.
@@ -192,8 +193,8 @@ class TaxInclusive(serializers.BooleanField):
         )
 
 
-class OrderTerms(OrderPlace):
-    """Addresses, shipping, discount and payment method of an order."""
+class OrderTerms(OrderPlace, ClientDataCreate):
+    """Addresses, shipping, discount, payment method, references and notes of an order."""
 
     example = {
         "customer_email": "ana@example.com",
@@ -211,6 +212,12 @@ class OrderTerms(OrderPlace):
         required=False,
         allow_null=True,
         help_text="On the order: it is split over its lines, in proportion to their amounts.",
+    )
+    purchase_order_number = PurchaseOrderNumber()
+    expected_total = MoneyIn(
+        required=False,
+        allow_null=True,
+        help_text="What the customer has seen. If the total is another, the request is refused.",
     )
 
 
@@ -395,7 +402,7 @@ class OrderDiscount(Discount):
     reason = serializers.CharField(source="discount_reason", allow_null=True)
 
 
-class OrderItem(serializers.Serializer):
+class OrderItem(ClientData):
     """A line: what was bought, its amounts, and how many of its units are in which state."""
 
     id = serializers.CharField()
@@ -469,7 +476,7 @@ class AmountDue(MoneyOut):
         return str(money(selectors.amount_due(instance), instance.currency))
 
 
-class Order(serializers.Serializer):
+class Order(ClientData):
     """An order with its items, amounts and state."""
 
     id = serializers.CharField()
@@ -493,6 +500,7 @@ class Order(serializers.Serializer):
     )
     cart_id = serializers.CharField(allow_null=True)
     replaces = serializers.CharField(source="replaces_id", allow_null=True)
+    purchase_order_number = serializers.CharField(allow_null=True)
     customer_id = serializers.CharField(allow_null=True)
     customer_email = serializers.CharField(allow_null=True)
     locale = serializers.CharField(

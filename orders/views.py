@@ -25,6 +25,7 @@ from orders.exceptions import (
     PartialReservation,
     PaymentTermsUnavailable,
     TooManyUnits,
+    TotalDiffers,
     UnitsArePicked,
     UnknownOrderItem,
 )
@@ -49,7 +50,7 @@ class Orders(AggregateViewSet):
         request=serializers.OrderCreate,
         status=201,
         example="order_pending",
-        errors=[DiscountTooLarge, InexactAmount, PriceTooExact, AmountTooLarge],
+        errors=[DiscountTooLarge, InexactAmount, PriceTooExact, AmountTooLarge, TotalDiffers],
         scope="create",
     )
     def create(self, request: Request) -> Response:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import msgspec
 
-from config.core.money import exact, money, split
+from config.core.money import EvenParts, exact, money, split
 from payments.events import RefundPart
 from payments.exceptions import RefundExceedsPart, RefundSumDiffers
 
@@ -226,9 +226,10 @@ class Refundable:
 
     def _price(self, line: "OrderItem", quantity: int) -> Decimal:
         """Return the price of some of the units that are left."""
-        left = [1] * self._units_left(line)
-        prices = split(line.total - self._prices[line.id], left, self.order.currency)
-        return sum(prices[:quantity], ZERO)
+        if not quantity:
+            return ZERO
+        left = line.total - self._prices[line.id]
+        return EvenParts.of(left, self._units_left(line), self.order.currency).first(quantity)
 
     def _available(self, line: "OrderItem", quantity: int, price: Decimal) -> tuple[int, Decimal]:
         """Return how many units of a line are left, and their price: see the arguments."""

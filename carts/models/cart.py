@@ -18,8 +18,15 @@ from carts.events import (
     CartItemsAbsorbed,
     CartMerged,
 )
-from carts.exceptions import CannotMerge, CartTooLarge
+from carts.exceptions import AlreadyCheckedOut, CannotMerge, CartTooLarge
 from carts.models.parts import MAX_QUANTITY, CartItem
+from config.core.client_data import (
+    CLIENT_DATA,
+    ClientData,
+    PurchaseOrderNumberField,
+    metadata_index,
+    reference_index,
+)
 from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, money, unit_price
 from events.aggregate import Aggregate, PartList, transition
@@ -31,7 +38,7 @@ if TYPE_CHECKING:
 MAX_ITEMS = 500
 
 
-class Cart(Aggregate):
+class Cart(ClientData, Aggregate):
     """What a shopper intends to buy. A line keeps the price and title it was added with."""
 
     class Status(models.TextChoices):
@@ -50,6 +57,8 @@ class Cart(Aggregate):
         EXPIRED = "expired"
         MERGED = "merged"
 
+    # What a guest's cart has if the cart that it is merged into has none, and so has the order.
+    INHERITED_FIELDS = ("locale", "purchase_order_number", *CLIENT_DATA)
     OPEN = (Status.ACTIVE, Status.ABANDONED)
     terminal_statuses = frozenset({Status.CONVERTED, Status.EXPIRED, Status.MERGED})
     created_event = CartCreated
@@ -61,12 +70,15 @@ class Cart(Aggregate):
     session_id = models.CharField(max_length=64, null=True)
     local_id = models.CharField(max_length=64, null=True)
     locale = models.CharField(max_length=20, null=True)  # of documents; null: the organization's
+    purchase_order_number = PurchaseOrderNumberField()
     currency = CurrencyField()
     # Whether prices and discounts include tax. The old version inserts rows without it.
     tax_inclusive = models.BooleanField(default=False, db_default=False)
     last_activity_at = models.DateTimeField(default=timezone.now)
     abandoned_at = models.DateTimeField(null=True)
     order = models.OneToOneField("orders.Order", models.PROTECT, null=True, related_name="+")
+    # Of what was sent with the checkout; null after an erasure, and after one by an older version.
+    checkout_digest = models.CharField(max_length=64, null=True)
     merged_into = models.ForeignKey("self", models.PROTECT, null=True, related_name="+")
     lines = PartList[CartItem]("items")  # in the order in which they were added
 
@@ -100,6 +112,9 @@ class Cart(Aggregate):
                 condition=Q(session_id__isnull=False),
             ),
             models.Index(fields=["status", "organization_id", "-id"], name="cart_status"),
+            reference_index("external_reference", "cart_reference"),
+            reference_index("purchase_order_number", "cart_purchase_order"),
+            metadata_index("cart_metadata"),
             models.Index(fields=["organization_id", "updated_at"], name="cart_updated"),
             models.Index(
                 fields=["last_activity_at"],
@@ -179,7 +194,8 @@ class Cart(Aggregate):
             )
         for item in guest.lines:
             self._add(CartItem(**item.copied_values()))
-        self.locale = self.locale or guest.locale
+        for name in self.INHERITED_FIELDS:
+            setattr(self, name, getattr(self, name) or getattr(guest, name))
         self._active(at)
         return CartItemsAbsorbed.of(self, from_cart_id=guest.id, items_count=guest.items_count)
 
@@ -206,12 +222,20 @@ class Cart(Aggregate):
         verb="checkout",
         guards=[has_items],
     )
-    def convert(self, *, order_id: str, at: datetime) -> CartConverted:
-        """Check out the cart, which becomes an order."""
-        self.order_id = order_id
+    def convert(self, *, order_id: str, digest: str, at: datetime) -> CartConverted:
+        """Check out the cart, which becomes an order. `digest` is that of what is sent with it."""
+        self.order_id, self.checkout_digest = order_id, digest
         return CartConverted(
             cart_id=self.id, order_id=order_id, converted_at=at, cart_value=self.value
         )
+
+    def expect_checked_out_with(self, digest: str) -> None:
+        """Raise AlreadyCheckedOut if other data was sent with the checkout."""
+        if self.checkout_digest not in (None, digest):
+            raise AlreadyCheckedOut(
+                f"{self.id} was checked out with other data: it is the order {self.order_id}.",
+                order_id=self.order_id,
+            )
 
     @transition(source=OPEN, target=Status.EXPIRED, emits=CartExpired)
     def expire(self) -> CartExpired:
@@ -250,7 +274,7 @@ class Cart(Aggregate):
             self.lines.append(item)
         if item.quantity > MAX_QUANTITY:
             raise CartTooLarge(
-                f"A line holds at most {MAX_QUANTITY} units; {item.quantity} were requested."
+                f"A line holds at most {MAX_QUANTITY:,} units; {item.quantity:,} were requested."
             )
         if len(self.lines) > MAX_ITEMS:
             raise CartTooLarge(f"A cart holds at most {MAX_ITEMS} lines.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from django.db import models
 from django.db.models import Q
 
+from config.core.client_data import CLIENT_DATA, ClientData, line_index
 from config.core.ids import PublicIdField
 from config.core.money import MoneyField, TaxRateField, UnitPriceField, exact, line_amount
 from events.aggregate import Part
@@ -14,10 +15,10 @@ from orders.exceptions import DiscountTooLarge
 if TYPE_CHECKING:
     from orders.models.parts import DiscountData, ItemData
 
-MAX_QUANTITY = 9_999
+MAX_QUANTITY = 1_000_000
 
 
-class CartItem(Part):
+class CartItem(ClientData, Part):
     """A line: one variant at one price."""
 
     id = PublicIdField("item")
@@ -46,6 +47,7 @@ class CartItem(Part):
         "taxes",
         "discount",
         "preferred_warehouse_id",
+        *CLIENT_DATA,
     )
 
     class Meta:
@@ -58,22 +60,16 @@ class CartItem(Part):
                 condition=Q(unit_price__gte=0, line_discount__gte=0), name="cart_item_unit_price"
             ),
         ]
+        indexes = [line_index("cart_item_reference")]
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.variant_id}"
 
     @property
-    def offer(self) -> tuple[Any, ...]:
-        """The variant, its price and taxes, and what its discount is for: one line for each."""
-        return (
-            self.variant_id,
-            self.unit_price,
-            self.tax_rate,
-            self.taxes,
-            self.discount is None,
-            self.discount_code,
-            self.discount_reason,
-        )
+    def offer(self) -> dict[str, Any]:
+        """What makes a line of its own: all but the quantity and the amount of the discount."""
+        own = {**self.copied_values(), "quantity": None}
+        return own | {"discount": self.discount and {**self.discount, "amount": None}}
 
     @property
     def amount(self) -> Decimal:

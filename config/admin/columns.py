@@ -8,8 +8,10 @@ from typing import Any
 from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from config.core.client_data import ClientData
 from config.core.money import money
 from config.pdf import language
 
@@ -47,6 +49,24 @@ def _tax(tax: Mapping[str, Any]) -> str:
     exemption = words(tax.get("exemption") or "")
     known = (tax.get("name"), percent, tax.get("amount"), exemption, tax.get("note"))
     return " ".join(filter(None, known))
+
+
+@admin.display(description=_("metadata"))
+def metadata(row: ClientData) -> str:
+    """Return the metadata, an entry on each line."""
+    return "\n".join(f"{name}: {value}" for name, value in row.metadata.items()) or "-"
+
+
+@admin.display(description=_("details"))
+def details(line: ClientData) -> str:
+    """Return what a client stored with a line: metadata, a reference and notes."""
+    texts = {
+        _("Reference"): line.external_reference,
+        _("Customer's note"): line.customer_note,
+        _("Internal note"): line.internal_note,
+    }
+    entries = {**line.metadata, **{label: text for label, text in texts.items() if text}}
+    return "\n".join(f"{name}: {value}" for name, value in entries.items()) or "-"
 
 
 def badge(

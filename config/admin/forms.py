@@ -12,6 +12,7 @@ from unfold import widgets
 from config.admin.columns import words
 from config.admin.labels import hint, label
 from config.api import problems
+from config.api.client_data import Metadata
 
 BLANK_ROWS = 2  # additional rows of a list
 
@@ -70,7 +71,7 @@ class CommandForm(forms.Form):
                     required=False,
                     label=label(where),
                     help_text=hint(where),
-                    initial=given if given is not None else _default(each),
+                    initial=_initial(each, given),
                     widget=self._widget(name, each, required=required and each.required),
                 )
 
@@ -89,6 +90,8 @@ class CommandForm(forms.Form):
             return widgets.UnfoldAdminSelectWidget(given, choices=[("", "—"), *options])
         if isinstance(each, serializers.BooleanField):
             return widgets.UnfoldBooleanWidget()
+        if isinstance(each, Metadata):
+            return widgets.UnfoldAdminTextareaWidget({"rows": 3})
         if isinstance(each, serializers.IntegerField):
             bounds = {"min": each.min_value, "max": each.max_value}
             return widgets.UnfoldAdminIntegerFieldWidget(given | bounds)
@@ -139,6 +142,8 @@ class CommandForm(forms.Form):
                 value = self.data.get(where, "").strip()
                 if not value:
                     continue
+                if isinstance(each, Metadata):
+                    value = _entries(value)
             read[name] = value
         return read
 
@@ -166,7 +171,17 @@ class CommandForm(forms.Form):
                 own.rows.append([self[where]])
 
 
-def _default(each: Any) -> Any:
+def _entries(text: str) -> dict[str, str]:
+    """Return the metadata in a text with an entry on each line."""
+    entries = (line.partition(":") for line in text.splitlines() if line.strip())
+    return {name.strip(): value.strip() for name, _, value in entries}
+
+
+def _initial(each: Any, given: Any) -> Any:
+    if isinstance(each, Metadata):
+        return "\n".join(f"{name}: {value}" for name, value in (given or {}).items())
+    if given is not None:
+        return given
     default = each.default
     return None if default is serializers.empty or callable(default) else default
 

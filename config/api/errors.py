@@ -83,6 +83,14 @@ class Problem(msgspec.Struct):
         str | UnsetType,
         Meta(description="With `capture_too_large`: the amount that is authorized."),
     ] = UNSET
+    total: Annotated[
+        str | UnsetType,
+        Meta(description="With `total_differs`: the total that the order would have."),
+    ] = UNSET
+    order_id: Annotated[
+        str | UnsetType,
+        Meta(description="With `already_checked_out`: the order that the cart became."),
+    ] = UNSET
     gateway_code: Annotated[
         str | UnsetType,
         Meta(description="With `refused_by_gateway`: the gateway's own code of the reason."),

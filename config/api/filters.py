@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
-from django.core.validators import EMPTY_VALUES
+from django.core.validators import EMPTY_VALUES, RegexValidator
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import Combinable
 from django_filters import rest_framework as filters
@@ -14,7 +14,10 @@ from drf_spectacular.drainage import set_override
 
 from config.api.serializers import MOMENT, Moment
 from config.api.tokens import LONGEST_ID
+from config.core.client_data import MAX_KEY, MAX_VALUE, has_line, has_metadata
 from config.core.ids import bounded
+
+MAX_ENTRY = MAX_KEY + len(":") + MAX_VALUE
 
 
 class IdFilter(filters.CharFilter):
@@ -83,6 +86,31 @@ class FlagFilter(filters.TypedChoiceFilter):
         if value in EMPTY_VALUES or self.condition is None:
             return qs
         return qs.filter(self.condition if value else ~self.condition)
+
+
+class LineFilter(IdFilter):
+    """The rows that have a line with this reference."""
+
+    def __init__(self) -> None:
+        super().__init__(help_text="The id of a line in your own system.")
+
+    def filter(self, qs: QuerySet[Any], value: str | None) -> QuerySet[Any]:
+        return qs.filter(has_line(qs.model, value)) if value else qs
+
+
+class MetadataFilter(filters.CharFilter):
+    """The rows whose metadata has an entry: `engraving:Ana`."""
+
+    def __init__(self) -> None:
+        help_text = "An entry of the metadata, as `key:value`: `engraving:Ana`."
+        pattern = rf"^[^:]{{1,{MAX_KEY}}}:"
+        checks = [RegexValidator(pattern, "Write an entry as key:value.")]
+        super().__init__(strip=False, max_length=MAX_ENTRY, validators=checks, help_text=help_text)
+        schema = {"type": "string", "pattern": pattern, "maxLength": MAX_ENTRY}
+        _describe(self, schema)
+
+    def filter(self, qs: QuerySet[Any], value: str | None) -> QuerySet[Any]:
+        return qs.filter(has_metadata(qs.model, value)) if value else qs
 
 
 class Expand(filters.ChoiceFilter):

@@ -25,6 +25,8 @@ from config.core.unit_of_work import is_begun
 # RFC 3339. `fromisoformat` also reads weeks, dates without hyphens, and the digits of all scripts.
 DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 MOMENT = DAY + r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
+FRACTION = r"[0-9]{1,20}\.(?!0+\Z)[0-9]{1,20}"
+MAX_QUANTITY = 1_000_000  # of a line
 MAX_UNKNOWN = 20  # fields that an error names; a body may have a hundred thousand
 
 
@@ -159,8 +161,18 @@ class OwnId(ExternalId):
 class Quantity(serializers.IntegerField):
     """Units, as many as a line may have."""
 
+    default_error_messages = {
+        "fractional": "Fractional quantities are not supported: sell in a smaller unit, such as "
+        "grams or centimeters."
+    }
+
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"min_value": 1, "max_value": 9_999, **kwargs})
+        super().__init__(**{"min_value": 1, "max_value": MAX_QUANTITY, **kwargs})
+
+    def to_internal_value(self, data: Any) -> int:
+        if re.fullmatch(FRACTION, str(data)):
+            self.fail("fractional")
+        return super().to_internal_value(data)
 
 
 class ItemQuantity(StrictSerializer):

@@ -1,8 +1,8 @@
 """Amounts of money: Decimals with the number of decimals that their currency has."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from django.db import models
 from iso4217 import Currency
@@ -121,6 +121,30 @@ def line_amount(quantity: int, unit_price: Decimal, currency: str) -> Decimal:
     Raises PriceTooExact, AmountTooLarge.
     """
     return bounded(money(quantity * storable_price(unit_price), currency))
+
+
+class EvenParts(NamedTuple):
+    """Equal parts of an amount, as `split` makes them: the first `larger` have a `unit` more."""
+
+    share: Decimal
+    larger: int
+    unit: Decimal
+
+    @classmethod
+    def of(cls, amount: Decimal, parts: int, currency: str) -> Self:
+        """Split an amount into equal parts."""
+        unit = Decimal(1).scaleb(-decimals(currency))
+        share, larger = divmod(int(money(amount, currency) / unit), parts)
+        return cls(share * unit, larger, unit)
+
+    def first(self, count: int) -> Decimal:
+        """Return the sum of the first parts."""
+        return count * self.share + min(count, self.larger) * self.unit
+
+    def sum_of(self, numbers: Collection[int]) -> Decimal:
+        """Return the sum of parts, given by their numbers from 1."""
+        larger = sum(number <= self.larger for number in numbers)
+        return len(numbers) * self.share + larger * self.unit
 
 
 def split(amount: Decimal, weights: Sequence[Decimal | int], currency: str) -> list[Decimal]:

@@ -2,13 +2,17 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from config.admin.commands import Command
+from config.core.client_data import has_line, has_metadata
 from events.admin.aggregates import AggregateAdmin
 from events.operations import people
 
+REFERENCES = ("external_reference", "purchase_order_number")
+MAX_FOUND = 100  # rows that a search finds by their metadata or lines
 COMMANDS = {
     "export": Command(
         people.export_owner,
@@ -34,7 +38,22 @@ COMMANDS = {
 
 
 class OwnerAdmin(AggregateAdmin):
-    """The page of an order or a cart. `COMMANDS` are among its commands."""
+    """The page of an order or a cart. `COMMANDS` are among its commands.
+
+    A search also finds an entry of the metadata, as `name:value`, and the reference of a line.
+    """
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        rows, may_repeat = super().get_search_results(request, queryset, search_term)
+        if not (entry := search_term.strip()):
+            return rows, may_repeat
+        ids = list[str]()  # read first, because these conditions in OR would read all rows
+        for found in (has_line, *([has_metadata] if ":" in entry else [])):
+            known = queryset.filter(found(self.model, entry))
+            ids += known.values_list("pk", flat=True)[:MAX_FOUND]
+        return (rows | queryset.filter(pk__in=ids) if ids else rows), may_repeat
 
     def allowed(self, row: Any) -> list[str]:
         return [*super().allowed(row), "export"]

@@ -170,13 +170,19 @@ def erase_stream(stream: str, *, at: datetime) -> None:
     for holding in holdings:
         if holding.has_links:
             revoke_links(holding.rows([stream]).values_list("pk", flat=True))
-    changed = sum(_erase_rows(holding, stream, at) for holding in holdings)
+    changed = sum(_erase_rows(each, stream, at) for each in holdings if _may_hold(each, model))
     changed += _erase_events(stream)
     recorded = EventRecord.objects.filter(stream=stream, name=CustomerErased.name)
     if changed or not recorded.exists():
         root = attach(model.objects.get(pk=stream))  # read after the updates, which `save()` keeps
         root.erase(at=at)
         root.save()
+
+
+def _may_hold(holding: Holding, root: type[Model]) -> bool:
+    """Return whether rows may belong to an order, or to a cart: no cart has rows about an order."""
+    others = {model._meta.app_label for model in roots} - {root._meta.app_label}
+    return holding.model._meta.app_label not in others
 
 
 def _erase_rows(holding: Holding, stream: str, at: datetime) -> int:

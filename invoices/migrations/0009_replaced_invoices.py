@@ -32,14 +32,14 @@ REPLACED = {
 }
 
 
-def freeze(apps, schema_editor):
+def freeze(apps, schema_editor, changes=CHANGES):
     frozen.freeze(apps, schema_editor)
     is_sqlite = schema_editor.connection.vendor == "sqlite"
     table, columns = frozen._columns(apps, "Invoice")
     schema_editor.execute(f"DROP TRIGGER {table}_no_update{'' if is_sqlite else f' ON {table}'}")
     allowed = " OR ".join(
         f"({condition} AND {_same([each for each in columns if each not in changed], is_sqlite)})"
-        for changed, condition in CHANGES.items()
+        for changed, condition in changes.items()
     )
     when = f"NOT {_same(columns, is_sqlite)} AND NOT ({allowed})"
     if not is_sqlite:

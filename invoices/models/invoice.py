@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Round
 
+from config.core.client_data import PurchaseOrderNumberField, reference_index
 from config.core.clock import TimeZoneField, local
 from config.core.ids import PublicIdField
 from config.core.money import MAX_DECIMALS, CurrencyField, MoneyField, money
@@ -60,6 +61,7 @@ class Invoice(Aggregate):
     order = models.ForeignKey("orders.Order", models.PROTECT, related_name="+")
     order_number = models.CharField(max_length=24)
     ordered_at = models.DateTimeField()
+    purchase_order_number = PurchaseOrderNumberField()
     customer_id = models.CharField(max_length=64, null=True)
     customer_email = models.EmailField(null=True)
     locale = models.CharField(max_length=20, null=True)  # null: the seller's
@@ -122,6 +124,7 @@ class Invoice(Aggregate):
             models.Index(fields=["organization_id", "-id"], name="invoice_list"),
             models.Index(fields=["customer_id", "organization_id", "-id"], name="invoice_customer"),
             models.Index(fields=["status", "organization_id", "-id"], name="invoice_status"),
+            reference_index("purchase_order_number", "invoice_purchase_order"),
             models.Index(fields=["organization_id", "updated_at"], name="invoice_updated"),
             models.Index(fields=["organization_id", "issued_at"], name="invoice_issued"),
             models.Index(
@@ -310,6 +313,7 @@ class Invoice(Aggregate):
     def anonymize(self, *, at: datetime) -> None:
         """Delete who the buyer is: the law does not require it any more."""
         self.buyer, self.customer_email, self.anonymized_at = {}, None, at
+        self.purchase_order_number = None
         for delivery in self.deliveries:
             delivery.recipient_email = None
             delivery.finish_call()

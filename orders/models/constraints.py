@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Round
 
+from config.core.client_data import metadata_index, reference_index
 from config.core.money import MAX_DECIMALS
 
 # The timestamps that a status requires and excludes.
@@ -65,6 +66,9 @@ INDEXES = [
         name="order_local",
         condition=Q(local_id__isnull=False),
     ),
+    reference_index("external_reference", "order_reference"),
+    reference_index("purchase_order_number", "order_purchase_order"),
+    metadata_index("order_metadata"),
     models.Index(fields=["organization_id", "placed_at"], name="order_placed"),
     models.Index(fields=["organization_id", "updated_at"], name="order_updated"),
     models.Index(

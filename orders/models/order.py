@@ -9,9 +9,9 @@ from typing import Any
 from django.db import models
 
 from config.core import clock, request_context
+from config.core.client_data import ClientData, PurchaseOrderNumberField
 from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, MoneyField, TaxRateField, money
-from config.core.request_context import SYSTEM
 from events.aggregate import Aggregate, PartList, transition
 from events.people import CustomerErased
 from events.schema import Event, is_published
@@ -37,7 +37,7 @@ from orders.pricing import set_amounts
 from orders.quantities import AllocationData, Quantities, Stock, Units, WarehouseUnits, count
 
 
-class Order(Aggregate):
+class Order(ClientData, Aggregate):
     """A purchase. Its lines and prices are fixed: to change them, cancel it and open another."""
 
     Status = Status
@@ -54,6 +54,7 @@ class Order(Aggregate):
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     cart_id = models.CharField(max_length=40, null=True, unique=True)
     replaces = models.ForeignKey("self", models.PROTECT, null=True, related_name="+")
+    purchase_order_number = PurchaseOrderNumberField()
     customer_id = models.CharField(max_length=64, null=True)
     session_id = models.CharField(max_length=64, null=True)  # of a guest
     customer_email = models.EmailField(null=True)
@@ -178,10 +179,6 @@ class Order(Aggregate):
         """the order is on hold"""
         return self.held_at is not None
 
-    def is_unanswered(self) -> bool:
-        """Return whether the service holds the paid order, because Inventory has not answered."""
-        return (self.status, self.hold_reason, self.held_by) == ("paid", "reservation", SYSTEM)
-
     def is_not_held(self) -> bool:
         """the order is not on hold"""
         return self.held_at is None
@@ -197,11 +194,6 @@ class Order(Aggregate):
     def has_backordered_units(self) -> bool:
         """some units are back-ordered"""
         return any(line.backordered for line in self.lines)
-
-    def has_unreserved_units(self) -> bool:
-        """Return whether units are neither in a reservation nor wait for a further one."""
-        missing = self.quantities.missing_in(self.quantities.allocated())
-        return missing.total() > self.quantities.total("backordered")
 
     def holds_reservation(self, reservation_id: str) -> bool:
         """Return whether it is the order's reservation, or one of several."""

@@ -1,7 +1,7 @@
 """The parts of an order. Saving the order saves them."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -12,8 +12,9 @@ from django.db.models import F, Q
 from django.db.models.functions import Round
 
 from config.core import request_context
+from config.core.client_data import ClientData, ClientDataGiven, line_index
 from config.core.ids import PublicIdField
-from config.core.money import MAX_DECIMALS, MoneyField, TaxRateField, UnitPriceField, split
+from config.core.money import MAX_DECIMALS, EvenParts, MoneyField, TaxRateField, UnitPriceField
 from events.aggregate import Part, PartList
 from orders.exceptions import TooManyUnits
 from orders.pricing import Tax
@@ -34,7 +35,7 @@ class DiscountData(TypedDict, total=False):
     reason: str | None
 
 
-class ItemData(TypedDict):
+class ItemData(ClientDataGiven):
     """What a new item is made of. `tax_rate` is a fraction, the sum of those of `taxes`.
 
     `unit_price` and the discount of the line include tax if the order's prices do.
@@ -70,7 +71,7 @@ class DeliveryProof(TypedDict):
     at: datetime
 
 
-class OrderItem(Part):
+class OrderItem(ClientData, Part):
     """A line. What was bought is fixed; the other quantities count how far its units are."""
 
     id = PublicIdField("item")
@@ -128,7 +129,8 @@ class OrderItem(Part):
         indexes = [
             models.Index(
                 fields=["order"], name="order_item_backordered", condition=Q(backordered__gt=0)
-            )
+            ),
+            line_index("order_item_reference"),
         ]
 
     def __str__(self) -> str:
@@ -156,9 +158,9 @@ class OrderItem(Part):
         return lines
 
     @cached_property
-    def unit_totals(self) -> list[Decimal]:
+    def unit_totals(self) -> EvenParts:
         """What the customer pays for each unit; they sum to the line's total."""
-        return split(self.total, [1] * self.quantity, self.order.currency)
+        return EvenParts.of(self.total, self.quantity, self.order.currency)
 
     @property
     def net(self) -> Decimal:
@@ -212,14 +214,14 @@ class OrderItem(Part):
         if quantity > available:
             raise TooManyUnits(f"Units of {self.id} available: {available}; requested: {quantity}.")
 
-    def paid_for(self, units: Iterable[int]) -> Decimal:
+    def paid_for(self, units: Collection[int]) -> Decimal:
         """Return what the customer paid for units, given by their numbers from 1."""
-        return sum((self.unit_totals[number - 1] for number in units), Decimal(0))
+        return self.unit_totals.sum_of(units)
 
     def paid_for_written_off(self, quantity: int) -> Decimal:
         """Return what was paid for the units written off last. A line's last units go first."""
-        first = self.active_quantity + 1
-        return self.paid_for(range(first, first + quantity))
+        active = self.active_quantity
+        return self.unit_totals.first(active + quantity) - self.unit_totals.first(active)
 
     def by_warehouse(self) -> Counter[str | None]:
         """Return active units by allocated warehouse, else the preferred one, else None.

@@ -11,12 +11,18 @@ from django.utils import timezone
 import payments.selectors
 import shipments.selectors
 from config.core import clock, request_context
+from config.core.client_data import ClientDataGiven
 from config.core.numbering import take_number
 from config.core.timers import BATCH_SIZE, for_each
 from config.core.unit_of_work import unit_of_work
 from events.operations import people
 from orders import selectors
-from orders.exceptions import AlreadyShipped, MismatchUnresolved, PaymentTermsUnavailable
+from orders.exceptions import (
+    AlreadyShipped,
+    MismatchUnresolved,
+    PaymentTermsUnavailable,
+    TotalDiffers,
+)
 from orders.models import Order
 from orders.models.parts import DiscountData, ItemData
 from orders.pricing import Tax
@@ -39,8 +45,8 @@ class ShippingTerms(TypedDict, total=False):
     signature_required: bool
 
 
-class OrderTerms(TypedDict, total=False):
-    """What an order may have besides its items."""
+class OrderTerms(ClientDataGiven, total=False):
+    """What an order may have besides its items. It is not opened if it has another total."""
 
     customer_email: str | None
     locale: str | None
@@ -49,6 +55,8 @@ class OrderTerms(TypedDict, total=False):
     shipping: ShippingTerms | None
     discount: DiscountData | None
     payment_method: str | None
+    purchase_order_number: str | None
+    expected_total: Decimal | None
 
 
 @unit_of_work()
@@ -71,7 +79,7 @@ def open_order(
 
     `tax_inclusive` says whether its prices and discounts include tax, by default as the
     organization's policy says. Raises NoItems, DiscountTooLarge, InexactAmount, PriceTooExact,
-    AmountTooLarge, and with `place` OrderTooLarge, PaymentTermsUnavailable.
+    AmountTooLarge, TotalDiffers, and with `place` OrderTooLarge, PaymentTermsUnavailable.
     """
     rules = selectors.policy(organization_id)
     shipping = terms.get("shipping") or ShippingTerms()
@@ -114,7 +122,13 @@ def open_order(
         discount_code=discount.get("code"),
         discount_reason=discount.get("reason"),
         payment_method=payment_method,
+        purchase_order_number=terms.get("purchase_order_number"),
+        metadata=terms.get("metadata", {}),
+        external_reference=terms.get("external_reference"),
+        customer_note=terms.get("customer_note"),
+        internal_note=terms.get("internal_note"),
     )
+    _expect_total(order, terms.get("expected_total"))
     if ttl:
         _place(order, ttl)
     order.save(force_insert=True)
@@ -201,7 +215,7 @@ def confirm_paid_order(order: Order) -> None:
 
     If a payment needs that, it stays on hold. One whose payment is lost waits for another one.
     """
-    if order.is_unanswered():
+    if _is_unanswered(order):
         order.release()
         _hold_again(order)
     if _is_unsecured(order):
@@ -258,7 +272,7 @@ def release_order(*, order_id: str) -> Order:
                 f"{payment_id} captured another amount than was charged. Apply the payment or "
                 f"refund it; then {order_id} can be released."
             )
-        if order.is_unanswered():
+        if _is_unanswered(order):
             confirm_paid_order(order)
         else:
             known = order.hold_reason if order.held_by == request_context.SYSTEM else None
@@ -361,7 +375,7 @@ def _needed_hold(order: Order, *, known: str | None = None) -> tuple[str, str] |
 
 def _waits_only_for_payment(order: Order) -> bool:
     """Return whether the payment of an order was lost before it was reserved."""
-    return order.status == Order.Status.PAID and not order.has_unreserved_units()
+    return order.status == Order.Status.PAID and not order.quantities.has_unreserved()
 
 
 def _is_unsecured(order: Order) -> bool:
@@ -391,10 +405,27 @@ def _place(order: Order, reservation_ttl_minutes: int) -> None:
         _confirm(order, None, Decimal(0), now)
 
 
+def _is_unanswered(order: Order) -> bool:
+    """Return whether the service holds the paid order, because Inventory has not answered."""
+    unanswered = (Order.Status.PAID, Order.HoldReason.RESERVATION, request_context.SYSTEM)
+    return (order.status, order.hold_reason, order.held_by) == unanswered
+
+
+def _expect_total(order: Order, expected: Decimal | None) -> None:
+    """Raise TotalDiffers if the customer has seen another total."""
+    if expected is not None and order.total != expected:
+        total = str(order.total)
+        raise TotalDiffers(
+            f"The total is {total} {order.currency}, not {expected.normalize():f}: show it to the "
+            "customer, and send it as expected_total.",
+            total=total,
+        )
+
+
 def _confirm(order: Order, payment_id: str | None, captured: Decimal, at: datetime) -> None:
     """Confirm a paid order, or let it wait for its reservation."""
     timeout = selectors.reservation_timeout(order.organization_id)
-    if timeout and order.has_unreserved_units():
+    if timeout and order.quantities.has_unreserved():
         order.await_reservation(payment_id=payment_id, captured=captured, due_at=at + timeout)
     else:
         order.confirm(payment_id=payment_id, captured=captured, at=at)

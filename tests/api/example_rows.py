@@ -73,7 +73,8 @@ def row_for(operation_id: str, context: str) -> tuple[Any, dict[str, str]]:
         return SimpleNamespace(id=CartFactory().customer_id), {}
     if context == "carts":
         price = {"unit_price": Decimal("12.50"), "tax_rate": Decimal("0.16")}
-        mugs = LineFactory(variant_id="var_mug", **price)
+        place = {"title": "Stoneware mug", "preferred_warehouse_id": "wh_north"}
+        mugs = LineFactory(variant_id="var_mug", **price, **place)
         cart, into = CartFactory(lines=[mugs]), CartFactory(lines=[mugs])
         return cart, {CartMerge.example["into"]: into.id}
     if operation_id == "create_shipment":

@@ -6,7 +6,7 @@ from django.urls import reverse
 from carts import selectors
 from carts.models import Cart
 from orders.models import Order
-from tests.factories import CartFactory, LineFactory
+from tests.factories import CartFactory, LineFactory, OrderFactory
 from tests.log import event_names
 
 pytestmark = pytest.mark.django_db
@@ -76,6 +76,7 @@ def test_taxes_and_discounts_are_entered_and_shown(operator):
         ({"unit_price": "12345678901.123456"}, None),  # refused by the service
         ({"unit_price": "-1"}, "unit_price"),
         ({"quantity": "0"}, "quantity"),
+        ({"quantity": "1.5"}, "quantity"),
         ({"title": ""}, "title"),
     ],
 )
@@ -117,3 +118,69 @@ def test_an_operator_checks_out_a_cart(operator):
         "9.9000",
     )
     assert event_names(cart)[-1] == "cart.converted"
+
+
+NOTES = {
+    "metadata": {"engraving": "Zoë: always"},
+    "external_reference": "web 4711",
+    "customer_note": "Ring twice.",
+    "internal_note": "A regular.",
+}
+
+
+def search(client, model, text):
+    listed = client.get(reverse(f"admin:{model}_changelist"), {"q": text})
+    return [row.pk for row in listed.context["cl"].result_list]
+
+
+def test_what_clients_store_is_shown_and_entered(operator):
+    cart, client = CartFactory(purchase_order_number="PO 7", lines=[], **NOTES), operator()
+    new = {"variant_id": "var_3", "title": "A ring", "quantity": "4", "unit_price": "12.50"}
+    texts = {name: f"{text} too" for name, text in NOTES.items() if name != "metadata"}
+    entered = {"metadata": "engraving: Ana: forever\r\n\r\nbox:red", **texts}
+    form = client.get(command(cart, "add-item")).context["form"]
+    assert form["internal_note"].label == "Internal note"
+    assert client.post(command(cart, "add-item"), new | entered).status_code == 302
+    (line,) = selectors.with_lines().get(pk=cart.id).lines
+    assert line.metadata == {"engraving": "Ana: forever", "box": "red"}
+    checkout = client.get(command(cart, "checkout")).context["form"]
+    assert checkout["metadata"].initial == "engraving: Zoë: always"
+    assert checkout["internal_note"].initial == "A regular."
+    address = {"name": "Ana", "line1": "Calle 1", "city": "Puebla", "country": "MX"}
+    sent = {f"shipping_address.{part}": text for part, text in address.items()}
+    sent["metadata"] = checkout["metadata"].initial
+    assert client.post(command(cart, "checkout"), sent).status_code == 302
+    order = Order.objects.get()
+    assert {name: getattr(order, name) for name in NOTES} == NOTES
+    for url in (
+        reverse("admin:carts_cart_change", args=[cart.id]),
+        reverse("admin:orders_order_change", args=[order.id]),
+    ):
+        page = client.get(url).content.decode()
+        for text in ("engraving: Zoë: always", "PO 7", "web 4711", "Ring twice.", "A regular."):
+            assert text in page
+        for text in ("engraving: Ana: forever", "Internal note: A regular. too"):
+            assert text in page
+
+
+def test_an_entry_that_is_too_long_is_refused_at_its_field(operator):
+    client, cart = operator(), CartFactory(lines=[])
+    new = {"variant_id": "var_3", "title": "A ring", "quantity": "4", "unit_price": "12.50"}
+    refused = client.post(command(cart, "add-item"), new | {"metadata": f"text: {'x' * 501}"})
+    assert list(refused.context["form"].errors) == ["metadata"]
+    assert "x" * 501 in refused.content.decode()
+
+
+@pytest.mark.parametrize("text", ["web-4711", "PO-7", "line-1", "engraving:Ana", "gift:a:b"])
+def test_carts_and_orders_are_found_by_references_and_metadata(operator, text):
+    client = operator("carts.view_cart", "orders.view_order")
+    given = {"purchase_order_number": "PO-7", "external_reference": "web-4711"}
+    given["metadata"] = {"engraving": "Ana", "gift": "a:b"}
+    lines = [LineFactory(external_reference="line-1"), LineFactory(external_reference="line-1")]
+    cart = CartFactory(lines=lines, **given)
+    order = OrderFactory(items=lines, **given)
+    foreign = {"organization_id": "org_2", "lines": lines, **given}
+    CartFactory(), OrderFactory(), CartFactory(**foreign)
+    assert search(client, "carts_cart", text) == [cart.pk]
+    assert search(client, "orders_order", text) == [order.pk]
+    assert search(client, "orders_order", f"{text}x") == []

@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from carts import services
+from carts.exceptions import AlreadyCheckedOut
 from carts.models import Cart
 from config.core.exceptions import AddressRequired
 from events.aggregate import InvalidTransition
@@ -76,9 +77,14 @@ TABLE = {  # the status after the command, and its events; a state that is missi
     "merge": {"active": MERGED, "abandoned": MERGED},
     "absorb": {"active": ABSORBED, "abandoned": ABSORBED},
     "check out": {"active": CONVERTED, "abandoned": CONVERTED, "converted": UNCHANGED},
-    "check out without an address": {"converted": UNCHANGED},
+    "check out without an address": {},
     "abandon": {"active": ("abandoned", ["cart.abandoned"]), "abandoned": UNCHANGED, **FINAL},
     "expire": {"active": EXPIRED, "abandoned": EXPIRED, **FINAL},
+}
+REFUSALS = {
+    ("check out without an address", "active"): AddressRequired,
+    ("check out without an address", "abandoned"): AddressRequired,
+    ("check out without an address", "converted"): AlreadyCheckedOut,
 }
 
 
@@ -91,7 +97,7 @@ def test_outcome_of_each_command_in_each_state(command, state):
     before, outcome = latest_number(), TABLE[command].get(state, NO)
     assert cart.status == state
     if outcome == NO:
-        error = AddressRequired if state in Cart.OPEN else InvalidTransition
+        error = REFUSALS.get((command, state), InvalidTransition)
         with pytest.raises(error), transaction.atomic():
             COMMANDS[command](cart)
     else:

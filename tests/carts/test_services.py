@@ -20,6 +20,16 @@ from tests.log import event_data, event_names, latest_number
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
+SHIRT = {"variant_id": "var_1", "title": "A shirt", "preferred_warehouse_id": "wh_1"}
+GST = [{"name": "GST", "rate": "0", "exemption": None, "note": None}]
+OTHERS = [
+    {"title": "A red shirt"},
+    {"preferred_warehouse_id": "wh_2"},
+    {"preferred_warehouse_id": None},
+    {"unit_price": Decimal("24.99")},
+    {"tax_rate": Decimal("0.2")},
+    {"taxes": GST},
+]
 
 
 def add(cart, **line):
@@ -50,12 +60,18 @@ class TestLines:
         added = event_data(cart, "cart.item_added")
         assert (added["quantity"], added["unit_price"]) == (1, "24.00")
 
-    def test_a_line_keeps_its_first_title_and_tax_rate(self):
-        cart = CartFactory(lines=[LineFactory(variant_id="var_1", title="Old")])
-        add(cart, variant_id="var_1", title="New")
-        cart = add(cart, variant_id="var_1", title="New", tax_rate=Decimal("0.2"))
-        lines = [(i.title, i.tax_rate, i.quantity) for i in cart.lines]
-        assert lines == [("Old", 0, 4), ("New", Decimal("0.2"), 2)]
+    @pytest.mark.parametrize("other", OTHERS, ids=lambda other: next(iter(other)))
+    def test_units_that_differ_in_anything_have_lines_of_their_own(self, other):
+        cart = CartFactory(lines=[LineFactory(**SHIRT)])
+        lines = [LineFactory(**SHIRT | each) for each in ({}, other, other)]
+        for line in lines:
+            cart = services.add_item(cart_id=cart.id, **line)
+        assert [item.quantity for item in cart.lines] == [4, 4]
+        guest = CartFactory(customer_id=None, session_id="sess_1", lines=lines)
+        merged = services.merge_cart(cart_id=guest.id, into=cart.id)
+        assert [item.quantity for item in merged.lines] == [6, 8]
+        for name, value in other.items():
+            assert [getattr(item, name) for item in merged.lines][1] == value
 
     def test_changing_or_removing_a_line_is_activity_and_publishes_nothing(self):
         cart = CartFactory()
@@ -76,9 +92,9 @@ class TestLines:
         services.change_item(cart_id=cart.id, item_id=cart.lines[0].id, quantity=2)
         assert event_names(cart, after=before) == []
 
-    def test_a_line_holds_9999_units_and_a_cart_500_lines(self):
-        cart = CartFactory(lines=[LineFactory(variant_id="var_1", quantity=9_999)])
-        with pytest.raises(CartTooLarge):
+    def test_a_line_holds_a_million_units_and_a_cart_500_lines(self):
+        cart = CartFactory(lines=[LineFactory(variant_id="var_1", quantity=1_000_000)])
+        with pytest.raises(CartTooLarge, match="1,000,000 units; 1,000,001 were requested"):
             add(cart, variant_id="var_1", quantity=1)
         CartItem.objects.bulk_create(
             CartItem(cart=cart, position=n, **LineFactory()) for n in range(2, 501)

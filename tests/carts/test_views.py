@@ -54,7 +54,7 @@ def test_removing_a_line_again_returns_404(api):
     ("change", "field"),
     [
         ({"quantity": 0}, "quantity"),
-        ({"quantity": 10_000}, "quantity"),
+        ({"quantity": 1_000_001}, "quantity"),
         ({"unit_price": "-1"}, "unit_price"),
         ({"unit_price": "NaN"}, "unit_price"),
         ({"tax_rate": "19"}, "tax_rate"),
@@ -211,3 +211,18 @@ def test_removing_a_line_accepts_no_body(api):
         response = api.delete(url, body, content_type="application/json")
         assert (response.status_code, response.json()["code"]) == (400, "invalid_request")
     assert api.get(f"/api/v1/carts/{cart.id}").json()["items_count"] == 2
+
+
+@pytest.mark.parametrize("quantity", [0.5, 1.25])
+def test_a_fraction_of_a_unit_is_refused_with_what_to_do(api, quantity):
+    cart = CartFactory()
+    line = f"/api/v1/carts/{cart.id}/items/{cart.lines[0].id}"
+    for refused in (
+        api.post(f"/api/v1/carts/{cart.id}/items", {**ITEM, "quantity": quantity}),
+        api.patch(line, {"quantity": quantity}, content_type="application/json"),
+    ):
+        assert refused.status_code == 400
+        assert refused.json()["errors"]["quantity"] == [
+            "Fractional quantities are not supported: sell in a smaller unit, such as grams or "
+            "centimeters."
+        ]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.core.money import decimals, money, split
+from config.core.money import EvenParts, decimals, money, split
 
 D = Decimal
 
@@ -60,3 +60,21 @@ def test_the_parts_add_up_and_are_proportional(amount, weights, currency):
     for part, weight in zip(parts, weights, strict=True):
         fair = whole * weight / total if total else whole / len(weights)
         assert abs(part - fair) <= unit
+
+
+@given(
+    units=st.integers(0, 2000), parts=st.integers(1, 50), currency=st.sampled_from(["USD", "JPY"])
+)
+def test_even_parts_are_those_of_a_split(units, parts, currency):
+    amount = D(units).scaleb(-decimals(currency))
+    expected = split(amount, [1] * parts, currency)
+    even = EvenParts.of(amount, parts, currency)
+    assert [even.sum_of([number]) for number in range(1, parts + 1)] == expected
+    assert [even.first(count) for count in range(parts + 1)] == [
+        sum(expected[:count], D(0)) for count in range(parts + 1)
+    ]
+
+
+def test_a_million_units_have_prices_at_once():
+    even = EvenParts.of(D("1000000.01"), 1_000_000, "USD")
+    assert (even.first(1), even.sum_of([1, 2, 1_000_000])) == (D("1.01"), D("3.01"))

@@ -15,7 +15,7 @@ from returns import services as returns
 from shipments.carriers import Scan, TrackingUpdate
 from shipments.services import lifecycle, webhooks
 from tests.conftest import Api
-from tests.factories import CartFactory, deliver_documents, invoice_of, pay
+from tests.factories import CartFactory, LineFactory, deliver_documents, invoice_of, pay
 from tests.fulfillment.factories import fulfillments, reach
 from tests.reacting import run_of
 from tests.shipments.factories import create, dispatch, label
@@ -29,13 +29,24 @@ ADDRESS = {
     "phone": "+1 555 777",
 }
 EMAIL = "zoe@zanzibar.example"
-IN_INVOICES = ("Zoë Zanzibar", "77 Zanzibar", "Zanzibarville", "ZZ-7777", "+1 555 777", EMAIL)
+IN_INVOICES = (
+    "Zoë Zanzibar",
+    "77 Zanzibar",
+    "Zanzibarville",
+    "ZZ-7777",
+    "+1 555 777",
+    EMAIL,
+    "Zanzibar 7",
+)
 ELSEWHERE = (
     *("zanzibar-accounts@zanzibar.example", "Zanzibar hold", "Zanzibar discount"),
     *("Zanzibar's neighbour", "Zanzibar signature", "photos/zanzibar.jpg", "Zanzibar depot"),
     *("left at Zanzibar's door", "Zanzibar return", "Zanzibar line", "Zanzibar note"),
-    "https://labels.example/zanzibar",
+    *("https://labels.example/zanzibar", "Zanzibar cart", "Zanzibar gift", "Zanzibar wish"),
+    *("Zanzibar customer_note", "Zanzibar internal_note", "Zanzibar external_reference"),
+    "Zanzibar engraving",
 )
+NOTES = ("customer_note", "internal_note", "external_reference")
 
 
 class Shopper:
@@ -43,11 +54,22 @@ class Shopper:
 
     def __init__(self, api: Api, **owner: Any) -> None:
         self.api, self.owner = api, {"customer_id": None, "session_id": None, **owner}
-        self.cart: Cart = CartFactory(**self.owner)
+        self.cart: Cart = CartFactory(
+            **self.owner,
+            **{name: f"Zanzibar {name}" for name in NOTES},
+            metadata={"gift": "Zanzibar cart"},
+            lines=[
+                LineFactory(
+                    **dict.fromkeys(NOTES, "Zanzibar wish"), metadata={"text": "Zanzibar engraving"}
+                )
+            ],
+        )
         body = {
             "shipping_address": ADDRESS,
             "billing_address": ADDRESS,
             "customer_email": EMAIL,
+            "purchase_order_number": "Zanzibar 7",
+            "metadata": {"gift": "Zanzibar gift"},
             "discount": {"amount": "1.00", "reason": "Zanzibar discount"},
         }
         bought = self.post(f"carts/{self.cart.id}/checkout", body)

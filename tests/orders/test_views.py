@@ -58,6 +58,10 @@ def test_a_new_order_is_returned_with_all_its_fields(api):
         "total": "47.60",
         "preferred_warehouse_id": "wh_1",
         "allocations": [],
+        "metadata": {},
+        "external_reference": None,
+        "customer_note": None,
+        "internal_note": None,
     }
     assert order["shipping"] == {
         "carrier": "FedEx",

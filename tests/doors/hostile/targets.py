@@ -159,7 +159,7 @@ class Target:
                 step(row)
             return return_selectors.get(row.id), {ITEM_ID: order.lines[0].id}
         if name == "add_cart_item":
-            return CartFactory(), {}  # without a line for the same units, whose title would stay
+            return CartFactory(), {}  # without a line that the units would be added to
         if name == "buy_shipment_label":
             return long_ago(by=BY_HAND), {}
         if name == "download_document":

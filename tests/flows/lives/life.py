@@ -23,6 +23,12 @@ TAXES: tuple[Body, ...] = (
     {"taxes": [{"name": "GST", "rate": "0.05"}, {"name": "QST", "rate": "0.09975"}]},
     {"tax_exemption": "export", "tax_note": "Art. 146"},
 )
+NOTES: Body = {
+    "metadata": {"engraving": "Zoë: always", "box": "red"},
+    "external_reference": "web-4711",
+    "customer_note": "Ring twice.",
+    "internal_note": "A regular.",
+}
 MOST_AT_ONCE = 8
 # How likely the driver does what a correct client does not.
 NOT_ALLOWED, INVALID, OTHER_TENANT, REPEATED = 0.1, 0.08, 0.03, 0.2
@@ -58,12 +64,12 @@ class Life:
     def buy(self) -> str | None:
         """Return the id of a new order, or None if the cart is left behind."""
         if self.dice.random() < 0.2:
-            body = {"customer_id": "cust_1", **self._prices(), **self._terms()}
+            body = {"customer_id": "cust_1", **self._prices(), **self._terms(), **self._notes()}
             body["items"] = [self._line(body["currency"]) for _ in range(self.dice.randint(1, 3))]
             order = self.must("orders create", "/orders", body)
             self.must("orders place", f"/orders/{order['id']}/place", {})
             return str(order["id"])
-        cart = self.must("carts create", "/carts", self._owner() | self._prices())
+        cart = self.must("carts create", "/carts", self._owner() | self._prices() | self._notes())
         self.streams.append(cart["id"])
         for _ in range(self.dice.randint(1, 3)):
             path = f"/carts/{cart['id']}/items"
@@ -116,7 +122,13 @@ class Life:
             "unit_price": "0" if is_free else self.dice.choice(prices[DECIMALS[currency]]),
             **self.dice.choice(TAXES),
             "preferred_warehouse_id": self.dice.choice((None, "wh_1", "wh_1", "wh_2", "wh_3")),
+            **self._notes(of_line=True),
         }
+
+    def _notes(self, *, of_line: bool = False) -> Body:
+        """Return some metadata, references and notes, or none."""
+        given = dict(NOTES) if of_line else {**NOTES, "purchase_order_number": "PO-4500/17"}
+        return {name: value for name, value in given.items() if self.dice.random() < 0.2}
 
     def _terms(self) -> Body:
         terms: Body = {"customer_email": "juan@example.com", "shipping_address": ADDRESS}
@@ -127,7 +139,7 @@ class Life:
             if self.dice.random() < 0.3:
                 off = self.dice.choice(("9", "2"))
                 terms["shipping"]["discount"] = {"amount": off, "code": "FREE"}
-        return terms
+        return terms | (self._notes() if self.dice.random() < 0.2 else {})
 
     # Commands for the order
 
