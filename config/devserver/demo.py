@@ -65,6 +65,7 @@ def check_out(client: DemoClient, cart: Json) -> Json:
         "customer_email": "ana@example.com",
         "shipping_address": ADDRESS,
         "shipping": {"carrier": "FedEx", "service": "Ground", "cost": "9.90"},
+        "metadata": {"gift_text": "For Luis"},
     }
     order = client.post(path, checkout, key=key)
     client.wait_for(cart["id"], "cart.converted")

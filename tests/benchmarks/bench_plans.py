@@ -126,6 +126,8 @@ def _queries(filters: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 yield {name: moment.isoformat()}
         elif choices := each.extra.get("choices"):
             yield from ({name: value} for value, _ in choices)
+        elif name == "metadata":
+            yield {name: "engraving:Ana"}
         else:
             yield {name: "order_01JCZ5B2QH8M3T6R9W1K4X7V0B"}
 
@@ -145,7 +147,8 @@ def test_admin(plans):
         client.force_login(User.objects.create_superuser("operator of every list"))
         for model, page in admin.site._registry.items():
             path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-            queries = ["", *(["?q=ORD-2026-4711"] if page.search_fields else [])]
+            searches = ["?q=ORD-2026-4711", "?q=engraving:Ana"]
+            queries = ["", *(searches if page.search_fields else [])]
             for query in queries:
                 plans.about = path + query
                 response = client.get(path + query)

@@ -98,9 +98,12 @@ def test_a_second_run_keeps_the_data_and_publishes_pending_events(directory: Pat
     with running(directory, "--no-demo") as run:
         run.read_until("order.cancelled")
         orders = json.loads(run.get("/api/v1/orders"))["results"]
+        gifts = json.loads(run.get("/api/v1/orders?metadata=gift_text:For%20Luis"))["results"]
+        others = json.loads(run.get("/api/v1/orders?metadata=gift_text:For"))["results"]
         run.stop(signal.SIGINT)
 
     assert [order["status"] for order in orders] == ["cancelled", "delivered"]
+    assert ([gift["id"] for gift in gifts], others) == ([orders[1]["id"]], [])
     assert events(run.output) == ["order.cancelled"]
     password = re.compile("password .*")
     assert password.findall(run.output) == password.findall(first)
