@@ -217,7 +217,7 @@ def open_work() -> list[Any]:
         return [
             *pending(),
             *Payment.objects.filter(OUTCOME_OPEN)[:10],
-            *automatic.exclude(payment__method="manual")[:10],
+            *automatic.exclude(payment__method__in=("manual", "external"))[:10],
             *Label.objects.filter(status__in=Label.PENDING, shipment__order__held_at=None)[:10],
             *InvoiceDelivery.objects.filter(status="queued")[:10],
             *Document.objects.filter(rendered_at=None)[:10],

@@ -39,7 +39,7 @@ def gateways_have_answered(evidence: Evidence) -> Iterator[Finding]:
     for payment in evidence.rows["payments"]:
         if payment["status"] == "opening":
             yield payment["order_id"], f"{payment['id']} is still opening"
-        is_manual = payment["payment_method"] == "manual"
+        is_manual = payment["payment_method"] in ("manual", "external")
         for refund in payment["refunds"]:
             is_by_hand = refund["method"] != "original_payment" or is_manual
             if refund["status"] == "pending" and not is_by_hand:
