@@ -24,6 +24,7 @@ CancellationReason = Literal[
     "reservation_expired",
     "fraud",
     "operator",
+    "replaced",
     "other",
 ]
 
@@ -303,6 +304,14 @@ class OrderPaid(Event):
     reservation_due_at: Annotated[
         Timestamp, Meta(description="An order that is not reserved by then is put on hold.")
     ]
+
+
+@event("order.took_place", published=False)
+class OrderTookPlace(Event):
+    """The order takes the place of another one, which is cancelled."""
+
+    order_id: Id
+    replaces: Id
 
 
 @event("order.reservation_extended", published=False)

@@ -43,6 +43,13 @@ class PaymentTermsUnavailable(DomainError):
     example = "org_demo does not offer `invoice`: choose another payment_method."
 
 
+class CannotReplace(Conflict):
+    """The order to replace is cancelled, or of another customer or currency."""
+
+    code = "cannot_replace"
+    example = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B is cancelled already: leave out `replaces`."
+
+
 class NotFullyPaid(Conflict):
     """The captured amount is less than the order's total, so the order cannot be confirmed."""
 

@@ -25,6 +25,7 @@ from payments.events import (
     PaymentFailed,
     PaymentMismatched,
     PaymentMismatchResolved,
+    PaymentMoved,
     PaymentSucceeded,
     PaymentTransferAwaited,
     PaymentVoided,
@@ -42,6 +43,13 @@ def confirm_paid_order(event: PaymentSucceeded, about: EventRecord) -> None:
     if not lifecycle.release_after_payment(order_id=event.order_id):
         with suppress(InvalidTransition, NotFullyPaid):
             lifecycle.confirm_order(order_id=event.order_id, payment_id=event.payment_id)
+
+
+@reacts_to(PaymentMoved)
+def confirm_replacement(event: PaymentMoved, about: EventRecord) -> None:
+    """Confirm an order that the money of the replaced order pays."""
+    with suppress(InvalidTransition, NotFullyPaid):
+        lifecycle.confirm_order(order_id=event.order_id, payment_id=event.moved_from)
 
 
 @reacts_to(PaymentAuthorized)

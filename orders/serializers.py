@@ -36,7 +36,11 @@ MAX_ALLOCATIONS = 1_000
 MAX_TAXES = 5
 ITEM_ID = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF"  # in examples
 CancellationReason = models.Order.CancellationReason
-RESERVED_REASONS = (CancellationReason.PAYMENT_FAILED, CancellationReason.RESERVATION_EXPIRED)
+RESERVED_REASONS = (
+    CancellationReason.PAYMENT_FAILED,
+    CancellationReason.RESERVATION_EXPIRED,
+    CancellationReason.REPLACED,
+)
 
 
 class Exemption(Choice):
@@ -235,7 +239,13 @@ class OrderCreate(OrderTerms):
     currency = CurrencyCode()
     tax_inclusive = TaxInclusive()
     items = ItemList(child=OrderItemCreate(), min_length=1, max_length=MAX_ITEMS)
-    replaces = OwnId(models.Order.objects.all, required=False, allow_null=True)
+    replaces = OwnId(
+        models.Order.objects.all,
+        required=False,
+        allow_null=True,
+        help_text="The order that this one replaces. It is cancelled when this one is placed, and "
+        "its money counts for this one.",
+    )
 
 
 class AllocationCreate(StrictSerializer):
@@ -500,6 +510,7 @@ class Order(ClientData):
     )
     cart_id = serializers.CharField(allow_null=True)
     replaces = serializers.CharField(source="replaces_id", allow_null=True)
+    replaced_by = serializers.CharField(source="replaced_by_id", allow_null=True)
     purchase_order_number = serializers.CharField(allow_null=True)
     customer_id = serializers.CharField(allow_null=True)
     customer_email = serializers.CharField(allow_null=True)

@@ -16,6 +16,7 @@ from orders.exceptions import (
     AllocatedTwice,
     AlreadyShipped,
     AmbiguousVariant,
+    CannotReplace,
     DiscountTooLarge,
     FulfillmentHasStarted,
     MismatchUnresolved,
@@ -50,7 +51,14 @@ class Orders(AggregateViewSet):
         request=serializers.OrderCreate,
         status=201,
         example="order_pending",
-        errors=[DiscountTooLarge, InexactAmount, PriceTooExact, AmountTooLarge, TotalDiffers],
+        errors=[
+            DiscountTooLarge,
+            InexactAmount,
+            PriceTooExact,
+            AmountTooLarge,
+            TotalDiffers,
+            CannotReplace,
+        ],
         scope="create",
     )
     def create(self, request: Request) -> Response:
@@ -71,7 +79,7 @@ class Orders(AggregateViewSet):
     @command(
         serializers.OrderPlace,
         example="order_placed",
-        errors=[OrderTooLarge, PaymentTermsUnavailable],
+        errors=[OrderTooLarge, PaymentTermsUnavailable, CannotReplace, AlreadyShipped],
         scope="create",
     )
     def place(self, order: Order) -> Order:

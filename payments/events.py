@@ -173,6 +173,17 @@ class PaymentSurplusReceived(Event):
     currency: str
 
 
+@event("payment.moved", published=False)
+class PaymentMoved(Event):
+    """Money that was captured for an order counts for the one that replaces it."""
+
+    payment_id: Id
+    order_id: Id
+    moved_from: Annotated[Id, Meta(description="The payment that captured it.")]
+    amount: Money
+    currency: str
+
+
 @event("payment.transfer_awaited", published=False)
 class PaymentTransferAwaited(Event):
     """The order waits for money: for a bank transfer, or for the rest of its total."""

@@ -2,10 +2,17 @@
 
 from events.models import EventRecord
 from events.reactions import reacts_to
-from orders.events import OrderCancelled, OrderConfirmed, OrderPaid, OrderUnitsWrittenOff
+from orders.events import (
+    OrderCancelled,
+    OrderConfirmed,
+    OrderPaid,
+    OrderTookPlace,
+    OrderUnitsWrittenOff,
+)
 from payments.events import (
     PaymentDisputeEnded,
     PaymentMismatched,
+    PaymentMoved,
     PaymentSucceeded,
     PaymentSurplusReceived,
     RefundFailed,
@@ -15,10 +22,17 @@ from returns.events import ReturnRefundDue
 
 
 @reacts_to(PaymentSucceeded)
-def refund_unneeded_payment(event: PaymentSucceeded, about: EventRecord) -> None:
+@reacts_to(PaymentMoved)
+def refund_unneeded_payment(event: PaymentSucceeded | PaymentMoved, about: EventRecord) -> None:
     """The order may have been cancelled before this capture, or paid by a part of it."""
     capture.settle_capture(payment_id=event.payment_id)
     refunds.refund_unneeded_payment(payment_id=event.payment_id)
+
+
+@reacts_to(OrderTookPlace)
+def move_money(event: OrderTookPlace, about: EventRecord) -> None:
+    """The money of the replaced order counts for this one."""
+    refunds.move_money(order_id=event.order_id)
 
 
 @reacts_to(PaymentMismatched)

@@ -247,9 +247,12 @@ def refunds_caused_by(cause: str, order: "Order") -> RefundTotals:
     )
 
 
-def has_money(order: "Order") -> bool:
-    """Return whether captured money of an order is not refunded yet."""
-    return any(payment.captured > payment.refunded for payment in of_order_for_update(order))
+def has_money(order: "Order", *, moving: Decimal = Decimal(0)) -> bool:
+    """Return whether captured money of an order is not refunded, and not `moving` to another."""
+    payments = of_order_for_update(order)
+    kept = sum((each.captured - each.refunded for each in payments), Decimal(0))
+    movable = sum((each.refundable for each in applied_to(order)), Decimal(0))
+    return kept > min(moving, movable)
 
 
 def may_still_be_paid(order: "Order") -> bool:

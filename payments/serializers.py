@@ -255,6 +255,11 @@ class Refund(serializers.Serializer[Any]):
     method = Choice(models.Refund.Method, "RefundMethod")
     cause = serializers.CharField(allow_null=True, help_text="The return that requested it.")
     parts = RefundPart(many=True)
+    moved_to = serializers.CharField(
+        source="moved_to_id",
+        allow_null=True,
+        help_text="The order that replaces this one: the money counts for it, none is paid out.",
+    )
     error_code = serializers.CharField()
     error_message = serializers.CharField()
     requested_by = serializers.CharField()
@@ -298,6 +303,11 @@ class Payment(serializers.Serializer[Any]):
         allow_null=True,
         help_text="The payment with which this money was received beyond what was due; itself, if "
         "nothing was due.",
+    )
+    moved_from = serializers.CharField(
+        source="moved_from_id",
+        allow_null=True,
+        help_text="The payment that captured the money, for an order that this one replaces.",
     )
     capture_later = serializers.BooleanField(source="captures_later")
     authorized_at = serializers.DateTimeField(allow_null=True)

@@ -31,8 +31,9 @@ class Status(models.TextChoices):
 class CancellationReason(models.TextChoices):
     """Why an order is cancelled, or units are written off.
 
-    Only the service itself gives the reasons `payment_failed`, after the third decline, and
-    `reservation_expired`, when the order was not paid in time.
+    Only the service itself gives the reasons `payment_failed`, after the third decline,
+    `reservation_expired`, when the order was not paid in time, and `replaced`, when another order
+    takes its place.
     """
 
     CUSTOMER_REQUEST = "customer_request"
@@ -41,6 +42,7 @@ class CancellationReason(models.TextChoices):
     RESERVATION_EXPIRED = "reservation_expired"
     FRAUD = "fraud"
     OPERATOR = "operator"
+    REPLACED = "replaced"
     OTHER = "other"
 
 

@@ -33,11 +33,12 @@ from orders.models.parts import (
     ShipmentData,
     WriteOff,
 )
+from orders.models.replacing import Replaceable
 from orders.pricing import set_amounts
 from orders.quantities import AllocationData, Quantities, Stock, Units, WarehouseUnits, count
 
 
-class Order(ClientData, Aggregate):
+class Order(ClientData, Replaceable):
     """A purchase. Its lines and prices are fixed: to change them, cancel it and open another."""
 
     Status = Status
@@ -53,7 +54,6 @@ class Order(ClientData, Aggregate):
     number = models.CharField(max_length=20)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     cart_id = models.CharField(max_length=40, null=True, unique=True)
-    replaces = models.ForeignKey("self", models.PROTECT, null=True, related_name="+")
     purchase_order_number = PurchaseOrderNumberField()
     customer_id = models.CharField(max_length=64, null=True)
     session_id = models.CharField(max_length=64, null=True)  # of a guest
@@ -104,9 +104,7 @@ class Order(ClientData, Aggregate):
     delivery_photo_url = models.URLField(max_length=1000, null=True)
     cancelled_at = models.DateTimeField(null=True)
     cancelled_by = models.CharField(max_length=150, null=True)
-    cancellation_reason = models.CharField(
-        max_length=32, choices=CancellationReason.choices, null=True
-    )
+    cancellation_reason = models.CharField(max_length=32, choices=CancellationReason, null=True)
     cancellation_note = models.CharField(max_length=500, default="")
     erased_at = models.DateTimeField(null=True)  # when personal data was erased, for the last time
     lines = PartList[OrderItem]("items")  # in the order in which they were given

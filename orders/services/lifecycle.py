@@ -19,6 +19,7 @@ from events.operations import people
 from orders import selectors
 from orders.exceptions import (
     AlreadyShipped,
+    CannotReplace,
     MismatchUnresolved,
     PaymentTermsUnavailable,
     TotalDiffers,
@@ -78,8 +79,10 @@ def open_order(
     """Open an order, and place it in the same transaction if `place` is true.
 
     `tax_inclusive` says whether its prices and discounts include tax, by default as the
-    organization's policy says. Raises NoItems, DiscountTooLarge, InexactAmount, PriceTooExact,
-    AmountTooLarge, TotalDiffers, and with `place` OrderTooLarge, PaymentTermsUnavailable.
+    organization's policy says. Placing the order cancels the one that it `replaces`. Raises
+    NoItems, DiscountTooLarge, InexactAmount, PriceTooExact, AmountTooLarge, TotalDiffers,
+    CannotReplace, and with `place` OrderTooLarge, PaymentTermsUnavailable, AlreadyShipped,
+    InvalidTransition.
     """
     rules = selectors.policy(organization_id)
     shipping = terms.get("shipping") or ShippingTerms()
@@ -129,9 +132,13 @@ def open_order(
         internal_note=terms.get("internal_note"),
     )
     _expect_total(order, terms.get("expected_total"))
-    if ttl:
+    if replaces:
+        _replaced_by(order)
+    elif ttl:
         _place(order, ttl)
     order.save(force_insert=True)
+    if replaces and ttl:
+        _take_place(order, ttl)
     return order
 
 
@@ -140,7 +147,7 @@ def place_order(*, order_id: str, payment_method: str | None = None) -> Order:
     """Place an order; one that costs nothing, or is paid later, is confirmed without a payment.
 
     `payment_method` replaces the one that the order was opened with. Raises OrderTooLarge,
-    PaymentTermsUnavailable, InvalidTransition.
+    PaymentTermsUnavailable, CannotReplace, AlreadyShipped, InvalidTransition.
     """
     order = selectors.get_for_update(order_id)
     if order.placed_at and not order.is_cancelled():
@@ -148,8 +155,11 @@ def place_order(*, order_id: str, payment_method: str | None = None) -> Order:
     order.payment_method = payment_method or order.payment_method
     rules = selectors.policy(order.organization_id)
     ttl = selectors.reservation_ttl_minutes(rules, order.payment_method, order.time_zone)
-    _place(order, ttl)
-    order.save()
+    if order.replaces_id:
+        _take_place(order, ttl)
+    else:
+        _place(order, ttl)
+        order.save()
     return order
 
 
@@ -431,12 +441,47 @@ def _confirm(order: Order, payment_id: str | None, captured: Decimal, at: dateti
         order.confirm(payment_id=payment_id, captured=captured, at=at)
 
 
-def _cancel(order: Order, reason: str, note: str, at: datetime) -> None:
+def _take_place(order: Order, reservation_ttl_minutes: int) -> None:
+    """Place an order, and cancel the one that it replaces.
+
+    Inventory hears of the stock to release before it hears of the stock to reserve.
+    """
+    replaced = _replaced_by(order)
+    replaced.replaced_by = order
+    reason, note = Order.CancellationReason.REPLACED, f"{order.number} replaces it."
+    _cancel(replaced, reason, note, timezone.now(), moving=order.total)
+    replaced.save()
+    _place(order, reservation_ttl_minutes)
+    order.take_place()
+    order.save()
+
+
+def _replaced_by(order: Order) -> Order:
+    """Return the order that another one replaces, locked. Raises CannotReplace."""
+    replaced = selectors.get_for_update(str(order.replaces_id))
+    if replaced.is_cancelled():
+        raise CannotReplace(f"{replaced.id} is cancelled already: leave out `replaces`.")
+    if replaced.currency != order.currency:
+        raise CannotReplace(f"{replaced.id} is in {replaced.currency}, not in {order.currency}.")
+    if _owner(replaced) != _owner(order):
+        raise CannotReplace(f"{replaced.id} belongs to another customer.")
+    return replaced
+
+
+def _owner(order: Order) -> tuple[str | None, str | None]:
+    """Return what identifies the customer: the id, or of a guest the e-mail address."""
+    email = (order.customer_email or "").casefold()
+    return order.customer_id, None if order.customer_id else email or order.session_id
+
+
+def _cancel(
+    order: Order, reason: str, note: str, at: datetime, *, moving: Decimal = Decimal(0)
+) -> None:
     expect_not_shipped(order)
     order.cancel(
         reason=reason,
         note=note,
         at=at,
-        is_paid=payments.selectors.has_money(order),
+        is_paid=payments.selectors.has_money(order, moving=moving),
         held=selectors.held_by_inventory(order),
     )

@@ -1,7 +1,8 @@
 """The models of payments."""
 
 from payments.models.account import PaymentAccount
-from payments.models.parts import Attempt, Dispute, DisputeStatus, Refund
+from payments.models.disputes import Dispute, DisputeStatus
+from payments.models.parts import Attempt, Refund
 from payments.models.payment import Payment
 from payments.models.webhook import GatewayWebhook
 

@@ -24,6 +24,9 @@ class Status(models.TextChoices):
     CLOSED = "closed"
 
 
+CAPTURED = (Status.SUCCEEDED, Status.REFUNDED)
+
+
 class Method(models.TextChoices):
     """How the customer pays.
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -92,6 +91,8 @@ class Refund(Part):
     reason = models.CharField(max_length=32, choices=Reason.choices)
     method = models.CharField(max_length=32, choices=Method.choices)
     cause = models.CharField(max_length=64, null=True)  # the id of the return that requested it
+    # The order that replaces this one, for which the money counts now: nothing was paid out.
+    moved_to = models.ForeignKey("orders.Order", models.PROTECT, null=True, related_name="+")
     # Amounts are text; [] is goodwill. During an upgrade, the old version inserts rows without it.
     parts_data = models.JSONField(default=list, db_default=[])
     requested_by = models.CharField(max_length=150)
@@ -151,31 +152,3 @@ class Refund(Part):
     def is_pending(self) -> bool:
         """Whether the money has not been paid back yet."""
         return self.status == self.Status.PENDING
-
-
-class DisputeStatus(models.TextChoices):
-    """The status of a dispute.
-
-    - `open`: the bank has not decided.
-    - `won`: the shop keeps the money.
-    - `lost`: the money went back to the customer, which is recorded as a refund.
-    """
-
-    OPEN = "open"
-    WON = "won"
-    LOST = "lost"
-
-
-class Dispute(msgspec.Struct, frozen=True, kw_only=True):
-    """A customer's bank takes a payment back until it has decided. `id` is the gateway's.
-
-    Disputes are rare, so they are stored in their payment, and no read of payments costs a query.
-    """
-
-    id: str
-    status: str = DisputeStatus.OPEN.value
-    amount: Decimal
-    currency: str
-    reason: str
-    opened_at: datetime
-    closed_at: datetime | None = None

@@ -5,29 +5,30 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from django.db import models
 from django.db.models import Q
 
 from config.core import outbound
 from config.core.ids import PublicIdField
 from config.core.money import CurrencyField, MoneyField, money
-from events.aggregate import Aggregate, PartList, transition
+from events.aggregate import PartList, transition
 from events.schema import Event
 from payments import events
 from payments.events import RefundPart
 from payments.exceptions import OrderNotPayable
-from payments.models.choices import Method, Status
+from payments.models.choices import CAPTURED, Method, Status
 from payments.models.constraints import CONSTRAINTS, INDEXES
-from payments.models.parts import Attempt, Dispute, Refund
+from payments.models.disputes import Disputable
+from payments.models.parts import Attempt, Refund
 
 if TYPE_CHECKING:
     from orders.models import Order
 
 MAX_ATTEMPTS = 3
+COPIED = ("account", "provider", "gateway_payment_id", "card_brand", "card_last4")
 
 
-class Payment(outbound.OutboundCall, Aggregate):
+class Payment(outbound.OutboundCall, Disputable):
     """An amount that is charged for an order, which has three attempts for all of its payments.
 
     `amount` and `currency` are what is charged, `captured` and `captured_currency` what the gateway
@@ -41,7 +42,7 @@ class Payment(outbound.OutboundCall, Aggregate):
 
     OPEN = (Status.OPENING, Status.PENDING)
     AWAITED = (*OPEN, Status.AUTHORIZED)
-    CAPTURED = (Status.SUCCEEDED, Status.REFUNDED)
+    CAPTURED = CAPTURED
     created_event = events.PaymentOpened
     terminal_statuses = frozenset({Status.SUCCEEDED, Status.FAILED, Status.REFUNDED, Status.CLOSED})
     stream_field = "order_id"
@@ -60,6 +61,8 @@ class Payment(outbound.OutboundCall, Aggregate):
     # Received besides `captured`, beyond what was due: a payment of its own, which never applies.
     surplus = MoneyField(default=Decimal(0), db_default=Decimal(0))
     surplus_of = models.ForeignKey("self", models.PROTECT, null=True, related_name="+")
+    # Captured for an order that this one replaces, by that payment.
+    moved_from = models.ForeignKey("self", models.PROTECT, null=True, related_name="+")
     captures_later = models.BooleanField(default=False, db_default=False)
     authorized_at = models.DateTimeField(null=True)
     capture_amount = MoneyField(null=True)  # the requested capture of an authorized payment
@@ -86,8 +89,6 @@ class Payment(outbound.OutboundCall, Aggregate):
     blocks_expiry_until = models.DateTimeField(null=True)
     attempts = PartList[Attempt]("attempt_set")  # oldest first
     refunds = PartList[Refund]("refund_set")  # oldest first
-    disputed_at = models.DateTimeField(null=True)  # since then a dispute is open
-    disputes_data = models.JSONField(default=list, db_default=[])
 
     class Meta:
         constraints = CONSTRAINTS
@@ -117,11 +118,6 @@ class Payment(outbound.OutboundCall, Aggregate):
         return MAX_ATTEMPTS - self.earlier_declines - self.declines
 
     @property
-    def disputes(self) -> list[Dispute]:
-        """The disputes, oldest first."""
-        return msgspec.convert(self.disputes_data, list[Dispute])
-
-    @property
     def is_captured(self) -> bool:
         """Whether money was captured."""
         return self.paid_at is not None
@@ -139,6 +135,11 @@ class Payment(outbound.OutboundCall, Aggregate):
         """Whether `payment.succeeded` was published for the captured money."""
         is_announced = self.applies_to_order or not (self.is_mismatched or self.surplus_of_id)
         return self.is_captured and is_announced
+
+    @property
+    def announced_id(self) -> str:
+        """The id under which the capture of its money was published."""
+        return str(self.moved_from_id or self.pk)
 
     @property
     def is_on_account(self) -> bool:
@@ -236,6 +237,15 @@ class Payment(outbound.OutboundCall, Aggregate):
         payment._add_attempt(token, at)
         payment.record(payment._opened())
         return payment
+
+    def part_for(self, order: "Order", amount: Decimal, at: datetime, **fields: Any) -> "Payment":
+        """Create a payment of a part of the money, which the same gateway or provider has."""
+        fields |= {name: getattr(self, name) for name in COPIED}
+        part = Payment.open(
+            order=order, method=self.method, amount=amount, token=None, at=at, **fields
+        )
+        part.finish_call()
+        return part
 
     @transition(source=Status.OPENING, target=Status.PENDING, emits=events.PaymentDeferred)
     def defer(self, *, until: datetime | None) -> Event:
@@ -409,6 +419,12 @@ class Payment(outbound.OutboundCall, Aggregate):
         self._capture(amount, self.currency, at=at, due=Decimal(0), **card)
         return events.PaymentSurplusReceived.of(self, surplus_of=self.surplus_of_id)
 
+    @transition(source=Status.OPENING, target=Status.SUCCEEDED, emits=events.PaymentMoved)
+    def take_over(self, *, due: Decimal, at: datetime) -> Event:
+        """Record that the money was captured for an order that this one replaces."""
+        self._capture(self.amount, self.currency, at=at, due=due)
+        return events.PaymentMoved.of(self, moved_from=self.announced_id)
+
     @transition(
         source=(Status.PENDING, Status.AUTHORIZED, Status.FAILED),
         target=Status.SUCCEEDED,
@@ -547,25 +563,6 @@ class Payment(outbound.OutboundCall, Aggregate):
         self.refunding += refund.amount
         return self._reject_refund(refund, code, message)
 
-    @transition(source=CAPTURED, target=None, emits=events.PaymentDisputed)
-    def dispute(self, *, dispute: Dispute) -> Event:
-        """Record that the customer's bank takes the money back until it has decided."""
-        self._store([*self.disputes, dispute])
-        return events.PaymentDisputed.of(
-            self, dispute_id=dispute.id, amount=dispute.amount, reason=dispute.reason
-        )
-
-    @transition(source=CAPTURED, target=None, emits=events.PaymentDisputeEnded)
-    def end_dispute(self, *, ended: Dispute) -> Event:
-        """Record what the bank has decided."""
-        self._store([ended if each.id == ended.id else each for each in self.disputes])
-        return events.PaymentDisputeEnded.of(self, dispute_id=ended.id, outcome=ended.status)
-
-    def _store(self, disputes: Sequence[Dispute]) -> None:
-        self.disputes_data = msgspec.to_builtins(disputes)
-        still_open = (each.opened_at for each in disputes if each.closed_at is None)
-        self.disputed_at = next(still_open, None)
-
     def _void(self, reason: str, at: datetime) -> Event:
         self._stop_waiting(at)
         return events.PaymentVoided.of(self, reason=reason)
@@ -644,6 +641,7 @@ class Payment(outbound.OutboundCall, Aggregate):
         if refund.method == Refund.Method.ORIGINAL_PAYMENT and self.is_announced:
             refunded = events.PaymentRefunded.of(
                 refund,
+                payment_id=self.announced_id,
                 order_id=self.order_id,
                 refund_amount=refund.amount,
                 refund_reason=refund.reason,

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from orders.models import Order
 
 Method = Payment.Method
-# What the payment of a surplus copies from the one with which the money came.
-SURPLUS_FIELDS = ("account", "provider", "gateway_payment_id", "card_brand", "card_last4")
 
 
 @unit_of_work()
@@ -202,7 +200,8 @@ def settle_capture(*, payment_id: str) -> None:
     payments = selectors.of_order_for_update(payment.order)
     if payment.surplus and not any(each.surplus_of_id == payment.id for each in payments):
         _split_surplus(payment, now)
-    if payment.authorized_at and (rest := selectors.amount_due(payment.order)):
+    is_part = payment.authorized_at or payment.moved_from_id
+    if is_part and (rest := selectors.amount_due(payment.order)):
         _await_rest(payment, payment.captured + rest)
         payment.save()
     if owed := selectors.on_account(payment.order):
@@ -259,17 +258,7 @@ def apply_payment(*, payment_id: str) -> Payment:
 
 
 def _split_surplus(payment: Payment, at: datetime) -> None:
-    copied = {name: getattr(payment, name) for name in SURPLUS_FIELDS}
-    surplus = Payment.open(
-        order=payment.order,
-        method=payment.method,
-        amount=payment.surplus,
-        token=None,
-        at=at,
-        surplus_of=payment,
-        **copied,
-    )
-    surplus.finish_call()
+    surplus = payment.part_for(payment.order, payment.surplus, at, surplus_of=payment)
     surplus.keep_surplus(amount=surplus.amount, at=at)
     surplus.save()
 

@@ -138,8 +138,16 @@ def refund_return(
 
 @unit_of_work()
 def refund_cancelled_order(*, order_id: str) -> None:
-    """Refund everything that was captured for an order, and stop waiting for the rest."""
+    """Refund everything that was captured for an order, and stop waiting for the rest.
+
+    The money of a replaced order moves first: see `move_money`.
+    """
     order = orders.selectors.get_for_update(order_id)
+    if not order.replaced_by_id:
+        _refund_cancelled_order(order)
+
+
+def _refund_cancelled_order(order: "Order") -> None:
     payments = selectors.of_order_for_update(order)
     abandon_all(payments, reason="order_cancelled", at=request_context.now())
     if selectors.on_account(order):
@@ -147,6 +155,36 @@ def refund_cancelled_order(*, order_id: str) -> None:
         _waive(order, rest, Reason.ORDER_CANCELLED)
     for payment in payments:
         _refund_rest(payment, Reason.ORDER_CANCELLED)
+
+
+@unit_of_work()
+def move_money(*, order_id: str) -> None:
+    """Let the money of a replaced order count for the one that replaces it; refund the rest."""
+    replaced_id = str(orders.selectors.get_for_update(order_id).replaces_id)
+    replaced = orders.selectors.get_for_update(replaced_id)
+    for payment_id in [each.id for each in reversed(selectors.applied_to(replaced))]:
+        _move(payment_id, order_id)
+    _refund_cancelled_order(orders.selectors.get_for_update(replaced_id))
+
+
+def _move(payment_id: str, order_id: str) -> None:
+    """Move what is due for the order. Rows are asked for again after each `save()`."""
+    payment, order = selectors.get_for_update(payment_id), orders.selectors.get_for_update(order_id)
+    rest = selectors.refundable_parts(payment.order).rest(selectors.remaining(payment.order))
+    parts, _ = take(rest, min(payment.refundable, selectors.amount_due(order)))
+    if not total(parts):
+        return
+    at, by_hand = request_context.now(), Refund.Method.MANUAL
+    payment.request_refund(
+        parts=parts, reason=Reason.ORDER_CANCELLED, method=by_hand, cause=None, at=at
+    )
+    payment.refunds[-1].moved_to = order
+    settle_refund(payment, payment.refunds[-1], at=at)
+    payment.save()
+    order = orders.selectors.get_for_update(order_id)
+    moved = payment.part_for(order, total(parts), at, moved_from_id=payment.announced_id)
+    moved.take_over(due=selectors.amount_due(order), at=payment.paid_at)
+    moved.save()
 
 
 @unit_of_work()

@@ -62,12 +62,14 @@ def _payment_id(gateway: str, event: WebhookEvent) -> str | None:
 
 
 def _refunded_one(rows: list[Payment], result: RefundResult | None) -> Payment | None:
-    """Return which of the payments with one id at the gateway a refund is of, or else the first.
+    """Return which of the payments with one id at the gateway a refund is of.
 
-    A payment and its surplus have one id. What is refunded there is first of the surplus.
+    A payment and its surplus have one id, and so has one to which the money moved. What is refunded
+    there is first of the surplus. Anything else is about the payment that has the money now.
     """
     if len(rows) < 2 or not (result and result.amount):
-        return rows[0] if rows else None
+        paying = [each for each in rows if each.applies_to_order]
+        return next(reversed(paying or rows[:1]), None)
     known = [each for each in rows if selectors.find_refund(each, None, result.gateway_refund_id)]
     left = [each for each in reversed(rows) if each.refundable >= result.amount]
     return [*known, *left, *rows][0]

@@ -1,0 +1,27 @@
+"""An order that takes the place of another one."""
+
+from django.db import models
+
+from events.aggregate import Aggregate, transition
+from events.schema import Event
+from orders import events
+from orders.models.choices import Status
+
+
+class Replaceable(Aggregate):
+    """What an order has for the order that it replaces, and for the one that replaces it."""
+
+    replaces = models.ForeignKey("orders.Order", models.PROTECT, null=True, related_name="+")
+    replaced_by = models.ForeignKey("orders.Order", models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        abstract = True
+
+    @transition(
+        source=(Status.PLACED, Status.PAID, Status.CONFIRMED),
+        target=None,
+        emits=events.OrderTookPlace,
+    )
+    def take_place(self) -> Event:
+        """Take the place of the order that it replaces, which is cancelled: take over its money."""
+        return events.OrderTookPlace.of(self, replaces=self.replaces_id)
