@@ -14,13 +14,13 @@ from config.admin.commands import Command, line_choices
 from config.admin.filters import CreatedFilter
 from config.admin.pages import Lines, PolicyAdmin, tab
 from config.admin.queues import Queue, QueueFilter
-from config.core.money import unit_price
+from config.core.money import money, unit_price
 from events.admin import people
 from events.admin.aggregates import link
 from events.admin.people import REFERENCES, OwnerAdmin
 from orders import selectors, serializers
 from orders.models import Order, OrderItem, Policy, WriteOff
-from orders.services import goods, lifecycle, reservations
+from orders.services import edits, goods, lifecycle, reservations
 
 STATUS = badge(
     "status",
@@ -84,6 +84,22 @@ def unshipped_lines(order: Order) -> Mapping[str, Any]:
     """Return a form row for each line with unshipped units."""
     lines = [line for line in order.lines if line.unshipped_quantity]
     return {"items": [{"order_item_id": line.id} for line in lines]}
+
+
+def as_ordered(order: Order) -> Mapping[str, Any]:
+    """Return a form row for each line, and the total."""
+    lines = [line for line in order.lines if line.active_quantity]
+    return {
+        "items": [
+            {
+                "order_item_id": line.id,
+                "quantity": line.active_quantity,
+                "unit_price": unit_price(line.unit_price, order.currency),
+            }
+            for line in lines
+        ],
+        "expected_total": money(order.total, order.currency),
+    }
 
 
 def discount(amount: Decimal, code: str | None, reason: str | None) -> str:
@@ -160,6 +176,36 @@ class OrderAdmin(OwnerAdmin):
                 "Record where Inventory reserved the stock, or that it cannot supply the order. "
                 "A rejected order is cancelled."
             ),
+        ),
+        "correct": Command(
+            lifecycle.correct_order,
+            serializers.OrderCorrect,
+            label=_("Correct order"),
+            done=_("Order {row} was corrected."),
+            start=lambda order: {
+                "customer_email": order.customer_email,
+                "shipping_address": order.shipping_address,
+                "billing_address": order.billing_address,
+            },
+            icon="edit_location_alt",
+            description=_(
+                "Correct the addresses or the e-mail address, before anything is shipped."
+            ),
+        ),
+        "edit": Command(
+            edits.edit_order,
+            serializers.OrderEditForm,
+            label=_("Edit lines"),
+            done=_("Order {row} was edited: another order replaces it."),
+            start=as_ordered,
+            choices=line_choices("order_item_id", key="id"),
+            icon="edit_note",
+            description=_(
+                "Change quantities and prices, add lines, or remove them with the quantity 0. "
+                "Another order replaces this one, and what was paid counts for it. If you expect "
+                "another total, you are told what it would be, and nothing changes."
+            ),
+            ends=True,
         ),
         "cancel": Command(
             lifecycle.cancel_order,
@@ -285,8 +331,16 @@ class OrderAdmin(OwnerAdmin):
             ("cancellation_reason", "cancellation_note"),
             ("cancelled_by", "cancelled_at"),
         ),
-        tab(_("Origin"), (link("cart_id", "cart"), "replaces"), ("placed_at", "updated_at")),
+        tab(
+            _("Origin"),
+            (link("cart_id", "cart"), "replaces", "replaced_by"),
+            ("placed_at", "updated_at"),
+        ),
     )
+
+    def allowed(self, row: Any) -> list[str]:
+        found = super().allowed(row)
+        return [*found[:1], "edit", *found[1:]] if "cancel" in found else found
 
     def rows(self, request: HttpRequest) -> QuerySet[Order]:
         return selectors.with_payment_totals()

@@ -306,6 +306,14 @@ class OrderPaid(Event):
     ]
 
 
+@event("order.corrected", published=False)
+class OrderCorrected(Event):
+    """Addresses, references, notes or metadata changed; units and prices did not."""
+
+    order_id: Id
+    fields: Annotated[list[str], Meta(description="The names of what changed.")]
+
+
 @event("order.took_place", published=False)
 class OrderTookPlace(Event):
     """The order takes the place of another one, which is cancelled."""

@@ -7,6 +7,7 @@ class NoItems(DomainError):
     """An order needs at least one item."""
 
     code = "no_items"
+    example = "An order has at least one item."
 
 
 class OrderTooLarge(DomainError):
@@ -43,11 +44,39 @@ class PaymentTermsUnavailable(DomainError):
     example = "org_demo does not offer `invoice`: choose another payment_method."
 
 
+class LabelIsBought(Conflict):
+    """A label has the old address. Cancel its shipment, correct the order, and ship again."""
+
+    code = "label_is_bought"
+    example = "ship_01JCZ6A1B2C3D4E5F6G7H8J9K0 has a label for the old address: cancel it first."
+
+
+class CountryChanged(Conflict):
+    """The order was placed with the taxes and the shipping of another country: replace it."""
+
+    code = "country_changed"
+    example = (
+        "order_01JCZ5B2QH8M3T6R9W1K4X7V0B has the taxes and the shipping of US: for MX, replace it."
+    )
+
+
+class PickingHasBegun(Conflict):
+    """A warehouse has picked units of the order. Its lines cannot change any more.
+
+    Write off what is not to be sent, and open another order for what is added.
+    """
+
+    code = "picking_has_begun"
+    example = (
+        "Units of order_01JCZ5B2QH8M3T6R9W1K4X7V0B are picked: write off what is not to be sent."
+    )
+
+
 class CannotReplace(Conflict):
-    """The order to replace is cancelled, or of another customer or currency."""
+    """Another order replaces it already, or it is of another customer or currency."""
 
     code = "cannot_replace"
-    example = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B is cancelled already: leave out `replaces`."
+    example = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B belongs to another customer."
 
 
 class NotFullyPaid(Conflict):

@@ -225,6 +225,87 @@ class OrderTerms(OrderPlace, ClientDataCreate):
     )
 
 
+class OrderCorrect(Body, ClientDataCreate):
+    """What is to be corrected; what is left out stays."""
+
+    example = {"customer_email": "ana@example.com"}
+    customer_email = EmailAddress(required=False, allow_null=True)
+    shipping_address = Address(required=False)
+    billing_address = Address(required=False, allow_null=True)
+    purchase_order_number = PurchaseOrderNumber()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            message = "Send it, an e-mail address, metadata, a reference or a note."
+            raise serializers.ValidationError({"shipping_address": [message]})
+        return attrs
+
+
+class OrderItemEdit(ClientDataCreate):
+    """What changes in a line of the order; what is left out stays."""
+
+    order_item_id = ExternalId()
+    quantity = Quantity(min_value=0, required=False, help_text="With 0, the line is removed.")
+    title = serializers.CharField(max_length=255, required=False)
+    unit_price = UnitPriceIn(required=False)
+    discount = CheckoutDiscount(required=False, allow_null=True)
+    preferred_warehouse_id = ExternalId(required=False, allow_null=True)
+
+
+class OrderEdit(Body):
+    """What changes in an order; what is left out stays."""
+
+    example = {
+        "items": [{"order_item_id": ITEM_ID, "quantity": 3}],
+        "new_items": [OrderItemCreate.example],
+    }
+    items = ItemList(child=OrderItemEdit(), required=False, max_length=MAX_ITEMS)
+    new_items = ItemList(child=OrderItemCreate(), required=False, max_length=MAX_ITEMS)
+    discount = CheckoutDiscount(required=False, allow_null=True, help_text="Null removes it.")
+    shipping = CheckoutShipping(required=False)
+    expected_total = MoneyIn(
+        required=False, help_text="The total of the preview. With `commit`, it is required."
+    )
+    commit = serializers.BooleanField(
+        default=False, help_text="Edit the order. By default, this is a preview."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("commit") and "expected_total" not in attrs:
+            raise serializers.ValidationError({"expected_total": ["Send the preview's total."]})
+        if not attrs.keys() & {"items", "new_items", "discount", "shipping"}:
+            message = "Send them, or new_items, a discount, or the shipping."
+            raise serializers.ValidationError({"items": [message]})
+        return attrs
+
+
+class LineEdit(StrictSerializer):
+    """A line as an operator edits it."""
+
+    order_item_id = ExternalId()
+    quantity = Quantity(min_value=0)
+    unit_price = UnitPriceIn()
+
+
+class NewLine(StrictSerializer):
+    """A line that an operator adds."""
+
+    variant_id = ExternalId()
+    title = serializers.CharField(max_length=255)
+    quantity = Quantity()
+    unit_price = UnitPriceIn()
+    tax_rate = TaxRate(default=Decimal(0))
+    preferred_warehouse_id = ExternalId(default=None, allow_null=True)
+
+
+class OrderEditForm(Body):
+    """An edit by an operator. Another total than the expected one is refused, and named."""
+
+    items = ItemList(child=LineEdit(), max_length=MAX_ITEMS)
+    new_items = ItemList(child=NewLine(), required=False, max_length=MAX_ITEMS)
+    expected_total = MoneyIn()
+
+
 class OrderCreate(OrderTerms):
     """An order that does not come from a cart."""
 
@@ -564,3 +645,14 @@ class Order(ClientData):
     @extend_schema_field(Cancellation(allow_null=True))
     def get_cancellation(self, order: models.Order) -> dict[str, Any] | None:
         return Cancellation(order).data if order.cancelled_at else None
+
+
+class EditedOrder(serializers.Serializer[Any]):
+    """An order as edited. In a preview, its ids and its number are temporary."""
+
+    committed = serializers.BooleanField(help_text="False in a preview: nothing has changed.")
+    total_before = MoneyOut()
+    amount_due = MoneyOut(help_text="What is to be paid besides what was paid before.")
+    to_refund = MoneyOut(help_text="What was paid before, and goes back.")
+    currency = CurrencyCode()
+    order = Order()

@@ -1,5 +1,8 @@
 """The REST API of orders."""
 
+from typing import Any, cast
+
+from django.db import transaction
 from django.http import HttpResponse
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -7,7 +10,9 @@ from rest_framework.response import Response
 
 from config.api.operations import endpoint
 from config.api.views import command
+from config.core.exceptions import AddressRequired
 from config.core.money import AmountTooLarge, InexactAmount, PriceTooExact
+from config.core.unit_of_work import savepoint
 from events.reactions import ReactionsPending
 from events.views import Page, Timeline, timeline
 from events.viewsets import AggregateViewSet
@@ -17,14 +22,18 @@ from orders.exceptions import (
     AlreadyShipped,
     AmbiguousVariant,
     CannotReplace,
+    CountryChanged,
     DiscountTooLarge,
     FulfillmentHasStarted,
+    LabelIsBought,
     MismatchUnresolved,
+    NoItems,
     OrderIsCancelled,
     OrderTooLarge,
     OtherReservation,
     PartialReservation,
     PaymentTermsUnavailable,
+    PickingHasBegun,
     TooManyUnits,
     TotalDiffers,
     UnitsArePicked,
@@ -32,7 +41,7 @@ from orders.exceptions import (
 )
 from orders.filters import OrderFilters
 from orders.models import Order
-from orders.services import goods, lifecycle, reservations
+from orders.services import edits, goods, lifecycle, reservations
 
 
 class Orders(AggregateViewSet):
@@ -66,6 +75,64 @@ class Orders(AggregateViewSet):
         organization_id = self.caller.organization_id
         return self.answer(lifecycle.open_order(organization_id=organization_id, **self.body()))
 
+    @endpoint(
+        request=serializers.OrderCorrect,
+        operation_id="correct_order",
+        errors=[LabelIsBought, CountryChanged, AlreadyShipped],
+        verb="correct",
+        scope="correct",
+    )
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Correct the addresses or the e-mail address of an order before anything is shipped.
+
+        An invoice that is issued keeps its buyer: `POST /invoices/{id}/reissue` corrects that.
+        """
+        order = self.get_object()
+        return self.answer(lifecycle.correct_order(order_id=order.id, **self.body()))
+
+    @action(detail=True, methods=["post"])
+    @endpoint(
+        request=serializers.OrderEdit,
+        response=serializers.EditedOrder,
+        operation_id="edit_order",
+        errors=[
+            OrderIsCancelled,
+            PickingHasBegun,
+            TotalDiffers,
+            UnknownOrderItem,
+            CannotReplace,
+            AlreadyShipped,
+            NoItems,
+            OrderTooLarge,
+            DiscountTooLarge,
+            InexactAmount,
+            PriceTooExact,
+            AmountTooLarge,
+        ],
+        scope="edit",
+    )
+    def edits(self, request: Request, pk: str) -> Response:
+        """Preview other lines, prices or shipping, or order them with `commit`.
+
+        A new order with the changes replaces this one, which is cancelled. What was paid counts for
+        it, and what is too much is refunded.
+        """
+        order_id, body = self.get_object().id, self.body()
+        is_committed = body.pop("commit")
+        if is_committed:
+            return Response(self._edited(True, order_id, body))
+        with savepoint():
+            preview = self._edited(False, order_id, body)
+            transaction.set_rollback(True)
+        return Response(preview)
+
+    def _edited(self, is_committed: bool, order_id: str, changes: dict[str, Any]) -> dict[str, Any]:
+        edit = edits.edit_order(order_id=order_id, **changes)
+        selectors.with_totals(edit.order)
+        values = edit._asdict() | {"committed": is_committed, "currency": edit.order.currency}
+        serializer = serializers.EditedOrder(values, context=self.get_serializer_context())
+        return cast(dict[str, Any], serializer.data)
+
     @action(detail=True)
     @endpoint(request=Page, response=Timeline, operation_id="get_order_timeline")
     def timeline(self, request: Request, pk: str) -> HttpResponse:
@@ -79,7 +146,13 @@ class Orders(AggregateViewSet):
     @command(
         serializers.OrderPlace,
         example="order_placed",
-        errors=[OrderTooLarge, PaymentTermsUnavailable, CannotReplace, AlreadyShipped],
+        errors=[
+            AddressRequired,
+            OrderTooLarge,
+            PaymentTermsUnavailable,
+            CannotReplace,
+            AlreadyShipped,
+        ],
         scope="create",
     )
     def place(self, order: Order) -> Order:

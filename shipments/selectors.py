@@ -61,6 +61,17 @@ def is_any_dispatched(order: "Order") -> bool:
     return any(shipment.dispatched_at for shipment in of_order_for_update(order))
 
 
+def labeled(order: "Order") -> str | None:
+    """Return the id of a shipment that has not left and has a label, or waits for one."""
+    here = (
+        each for each in of_order_for_update(order) if not (each.is_cancelled or each.dispatched_at)
+    )
+    labeled = (
+        each.id for each in here if each.tracking_number or (each.label and each.label.is_in_use)
+    )
+    return next(labeled, None)
+
+
 def shipped_units(order: "Order", fulfillment_id: str) -> Counter[str]:
     """Return the quantities of a fulfillment that are in shipments, by id of the order's line.
 

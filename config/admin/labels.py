@@ -47,6 +47,7 @@ LABELS: "dict[str, StrPromise]" = {
     "into": _("Customer's cart"),
     "item_id": _("Line"),
     "items": _("Lines"),
+    "new_items": _("New lines"),
     "label_url": _("URL of the label"),
     "last": _("Last"),
     "length": _("Length (cm)"),

@@ -25,6 +25,7 @@ from orders.models.choices import (
     TaxRounding,
 )
 from orders.models.constraints import CONSTRAINTS, INDEXES
+from orders.models.corrections import Correctable
 from orders.models.parts import (
     DeliveryProof,
     Dispatch,
@@ -33,12 +34,11 @@ from orders.models.parts import (
     ShipmentData,
     WriteOff,
 )
-from orders.models.replacing import Replaceable
 from orders.pricing import set_amounts
 from orders.quantities import AllocationData, Quantities, Stock, Units, WarehouseUnits, count
 
 
-class Order(ClientData, Replaceable):
+class Order(ClientData, Correctable):
     """A purchase. Its lines and prices are fixed: to change them, cancel it and open another."""
 
     Status = Status

@@ -12,6 +12,7 @@ import payments.selectors
 import shipments.selectors
 from config.core import clock, request_context
 from config.core.client_data import ClientDataGiven
+from config.core.exceptions import AddressRequired
 from config.core.numbering import take_number
 from config.core.timers import BATCH_SIZE, for_each
 from config.core.unit_of_work import unit_of_work
@@ -20,6 +21,8 @@ from orders import selectors
 from orders.exceptions import (
     AlreadyShipped,
     CannotReplace,
+    CountryChanged,
+    LabelIsBought,
     MismatchUnresolved,
     PaymentTermsUnavailable,
     TotalDiffers,
@@ -58,6 +61,15 @@ class OrderTerms(ClientDataGiven, total=False):
     payment_method: str | None
     purchase_order_number: str | None
     expected_total: Decimal | None
+
+
+class Corrections(ClientDataGiven, total=False):
+    """What can be corrected in an order: see `OrderTerms`."""
+
+    purchase_order_number: str | None
+    customer_email: str | None
+    shipping_address: Mapping[str, str]
+    billing_address: Mapping[str, str] | None
 
 
 @unit_of_work()
@@ -137,9 +149,7 @@ def open_order(
     elif ttl:
         _place(order, ttl)
     order.save(force_insert=True)
-    if replaces and ttl:
-        _take_place(order, ttl)
-    return order
+    return _take_place(order, ttl) if replaces and ttl else order
 
 
 @unit_of_work()
@@ -156,9 +166,25 @@ def place_order(*, order_id: str, payment_method: str | None = None) -> Order:
     rules = selectors.policy(order.organization_id)
     ttl = selectors.reservation_ttl_minutes(rules, order.payment_method, order.time_zone)
     if order.replaces_id:
-        _take_place(order, ttl)
-    else:
-        _place(order, ttl)
+        return _take_place(order, ttl)
+    _place(order, ttl)
+    order.save()
+    return order
+
+
+@unit_of_work()
+def correct_order(*, order_id: str, **changes: Unpack[Corrections]) -> Order:
+    """Correct an order before anything is shipped.
+
+    Raises LabelIsBought, CountryChanged, AlreadyShipped, InvalidTransition.
+    """
+    order = selectors.get_for_update(order_id)
+    new = {name: value for name, value in changes.items() if getattr(order, name) != value}
+    if new:
+        expect_not_shipped(order)
+        if "shipping_address" in new:
+            _expect_readdressable(order, changes["shipping_address"])
+        order.correct(**new)
         order.save()
     return order
 
@@ -410,6 +436,10 @@ def _place(order: Order, reservation_ttl_minutes: int) -> None:
         raise PaymentTermsUnavailable(
             f"{order.organization_id} does not offer `{method}`: choose another payment_method."
         )
+    if not order.has_a_destination():
+        raise AddressRequired(
+            f"shipping_address is required: send it with PATCH /api/v1/orders/{order.id}."
+        )
     order.place(reservation_ttl_minutes=reservation_ttl_minutes, at=now)
     if order.is_on_account or not order.total:
         _confirm(order, None, Decimal(0), now)
@@ -441,26 +471,40 @@ def _confirm(order: Order, payment_id: str | None, captured: Decimal, at: dateti
         order.confirm(payment_id=payment_id, captured=captured, at=at)
 
 
-def _take_place(order: Order, reservation_ttl_minutes: int) -> None:
+def _expect_readdressable(order: Order, address: Mapping[str, str]) -> None:
+    if shipment_id := shipments.selectors.labeled(order):
+        raise LabelIsBought(f"{shipment_id} has a label for the old address: cancel it first.")
+    old = (order.shipping_address or address)["country"]
+    if order.placed_at and old != address["country"]:
+        raise CountryChanged(
+            f"{order.id} has the taxes and the shipping of {old}: for {address['country']}, "
+            "replace it."
+        )
+
+
+def _take_place(order: Order, reservation_ttl_minutes: int) -> Order:
     """Place an order, and cancel the one that it replaces.
 
     Inventory hears of the stock to release before it hears of the stock to reserve.
     """
     replaced = _replaced_by(order)
     replaced.replaced_by = order
-    reason, note = Order.CancellationReason.REPLACED, f"{order.number} replaces it."
-    _cancel(replaced, reason, note, timezone.now(), moving=order.total)
+    if not replaced.is_cancelled():
+        reason, note = Order.CancellationReason.REPLACED, f"{order.number} replaces it."
+        _cancel(replaced, reason, note, timezone.now(), moving=order.total)
     replaced.save()
+    order = selectors.get_for_update(order.id)  # a reaction may have failed: see `save`
     _place(order, reservation_ttl_minutes)
     order.take_place()
     order.save()
+    return selectors.get_for_update(order.id)
 
 
 def _replaced_by(order: Order) -> Order:
     """Return the order that another one replaces, locked. Raises CannotReplace."""
     replaced = selectors.get_for_update(str(order.replaces_id))
-    if replaced.is_cancelled():
-        raise CannotReplace(f"{replaced.id} is cancelled already: leave out `replaces`.")
+    if replaced.replaced_by_id:
+        raise CannotReplace(f"{replaced.replaced_by_id} replaces {replaced.id} already.")
     if replaced.currency != order.currency:
         raise CannotReplace(f"{replaced.id} is in {replaced.currency}, not in {order.currency}.")
     if _owner(replaced) != _owner(order):

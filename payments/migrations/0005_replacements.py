@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0006_replacements'),
+        ('orders', '0007_replacements'),
         ('payments', '0004_several_payments'),
     ]
 

@@ -72,11 +72,11 @@ def send(client, method, url):
 
 
 def test_the_number_of_routes_and_their_scopes():
-    assert len(ROUTES) == 70
+    assert len(ROUTES) == 72
     assert {scope for _, _, scope in ROUTES} == {
         *(f"carts:{verb}" for verb in ("read", "fill", "price", "checkout")),
         *(f"orders:{verb}" for verb in ("read", "create", "allocate", "cancel", "hold")),
-        "orders:write_off",
+        *(f"orders:{verb}" for verb in ("write_off", "correct", "edit")),
         *(f"payments:{verb}" for verb in ("read", "start", "capture", "refund")),
         *(f"fulfillment:{verb}" for verb in ("read", "pick", "move")),
         *(f"shipments:{verb}" for verb in ("read", "dispatch", "track")),

@@ -138,6 +138,16 @@ def authorized(size: int, run_reactions: RunReactions) -> None:
     assert now(order).is_held()
 
 
+def replaced(size: int, run_reactions: RunReactions) -> None:
+    """Another order replaces it, which its money pays."""
+    old = order_of(size)
+    start_payment(old, token="tok_ok")
+    run_reactions()
+    new = order_of(size, replaces=old.id)
+    run_reactions()
+    assert now(new).status == "confirmed"
+
+
 def disputed(size: int, run_reactions: RunReactions) -> None:
     """The customer's bank takes a payment back, decides for the shop, and against it."""
     outcomes: tuple[Literal["won", "lost"], ...] = ("won", "lost")

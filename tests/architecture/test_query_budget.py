@@ -270,6 +270,8 @@ BUDGET = {  # by method and route: the request, and its queries
     ("post", "order-list"): (new_order, 5),
     ("get", "order-detail"): (of_order("", method="get"), 3),
     ("get", "order-timeline"): (timeline, 5),
+    ("patch", "order-detail"): (of_order("", {"customer_email": "new@example.com"}, "patch"), 7),
+    ("post", "order-edits"): (of_order("/edits", {"discount": {"amount": "1.00"}}), 30),
     ("post", "order-place"): (of_order("/place", {}, status="pending"), 7),
     ("post", "order-reservation"): (of_order("/reservation", allocations), 8),
     ("post", "order-cancel"): (of_order("/cancel", {"reason": "fraud"}), 9),

@@ -11,6 +11,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
 BUDGET = {  # by name: the scenario with the most queries, and their number, with its savepoint
     "orders.confirm_paid_order": (reacting.paid, 7),
+    "orders.confirm_replacement": (reacting.replaced, 7),
     "orders.confirm_authorized_order": (reacting.authorized, 9),
     "orders.hold_unsecured_order": (reacting.authorized, 5),
     "orders.cancel_unpayable_order": (reacting.declined, 6),
@@ -27,6 +28,7 @@ BUDGET = {  # by name: the scenario with the most queries, and their number, wit
     "orders.reopen_lost_units": (reacting.lost, 8),
     "orders.record_returned_units": (reacting.refunded, 9),
     "payments.refund_unneeded_payment": (reacting.paid_and_cancelled, 9),
+    "payments.move_money": (reacting.replaced, 12),
     "payments.refund_surplus": (reacting.mismatched, 6),
     "payments.refund_unneeded_mismatch": (reacting.paid_and_cancelled, 8),
     "payments.record_lost_disputes": (reacting.disputed, 7),

@@ -352,7 +352,7 @@ def test_an_operator_reissues_with_a_form(operator):
     assert 'value="Juan Pérez"' in form  # the wrong buyer, to be corrected
     sent = {f"buyer.{name}": value for name, value in RIGHT.items()} | {"customer_email": MAIL}
     wrong = client.post(url, sent | {"buyer.country": "Germany"})
-    assert "Two upper-case letters" in wrong.content.decode()
+    assert "is not a country code of ISO 3166" in wrong.content.decode()
     assert client.post(url, sent).status_code == 302
     issued = Invoice.objects.get(replaced_by=None)
     assert (issued.buyer, issued.customer_email) == (RIGHT, MAIL)

@@ -30,10 +30,33 @@ def buttons(client, order):
 @pytest.mark.parametrize(
     ("status", "offered"),
     [
-        ("pending", ["Place order", "Cancel order", "Hold order"]),
-        ("placed", ["Record reservation", "Cancel order", "Hold order"]),
-        ("confirmed", ["Record reservation", "Cancel order", "Hold order", "Write off units"]),
-        ("processing", ["Cancel order", "Record reservation", "Hold order", "Write off units"]),
+        ("pending", ["Correct order", "Edit lines", "Place order", "Cancel order", "Hold order"]),
+        (
+            "placed",
+            ["Correct order", "Edit lines", "Record reservation", "Cancel order", "Hold order"],
+        ),
+        (
+            "confirmed",
+            [
+                "Correct order",
+                "Edit lines",
+                "Record reservation",
+                "Cancel order",
+                "Hold order",
+                "Write off units",
+            ],
+        ),
+        (
+            "processing",
+            [
+                "Correct order",
+                "Edit lines",
+                "Cancel order",
+                "Record reservation",
+                "Hold order",
+                "Write off units",
+            ],
+        ),
         ("shipped", []),
         ("delivered", ["Erase customer"]),
         ("cancelled", ["Erase customer"]),

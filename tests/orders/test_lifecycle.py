@@ -164,6 +164,8 @@ def test_every_transition_is_in_the_table():
     emitted = {name for outcome in results if outcome != UNCHANGED for name in outcome[1]}
     tested_elsewhere = {
         "customer.erased",
+        "order.corrected",
+        "order.took_place",
         "order.backorder_reserved",
         "order.paid",
         "order.released",
@@ -197,11 +199,11 @@ def test_the_database_refuses_a_status_without_its_timestamps(state, wrong):
 
 
 ALLOWED = {
-    "pending": ["place", "cancel", "hold"],
-    "placed": ["reservation", "cancel", "hold"],
-    "paid": ["reservation", "cancel", "hold"],
-    "confirmed": ["reservation", "cancel", "hold", "write-off"],
-    "processing": ["cancel", "reservation", "hold", "write-off"],
+    "pending": ["correct", "place", "cancel", "hold"],
+    "placed": ["correct", "reservation", "cancel", "hold"],
+    "paid": ["correct", "reservation", "cancel", "hold"],
+    "confirmed": ["correct", "reservation", "cancel", "hold", "write-off"],
+    "processing": ["correct", "cancel", "reservation", "hold", "write-off"],
     "shipped": [],
     "delivered": [],
     "cancelled": [],

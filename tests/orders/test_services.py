@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from config.core import request_context
+from config.core.exceptions import AddressRequired
 from events.aggregate import InvalidTransition
 from events.models import EventRecord
 from orders import selectors
@@ -86,7 +87,7 @@ class TestPlacing:
         assert order.payment_method == "manual", "Inventory has the days of a transfer"
 
     def test_an_order_needs_an_address_unless_it_is_collected_in_a_shop(self):
-        with pytest.raises(InvalidTransition, match="a shipping address"):
+        with pytest.raises(AddressRequired, match="shipping_address is required"):
             OrderFactory(shipping_address=None)
         assert OrderFactory(shipping_address=None, local_id="local_101").status == "placed"
 

@@ -120,7 +120,7 @@ def test_the_table_contains_every_transition():
     rows = [outcome for row in TABLE.values() for outcome in row.values()]
     emitted = {name for outcome in rows if isinstance(outcome, tuple) for name in outcome[1]}
     settling = {"refund.succeeded", "refund.failed"}
-    others = {"payment.surplus_received", "payment.deferred", "payment.closed"}
+    others = {"payment.surplus_received", "payment.deferred", "payment.closed", "payment.moved"}
     others |= {"payment.disputed", "payment.dispute_ended"}
     assert {row.emits.name for row in Payment.transitions()} == emitted | settling | others
 

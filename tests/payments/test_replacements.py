@@ -248,13 +248,20 @@ class TestRefusals:
         assert Order.objects.get(replaces=old.id).status == "pending"
         assert show(api, old)["status"] == "shipped"
 
-    def test_a_cancelled_one(self, api, run_reactions):
+    def test_one_that_is_replaced_already(self, api, run_reactions):
         old, _ = paid(run_reactions)
-        opened = open_instead(api, old, item(1)).json()
-        lifecycle.cancel_order(order_id=old.id, reason="fraud")
-        refused = api.post(f"/api/v1/orders/{opened['id']}/place")
+        replace(api, old, item(1))
+        refused = open_instead(api, old, item(1))
         assert (refused.status_code, refused.json()["code"]) == (409, "cannot_replace")
-        assert open_instead(api, old, item(1)).json()["code"] == "cannot_replace"
+
+    def test_the_money_of_a_cancelled_one_goes_back(self, api, run_reactions):
+        old, payment = paid(run_reactions)
+        lifecycle.cancel_order(order_id=old.id, reason="fraud")
+        run_reactions()
+        new = replace(api, old, item(1)).json()
+        assert (new["replaces"], new["amount_due"]) == (old.id, "25.00")
+        assert Payment.objects.get(pk=payment.pk).refunding == 50
+        assert show(api, old)["cancellation"]["reason"] == "fraud"
 
     def test_no_client_gives_the_reason(self, api):
         refused = api.post(f"/api/v1/orders/{OrderFactory().id}/cancel", {"reason": "replaced"})

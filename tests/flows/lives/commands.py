@@ -58,6 +58,8 @@ def allowed(state: State) -> Iterator[tuple[Command, Row]]:
     is_refundable = any("refund" in payment["allowed_actions"] for payment in state.payments)
     if is_refundable and state.order["confirmed_at"]:
         yield COMMANDS["orders", "refund"], state.order
+    if "cancel" in state.order["allowed_actions"] and state.order["placed_at"]:
+        yield COMMANDS["orders", "edit"], state.order
     if state.order["status"] == "placed" and payable(state):
         yield COMMANDS["payments", "create"], state.order
         yield COMMANDS["payments", "external"], state.order
@@ -162,6 +164,32 @@ def write_off(state: State, order: Row, dice: Random) -> Body:
         }
     )
     return {"items": some(dice, unshipped), "reason": dice.choice(REASONS)}
+
+
+@command("orders", "correct", weight=0.3, path="")
+def correct(state: State, order: Row, dice: Random) -> Body:
+    body: Body = {"customer_email": dice.choice(("ana@example.com", "juan@example.com"))}
+    if order["shipping_address"] and dice.random() < 0.5:
+        line = f"{dice.randint(1, 9)} Main Street"
+        body["shipping_address"] = {**order["shipping_address"], "line1": line}
+    return body
+
+
+@command("orders", "edit", weight=0.25, path="edits")
+def edit(state: State, order: Row, dice: Random) -> Body:
+    """Return what is previewed, and then committed."""
+    items = [
+        {"order_item_id": line["id"], "quantity": dice.randint(0, 4)}
+        for line in order["items"]
+        if dice.random() < 0.5
+    ]
+    line = order["items"][0]
+    copied = ("variant_id", "title", "unit_price", "tax_rate")
+    added = {name: line[name] for name in copied if not (name == "tax_rate" and line["taxes"])}
+    body: Body = {"items": items}
+    if not items or dice.random() < 0.3:
+        body["new_items"] = [{**added, "quantity": dice.randint(1, 3)}]
+    return body
 
 
 @command("orders", "hold", weight=0.3)

@@ -188,7 +188,14 @@ class Life:
         path = f"/{resource}/{row['id']}/{command.path}"
         if verb in CREATING:
             path = f"/{resource}" if verb == "create" else f"/{resource}/{verb}"
-        request = self.request(f"{resource} {verb}", path, command.body(state, row, self.dice))
+        body, method = command.body(state, row, self.dice), "POST"
+        if verb == "correct":
+            path, method = path.rstrip("/"), "PATCH"
+        if verb == "edit":
+            preview = self.send(self.request("orders edit (preview)", path, body))
+            if preview.is_success:
+                body |= {"commit": True, "expected_total": preview.body["order"]["total"]}
+        request = self.request(f"{resource} {verb}", path, body, method)
         needed = 0.97 if command.requires_key else 0.5
         return replace(request, key=self.key()) if self.dice.random() < needed else request
 
@@ -239,10 +246,15 @@ class Life:
     def read(self, order: str) -> State:
         """Return the state of the order, which a refused command has not changed.
 
-        Workers may have changed it, so that it is read again sometimes.
+        Workers may have changed it, so that it is read again sometimes. Once another order replaces
+        it, that one is read.
         """
         if self._state is None or self.dice.random() < 0.3:
             self._state = State.read(self.client, order)
+            while newer := self._state.order["replaced_by"]:
+                if newer not in self.streams:
+                    self.streams.append(newer)
+                self._state = State.read(self.client, newer)
         return self._state
 
     def at_once(self, requests: list[Request]) -> list[Response]:
@@ -277,6 +289,7 @@ def is_same(first: Response, second: Response) -> bool:
 def id_of(response: Response) -> str:
     """Return the id of the row in a response, or the ids of the refunds of an order."""
     body = response.body
+    body = body["order"] if "committed" in body else body
     return str(body["id"] if "id" in body else [refund["id"] for refund in body["refunds"]])
 
 

@@ -67,8 +67,10 @@ DIRECT = {
 
 
 def effects_follow_their_causes(evidence: Evidence) -> Iterator[Finding]:
+    moved = [(row["order_id"], row["moved_from"]) for row in evidence.rows["payments"]]
     for stream, events in evidence.events.items():
-        seen = set[tuple[str, str | None]]()
+        # The money of an order that it replaces was captured in the stream of that one.
+        seen = {("payment.succeeded", paid_by) for order, paid_by in moved if order == stream}
         for event in events:
             for effect, cause, key in EARLIER:
                 if event.name == effect and (cause, key and event.data[key]) not in seen:
@@ -204,7 +206,7 @@ class Story:
             case "order.shipped":
                 units = sum(item["quantity"] for item in data["shipped_items"])
                 self.parcels[data["shipment_id"]] = units
-            case "payment.succeeded":
+            case "payment.succeeded" | "payment.moved":
                 self.captured += data["amount"]
                 waits = self.names["order.placed"] and not self.names["order.confirmed"]
                 waits = waits and not self.names["order.cancelled"]

@@ -55,7 +55,8 @@ def captures_equal_the_events(evidence: Evidence) -> Iterator[Finding]:
     for order in evidence.orders:
         for payment in evidence.of("payments", order):
             captured = amount(payment["captured"])
-            expected = [captured] if captured and is_revenue(payment, order, evidence) else []
+            is_published = not payment["moved_from"] and is_revenue(payment, order, evidence)
+            expected = [captured] if captured and is_published else []
             found = [e.data["amount"] for e in of_payment("payment.succeeded", payment, evidence)]
             if found != expected:
                 text = f"{payment['id']} captured {captured}, its payment.succeeded say {found}"
@@ -65,7 +66,7 @@ def captures_equal_the_events(evidence: Evidence) -> Iterator[Finding]:
 def refunds_equal_the_events(evidence: Evidence) -> Iterator[Finding]:
     """What published a capture publishes each refund to the original payment, and nothing else."""
     for payment in evidence.rows["payments"]:
-        is_published = bool(of_payment("payment.succeeded", payment, evidence))
+        is_published = payment["moved_from"] or of_payment("payment.succeeded", payment, evidence)
         found = of_payment("payment.refunded", payment, evidence)
         expected = [
             amount(refund["amount"])
@@ -83,14 +84,17 @@ def refunds_equal_the_events(evidence: Evidence) -> Iterator[Finding]:
 def refunds_never_exceed_captures(evidence: Evidence) -> Iterator[Finding]:
     for stream, events in evidence.events.items():
         left: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for payment in evidence.rows["payments"]:
+            if payment["order_id"] == stream and payment["moved_from"]:
+                left[payment["moved_from"]] += amount(payment["captured"])
         for event in events:
             if event.name == "payment.succeeded":
                 left[event.data["payment_id"]] += event.data["amount"]
             elif event.name == "payment.refunded":
-                payment = event.data["payment_id"]
-                left[payment] -= event.data["refund_amount"]
-                if left[payment] < 0:
-                    yield stream, f"{payment} has refunded {-left[payment]} more than its captures"
+                paid_by = event.data["payment_id"]
+                left[paid_by] -= event.data["refund_amount"]
+                if left[paid_by] < 0:
+                    yield stream, f"{paid_by} has refunded {-left[paid_by]} more than its captures"
 
 
 def revenue_equals_the_books(evidence: Evidence) -> Iterator[Finding]:
@@ -105,7 +109,8 @@ def revenue_equals_the_books(evidence: Evidence) -> Iterator[Finding]:
                 revenue[account] -= event.data["refund_amount"]
         for payment in evidence.of("payments", order):
             if is_revenue(payment, order, evidence):
-                books[account] += amount(payment["captured"]) - refunded(payment)
+                captured = total([] if payment["moved_from"] else [payment["captured"]])
+                books[account] += captured - refunded(payment)
     for account in sorted({*revenue, *books}):
         if revenue[account] != books[account]:
             text = f"the events make {revenue[account]}, the books {books[account]}"
@@ -155,8 +160,11 @@ def invoices_equal_the_payments(evidence: Evidence) -> Iterator[Finding]:
             for invoice in current
             for note in invoice["credit_notes"]
         }
-        due = payments_that_were_due(evidence.events[order["id"]])
+        moved = [each for each in evidence.of("payments", order) if each["moved_from"]]
+        before = total(each["captured"] for each in moved)
+        due = payments_that_were_due(evidence.events[order["id"]], before)
         paying = [each for each in evidence.of("payments", order) if each["id"] in due]
+        paying += moved if order["confirmed_at"] else []
         refunds = {
             refund["id"]: amount(refund["amount"])
             for payment in paying
@@ -214,12 +222,15 @@ def kind_of(row: Row) -> tuple[str | None, ...]:
     return row["name"], row["tax_rate"], row["exemption"], row["note"]
 
 
-def payments_that_were_due(events: list[Event]) -> set[str]:
-    """Return the payments of a confirmed order that were captured before it was paid in full."""
+def payments_that_were_due(events: list[Event], before: Decimal) -> set[str]:
+    """Return the payments of a confirmed order that were captured before it was paid in full.
+
+    `before` is what was captured for an order that it replaces.
+    """
     due, payments = Decimal(0), set()
     for event in events:
         if event.name == "order.created":
-            due = event.data["total_amount"]
+            due = event.data["total_amount"] - before
         elif event.name == "payment.succeeded" and due > 0:
             due -= event.data["amount"]
             payments.add(event.data["payment_id"])
@@ -250,8 +261,13 @@ def cancelled_orders_say_whether_a_refund_is_due(evidence: Evidence) -> Iterator
         for row in evidence.rows["payments"]
         if row["is_mismatched"] or row["surplus_of"]
     }
+    moved = Counter[str]()  # into and out of an order
+    for row in evidence.rows["payments"]:
+        if row["moved_from"]:
+            moved[row["order_id"]] += amount(row["captured"])
+        moved[row["order_id"]] -= total(r["amount"] for r in row["refunds"] if r["moved_to"])
     for stream, events in evidence.events.items():
-        paid = Decimal(0)
+        paid = moved[stream]
         for event in events:
             if event.name == "payment.succeeded":
                 paid += event.data["amount"]
@@ -275,7 +291,8 @@ def cancelled_orders_keep_no_money(evidence: Evidence) -> Iterator[Finding]:
 
 def of_payment(name: str, payment: Row, evidence: Evidence) -> list[Event]:
     events = named(name, evidence.events[payment["order_id"]])
-    return [event for event in events if event.data["payment_id"] == payment["id"]]
+    known_as = payment["moved_from"] or payment["id"]
+    return [event for event in events if event.data["payment_id"] == known_as]
 
 
 JUDGES = [

@@ -1,4 +1,6 @@
-"""An order that takes the place of another one."""
+"""How an order is corrected, or takes the place of another one."""
+
+from typing import Any
 
 from django.db import models
 
@@ -8,7 +10,7 @@ from orders import events
 from orders.models.choices import Status
 
 
-class Replaceable(Aggregate):
+class Correctable(Aggregate):
     """What an order has for the order that it replaces, and for the one that replaces it."""
 
     replaces = models.ForeignKey("orders.Order", models.PROTECT, null=True, related_name="+")
@@ -16,6 +18,18 @@ class Replaceable(Aggregate):
 
     class Meta:
         abstract = True
+
+    @transition(
+        source=(Status.PENDING, Status.PLACED, Status.PAID, Status.CONFIRMED, Status.PROCESSING),
+        target=None,
+        emits=events.OrderCorrected,
+        verb="correct",
+    )
+    def correct(self, **columns: Any) -> Event:
+        """Correct addresses, the e-mail address, references, notes or metadata of the order."""
+        for name, value in columns.items():
+            setattr(self, name, value)
+        return events.OrderCorrected.of(self, fields=sorted(columns))
 
     @transition(
         source=(Status.PLACED, Status.PAID, Status.CONFIRMED),
