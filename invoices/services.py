@@ -116,7 +116,8 @@ def reissue_invoice(
 ) -> Invoice:
     """Cancel an invoice to a wrong buyer by a credit note, issue it anew, and return the new one.
 
-    The credit notes of refunds are issued anew too. A repeated request returns the invoice that the
+    It has the purchase order number that the order has now, unless that is erased. The credit notes
+    of refunds are issued anew too. A repeated request returns the invoice that the
     first one has issued. Raises DocumentDeleted, InvalidTransition.
     """
     invoice = selectors.get_for_update(invoice_id)
@@ -135,6 +136,7 @@ def reissue_invoice(
         seller=seller,
         buyer=buyer,
         customer_email=customer_email,
+        purchase_order_number=order.purchase_order_number or invoice.purchase_order_number,
         unpaid=invoice.total - payments.selectors.received(order),
         at=at,
     )

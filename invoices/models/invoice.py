@@ -205,6 +205,7 @@ class Invoice(Aggregate):
         seller: Mapping[str, Any],
         buyer: Mapping[str, str],
         customer_email: str | None,
+        purchase_order_number: str | None,
         unpaid: Decimal,
         at: datetime,
     ) -> "Invoice":
@@ -217,6 +218,7 @@ class Invoice(Aggregate):
             "seller": seller,
             "buyer": buyer,
             "customer_email": customer_email,
+            "purchase_order_number": purchase_order_number,
             "issued_at": at,
             "replaces_id": self.id,
             "due": max(min(self.due, unpaid), Decimal(0)),

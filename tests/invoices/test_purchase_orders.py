@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
 from invoices import documents, einvoices, services
 from invoices.models import Document, Invoice
+from orders.models import Order
 from tests.documents import text_of
 from tests.factories import ADDRESS, InvoiceFactory, credit
 from tests.invoices.test_einvoices import BUYER, broken_rules, issue
@@ -58,10 +60,15 @@ def test_an_invoice_is_found_by_it(api, operator):
     assert NUMBER in page.content.decode()
 
 
-def test_the_invoice_that_replaces_it_has_it():
+@pytest.mark.parametrize(
+    ("of_order", "expected"), [(NUMBER, NUMBER), ("PO-1", "PO-1"), (None, NUMBER)]
+)
+def test_the_invoice_that_replaces_it_has_the_one_of_the_order(of_order, expected):
+    """It may be corrected meanwhile. One that is erased stays on the invoice."""
     invoice = issue(purchase_order_number=NUMBER)
+    QuerySet(Order).update(purchase_order_number=of_order)
     new = services.reissue_invoice(invoice_id=invoice.id, buyer=BUYER | {"company": "Żółć S.A."})
-    assert (new.replaces_id, new.purchase_order_number) == (invoice.id, NUMBER)
+    assert (new.replaces_id, new.purchase_order_number) == (invoice.id, expected)
 
 
 def test_it_is_deleted_with_the_buyer():
