@@ -105,6 +105,11 @@ def owed(order: "Order") -> Decimal:
     return max(Decimal(order.total - waived(order) - received(order)), Decimal(0))
 
 
+def declines(order: "Order") -> int:
+    """Return how many attempts to pay an order were declined, whichever payments made them."""
+    return sum(payment.declines for payment in of_order_for_update(order))
+
+
 def is_superfluous(payment: Payment) -> bool:
     """Return whether a capture would be too much as a whole: other payments pay the order."""
     order = payment.order

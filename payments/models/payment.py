@@ -53,7 +53,7 @@ class Payment(outbound.OutboundCall, Disputable):
     method = models.CharField(max_length=16, choices=Method.choices)
     amount = MoneyField()
     currency = CurrencyField()
-    earlier_declines = models.PositiveIntegerField(default=0)  # of earlier payments of the order
+    earlier_declines = models.PositiveIntegerField(default=0)  # of the order's other payments
     account = models.CharField(max_length=64, null=True)  # the organization's at the gateway
     # The system that has captured an external payment, and its id of the capture.
     provider = models.CharField(max_length=64, null=True)
@@ -115,7 +115,7 @@ class Payment(outbound.OutboundCall, Disputable):
     @property
     def retries_remaining(self) -> int:
         """How many more attempts to pay the order the gateways may decline."""
-        return MAX_ATTEMPTS - self.earlier_declines - self.declines
+        return max(MAX_ATTEMPTS - self.earlier_declines - self.declines, 0)
 
     @property
     def is_captured(self) -> bool:

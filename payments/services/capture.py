@@ -54,8 +54,7 @@ def start_payment(
     """
     order = orders.selectors.get_for_update(order_id)
     now = timezone.now()
-    payments = selectors.of_order_for_update(order)
-    earlier = [each for each in payments if not each.is_captured]
+    earlier = [each for each in selectors.of_order_for_update(order) if not each.is_captured]
     if amount is None:
         for payment in earlier:
             is_same = (payment.method, payment.captures_later) == (method, captures_later)
@@ -64,11 +63,8 @@ def start_payment(
             if is_same and is_all and payment.status in Payment.OPEN:
                 return payment
     _expect_payable(order)
-    declines = sum(payment.declines for payment in payments)
-    if declines >= MAX_ATTEMPTS and method != Method.MANUAL:
-        raise OrderNotPayable(
-            f"{order.id} is not charged again: {declines} attempts were declined."
-        )
+    if method != Method.MANUAL:
+        _expect_attempts_left(order)
     account = _gateway_account(order.organization_id, method, token)
     if amount is None:
         _expect_no_capture_under_way(order)
@@ -83,7 +79,7 @@ def start_payment(
         method=method,
         amount=_checked(order, amount),
         account=account,
-        earlier_declines=declines,
+        earlier_declines=selectors.declines(order),
         token=token,
         captures_later=captures_later,
         at=now,
@@ -146,6 +142,8 @@ def retry_payment(*, payment_id: str, token: str | None = None) -> Payment:
         _expect_no_capture_under_way(payment.order)
     if payment.status == Payment.Status.FAILED:
         _checked(payment.order, payment.amount)
+        if payment.may_be_retried():
+            _expect_attempts_left(payment.order)
     payment.retry(token=token, at=timezone.now())
     payment.save()
     return payment
@@ -290,6 +288,14 @@ def _await_rest(payment: Payment, due: Decimal) -> None:
         now = timezone.now().replace(microsecond=0)
         days = selectors.manual_payment_days(payment.organization_id)
         payment.await_transfer(until=days_later(now, days, payment.order.time_zone))
+
+
+def _expect_attempts_left(order: "Order") -> None:
+    """Raise OrderNotPayable."""
+    if (declines := selectors.declines(order)) >= MAX_ATTEMPTS:
+        raise OrderNotPayable(
+            f"{order.id} is not charged again: {declines} attempts were declined."
+        )
 
 
 def _expect_payable(order: "Order") -> None:

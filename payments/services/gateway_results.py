@@ -153,6 +153,8 @@ def _decline(payment: Payment, result: PaymentResult, now: datetime) -> None:
     # An attempt that was declined before the gateway created a payment was never pending.
     if payment.status in (Status.OPENING, Status.FAILED) and payment.gateway_payment_id:
         payment.accept(at=now)
+    # Several payments may be open at once.
+    payment.earlier_declines = selectors.declines(payment.order) - payment.declines
     payment.decline(
         charge_id=str(result.charge_id),
         code=result.error_code,

@@ -87,6 +87,7 @@ ROWS: dict[str, list[Any]] = {
             "refunding": "0.00",
             "waived": "0.00",
             "surplus_of": None,
+            "moved_from": None,
             "max_refundable": "15.00",
             "refunds": [
                 {
@@ -95,6 +96,7 @@ ROWS: dict[str, list[Any]] = {
                     "amount": "15.00",
                     "method": "original_payment",
                     "cause": "ret_1",
+                    "moved_to": None,
                     "parts": [
                         {
                             "kind": "item",

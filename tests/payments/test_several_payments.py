@@ -108,6 +108,27 @@ class TestParts:
         second = post_payment(api, order, gateway_token="tok_declined").json()
         assert (second["amount"], second["retries_remaining"]) == ("30.00", 1)
 
+    def test_declines_of_payments_that_are_open_at_once_count_together(self, api, run_reactions):
+        order = OrderFactory()
+        open_ones = [
+            post_payment(api, order, amount=amount, gateway_token=None).json()
+            for amount in ("10.00", "20.00")
+        ]
+        rows = [Payment.objects.get(pk=each["id"]) for each in open_ones]
+        for number, row in enumerate((rows[0], rows[1], rows[1])):
+            report(row, state="declined", charge_id=f"ch_{number}")
+        failed = EventRecord.objects.filter(stream=order.id, name="payment.failed")
+        left = [
+            json.loads(each.body)["data"]["retries_remaining"] for each in failed.order_by("number")
+        ]
+        assert left == [2, 1, 0]
+        refused = api.post(
+            f"/api/v1/payments/{rows[0].id}/retry",
+            {"gateway_token": "tok_ok"},
+            headers={"Idempotency-Key": "once-more"},
+        )
+        assert refused.status_code == 409
+
     def test_without_an_amount_all_that_is_due_is_charged(self, api):
         order = OrderFactory()
         waiting = post_payment(api, order, gateway_token=None, amount="40.00").json()
