@@ -294,8 +294,11 @@ class NewLine(StrictSerializer):
     title = serializers.CharField(max_length=255)
     quantity = Quantity()
     unit_price = UnitPriceIn()
-    tax_rate = TaxRate(default=Decimal(0))
+    tax_rate = TaxRate(required=False)
     preferred_warehouse_id = ExternalId(default=None, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return {"tax_rate": Decimal(0)} | attrs
 
 
 class OrderEditForm(Body):

@@ -235,6 +235,7 @@ class PaymentAdmin(AggregateAdmin):
             ("authorized_at", amount("capture_amount")),
             ("provider", "reference"),
             ("surplus_of", amount("waived")),
+            "moved_from",
         ),
         tab(_("Card"), ("card_brand", "card_last4")),
         tab(

@@ -362,3 +362,27 @@ def test_a_policy_applies_to_new_orders(operator):
     assert order.time_zone == "Europe/Madrid"
     Policy.objects.update(reservation_ttl_minutes=None)
     assert event_data(OrderFactory(), "order.placed")["reservation_ttl_minutes"] == 15
+
+
+def test_an_operator_edits_lines_once_the_total_is_right(operator):
+    client, order = operator(), OrderFactory()
+    url = command(order, "edit")
+    shown = client.get(url).context["form"]
+    sent = {name: shown[name].value() or "" for name in shown.fields}
+    sent |= {"items[0].quantity": "3"}
+    told = client.post(url, sent).content.decode()
+    assert "The total is 75.00 USD, not 50" in told
+    assert Order.objects.count() == 1
+    assert client.post(url, sent | {"expected_total": "75.00"}).status_code == 302
+    edited = Order.objects.get(replaces=order)
+    assert (edited.total, edited.lines[0].quantity) == (75, 3)
+    assert edited.number in client.get(page(order)).content.decode()
+
+
+def test_an_operator_corrects_an_address(operator):
+    client, order = operator(), OrderFactory()
+    url = command(order, "correct")
+    shown = client.get(url).context["form"]
+    sent = {name: shown[name].value() or "" for name in shown.fields}
+    assert client.post(url, sent | {"shipping_address.line1": "2 Main Street"}).status_code == 302
+    assert Order.objects.get(pk=order.pk).shipping_address["line1"] == "2 Main Street"
