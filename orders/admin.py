@@ -333,7 +333,8 @@ class OrderAdmin(OwnerAdmin):
         ),
         tab(
             _("Origin"),
-            (link("cart_id", "cart"), "replaces", "replaced_by"),
+            (link("cart_id", "cart"), link("exchanges", "exchanged return")),
+            ("replaces", "replaced_by"),
             ("placed_at", "updated_at"),
         ),
     )

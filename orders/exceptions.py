@@ -79,6 +79,13 @@ class CannotReplace(Conflict):
     example = "order_01JCZ5B2QH8M3T6R9W1K4X7V0B belongs to another customer."
 
 
+class CannotExchange(Conflict):
+    """The return has ended, has an exchange, or is of another customer or currency."""
+
+    code = "cannot_exchange"
+    example = "ret_01JCZ8A1B2C3D4E5F6G7H8J9K0 is closed: open the order without `exchanges`."
+
+
 class NotFullyPaid(Conflict):
     """The captured amount is less than the order's total, so the order cannot be confirmed."""
 

@@ -31,6 +31,7 @@ class OrderFilters(ContextFilters):
     external_reference = IdFilter(
         field_name="external_reference", help_text="The order's id in your own system."
     )
+    exchanges = IdFilter(field_name="exchanges", help_text="The return that is exchanged.")
     item_reference = LineFilter()
     purchase_order_number = IdFilter(
         field_name="purchase_order_number", help_text="The number of the buyer's own order."

@@ -144,6 +144,12 @@ def owned_by(person: Person) -> QuerySet[Order]:
     return Order.objects.filter(rows)
 
 
+def exchange_of(return_id: str) -> Order | None:
+    """Return the order that exchanges a return, unless it is cancelled."""
+    live = Order.objects.exclude(status=Order.Status.CANCELLED)
+    return live.filter(exchanges=return_id).first()
+
+
 def ids_by_number(number: str) -> list[str]:
     """Return the ids of all orders with a number. A number is unique within an organization."""
     return list(Order.objects.filter(number=number).values_list("pk", flat=True))

@@ -6,6 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+import returns.selectors
 from config.api.client_data import ClientData, ClientDataCreate, PurchaseOrderNumber
 from config.api.serializers import (
     Address,
@@ -330,6 +331,12 @@ class OrderCreate(OrderTerms):
         help_text="The order that this one replaces. It is cancelled when this one is placed, and "
         "its money counts for this one.",
     )
+    exchanges = OwnId(
+        returns.selectors.with_refundable,
+        required=False,
+        allow_null=True,
+        help_text="The return that this order exchanges: its refund counts for this one.",
+    )
 
 
 class AllocationCreate(StrictSerializer):
@@ -595,6 +602,9 @@ class Order(ClientData):
     cart_id = serializers.CharField(allow_null=True)
     replaces = serializers.CharField(source="replaces_id", allow_null=True)
     replaced_by = serializers.CharField(source="replaced_by_id", allow_null=True)
+    exchanges = serializers.CharField(
+        allow_null=True, help_text="The return whose refund pays this order."
+    )
     purchase_order_number = serializers.CharField(allow_null=True)
     customer_id = serializers.CharField(allow_null=True)
     customer_email = serializers.CharField(allow_null=True)

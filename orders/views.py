@@ -21,6 +21,7 @@ from orders.exceptions import (
     AllocatedTwice,
     AlreadyShipped,
     AmbiguousVariant,
+    CannotExchange,
     CannotReplace,
     CountryChanged,
     DiscountTooLarge,
@@ -67,6 +68,7 @@ class Orders(AggregateViewSet):
             AmountTooLarge,
             TotalDiffers,
             CannotReplace,
+            CannotExchange,
         ],
         scope="create",
     )

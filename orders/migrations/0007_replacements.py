@@ -21,4 +21,13 @@ class Migration(migrations.Migration):
             name='cancellation_reason',
             field=models.CharField(choices=[('customer_request', 'Customer Request'), ('out_of_stock', 'Out Of Stock'), ('payment_failed', 'Payment Failed'), ('reservation_expired', 'Reservation Expired'), ('fraud', 'Fraud'), ('operator', 'Operator'), ('replaced', 'Replaced'), ('other', 'Other')], max_length=32, null=True),
         ),
+        migrations.AddField(
+            model_name='order',
+            name='exchanges',
+            field=models.CharField(max_length=64, null=True),
+        ),
+        migrations.AddConstraint(
+            model_name='order',
+            constraint=models.UniqueConstraint(condition=models.Q(('exchanges__isnull', False), models.Q(('status', 'cancelled'), _negated=True)), fields=('exchanges',), name='one_exchange_per_return'),
+        ),
     ]

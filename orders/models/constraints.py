@@ -31,6 +31,11 @@ TOTAL_OF_INCLUSIVE_PRICES = Round(PRICES, precision=MAX_DECIMALS)
 TOTAL = Round(PRICES + F("tax"), precision=MAX_DECIMALS)
 CONSTRAINTS = [
     models.UniqueConstraint(fields=["number", "organization_id"], name="order_number"),
+    models.UniqueConstraint(
+        fields=["exchanges"],
+        name="one_exchange_per_return",
+        condition=Q(exchanges__isnull=False) & ~Q(status="cancelled"),
+    ),
     models.CheckConstraint(
         condition=Q(discount__gte=0, discount__lte=F("subtotal"))
         & Q(shipping_cost__gte=0, shipping_tax__gte=0, shipping_discount__gte=0)

@@ -11,10 +11,11 @@ from orders.models.choices import Status
 
 
 class Correctable(Aggregate):
-    """What an order has for the order that it replaces, and for the one that replaces it."""
+    """What an order has for the order or the return that it replaces, and for its replacement."""
 
     replaces = models.ForeignKey("orders.Order", models.PROTECT, null=True, related_name="+")
     replaced_by = models.ForeignKey("orders.Order", models.PROTECT, null=True, related_name="+")
+    exchanges = models.CharField(max_length=64, null=True)  # the return whose refund pays it
 
     class Meta:
         abstract = True

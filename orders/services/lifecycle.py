@@ -9,6 +9,7 @@ from typing import TypedDict, Unpack
 from django.utils import timezone
 
 import payments.selectors
+import returns.selectors
 import shipments.selectors
 from config.core import clock, request_context
 from config.core.client_data import ClientDataGiven
@@ -20,6 +21,7 @@ from events.operations import people
 from orders import selectors
 from orders.exceptions import (
     AlreadyShipped,
+    CannotExchange,
     CannotReplace,
     CountryChanged,
     LabelIsBought,
@@ -85,6 +87,7 @@ def open_order(
     local_id: str | None = None,
     tax_inclusive: bool | None = None,
     replaces: str | None = None,
+    exchanges: str | None = None,
     place: bool = False,
     **terms: Unpack[OrderTerms],
 ) -> Order:
@@ -93,8 +96,8 @@ def open_order(
     `tax_inclusive` says whether its prices and discounts include tax, by default as the
     organization's policy says. Placing the order cancels the one that it `replaces`. Raises
     NoItems, DiscountTooLarge, InexactAmount, PriceTooExact, AmountTooLarge, TotalDiffers,
-    CannotReplace, and with `place` OrderTooLarge, PaymentTermsUnavailable, AlreadyShipped,
-    InvalidTransition.
+    CannotReplace, CannotExchange, and with `place` OrderTooLarge, PaymentTermsUnavailable,
+    AlreadyShipped, InvalidTransition.
     """
     rules = selectors.policy(organization_id)
     shipping = terms.get("shipping") or ShippingTerms()
@@ -103,7 +106,8 @@ def open_order(
     given_id = {"id": order_id} if order_id else {}
     payment_method = terms.get("payment_method")
     zone = rules.time_zone
-    ttl = selectors.reservation_ttl_minutes(rules, payment_method, zone) if place else None
+    waits_for = Order.PaymentMethod.MANUAL if exchanges else payment_method
+    ttl = selectors.reservation_ttl_minutes(rules, waits_for, zone) if place else None
     at = clock.local(timezone.now(), zone)
     number = take_number(organization_id=organization_id, series="ORD", at=at)
     order = Order.open(
@@ -113,6 +117,7 @@ def open_order(
         time_zone=zone,
         cart_id=cart_id,
         replaces_id=replaces,
+        exchanges=exchanges,
         customer_id=customer_id,
         session_id=session_id,
         customer_email=terms.get("customer_email"),
@@ -144,6 +149,8 @@ def open_order(
         internal_note=terms.get("internal_note"),
     )
     _expect_total(order, terms.get("expected_total"))
+    if exchanges:
+        _expect_exchangeable(order)
     if replaces:
         _replaced_by(order)
     elif ttl:
@@ -164,7 +171,8 @@ def place_order(*, order_id: str, payment_method: str | None = None) -> Order:
         return order
     order.payment_method = payment_method or order.payment_method
     rules = selectors.policy(order.organization_id)
-    ttl = selectors.reservation_ttl_minutes(rules, order.payment_method, order.time_zone)
+    waits_for = Order.PaymentMethod.MANUAL if order.exchanges else order.payment_method
+    ttl = selectors.reservation_ttl_minutes(rules, waits_for, order.time_zone)
     if order.replaces_id:
         return _take_place(order, ttl)
     _place(order, ttl)
@@ -510,6 +518,20 @@ def _replaced_by(order: Order) -> Order:
     if _owner(replaced) != _owner(order):
         raise CannotReplace(f"{replaced.id} belongs to another customer.")
     return replaced
+
+
+def _expect_exchangeable(order: Order) -> None:
+    """Raise CannotExchange."""
+    returned = returns.selectors.get(str(order.exchanges))
+    known = selectors.get(returned.order_id)
+    if other := selectors.exchange_of(returned.id):
+        raise CannotExchange(f"{other.id} exchanges {returned.id} already.")
+    if returned.status in returned.terminal_statuses:
+        raise CannotExchange(
+            f"{returned.id} is {returned.status}: open the order without `exchanges`."
+        )
+    if (known.currency, _owner(known)) != (order.currency, _owner(order)):
+        raise CannotExchange(f"{returned.id} is of another customer, or not in {order.currency}.")
 
 
 def _owner(order: Order) -> tuple[str | None, str | None]:

@@ -133,7 +133,22 @@ def refund_return(
     if lines:
         earlier = selectors.refunded_parts(order, cause=return_id)
         parts = selectors.refundable_parts(order).returned(lines, amount, earlier)
-    _refund_due(order, amount, parts, Reason.CUSTOMER_RETURN, method, return_id)
+    rest = _exchange(order, parts, return_id)
+    order, left = orders.selectors.get_for_update(order_id), amount - total(parts) + total(rest)
+    _refund_due(order, left, rest, Reason.CUSTOMER_RETURN, method, return_id)
+
+
+def _exchange(order: "Order", parts: Sequence[RefundPart], return_id: str) -> list[RefundPart]:
+    """Let a refund pay the order that exchanges the return; return the parts that are left."""
+    rest, exchange = list(parts), orders.selectors.exchange_of(return_id)
+    if not exchange or selectors.owed(order):
+        return rest
+    for payment_id in [each.id for each in selectors.applied_to(order)]:
+        due = selectors.amount_due(orders.selectors.get_for_update(exchange.id))
+        payment = selectors.get_for_update(payment_id)
+        taken, rest = take(rest, min(payment.refundable, due))
+        _move(payment_id, taken, exchange.id, Reason.CUSTOMER_RETURN, return_id)
+    return rest
 
 
 @unit_of_work()
@@ -163,22 +178,28 @@ def move_money(*, order_id: str) -> None:
     replaced_id = str(orders.selectors.get_for_update(order_id).replaces_id)
     replaced = orders.selectors.get_for_update(replaced_id)
     for payment_id in [each.id for each in reversed(selectors.applied_to(replaced))]:
-        _move(payment_id, order_id)
+        payment = selectors.get_for_update(payment_id)
+        rest = selectors.refundable_parts(payment.order).rest(selectors.remaining(payment.order))
+        due = selectors.amount_due(orders.selectors.get_for_update(order_id))
+        parts, _ = take(rest, min(payment.refundable, due))
+        _move(payment_id, parts, order_id, Reason.ORDER_CANCELLED)
     _refund_cancelled_order(orders.selectors.get_for_update(replaced_id))
 
 
-def _move(payment_id: str, order_id: str) -> None:
-    """Move what is due for the order. Rows are asked for again after each `save()`."""
-    payment, order = selectors.get_for_update(payment_id), orders.selectors.get_for_update(order_id)
-    rest = selectors.refundable_parts(payment.order).rest(selectors.remaining(payment.order))
-    parts, _ = take(rest, min(payment.refundable, selectors.amount_due(order)))
+def _move(
+    payment_id: str,
+    parts: Sequence[RefundPart],
+    order_id: str,
+    reason: str,
+    cause: str | None = None,
+) -> None:
+    """Let money of a payment count for another order. Rows are asked for again after `save()`."""
     if not total(parts):
         return
-    at, by_hand = request_context.now(), Refund.Method.MANUAL
-    payment.request_refund(
-        parts=parts, reason=Reason.ORDER_CANCELLED, method=by_hand, cause=None, at=at
-    )
-    payment.refunds[-1].moved_to = order
+    payment, at = selectors.get_for_update(payment_id), request_context.now()
+    by_hand = Refund.Method.MANUAL
+    payment.request_refund(parts=parts, reason=reason, method=by_hand, cause=cause, at=at)
+    payment.refunds[-1].moved_to = orders.selectors.get_for_update(order_id)
     settle_refund(payment, payment.refunds[-1], at=at)
     payment.save()
     order = orders.selectors.get_for_update(order_id)
