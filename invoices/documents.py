@@ -80,7 +80,7 @@ def _invoice(invoice: Invoice, language: Language) -> dict[str, Any]:
     text, amount = language.text, partial(_amount, invoice, language)
     totals = [(text("Subtotal"), amount(invoice.subtotal))]
     if invoice.discount:
-        names = dict.fromkeys(n for line in invoice.lines for n in line.get("discount_names", ()))
+        names = dict.fromkeys(n for line in invoice.lines for n in line.get("discount_codes", ()))
         label = " ".join([text("Discount"), *([f"({', '.join(names)})"] if names else [])])
         totals.append((label, f"−{amount(invoice.discount)}"))
     if invoice.discount or invoice.tax_inclusive:

@@ -200,7 +200,7 @@ def _line(trade: Element, number: int, line: Mapping[str, Any], seller: Mapping[
         allowance = _add(settlement, "ram:SpecifiedTradeAllowanceCharge")
         _add(allowance, "ram:ChargeIndicator/udt:Indicator", "false")
         _add(allowance, "ram:ActualAmount", line["discount"])
-        _add(allowance, "ram:Reason", " ".join(["Discount", *line.get("discount_names", ())]))
+        _add(allowance, "ram:Reason", " ".join(["Discount", *line.get("discount_codes", ())]))
     _add(
         settlement,
         "ram:SpecifiedTradeSettlementLineMonetarySummation/ram:LineTotalAmount",

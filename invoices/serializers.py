@@ -95,10 +95,10 @@ class InvoiceLine(serializers.Serializer[Any]):
     quantity = serializers.IntegerField()
     unit_price = Amount()
     discount = Amount()
-    discount_names = serializers.ListField(
+    discount_codes = serializers.ListField(
         child=serializers.CharField(),
         default=list,
-        help_text="The codes of what is taken off, or the reasons.",
+        help_text="The codes of what is taken off.",
     )
     net = Amount(help_text="Quantity × unit price, after the discount and before tax.")
     tax_rate = Amount(help_text="A fraction: `0.16` is 16 %. Of several taxes, their sum.")

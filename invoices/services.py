@@ -178,17 +178,15 @@ def _terms(order: "Order") -> dict[str, Any]:
 
 def _lines(order: "Order") -> Iterator[Line]:
     """Yield a line for each item of the order, and one for shipping if it has a price."""
-    of_order = order.discount_code or order.discount_reason
     for item in order.lines:
-        own = item.discount_code or item.discount_reason
-        share = item.discount > item.line_discount
+        share = order.discount_code if item.discount > item.line_discount else None
         yield Line(
             title=item.title,
             variant_id=item.variant_id,
             quantity=item.quantity,
             unit_price=item.unit_price,
             discount=item.discount,
-            discount_names=[*filter(None, [own, of_order if share else None])],
+            discount_codes=[*filter(None, [item.discount_code, share])],
             net=item.net,
             tax_rate=item.tax_rate,
             taxes=item.taxes,
@@ -203,9 +201,7 @@ def _lines(order: "Order") -> Iterator[Line]:
             quantity=1,
             unit_price=order.shipping_price,
             discount=order.shipping_discount,
-            discount_names=[
-                *filter(None, [order.shipping_discount_code or order.shipping_discount_reason])
-            ],
+            discount_codes=[*filter(None, [order.shipping_discount_code])],
             net=order.shipping_total - order.shipping_tax,
             tax_rate=order.shipping_tax_rate,
             taxes=order.shipping_taxes,

@@ -57,13 +57,13 @@ class Taxed:
 class Line(Taxed):
     """An item that was sold, or its shipping.
 
-    `unit_price` and `discount` include tax if the prices of the invoice do. `discount_names` are
-    the codes of what is taken off, or the reasons.
+    `unit_price` and `discount` include tax if the prices of the invoice do. `discount_codes` are
+    the codes of what is taken off; its reasons are not printed, because they may be about a person.
     """
 
     unit_price: Decimal
     discount: Decimal
-    discount_names: Sequence[str] = ()
+    discount_codes: Sequence[str] = ()
 
     def as_json(self, currency: str) -> dict[str, Any]:
         """Return the line with its amounts and its tax rate as text, as they are printed."""
