@@ -5,7 +5,7 @@ from functools import partial
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -39,12 +39,18 @@ LOST, RETURNED, RETRY = "lost", "returned-to-sender", "retry-carrier-calls"
 
 @admin.display(description=_("label"))
 def label_link(shipment: Shipment) -> SafeString | str:
-    """Return a link to the PDF."""
-    url = files.label_url(shipment)
-    if url is None:
-        return "-"
+    """Return a link to the PDF, and to those of further parcels."""
+    urls = [url for url in [files.label_url(shipment)] if url]
+    urls += files.further_label_urls(shipment)
     link = '<a href="{}" class="console-link" target="_blank">{}</a>'
-    return format_html(link, url, _("Show the label"))
+    return format_html_join(" ", link, ((url, _("Show the label")) for url in urls)) or "-"
+
+
+@admin.display(description=_("tracking numbers"))
+def numbers(shipment: Shipment) -> str:
+    """Return the numbers of all parcels, and whether they are shared."""
+    shared = [_("in the box of another order")] if shipment.shares_number else []
+    return ", ".join([*shipment.tracking_numbers, *map(str, shared)]) or "-"
 
 
 class Items(Lines):
@@ -68,7 +74,9 @@ class Labels(Lines):
 
 class Scans(Lines):
     model = Scan
-    fields = readonly_fields = ["occurred_at", "status", "location", "description", "counts"]
+    fields = readonly_fields = [
+        *("occurred_at", "status", "tracking_number", "location", "description", "counts")
+    ]
 
 
 @admin.register(Shipment)
@@ -187,7 +195,10 @@ class ShipmentAdmin(AggregateAdmin):
         "created_at",
     ]
     list_filter = [QueueFilter, "status", "adapter", ("created_at", CreatedFilter)]
-    search_fields = ["id", "order__id", "fulfillment__id", "tracking_number", "organization_id"]
+    search_fields = [
+        *("id", "order__id", "fulfillment__id", "organization_id"),
+        *("tracking_number", "number_set__tracking_number"),
+    ]
     search_help_text = _(
         "The full id of a shipment, order, fulfillment or organization, or a tracking number"
     )
@@ -197,7 +208,7 @@ class ShipmentAdmin(AggregateAdmin):
         (stream, HOLD),
         ("organization_id", "fulfillment_id"),
         ("carrier", "service"),
-        ("tracking_number", label_link),
+        (numbers, label_link),
         ("location", "warehouse_id"),
         ("created_at", "estimated_delivery"),
         ("updated_at", "dispatched_at"),

@@ -35,12 +35,15 @@ class CarrierRequired(DomainError):
 
 
 class LabelNotByHand(DomainError):
-    """The carrier sells this label: leave out `tracking_number`, `label_url` and `carrier_cost`."""
+    """The carrier sells this label: leave out its data.
+
+    Only the number of another shipment under way can be given, if both are in one box.
+    """
 
     code = "label_not_by_hand"
     example = (
-        "FedEx sells the label of ship_01JCZ7H4M2P5S8V1X4Z7B0D3F6: leave out tracking_number, "
-        "label_url and carrier_cost."
+        "FedEx sells the label of ship_01JCZ7H4M2P5S8V1X4Z7B0D3F6: leave out the tracking number, "
+        "label_url and carrier_cost, unless it is in the box of another shipment under way."
     )
 
 
@@ -55,10 +58,24 @@ class TrackingNumberRequired(DomainError):
 
 
 class TrackingNumberTaken(DomainError):
-    """Another shipment under way with this carrier has the same tracking number."""
+    """Another shipment under way with this carrier has the same tracking number.
+
+    If both are in one box, send `shared`. Orders of the same customer to the same address need
+    not.
+    """
 
     code = "tracking_number_taken"
-    example = "Another shipment under way with FedEx has the tracking number 123456789."
+    example = (
+        "ship_01JCZ7H4M2P5S8V1X4Z7B0D3F6 of ORD-2025-0001, which is under way with FedEx, has the "
+        "tracking number 123456789. If both are in one box, send “shared”: true."
+    )
+
+
+class UnknownTrackingNumber(DomainError):
+    """The shipment has no parcel with this tracking number."""
+
+    code = "unknown_tracking_number"
+    example = "ship_01JCZ7H4M2P5S8V1X4Z7B0D3F6 has no tracking number 12: it has 123456789."
 
 
 class CarrierRefused(DomainError):

@@ -26,8 +26,16 @@ def label_url(shipment: Shipment) -> str | None:
     bought = shipment.bought_label
     if bought and bought.path:
         return signed_url(bought)
-    is_void = shipment.label is not None and bought is None
-    return None if is_void else shipment.label_url or None
+    return None if _is_void(shipment) else shipment.label_url or None
+
+
+def further_label_urls(shipment: Shipment) -> list[str]:
+    """Return the carrier's URLs of the labels of further parcels."""
+    return [] if _is_void(shipment) else list(shipment.further_label_urls)
+
+
+def _is_void(shipment: Shipment) -> bool:
+    return shipment.label is not None and shipment.bought_label is None
 
 
 def revoke_links(shipment: Shipment) -> None:

@@ -1,5 +1,6 @@
 """The filters of the list of shipments."""
 
+from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
 from config.api.filters import AnyOf, ContextFilters, Expand, FlagFilter, IdFilter
@@ -20,8 +21,12 @@ class ShipmentFilters(ContextFilters):
         lookup_expr="iexact",
         help_text="The name of the carrier; the case does not matter.",
     )
-    tracking_number = IdFilter(field_name="tracking_number", help_text="The exact tracking number.")
+    tracking_number = IdFilter(method="of_parcel", help_text="The exact number of a parcel.")
     late = FlagFilter(
         selectors.LATE,
         help_text="Whether the shipment is under way and was expected before today.",
     )
+
+    def of_parcel(self, rows: QuerySet[Shipment], name: str, value: str) -> QuerySet[Shipment]:
+        """Find shipments by any of their numbers."""
+        return rows.filter(selectors.has_number([value]))

@@ -3,7 +3,7 @@
 from django.db.models import Q
 
 from events.people import holds
-from shipments.models import CarrierWebhook, Label, Scan, Shipment, ShipmentItem
+from shipments.models import CarrierWebhook, Label, ParcelNumber, Scan, Shipment, ShipmentItem
 
 holds(
     Shipment,
@@ -14,6 +14,7 @@ holds(
         "delivery_photo_url": None,
         "location": None,
         "label_url": "",
+        "further_label_urls": [],
         "last_error": "",
     },
 )
@@ -24,11 +25,17 @@ holds(
     erase={"path": "", "sha256": "", "last_error": ""},
     file="path",
 )
+holds(ParcelNumber, "shipment__order")
 holds(Scan, "shipment__order", erase={"location": None, "description": None})
 holds(
     CarrierWebhook,
     lambda streams: Q(
-        subject__in=Shipment.objects.filter(order__in=streams).values("tracking_number"),
+        Q(subject__in=Shipment.objects.filter(order__in=streams).values("tracking_number"))
+        | Q(
+            subject__in=ParcelNumber.objects.filter(shipment__order__in=streams).values(
+                "tracking_number"
+            )
+        ),
         due_at=None,
     ),
     erase={"payload": ""},

@@ -1,7 +1,8 @@
 """Reads of shipments, for this context and for others."""
 
 from collections import Counter
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -12,7 +13,7 @@ import orders.selectors
 import returns.selectors
 from config.core.outbound import is_due
 from config.core.unit_of_work import EVERYTHING, attached
-from shipments.models import Adapter, CarrierAccount, Label, Shipment
+from shipments.models import Adapter, CarrierAccount, Label, ParcelNumber, Shipment
 
 if TYPE_CHECKING:
     from orders.models import Order
@@ -26,6 +27,7 @@ _IS_NEEDED = Q(shipment__status=Shipment.Status.CREATED) & ~Exists(_LATER)
 _PURCHASE_REFUSED = Q(status__in=[Label.Status.REFUSED, Label.Status.VOIDED]) & _IS_NEEDED
 _VOID_REFUSED = Q(status=Label.Status.VOID_REFUSED)
 _RETRYING = Q(status__in=Label.PENDING) & ~Q(last_error="")
+CLOCK_SKEW = timedelta(minutes=10)  # accepted between our clock and that of clients and carriers
 # While a shipment has one of these statuses, no other may use its tracking number.
 _HAS_NUMBER = (Shipment.Status.LABEL_CREATED, *Shipment.UNDER_WAY)
 
@@ -38,7 +40,7 @@ def with_parts() -> QuerySet[Shipment]:
 def without_items() -> QuerySet[Shipment]:
     """Return shipments with their labels and scans, their order, and what came back."""
     parts = ("label_set", "scan_set")
-    return _with_receipt().select_related("order").prefetch_related(*parts)
+    return _with_links().select_related("order").prefetch_related(*parts)
 
 
 def get(shipment_id: str) -> Shipment:
@@ -48,12 +50,12 @@ def get(shipment_id: str) -> Shipment:
 
 def get_for_update(shipment_id: str, visible: Q = EVERYTHING) -> Shipment:
     """Return a shipment. Its order is locked until the transaction ends."""
-    return orders.selectors.find_for_update(Shipment, shipment_id, visible, rows=_with_receipt)
+    return orders.selectors.find_for_update(Shipment, shipment_id, visible, rows=_with_links)
 
 
 def of_order_for_update(order: "Order") -> list[Shipment]:
     """Return the shipments of an order that is locked, oldest first."""
-    return orders.selectors.of_order(Shipment, order, rows=_with_receipt)
+    return orders.selectors.of_order(Shipment, order, rows=_with_links)
 
 
 def is_any_dispatched(order: "Order") -> bool:
@@ -85,8 +87,11 @@ def shipped_units(order: "Order", fulfillment_id: str) -> Counter[str]:
     return units
 
 
-def _with_receipt() -> QuerySet[Shipment]:
-    return Shipment.objects.annotate(is_received=returns.selectors.received_parcel("pk"))  # type: ignore[no-redef]
+def _with_links() -> QuerySet[Shipment]:
+    shared = ParcelNumber.objects.filter(shipment=OuterRef("pk"), is_shared=True)
+    return Shipment.objects.annotate(  # type: ignore[no-redef]
+        is_received=returns.selectors.received_parcel("pk"), shares_number=Exists(shared)
+    )
 
 
 def has_label_problem() -> Exists:
@@ -112,20 +117,35 @@ def due_for_tracking(*, now: datetime, organization_id: str | None = None) -> Qu
     return due
 
 
+def has_number(numbers: Iterable[str]) -> Q:
+    """Return the condition of shipments with one of these tracking numbers."""
+    numbers = list(numbers)
+    first = Shipment.objects.filter(tracking_number__in=numbers).order_by().values("pk")
+    further = ParcelNumber.objects.filter(tracking_number__in=numbers).values("shipment")
+    return Q(pk__in=first.union(further))
+
+
 def find_tracked(
-    *, adapter: str, tracking_number: str, reference: str | None, carrier: str | None
+    *,
+    adapter: str,
+    tracking_number: str,
+    reference: str | None,
+    carrier: str | None,
+    at: datetime | None,
 ) -> Shipment | None:
     """Return the shipment that a webhook is about; `reference` is the carrier's id of its label.
 
-    Carriers reuse their numbers. Without a reference, shipments under way and shipments with the
-    named carrier come first, then the latest. None if several organizations have such a shipment.
+    Carriers reuse their numbers. Without a reference, the shipments that existed at the time of the
+    latest scan, `at`, come first, then those under way and those with the named carrier, then the
+    latest. None if several organizations have such a shipment.
     """
-    rows = Shipment.objects.filter(adapter=adapter, tracking_number=tracking_number)
+    rows = Shipment.objects.filter(has_number([tracking_number]), adapter=adapter)
     if reference:
-        rows = rows.filter(
-            Exists(Label.objects.filter(shipment=OuterRef("pk"), reference=reference))
-        )
+        sold = Label.objects.filter(_has_reference(reference), shipment=OuterRef("pk"))
+        rows = rows.filter(Exists(sold))
     found = list(rows.order_by("-id"))
+    if at:
+        found = [each for each in found if each.created_at <= at + CLOCK_SKEW] or found[-1:]
     found = [shipment for shipment in found if shipment.status in _HAS_NUMBER] or found
     if carrier:
         name = carrier.casefold()
@@ -134,15 +154,36 @@ def find_tracked(
     return found[0] if len(organizations) == 1 else None
 
 
-def is_number_in_use(shipment: Shipment, tracking_number: str) -> bool:
-    """Return whether another shipment with the same carrier uses this tracking number."""
+def _has_reference(reference: str) -> Q:
+    first, last = Q(reference__startswith=f"{reference} "), Q(reference__endswith=f" {reference}")
+    return Q(reference=reference) | first | last | Q(reference__contains=f" {reference} ")
+
+
+def others_with(shipment: Shipment, numbers: Iterable[str]) -> QuerySet[Shipment]:
+    """Return the other shipments under way with the same carrier and one of these numbers."""
     same = Shipment.objects.filter(
+        has_number(numbers),
         organization_id=shipment.organization_id,
         carrier__iexact=shipment.carrier,
-        tracking_number=tracking_number,
         status__in=_HAS_NUMBER,
     )
-    return same.exclude(pk=shipment.pk).exists()
+    return same.exclude(pk=shipment.pk).select_related("order")
+
+
+def sharing(shipment_id: str, tracking_number: str) -> list[str]:
+    """Return the ids of the other shipments under way that share this number with a shipment.
+
+    In the order of their orders: they are locked one after the other.
+    """
+    mine = ParcelNumber.objects.filter(shipment=shipment_id, is_shared=True)
+    shared = ParcelNumber.objects.filter(
+        tracking_number=tracking_number,
+        is_shared=True,
+        shipment__organization_id=mine.values("shipment__organization_id")[:1],
+        shipment__status__in=_HAS_NUMBER,
+    )
+    others = shared.exclude(shipment=shipment_id).order_by("shipment__order")
+    return list(others.values_list("shipment", flat=True))
 
 
 def adapter_for(organization_id: str, carrier: str) -> tuple[str, str | None]:

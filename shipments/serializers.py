@@ -13,6 +13,7 @@ from config.api.serializers import (
     CurrencyCode,
     Day,
     ExternalId,
+    ItemList,
     ItemQuantities,
     Moment,
     MoneyIn,
@@ -23,7 +24,7 @@ from config.api.serializers import (
 )
 from events.serializers import AllowedActions
 from shipments import files, models
-from shipments.services.lifecycle import CLOCK_SKEW
+from shipments.selectors import CLOCK_SKEW
 
 FULFILLMENT_ID = "ful_01JCZ6W9Y1B4D7G0K3N6Q9S2V5"  # in examples
 ITEM_ID = "item_01JCZ5B2S9V4X7Y1Z3A6C8D0EF"
@@ -69,7 +70,11 @@ class ShipmentCreate(Body):
 
 
 class LabelCreate(Body):
-    """With the adapter `manual`, the data of the label. With other adapters, an empty object."""
+    """With the adapter `manual`, the data of the label. With other adapters, an empty object.
+
+    A shipment that is in the box of another order gets the number of that shipment, with every
+    adapter.
+    """
 
     example = {
         "tracking_number": "123456789",
@@ -77,8 +82,27 @@ class LabelCreate(Body):
         "carrier_cost": "12.50",
     }
     tracking_number = ExternalId(required=False, allow_null=True)
+    tracking_numbers = ItemList(
+        child=ExternalId(),
+        required=False,
+        max_length=50,
+        help_text="Instead of `tracking_number`, those of several parcels. Events have the first.",
+    )
+    shared = serializers.BooleanField(
+        default=False,
+        help_text="Whether the number may be that of another shipment under way, because both are "
+        "in one box. Orders of the same customer to the same address need not say so.",
+    )
     label_url = serializers.URLField(max_length=1000, required=False, allow_null=True)
     carrier_cost = MoneyIn(required=False, allow_null=True, help_text="In the order's currency.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        numbers = attrs.get("tracking_numbers", [])
+        if numbers and attrs.get("tracking_number"):
+            raise serializers.ValidationError("Give tracking_number or tracking_numbers, not both.")
+        if len(set(numbers)) < len(numbers):
+            raise serializers.ValidationError({"tracking_numbers": "A number is in it twice."})
+        return attrs
 
 
 class ShipmentDispatch(Body):
@@ -105,6 +129,11 @@ class ScanCreate(Body):
         "time, location and status are. Without `occurred_at` too, every request is a new scan.",
     )
     status = serializers.ChoiceField([s for s in models.Scan.Status.values if s != "pre_transit"])
+    tracking_number = ExternalId(
+        required=False,
+        allow_null=True,
+        help_text="Of one of several parcels. By default, all of the shipment was scanned.",
+    )
     location = serializers.CharField(max_length=200, required=False, allow_null=True)
     description = serializers.CharField(max_length=500, required=False, allow_null=True)
     occurred_at = Past(
@@ -169,9 +198,14 @@ class Label(serializers.Serializer[Any]):
 
 
 class Scan(serializers.Serializer[Any]):
-    """A scan. `counts` is false if it had no effect, because it came too late or too early."""
+    """A scan. `counts` is false if it had no effect, because it came too late or too early.
+
+    One of several parcels has its `tracking_number`. The shipment is delivered, lost or returned
+    when all of them are.
+    """
 
     scan_id = serializers.CharField()
+    tracking_number = serializers.CharField(allow_null=True)
     status = Choice(models.Scan.Status, "ScanStatus")
     location = serializers.CharField(allow_null=True)
     description = serializers.CharField(allow_null=True)
@@ -203,10 +237,18 @@ class Shipment(serializers.Serializer[Any]):
     currency = CurrencyCode()
     signature_required = serializers.BooleanField()
     label = Label(allow_null=True)  # type: ignore[assignment]
-    tracking_number = serializers.CharField(allow_null=True)
+    tracking_number = serializers.CharField(
+        allow_null=True, help_text="The first one of several, which events have."
+    )
+    tracking_numbers = serializers.ListField(
+        child=serializers.CharField(), help_text="Those of all parcels."
+    )
     label_url = serializers.SerializerMethodField(
         help_text="URL of the PDF. URLs of this service are valid for 30 days"
         " (`DOCUMENT_LINK_DAYS`) or until they are revoked."
+    )
+    further_label_urls = serializers.SerializerMethodField(
+        help_text="URLs of the labels of further parcels, if the carrier has one for each."
     )
     carrier_cost = MoneyOut(
         currency="carrier_currency",
@@ -232,6 +274,9 @@ class Shipment(serializers.Serializer[Any]):
 
     def get_label_url(self, shipment: models.Shipment) -> str | None:
         return files.label_url(shipment)
+
+    def get_further_label_urls(self, shipment: models.Shipment) -> list[str]:
+        return files.further_label_urls(shipment)
 
     def get_is_late(self, shipment: models.Shipment) -> bool:
         return shipment.is_late(timezone.now().date())

@@ -10,7 +10,7 @@ from django.utils import timezone
 from events import outbox
 from events.delivery import notify
 from shipments import tasks
-from shipments.models import Shipment
+from shipments.models import CarrierWebhook, Shipment
 
 
 @receiver(post_save, sender=Shipment, dispatch_uid="shipments.write_to_outbox")
@@ -35,3 +35,10 @@ def call_carrier(instance: Shipment, raw: bool, **kwargs: Any) -> None:
         transaction.on_commit(enqueue, robust=True)
     if instance.due_at and instance.due_at <= timezone.now():
         notify.enqueue(tasks.track_shipment, instance.id, instance.organization_id)
+
+
+@receiver(post_save, sender=CarrierWebhook, dispatch_uid="shipments.apply_stored_webhook")
+def apply_stored_webhook(instance: CarrierWebhook, created: bool, raw: bool, **kwargs: Any) -> None:
+    """Enqueue `shipments.tasks.process_pending_webhooks` for scans of a shared number."""
+    if created and instance.due_at and not raw:
+        notify.enqueue(tasks.process_pending_webhooks)

@@ -45,5 +45,5 @@ def poll_carriers(now: str | None = None, organization_id: str | None = None) ->
 
 @shared_task
 def process_pending_webhooks(now: str | None = None) -> int:
-    """Try again the stored webhooks that matched no shipment."""
+    """Apply the stored scans of shared numbers, and webhooks that matched no shipment."""
     return webhooks.process_pending_webhooks(now=moment(now))

@@ -29,6 +29,7 @@ from shipments.exceptions import (
     TooManyPackedUnits,
     TrackingNumberRequired,
     TrackingNumberTaken,
+    UnknownTrackingNumber,
 )
 from shipments.filters import ShipmentFilters
 from shipments.models import Adapter, Shipment
@@ -138,7 +139,7 @@ class Shipments(AggregateViewSet):
         status=201,
         example="shipment_in_transit",
         operation_id="record_shipment_scan",
-        errors=[TooEarly],
+        errors=[TooEarly, UnknownTrackingNumber],
         verb="scan",
         blocked_status="created",
         allowed_actions=("label", "dispatch", "cancel"),

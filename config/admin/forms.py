@@ -60,7 +60,7 @@ class CommandForm(forms.Form):
             where, given = f"{path}{name}", start.get(name)
             if isinstance(each, serializers.Serializer):
                 self._add(each, given or {}, f"{where}.", required=required and each.required)
-            elif isinstance(each, serializers.ListField):
+            elif _is_table(each):
                 rows = list(given or [])
                 rows += [{}] * max(BLANK_ROWS, self._sent_rows(where, each) - len(rows))
                 self._rows[where] = len(rows)
@@ -95,7 +95,8 @@ class CommandForm(forms.Form):
         if isinstance(each, serializers.IntegerField):
             bounds = {"min": each.min_value, "max": each.max_value}
             return widgets.UnfoldAdminIntegerFieldWidget(given | bounds)
-        attrs = given | {"maxlength": getattr(each, "max_length", None)}
+        is_text = isinstance(each, serializers.CharField)
+        attrs = given | {"maxlength": each.max_length if is_text else None}
         return widgets.UnfoldAdminTextInputWidget(attrs)
 
     def clean(self) -> dict[str, Any]:
@@ -118,6 +119,8 @@ class CommandForm(forms.Form):
         if not in_list:
             return path
         where, number, rest = in_list.groups()
+        if where not in self._given:
+            return where  # a list of texts, which is one field
         return f"{where}[{self._given[where][int(number)]}]{rest}"
 
     def _read(self, parent: Any, path: str) -> dict[str, Any]:
@@ -129,7 +132,7 @@ class CommandForm(forms.Form):
                 value = self._read(each, f"{where}.")
                 if not any(value.values()):
                     continue
-            elif isinstance(each, serializers.ListField):
+            elif _is_table(each):
                 rows = [self._read(each.child, f"{where}[{n}].") for n in range(self._rows[where])]
                 by_itself = self._choices.keys() | _boxes(each.child)
                 given = {n: row for n, row in enumerate(rows) if row.keys() - by_itself}
@@ -144,6 +147,8 @@ class CommandForm(forms.Form):
                     continue
                 if isinstance(each, Metadata):
                     value = _entries(value)
+                elif isinstance(each, serializers.ListField):
+                    value = value.split()
             read[name] = value
         return read
 
@@ -159,7 +164,7 @@ class CommandForm(forms.Form):
                 section = Section(label(name))
                 inner = list(self._sections(each, f"{where}.", section))
                 yield from [section, *inner]
-            elif isinstance(each, serializers.ListField):
+            elif _is_table(each):
                 child: Any = each.child
                 prefixes = (f"{where}[{number}]." for number in range(self._rows[where]))
                 yield Section(
@@ -169,6 +174,13 @@ class CommandForm(forms.Form):
                 )
             else:
                 own.rows.append([self[where]])
+
+
+def _is_table(each: Any) -> bool:
+    """Return whether it is a list of rows; a list of texts is one field, with blanks between."""
+    return isinstance(each, serializers.ListField) and isinstance(
+        each.child, serializers.Serializer
+    )
 
 
 def _entries(text: str) -> dict[str, str]:

@@ -8,8 +8,8 @@ from babel.core import get_global
 NOT_ASSIGNED = frozenset(
     ["AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"]
 )
-CODES = frozenset(
-    code for code in Locale("en").territories if len(code) == 2 and code not in NOT_ASSIGNED
+CODES = (
+    frozenset(code for code in map(str, Locale("en").territories) if len(code) == 2) - NOT_ASSIGNED
 )
 # A VAT id begins with these: they are not the country of an address.
 VAT_PREFIXES = {"EL": "GR", "XI": "GB"}

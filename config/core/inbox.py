@@ -122,6 +122,13 @@ def receive(model: type[InboundWebhook], apply: Apply[E], *, source: str, event:
         webhook.record_attempt(is_applied=apply(source, event, now), now=now)
 
 
+def store(model: type[InboundWebhook], *, source: str, event: InboundEvent, now: datetime) -> None:
+    """Store an event of our own that a transaction of its own applies, from `now` on."""
+    webhooks: models.Manager[Any] = model._default_manager
+    given = {"subject": event.subject[:255], "payload": _payload(event), "due_at": now}
+    webhooks.get_or_create(source=source, event_id=event.event_id, defaults=given)
+
+
 def _payload(event: InboundEvent) -> str:
     """Return the event as JSON, if its fields have their types and can be stored."""
     with parsing("the sender"):

@@ -5,6 +5,7 @@ from copy import copy
 from email import message_from_bytes
 from email.policy import SMTPUTF8
 from smtplib import SMTPException
+from typing import Any
 
 import idna
 from django.core.exceptions import ValidationError
@@ -54,8 +55,8 @@ class SmtpBackend(smtp.EmailBackend):
         international = [each for each in message.recipients() if not each.isascii()]
         international += [each for each in message.reply_to if not each.isascii()]
         if not international:
-            return bool(super()._send(message))
-        connection = self.connection
+            return bool(super()._send(message))  # type: ignore[misc]  # not in the stubs
+        connection: Any = self.connection
         connection.ehlo_or_helo_if_needed()
         if not connection.has_extn("smtputf8"):
             raise AddressNotSupported(

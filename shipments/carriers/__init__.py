@@ -1,7 +1,7 @@
 """The protocol between shipments and carriers: requests, results and errors of every adapter."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, Protocol
@@ -13,6 +13,10 @@ ScanStatus = Literal[
 
 class CarrierTimeout(Exception):
     """The carrier gave no usable response, so the result is unknown: call again."""
+
+
+class PartlyRefused(Exception):
+    """The carrier sold labels of some packages and refuses the others: void what it sold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +67,9 @@ class Quote:
 class PurchasedLabel:
     """A label that the carrier sold, with the PDF itself or with the carrier's `url` of it.
 
-    `reference` is that of the quote. Another reference is another purchase.
+    `reference` is that of the quote. Another reference is another purchase. A carrier that sells a
+    label for each package gives the numbers of the others in `further`, with the URLs of their
+    labels; the cost is that of all.
     """
 
     tracking_number: str
@@ -73,6 +79,7 @@ class PurchasedLabel:
     url: str | None = None
     pdf: bytes | None = None
     estimated_delivery: date | None = None
+    further: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +98,10 @@ class TrackingRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
-    """One scan. `scan_id` is the carrier's, None if it has no ids for scans."""
+    """One scan. `scan_id` is the carrier's, None if it has no ids for scans.
+
+    `tracking_number` is that of the parcel, None for the whole shipment.
+    """
 
     scan_id: str | None
     status: ScanStatus
@@ -99,6 +109,7 @@ class Scan:
     location: str | None = None
     description: str | None = None
     recipient: str | None = None
+    tracking_number: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +117,8 @@ class TrackingUpdate:
     """The content of a carrier's webhook about one shipment.
 
     `event_id` is the carrier's id of the webhook. `reference` is the carrier's id of the label,
-    None if the webhook does not contain it.
+    None if the webhook does not contain it. `shared_by` is the shipment that has the scans already,
+    if they are for those of other orders in its box.
     """
 
     event_id: str
@@ -114,6 +126,7 @@ class TrackingUpdate:
     reference: str | None
     carrier: str | None
     scans: tuple[Scan, ...]
+    shared_by: str | None = None
 
     @property
     def subject(self) -> str:
@@ -127,7 +140,9 @@ class Carrier(Protocol):
     """
 
     def buy_label(self, request: LabelRequest) -> Quote | PurchasedLabel:
-        """Buy the label; repeated calls for one `label_id` buy one label. Raises CarrierRefused.
+        """Buy the label; repeated calls for one `label_id` buy one label.
+
+        Raises CarrierRefused, and PartlyRefused if some of several packages have labels.
 
         A carrier that needs two calls returns a Quote first. Its reference is saved before the
         label is paid for.

@@ -7,8 +7,9 @@ import hashlib
 import hmac
 import json
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_UP, Decimal
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from shipments.carriers import (
     CarrierTimeout,
     LabelRequest,
     Package,
+    PartlyRefused,
     PurchasedLabel,
     Quote,
     Scan,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+MAX_PACKAGES = 25  # whose ids a reference has room for
 TIMEOUT = (5, 15)  # seconds to connect and to read; buying a label takes up to three requests
 # A purchase that timed out has either succeeded after this time, or never will.
 SETTLEMENT_PERIOD = timedelta(hours=1)
@@ -91,48 +94,66 @@ def _malformed_as_timeout() -> Iterator[None]:
 
 
 class EasyPost:
-    """The adapter. EasyPost itself sells the label of an EasyPost shipment only once."""
+    """The adapter. EasyPost itself sells the label of an EasyPost shipment only once.
+
+    Each package is an EasyPost shipment with a label and a number of its own. Their ids are the
+    reference.
+    """
 
     @_malformed_as_timeout()
     def buy_label(self, request: LabelRequest) -> Quote | PurchasedLabel:
-        """Create a shipment at EasyPost, then buy its label at the requested rate.
+        """Create a shipment of each package at EasyPost, then buy their labels.
 
-        If the response to the first call is lost, an unpaid shipment stays behind at EasyPost.
+        All packages have a rate before the first is paid for. If the response to the first call is
+        lost, unpaid shipments stay behind at EasyPost.
         """
-        reference = request.reference
-        if reference is None:
-            fields = _shipment_fields(request)
-            return Quote(reference=_call(lambda client: client.shipment.create(**fields))["id"])
-        shipment = _retrieve(reference)
-        if not _is_bought(shipment):
-            rate = {"id": _cheapest_rate(shipment, request)["id"]}
-            shipment = _change(
-                reference, lambda client: client.shipment.buy(reference, rate=rate), _is_bought
-            )
-        return _purchased_label(shipment)
+        if request.reference is None:
+            return Quote(reference=" ".join(_created(each) for each in _shipment_fields(request)))
+        shipments = [_retrieve(reference) for reference in request.reference.split()]
+        try:
+            rates = _rates(shipments, request)
+            for number, rate in rates.items():
+                shipments[number] = _bought(shipments[number]["id"], rate)
+        except CarrierRefused as error:
+            if count := sum(map(_is_bought, shipments)):
+                raise PartlyRefused(
+                    f"{error} The labels of {count} of {len(shipments)} packages were bought and "
+                    "will be voided: request another."
+                ) from error
+            raise
+        return _purchased_label(shipments)
 
     @_malformed_as_timeout()
     def void_label(self, request: LabelRequest, tracking_number: str | None) -> None:
-        """Request the refund of the label, if it was bought."""
-        reference = request.reference
-        if reference is None:
-            return
-        shipment = _retrieve(reference)
-        if not _is_bought(shipment):
+        """Request the refund of each label that was bought."""
+        refused: CarrierRefused | None = None
+        is_open = False
+        for reference in (request.reference or "").split():
+            shipment = _retrieve(reference)
+            if not _is_bought(shipment):
+                is_open = True
+                continue
+            try:
+                _refund(shipment)
+            except CarrierRefused as error:
+                refused = error
+        if refused:
+            raise refused
+        if is_open:
             _expect_purchase_settled(request)
-        elif not _is_refunded(shipment):
-            shipment = _change(
-                reference, lambda client: client.shipment.refund(reference), _is_refunded
-            )
-            if not _is_refunded(shipment):
-                raise CarrierRefused("EasyPost: the carrier does not refund this label; try later.")
 
     @_malformed_as_timeout()
     def track(self, request: TrackingRequest, *, now: datetime) -> list[Scan]:
-        """Return the scans of a label that EasyPost sold. Other labels cost a fee to track."""
-        if request.reference is None:
-            return []
-        return _scans(_retrieve(request.reference).get("tracker") or {})
+        """Return the scans of labels that EasyPost sold. Other labels cost a fee to track."""
+        trackers = [
+            _retrieve(reference).get("tracker") or {}
+            for reference in (request.reference or "").split()
+        ]
+        return [
+            replace(scan, tracking_number=tracker["tracking_code"]) if len(trackers) > 1 else scan
+            for tracker in trackers
+            for scan in _scans(tracker)
+        ]
 
 
 def verify(body: bytes, headers: Mapping[str, str]) -> None:
@@ -165,6 +186,29 @@ def parse(body: bytes) -> TrackingUpdate | None:
         carrier=tracker.get("carrier"),
         scans=tuple(_scans(tracker)),
     )
+
+
+def _created(fields: Json) -> str:
+    shipment_id: str = _call(lambda client: client.shipment.create(**fields))["id"]
+    return shipment_id
+
+
+def _bought(reference: str, rate: Json) -> Json:
+    chosen = {"id": rate["id"]}
+    return _change(
+        reference, lambda client: client.shipment.buy(reference, rate=chosen), _is_bought
+    )
+
+
+def _refund(shipment: Json) -> None:
+    """Request the refund of a label, unless it was. Raises CarrierRefused."""
+    reference = shipment["id"]
+    if not _is_refunded(shipment):
+        shipment = _change(
+            reference, lambda client: client.shipment.refund(reference), _is_refunded
+        )
+    if not _is_refunded(shipment):
+        raise CarrierRefused("EasyPost: the carrier does not refund this label; try later.")
 
 
 def _expect_purchase_settled(request: LabelRequest) -> None:
@@ -243,27 +287,24 @@ def _failure(error: "ApiError") -> CarrierTimeout | CarrierRefused:
     return CarrierRefused("; ".join([f"EasyPost: {error.message}", *dict.fromkeys(causes)]))
 
 
-def _shipment_fields(request: LabelRequest) -> Json:
-    """Return the fields of an EasyPost shipment. Raises CarrierRefused unless it is one package.
-
-    EasyPost prints one label for one package; further packages would have none.
-    """
-    if len(request.packages) != 1:
+def _shipment_fields(request: LabelRequest) -> list[Json]:
+    """Return the fields of an EasyPost shipment for each package. Raises CarrierRefused."""
+    if not 1 <= len(request.packages) <= MAX_PACKAGES:
         raise CarrierRefused(
-            f"EasyPost labels one package at a time, but the shipment has {len(request.packages)}: "
-            "pack its units into one package, or make a shipment of each package."
+            f"A label is bought for 1 to {MAX_PACKAGES} packages, but the shipment has "
+            f"{len(request.packages)}: make several shipments of them."
         )
     options = {"label_format": "PDF", "print_custom_1": request.order_number}
     if request.signature_required:
         options["delivery_confirmation"] = "SIGNATURE"
-    return {
+    fields = {
         "reference": request.label_id,
         "to_address": _address(request.recipient),
         "from_address": _address(request.sender),
-        "parcel": _parcel(request.packages[0]),
         "options": options,
         **({"carrier_accounts": [request.account]} if request.account else {}),
     }
+    return [fields | {"parcel": _parcel(package)} for package in request.packages]
 
 
 def _address(address: Mapping[str, str | None]) -> Json:
@@ -280,6 +321,26 @@ def _parcel(package: Package) -> Json:
 
 def _round_up(quantity: Decimal) -> float:
     return float(quantity.quantize(PRECISION, ROUND_UP))
+
+
+def _rates(shipments: Sequence[Json], request: LabelRequest) -> dict[int, Json]:
+    """Return a rate for each package that has no label yet, in one currency.
+
+    Raises CarrierRefused.
+    """
+    rates = {
+        number: _cheapest_rate(shipment, request)
+        for number, shipment in enumerate(shipments)
+        if not _is_bought(shipment)
+    }
+    currencies = {rate["currency"] for rate in rates.values()}
+    currencies |= {each["selected_rate"]["currency"] for each in shipments if _is_bought(each)}
+    if len(currencies) > 1:
+        raise CarrierRefused(
+            f"EasyPost offers {request.carrier} {request.service} in several currencies for the "
+            f"packages of this shipment: {', '.join(sorted(currencies))}."
+        )
+    return rates
 
 
 def _cheapest_rate(shipment: Json, request: LabelRequest) -> Json:
@@ -321,20 +382,34 @@ def _is_refunded(shipment: Json) -> bool:
     return shipment["refund_status"] in REFUND_STATUSES
 
 
-def _purchased_label(shipment: Json) -> PurchasedLabel:
-    """Return the label of a bought shipment. Raises CarrierTimeout before it has a number."""
-    if not shipment["tracking_code"]:
+def _purchased_label(shipments: Sequence[Json]) -> PurchasedLabel:
+    """Return the labels of bought shipments. Raises CarrierTimeout before all have a number."""
+    if not all(each["tracking_code"] for each in shipments):
         raise CarrierTimeout("EasyPost bought the label, but has no tracking number for it yet.")
-    rate, label = shipment["selected_rate"], shipment["postage_label"]
-    arrival = rate["delivery_date"] or (shipment["tracker"] or {}).get("est_delivery_date")
+    first, rates = shipments[0], [each["selected_rate"] for each in shipments]
+    currency = rates[0]["currency"]
+    arrivals = filter(None, map(_arrival, shipments))
     return PurchasedLabel(
-        tracking_number=shipment["tracking_code"],
-        carrier_cost=money(Decimal(rate["rate"]), rate["currency"]),
-        currency=rate["currency"],
-        reference=shipment["id"],
-        url=label["label_pdf_url"] or label["label_url"],
-        estimated_delivery=date.fromisoformat(arrival[:10]) if arrival else None,
+        tracking_number=first["tracking_code"],
+        carrier_cost=money(sum((Decimal(rate["rate"]) for rate in rates), Decimal(0)), currency),
+        currency=currency,
+        reference=" ".join(each["id"] for each in shipments),
+        url=_url(first),
+        estimated_delivery=max(arrivals, default=None),
+        further={each["tracking_code"]: _url(each) for each in shipments[1:]},
     )
+
+
+def _arrival(shipment: Json) -> date | None:
+    tracker = shipment["tracker"] or {}
+    arrival = shipment["selected_rate"]["delivery_date"] or tracker.get("est_delivery_date")
+    return date.fromisoformat(arrival[:10]) if arrival else None
+
+
+def _url(shipment: Json) -> str | None:
+    label: Json = shipment["postage_label"]
+    url: str | None = label["label_pdf_url"] or label["label_url"]
+    return url
 
 
 def _scans(tracker: Json) -> list[Scan]:

@@ -1,5 +1,5 @@
 from shipments.models.account import Adapter, CarrierAccount
-from shipments.models.parts import Label, Scan, ShipmentItem
+from shipments.models.parts import Label, ParcelNumber, Scan, ShipmentItem
 from shipments.models.shipment import Shipment
 from shipments.models.webhook import CarrierWebhook
 
@@ -8,6 +8,7 @@ __all__ = [
     "CarrierAccount",
     "CarrierWebhook",
     "Label",
+    "ParcelNumber",
     "Scan",
     "Shipment",
     "ShipmentItem",

@@ -1,4 +1,4 @@
-"""The parts of a shipment: its items, labels and scans. The shipment saves them."""
+"""The parts of a shipment: its items, labels, scans and numbers. The shipment saves them."""
 
 from datetime import datetime, timedelta
 
@@ -64,7 +64,8 @@ class Label(OutboundCall, Part):
     requested_at = models.DateTimeField()
     first_called_at = models.DateTimeField(null=True)
     last_purchase_call_at = models.DateTimeField(null=True)
-    reference = models.CharField(max_length=255, null=True)  # the carrier's id of it
+    # The carrier's id of it; those of the labels of several packages have blanks between them.
+    reference = models.CharField(max_length=1000, null=True)
     tracking_number = models.CharField(max_length=64, null=True)
     carrier_cost = MoneyField(null=True)
     carrier_currency = CurrencyField(null=True)
@@ -154,6 +155,8 @@ class Scan(Part):
 
     shipment = models.ForeignKey("shipments.Shipment", models.PROTECT, related_name="scan_set")
     scan_id = models.CharField(max_length=255)
+    # Of one of several parcels; null if the scan is about the whole shipment.
+    tracking_number = models.CharField(max_length=64, null=True)
     status = models.CharField(max_length=20, choices=Status.choices)
     occurred_at = models.DateTimeField()
     location = models.CharField(max_length=200, null=True)
@@ -169,3 +172,25 @@ class Scan(Part):
 
     def __str__(self) -> str:
         return f"{self.status} {self.scan_id}"
+
+
+class ParcelNumber(Part):
+    """A tracking number by which more than the first one of a shipment is found.
+
+    A shipment with several numbers has a row for each, and so have all shipments that share one.
+    """
+
+    shipment = models.ForeignKey("shipments.Shipment", models.PROTECT, related_name="number_set")
+    tracking_number = models.CharField(max_length=64)
+    is_shared = models.BooleanField()  # by shipments of several orders in one box
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["shipment", "tracking_number"], name="one_row_per_parcel_number"
+            )
+        ]
+        indexes = [models.Index(fields=["tracking_number"], name="parcel_number")]
+
+    def __str__(self) -> str:
+        return self.tracking_number

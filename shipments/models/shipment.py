@@ -1,13 +1,13 @@
 """Shipments: their columns, their derived values and their transitions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Lower, Upper
+from django.db.models.functions import Upper
 
 from config.core import request_context
 from config.core.ids import PublicIdField
@@ -18,7 +18,7 @@ from events.schema import Event
 from orders.events import LineUnits
 from shipments import events
 from shipments.models.account import Adapter
-from shipments.models.parts import Label, Scan, ShipmentItem
+from shipments.models.parts import Label, ParcelNumber, Scan, ShipmentItem
 
 TRACKING_INTERVAL = timedelta(minutes=30)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)  # between failed calls
@@ -71,8 +71,10 @@ class Shipment(OutboundCall, Aggregate):
     signature_required = models.BooleanField()
     packages = models.JSONField()  # weight in kg; length, width and height in cm
     weight = models.DecimalField(max_digits=9, decimal_places=3)  # kg, of all packages
-    tracking_number = models.CharField(max_length=64, null=True)
+    tracking_number = models.CharField(max_length=64, null=True)  # the first one, as in events
+    further_numbers = models.JSONField(default=list, db_default=[])
     label_url = models.URLField(max_length=1000, default="")  # blank if we store the PDF
+    further_label_urls = models.JSONField(default=list, db_default=[])
     carrier_cost = MoneyField(null=True)  # what the carrier charges the organization
     carrier_currency = CurrencyField(null=True)
     estimated_delivery = models.DateField(null=True)
@@ -84,24 +86,15 @@ class Shipment(OutboundCall, Aggregate):
     signature = models.TextField(null=True)
     delivery_photo_url = models.URLField(max_length=1000, null=True)
     cancelled_at = models.DateTimeField(null=True)
-    is_received: bool  # units came back to a warehouse; `shipments.selectors.with_parts` loads it
+    # `shipments.selectors.with_parts` loads these.
+    is_received: bool  # units came back to a warehouse
+    shares_number: bool  # with a shipment of another order, because they are in one box
     lines = PartList[ShipmentItem]("items")  # in the order in which they were given
     labels = PartList[Label]("label_set")  # all that were requested, oldest first
     scans = PartList[Scan]("scan_set")  # in the order of their time
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                "organization_id",
-                Lower("carrier"),
-                "tracking_number",
-                name="one_parcel_per_tracking_number",
-                # Carriers reuse their numbers some time after the delivery.
-                condition=Q(
-                    status__in=["label_created", "dispatched", "in_transit", "exception"],
-                    tracking_number__isnull=False,
-                ),
-            ),
             models.CheckConstraint(
                 condition=Q(shipping_cost__gte=0)
                 & (Q(carrier_cost=None) | Q(carrier_cost__gte=0, carrier_currency__isnull=False)),
@@ -155,6 +148,11 @@ class Shipment(OutboundCall, Aggregate):
         return {str(line.order_item_id): line.quantity for line in self.lines}
 
     @property
+    def tracking_numbers(self) -> list[str]:
+        """All numbers of its parcels, the first one first."""
+        return [self.tracking_number, *self.further_numbers] if self.tracking_number else []
+
+    @property
     def label(self) -> Label | None:
         """The label that is being bought or is bought, otherwise the latest one."""
         latest = self.labels[-1] if self.labels else None
@@ -180,14 +178,18 @@ class Shipment(OutboundCall, Aggregate):
         """its order is not on hold"""
         return self.order.is_not_held()
 
+    @property
     def is_labeled_by_hand(self) -> bool:
-        """its adapter is `manual`, so the label is entered by hand"""
+        """Whether its adapter is `manual`, so that the label is entered by hand."""
         return self.adapter == Adapter.MANUAL
+
+    def no_purchase_is_pending(self) -> bool:
+        """no purchase of its label is pending"""
+        return self.label is None or self.label.status != Label.Status.WANTED
 
     def can_buy_label(self) -> bool:
         """its carrier sells labels, and no purchase is pending"""
-        is_pending = self.label is not None and self.label.status == Label.Status.WANTED
-        return self.adapter != Adapter.MANUAL and not is_pending
+        return not self.is_labeled_by_hand and self.no_purchase_is_pending()
 
     def nothing_came_back(self) -> bool:
         """no warehouse has received units of it"""
@@ -201,7 +203,18 @@ class Shipment(OutboundCall, Aggregate):
     @property
     def was_lost(self) -> bool:
         """Whether it was marked as lost, so that its units were planned or written off again."""
-        return any(scan.counts and scan.status == Scan.Status.LOST for scan in self.scans)
+        return self.is_all(Scan.Status.LOST)
+
+    def is_all(self, status: str, *, number: str | None = None) -> bool:
+        """Whether scans that count say this of the whole shipment, or of each of its numbers.
+
+        `number` is the one that is scanned now.
+        """
+        said = {
+            scan.tracking_number for scan in self.scans if scan.counts and scan.status == status
+        }
+        said |= {number} if number else set()
+        return None in said or bool(said and said.issuperset(self.tracking_numbers))
 
     def stores_a_label(self) -> bool:
         """the PDF of a label is stored here, not by the carrier"""
@@ -209,7 +222,7 @@ class Shipment(OutboundCall, Aggregate):
 
     def can_be_dispatched(self) -> bool:
         """it has a label, or its adapter is `manual`"""
-        return self.status == self.Status.LABEL_CREATED or self.is_labeled_by_hand()
+        return self.status == self.Status.LABEL_CREATED or self.is_labeled_by_hand
 
     @classmethod
     def create(cls, *, lines: Sequence[ShipmentItem], **fields: Any) -> "Shipment":
@@ -227,14 +240,14 @@ class Shipment(OutboundCall, Aggregate):
         target=Status.LABEL_CREATED,
         emits=events.ShipmentLabelCreated,
         verb="label",
-        guards=[is_labeled_by_hand, order_is_not_held],
+        guards=[no_purchase_is_pending, order_is_not_held],
     )
     def record_label(
-        self, *, tracking_number: str, label_url: str, carrier_cost: Decimal | None
+        self, *, tracking_numbers: Sequence[str], label_url: str, carrier_cost: Decimal | None
     ) -> Event:
-        """Record a label that an operator bought elsewhere."""
+        """Record a label that an operator bought elsewhere, or the box of another order."""
         self.label_url = label_url
-        return self._set_label(tracking_number, label_url, carrier_cost, self.currency)
+        return self._set_label(tracking_numbers, label_url, carrier_cost, self.currency)
 
     @transition(
         source=Status.CREATED,
@@ -254,18 +267,28 @@ class Shipment(OutboundCall, Aggregate):
         source=Status.CREATED, target=Status.LABEL_CREATED, emits=events.ShipmentLabelCreated
     )
     def receive_label(
-        self, *, label: Label, url: str, estimated_delivery: date | None, at: datetime
+        self,
+        *,
+        label: Label,
+        url: str,
+        further: Mapping[str, str | None],
+        estimated_delivery: date | None,
+        at: datetime,
     ) -> Event:
-        """Record the label that the carrier sold; `url` leads to its PDF."""
+        """Record the label that the carrier sold; `url` leads to its PDF.
+
+        `further` has the URLs of the labels of further packages, by their numbers.
+        """
         assert label.tracking_number is not None, "a bought label has a number"
         assert label.carrier_cost is not None, "a bought label has a price"
         assert label.carrier_currency, "a price has a currency"
         label.settle(Label.Status.BOUGHT, at)
         self.save_part(label)
         self.label_url = "" if label.path else url
+        self.further_label_urls = [each for each in further.values() if each]
         self.estimated_delivery = estimated_delivery
         cost, currency = label.carrier_cost, label.carrier_currency
-        return self._set_label(label.tracking_number, url, cost, currency)
+        return self._set_label([label.tracking_number, *further], url, cost, currency)
 
     @transition(source=Status.CREATED, target=None, emits=events.ShipmentLabelRefused)
     def refuse_label(self, *, label: Label, error: str, at: datetime) -> Event:
@@ -409,13 +432,18 @@ class Shipment(OutboundCall, Aggregate):
         return event.of(self, items=items, status_description=scan.description)
 
     def _set_label(
-        self, tracking_number: str, url: str, carrier_cost: Decimal | None, currency: str
+        self, numbers: Sequence[str], url: str, carrier_cost: Decimal | None, currency: str
     ) -> Event:
-        self.tracking_number, self.carrier_cost = tracking_number, carrier_cost
+        self.tracking_number, *self.further_numbers = numbers
+        if self.further_numbers:
+            self.save_part(
+                *(ParcelNumber(shipment=self, tracking_number=n, is_shared=False) for n in numbers)
+            )
+        self.carrier_cost = carrier_cost
         self.carrier_currency = None if carrier_cost is None else currency
         return events.ShipmentLabelCreated(
             shipment_id=self.id,
-            tracking_number=tracking_number,
+            tracking_number=self.tracking_number,
             label_url=url or None,
             carrier_cost=None if carrier_cost is None else money(carrier_cost, currency),
         )

@@ -15,7 +15,14 @@ from config.core import outbound
 from config.core.money import bounded
 from config.core.unit_of_work import unit_of_work
 from shipments import files, selectors
-from shipments.carriers import CarrierTimeout, LabelRequest, Package, PurchasedLabel, Quote
+from shipments.carriers import (
+    CarrierTimeout,
+    LabelRequest,
+    Package,
+    PartlyRefused,
+    PurchasedLabel,
+    Quote,
+)
 from shipments.carriers.registry import CARRIERS
 from shipments.exceptions import CarrierRefused
 from shipments.models import Label, Shipment
@@ -81,6 +88,8 @@ def make_calls(due: DueCall, now: datetime | None = None) -> tuple[outbound.Outc
             return "no_response", _record_failure(shipment_id, call, str(timeout))
         except CarrierRefused as refusal:
             due = _record_refusal(shipment_id, call, str(refusal), again_at)
+        except PartlyRefused as refusal:
+            due = _record_refusal(shipment_id, call, str(refusal), again_at, is_partial=True)
         except OSError as error:  # of the storage: the carrier returns the same label again
             logger.warning("The label %s is not stored: %r", call.label_id, error)
             error_text = f"The label could not be stored: {error!r}"
@@ -179,7 +188,7 @@ def _record(
     shipment, label, now = *_locked(shipment_id, call), timezone.now()
     if isinstance(result, Quote):
         # The first reference stays, because another caller may be buying the label under it.
-        label.reference = label.reference or result.reference[:255]
+        label.reference = label.reference or result.reference
         if label.due_at and not label.is_leased(now):
             label.due_at, label.last_error = now, ""
     elif isinstance(result, PurchasedLabel):
@@ -205,16 +214,17 @@ def _record_purchase(
         label = _second_label(shipment, label, purchased)
     if label.status == Status.BOUGHT:
         return
-    label.reference = label.reference or (purchased.reference and purchased.reference[:255])
+    label.reference = label.reference or purchased.reference
     label.tracking_number = purchased.tracking_number[:64]
     label.carrier_cost = bounded(purchased.carrier_cost)
     label.carrier_currency = purchased.currency
     label.path, label.sha256 = path, digest
+    further = {number[:64]: url for number, url in purchased.further.items()}
     is_needed = label.status == Status.WANTED and shipment.status == Shipment.Status.CREATED
     if not is_needed or shipment.order.is_cancelled():
         label.last_error = ""
         label.request_void(now)
-    elif selectors.is_number_in_use(shipment, label.tracking_number):
+    elif selectors.others_with(shipment, [label.tracking_number, *further]).exists():
         error = (
             f"{shipment.carrier} sold a label with the tracking number of another shipment under "
             f"way, {label.tracking_number}. The label will be voided: request another."
@@ -225,6 +235,7 @@ def _record_purchase(
         shipment.receive_label(
             label=label,
             url=files.signed_url(label) if path else purchased.url or "",
+            further=further,
             estimated_delivery=purchased.estimated_delivery,
             at=now,
         )
@@ -255,17 +266,28 @@ def _second_label(shipment: Shipment, label: Label, purchased: PurchasedLabel) -
 
 @unit_of_work()
 def _record_refusal(
-    shipment_id: str, call: Call, error: str, again_at: datetime | None = None
+    shipment_id: str,
+    call: Call,
+    error: str,
+    again_at: datetime | None = None,
+    *,
+    is_partial: bool = False,
 ) -> DueCall:
-    """Record that the carrier refuses to sell or to void the label."""
+    """Record that the carrier refuses to sell or to void the label.
+
+    If it has sold those of some packages, they are voided.
+    """
     shipment, label, now = *_locked(shipment_id, call), timezone.now()
     if label.is_leased(now):
         pass  # another caller is calling, and records its own result
     elif label.status == Status.WANTED and not call.is_void:
         shipment.refuse_label(label=label, error=error, at=now)
+        if is_partial:
+            label.last_purchase_call_at = None  # it has an answer: nothing more will be bought
+            label.request_void(now)
     elif label.is_void_pending and call.is_void:
         label.settle(Status.VOID_REFUSED, now, error)
-    elif label.is_void_pending and not label.tracking_number:
+    elif label.is_void_pending and not label.tracking_number and not is_partial:
         label.settle(Status.VOIDED, now)  # it was not sold, so there is nothing to void
     return _save(shipment, again_at)
 

@@ -1,8 +1,8 @@
 """Request labels from carriers that sell them, and record those that operators enter."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
-from django.db import IntegrityError
 from django.utils import timezone
 
 from config.core.money import exact
@@ -12,9 +12,9 @@ from shipments.exceptions import (
     CarrierRefused,
     LabelNotByHand,
     TrackingNumberRequired,
-    TrackingNumberTaken,
 )
 from shipments.models import Label, Shipment
+from shipments.services import sharing
 
 
 @unit_of_work()
@@ -22,23 +22,31 @@ def label_shipment(
     *,
     shipment_id: str,
     tracking_number: str | None = None,
+    tracking_numbers: Sequence[str] = (),
+    shared: bool = False,
     label_url: str | None = None,
     carrier_cost: Decimal | None = None,
 ) -> Shipment:
     """Record the given label if the adapter is `manual`, or else request one from the carrier.
 
-    `carrier_cost` is in the order's currency. Raises TrackingNumberRequired, TrackingNumberTaken,
-    LabelNotByHand, OrderIsCancelled, OrderOnHold, InexactAmount, InvalidTransition.
+    Of several `tracking_numbers`, events have the first. A number of another shipment under way is
+    accepted if both may be in one box: see `sharing.expect_free`; such a number is recorded with
+    every adapter. `carrier_cost` is in the order's currency.
+
+    Raises TrackingNumberRequired, TrackingNumberTaken, LabelNotByHand, OrderIsCancelled,
+    OrderOnHold, InexactAmount, InvalidTransition.
     """
     shipment = selectors.get_for_update(shipment_id)
-    if not shipment.is_labeled_by_hand():
-        if (tracking_number, label_url, carrier_cost) != (None, None, None):
-            raise LabelNotByHand(
-                f"{shipment.carrier} sells the label of {shipment.id}: leave out tracking_number, "
-                "label_url and carrier_cost."
-            )
+    numbers = list(tracking_numbers) or ([tracking_number] if tracking_number else [])
+    is_bought = not shipment.is_labeled_by_hand
+    if is_bought and (numbers, label_url, carrier_cost) == ([], None, None):
         return _request_label(shipment)
-    if tracking_number is None:
+    if is_bought and not (numbers and selectors.others_with(shipment, numbers).exists()):
+        raise LabelNotByHand(
+            f"{shipment.carrier} sells the label of {shipment.id}: leave out the tracking number, "
+            "label_url and carrier_cost, unless it is in the box of another shipment under way."
+        )
+    if not numbers:
         raise TrackingNumberRequired(
             f"tracking_number is required: {shipment.carrier} sells no label of {shipment.id} "
             "here. label_url and carrier_cost are optional."
@@ -46,23 +54,20 @@ def label_shipment(
     label_url = label_url or ""
     if carrier_cost is not None:
         carrier_cost = exact(carrier_cost, shipment.currency)
-    recorded = (shipment.tracking_number, shipment.label_url, shipment.carrier_cost)
+    recorded = (shipment.tracking_numbers, shipment.label_url, shipment.carrier_cost)
     is_cancelled = shipment.status == Shipment.Status.CANCELLED
-    if recorded == (tracking_number, label_url, carrier_cost) and not is_cancelled:
+    if recorded == (numbers, label_url, carrier_cost) and not is_cancelled:
         return shipment
     shipment.order.expect_sendable(shipment)
     shipment.record_label(
-        tracking_number=tracking_number,
+        tracking_numbers=numbers,
         label_url=label_url,
         carrier_cost=carrier_cost,
     )
-    try:
-        shipment.save()
-    except IntegrityError as error:  # of the unique constraint, which sees concurrent requests too
-        raise TrackingNumberTaken(
-            f"Another shipment under way with {shipment.carrier} has the tracking number "
-            f"{tracking_number}."
-        ) from error
+    others = sharing.expect_free(shipment, numbers, may_share=shared)
+    shipment.save()
+    if others:
+        sharing.join(shipment, others)
     return shipment
 
 

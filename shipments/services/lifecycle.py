@@ -6,7 +6,7 @@ Each scan is applied once, and none moves a shipment backwards.
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -14,12 +14,13 @@ from django.utils import timezone
 
 from config.core.unit_of_work import unit_of_work
 from shipments import carriers, selectors
-from shipments.exceptions import TooEarly
+from shipments.exceptions import TooEarly, UnknownTrackingNumber
 from shipments.models import Scan, Shipment
+from shipments.selectors import CLOCK_SKEW
+from shipments.services import sharing
 
 Status = Scan.Status
 FINAL = (Status.DELIVERED, Status.LOST, Status.RETURNED_TO_SENDER)
-CLOCK_SKEW = timedelta(minutes=10)  # accepted between our clock and that of clients and carriers
 
 
 @unit_of_work()
@@ -59,12 +60,20 @@ def deliver_shipment(
         return shipment
     if shipment.status == Status.RETURNED_TO_SENDER:
         shipment.revoke_return()
+    delivered_at = delivered_at or timezone.now()
     shipment.deliver(
         recipient=recipient,
         signature=signature,
         delivery_photo_url=delivery_photo_url,
-        at=delivered_at or timezone.now(),
+        at=delivered_at,
     )
+    delivery = carriers.Scan(
+        scan_id=f"delivery {shipment.id}",
+        status="delivered",
+        occurred_at=delivered_at,
+        recipient=recipient,
+    )
+    sharing.forward(shipment, [delivery])
     shipment.save()
     return shipment
 
@@ -79,12 +88,19 @@ def record_scan(
     location: str | None = None,
     description: str | None = None,
     recipient: str | None = None,
+    tracking_number: str | None = None,
 ) -> Shipment:
     """Record a scan of a shipment that has a label or was dispatched.
 
-    Raises TooEarly, InvalidTransition.
+    `tracking_number` is that of one of several parcels. Raises TooEarly, UnknownTrackingNumber,
+    InvalidTransition.
     """
     shipment = selectors.get_for_update(shipment_id)
+    if tracking_number and tracking_number not in shipment.tracking_numbers:
+        raise UnknownTrackingNumber(
+            f"{shipment.id} has no tracking number {tracking_number}: it has "
+            f"{', '.join(shipment.tracking_numbers) or 'none'}."
+        )
     if shipment.status == Shipment.Status.CREATED:
         shipment.mark_collected(at=timezone.now())  # raises InvalidTransition
     if occurred_at and shipment.status == Shipment.Status.LABEL_CREATED:
@@ -98,8 +114,9 @@ def record_scan(
         location=location,
         description=description,
         recipient=recipient,
+        tracking_number=tracking_number,
     )
-    apply_scans(shipment, [scan], now=timezone.now())
+    sharing.forward(shipment, apply_scans(shipment, [scan], now=timezone.now()))
     shipment.save()
     return shipment
 
@@ -108,7 +125,7 @@ def record_scan(
 def report_scan(*, shipment_id: str, status: carriers.ScanStatus, **scan: Any) -> Shipment:
     """Record a scan that an operator enters, and raise an error if it would change nothing.
 
-    Raises TooEarly, OrderIsCancelled, InvalidTransition.
+    Raises TooEarly, UnknownTrackingNumber, OrderIsCancelled, InvalidTransition.
     """
     shipment = selectors.get_for_update(shipment_id)
     if shipment.status == status and status in FINAL:
@@ -120,19 +137,27 @@ def report_scan(*, shipment_id: str, status: carriers.ScanStatus, **scan: Any) -
     return record_scan(shipment_id=shipment_id, status=status, **scan)
 
 
-def apply_scans(shipment: Shipment, scans: Iterable[carriers.Scan], *, now: datetime) -> None:
+def apply_scans(
+    shipment: Shipment, scans: Iterable[carriers.Scan], *, now: datetime
+) -> list[carriers.Scan]:
     """Add the new scans to a locked shipment, oldest first, and apply those that count.
+
+    Return the new ones, for the shipments of other orders in the same box.
 
     Carriers' clocks may be wrong: a scan in the future is dated `now`, a dispatch is never before
     the creation, and a delivery never before the dispatch. A scan that is older than the dispatch
     by more than that is kept, but does not count: carriers reuse their numbers.
     """
-    known = {scan.scan_id for scan in shipment.scans}
+    known, new = {scan.scan_id for scan in shipment.scans}, []
+    is_one = len(shipment.tracking_numbers) < 2
     for received in sorted(scans, key=lambda each: each.occurred_at):
-        if (scan_id := _scan_id(received)) in known:
+        number = None if is_one else received.tracking_number
+        if (scan_id := _scan_id(received, number)) in known:
             continue
         known.add(scan_id)
-        received = replace(received, occurred_at=min(received.occurred_at, now))
+        received = replace(received, scan_id=scan_id, occurred_at=min(received.occurred_at, now))
+        new.append(received)
+        status = _status_of_all(shipment, received.status, number)
         scan = Scan(
             shipment=shipment,
             scan_id=scan_id,
@@ -142,12 +167,24 @@ def apply_scans(shipment: Shipment, scans: Iterable[carriers.Scan], *, now: date
             description=received.description and received.description[:500],
             recorded_at=now,
             counts=_counts(shipment, received),
+            tracking_number=number,
         )
         shipment.scans.append(scan)
         shipment.scans.sort(key=lambda each: each.occurred_at)
         shipment.save_part(scan)
         if scan.counts:
-            _apply(shipment, scan, received.recipient and received.recipient[:200])
+            _apply(shipment, scan, status, received.recipient and received.recipient[:200])
+    return new
+
+
+def _status_of_all(shipment: Shipment, status: str, number: str | None) -> str:
+    """Return what the scan of one of several parcels means for the shipment.
+
+    It is delivered, lost or returned when all of its parcels are.
+    """
+    if number is None or status not in FINAL or shipment.is_all(status, number=number):
+        return status
+    return Status.IN_TRANSIT if status == Status.DELIVERED else Status.EXCEPTION
 
 
 def _expect_after_dispatch(shipment: Shipment, at: datetime) -> None:
@@ -163,12 +200,13 @@ def _expect_after(at: datetime, earliest: datetime, what: str) -> None:
         )
 
 
-def _scan_id(scan: carriers.Scan) -> str:
-    """Return the carrier's id, or else a hash of time, place and status."""
+def _scan_id(scan: carriers.Scan, number: str | None) -> str:
+    """Return the carrier's id, or else a hash of time, place, status and parcel."""
     if scan.scan_id is not None:
         return scan.scan_id[:255]
     at = scan.occurred_at.astimezone(UTC).isoformat(timespec="seconds")
-    return sha256(f"{at}|{scan.location}|{scan.status}".encode()).hexdigest()
+    parts = [at, str(scan.location), scan.status, *([number] if number else [])]
+    return sha256("|".join(parts).encode()).hexdigest()
 
 
 def _counts(shipment: Shipment, scan: carriers.Scan) -> bool:
@@ -192,10 +230,13 @@ def _ends_loss(shipment: Shipment, status: str) -> bool:
     )
 
 
-def _apply(shipment: Shipment, scan: Scan, recipient: str | None) -> None:
+def _apply(shipment: Shipment, scan: Scan, status: str, recipient: str | None) -> None:
+    """Apply a scan that counts. `status` is what it means for the whole shipment."""
     if shipment.status == Shipment.Status.LABEL_CREATED:
         shipment.mark_collected(at=max(scan.occurred_at, shipment.created_at))
-    match scan.status:
+    if shipment.status == Status.LOST and not _ends_loss(shipment, status):
+        return  # only one of several parcels turned up
+    match status:
         case Status.IN_TRANSIT:
             shipment.mark_in_transit(scan=scan)
         case Status.EXCEPTION:
@@ -207,11 +248,11 @@ def _apply(shipment: Shipment, scan: Scan, recipient: str | None) -> None:
                 recipient=recipient,
                 signature=None,
                 delivery_photo_url=None,
-                at=max(scan.occurred_at, shipment.dispatched_at),
+                at=max(shipment.last_scan_at or scan.occurred_at, shipment.dispatched_at),
             )
         case Status.LOST | Status.RETURNED_TO_SENDER:
             if shipment.is_under_way and shipment.status != Shipment.Status.EXCEPTION:
                 shipment.mark_exception(scan=scan)
-            is_lost = scan.status == Status.LOST
+            is_lost = status == Status.LOST
             end = shipment.mark_lost if is_lost else shipment.mark_returned_to_sender
             end(scan=scan)

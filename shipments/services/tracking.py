@@ -13,6 +13,7 @@ from shipments import selectors
 from shipments.carriers import CarrierTimeout, Scan, TrackingRequest
 from shipments.carriers.registry import CARRIERS
 from shipments.models import Shipment
+from shipments.services import sharing
 from shipments.services.lifecycle import apply_scans
 
 logger = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ def _tracking_request(shipment: Shipment) -> TrackingRequest:
 @unit_of_work()
 def _record(call: Call, scans: list[Scan], now: datetime, *, error: str = "") -> None:
     shipment = selectors.get_for_update(call.request.shipment_id)
-    apply_scans(shipment, scans, now=max(now, timezone.now()))
+    sharing.forward(shipment, apply_scans(shipment, scans, now=max(now, timezone.now())))
     if shipment.release(call.lease):
         shipment.schedule_tracking(now, error=error)
     shipment.save()

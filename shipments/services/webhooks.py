@@ -1,11 +1,13 @@
 """Receive and apply the carriers' webhooks."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from config.core import inbox
 from shipments import selectors
 from shipments.carriers import TrackingUpdate
 from shipments.models import CarrierWebhook
+from shipments.services import sharing
 from shipments.services.lifecycle import apply_scans
 
 
@@ -24,15 +26,24 @@ def process_pending_webhooks(*, now: datetime) -> int:
 
 def _apply(adapter: str, update: TrackingUpdate, now: datetime) -> bool:
     """Apply the scans to the shipment that matches; return False if there is none."""
+    number = update.tracking_number
+    scans = [replace(scan, tracking_number=number) for scan in update.scans]
+    if update.shared_by:
+        for shipment_id in selectors.sharing(update.shared_by, number):
+            shipment = selectors.get_for_update(shipment_id)
+            apply_scans(shipment, scans, now=now)
+            shipment.save()
+        return True
     found = selectors.find_tracked(
         adapter=adapter,
-        tracking_number=update.tracking_number,
+        tracking_number=number,
         reference=update.reference,
         carrier=update.carrier,
+        at=max((scan.occurred_at for scan in scans), default=None),
     )
     if found is None:
         return False
     shipment = selectors.get_for_update(found.id)
-    apply_scans(shipment, update.scans, now=now)
+    sharing.forward(shipment, apply_scans(shipment, scans, now=now))
     shipment.save()
     return True

@@ -200,7 +200,7 @@ BUDGET = {
 }
 
 
-EXPORT = 40  # reads each table of the customer's data
+EXPORT = 41  # reads each table of the customer's data
 
 
 def count(client, url):

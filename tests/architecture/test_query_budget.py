@@ -308,7 +308,7 @@ BUDGET = {  # by method and route: the request, and its queries
     ("post", "invoice-revoke-links"): (of_invoice("/revoke-links", "post"), 9),
     ("post", "invoice-reissue"): (of_invoice("/reissue", "post", {"buyer": ADDRESS}), 16),
     ("get", "publication-list"): (feed, 1),
-    ("get", "customer-export"): (of_customer("export", "get"), 33),
+    ("get", "customer-export"): (of_customer("export", "get"), 34),
     ("post", "customer-erase"): (of_customer("erase", "post"), 50),
     **fulfillment.BUDGET,
     **shipments.BUDGET,

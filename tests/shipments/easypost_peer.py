@@ -46,6 +46,7 @@ class EasyPostPeer:
         self.requests: list[tuple[str, Json, str | None]] = []
         self.purchases = 0
         self.funds = True
+        self.refused: set[str] = set()  # the shipments whose labels the carrier does not sell
         self.refund_status = "submitted"
         self.rates = [(*rate, "USD") for rate in RATES]
         self.messages: list[Json] = []
@@ -119,6 +120,8 @@ class EasyPostPeer:
             raise Refusal(422, "SHIPMENT.POSTAGE.EXISTS", "Postage already exists.")
         if not self.funds:
             raise Refusal(402, "INSUFFICIENT_FUNDS", "Insufficient funds, please add money.")
+        if shipment_id in self.refused:
+            raise Refusal(422, "SHIPMENT.POSTAGE.FAILURE", "The parcel is too heavy.")
         self.purchases += 1
         number = f"9400{self.purchases:018}"
         rate = next(rate for rate in shipment["rates"] if rate["id"] == rate_id)

@@ -76,10 +76,48 @@ def test_a_package_of_unknown_size_has_only_a_weight(peer: EasyPostPeer) -> None
     assert peer.requests[0][1]["shipment"]["parcel"] == {"weight": 0.1}
 
 
-def test_a_shipment_of_two_packages_is_refused(peer: EasyPostPeer) -> None:
-    with pytest.raises(CarrierRefused, match=r"the shipment has 2: .* make a shipment of each"):
-        easypost.buy_label(label_request(packages=REQUEST.packages * 2))
+def test_each_of_several_packages_is_a_shipment_with_a_label() -> None:
+    label = purchased(packages=REQUEST.packages * 3)
+    first, *others = (f"940000000000000000000{n}" for n in (1, 2, 3))
+    assert label == PurchasedLabel(
+        tracking_number=first,
+        carrier_cost=Decimal("37.20"),
+        currency="USD",
+        reference="shp_1 shp_2 shp_3",
+        url="https://files.example.com/shp_1.pdf",
+        estimated_delivery=date(2026, 11, 27),
+        further={
+            number: f"https://files.example.com/shp_{n}.pdf" for n, number in enumerate(others, 2)
+        },
+    )
+
+
+@pytest.mark.parametrize("count", [0, 26])
+def test_a_shipment_of_too_many_packages_is_refused(peer: EasyPostPeer, count: int) -> None:
+    with pytest.raises(CarrierRefused, match=f"the shipment has {count}: make several shipments"):
+        easypost.buy_label(label_request(packages=REQUEST.packages * count))
     assert not peer.requests
+
+
+def test_25_real_ids_are_a_reference_that_can_be_stored() -> None:
+    assert len(" ".join(["shp_" + "0" * 32] * carrier.MAX_PACKAGES)) <= 1000
+
+
+def test_all_packages_have_a_rate_before_one_is_paid_for(peer: EasyPostPeer) -> None:
+    request = quoted_request(packages=REQUEST.packages * 2)
+    peer.shipments["shp_2"]["rates"] = []
+    with pytest.raises(CarrierRefused, match="does not offer FedEx Ground"):
+        easypost.buy_label(request)
+    assert peer.purchases == 0
+
+
+def test_packages_in_several_currencies_are_refused(peer: EasyPostPeer) -> None:
+    request = quoted_request(packages=REQUEST.packages * 2)
+    for rate in peer.shipments["shp_2"]["rates"]:
+        rate["currency"] = "CAD"
+    with pytest.raises(CarrierRefused, match=r"in several currencies .*: CAD, USD"):
+        easypost.buy_label(request)
+    assert peer.purchases == 0
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,28 @@ def test_a_refusal_because_of_a_concurrent_refund_is_ignored(peer: EasyPostPeer)
     easypost.void_label(request, None)
 
 
+def test_one_refused_refund_does_not_keep_the_others(peer: EasyPostPeer) -> None:
+    packages = label_request().packages * 3
+    request = label_request(reference=purchased(packages=packages).reference)
+    peer.before_post = lambda: peer.faults.append(422)
+    with pytest.raises(CarrierRefused, match="Not with"):
+        easypost.void_label(request, None)
+    status = {name: each["refund_status"] for name, each in peer.shipments.items()}
+    assert status == {"shp_1": None, "shp_2": "submitted", "shp_3": "submitted"}
+    easypost.void_label(request, None)
+    assert peer.shipments["shp_1"]["refund_status"] == "submitted"
+
+
+def test_the_scans_of_several_trackers_have_their_numbers(peer: EasyPostPeer) -> None:
+    label = purchased(packages=label_request().packages * 2)
+    for number in (1, 2):
+        peer.scan(f"shp_{number}", "delivered", "2026-11-24T15:00:00Z")
+    scans = easypost.track(replace(TRACKING, reference=label.reference), now=NOW)
+    assert [(scan.tracking_number, scan.status) for scan in scans] == [
+        (number, "delivered") for number in (label.tracking_number, *label.further)
+    ]
+
+
 def test_the_scans_of_a_tracker(peer: EasyPostPeer) -> None:
     purchased()
     houston = {"city": "HOUSTON", "state": "TX", "country": None}

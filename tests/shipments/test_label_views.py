@@ -66,7 +66,7 @@ def test_a_label_entered_by_hand_is_recorded(api):
     response = post(api, shipment, "label", body).json()
     assert (response["tracking_number"], response["carrier_cost"]) == ("1", "3.00")
     assert response["label_url"] == "https://x.test/1"
-    other = post(api, ShipmentFactory(by=BY_HAND), "label", body)
+    other = post(api, ShipmentFactory(by=BY_HAND, customer_id="cust_2"), "label", body)
     assert (other.status_code, other.json()["code"]) == (422, "tracking_number_taken")
 
 

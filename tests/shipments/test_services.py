@@ -154,7 +154,9 @@ class TestManualLabels:
             labels.label_shipment(shipment_id=ShipmentFactory(by=BY_HAND).id)
 
     def test_a_tracking_number_is_unique_among_shipments_under_way(self):
-        first, second, other = (ShipmentFactory(by=BY_HAND) for _ in range(3))
+        first, second, other = (
+            ShipmentFactory(by=BY_HAND, customer_id=f"cust_{n}") for n in range(3)
+        )
         label(first, tracking_number="1")
         with pytest.raises(TrackingNumberTaken):
             label(second, tracking_number="1")
@@ -171,7 +173,7 @@ class TestManualLabels:
         assert event_data(shipment.order, "shipment.dispatched")["warehouse_id"] == "wh_1"
 
     def test_a_label_that_the_carrier_sells_cannot_be_entered(self):
-        with pytest.raises(DomainError, match="leave out tracking_number"):
+        with pytest.raises(DomainError, match="leave out the tracking number"):
             label(ShipmentFactory(), tracking_number="1")
 
 

@@ -368,7 +368,7 @@ def create_shipment(state: State, fulfillment: Row, dice: Random) -> Body:
     if not state.order["shipping"]["carrier"] or dice.random() < 0.5:
         services = ("Ground", "Express", "Timeout", "Refused")
         service = dice.choices(services, (8, 2, 1, 1))[0]
-        body |= {"carrier": dice.choice(("FedEx", "DHL")), "service": service}
+        body |= {"carrier": dice.choice(("FedEx", "DHL", "manual")), "service": service}
     if dice.random() < 0.5:
         body["items"] = some(dice, state.units_to_ship(fulfillment))
     return body
@@ -376,7 +376,11 @@ def create_shipment(state: State, fulfillment: Row, dice: Random) -> Body:
 
 @command("shipments", "label", weight=8)
 def label(state: State, shipment: Row, dice: Random) -> Body:
-    return {}
+    if shipment["adapter"] != "manual":
+        return {}
+    number = f"N{shipment['id'][-12:]}"
+    numbers = [f"{number}-{n}" for n in range(dice.randint(1, 3))]
+    return dice.choice(({"tracking_number": number}, {"tracking_numbers": numbers}))
 
 
 @command("shipments", "dispatch", weight=8)
@@ -389,6 +393,8 @@ def dispatch(state: State, shipment: Row, dice: Random) -> Body:
 def scan(state: State, shipment: Row, dice: Random) -> Body:
     statuses = ("in_transit", "exception", "delivered", "lost", "returned_to_sender")
     body: Body = {"status": dice.choices(statuses, (10, 2, 3, 1, 1))[0], "location": "Memphis, TN"}
+    if dice.random() < 0.8 and len(shipment["tracking_numbers"]) > 1:
+        body["tracking_number"] = dice.choice(shipment["tracking_numbers"])
     if dice.random() < 0.7:
         body["scan_id"] = f"scan_{dice.randint(1, 20)}"
     if dice.random() < 0.5:
