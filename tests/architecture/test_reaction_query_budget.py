@@ -35,7 +35,7 @@ BUDGET = {  # by name: the scenario with the most queries, and their number, wit
     "payments.abandon_unneeded_payments": (reacting.authorized, 6),
     "payments.refund_cancelled_order": (reacting.cancelled, 7),
     "payments.refund_written_off_units": (reacting.written_off, 6),
-    "payments.refund_returned_units": (reacting.refund_fell_short, 11),
+    "payments.refund_returned_units": (reacting.refund_fell_short, 12),
     "fulfillment.open_fulfillments": (reacting.written_off, 9),
     "fulfillment.follow_reservation": (reacting.reserved_elsewhere, 9),
     "fulfillment.send_backordered_units": (reacting.backordered, 7),
