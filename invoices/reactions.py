@@ -1,7 +1,5 @@
 """What the events of other contexts, and its own, make the invoices context do."""
 
-from decimal import Decimal
-
 import payments.selectors
 from events.models import EventRecord
 from events.reactions import reacts_to
@@ -28,10 +26,9 @@ def credit_refund(event: RefundSucceeded, about: EventRecord) -> None:
     """Issue a credit note for a refund, whatever its method.
 
     The refund of a payment that does not apply to the order, such as a second payment, is not
-    credited: the money was never invoiced.
+    credited: the money was never invoiced. Nor is one that was made before the confirmation.
     """
-    kept = payments.selectors.kept(event.order_id)
-    if event.payment_id not in kept:
+    if not payments.selectors.was_invoiced(event.refund_id):
         return
     services.issue_credit_note(
         order_id=event.order_id,
@@ -40,7 +37,6 @@ def credit_refund(event: RefundSucceeded, about: EventRecord) -> None:
         currency=event.currency,
         reason=event.reason,
         parts=event.parts,
-        kept=sum(kept.values(), Decimal(0)),
     )
 
 

@@ -78,23 +78,18 @@ def issue_credit_note(
     amount: Decimal,
     currency: str,
     reason: str,
-    kept: Decimal,
     parts: Sequence["RefundPart"] = (),
 ) -> Invoice | None:
     """Credit a refund to the invoice of its order, once per refund; return the invoice.
 
-    `kept` is how much of the money that paid the order is not refunded. `parts` say what the refund
-    is for; what they do not is goodwill.
-
-    Money that was not invoiced is not credited: the refund of an order without an invoice, a
-    refund in another currency, and what was captured beyond the total. So the invoice without its
-    credit notes is never less than what the shop keeps.
+    `parts` say what the refund is for; what they do not is goodwill. Money that was not invoiced is
+    not credited: the refund of an order without an invoice, and a refund in another currency.
     """
     order = orders.get_for_update(order_id)
     invoice = selectors.of_order_for_update(order)
     if invoice is None or invoice.currency != currency:
         return None
-    amount = min(amount, invoice.creditable_amount - kept)
+    amount = min(amount, invoice.creditable_amount)
     if amount <= 0 or any(note.refund_id == refund_id for note in invoice.credit_notes):
         return invoice
     [number], at = _next_numbers(order, "CN")

@@ -72,6 +72,19 @@ class PickingHasBegun(Conflict):
     )
 
 
+class CannotEdit(Conflict):
+    """Units of the order are written off or refunded, so its lines are not what is to be sent.
+
+    Cancel it and open another order, or open one for what is added.
+    """
+
+    code = "cannot_edit"
+    example = (
+        "Units of order_01JCZ5B2QH8M3T6R9W1K4X7V0B are written off or refunded: cancel it, or open "
+        "another order."
+    )
+
+
 class CannotReplace(Conflict):
     """Another order replaces it already, or it is of another customer or currency."""
 

@@ -116,7 +116,7 @@ def with_totals(order: Order) -> Order:
     """Add what `with_payment_totals` adds to an order in hand, as it is now, and return it."""
     if payments.selectors.are_read(order) and "is_stock_unreleased" in vars(order):
         vars(order).update(
-            captured=payments.selectors.received(order),
+            captured=payments.selectors.captured(order),
             refunded=payments.selectors.refunded(order),
             waived=payments.selectors.waived(order),
             authorized=payments.selectors.authorized(order),
@@ -411,6 +411,8 @@ def payment_status(
 ]:
     """Return whether the order is paid, and whether its payments were refunded."""
     captured, refunded, due = order.captured, order.refunded, order.total - order.waived
+    if not order.confirmed_at and order.status != Order.Status.CANCELLED:
+        captured, refunded = captured - refunded, Decimal(0)  # it is due again
     if order.authorized and captured + order.authorized >= due:
         return "authorized"
     if not captured:

@@ -21,6 +21,7 @@ from orders.exceptions import (
     AllocatedTwice,
     AlreadyShipped,
     AmbiguousVariant,
+    CannotEdit,
     CannotExchange,
     CannotReplace,
     CountryChanged,
@@ -100,6 +101,7 @@ class Orders(AggregateViewSet):
         errors=[
             OrderIsCancelled,
             PickingHasBegun,
+            CannotEdit,
             TotalDiffers,
             UnknownOrderItem,
             CannotReplace,

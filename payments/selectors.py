@@ -64,6 +64,18 @@ def get_for_update(payment_id: str, visible: Q = EVERYTHING) -> Payment:
     return orders.selectors.find_for_update(Payment, payment_id, visible)
 
 
+def of_one_charge(payment: Payment) -> list[Payment]:
+    """Return a payment, and those that have other parts of the money of its charge.
+
+    That is a surplus, or what moved to the order that replaces the payment's. All are locked.
+    """
+    rows = Payment.objects.filter(
+        gateway_payment_id=payment.gateway_payment_id, method=payment.method
+    )
+    others = rows.exclude(pk=payment.pk) if payment.gateway_payment_id else rows.none()
+    return [payment, *map(get_for_update, others.order_by("id").values_list("pk", flat=True))]
+
+
 def of_order_for_update(order: "Order") -> list[Payment]:
     """Return the payments of an order that is locked, oldest first."""
     return orders.selectors.of_order(Payment, order)
@@ -140,13 +152,18 @@ def authorized(order: "Order") -> Decimal:
 
 
 def refunded_parts(order: "Order", *, cause: str | None = None) -> list[RefundPart]:
-    """Return the parts of an order's refunds that have not failed; `cause` selects a return's."""
+    """Return the parts of an order's refunds that have not failed; `cause` selects a return's.
+
+    What was refunded before the confirmation is no part of what was sold: it was due again.
+    """
     return [
         part
         for payment in of_order_for_update(order)
         if payment.applies_to_order or payment.is_on_account
         for refund in payment.refunds
-        if refund.status != Refund.Status.FAILED and cause in (None, refund.cause)
+        if refund.status != Refund.Status.FAILED
+        and cause in (None, refund.cause)
+        and not (order.confirmed_at and refund.requested_at < order.confirmed_at)
         for part in refund.parts
     ]
 
@@ -194,9 +211,12 @@ def received(order: "Order") -> Decimal:
 
     What a gateway refunded before the order is confirmed does not count: it is due again.
     """
-    payments = of_order_for_update(order)
-    captured = sum((each.captured for each in payments if each.applies_to_order), Decimal(0))
-    return captured if order.confirmed_at else captured - refunded(order)
+    return captured(order) if order.confirmed_at else captured(order) - refunded(order)
+
+
+def captured(order: "Order") -> Decimal:
+    """Return how much was captured by the payments that pay an order."""
+    return sum((each.captured for each in applied_to(order)), Decimal(0))
 
 
 def covered(order: "Order") -> Decimal:
@@ -218,12 +238,14 @@ def refunded(order: "Order") -> Decimal:
     return sum((each.refunded for each in payments if each.applies_to_order), Decimal(0))
 
 
-def kept(order_id: str) -> dict[str, Decimal]:
-    """Return how much of each payment that pays an order is kept or still due, by its id."""
-    amounts = Payment.objects.filter(PAYING, order=order_id).values_list(
-        "pk", "captured", "refunded", "outstanding"
-    )
-    return {pk: captured - refunded + due for pk, captured, refunded, due in amounts}
+def was_invoiced(refund_id: str) -> bool:
+    """Return whether a refund is of what was sold, or is still due for it.
+
+    It is not if its payment does not pay the order, or if it was made before the confirmation.
+    """
+    before = Q(requested_at__lt=F("payment__order__confirmed_at"))
+    paying = Payment.objects.filter(PAYING)
+    return Refund.objects.exclude(before).filter(pk=refund_id, payment__in=paying).exists()
 
 
 class RefundTotals(NamedTuple):

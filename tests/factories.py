@@ -243,7 +243,6 @@ def credit(invoice: Invoice, amount: str, refund_id: str = "ref_1", **given: Any
     refund: dict[str, Any] = {
         "currency": invoice.currency,
         "reason": "customer_return",
-        "kept": Decimal(0),
     }
     invoices.issue_credit_note(
         order_id=invoice.order_id,

@@ -9,7 +9,7 @@ import payments.selectors
 from config.core.client_data import CLIENT_DATA, ClientDataGiven
 from config.core.unit_of_work import unit_of_work
 from orders import selectors
-from orders.exceptions import AlreadyShipped, PickingHasBegun, UnknownOrderItem
+from orders.exceptions import AlreadyShipped, CannotEdit, PickingHasBegun, UnknownOrderItem
 from orders.models import Order
 from orders.models.parts import DiscountData, ItemData, OrderItem
 from orders.services.lifecycle import ShippingTerms, open_order
@@ -50,7 +50,7 @@ def edit_order(
 ) -> Edit:
     """Open an order with the changes, which replaces the order, and place it if that was placed.
 
-    Raises OrderIsCancelled, AlreadyShipped, PickingHasBegun, UnknownOrderItem, and what
+    Raises OrderIsCancelled, AlreadyShipped, PickingHasBegun, CannotEdit, UnknownOrderItem, and what
     `open_order` raises.
     """
     order = selectors.get_for_update(order_id)
@@ -59,6 +59,10 @@ def edit_order(
         raise AlreadyShipped(f"A shipment of {order.id} has left: open another order instead.")
     if any(fulfillment.selectors.picked_quantities(order).values()):
         raise PickingHasBegun(f"Units of {order.id} are picked: write off what is not to be sent.")
+    if payments.selectors.refunded_parts(order) or any(line.cancelled for line in order.lines):
+        raise CannotEdit(
+            f"Units of {order.id} are written off or refunded: cancel it, or open another order."
+        )
     before = order.total
     movable = sum((each.refundable for each in payments.selectors.applied_to(order)), Decimal(0))
     edited = open_order(
@@ -69,6 +73,7 @@ def edit_order(
         session_id=order.session_id,
         local_id=order.local_id,
         tax_inclusive=order.tax_inclusive,
+        tax_rounding=order.tax_rounding,
         replaces=order.id,
         place=order.placed_at is not None,
         customer_email=order.customer_email,
@@ -91,7 +96,7 @@ def edit_order(
 
 
 def _lines(order: Order, edits: Sequence[ItemEdit]) -> Iterator[ItemData]:
-    """Yield the lines as edited, without units that are written off. Raises UnknownOrderItem."""
+    """Yield the lines as edited. Raises UnknownOrderItem."""
     changed = {edit["order_item_id"]: edit for edit in edits}
     if unknown := sorted(changed.keys() - {line.id for line in order.lines}):
         raise UnknownOrderItem(f"{order.id} has no item {unknown[0]}.")
@@ -106,7 +111,7 @@ def _item(line: OrderItem) -> dict[str, Any]:
     return {
         "variant_id": line.variant_id,
         "title": line.title,
-        "quantity": line.active_quantity,
+        "quantity": line.quantity,
         "unit_price": line.unit_price,
         "tax_rate": line.tax_rate,
         "taxes": line.taxes,

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 import orders.selectors
 from config.core import request_context
-from config.core.money import exact, money
+from config.core.money import decimals, exact, money
 from config.core.unit_of_work import unit_of_work
 from payments import selectors
 from payments.events import RefundFellShort, RefundPart
@@ -19,9 +19,11 @@ from payments.exceptions import (
     RefundNotManual,
     RefundReturned,
     RefundTooLarge,
+    RefusedByGateway,
     UnknownRefund,
 )
 from payments.gateways import RefundResult
+from payments.gateways.stripe.objects import step
 from payments.models import DisputeStatus, Payment, Refund
 from payments.refund_parts import ZERO, RefundRequest, as_goodwill, has_parts, take, total
 from payments.services.gateway_results import abandon_all, settle_refund
@@ -40,8 +42,8 @@ def request_refund(
 ) -> Refund:
     """Refund what a client requests, in the captured currency.
 
-    Raises RefundTooLarge, PaymentDoesNotApply, OrderNotConfirmed, InvalidTransition, and what
-    `Refundable.requested` raises.
+    Raises RefundTooLarge, RefusedByGateway, PaymentDoesNotApply, OrderNotConfirmed,
+    InvalidTransition, and what `Refundable.requested` raises.
     """
     payment = selectors.get_for_update(payment_id)
     order = payment.order
@@ -55,6 +57,8 @@ def request_refund(
         if has_parts(request):
             raise PaymentDoesNotApply(f"{payment.id} does not pay {order.id}: refund an amount.")
         parts = as_goodwill(money(amount, payment.settlement_currency))
+    if method == ORIGINAL:
+        _expect_payable(payment, total(parts))
     return _refund(payment, parts, reason, method)
 
 
@@ -64,7 +68,8 @@ def request_order_refund(
 ) -> list[Refund]:
     """Refund what a client requests of an order, the latest payment first.
 
-    Raises RefundTooLarge, OrderNotConfirmed, and what `Refundable.requested` raises.
+    Raises RefundTooLarge, RefusedByGateway, OrderNotConfirmed, and what `Refundable.requested`
+    raises.
     """
     order = orders.selectors.get_for_update(order_id)
     parts = selectors.refundable_parts(order).requested(request)
@@ -75,7 +80,11 @@ def request_order_refund(
             max_refundable=str(refundable),
         )
     _expect_confirmed(order)
-    return _refund_parts(order, parts, reason, method)
+    refunds = _refund_parts(order, parts, reason, method)
+    if missing := amount - sum((refund.amount for refund in refunds), ZERO):
+        for payment in selectors.applied_to(order):
+            _expect_payable(payment, missing)
+    return refunds
 
 
 @unit_of_work()
@@ -233,7 +242,8 @@ def record_gateway_refund(payment: Payment, result: RefundResult, *, now: dateti
     if result.state != "succeeded":
         return result.state == "pending"  # another webhook reports the outcome
     assert result.amount is not None, "the gateway reports it"
-    if not payment.is_captured or result.amount > payment.refundable:
+    left = sum((each.refundable for each in selectors.of_one_charge(payment)), ZERO)
+    if not payment.is_captured or result.amount > left:
         return False
     at = result.refunded_at or now
     _record_paid_out(payment, result.amount, str(result.gateway_refund_id), at)
@@ -247,25 +257,36 @@ def record_lost_disputes(*, payment_id: str) -> None:
     What is being refunded is not left: if that fails, it is lost too.
     """
     payment = selectors.get_for_update(payment_id)
-    for dispute in payment.disputes:
-        known = sum(
-            (each.amount for each in payment.refunds if each.gateway_refund_id == dispute.id), ZERO
-        )
-        amount = min(dispute.amount - known, payment.refundable)
-        if dispute.status == DisputeStatus.LOST and amount > 0:
+    rows = selectors.of_one_charge(payment)
+    for dispute in [each for row in rows for each in row.disputes]:
+        refunds = (refund for row in rows for refund in row.refunds)
+        known = (each.amount for each in refunds if each.gateway_refund_id == dispute.id)
+        left = dispute.amount - sum(known, ZERO)
+        if dispute.status == DisputeStatus.LOST and left > 0:
             at = dispute.closed_at or request_context.now()
-            _record_paid_out(payment, amount, dispute.id, at)
+            _record_paid_out(payment, left, dispute.id, at)
             payment.save()
 
 
 def _record_paid_out(
     payment: Payment, amount: Decimal, gateway_refund_id: str, at: datetime
 ) -> None:
-    parts = _parts_of(payment, money(amount, payment.settlement_currency))
-    payment.request_refund(parts=parts, reason=Reason.OTHER, method=ORIGINAL, cause=None, at=at)
-    refund = payment.refunds[-1]
-    refund.gateway_refund_id = gateway_refund_id
-    settle_refund(payment, refund, at=at)
+    """Record what the gateway paid out, as far as it is left in the payments of the charge.
+
+    The caller saves the payment.
+    """
+    for row in selectors.of_one_charge(payment):
+        part, now = min(amount, row.refundable), timezone.now()
+        if part > 0:
+            amount -= part
+            parts = _parts_of(row, money(part, row.settlement_currency))
+            row.request_refund(
+                parts=parts, reason=Reason.OTHER, method=ORIGINAL, cause=None, at=now
+            )
+            row.refunds[-1].gateway_refund_id = gateway_refund_id
+            settle_refund(row, row.refunds[-1], at=at)
+            if row is not payment:
+                row.save()
 
 
 def _check_refundable(payment: Payment, amount: Decimal) -> None:
@@ -276,6 +297,23 @@ def _check_refundable(payment: Payment, amount: Decimal) -> None:
         raise RefundTooLarge(
             f"{payment.id} has {refundable} {currency} left to refund, not {requested}.",
             max_refundable=str(refundable),
+        )
+
+
+def _step(payment: Payment) -> Decimal:
+    """Return the smallest amount that the payment's gateway pays out."""
+    currency = payment.settlement_currency
+    is_stripe = payment.method == Payment.Method.STRIPE
+    return step(currency) if is_stripe else Decimal(1).scaleb(-decimals(currency))
+
+
+def _expect_payable(payment: Payment, amount: Decimal) -> None:
+    """Raise RefusedByGateway."""
+    if amount % _step(payment):
+        raise RefusedByGateway(
+            f"Stripe pays {payment.settlement_currency} out in steps of {_step(payment):f}, not "
+            f"{amount}.",
+            gateway_code="unsupported_amount",
         )
 
 
@@ -303,9 +341,10 @@ def _refund_rest(payment: Payment, reason: str) -> None:
 
 def _parts_of(payment: Payment, amount: Decimal) -> list[RefundPart]:
     """Return an amount of a payment as parts: goodwill, unless it is all that is left of it."""
-    if not payment.applies_to_order or amount < payment.refundable:
-        return as_goodwill(amount)
     order = payment.order
+    is_sold = order.confirmed_at or order.is_cancelled()
+    if not (payment.applies_to_order and is_sold) or amount < payment.refundable:
+        return as_goodwill(amount)
     rest = selectors.refundable_parts(order).rest(selectors.remaining(order))
     parts, _ = take(rest, amount)
     return parts
@@ -337,12 +376,16 @@ def _refund_parts(
 ) -> list[Refund]:
     """Refund the parts, the latest payment first, as far as money is left.
 
-    What the customer still owes for the order is waived before.
+    What the customer still owes for the order is waived before. Where a gateway pays out in steps,
+    an amount is rounded down to them.
     """
     refunds, rest = _waive(order, parts, reason, cause)
     for payment in selectors.applied_to(order):
         if payment.is_refundable():
             taken, rest = take(rest, payment.refundable)
+            if method == ORIGINAL and (over := total(taken) % _step(payment)):
+                taken, left = take(taken, total(taken) - over)
+                rest = [*left, *rest]
             if total(taken):
                 refunds.append(_refund(payment, taken, reason, method, cause))
     return refunds

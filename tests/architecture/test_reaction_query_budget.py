@@ -31,7 +31,7 @@ BUDGET = {  # by name: the scenario with the most queries, and their number, wit
     "payments.move_money": (reacting.replaced, 12),
     "payments.refund_surplus": (reacting.mismatched, 6),
     "payments.refund_unneeded_mismatch": (reacting.paid_and_cancelled, 8),
-    "payments.record_lost_disputes": (reacting.disputed, 7),
+    "payments.record_lost_disputes": (reacting.disputed, 9),
     "payments.abandon_unneeded_payments": (reacting.authorized, 6),
     "payments.refund_cancelled_order": (reacting.cancelled, 7),
     "payments.refund_written_off_units": (reacting.written_off, 6),

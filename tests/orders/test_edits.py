@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from fulfillment.models import Fulfillment
-from orders.models import Order
+from orders.models import Order, Policy
 from payments.models import Payment
 from payments.services import gateway
 from tests.factories import (
@@ -14,6 +14,7 @@ from tests.factories import (
     buy_on_account,
     order_of,
     pay,
+    refund,
     ship,
     write_off,
 )
@@ -140,12 +141,12 @@ def test_an_order_on_invoice_is_owed_as_edited(api, run_reactions):
     assert show(api, order.id)["amount_due"] == "0.00"
 
 
-def test_units_that_were_written_off_are_not_ordered_again(api, run_reactions):
-    order = paid(run_reactions, items=[LineFactory(), LineFactory()])
-    write_off(order, 0, 1)
-    run_reactions()
-    shown = edit(api, Order.objects.get(pk=order.pk), new_items=[HAT]).json()["order"]
-    assert [each["quantity"] for each in shown["items"]] == [1, 2, 1]
+def test_the_tax_is_rounded_as_before(api, run_reactions):
+    item = LineFactory(quantity=1, unit_price=Decimal("0.05"), tax_rate=Decimal("0.19"))
+    order = paid(run_reactions, items=[item] * 20)
+    Policy.objects.create(organization_id="org_1", tax_rounding="rate")
+    shown = edit(api, order, items=[{"order_item_id": line(order), "title": "A pin"}]).json()
+    assert shown["order"]["total"] == shown["total_before"] == "1.20"
 
 
 class TestRefusals:
@@ -155,6 +156,17 @@ class TestRefusals:
         assert (refused.status_code, refused.json()["code"]) == (409, "total_differs")
         assert refused.json()["total"] == "62.50"
         assert show(api, order.id)["status"] == "confirmed"
+
+    @pytest.mark.parametrize("what", ["written off", "refunded"])
+    def test_money_was_given_back(self, api, run_reactions, what):
+        order = paid(run_reactions)
+        if what == "refunded":
+            refund(Payment.objects.get(), "10.00")
+        else:
+            write_off(order, 0, 1)
+        run_reactions()
+        refused = edit(api, order, new_items=[HAT])
+        assert (refused.status_code, refused.json()["code"]) == (409, "cannot_edit")
 
     def test_units_are_shipped(self, api):
         order = order_of(2)

@@ -7,8 +7,8 @@ import pytest
 
 from orders.models import Order
 from payments.models import GatewayWebhook, Payment
-from payments.services import capture
-from tests.factories import OrderFactory, invoice_of, refund, start_payment
+from payments.services import capture, gateway, refunds
+from tests.factories import LineFactory, OrderFactory, invoice_of, refund, start_payment, write_off
 from tests.log import event_data, event_names
 from tests.payments.flows import call, connect, deliver, start
 
@@ -150,6 +150,106 @@ class TestASurplus:
             assert (surplus.refunded, paid.refunded) == refunded
         assert invoice_of(surplus.order).creditable_amount == 45
         assert event_names(surplus.order).count("payment.refunded") == 1
+
+    def test_before_the_confirmation_it_takes_no_unit(self, api, stripe_peer, run_reactions):
+        connect()
+        order = OrderFactory()
+        first = start_payment(order, "stripe", token="pm_card_visa", amount=Decimal(30))
+        stripe_peer.refund_by_hand(first.gateway_payment_id, 3000)
+        deliver(stripe_peer, stripe_peer.events[-1])
+        assert show(api, first)["payment_status"] == "unpaid"
+        start_payment(order, "stripe", token="pm_card_visa", amount=Decimal(20))
+        shown = show(api, first)
+        assert (shown["payment_status"], shown["amount_due"]) == ("partially_paid", "30.00")
+        start_payment(order, "stripe", token="pm_card_visa")
+        run_reactions()
+        write_off(Order.objects.get(pk=order.pk), 0, 1)
+        run_reactions()
+        rows = Payment.objects.filter(order=order.id)
+        for row in rows:
+            gateway.call_gateway(payment_id=row.id)
+        run_reactions()
+        assert sum(row.captured - row.refunded for row in rows.all()) == 25
+        assert invoice_of(order).creditable_amount == 25
+
+    def test_one_that_comes_back_is_credited_once(self, stripe_peer, run_reactions):
+        payment = paid(run_reactions)
+        refund_id = stripe_peer.refund_by_hand(payment.gateway_payment_id, 1000)
+        deliver(stripe_peer, stripe_peer.events[-1])
+        run_reactions()
+        stripe_peer.finish(refund_id, "failed", "lost_or_stolen_card")
+        deliver(stripe_peer, stripe_peer.events[-1])
+        run_reactions()
+        refund(Payment.objects.get(), "5.00")
+        gateway.call_gateway(payment_id=payment.id)
+        (bounced,) = Payment.objects.get().pending_refunds(by_hand=True)
+        refunds.record_refund(payment_id=payment.id, refund_id=bounced.id)
+        run_reactions()
+        payment.refresh_from_db()
+        left = invoice_of(payment.order).creditable_amount
+        assert (payment.captured - payment.refunded, left) == (35, 35)
+
+
+@pytest.fixture
+def split(api, stripe_peer, run_reactions):
+    """Return a charge of 50: 25 moved to another order, and the refund of the rest failed."""
+    payment = paid(run_reactions)
+    stripe_peer.refund_status = "failed"
+    line = {"order_item_id": payment.order.lines[0].id, "quantity": 1}
+    body = {"items": [line], "commit": True, "expected_total": "25.00"}
+    assert api.post(f"/api/v1/orders/{payment.order_id}/edits", body).status_code == 200
+    run_reactions()
+    gateway.call_gateway(payment_id=payment.id)
+    stripe_peer.refund_status = "succeeded"
+    assert sum(row.refundable for row in Payment.objects.all()) == 50
+    return payment
+
+
+class TestSteps:
+    """Stripe moves KWD in steps of 0.010."""
+
+    LINES = (
+        LineFactory(quantity=3, unit_price=Decimal("3.337")),
+        LineFactory(quantity=1, unit_price=Decimal("0.009")),
+    )
+
+    def test_the_refund_of_a_unit_is_rounded_down(self, stripe_peer, run_reactions):
+        payment = paid(run_reactions, currency="KWD", items=[*self.LINES])
+        write_off(payment.order, 0, 1)
+        run_reactions()
+        gateway.call_gateway(payment_id=payment.id)
+        payment.refresh_from_db()
+        assert payment.refunded == Decimal("3.330")
+        assert event_data(payment.order, "refund.fell_short")["amount"] == "0.007"
+
+    @pytest.mark.parametrize("resource", ["orders", "payments"])
+    def test_another_amount_is_refused(self, api, stripe_peer, run_reactions, resource):
+        payment = paid(run_reactions, currency="KWD", items=[*self.LINES])
+        row = payment.order_id if resource == "orders" else payment.id
+        line = {"order_item_id": payment.order.lines[0].id, "quantity": 1}
+        refused = api.post(
+            f"/api/v1/{resource}/{row}/refunds",
+            {"reason": "operator", "items": [line]},
+            headers={"Idempotency-Key": "once"},
+        )
+        assert (refused.status_code, refused.json()["code"]) == (422, "refused_by_gateway")
+        assert "in steps of 0.010" in refused.json()["detail"]
+        assert not Payment.objects.get().refunds
+
+
+class TestMovedMoney:
+    def test_a_lost_dispute_takes_all_of_it(self, stripe_peer, split, run_reactions):
+        dispute_id = stripe_peer.open_dispute(split.gateway_payment_id, 5000)
+        stripe_peer.decide(dispute_id, "lost")
+        deliver_all(stripe_peer, split, run_reactions, times=2)
+        assert sum(row.refundable for row in Payment.objects.all()) == 0
+
+    def test_a_refund_in_the_dashboard_takes_all_of_it(self, stripe_peer, split, run_reactions):
+        stripe_peer.refund_by_hand(split.gateway_payment_id, 5000)
+        for _ in range(2):
+            deliver(stripe_peer, stripe_peer.events[-1])
+        run_reactions()
+        assert sum(row.refundable for row in Payment.objects.all()) == 0
 
 
 class TestDisputes:

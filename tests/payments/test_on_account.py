@@ -23,6 +23,7 @@ from tests.factories import (
 )
 from tests.log import event_data, event_names
 from tests.parallel import at_once
+from tests.reacting import as_rows, run_of
 
 pytestmark = pytest.mark.django_db
 
@@ -120,6 +121,20 @@ def test_it_is_overdue_until_it_is_paid(api, operator, run_reactions):
     pay(order)
     run_reactions()
     assert listed() == []
+
+
+def test_a_credit_note_does_not_depend_on_a_delayed_reaction(api, run_reactions):
+    order = buy_on_account()
+    run_reactions()
+    goodwill = {"reason": "operator", "goodwill": "10.00"}
+    url, key = f"/api/v1/orders/{order.id}/refunds", {"Idempotency-Key": "once"}
+    with as_rows():
+        assert api.post(url, goodwill, headers=key).status_code == 201
+        payment = start_payment(Order.objects.get(pk=order.pk), method="manual")
+        capture.capture_payment(payment_id=payment.id)
+        run_of("invoices", order.id)
+    run_reactions()
+    assert invoice_of(order).creditable_amount == 40
 
 
 def test_cash_is_overdue_once_the_order_is_delivered(api, run_reactions):

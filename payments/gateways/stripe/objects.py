@@ -40,16 +40,19 @@ DISPUTE_STATES: dict[str, Literal["won", "lost"]] = {"won": "won", "lost": "lost
 
 def minor_units(amount: Decimal, currency: str) -> int:
     """Return the amount in Stripe's minor units. Raises InvalidRequestError, as Stripe would."""
-    exponent = DECIMALS.get(currency, decimals(currency))
-    step = 10 if exponent == 3 else 1  # card networks have no third decimal
-    units = amount.scaleb(exponent)
-    if units % step:
-        smallest = Decimal(step).scaleb(-exponent)
-        message = f"Stripe takes {currency} in steps of {smallest:f}, not {amount}."
+    if amount % step(currency):
+        message = f"Stripe takes {currency} in steps of {step(currency):f}, not {amount}."
         raise stripe.InvalidRequestError(  # type: ignore[no-untyped-call]
             message, param="amount", code="unsupported_amount"
         )
-    return int(units)
+    return int(amount.scaleb(DECIMALS.get(currency, decimals(currency))))
+
+
+def step(currency: str) -> Decimal:
+    """Return the smallest amount that Stripe moves; every other one is a multiple of it."""
+    exponent = DECIMALS.get(currency, decimals(currency))
+    # Card networks have no third decimal.
+    return Decimal(10 if exponent == 3 else 1).scaleb(-exponent)
 
 
 def from_minor_units(units: int, currency: str) -> Decimal:
