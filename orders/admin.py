@@ -88,15 +88,14 @@ def unshipped_lines(order: Order) -> Mapping[str, Any]:
 
 def as_ordered(order: Order) -> Mapping[str, Any]:
     """Return a form row for each line, and the total."""
-    lines = [line for line in order.lines if line.active_quantity]
     return {
         "items": [
             {
                 "order_item_id": line.id,
-                "quantity": line.active_quantity,
+                "quantity": line.quantity,
                 "unit_price": unit_price(line.unit_price, order.currency),
             }
-            for line in lines
+            for line in order.lines
         ],
         "expected_total": money(order.total, order.currency),
     }

@@ -70,7 +70,9 @@ def of_one_charge(payment: Payment) -> list[Payment]:
     That is a surplus, or what moved to the order that replaces the payment's. All are locked.
     """
     rows = Payment.objects.filter(
-        gateway_payment_id=payment.gateway_payment_id, method=payment.method
+        organization_id=payment.organization_id,
+        gateway_payment_id=payment.gateway_payment_id,
+        method=payment.method,
     )
     others = rows.exclude(pk=payment.pk) if payment.gateway_payment_id else rows.none()
     return [payment, *map(get_for_update, others.order_by("id").values_list("pk", flat=True))]

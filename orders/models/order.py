@@ -39,7 +39,7 @@ from orders.quantities import AllocationData, Quantities, Stock, Units, Warehous
 
 
 class Order(ClientData, Correctable):
-    """A purchase. Its lines and prices are fixed: to change them, cancel it and open another."""
+    """A purchase. Its lines and prices are fixed: to change them, another order replaces it."""
 
     Status = Status
     CancellationReason = CancellationReason

@@ -524,7 +524,7 @@ def _replaced_by(order: Order) -> Order:
 def _expect_exchangeable(order: Order) -> None:
     """Raise CannotExchange."""
     returned = returns.selectors.get(str(order.exchanges))
-    known = selectors.get(returned.order_id)
+    known = selectors.get_for_update(returned.order_id)  # of two exchanges at once, one is refused
     if other := selectors.exchange_of(returned.id):
         raise CannotExchange(f"{other.id} exchanges {returned.id} already.")
     if returned.status in returned.terminal_statuses:

@@ -12,6 +12,7 @@ from payments.models import Payment
 from payments.services import gateway
 from tests.factories import ADDRESS, deliver_documents, pay, start_payment
 from tests.log import event_data, event_names
+from tests.parallel import at_once
 from tests.returns.factories import ReturnFactory, close, refund
 
 pytestmark = pytest.mark.django_db
@@ -146,3 +147,9 @@ def test_a_return_that_has_ended_is_not_exchanged(api, received):
 def test_a_return_of_another_organization_is_unknown(caller, received):
     other = caller(organization="org_2")
     assert exchange(other, received, 1).status_code == 400
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_exchanges_at_once_one_is_refused(api, received):
+    answers = at_once(2, lambda n: exchange(api, received, n + 1).status_code)
+    assert sorted(answers) == [200, 409]
